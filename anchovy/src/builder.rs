@@ -1,0 +1,152 @@
+//! Limits and switches, before there is a stream.
+
+use std::io;
+use std::path::Path;
+
+use tokio::net::UnixStream;
+
+use crate::error::FdError;
+use crate::receive::{ReceiveLimits, Receiver, default_queue};
+use crate::send::{SendLimits, Sender};
+use crate::socket::Socket;
+use crate::space::Space;
+use crate::stream::{AnchovyStream, IntoUnixStream};
+
+/// Makes streams with limits of their own; from [`AnchovyStream::builder`].
+///
+/// What is not set is as for [`AnchovyStream::new`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+///
+/// // What a message bus takes from a stranger.
+/// let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+/// let stream = AnchovyStream::<DBUS_SCM_RIGHTS>::builder()
+///     .read_fd_limit(16)
+///     .read_queue_limit(64)
+///     .build(socket)?;
+/// assert_eq!(stream.read_fd_limit(), 16);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder<const S: usize> {
+    read_fd_limit: Option<usize>,
+    read_queue_limit: Option<usize>,
+    write_fd_limit: Option<usize>,
+    inq: bool,
+}
+
+impl<const S: usize> Builder<S> {
+    pub(crate) fn new() -> Self {
+        // Wherever a stream comes from, `S` is looked at here, and a wrong one does not build.
+        let _ = const { Space::of(S) };
+        Builder { read_fd_limit: None, read_queue_limit: None, write_fd_limit: None, inq: true }
+    }
+
+    /// The most descriptors that may arrive with one message; exact, and 0 for none at all.
+    ///
+    /// By default [`AnchovyStream::FD_LIMIT`], which is also the most that it can be.
+    pub fn read_fd_limit(mut self, limit: usize) -> Self {
+        self.read_fd_limit = Some(limit);
+        self
+    }
+
+    /// The most descriptors that may wait in the read queue, at least one full set.
+    ///
+    /// By default the larger of 256 and twice the limit of a set.
+    pub fn read_queue_limit(mut self, limit: usize) -> Self {
+        self.read_queue_limit = Some(limit);
+        self
+    }
+
+    /// The most descriptors that may leave with one write; 0 for none at all.
+    ///
+    /// By default [`AnchovyStream::FD_LIMIT`], which is also the most that it can be.
+    pub fn write_fd_limit(mut self, limit: usize) -> Self {
+        self.write_fd_limit = Some(limit);
+        self
+    }
+
+    /// Whether to switch `SO_INQ` on, where the kernel knows it (Linux 6.17). By default, yes.
+    ///
+    /// It makes every receive say how many bytes are still queued, which saves reads that find
+    /// nothing. It belongs to the socket, not to the descriptor: where the socket is shared with
+    /// others that receive from it (a duplicate, another process), it makes their `recvmsg` with
+    /// an exact or no control buffer show `MSG_CTRUNC`, and is better kept off.
+    pub fn inq(mut self, on: bool) -> Self {
+        self.inq = on;
+        self
+    }
+
+    /// Takes over the `UnixStream` of std or of tokio.
+    ///
+    /// # Errors
+    ///
+    /// [`FdError::LimitOutOfRange`], [`FdError::NotAUnixStream`], and those of the system. The
+    /// socket is closed then.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O enabled, as tokio's own `from_std` does.
+    pub fn build(&self, stream: impl IntoUnixStream) -> io::Result<AnchovyStream<S>> {
+        let (receiver, sender) = self.sides()?;
+        let socket = Socket::new(stream.into_std_stream()?, self.inq)?;
+        Ok(AnchovyStream::assemble(socket, receiver, sender))
+    }
+
+    /// Connects to the socket at `path`; see [`AnchovyStream::connect`].
+    ///
+    /// # Errors
+    ///
+    /// [`FdError::LimitOutOfRange`] before anything is connected, and those of connect(2).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the socket is closed.
+    pub async fn connect(&self, path: impl AsRef<Path>) -> io::Result<AnchovyStream<S>> {
+        let (receiver, sender) = self.sides()?;
+        let socket = Socket::registered(UnixStream::connect(path).await?, self.inq)?;
+        Ok(AnchovyStream::assemble(socket, receiver, sender))
+    }
+
+    /// Two streams that are connected to each other, both with these limits.
+    ///
+    /// # Errors
+    ///
+    /// [`FdError::LimitOutOfRange`], and those of socketpair(2).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O enabled.
+    pub fn pair(&self) -> io::Result<(AnchovyStream<S>, AnchovyStream<S>)> {
+        let (receiver, sender) = self.sides()?;
+        let (left, right) = UnixStream::pair()?;
+        let left = Socket::registered(left, self.inq)?;
+        let left = AnchovyStream::assemble(left, receiver, sender);
+        let (receiver, sender) = self.sides()?;
+        let right = Socket::registered(right, self.inq)?;
+        Ok((left, AnchovyStream::assemble(right, receiver, sender)))
+    }
+
+    fn sides(&self) -> Result<(Receiver, Sender), FdError> {
+        let space = const { Space::of(S) };
+
+        let mut receive = ReceiveLimits::of(space);
+        if let Some(set) = self.read_fd_limit {
+            receive = receive.with_set(set)?;
+            receive.queue = default_queue(set);
+        }
+        if let Some(queue) = self.read_queue_limit {
+            receive = receive.with_queue(queue)?;
+        }
+
+        let mut send = SendLimits::of(space);
+        if let Some(set) = self.write_fd_limit {
+            send = send.with_set(set)?;
+        }
+        Ok((Receiver::new(receive), Sender::new(send)))
+    }
+}

@@ -1,0 +1,193 @@
+//! The receiving side: the queue of descriptors that arrived, its limits, and the two ways in
+//! which it refuses to go on.
+//!
+//! - *Full* is back-pressure: nothing is read until the owner has drained the queue.
+//! - *Failed* is final: descriptors were lost, or a peer overstepped its limit, so whoever reads on
+//!   would take the next message's descriptors for those of this one.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSliceMut};
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::ReadBuf;
+
+use crate::error::{FdError, Truncation};
+use crate::socket::{MAX_SLICES, Socket};
+use crate::space::Space;
+use crate::sys::Arrival;
+
+/// What one receive brought; see [`recv_with_fds`](crate::AnchovyStream::recv_with_fds).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// Bytes at the start of the buffer; 0 is the end of the stream.
+    pub bytes: usize,
+    /// Descriptors at the back of the read queue.
+    pub fds: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Receiver {
+    pub(crate) queue: VecDeque<OwnedFd>,
+    pub(crate) limits: ReceiveLimits,
+    /// Why the side stays failed.
+    pub(crate) failed: Option<FdError>,
+}
+
+/// What may arrive, and what may wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReceiveLimits {
+    pub(crate) space: Space,
+    /// Descriptors in one message.
+    pub(crate) set: usize,
+    /// Descriptors in the queue.
+    pub(crate) queue: usize,
+}
+
+impl Receiver {
+    pub(crate) fn new(limits: ReceiveLimits) -> Receiver {
+        Receiver { limits, ..Receiver::default() }
+    }
+
+    pub(crate) fn poll_receive(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Received>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(Received::default()));
+        }
+        self.admit()?;
+        let before = self.queue.len();
+        let arrival = ready!(socket.poll_receive(cx, buf, &mut self.queue));
+        let received = self.accept(socket, before, arrival)?;
+        buf.advance(received.bytes);
+        Poll::Ready(Ok(received))
+    }
+
+    pub(crate) fn try_receive(
+        &mut self,
+        socket: &Socket,
+        buf: &mut ReadBuf<'_>,
+    ) -> io::Result<Received> {
+        if buf.remaining() == 0 {
+            return Ok(Received::default());
+        }
+        self.admit()?;
+        let before = self.queue.len();
+        let arrival = socket.try_receive(buf, &mut self.queue);
+        let received = self.accept(socket, before, arrival)?;
+        buf.advance(received.bytes);
+        Ok(received)
+    }
+
+    pub(crate) fn try_receive_vectored(
+        &mut self,
+        socket: &Socket,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> io::Result<Received> {
+        // The kernel refuses more slices than it takes, and a receive into no byte at all takes
+        // the descriptors of the next message.
+        let first = bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(bufs.len());
+        let bufs = &mut bufs[first..];
+        let count = bufs.len().min(MAX_SLICES);
+        if count == 0 {
+            return Ok(Received::default());
+        }
+        self.admit()?;
+        let before = self.queue.len();
+        let arrival = socket.try_receive_vectored(&mut bufs[..count], &mut self.queue);
+        self.accept(socket, before, arrival)
+    }
+
+    /// May we read at all?
+    fn admit(&self) -> Result<(), FdError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let (queued, set, limit) = (self.queue.len(), self.limits.set, self.limits.queue);
+        if queued + set > limit {
+            return Err(FdError::ReadQueueFull { queued, set, limit });
+        }
+        Ok(())
+    }
+
+    /// The fields of this side, for the Debug of whoever has it.
+    pub(crate) fn debug(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
+        debug
+            .field("read_fd_limit", &self.limits.set)
+            .field("read_queue", &self.queue)
+            .field("read_queue_limit", &self.limits.queue)
+            .field("read_error", &self.failed);
+    }
+
+    /// Keeps what arrived, or closes it and fails for good.
+    fn accept(
+        &mut self,
+        socket: &Socket,
+        before: usize,
+        arrival: io::Result<Arrival>,
+    ) -> io::Result<Received> {
+        let arrival = arrival?;
+        let fds = arrival.fds;
+        let error = if let Some(errno) = arrival.errno {
+            let cause = match errno {
+                libc::EMFILE => Truncation::ProcessTableFull,
+                libc::ENFILE => Truncation::SystemTableFull,
+                _ => Truncation::Errno(errno),
+            };
+            FdError::Truncated { received: fds, cause }
+        } else if arrival.truncated {
+            // Before the set is closed, or there would be room again.
+            FdError::Truncated { received: fds, cause: socket.why_truncated() }
+        } else if fds > self.limits.set {
+            let (limit, space) = (self.limits.set, self.limits.space.bytes);
+            FdError::TooManyReceived { count: fds, limit, space }
+        } else {
+            #[cfg(feature = "tracing")]
+            tracing::trace!(bytes = arrival.bytes, fds, "received");
+            return Ok(Received { bytes: arrival.bytes, fds });
+        };
+
+        self.queue.truncate(before);
+        self.failed = Some(error);
+        #[cfg(feature = "tracing")]
+        tracing::debug!(bytes = arrival.bytes, fds, %error, "the read side failed");
+        Err(error.into())
+    }
+}
+
+impl ReceiveLimits {
+    /// All that the space allows for.
+    pub(crate) fn of(space: Space) -> ReceiveLimits {
+        ReceiveLimits { space, set: space.fds, queue: default_queue(space.fds) }
+    }
+
+    /// A set is at most what the space stands for, and fits into the queue.
+    pub(crate) fn with_set(self, set: usize) -> Result<ReceiveLimits, FdError> {
+        let Space { bytes: space, fds } = self.space;
+        let most = fds.min(self.queue);
+        if set > most {
+            return Err(FdError::LimitOutOfRange { limit: set, least: 0, most, space });
+        }
+        Ok(ReceiveLimits { set, ..self })
+    }
+
+    /// The queue has room for a set.
+    pub(crate) fn with_queue(self, queue: usize) -> Result<ReceiveLimits, FdError> {
+        let (least, space) = (self.set, self.space.bytes);
+        if queue < least {
+            let most = usize::MAX;
+            return Err(FdError::LimitOutOfRange { limit: queue, least, most, space });
+        }
+        Ok(ReceiveLimits { queue, ..self })
+    }
+}
+
+/// Enough for two messages that carry all they can, or for very many small ones.
+pub(crate) fn default_queue(set: usize) -> usize {
+    256.max(2 * set)
+}

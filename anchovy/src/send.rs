@@ -1,0 +1,172 @@
+//! The sending side: the queue of descriptors that leave with the next byte, and its limit.
+//!
+//! Whatever cannot leave is refused before the kernel hears of it, and whatever the kernel refuses
+//! is still in the queue: descriptors are closed on our side only once they are on their way.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use crate::error::FdError;
+use crate::socket::{MAX_SLICES, Socket};
+use crate::space::Space;
+
+#[derive(Debug, Default)]
+pub(crate) struct Sender {
+    pub(crate) queue: VecDeque<OwnedFd>,
+    pub(crate) limits: SendLimits,
+}
+
+/// What may leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SendLimits {
+    pub(crate) space: Space,
+    /// Descriptors with one write.
+    pub(crate) set: usize,
+}
+
+impl Sender {
+    pub(crate) fn new(limits: SendLimits) -> Sender {
+        Sender { limits, ..Sender::default() }
+    }
+
+    /// Writes bytes; the queue leaves with the first of them.
+    pub(crate) fn poll_write(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let slices = sendable(slices);
+        if slices.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.limits.check(self.queue.len())?;
+        let sent = ready!(socket.poll_send(cx, slices, self.queue.iter().map(AsFd::as_fd)));
+        Poll::Ready(self.written(sent))
+    }
+
+    /// As [`poll_write`](Self::poll_write), or `WouldBlock`.
+    pub(crate) fn try_write(
+        &mut self,
+        socket: &Socket,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let slices = sendable(slices);
+        if slices.is_empty() {
+            return Ok(0);
+        }
+        self.limits.check(self.queue.len())?;
+        let sent = socket.try_send(slices, self.queue.iter().map(AsFd::as_fd));
+        self.written(sent)
+    }
+
+    /// Sends bytes with a borrowed set.
+    pub(crate) fn poll_send<F: AsFd>(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        fds: &[F],
+    ) -> Poll<io::Result<usize>> {
+        let slices = sendable(slices);
+        self.check_borrowed(slices, fds)?;
+        if slices.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let sent = ready!(socket.poll_send(cx, slices, fds.iter().map(AsFd::as_fd)));
+        Poll::Ready(traced(sent, fds.len()))
+    }
+
+    /// As [`poll_send`](Self::poll_send), or `WouldBlock`.
+    pub(crate) fn try_send<F: AsFd>(
+        &mut self,
+        socket: &Socket,
+        slices: &[IoSlice<'_>],
+        fds: &[F],
+    ) -> io::Result<usize> {
+        let slices = sendable(slices);
+        self.check_borrowed(slices, fds)?;
+        if slices.is_empty() {
+            return Ok(0);
+        }
+        let sent = socket.try_send(slices, fds.iter().map(AsFd::as_fd));
+        traced(sent, fds.len())
+    }
+
+    /// Nobody can write after a shutdown, so what is queued would never leave.
+    pub(crate) fn shutdown(&mut self, socket: &Socket) -> io::Result<()> {
+        match self.queue.len() {
+            0 => socket.shutdown_write(),
+            count => Err(FdError::NoByteToRideOn { count }.into()),
+        }
+    }
+
+    /// The fields of this side, for the Debug of whoever has it.
+    pub(crate) fn debug(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
+        debug.field("write_fd_limit", &self.limits.set).field("write_queue", &self.queue);
+    }
+
+    /// Closes our side of what is on its way.
+    fn written(&mut self, sent: io::Result<usize>) -> io::Result<usize> {
+        let sent = traced(sent, self.queue.len());
+        if sent.is_ok() {
+            self.queue.clear();
+        }
+        sent
+    }
+
+    fn check_borrowed<F>(&self, slices: &[IoSlice<'_>], fds: &[F]) -> Result<(), FdError> {
+        let (queued, count) = (self.queue.len(), fds.len());
+        if queued > 0 {
+            return Err(FdError::WriteQueueNotEmpty { queued });
+        }
+        if slices.is_empty() && count > 0 {
+            return Err(FdError::NoByteToRideOn { count });
+        }
+        self.limits.check(count)
+    }
+}
+
+impl SendLimits {
+    /// All that the space allows for.
+    pub(crate) fn of(space: Space) -> SendLimits {
+        SendLimits { space, set: space.fds }
+    }
+
+    /// A set is at most what the space stands for.
+    pub(crate) fn with_set(self, set: usize) -> Result<SendLimits, FdError> {
+        let Space { bytes: space, fds: most } = self.space;
+        if set > most {
+            return Err(FdError::LimitOutOfRange { limit: set, least: 0, most, space });
+        }
+        Ok(SendLimits { set, ..self })
+    }
+
+    fn check(self, count: usize) -> Result<(), FdError> {
+        let (limit, space) = (self.set, self.space.bytes);
+        if count > limit {
+            return Err(FdError::TooManyToSend { count, limit, space });
+        }
+        Ok(())
+    }
+}
+
+/// The slices that one system call can take, from the first that is not empty.
+///
+/// Were they all empty, the kernel would drop the descriptors and call it a success.
+fn sendable<'a, 'b>(slices: &'a [IoSlice<'b>]) -> &'a [IoSlice<'b>] {
+    let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
+    let slices = &slices[first..];
+    &slices[..slices.len().min(MAX_SLICES)]
+}
+
+fn traced(sent: io::Result<usize>, _fds: usize) -> io::Result<usize> {
+    #[cfg(feature = "tracing")]
+    if let Ok(bytes) = sent {
+        tracing::trace!(bytes, fds = _fds, "sent");
+    }
+    sent
+}

@@ -1,0 +1,273 @@
+//! A non-blocking socket that waits with tokio and moves bytes and descriptors with one system
+//! call each. Nothing above this file makes a system call.
+//!
+//! tokio's own `read` is never called on the socket that is held here: it takes a short read for a
+//! drained socket, but a read also ends short behind a set of descriptors, with more bytes queued
+//! and no new edge to announce them, and the next read would wait for bytes that are there. What
+//! tokio gives us is readiness: [`try_io`](UnixStream::try_io) clears it when its closure returns
+//! `WouldBlock`, and that is how a read that *knows* it drained the socket saves the next one its
+//! futile system call.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketType,
+};
+use tokio::io::{Interest, ReadBuf};
+use tokio::net::UnixStream;
+
+use crate::error::{FdError, Truncation};
+use crate::space::SCM_MAX_FD;
+use crate::sys::{self, Arrival};
+
+/// The most slices that one system call takes: `UIO_MAXIOV` of Linux, `IOV_MAX` elsewhere.
+pub(crate) const MAX_SLICES: usize = 1024;
+
+/// A peer that is gone is an error of the write, never a signal.
+#[cfg(not(target_vendor = "apple"))]
+const SEND: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const SEND: SendFlags = SendFlags::empty();
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    io: UnixStream,
+    /// Did we switch `SO_INQ` on?
+    inq: bool,
+}
+
+impl Socket {
+    /// Takes a socket over, of which nothing may be known to tokio yet.
+    ///
+    /// A registration of old could have lost the readiness of bytes that are still queued (see
+    /// above), so a tokio stream comes here by way of std: registering anew brings a new edge.
+    pub(crate) fn new(stream: StdUnixStream, inq: bool) -> io::Result<Socket> {
+        let local = net::getsockname(&stream);
+        let unix = local.is_ok_and(|local| local.address_family() == AddressFamily::UNIX);
+        if !unix || net::sockopt::socket_type(&stream)? != SocketType::STREAM {
+            return Err(FdError::NotAUnixStream.into());
+        }
+        stream.set_nonblocking(true)?;
+        Socket::registered(UnixStream::from_std(stream)?, inq)
+    }
+
+    /// Takes over a socket that tokio has made and never read from.
+    pub(crate) fn registered(io: UnixStream, inq: bool) -> io::Result<Socket> {
+        #[cfg(target_vendor = "apple")]
+        net::sockopt::set_socket_nosigpipe(&io, true)?;
+
+        // A kernel that does not know the option leaves us with what a short read tells.
+        let inq = inq && sys::set_inq(io.as_fd(), true).is_ok();
+        Ok(Socket { io, inq })
+    }
+
+    /// Gives the socket away as it came, but non-blocking.
+    ///
+    /// `SO_INQ` left on would make a foreign `recvmsg` with an exact or no control buffer show
+    /// `MSG_CTRUNC`.
+    pub(crate) fn into_std(self) -> io::Result<StdUnixStream> {
+        if self.inq {
+            sys::set_inq(self.io.as_fd(), false)?;
+        }
+        self.io.into_std()
+    }
+
+    pub(crate) fn has_inq(&self) -> bool {
+        self.inq
+    }
+
+    /// The socket as tokio has it, for readiness and addresses.
+    pub(crate) fn io(&self) -> &UnixStream {
+        &self.io
+    }
+
+    /// Receives bytes into the unfilled part of `buf`, without advancing it, and descriptors to
+    /// the back of `queue`, when there is something to receive.
+    pub(crate) fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        queue: &mut VecDeque<OwnedFd>,
+    ) -> Poll<io::Result<Arrival>> {
+        loop {
+            ready!(self.io.poll_read_ready(cx))?;
+            match self.try_receive(buf, queue) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    /// As [`poll_receive`](Self::poll_receive), or `WouldBlock`.
+    pub(crate) fn try_receive(
+        &self,
+        buf: &mut ReadBuf<'_>,
+        queue: &mut VecDeque<OwnedFd>,
+    ) -> io::Result<Arrival> {
+        let room = buf.remaining();
+        self.try_receive_with(room, || sys::receive(self.io.as_fd(), buf, queue))
+    }
+
+    /// As [`try_receive`](Self::try_receive), into several buffers.
+    pub(crate) fn try_receive_vectored(
+        &self,
+        bufs: &mut [IoSliceMut<'_>],
+        queue: &mut VecDeque<OwnedFd>,
+    ) -> io::Result<Arrival> {
+        let room = bufs.iter().map(|buf| buf.len()).sum();
+        self.try_receive_with(room, || sys::receive_vectored(self.io.as_fd(), bufs, queue))
+    }
+
+    fn try_receive_with(
+        &self,
+        room: usize,
+        mut receive: impl FnMut() -> io::Result<Arrival>,
+    ) -> io::Result<Arrival> {
+        // Stands if tokio knows that there is nothing, and does not even ask.
+        let mut arrived = Err(ErrorKind::WouldBlock.into());
+        let _ = self.io.try_io(Interest::READABLE, || {
+            arrived = uninterrupted(&mut receive);
+            match &arrived {
+                Ok(arrival) if drained(arrival, room) => Err(ErrorKind::WouldBlock.into()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.kind().into()),
+            }
+        });
+        arrived
+    }
+
+    /// Sends bytes with a set of descriptors (or none) when there is room, in one system call.
+    ///
+    /// The set is borrowed; it left if and only if the outcome is Ok. The slices hold at least one
+    /// byte, and are at most [`MAX_SLICES`]; the set is at most [`SCM_MAX_FD`].
+    pub(crate) fn poll_send<'fd>(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>> + Clone,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.io.poll_write_ready(cx))?;
+            match self.try_send(slices, fds.clone()) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    /// As [`poll_send`](Self::poll_send), or `WouldBlock`.
+    pub(crate) fn try_send<'fd>(
+        &self,
+        slices: &[IoSlice<'_>],
+        fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
+    ) -> io::Result<usize> {
+        let mut sent = Err(ErrorKind::WouldBlock.into());
+        let _ = self.io.try_io(Interest::WRITABLE, || {
+            sent = self.send(slices, fds);
+            match &sent {
+                // The rest found no room: what did will make an edge when the peer takes it.
+                Ok(sent) if *sent < total(slices) => Err(ErrorKind::WouldBlock.into()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.kind().into()),
+            }
+        });
+        sent
+    }
+
+    fn send<'fd>(
+        &self,
+        slices: &[IoSlice<'_>],
+        fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
+    ) -> io::Result<usize> {
+        match fds.len() {
+            0 => {}
+            // The usual few, without the setting up of an array for the most.
+            1..=8 => return self.send_set::<8>(slices, fds),
+            _ => return self.send_set::<SCM_MAX_FD>(slices, fds),
+        }
+        // With one buffer and nothing beside it, `send` is the cheaper call.
+        let sent = rustix::io::retry_on_intr(|| match slices {
+            [slice] => net::send(&self.io, slice, SEND),
+            _ => net::sendmsg(&self.io, slices, &mut SendAncillaryBuffer::default(), SEND),
+        });
+        Ok(sent?)
+    }
+
+    /// Sends a set of at most `MOST` descriptors.
+    fn send_set<'fd, const MOST: usize>(
+        &self,
+        slices: &[IoSlice<'_>],
+        fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
+    ) -> io::Result<usize> {
+        let count = fds.len();
+        // A slice is what the kernel interface wants; our own descriptor fills what is unused.
+        let mut set = [self.io.as_fd(); MOST];
+        set.iter_mut().zip(fds).for_each(|(slot, fd)| *slot = fd);
+
+        let mut space = [const { std::mem::MaybeUninit::uninit() }; crate::DBUS_SCM_RIGHTS];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fits = control.push(SendAncillaryMessage::ScmRights(&set[..count]));
+        assert!(fits, "the control buffer holds the largest set");
+
+        let sent = rustix::io::retry_on_intr(|| {
+            net::sendmsg(&self.io, slices, &mut control, SEND)
+        });
+        sent.map_err(|errno| match errno {
+            Errno::PERM => FdError::RefusedByPeer { count }.into(),
+            Errno::TOOMANYREFS => FdError::TooManyInFlight { count }.into(),
+            _ => errno.into(),
+        })
+    }
+
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        Ok(net::shutdown(&self.io, net::Shutdown::Write)?)
+    }
+
+    /// Looks whether a table is full, by asking for one more descriptor.
+    ///
+    /// Only of use while the descriptors of the cut set are still open.
+    pub(crate) fn why_truncated(&self) -> Truncation {
+        match rustix::io::fcntl_dupfd_cloexec(&self.io, 0) {
+            Err(Errno::MFILE) => Truncation::ProcessTableFull,
+            Err(Errno::NFILE) => Truncation::SystemTableFull,
+            _ => Truncation::Unknown,
+        }
+    }
+}
+
+/// Is nothing left in the socket, so that the next byte comes with a new edge?
+///
+/// The kernel's word, where it gives it. Else a short read means so if no control message came
+/// with it, for only descriptors, credentials and pidfds make a read stop early, and they come as
+/// control messages. (An out-of-band byte does too, without one; tokio's streams share that gap.)
+/// Elsewhere than on Linux a read also ends *before* a control message, so nothing is known.
+fn drained(arrival: &Arrival, room: usize) -> bool {
+    if arrival.bytes == 0 {
+        return false; // The end of the stream: it stays readable.
+    }
+    match arrival.queued {
+        Some(queued) => queued == 0,
+        None if cfg!(any(target_os = "linux", target_os = "android")) => {
+            arrival.bytes < room && !arrival.barrier
+        }
+        None => false,
+    }
+}
+
+fn total(slices: &[IoSlice<'_>]) -> usize {
+    slices.iter().map(|slice| slice.len()).sum()
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Which number of descriptors a size of ancillary space stands for.
+
+/// The most descriptors that Linux carries in one message (`SCM_MAX_FD`, include/net/scm.h).
+pub(crate) const SCM_MAX_FD: usize = 253;
+
+/// `S` of a stream, and what it stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Space {
+    /// `S`: ancillary space in bytes.
+    pub(crate) bytes: usize,
+    /// Descriptors that it has room for.
+    pub(crate) fds: usize,
+}
+
+impl Space {
+    /// Panics where `bytes` are the space of no count of descriptors.
+    ///
+    /// Padding makes the spaces of some neighbouring counts equal; they stand for the largest.
+    pub(crate) const fn of(bytes: usize) -> Space {
+        let mut fds = SCM_MAX_FD;
+        while fds > 0 {
+            if rustix::cmsg_space!(ScmRights(fds)) == bytes {
+                return Space { bytes, fds };
+            }
+            fds -= 1;
+        }
+        panic!(
+            "S of AnchovyStream<S> is no count of descriptors but their ancillary space in bytes: \
+             use rustix::cmsg_space!(ScmRights(N)) with N from 1 to 253, or one of the constants \
+             DBUS_SCM_RIGHTS and WAYLAND_SCM_RIGHTS"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_has_a_space_that_stands_for_at_least_that_count() {
+        for count in 1..=SCM_MAX_FD {
+            let limit = Space::of(rustix::cmsg_space!(ScmRights(count))).fds;
+            assert!(limit >= count, "{count} descriptors became {limit}");
+        }
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    fn padding_makes_an_odd_count_and_the_next_one_equal() {
+        assert_eq!(Space::of(rustix::cmsg_space!(ScmRights(27))).fds, 28);
+        assert_eq!(Space::of(rustix::cmsg_space!(ScmRights(28))).fds, 28);
+        assert_eq!(Space::of(136).fds, 28);
+        assert_eq!(Space::of(1040).fds, 253);
+    }
+
+    #[test]
+    #[should_panic(expected = "rustix::cmsg_space!(ScmRights(N))")]
+    fn a_count_in_the_place_of_a_space_is_refused() {
+        Space::of(28);
+    }
+}

@@ -1,0 +1,59 @@
+//! What the contestants have in common.
+
+use std::os::fd::OwnedFd;
+
+use anchovy::AnchovyStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub(crate) type Tokio = tokio::net::UnixStream;
+/// The published crate counts descriptors in its `S`.
+pub(crate) type Published = published::AnchovyStream<253>;
+
+pub(crate) trait Contestant: AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static {
+    fn pair() -> (Self, Self);
+
+    /// Moves all that was received to what is sent next.
+    fn bounce(&mut self) {}
+
+    /// Queues descriptors to be sent next.
+    fn queue(&mut self, _: Vec<OwnedFd>) {}
+}
+
+impl Contestant for Tokio {
+    fn pair() -> (Self, Self) {
+        tokio::net::UnixStream::pair().expect("a pair")
+    }
+}
+
+impl Contestant for Published {
+    fn pair() -> (Self, Self) {
+        let (left, right) = tokio::net::UnixStream::pair().expect("a pair");
+        (Published::new(left).expect("a stream"), Published::new(right).expect("a stream"))
+    }
+
+    fn bounce(&mut self) {
+        let fds = std::mem::take(self.read_queue_mut());
+        let empty = std::mem::replace(self.write_queue_mut(), fds);
+        *self.read_queue_mut() = empty;
+    }
+
+    fn queue(&mut self, fds: Vec<OwnedFd>) {
+        self.write_queue_mut().extend(fds);
+    }
+}
+
+impl<const S: usize> Contestant for AnchovyStream<S> {
+    fn pair() -> (Self, Self) {
+        AnchovyStream::pair().expect("a pair")
+    }
+
+    fn bounce(&mut self) {
+        let fds = std::mem::take(self.read_queue_mut());
+        let empty = std::mem::replace(self.write_queue_mut(), fds);
+        *self.read_queue_mut() = empty;
+    }
+
+    fn queue(&mut self, fds: Vec<OwnedFd>) {
+        self.write_queue_mut().extend(fds);
+    }
+}

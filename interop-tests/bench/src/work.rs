@@ -1,0 +1,150 @@
+//! The works: what is done, and how long one of it takes.
+
+use std::fs::File;
+use std::future::Future;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::Ours;
+use crate::contestant::Contestant;
+
+const MESSAGE: [u8; 64] = [7; 64];
+
+/// One end sends 64 bytes and `FDS` descriptors; the other sends the same back. Both read into
+/// 4 KiB, as whoever does not know what comes next.
+pub(crate) fn ping_pong<C: Contestant, const FDS: usize>() -> Duration {
+    let rounds = if FDS > 28 { 500 } else { 10_000 };
+    run(async {
+        let (mut near, mut far) = C::pair();
+        near.queue((0..FDS).map(|_| null()).collect());
+
+        let echo = async move {
+            let mut buf = [0; 4096];
+            loop {
+                let count = far.read(&mut buf).await.expect("a read");
+                if count == 0 {
+                    return;
+                }
+                far.bounce();
+                far.write_all(&buf[..count]).await.expect("the near end is there");
+            }
+        };
+        let drive = async move {
+            let mut buf = [0; 4096];
+            let start = Instant::now();
+            for _ in 0..rounds {
+                near.write_all(&MESSAGE).await.expect("the far end is there");
+                let count = near.read(&mut buf).await.expect("it echoes");
+                assert_eq!(count, MESSAGE.len());
+                near.bounce();
+            }
+            start.elapsed() / rounds
+        };
+        together(echo, drive).await
+    })
+}
+
+/// One end writes 64 KiB at a time, the other reads as much at a time.
+pub(crate) fn stream_large<C: Contestant>() -> Duration {
+    const WRITES: u32 = 4_000;
+    run(async {
+        let (mut near, mut far) = C::pair();
+        let write = async move {
+            let data = vec![7; 64 * 1024];
+            for _ in 0..WRITES {
+                near.write_all(&data).await.expect("the far end is there");
+            }
+        };
+        let read = async move {
+            let mut buf = vec![0; 64 * 1024];
+            let start = Instant::now();
+            while far.read(&mut buf).await.expect("a read") > 0 {}
+            start.elapsed() / WRITES
+        };
+        together(write, read).await
+    })
+}
+
+/// One end writes messages of 128 bytes, the other reads what there is into 8 KiB of spare room.
+pub(crate) fn stream_small<C: Contestant>() -> Duration {
+    const WRITES: u32 = 40_000;
+    run(async {
+        let (mut near, mut far) = C::pair();
+        let write = async move {
+            let data = [7; 128];
+            for _ in 0..WRITES {
+                near.write_all(&data).await.expect("the far end is there");
+            }
+        };
+        let read = async move {
+            let mut buf = Vec::with_capacity(8 * 1024);
+            let start = Instant::now();
+            while far.read_buf(&mut buf).await.expect("a read") > 0 {
+                buf.clear();
+            }
+            start.elapsed() / WRITES
+        };
+        together(write, read).await
+    })
+}
+
+/// A descriptor that the sender keeps, as an API sends it that takes owned ones only.
+pub(crate) fn send_duplicate() -> Duration {
+    send_batches(async |near, fd| {
+        let duplicate = fd.as_fd().try_clone_to_owned().expect("a duplicate");
+        near.write_queue_mut().push_back(duplicate);
+        near.write(&MESSAGE).await.expect("there is room");
+    })
+}
+
+/// The same, lent.
+pub(crate) fn send_borrowed() -> Duration {
+    send_batches(async |near, fd| {
+        near.send_with_fds(&MESSAGE, std::slice::from_ref(fd)).await.expect("there is room");
+    })
+}
+
+/// Only the sends are timed; what they fill is drained between batches.
+fn send_batches(send: impl AsyncFn(&mut Ours, &OwnedFd)) -> Duration {
+    const BATCHES: u32 = 400;
+    const BATCH: u32 = 50;
+    run(async {
+        let (mut near, mut far) = Ours::pair().expect("a pair");
+        let (fd, mut buf, mut spent) = (null(), MESSAGE, Duration::ZERO);
+        for _ in 0..BATCHES {
+            let start = Instant::now();
+            for _ in 0..BATCH {
+                send(&mut near, &fd).await;
+            }
+            spent += start.elapsed();
+            for _ in 0..BATCH {
+                far.read_exact(&mut buf).await.expect("it was sent");
+                far.read_queue_mut().clear();
+            }
+        }
+        spent / (BATCHES * BATCH)
+    })
+}
+
+fn null() -> OwnedFd {
+    File::open("/dev/null").expect("there is a null device").into()
+}
+
+/// Runs both in one thread, as two tasks, until the second is done.
+async fn together<T>(
+    first: impl Future<Output = ()> + Send + 'static,
+    second: impl Future<Output = T>,
+) -> T {
+    let first = tokio::spawn(first);
+    let outcome = second.await;
+    first.await.expect("the other end does not panic");
+    outcome
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+    runtime.block_on(work)
+}
