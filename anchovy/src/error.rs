@@ -197,6 +197,17 @@ impl FdError {
     }
 }
 
+impl Truncation {
+    /// The cause that an errno in the place of a descriptor names.
+    pub(crate) fn from_errno(errno: i32) -> Truncation {
+        match errno {
+            libc::EMFILE => Truncation::ProcessTableFull,
+            libc::ENFILE => Truncation::SystemTableFull,
+            _ => Truncation::Errno(errno),
+        }
+    }
+}
+
 impl fmt::Display for FdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -220,10 +231,9 @@ impl fmt::Display for FdError {
                 "{queued} descriptors wait in the read queue, which has no room for another {set} \
                  (its limit is {limit}); nothing was read, drain the queue"
             ),
-            FdError::NoByteToRideOn { count } => write!(
-                f,
-                "{count} descriptors have no byte to ride on; nothing was sent or closed"
-            ),
+            FdError::NoByteToRideOn { count } => {
+                write!(f, "{count} descriptors have no byte to ride on; nothing was sent or closed")
+            }
             FdError::WriteQueueNotEmpty { queued } => write!(
                 f,
                 "{queued} descriptors wait in the write queue and would leave with this send; \

@@ -61,9 +61,9 @@ impl Receiver {
             return Poll::Ready(Ok(Received::default()));
         }
         self.admit()?;
-        let before = self.queue.len();
-        let arrival = ready!(socket.poll_receive(cx, buf, &mut self.queue));
-        let received = self.accept(socket, before, arrival)?;
+        let mut arrival = Arrival::default();
+        ready!(socket.poll_receive(cx, buf, &mut self.queue, &mut arrival))?;
+        let received = self.accept(socket, &arrival)?;
         buf.advance(received.bytes);
         Poll::Ready(Ok(received))
     }
@@ -77,9 +77,9 @@ impl Receiver {
             return Ok(Received::default());
         }
         self.admit()?;
-        let before = self.queue.len();
-        let arrival = socket.try_receive(buf, &mut self.queue);
-        let received = self.accept(socket, before, arrival)?;
+        let mut arrival = Arrival::default();
+        socket.try_receive(buf, &mut self.queue, &mut arrival)?;
+        let received = self.accept(socket, &arrival)?;
         buf.advance(received.bytes);
         Ok(received)
     }
@@ -98,9 +98,9 @@ impl Receiver {
             return Ok(Received::default());
         }
         self.admit()?;
-        let before = self.queue.len();
-        let arrival = socket.try_receive_vectored(&mut bufs[..count], &mut self.queue);
-        self.accept(socket, before, arrival)
+        let mut arrival = Arrival::default();
+        socket.try_receive_vectored(&mut bufs[..count], &mut self.queue, &mut arrival)?;
+        self.accept(socket, &arrival)
     }
 
     /// May we read at all?
@@ -125,37 +125,31 @@ impl Receiver {
     }
 
     /// Keeps what arrived, or closes it and fails for good.
-    fn accept(
-        &mut self,
-        socket: &Socket,
-        before: usize,
-        arrival: io::Result<Arrival>,
-    ) -> io::Result<Received> {
-        let arrival = arrival?;
-        let fds = arrival.fds;
-        let error = if let Some(errno) = arrival.errno {
-            let cause = match errno {
-                libc::EMFILE => Truncation::ProcessTableFull,
-                libc::ENFILE => Truncation::SystemTableFull,
-                _ => Truncation::Errno(errno),
-            };
-            FdError::Truncated { received: fds, cause }
-        } else if arrival.truncated {
-            // Before the set is closed, or there would be room again.
-            FdError::Truncated { received: fds, cause: socket.why_truncated() }
-        } else if fds > self.limits.set {
-            let (limit, space) = (self.limits.set, self.limits.space.bytes);
-            FdError::TooManyReceived { count: fds, limit, space }
-        } else {
+    fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> io::Result<Received> {
+        let Arrival { bytes, fds, .. } = *arrival;
+        if fds <= self.limits.set && !arrival.truncated && arrival.errno.is_none() {
             #[cfg(feature = "tracing")]
-            tracing::trace!(bytes = arrival.bytes, fds, "received");
-            return Ok(Received { bytes: arrival.bytes, fds });
-        };
+            tracing::trace!(bytes, fds, "received");
+            return Ok(Received { bytes, fds });
+        }
 
-        self.queue.truncate(before);
+        let error = match arrival.errno {
+            // The set is still open, and so its table full, if it was.
+            None if arrival.truncated => {
+                FdError::Truncated { received: fds, cause: socket.why_truncated() }
+            }
+            None => {
+                let (limit, space) = (self.limits.set, self.limits.space.bytes);
+                FdError::TooManyReceived { count: fds, limit, space }
+            }
+            Some(errno) => {
+                FdError::Truncated { received: fds, cause: Truncation::from_errno(errno) }
+            }
+        };
+        self.queue.truncate(self.queue.len() - fds);
         self.failed = Some(error);
         #[cfg(feature = "tracing")]
-        tracing::debug!(bytes = arrival.bytes, fds, %error, "the read side failed");
+        tracing::debug!(bytes, fds, %error, "the read side failed");
         Err(error.into())
     }
 }

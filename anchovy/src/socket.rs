@@ -88,15 +88,18 @@ impl Socket {
 
     /// Receives bytes into the unfilled part of `buf`, without advancing it, and descriptors to
     /// the back of `queue`, when there is something to receive.
+    ///
+    /// What came is told in `arrival`, which comes in as its default.
     pub(crate) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
         queue: &mut VecDeque<OwnedFd>,
-    ) -> Poll<io::Result<Arrival>> {
+        arrival: &mut Arrival,
+    ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.io.poll_read_ready(cx))?;
-            match self.try_receive(buf, queue) {
+            match self.try_receive(buf, queue, arrival) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
             }
@@ -108,9 +111,12 @@ impl Socket {
         &self,
         buf: &mut ReadBuf<'_>,
         queue: &mut VecDeque<OwnedFd>,
-    ) -> io::Result<Arrival> {
+        arrival: &mut Arrival,
+    ) -> io::Result<()> {
         let room = buf.remaining();
-        self.try_receive_with(room, || sys::receive(self.io.as_fd(), buf, queue))
+        self.try_receive_with(room, arrival, |arrival| {
+            sys::receive(self.io.as_fd(), buf, queue, arrival)
+        })
     }
 
     /// As [`try_receive`](Self::try_receive), into several buffers.
@@ -118,27 +124,27 @@ impl Socket {
         &self,
         bufs: &mut [IoSliceMut<'_>],
         queue: &mut VecDeque<OwnedFd>,
-    ) -> io::Result<Arrival> {
+        arrival: &mut Arrival,
+    ) -> io::Result<()> {
         let room = bufs.iter().map(|buf| buf.len()).sum();
-        self.try_receive_with(room, || sys::receive_vectored(self.io.as_fd(), bufs, queue))
+        self.try_receive_with(room, arrival, |arrival| {
+            sys::receive_vectored(self.io.as_fd(), bufs, queue, arrival)
+        })
     }
 
     fn try_receive_with(
         &self,
         room: usize,
-        mut receive: impl FnMut() -> io::Result<Arrival>,
-    ) -> io::Result<Arrival> {
-        // Stands if tokio knows that there is nothing, and does not even ask.
-        let mut arrived = Err(ErrorKind::WouldBlock.into());
-        let _ = self.io.try_io(Interest::READABLE, || {
-            arrived = uninterrupted(&mut receive);
-            match &arrived {
-                Ok(arrival) if drained(arrival, room) => Err(ErrorKind::WouldBlock.into()),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.kind().into()),
-            }
+        arrival: &mut Arrival,
+        mut receive: impl FnMut(&mut Arrival) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut arrived = false;
+        let outcome = self.io.try_io(Interest::READABLE, || {
+            uninterrupted(|| receive(arrival))?;
+            arrived = true;
+            if drained(arrival, room) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        arrived
+        if arrived { Ok(()) } else { outcome }
     }
 
     /// Sends bytes with a set of descriptors (or none) when there is room, in one system call.
@@ -166,17 +172,14 @@ impl Socket {
         slices: &[IoSlice<'_>],
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
     ) -> io::Result<usize> {
-        let mut sent = Err(ErrorKind::WouldBlock.into());
-        let _ = self.io.try_io(Interest::WRITABLE, || {
-            sent = self.send(slices, fds);
-            match &sent {
-                // The rest found no room: what did will make an edge when the peer takes it.
-                Ok(sent) if *sent < total(slices) => Err(ErrorKind::WouldBlock.into()),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.kind().into()),
-            }
+        let (mut sent, mut left) = (0, false);
+        let outcome = self.io.try_io(Interest::WRITABLE, || {
+            sent = self.send(slices, fds)?;
+            left = true;
+            // What found room makes an edge when the peer takes it, and not before is there more.
+            if sent < total(slices) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        sent
+        if left { Ok(sent) } else { outcome.map(|()| sent) }
     }
 
     fn send<'fd>(
@@ -214,9 +217,7 @@ impl Socket {
         let fits = control.push(SendAncillaryMessage::ScmRights(&set[..count]));
         assert!(fits, "the control buffer holds the largest set");
 
-        let sent = rustix::io::retry_on_intr(|| {
-            net::sendmsg(&self.io, slices, &mut control, SEND)
-        });
+        let sent = rustix::io::retry_on_intr(|| net::sendmsg(&self.io, slices, &mut control, SEND));
         sent.map_err(|errno| match errno {
             Errno::PERM => FdError::RefusedByPeer { count }.into(),
             Errno::TOOMANYREFS => FdError::TooManyInFlight { count }.into(),
@@ -263,6 +264,7 @@ fn total(slices: &[IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }
 
+#[inline]
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -54,19 +54,22 @@ pub(crate) struct Arrival {
 }
 
 /// Receives into the unfilled part of `buf`, which it marks as initialised but does not advance.
+///
+/// Descriptors go to the back of `queue`; `arrival` comes in as its default.
 pub(crate) fn receive(
     fd: BorrowedFd<'_>,
     buf: &mut ReadBuf<'_>,
     queue: &mut VecDeque<OwnedFd>,
-) -> io::Result<Arrival> {
+    arrival: &mut Arrival,
+) -> io::Result<()> {
     // SAFETY: the kernel only ever writes to the memory, so nothing becomes uninitialised.
     let unfilled = unsafe { buf.unfilled_mut() };
     let mut slice = iovec { iov_base: unfilled.as_mut_ptr().cast(), iov_len: unfilled.len() };
     // SAFETY: the slice is the unfilled memory, which `buf` lends us alone until we return.
-    let arrival = unsafe { recvmsg(fd, &mut slice, 1, queue) }?;
+    unsafe { recvmsg(fd, &mut slice, 1, queue, arrival) }?;
     // SAFETY: the kernel wrote this many bytes to the start of the unfilled memory.
     unsafe { buf.assume_init(arrival.bytes) };
-    Ok(arrival)
+    Ok(())
 }
 
 /// Receives into several buffers, one after the other.
@@ -74,10 +77,11 @@ pub(crate) fn receive_vectored(
     fd: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
     queue: &mut VecDeque<OwnedFd>,
-) -> io::Result<Arrival> {
+    arrival: &mut Arrival,
+) -> io::Result<()> {
     // SAFETY: `IoSliceMut` is guaranteed to have the layout of `iovec`, and each of them is
     // memory that the caller lends us alone.
-    unsafe { recvmsg(fd, bufs.as_mut_ptr().cast(), bufs.len(), queue) }
+    unsafe { recvmsg(fd, bufs.as_mut_ptr().cast(), bufs.len(), queue, arrival) }
 }
 
 /// One `recvmsg`.
@@ -90,7 +94,8 @@ unsafe fn recvmsg(
     slices: *mut iovec,
     count: usize,
     queue: &mut VecDeque<OwnedFd>,
-) -> io::Result<Arrival> {
+    arrival: &mut Arrival,
+) -> io::Result<()> {
     let mut control: Control = [MaybeUninit::uninit(); CONTROL_HEADERS];
     // SAFETY: zero is a valid value of every field, and some systems have private ones.
     let mut message: msghdr = unsafe { mem::zeroed() };
@@ -103,29 +108,29 @@ unsafe fn recvmsg(
     let bytes = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, RECEIVE) };
     // A negative return is the only one that is no count, and means an error.
     let Ok(bytes) = usize::try_from(bytes) else {
-        return failed(io::Error::last_os_error());
+        return failed(io::Error::last_os_error(), arrival);
     };
-
-    let truncated = message.msg_flags & libc::MSG_CTRUNC != 0;
-    let mut arrival = Arrival { bytes, truncated, ..Arrival::default() };
+    arrival.bytes = bytes;
+    arrival.truncated = message.msg_flags & libc::MSG_CTRUNC != 0;
     // SAFETY: `message` is as `recvmsg` left it, and `control` still stands behind it.
-    unsafe { take_control_messages(&message, &mut arrival, queue) };
-    Ok(arrival)
+    unsafe { take_control_messages(&message, arrival, queue) };
+    Ok(())
 }
 
 /// A receive that failed brought nothing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn failed(error: io::Error) -> io::Result<Arrival> {
+fn failed(error: io::Error, _: &mut Arrival) -> io::Result<()> {
     Err(error)
 }
 
 /// A receive that failed brought nothing; but FreeBSD fails it as a whole when a table is full,
 /// and the set is lost, which is what Linux calls a truncated one.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn failed(error: io::Error) -> io::Result<Arrival> {
+fn failed(error: io::Error, arrival: &mut Arrival) -> io::Result<()> {
     match error.raw_os_error() {
         Some(errno @ (libc::EMFILE | libc::ENFILE)) => {
-            Ok(Arrival { errno: Some(errno), ..Arrival::default() })
+            arrival.errno = Some(errno);
+            Ok(())
         }
         _ => Err(error),
     }
