@@ -64,6 +64,7 @@ pub(crate) fn owned<const S: usize>(
     (read, OwnedWriteHalf { socket, sender, shutdown_on_drop: true })
 }
 
+#[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
 fn reunite<const S: usize>(
     read: OwnedReadHalf<S>,
     mut write: OwnedWriteHalf<S>,
@@ -125,6 +126,7 @@ impl<const S: usize> OwnedReadHalf<S> {
     /// # Ok(())
     /// # }
     /// ```
+    #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
     pub fn reunite(self, write: OwnedWriteHalf<S>) -> Result<AnchovyStream<S>, ReuniteError<S>> {
         reunite(self, write)
     }
@@ -148,6 +150,7 @@ impl<const S: usize> OwnedWriteHalf<S> {
     /// # Errors
     ///
     /// [`ReuniteError`], with both halves in it, if they are not of one stream.
+    #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
     pub fn reunite(self, read: OwnedReadHalf<S>) -> Result<AnchovyStream<S>, ReuniteError<S>> {
         reunite(read, self)
     }

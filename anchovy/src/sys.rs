@@ -147,7 +147,7 @@ unsafe fn take_control_messages(
     arrival: &mut Arrival,
     queue: &mut VecDeque<OwnedFd>,
 ) {
-    let end = message.msg_control.cast::<u8>().wrapping_add(message.msg_controllen as usize);
+    let end = message.msg_control.cast::<u8>().wrapping_add(message.msg_controllen as _);
     // SAFETY: the kernel wrote whole headers, or none.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
     while !next.is_null() {
@@ -156,9 +156,9 @@ unsafe fn take_control_messages(
         // SAFETY: the data starts right behind the header; this only computes where.
         let data = unsafe { libc::CMSG_DATA(next) };
         // A truncated message may claim more than there is (macOS), so its end is the nearer one.
-        let claimed = next.cast::<u8>().wrapping_add(header.cmsg_len as usize);
+        let claimed = next.cast::<u8>().wrapping_add(header.cmsg_len as _);
         let length = (claimed.min(end) as usize).saturating_sub(data as usize);
-        let ints = (0..length / size_of::<c_int>()).map(|index| {
+        let mut ints = (0..length / size_of::<c_int>()).map(|index| {
             // SAFETY: all `length` bytes of data lie within the buffer, written by the kernel.
             unsafe { ptr::read_unaligned(data.cast::<c_int>().wrapping_add(index)) }
         });
@@ -186,7 +186,7 @@ unsafe fn take_control_messages(
                     drop(unsafe { own(int) });
                 }
             }
-            (libc::SOL_SOCKET, options::SCM_INQ) => arrival.queued = ints.last(),
+            (libc::SOL_SOCKET, options::SCM_INQ) => arrival.queued = ints.next(),
             _ => arrival.barrier = true,
         }
 

@@ -9,7 +9,9 @@ pub(crate) type Tokio = tokio::net::UnixStream;
 /// The published crate counts descriptors in its `S`.
 pub(crate) type Published = published::AnchovyStream<253>;
 
-pub(crate) trait Contestant: AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static {
+pub(crate) trait Contestant:
+    AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static
+{
     fn pair() -> (Self, Self);
 
     /// Moves all that was received to what is sent next.

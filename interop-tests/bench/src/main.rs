@@ -100,9 +100,7 @@ const ROWS: &[Row] = &[
 ];
 
 fn main() {
-    let only: Vec<String> = std::env::args().skip(1).collect();
-    let rows: Vec<&Row> =
-        ROWS.iter().filter(|row| only.is_empty() || only.iter().any(|name| name == row.work)).collect();
+    let rows = chosen(std::env::args().skip(1).collect());
     let mut times: Vec<Vec<Vec<Duration>>> =
         rows.iter().map(|row| vec![Vec::new(); row.contestants.len()]).collect();
 
@@ -133,6 +131,18 @@ fn main() {
             println!("  goal {goal:.2}: {verdict}");
         }
     }
+}
+
+/// The rows of these works, or all.
+fn chosen(works: Vec<String>) -> Vec<&'static Row> {
+    if let Some(unknown) = works.iter().find(|work| ROWS.iter().all(|row| row.work != **work)) {
+        let known: Vec<_> = ROWS.iter().map(|row| row.work).collect();
+        eprintln!("error: no work is named {unknown:?}; there are:\n  {}", known.join("\n  "));
+        std::process::exit(2);
+    }
+    ROWS.iter()
+        .filter(|row| works.is_empty() || works.iter().any(|work| work == row.work))
+        .collect()
 }
 
 fn median(times: &mut [Duration]) -> f64 {

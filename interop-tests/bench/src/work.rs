@@ -95,14 +95,15 @@ pub(crate) fn send_duplicate() -> Duration {
     send_batches(async |near, fd| {
         let duplicate = fd.as_fd().try_clone_to_owned().expect("a duplicate");
         near.write_queue_mut().push_back(duplicate);
-        near.write(&MESSAGE).await.expect("there is room");
+        near.write_all(&MESSAGE).await.expect("there is room");
     })
 }
 
 /// The same, lent.
 pub(crate) fn send_borrowed() -> Duration {
     send_batches(async |near, fd| {
-        near.send_with_fds(&MESSAGE, std::slice::from_ref(fd)).await.expect("there is room");
+        let sent = near.send_with_fds(&MESSAGE, std::slice::from_ref(fd)).await;
+        assert_eq!(sent.expect("there is room"), MESSAGE.len());
     })
 }
 

@@ -1,0 +1,285 @@
+//! Where a stream comes from, and what is left when it goes back.
+
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream as StdUnixStream};
+
+use anchovy::{AnchovyStream, FdError, WAYLAND_SCM_RIGHTS, cmsg_space};
+use rustix::io::FdFlags;
+use rustix::net::{AddressFamily, ReturnFlags, SocketFlags, SocketType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::harness::*;
+
+#[test]
+fn a_blocking_std_stream_becomes_a_stream() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let (mut near, mut far) = (Dbus::new(near).unwrap(), Dbus::new(far).unwrap());
+        near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
+        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        // Blocking, this would hang.
+        assert!(now(far.read(&mut [0; 8])).await.is_none());
+    });
+}
+
+#[test]
+fn a_tokio_stream_that_was_read_before_does_not_hide_what_is_queued() {
+    run(async {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let near = near.into_std().unwrap();
+        let fd = memfd();
+        foreign_send(&near, b"AAAA", &[&[fd.as_fd()]]).unwrap();
+        foreign_send(&near, b"BBBB", &[]).unwrap();
+        // tokio takes this short read for a drained socket, and forgets that it is readable.
+        assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 4);
+        let mut far = Dbus::new(far).unwrap();
+        assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn what_is_no_unix_stream_socket_is_refused_and_closed() {
+    run(async {
+        let (datagram, _other) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        let (packets, _other) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        for fd in [datagram, packets, tcp.into(), memfd(), pipe().0] {
+            let error = Dbus::new(StdUnixStream::from(fd)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert_eq!(fd_error(error), FdError::NotAUnixStream);
+        }
+    });
+}
+
+#[test]
+#[should_panic(expected = "there is no reactor running")]
+fn outside_of_a_runtime_there_is_no_stream() {
+    guarded(|| {
+        let (near, _far) = StdUnixStream::pair().unwrap();
+        let _ = Dbus::new(near);
+    });
+}
+
+#[test]
+fn connecting_reaches_a_path_and_an_abstract_name() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.0.join("socket");
+        let name = format!("\0anchovy {}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
+        let listeners =
+            [UnixListener::bind(&path).unwrap(), UnixListener::bind_addr(&address).unwrap()];
+
+        for (place, listener) in [path.as_os_str(), name.as_ref()].into_iter().zip(&listeners) {
+            let mut near = Dbus::connect(place).await.unwrap();
+            let (far, _) = listener.accept().unwrap();
+            near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
+            assert_eq!(foreign_receive(&far, 1024).1.len(), 1);
+        }
+        assert_eq!(
+            Dbus::connect(&path).await.unwrap().peer_addr().unwrap().as_pathname(),
+            Some(path.as_path())
+        );
+    });
+}
+
+#[test]
+fn connecting_to_nothing_is_an_error() {
+    run(async {
+        let directory = Directory::new();
+        let error = Dbus::connect(directory.0.join("nobody")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        drop(UnixListener::bind(directory.0.join("closed")).unwrap());
+        let error = Dbus::connect(directory.0.join("closed")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+/// A directory of this test's own.
+struct Directory(std::path::PathBuf);
+
+impl Directory {
+    fn new() -> Directory {
+        let path = std::env::temp_dir().join(format!("anchovy-test-{}", std::process::id()));
+        std::fs::create_dir(&path).expect("a directory of this process");
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).expect("it is ours");
+    }
+}
+
+#[test]
+fn a_stream_taken_apart_loses_nothing() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let builder =
+            Dbus::builder().read_fd_limit(9).read_queue_limit(20).write_fd_limit(7).inq(false);
+        let mut near = builder.build(near).unwrap();
+        let fds = memfds(2);
+        foreign_send(&far, b"AAAA", &[&[fds[0].as_fd(), fds[1].as_fd()]]).unwrap();
+        near.read_exact(&mut [0; 4]).await.unwrap();
+        foreign_send(&far, b"unread", &[]).unwrap();
+        near.write_queue_mut().extend(memfds(3));
+        let leaving = identities(near.write_queue());
+        let number = near.as_raw_fd();
+
+        let parts = near.into_parts().unwrap();
+        assert_eq!(parts.socket.as_raw_fd(), number);
+        assert_eq!(identities(&parts.read_queue), identities(&fds));
+        assert_eq!(identities(&parts.write_queue), leaving);
+        assert_eq!(parts.read_error, None);
+
+        let mut near = Dbus::from_parts(parts).unwrap();
+        assert_eq!(identities(near.read_queue()), identities(&fds));
+        assert_eq!(identities(near.write_queue()), leaving);
+        assert_eq!((near.read_fd_limit(), near.read_queue_limit()), (9, 20));
+        assert_eq!(near.write_fd_limit(), 7);
+        near.read_exact(&mut [0; 6]).await.unwrap();
+        near.write_all(b"out").await.unwrap();
+        assert_eq!(foreign_receive(&far, 1024).1.len(), 3);
+    });
+}
+
+#[test]
+fn parts_put_together_with_less_space_have_its_limits() {
+    run(async {
+        let (near, _far) = Dbus::pair().unwrap();
+        let near =
+            AnchovyStream::<{ cmsg_space!(ScmRights(4)) }>::from_parts(near.into_parts().unwrap())
+                .unwrap();
+        assert_eq!((near.read_fd_limit(), near.write_fd_limit()), (4, 4));
+        let near = Dbus::from_parts(near.into_parts().unwrap()).unwrap();
+        assert_eq!((near.read_fd_limit(), near.write_fd_limit()), (4, 4));
+    });
+}
+
+#[test]
+fn a_failed_read_side_stays_failed_through_its_parts() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let mut near = AnchovyStream::<WAYLAND_SCM_RIGHTS>::new(near).unwrap();
+        let fds = memfds(29);
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        foreign_send(&far, b"AAAA", &[&fds]).unwrap();
+        let expected = fd_error(near.read(&mut [0; 8]).await.unwrap_err());
+
+        let parts = near.into_parts().unwrap();
+        assert_eq!(parts.read_error, Some(expected));
+        let mut near = AnchovyStream::<WAYLAND_SCM_RIGHTS>::from_parts(parts).unwrap();
+        foreign_send(&far, b"BBBB", &[]).unwrap();
+        assert_eq!(fd_error(near.read(&mut [0; 8]).await.unwrap_err()), expected);
+    });
+}
+
+/// What a foreign `recvmsg` with that much control buffer sees of one byte and that many
+/// descriptors.
+fn foreign_view(
+    to: &StdUnixStream,
+    from: &StdUnixStream,
+    space: usize,
+    count: usize,
+) -> (usize, bool) {
+    let fds = memfds(count);
+    let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+    foreign_send(from, b"x", &[&fds]).unwrap();
+    let (_, fds, flags) = foreign_receive(to, space);
+    (fds.len(), flags.contains(ReturnFlags::CTRUNC))
+}
+
+#[test]
+fn a_socket_that_is_handed_back_tells_its_owner_no_more_than_before() {
+    run(async {
+        let exact = cmsg_space!(ScmRights(1)) - size_of::<usize>();
+        let (near, far) = with_foreign::<WAYLAND_SCM_RIGHTS>();
+        let near = near.into_parts().unwrap().socket;
+        assert_eq!(foreign_view(&near, &far, 0, 0), (0, false));
+        assert_eq!(foreign_view(&near, &far, exact, 1), (1, false));
+    });
+}
+
+#[test]
+fn a_shared_socket_can_be_kept_as_it_is_for_the_others() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let shared = near.try_clone().unwrap();
+        let builder = AnchovyStream::<WAYLAND_SCM_RIGHTS>::builder().inq(false);
+        let near = builder.build(near).unwrap();
+        assert_eq!(foreign_view(&shared, &far, 0, 0), (0, false));
+        drop(near);
+    });
+}
+
+#[test]
+fn a_shared_socket_shows_the_others_that_something_is_missing_otherwise() {
+    // This pins why the switch is there: where the kernel has the option, it is on.
+    run(async {
+        let (near, far) = with_foreign::<WAYLAND_SCM_RIGHTS>();
+        let shared = StdUnixStream::from(near.as_fd().try_clone_to_owned().unwrap());
+        assert_eq!(foreign_view(&shared, &far, 0, 0), (0, kernel_is_at_least(6, 17)));
+        drop(near);
+    });
+}
+
+#[test]
+fn the_socket_is_close_on_exec_however_it_was_made() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.0.join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let (one, other) = Dbus::pair().unwrap();
+        for stream in [one, other, Dbus::connect(&path).await.unwrap()] {
+            assert_eq!(rustix::io::fcntl_getfd(&stream).unwrap(), FdFlags::CLOEXEC);
+        }
+    });
+}
+
+#[test]
+fn dropping_a_stream_closes_both_queues() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let (received, writer) = pipe();
+        far.send_with_fds(b"A", &[&writer]).await.unwrap();
+        drop(writer);
+        near.read_exact(&mut [0; 1]).await.unwrap();
+        let (queued, writer) = pipe();
+        near.write_queue_mut().push_back(writer);
+        assert!(!is_abandoned(&received) && !is_abandoned(&queued));
+        drop(near);
+        assert!(is_abandoned(&received) && is_abandoned(&queued));
+    });
+}
+
+#[test]
+fn a_received_descriptor_is_an_owned_one_of_the_socket_alone() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let (reader, writer) = pipe();
+        near.write_queue_mut().push_back(writer);
+        near.write_all(b"A").await.unwrap();
+        far.read_exact(&mut [0; 1]).await.unwrap();
+        let fd: OwnedFd = far.read_queue_mut().pop_front().unwrap();
+        assert!(!is_abandoned(&reader));
+        drop(fd);
+        assert!(is_abandoned(&reader));
+    });
+}

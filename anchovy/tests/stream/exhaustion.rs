@@ -1,0 +1,151 @@
+//! What happens when a table of descriptors, ours or the kernel's, is full.
+
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::thread;
+
+use anchovy::{FdError, Truncation};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::*;
+
+#[test]
+fn a_full_table_fails_the_read_side_for_good_and_says_so() {
+    run(async {
+        for room in [0, 2, 4] {
+            let (mut near, mut far) = Dbus::pair().unwrap();
+            near.send_with_fds(b"AAAA", &memfds(5)).await.unwrap();
+            near.write_all(b"BBBB").await.unwrap();
+
+            let full = FullTable::with_room_for(room);
+            let before = descriptors_count();
+            let expected =
+                FdError::Truncated { received: room, cause: Truncation::ProcessTableFull };
+            let error = far.read(&mut [0; 64]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+            assert_eq!(fd_error(error), expected);
+            assert_eq!(descriptors_count(), before, "what came of the set is closed");
+            drop(full);
+
+            // There is room again, but the set is gone.
+            let error = far.read(&mut [0; 64]).await.unwrap_err();
+            assert_eq!(fd_error(error), expected);
+            assert_eq!(far.read_error(), Some(expected));
+            assert!(far.read_queue().is_empty());
+            assert!(expected.to_string().contains("RLIMIT_NOFILE"));
+        }
+    });
+}
+
+/// How many descriptors are open, where there is no room to open a directory.
+fn descriptors_count() -> usize {
+    (0..512)
+        .filter(|number| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok())
+        .count()
+}
+
+#[test]
+fn a_table_with_just_enough_room_is_not_full() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let fds = memfds(5);
+        near.send_with_fds(b"AAAA", &fds).await.unwrap();
+        let full = FullTable::with_room_for(5);
+        assert_eq!(far.recv_with_fds(&mut [0; 64]).await.unwrap().fds, 5);
+        drop(full);
+        assert_eq!(identities(far.read_queue()), identities(&fds));
+    });
+}
+
+#[test]
+fn a_full_table_is_no_matter_for_bytes() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        near.write_all(b"AAAA").await.unwrap();
+        let _full = FullTable::with_room_for(0);
+        assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_pidfd_that_finds_no_room_is_no_descriptor_and_no_loss() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        switch_pidfds_on(&far);
+        near.write_all(b"AAAA").await.unwrap();
+        let full = FullTable::with_room_for(0);
+        let mut buf = [0; 64];
+        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        assert_eq!((&buf[..received.bytes], received.fds), (&b"AAAA"[..], 0));
+        drop(full);
+
+        // With a set that fits but leaves no room for the pidfd, the set is whole.
+        let fds = memfds(3);
+        near.send_with_fds(b"BBBB", &fds).await.unwrap();
+        let full = FullTable::with_room_for(3);
+        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        assert_eq!((&buf[..received.bytes], received.fds), (&b"BBBB"[..], 3));
+        drop(full);
+        assert_eq!(identities(far.read_queue()), identities(&fds));
+    });
+}
+
+/// `SO_PASSPIDFD`, which belongs to the socket, whichever process sets it.
+pub(crate) fn switch_pidfds_on(stream: &Dbus) {
+    let socket = stream.as_fd().try_clone_to_owned().unwrap();
+    python(socket, "s.setsockopt(socket.SOL_SOCKET, 76, 1)");
+}
+
+#[test]
+fn too_many_descriptors_in_flight_leave_the_queue_and_pass_once_they_are_received() {
+    // Root may exceed the limit; this thread may not.
+    guarded(|| {
+        thread::scope(|scope| scope.spawn(in_flight).join().unwrap());
+    });
+}
+
+fn in_flight() {
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).unwrap();
+    runtime().block_on(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let fds = memfds(8);
+        let limit = Lowered::descriptors(64);
+
+        let mut sent = 0;
+        let refused = loop {
+            match near.send_with_fds(b"AAAA", &fds).await {
+                Ok(_) => sent += 1,
+                Err(error) => break error,
+            }
+            assert!(sent < 100, "the kernel knows no limit");
+        };
+        assert_eq!(refused.kind(), ErrorKind::QuotaExceeded);
+        assert_eq!(fd_error(refused), FdError::TooManyInFlight { count: 8 });
+
+        // The same for a queue, which stays; and bytes still pass.
+        near.write_queue_mut().extend(memfds(2));
+        let expected = identities(near.write_queue());
+        let refused = near.write(b"BBBB").await.unwrap_err();
+        assert_eq!(fd_error(refused), FdError::TooManyInFlight { count: 2 });
+        assert_eq!(identities(near.write_queue()), expected);
+        let kept: Vec<_> = near.write_queue_mut().drain(..).collect();
+        near.write_all(b"CCCC").await.unwrap();
+        near.write_queue_mut().extend(kept);
+        drop(limit);
+
+        for _ in 0..sent {
+            assert_eq!(far.recv_with_fds(&mut [0; 4]).await.unwrap().fds, 8);
+            assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
+        }
+        let limit = Lowered::descriptors(64);
+        near.write_all(b"BBBB").await.unwrap();
+        drop(limit);
+        let mut buf = [0; 64];
+        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        assert_eq!((&buf[..received.bytes], received.fds), (&b"CCCCBBBB"[..], 2));
+        assert_eq!(identities(far.read_queue()), expected);
+    });
+}

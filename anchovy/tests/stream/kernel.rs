@@ -1,0 +1,230 @@
+//! Where descriptors ride: what Linux does with bytes and sets in a row, seen through our stream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::SIGPIPE;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::*;
+
+/// Sends with one `sendmsg` each, and returns what was sent.
+async fn sent(stream: &mut Dbus, sends: &[(&str, usize)]) -> Vec<Vec<Identity>> {
+    let mut sets = Vec::new();
+    for (bytes, count) in sends {
+        let fds = memfds(*count);
+        let sent = stream.send_with_fds(bytes.as_bytes(), &fds).await.expect("room");
+        assert_eq!(sent, bytes.len());
+        sets.push(identities(&fds));
+    }
+    sets
+}
+
+/// Reads once, into a buffer of that size, and takes all that came.
+async fn read(stream: &mut Dbus, size: usize) -> (String, Vec<Identity>) {
+    let mut buf = vec![0; size];
+    let received = stream.recv_with_fds(&mut buf).await.expect("something to read");
+    let fds: Vec<_> = stream.read_queue_mut().drain(..).collect();
+    assert_eq!(received.fds, fds.len());
+    (String::from_utf8_lossy(&buf[..received.bytes]).into_owned(), identities(fds))
+}
+
+fn plain(bytes: &str) -> (String, Vec<Identity>) {
+    (bytes.to_owned(), Vec::new())
+}
+
+fn with(bytes: &str, set: &[Identity]) -> (String, Vec<Identity>) {
+    (bytes.to_owned(), set.to_vec())
+}
+
+#[test]
+fn bytes_before_a_set_merge_with_it() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
+        assert_eq!(read(&mut far, 100).await, with("AAAABBBB", &sets[1]));
+    });
+}
+
+#[test]
+fn a_read_stops_behind_a_set() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 1), ("BBBB", 0)]).await;
+        assert_eq!(read(&mut far, 100).await, with("AAAA", &sets[0]));
+        assert_eq!(read(&mut far, 100).await, plain("BBBB"));
+    });
+}
+
+#[test]
+fn plain_bytes_merge_with_the_set_behind_them_only() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sends = [("p1", 0), ("F1", 1), ("p2", 0), ("F2", 1), ("p3", 0)];
+        let sets = sent(&mut near, &sends).await;
+        assert_eq!(read(&mut far, 100).await, with("p1F1", &sets[1]));
+        assert_eq!(read(&mut far, 100).await, with("p2F2", &sets[3]));
+        assert_eq!(read(&mut far, 100).await, plain("p3"));
+    });
+}
+
+#[test]
+fn two_sets_are_never_merged() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 1), ("BBBB", 1)]).await;
+        assert_eq!(read(&mut far, 100).await, with("AAAA", &sets[0]));
+        assert_eq!(read(&mut far, 100).await, with("BBBB", &sets[1]));
+    });
+}
+
+#[test]
+fn two_full_sets_arrive_with_one_read_each() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 253), ("BBBB", 253)]).await;
+        assert_eq!(read(&mut far, 100).await, with("AAAA", &sets[0]));
+        assert_eq!(read(&mut far, 100).await, with("BBBB", &sets[1]));
+    });
+}
+
+#[test]
+fn a_set_comes_with_the_first_byte_of_its_message_however_little_is_read() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("ABCD", 2), ("next", 0)]).await;
+        assert_eq!(read(&mut far, 1).await, with("A", &sets[0]));
+        assert_eq!(read(&mut far, 1).await, plain("B"));
+        assert_eq!(read(&mut far, 100).await, plain("CDnext"));
+    });
+}
+
+#[test]
+fn a_read_that_ends_within_a_message_already_has_its_set() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
+        assert_eq!(read(&mut far, 2).await, plain("AA"));
+        assert_eq!(read(&mut far, 3).await, with("AAB", &sets[1]));
+        assert_eq!(read(&mut far, 100).await, plain("BBB"));
+    });
+}
+
+#[test]
+fn a_read_that_ends_before_a_message_does_not_have_its_set() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
+        assert_eq!(read(&mut far, 4).await, plain("AAAA"));
+        assert_eq!(read(&mut far, 100).await, with("BBBB", &sets[1]));
+    });
+}
+
+#[test]
+fn a_partly_read_message_runs_into_the_next_set() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 1), ("BBBB", 2)]).await;
+        assert_eq!(read(&mut far, 2).await, with("AA", &sets[0]));
+        assert_eq!(read(&mut far, 100).await, with("AABBBB", &sets[1]));
+    });
+}
+
+#[test]
+fn a_set_may_come_with_the_second_of_two_buffers() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
+        let (mut first, mut second) = ([0; 4], [0; 4]);
+        far.readable().await.unwrap();
+        let bufs =
+            &mut [std::io::IoSliceMut::new(&mut first), std::io::IoSliceMut::new(&mut second)];
+        assert_eq!(far.try_read_vectored(bufs).unwrap(), 8);
+        assert_eq!((&first, &second), (b"AAAA", b"BBBB"));
+        assert_eq!(identities(far.read_queue()), sets[1]);
+    });
+}
+
+#[test]
+fn control_messages_of_one_foreign_send_arrive_as_one_set() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ anchovy::DBUS_SCM_RIGHTS }>();
+        let fds = memfds(5);
+        let fds: Vec<_> = fds.iter().map(std::os::fd::AsFd::as_fd).collect();
+        foreign_send(&far, b"AAAA", &[&fds[..2], &fds[2..]]).unwrap();
+        assert_eq!(read(&mut near, 100).await, with("AAAA", &identities(&fds)));
+    });
+}
+
+#[test]
+fn an_empty_set_of_a_foreign_end_is_no_set() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ anchovy::DBUS_SCM_RIGHTS }>();
+        foreign_send(&far, b"AAAA", &[&[]]).unwrap();
+        foreign_send(&far, b"BBBB", &[&[]]).unwrap();
+        assert_eq!(read(&mut near, 100).await, plain("AAAABBBB"));
+    });
+}
+
+#[test]
+fn a_set_that_is_under_way_survives_the_end_of_its_sender() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let sets = sent(&mut near, &[("AAAA", 2)]).await;
+        near.shutdown().await.unwrap();
+        drop(near);
+        assert_eq!(read(&mut far, 100).await, with("AAAA", &sets[0]));
+        assert_eq!(read(&mut far, 100).await, plain(""));
+    });
+}
+
+#[test]
+fn a_set_that_nobody_reads_is_closed_with_its_receiver() {
+    run(async {
+        let (mut near, far) = Dbus::pair().unwrap();
+        let (reader, writer) = pipe();
+        near.write_queue_mut().push_back(writer);
+        near.write_all(b"AAAA").await.unwrap();
+        assert!(!is_abandoned(&reader));
+        drop(far);
+        assert!(is_abandoned(&reader));
+    });
+}
+
+#[test]
+fn a_peer_that_closes_with_unread_bytes_is_an_error_once_and_then_the_end() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        near.write_all(b"unread").await.unwrap();
+        far.write_all(b"reply").await.unwrap();
+        drop(far);
+        assert_eq!(read(&mut near, 100).await, plain("reply"));
+        let error = near.read(&mut [0; 100]).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert_eq!(read(&mut near, 100).await, plain(""));
+    });
+}
+
+#[test]
+fn a_write_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
+    run(async {
+        // Rust ignores the signal from the start; a handler sees it.
+        let signalled = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGPIPE, Arc::clone(&signalled)).unwrap();
+
+        let (mut near, far) = Dbus::pair().unwrap();
+        drop(far);
+        for count in [0, 1, 20] {
+            near.write_queue_mut().extend(memfds(count));
+            let error = near.write(b"AAAA").await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            let error = near.write_vectored(&[std::io::IoSlice::new(b"A"); 2]).await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            assert_eq!(near.write_queue().len(), count);
+            let fds: Vec<_> = near.write_queue_mut().drain(..).collect();
+            let error = near.send_with_fds(b"AAAA", &fds).await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+        }
+        assert!(!signalled.load(Ordering::SeqCst), "SIGPIPE was raised");
+    });
+}

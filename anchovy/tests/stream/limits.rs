@@ -1,0 +1,222 @@
+//! Limits at run time: exact, whatever padding makes of them, and what happens beyond.
+
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use anchovy::{AnchovyStream, FdError, cmsg_space};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::*;
+
+/// A foreign end sends that many descriptors with four bytes, and four more bytes.
+fn foreign_sends(far: &std::os::unix::net::UnixStream, count: usize) {
+    let fds = memfds(count);
+    let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+    assert_eq!(foreign_send(far, b"AAAA", &[&fds]).unwrap(), 4);
+    assert_eq!(foreign_send(far, b"BBBB", &[]).unwrap(), 4);
+}
+
+/// The read fails, stays failed, and keeps what had come before; the write side works on.
+async fn is_refused<const S: usize>(stream: &mut AnchovyStream<S>, count: usize, limit: usize) {
+    let queued = stream.read_queue().len();
+    let expected = FdError::TooManyReceived { count, limit, space: S };
+    for _ in 0..3 {
+        let error = stream.read(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert_eq!(fd_error(error), expected);
+    }
+    let error = stream.recv_with_fds(&mut [0; 64]).await.unwrap_err();
+    assert_eq!(fd_error(error), expected);
+    assert_eq!(fd_error(stream.try_read(&mut [0; 64]).unwrap_err()), expected);
+    assert_eq!(stream.read_error(), Some(expected));
+    assert_eq!(stream.read_queue().len(), queued);
+    stream.write_all(b"still writing").await.unwrap();
+}
+
+#[test]
+fn a_set_at_the_limit_arrives_and_one_more_fails_the_read_side_for_good() {
+    run(async {
+        const FOUR: usize = cmsg_space!(ScmRights(4));
+        let (mut near, far) = with_foreign::<FOUR>();
+        foreign_sends(&far, 4);
+        assert_eq!(near.recv_with_fds(&mut [0; 4]).await.unwrap().fds, 4);
+        assert_eq!(near.recv_with_fds(&mut [0; 4]).await.unwrap().fds, 0);
+        foreign_sends(&far, 5);
+        is_refused(&mut near, 5, 4).await;
+        assert_eq!(near.read_queue().len(), 4);
+    });
+}
+
+#[test]
+fn many_more_than_the_limit_fail_the_read_side_for_good() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(2)) }>();
+        foreign_sends(&far, 253);
+        is_refused(&mut near, 253, 2).await;
+    });
+}
+
+#[test]
+fn an_odd_limit_at_run_time_is_exact_in_spite_of_padding() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(27)) }>();
+        assert_eq!((near.read_fd_limit(), near.write_fd_limit()), (28, 28));
+        near.set_read_fd_limit(27).unwrap();
+        near.set_write_fd_limit(27).unwrap();
+
+        let error = fd_error(near.send_with_fds(b"A", &memfds(28)).await.unwrap_err());
+        assert_eq!(error, FdError::TooManyToSend { count: 28, limit: 27, space: 136 });
+        near.send_with_fds(b"A", &memfds(27)).await.unwrap();
+
+        foreign_sends(&far, 27);
+        assert_eq!(near.recv_with_fds(&mut [0; 64]).await.unwrap().fds, 27);
+        near.read_exact(&mut [0; 4]).await.unwrap();
+        foreign_sends(&far, 28);
+        is_refused(&mut near, 28, 27).await;
+    });
+}
+
+#[test]
+fn a_limit_of_one_refuses_the_second_that_the_padding_has_room_for() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(1)) }>();
+        near.set_read_fd_limit(1).unwrap();
+        foreign_sends(&far, 2);
+        is_refused(&mut near, 2, 1).await;
+    });
+}
+
+#[test]
+fn a_limit_of_none_takes_bytes_and_refuses_descriptors() {
+    run(async {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let builder = Dbus::builder().read_fd_limit(0).write_fd_limit(0);
+        let mut near = builder.build(near).unwrap();
+        let error = fd_error(near.send_with_fds(b"A", &memfds(1)).await.unwrap_err());
+        assert_eq!(error, FdError::TooManyToSend { count: 1, limit: 0, space: 1040 });
+
+        foreign_send(&far, b"plain", &[]).unwrap();
+        assert_eq!(near.read(&mut [0; 64]).await.unwrap(), 5);
+        foreign_sends(&far, 1);
+        is_refused(&mut near, 1, 0).await;
+    });
+}
+
+#[test]
+fn descriptors_of_a_refused_set_are_closed() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(2)) }>();
+        let (reader, writer) = pipe();
+        foreign_send(&far, b"A", &[&[writer.as_fd(); 3]]).unwrap();
+        drop(writer);
+        assert!(!is_abandoned(&reader));
+        near.read(&mut [0; 8]).await.unwrap_err();
+        assert!(is_abandoned(&reader));
+    });
+}
+
+#[test]
+fn a_full_read_queue_fails_the_read_before_anything_is_read_and_draining_cures_it() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(4)) }>();
+        near.set_read_queue_limit(9).unwrap();
+        for _ in 0..3 {
+            foreign_sends(&far, 2);
+        }
+        for _ in 0..5 {
+            near.read_exact(&mut [0; 4]).await.unwrap();
+        }
+        foreign_sends(&far, 4);
+        let expected = identities(near.read_queue());
+
+        for error in [
+            near.read(&mut [0; 64]).await.unwrap_err(),
+            near.recv_with_fds(&mut [0; 64]).await.unwrap_err(),
+            near.try_read(&mut [0; 64]).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+            assert_eq!(fd_error(error), FdError::ReadQueueFull { queued: 6, set: 4, limit: 9 });
+        }
+        assert_eq!(near.read_error(), None);
+        assert_eq!(identities(near.read_queue()), expected);
+
+        near.read_queue_mut().pop_front();
+        let mut buf = [0; 64];
+        let received = near.recv_with_fds(&mut buf).await.unwrap();
+        assert_eq!((&buf[..received.bytes], received.fds), (&b"BBBBAAAA"[..], 4));
+        assert_eq!(near.read_queue().len(), 9);
+    });
+}
+
+#[test]
+fn a_full_read_queue_refuses_even_where_nothing_waits_in_the_kernel() {
+    run(async {
+        let (mut near, _far) = Dbus::pair().unwrap();
+        near.set_read_queue_limit(253).unwrap();
+        near.read_queue_mut().push_back(memfd());
+        let error = fd_error(now(near.read(&mut [0; 8])).await.unwrap().unwrap_err());
+        assert_eq!(error, FdError::ReadQueueFull { queued: 1, set: 253, limit: 253 });
+    });
+}
+
+#[test]
+fn by_default_the_read_queue_holds_256_or_two_full_sets() {
+    run(async {
+        assert_eq!(Dbus::pair().unwrap().0.read_queue_limit(), 506);
+        assert_eq!(Wayland::pair().unwrap().0.read_queue_limit(), 256);
+        let (few, _) = Dbus::builder().read_fd_limit(16).pair().unwrap();
+        assert_eq!((few.read_fd_limit(), few.read_queue_limit()), (16, 256));
+    });
+}
+
+#[test]
+fn limits_that_cannot_be_kept_are_refused_and_change_nothing() {
+    run(async {
+        let (mut near, _far) = Wayland::pair().unwrap();
+        let out_of_range =
+            |limit, least, most| Err(FdError::LimitOutOfRange { limit, least, most, space: 136 });
+        assert_eq!(near.set_read_fd_limit(29), out_of_range(29, 0, 28));
+        assert_eq!(near.set_write_fd_limit(29), out_of_range(29, 0, 28));
+        assert_eq!(near.set_read_queue_limit(27), out_of_range(27, 28, usize::MAX));
+        assert_eq!((near.read_fd_limit(), near.read_queue_limit()), (28, 256));
+
+        near.set_read_fd_limit(4).unwrap();
+        near.set_read_queue_limit(8).unwrap();
+        assert_eq!(near.set_read_fd_limit(9), out_of_range(9, 0, 8));
+        assert_eq!((near.read_fd_limit(), near.read_queue_limit()), (4, 8));
+    });
+}
+
+#[test]
+fn a_builder_with_limits_that_cannot_be_kept_builds_nothing() {
+    run(async {
+        let builder = Wayland::builder();
+        for builder in [
+            builder.clone().read_fd_limit(29),
+            builder.clone().write_fd_limit(29),
+            builder.clone().read_queue_limit(27),
+            builder.clone().read_fd_limit(16).read_queue_limit(15),
+        ] {
+            let error = builder.pair().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(matches!(fd_error(error), FdError::LimitOutOfRange { space: 136, .. }));
+        }
+    });
+}
+
+#[test]
+fn debug_and_the_error_of_the_limit_name_the_count_and_the_space() {
+    run(async {
+        let (near, _far) = Wayland::pair().unwrap();
+        assert_eq!(Wayland::FD_LIMIT, 28);
+        let debug = format!("{near:?}");
+        assert!(debug.contains("S: 136, FD_LIMIT: 28"), "{debug}");
+
+        let (read, write) = near.into_split();
+        assert!(format!("{read:?}").contains("S: 136, FD_LIMIT: 28"));
+        assert!(format!("{write:?}").contains("S: 136, FD_LIMIT: 28"));
+
+        let error = FdError::TooManyToSend { count: 29, limit: 28, space: 136 }.to_string();
+        assert!(error.contains("the limit is 28 (S = 136 bytes)"), "{error}");
+    });
+}

@@ -1,0 +1,28 @@
+//! The stream against the kernel: real sockets, real descriptors, and a count of both before and
+//! after each test.
+//!
+//! One file per subject; `harness` has what they share.
+
+#![cfg(target_os = "linux")]
+
+mod harness;
+
+mod adapters;
+mod cancel;
+mod concurrency;
+mod convert;
+mod exhaustion;
+mod kernel;
+mod limits;
+mod model;
+mod options;
+mod python;
+mod readiness;
+mod receive;
+mod send;
+mod sets;
+mod split;
+mod syscalls;
+#[cfg(feature = "tracing")]
+mod tracing;
+mod wrong_space;

@@ -1,0 +1,245 @@
+//! What the owner of a socket can switch on, and what kernels have not.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use anchovy::FdError;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::exhaustion::switch_pidfds_on;
+use crate::harness::*;
+
+#[test]
+fn credentials_on_every_message_are_no_descriptors_and_take_no_room_from_them() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        rustix::net::sockopt::set_socket_passcred(&far, true).unwrap();
+        for count in [0, 1, 2, 27, 28, 252, 253] {
+            let fds = memfds(count);
+            near.send_with_fds(b"AAAA", &fds).await.unwrap();
+            let received = far.recv_with_fds(&mut [0; 8]).await.unwrap();
+            assert_eq!((received.bytes, received.fds), (4, count));
+            assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
+        }
+    });
+}
+
+#[test]
+fn a_pidfd_on_every_message_is_closed_and_takes_no_room_from_descriptors() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        switch_pidfds_on(&far);
+        rustix::net::sockopt::set_socket_passcred(&far, true).unwrap();
+        let before = descriptors();
+        for count in [0, 1, 28, 253, 0, 0, 0] {
+            let fds = memfds(count);
+            near.send_with_fds(b"AAAA", &fds).await.unwrap();
+            let received = far.recv_with_fds(&mut [0; 8]).await.unwrap();
+            assert_eq!((received.bytes, received.fds), (4, count));
+            assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
+        }
+        assert_eq!(descriptors(), before, "pidfds were leaked");
+    });
+}
+
+#[test]
+fn an_exact_limit_is_exact_with_credentials_and_pidfds() {
+    run(async {
+        let (mut near, mut far) = Wayland::pair().unwrap();
+        rustix::net::sockopt::set_socket_passcred(&far, true).unwrap();
+        far.set_read_fd_limit(28).unwrap();
+        near.send_with_fds(b"AAAA", &memfds(28)).await.unwrap();
+        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 28);
+    });
+}
+
+#[test]
+fn credentials_that_a_foreign_end_sends_with_a_set_do_not_hide_it() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ anchovy::DBUS_SCM_RIGHTS }>();
+        rustix::net::sockopt::set_socket_passcred(&near, true).unwrap();
+        let fds = memfds(2);
+        let set: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let mut space = [std::mem::MaybeUninit::uninit(); 256];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let credentials = rustix::net::UCred {
+            pid: rustix::process::getpid(),
+            uid: rustix::process::getuid(),
+            gid: rustix::process::getgid(),
+        };
+        assert!(control.push(SendAncillaryMessage::ScmCredentials(credentials)));
+        assert!(control.push(SendAncillaryMessage::ScmRights(&set)));
+        let slices = [std::io::IoSlice::new(b"AAAA")];
+        rustix::net::sendmsg(&far, &slices, &mut control, SendFlags::NOSIGNAL).unwrap();
+        assert_eq!(near.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 2);
+        assert_eq!(identities(near.read_queue()), identities(&fds));
+    });
+}
+
+#[test]
+fn a_peer_that_takes_no_descriptors_makes_the_write_fail_and_keep_its_queue() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        assert!(far.fd_passing().unwrap());
+        far.set_fd_passing(true).unwrap();
+        if !kernel_is_at_least(6, 16) {
+            assert_eq!(far.set_fd_passing(false).unwrap_err().kind(), ErrorKind::Unsupported);
+            return;
+        }
+
+        // What is under way arrives all the same.
+        near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
+        far.set_fd_passing(false).unwrap();
+        assert!(!far.fd_passing().unwrap());
+        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+
+        near.write_queue_mut().extend(memfds(2));
+        let expected = identities(near.write_queue());
+        for error in [
+            near.write(b"BBBB").await.unwrap_err(),
+            near.write_vectored(&[std::io::IoSlice::new(b"BB"); 2]).await.unwrap_err(),
+            near.try_write(b"BBBB").unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            assert_eq!(fd_error(error), FdError::RefusedByPeer { count: 2 });
+        }
+        assert_eq!(identities(near.write_queue()), expected);
+
+        let kept: Vec<_> = near.write_queue_mut().drain(..).collect();
+        let error = near.send_with_fds(b"BBBB", &kept).await.unwrap_err();
+        assert_eq!(fd_error(error), FdError::RefusedByPeer { count: 2 });
+        near.write_all(b"plain").await.unwrap();
+        assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 5);
+
+        far.set_fd_passing(true).unwrap();
+        near.write_queue_mut().extend(kept);
+        near.write_all(b"CCCC").await.unwrap();
+        let mut buf = [0; 8];
+        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        assert_eq!((&buf[..received.bytes], received.fds), (&b"CCCC"[..], 2));
+        assert_eq!(identities(far.read_queue().range(1..)), expected);
+    });
+}
+
+#[test]
+fn the_peer_of_a_pair_is_this_process() {
+    run(async {
+        let (near, _far) = Dbus::pair().unwrap();
+        let peer = near.peer_cred().unwrap();
+        assert_eq!(peer.pid(), Some(std::process::id() as i32));
+        assert_eq!(peer.uid(), rustix::process::getuid().as_raw());
+        assert_eq!(peer.gid(), rustix::process::getgid().as_raw());
+    });
+}
+
+#[test]
+fn a_pidfd_of_the_peer_is_that_process_and_close_on_exec() {
+    run(async {
+        let directory = std::env::temp_dir().join(format!("anchovy-pidfd-{}", std::process::id()));
+        let _ = std::fs::remove_file(&directory);
+        let listener = std::os::unix::net::UnixListener::bind(&directory).unwrap();
+        let script = format!(
+            "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\nsys.stdin.read()",
+            directory.display().to_string()
+        );
+        let mut child = Command::new("python3")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("python3 is installed");
+        let (socket, _) = listener.accept().unwrap();
+        std::fs::remove_file(&directory).unwrap();
+        let stream = Dbus::new(socket).unwrap();
+
+        assert_eq!(stream.peer_cred().unwrap().pid(), Some(child.id() as i32));
+        match stream.peer_pidfd() {
+            Ok(pidfd) => {
+                let flags = rustix::io::fcntl_getfd(&pidfd).unwrap();
+                assert_eq!(flags, rustix::io::FdFlags::CLOEXEC);
+                rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL).unwrap();
+                assert_eq!(child.wait().unwrap().signal(), Some(9));
+            }
+            Err(error) => {
+                assert!(!kernel_is_at_least(6, 5), "{error}");
+                assert_eq!(error.kind(), ErrorKind::Unsupported);
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+        }
+    });
+}
+
+/// Runs a test on a thread to whose system calls the kernel answers that it knows none of the
+/// newer socket options, as an older one does.
+fn on_an_older_kernel(test: impl Future<Output = ()> + Send) {
+    const SO_PEERPIDFD: u64 = 77;
+    const SO_PASSRIGHTS: u64 = 83;
+    const SO_INQ: u64 = 84;
+
+    let unknown = |option| {
+        let is_option = SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, option);
+        SeccompRule::new(vec![is_option.unwrap()]).unwrap()
+    };
+    let rules = || [SO_PEERPIDFD, SO_PASSRIGHTS, SO_INQ].into_iter().map(unknown).collect();
+    let filter = SeccompFilter::new(
+        BTreeMap::from([(libc::SYS_getsockopt, rules()), (libc::SYS_setsockopt, rules())]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOPROTOOPT as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    guarded(|| {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                seccompiler::apply_filter(&program).unwrap();
+                runtime().block_on(test);
+            });
+            thread.join().unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_kernel_that_does_not_tell_what_is_queued_is_read_all_the_same() {
+    on_an_older_kernel(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        for _ in 0..100 {
+            near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
+            near.write_all(b"BBBB").await.unwrap();
+            assert_eq!(far.recv_with_fds(&mut [0; 64]).await.unwrap().bytes, 4);
+            assert_eq!(far.recv_with_fds(&mut [0; 64]).await.unwrap().bytes, 4);
+            assert!(now(far.read(&mut [0; 64])).await.is_none());
+            far.read_queue_mut().clear();
+        }
+        let far = far.into_parts().unwrap();
+        Dbus::from_parts(far).unwrap();
+    });
+}
+
+#[test]
+fn a_kernel_that_cannot_refuse_descriptors_says_so() {
+    on_an_older_kernel(async {
+        let (near, _far) = Dbus::pair().unwrap();
+        assert!(near.fd_passing().unwrap());
+        near.set_fd_passing(true).unwrap();
+        assert_eq!(near.set_fd_passing(false).unwrap_err().kind(), ErrorKind::Unsupported);
+        assert!(near.fd_passing().unwrap());
+    });
+}
+
+#[test]
+fn a_kernel_without_pidfds_of_peers_says_so() {
+    on_an_older_kernel(async {
+        let (near, _far) = Dbus::pair().unwrap();
+        assert_eq!(near.peer_pidfd().unwrap_err().kind(), ErrorKind::Unsupported);
+        assert!(near.peer_cred().is_ok());
+    });
+}

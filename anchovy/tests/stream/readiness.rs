@@ -1,0 +1,220 @@
+//! A read never waits while bytes are queued, with or without the kernel's help.
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream as StdUnixStream;
+
+use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+use rustix::net::SendFlags;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+
+use crate::harness::*;
+
+/// A stream at a foreign end, that asks the kernel how much is queued, or does not.
+fn receiver(inq: bool) -> (AnchovyStream<DBUS_SCM_RIGHTS>, StdUnixStream) {
+    let (near, far) = StdUnixStream::pair().unwrap();
+    (Dbus::builder().inq(inq).build(near).unwrap(), far)
+}
+
+#[test]
+fn a_read_that_stopped_behind_a_set_does_not_make_the_next_one_wait() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            let fd = memfd();
+            let set = [std::os::fd::AsFd::as_fd(&fd)];
+            foreign_send(&far, b"AAAA", &[&set]).unwrap();
+            foreign_send(&far, b"BBBB", &[]).unwrap();
+            foreign_send(&far, b"CCCC", &[&set]).unwrap();
+            foreign_send(&far, b"DDDD", &[]).unwrap();
+            near.readable().await.unwrap();
+            // Without waiting, and so without a new edge.
+            for expected in [4, 8, 4] {
+                let read = now(near.read(&mut [0; 64])).await.expect("bytes are queued").unwrap();
+                assert_eq!(read, expected);
+            }
+            assert!(now(near.read(&mut [0; 64])).await.is_none());
+        }
+    });
+}
+
+#[test]
+fn a_read_that_stopped_at_other_credentials_does_not_make_the_next_one_wait() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            rustix::net::sockopt::set_socket_passcred(&near, true).unwrap();
+            foreign_send(&far, b"ours", &[]).unwrap();
+            // Bytes of another process are never merged with ours.
+            python(far.try_clone().unwrap().into(), "s.send(b'theirs')");
+            near.readable().await.unwrap();
+            let mut buf = [0; 64];
+            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
+            assert_eq!(&buf[..read], b"ours");
+            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
+            assert_eq!(&buf[..read], b"theirs");
+            assert!(near.read_queue().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_read_behind_an_out_of_band_byte_waits_only_if_the_kernel_does_not_tell() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            foreign_send(&far, b"AAAA", &[]).unwrap();
+            rustix::net::send(&far, b"!", SendFlags::OOB | SendFlags::NOSIGNAL).unwrap();
+            foreign_send(&far, b"BBBB", &[]).unwrap();
+            near.readable().await.unwrap();
+            let mut buf = [0; 64];
+            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
+            assert_eq!(&buf[..read], b"AAAA");
+
+            if inq && kernel_is_at_least(6, 17) {
+                let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
+                assert_eq!(&buf[..read], b"BBBB");
+            } else {
+                // As tokio's own streams do, until something else arrives.
+                assert!(now(near.read(&mut buf)).await.is_none());
+                foreign_send(&far, b"CCCC", &[]).unwrap();
+                let read = near.read(&mut buf).await.unwrap();
+                assert_eq!(&buf[..read], b"BBBBCCCC");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_set_on_an_out_of_band_byte_is_not_taken_for_one_of_the_bytes_around_it() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            foreign_send(&far, b"AAAA", &[]).unwrap();
+            let fd = memfd();
+            let mut space = [std::mem::MaybeUninit::uninit(); 64];
+            let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
+            let set = [std::os::fd::AsFd::as_fd(&fd)];
+            assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(&set)));
+            let slices = [std::io::IoSlice::new(b"!")];
+            let flags = SendFlags::OOB | SendFlags::NOSIGNAL;
+            rustix::net::sendmsg(&far, &slices, &mut control, flags).unwrap();
+            drop(far);
+            let mut all = Vec::new();
+            near.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all, b"AAAA");
+            assert!(near.read_queue().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_read_that_drained_the_socket_makes_the_next_one_wait_for_more() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            for round in 0..100 {
+                let fd = memfd();
+                let set = [std::os::fd::AsFd::as_fd(&fd)];
+                foreign_send(&far, b"AAAA", &[&set[..round % 2]]).unwrap();
+                assert_eq!(near.read(&mut [0; 64]).await.unwrap(), 4);
+                assert!(now(near.read(&mut [0; 64])).await.is_none());
+                near.read_queue_mut().clear();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_read_of_just_what_was_queued_makes_the_next_one_wait_for_more() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            foreign_send(&far, b"AAAA", &[]).unwrap();
+            assert_eq!(near.read(&mut [0; 4]).await.unwrap(), 4);
+            assert!(now(near.read(&mut [0; 4])).await.is_none());
+            foreign_send(&far, b"BBBB", &[]).unwrap();
+            assert_eq!(near.read(&mut [0; 4]).await.unwrap(), 4);
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_waits_is_woken_by_bytes_and_by_the_end() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            let mut buf = [0; 64];
+            let read = near.read(&mut buf);
+            let write = async {
+                tokio::task::yield_now().await;
+                foreign_send(&far, b"AAAA", &[]).unwrap();
+            };
+            assert_eq!(tokio::join!(read, write).0.unwrap(), 4);
+            let read = near.read(&mut buf);
+            let close = async {
+                tokio::task::yield_now().await;
+                drop(far);
+            };
+            assert_eq!(tokio::join!(read, close).0.unwrap(), 0);
+        }
+    });
+}
+
+#[test]
+fn a_writer_that_waits_is_woken_by_room() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        rustix::net::sockopt::set_socket_send_buffer_size(&near, 4608).unwrap();
+        let write = async {
+            for _ in 0..50 {
+                near.send_with_fds(&[7; 16 * 1024], &memfds(1)).await.unwrap();
+            }
+            drop(near);
+        };
+        let read = async {
+            let mut fds = 0;
+            loop {
+                let received = far.recv_with_fds(&mut [0; 1024]).await.unwrap();
+                if received.bytes == 0 {
+                    return fds;
+                }
+                fds += received.fds;
+                far.read_queue_mut().clear();
+            }
+        };
+        assert_eq!(tokio::join!(write, read).1, 50);
+    });
+}
+
+#[test]
+fn readiness_is_told_as_tokio_tells_it() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        assert!(near.ready(Interest::WRITABLE).await.unwrap().is_writable());
+        near.write_all(b"AAAA").await.unwrap();
+        far.readable().await.unwrap();
+        std::future::poll_fn(|cx| far.poll_read_ready(cx)).await.unwrap();
+        std::future::poll_fn(|cx| far.poll_write_ready(cx)).await.unwrap();
+        assert_eq!(far.try_read(&mut [0; 8]).unwrap(), 4);
+        assert!(now(far.readable()).await.is_none());
+        assert_eq!(far.try_read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.shutdown().await.unwrap();
+        assert!(far.ready(Interest::READABLE).await.unwrap().is_read_closed());
+    });
+}
+
+#[test]
+fn foreign_operations_use_the_readiness_of_the_stream() {
+    run(async {
+        let (mut near, far) = Dbus::pair().unwrap();
+        let refused = far.try_io(Interest::READABLE, || Ok(()));
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.write_all(b"AAAA").await.unwrap();
+        let queued = far
+            .async_io(Interest::READABLE, || Ok(rustix::io::ioctl_fionread(&far)?))
+            .await
+            .unwrap();
+        assert_eq!(queued, 4);
+        assert!(far.take_error().unwrap().is_none());
+    });
+}

@@ -1,0 +1,103 @@
+//! What CI checks and what a contributor can check should be the same, so it is one command, and
+//! the whole list stands in one function.
+
+use std::env;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+
+use crate::command;
+use crate::lock;
+use crate::steps::Steps;
+use crate::targets;
+use crate::tools;
+
+/// Run every check there is
+///
+/// The steps, in order; the first that fails ends it:
+///
+///   system tools    the programs that tests run are installed and recent enough
+///   format          rustfmt would change nothing
+///   clippy          no warnings, with default features, none and all
+///   tests           doc tests too, with default features, none and all
+///   documentation   no warnings, no broken links
+///   packages        what would be published builds by itself
+///   lock file       one package named anchovy, so that `-p anchovy` has one meaning
+///   other systems   anchovy compiles for each whose target is installed (rustup target add)
+///
+/// In the end come the seconds of each step, and the targets that were not checked.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Arguments {
+    /// Install missing system tools with apt-get, through sudo unless root;
+    /// the environment variable CI implies it
+    #[arg(long, verbatim_doc_comment)]
+    install: bool,
+}
+
+/// A name for headings, and the flags that choose these features.
+const FEATURES: &[(&str, &str)] = &[
+    ("default features", ""),
+    ("no features", "--no-default-features"),
+    ("all features", "--all-features"),
+];
+
+const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";
+const DENY: &str = "-- -D warnings -D clippy::incompatible_msrv";
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let mut steps = Steps::default();
+    check(arguments, &mut steps).context("ci")
+}
+
+fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
+    let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+    steps.step("system tools", || tools::ensure_present(arguments.install || in_ci))?;
+
+    steps.step("format", || cargo("fmt --all --check"))?;
+    steps.step("format of the bench", || cargo(&format!("fmt {BENCH} --check")))?;
+
+    for (name, flags) in FEATURES {
+        steps.step(&format!("clippy, {name}"), || {
+            cargo(&format!("clippy --workspace --all-targets {flags} {DENY}"))
+        })?;
+    }
+    steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
+
+    // A choice of targets, `--all-targets` too, would leave the doc tests out.
+    for (name, flags) in FEATURES {
+        steps.step(&format!("tests and doc tests, {name}"), || {
+            cargo(&format!("test --workspace {flags}"))
+        })?;
+    }
+
+    steps.step("documentation", || {
+        let mut doc = command::cargo("doc --workspace --exclude xtask --no-deps --all-features");
+        command::run(doc.env("RUSTDOCFLAGS", "-D warnings").stdin(Stdio::null()))
+    })?;
+    // One call for all of them: a package may need another that is not published yet.
+    steps.step("packages", || cargo("package --workspace --exclude xtask --allow-dirty"))?;
+    steps.step("one anchovy in the lock file", || lock::has_one("anchovy"))?;
+
+    let (installed, not_installed) = targets::installed_and_not()?;
+    for target in &installed {
+        steps.step(&format!("check for {target}"), || {
+            cargo(&format!("check -p anchovy --all-features --target {target}"))
+        })?;
+    }
+
+    println!("\n{}", steps.table());
+    if !installed.is_empty() {
+        println!("checked for other systems: {}", installed.join(", "));
+    }
+    if !not_installed.is_empty() {
+        println!("not checked, target not installed: {}", not_installed.join(", "));
+    }
+    println!("ci: all {} steps passed", steps.count());
+    Ok(())
+}
+
+/// Runs cargo with no input: a check that waits for an answer would hang where nobody is.
+fn cargo(arguments: &str) -> Result<()> {
+    command::run(command::cargo(arguments).stdin(Stdio::null()))
+}

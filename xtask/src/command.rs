@@ -1,0 +1,109 @@
+//! A check that fails in CI has to be repeated by hand, so every command is shown as a shell would
+//! take it before it runs.
+//!
+//! Commands run in the root of the workspace, wherever the task was called, and what they print
+//! goes straight to the terminal. What this program adds goes to standard error, as cargo's own
+//! words do, and leaves standard output to results.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The root of the workspace: the directory above this package.
+pub(crate) fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().expect("the package lies inside the workspace")
+}
+
+/// A program that will run in the root of the workspace.
+pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
+    command.current_dir(root());
+    command
+}
+
+/// The cargo that runs this task, with the words of `arguments`, which blanks separate.
+pub(crate) fn cargo(arguments: &str) -> Command {
+    // Another cargo on PATH may belong to another toolchain.
+    let mut command = program(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.args(arguments.split_whitespace());
+    command
+}
+
+/// Shows the command, runs it, and fails unless it succeeds.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let line = line(command);
+    eprintln!("$ {line}");
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs a command without showing it, and returns what it wrote to standard output.
+pub(crate) fn answer(command: &mut Command) -> Result<String> {
+    let line = line(command);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    ensure!(output.status.success(), "`{line}` ended with {}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The command as it would be typed.
+pub(crate) fn line(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        let value = quoted(value?);
+        Some(format!("{}={value}", name.to_string_lossy()))
+    });
+    // Who repeats the line has cargo on PATH; its full path would only push the arguments away.
+    let program = Path::new(command.get_program());
+    let program = quoted(program.file_name().unwrap_or(program.as_os_str()));
+    let arguments = command.get_args().map(quoted);
+    variables.chain([program]).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_a_shell_would_take_it() {
+        let mut command = program("/somewhere/bin/cargo");
+        command.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--no-deps", "it's", ""]);
+        assert_eq!(line(&command), r"RUSTDOCFLAGS='-D warnings' cargo doc --no-deps 'it'\''s' ''");
+    }
+
+    #[test]
+    fn the_root_is_where_the_workspace_is_declared() {
+        let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn a_command_that_fails_is_named_with_its_status() {
+        let error = run(program("sh").args(["-c", "exit 3"])).unwrap_err();
+        assert_eq!(error.to_string(), "`sh -c 'exit 3'` ended with exit status: 3");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = run(&mut program("no-such-program-anywhere")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot start `no-such-program-anywhere`");
+    }
+}

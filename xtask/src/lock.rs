@@ -1,0 +1,82 @@
+//! A dependency that brings the published `anchovy` along would put a second package of that name
+//! into the lock file, and `cargo test -p anchovy` would become ambiguous for everybody.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command;
+
+/// Fails unless the lock file of the workspace has exactly one package of this name.
+pub(crate) fn has_one(name: &str) -> Result<()> {
+    let text = fs::read_to_string(command::root().join("Cargo.lock"))
+        .context("cannot read Cargo.lock of the workspace")?;
+    let count = packages_named(name, &text);
+    ensure!(count == 1, "Cargo.lock has {count} packages named {name}, there must be exactly one");
+    eprintln!("Cargo.lock has one package named {name}");
+    Ok(())
+}
+
+/// Cargo writes a lock file itself, always with one key on a line, so lines are all there is to it.
+fn packages_named(name: &str, lock: &str) -> usize {
+    let wanted = format!("name = \"{name}\"");
+    let mut table = "";
+    let mut count = 0;
+    for line in lock.lines() {
+        if line.starts_with('[') {
+            table = line;
+        }
+        // Patches that nothing uses have names too, in tables of their own.
+        if table == "[[package]]" && line == wanted {
+            count += 1;
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::packages_named;
+
+    const LOCK: &str = r#"
+version = 4
+
+[[package]]
+name = "anchovy"
+version = "0.5.0"
+dependencies = [
+ "tokio",
+]
+
+[[package]]
+name = "anchovy"
+version = "0.4.1"
+source = "registry"
+
+[[package]]
+name = "anchovy-dbus"
+version = "0.5.0"
+dependencies = [
+ "anchovy 0.5.0",
+]
+
+[[patch.unused]]
+name = "tokio"
+version = "1.0.0"
+"#;
+
+    #[test]
+    fn every_package_of_the_name_is_counted() {
+        assert_eq!(packages_named("anchovy", LOCK), 2);
+    }
+
+    #[test]
+    fn a_longer_name_is_another_package() {
+        assert_eq!(packages_named("anchovy-dbus", LOCK), 1);
+    }
+
+    #[test]
+    fn a_dependency_or_an_unused_patch_is_no_package() {
+        assert_eq!(packages_named("tokio", LOCK), 0);
+    }
+}

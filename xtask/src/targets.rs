@@ -1,0 +1,52 @@
+//! Only Linux runs the tests, but the other systems must compile, and a check needs no more of them
+//! than their standard library.
+//!
+//! Which of those are installed is a matter of the machine; one that is not is named in the end,
+//! since a check that was left out silently looks like one that passed.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::command;
+
+const TARGETS: &[&str] =
+    &["x86_64-unknown-freebsd", "aarch64-apple-darwin", "aarch64-linux-android"];
+
+/// The targets that can be checked here, and those that cannot.
+pub(crate) fn installed_and_not() -> Result<(Vec<&'static str>, Vec<&'static str>)> {
+    let sysroot = PathBuf::from(rustc("sysroot")?);
+    Ok(TARGETS.iter().partition(|target| is_installed(&sysroot, target)))
+}
+
+fn is_installed(sysroot: &Path, target: &str) -> bool {
+    sysroot.join("lib/rustlib").join(target).join("lib").is_dir()
+}
+
+/// What `rustc --print` says of `what`.
+fn rustc(what: &str) -> Result<String> {
+    // cargo lets this variable choose the compiler, and its sysroot is the one that counts.
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+    let answer = command::answer(command::program(rustc).args(["--print", what]))?;
+    Ok(answer.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_of_this_machine_is_installed_and_an_unknown_one_is_not() {
+        let sysroot = PathBuf::from(rustc("sysroot").unwrap());
+        assert!(is_installed(&sysroot, &rustc("host-tuple").unwrap()));
+        assert!(!is_installed(&sysroot, "no-such-target"));
+    }
+
+    #[test]
+    fn every_target_is_either_installed_or_not() {
+        let (installed, not_installed) = installed_and_not().unwrap();
+        assert_eq!(installed.len() + not_installed.len(), TARGETS.len());
+    }
+}

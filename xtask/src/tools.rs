@@ -1,0 +1,178 @@
+//! Tests run programs that cargo cannot bring, and a machine that lacks one should say so before an
+//! hour of building, with the command that cures it.
+
+use std::process::Stdio;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::command;
+
+/// Major and minor.
+type Version = (u32, u32);
+
+/// A program that tests run, and the Debian package that has it.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    /// The first version that has what the tests use.
+    minimum: Option<Version>,
+}
+
+const TOOLS: &[Tool] = &[
+    Tool { program: "strace", package: "strace", minimum: None },
+    // Python 3.9 is the first with socket.send_fds and socket.recv_fds.
+    Tool { program: "python3", package: "python3", minimum: Some((3, 9)) },
+];
+
+/// Fails unless every tool is there, after installing what is missing where `install` allows it.
+pub(crate) fn ensure_present(install: bool) -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        let names: Vec<_> = TOOLS.iter().map(|tool| tool.program).collect();
+        eprintln!("present: {}", names.join(", "));
+        return Ok(());
+    }
+
+    let faults = faults(&missing);
+    if command::answer(command::program("apt-get").arg("--version")).is_err() {
+        bail!("tests need {faults}; there is no apt-get here, install by other means");
+    }
+    let packages: Vec<_> = missing.iter().map(|(tool, _)| tool.package).collect();
+    let commands = install_commands(&packages, is_root());
+    if !install {
+        let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
+        bail!("tests need {faults}; run `{}`, or give --install", lines.join(" && "));
+    }
+
+    eprintln!("to be installed: {faults}");
+    for words in &commands {
+        command::run(command::program(words[0]).args(&words[1..]).stdin(Stdio::null()))?;
+    }
+    let missing = self::missing();
+    ensure!(missing.is_empty(), "after installing, tests still need {}", self::faults(&missing));
+    Ok(())
+}
+
+/// The tools that cannot be used, each with the reason.
+fn missing() -> Vec<(&'static Tool, String)> {
+    let check = |tool| fault(tool, version_text(tool).as_deref()).map(|fault| (tool, fault));
+    TOOLS.iter().filter_map(check).collect()
+}
+
+fn faults(missing: &[(&Tool, String)]) -> String {
+    missing.iter().map(|(_, fault)| fault.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// What the tool says of itself; `None` where it does not run.
+fn version_text(tool: &Tool) -> Option<String> {
+    // Running it tells more than finding it: a version manager's stand-in is on PATH and may fail.
+    command::answer(command::program(tool.program).arg("--version")).ok()
+}
+
+/// Why a tool that says this of itself cannot be used.
+fn fault(tool: &Tool, version_text: Option<&str>) -> Option<String> {
+    let name = tool.program;
+    let wanted = match tool.minimum {
+        Some((major, minor)) => format!("{name} {major}.{minor} or later"),
+        None => name.to_owned(),
+    };
+    let Some(text) = version_text else {
+        return Some(format!("{wanted} (not found)"));
+    };
+    let minimum = tool.minimum?;
+    match version(text) {
+        Some(found) if found >= minimum => None,
+        Some((major, minor)) => Some(format!("{wanted} (found {major}.{minor})")),
+        None => Some(format!("{wanted} (it does not tell its version)")),
+    }
+}
+
+/// The first word that looks like `3.11.7`, `3.13.0rc1` or `3.9+`.
+fn version(text: &str) -> Option<Version> {
+    text.split_whitespace().find_map(|word| {
+        let (major, rest) = word.split_once('.')?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        Some((major.parse().ok()?, rest[..digits].parse().ok()?))
+    })
+}
+
+/// The commands, in order, that install these packages.
+fn install_commands<'a>(packages: &[&'a str], root: bool) -> [Vec<&'a str>; 2] {
+    let become_root: &[&str] = if root { &[] } else { &["sudo"] };
+    let update = ["apt-get", "update"];
+    // A package may ask a question, and nobody is there to answer; `env`, because sudo does not
+    // hand variables down.
+    let install = [
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "install",
+        "-y",
+        "--no-install-recommends",
+    ];
+    [[become_root, &update].concat(), [become_root, &install, packages].concat()]
+}
+
+fn is_root() -> bool {
+    command::answer(command::program("id").arg("-u")).is_ok_and(|user| user.trim_end() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PYTHON: Tool = Tool { program: "python3", package: "python3", minimum: Some((3, 9)) };
+    const STRACE: Tool = Tool { program: "strace", package: "strace", minimum: None };
+
+    #[test]
+    fn a_version_is_read_from_what_programs_print() {
+        assert_eq!(version("Python 3.11.7\n"), Some((3, 11)));
+        assert_eq!(version("Python 3.13.0rc1"), Some((3, 13)));
+        assert_eq!(version("Python 3.9+"), Some((3, 9)));
+        assert_eq!(version("strace -- version 6.1\nCopyright (c) 1991-2022"), Some((6, 1)));
+        assert_eq!(version("no. version here."), None);
+    }
+
+    #[test]
+    fn a_minor_version_of_two_digits_is_later_than_one_of_one() {
+        assert_eq!(fault(&PYTHON, Some("Python 3.10.0")), None);
+    }
+
+    #[test]
+    fn a_tool_that_is_too_old_is_named_with_both_versions() {
+        let fault = fault(&PYTHON, Some("Python 3.8.18")).unwrap();
+        assert_eq!(fault, "python3 3.9 or later (found 3.8)");
+    }
+
+    #[test]
+    fn a_tool_that_does_not_run_is_missing() {
+        assert_eq!(fault(&STRACE, None).unwrap(), "strace (not found)");
+        assert_eq!(fault(&PYTHON, None).unwrap(), "python3 3.9 or later (not found)");
+    }
+
+    #[test]
+    fn a_tool_of_any_version_need_not_tell_it() {
+        assert_eq!(fault(&STRACE, Some("strace")), None);
+        assert!(fault(&PYTHON, Some("Python")).is_some());
+    }
+
+    #[test]
+    fn root_installs_directly() {
+        let [update, install] = install_commands(&["strace", "python3"], true);
+        assert_eq!(update.join(" "), "apt-get update");
+        assert_eq!(
+            install.join(" "),
+            "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends strace python3"
+        );
+    }
+
+    #[test]
+    fn anybody_else_installs_through_sudo() {
+        let [update, install] = install_commands(&["strace"], false);
+        assert_eq!(update.join(" "), "sudo apt-get update");
+        assert_eq!(
+            install.join(" "),
+            "sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends strace"
+        );
+    }
+}
