@@ -1,0 +1,145 @@
+//! The examples, run as their readers run them, and held to what they claim.
+//!
+//! Each is a program of several processes, so it gets a process group of its own and a watchdog: a
+//! hang ends all of them and is a failure that says how far they had come.
+
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// For what takes a fraction of a second.
+const RUN: Duration = Duration::from_secs(120);
+
+/// For what usually has been built, but may have to wait for other builds or be built anew.
+const BUILD: Duration = Duration::from_secs(600);
+
+#[test]
+fn a_process_reads_files_that_it_could_not_have_opened() {
+    let said = said_by("pass_fd");
+
+    let [parent, child] = ["parent", "child"].map(|role| process_number(&said, role));
+    assert_ne!(parent, child, "two processes\n{said}");
+
+    let in_file = format!("process {parent} wrote this and removed the path");
+    let in_memory = format!("process {parent} wrote this to memory");
+    let claims = [
+        format!("child {child}: the file, to which no path leads, says: {in_file}\n"),
+        format!("child {child}: the memfd says: {in_memory}\n"),
+        format!(
+            "parent {parent}: the pipe says: \
+             process {child} read \"{in_file}\" and \"{in_memory}\"\n"
+        ),
+    ];
+    for claim in claims {
+        assert!(said.contains(&claim), "nobody said {claim:?}\n{said}");
+    }
+
+    let [sent, received] = ["parent", "child"].map(|role| descriptors(&said, role));
+    assert_eq!(sent.len(), 3, "three descriptors\n{said}");
+    assert_eq!(sent, received, "the same files on both sides, in the same order\n{said}");
+}
+
+#[test]
+fn a_server_is_replaced_while_it_is_busy_and_no_connection_is_lost() {
+    let said = said_by("handoff");
+
+    let waiting = said.lines().find_map(|line| line.strip_suffix(" waiting in the backlog"));
+    let waiting = waiting.and_then(|line| line.rsplit(' ').next());
+    assert!(number(waiting) > 0, "connections waited when the socket was handed over\n{said}");
+
+    // "N connections, 0 lost: N served by generation 1 (pid N), N by generation 2 (pid N)"
+    let summary = said.lines().last().unwrap_or_default();
+    let words: Vec<_> = summary.split(|c: char| !c.is_alphanumeric()).collect();
+    let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let [total, lost, by_first, 1, first, by_second, 2, second] = numbers[..] else {
+        panic!("no summary of two generations\n{said}");
+    };
+    assert_eq!(lost, 0, "nothing was lost\n{said}");
+    assert_eq!(total, by_first + by_second, "every connection was served once\n{said}");
+    assert!(by_first >= 400 && by_second >= 600, "both generations served\n{said}");
+    assert_ne!(first, second, "two processes\n{said}");
+}
+
+/// Runs an example to its successful end, and returns what it printed.
+fn said_by(example: &str) -> String {
+    // Building is not what is watched here, and usually is nothing to wait for.
+    let built = watched(cargo("build", example), example, BUILD);
+    assert!(built.status.success(), "{example} does not build: {}", text(&built.stderr));
+
+    let output = watched(cargo("run", example), example, RUN);
+    let said = text(&output.stdout);
+    let status = output.status;
+    assert!(status.success(), "{example} failed: {status}\n{said}{}", text(&output.stderr));
+    said
+}
+
+/// The cargo, the target directory, the profile and the features that this test was built with, so
+/// that what has been built for it is not built again.
+fn cargo(verb: &str, example: &str) -> Command {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = ancestor(&test, 2); // target/debug of target/debug/deps/examples-0123456789abcdef
+    let name = match profile.file_name().and_then(OsStr::to_str).expect("a profile") {
+        "debug" => "dev",
+        name => name,
+    };
+
+    let mut command = Command::new(env!("CARGO"));
+    command.args([verb, "--quiet", "--package", "anchovy", "--example", example]);
+    command.args(["--profile", name]).arg("--target-dir").arg(ancestor(&test, 3));
+    if cfg!(feature = "tracing") {
+        command.args(["--features", "tracing"]);
+    }
+    command
+}
+
+fn ancestor(path: &Path, levels: usize) -> &Path {
+    path.ancestors().nth(levels).expect("cargo puts tests three levels deep")
+}
+
+/// Runs a command to its end, or for as long as it may take.
+fn watched(mut command: Command, example: &str, limit: Duration) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.process_group(0).spawn().expect("cargo starts");
+    let group = Pid::from_child(&child);
+
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    if let Ok(output) = end.recv_timeout(limit) {
+        return output.expect("the output of a process");
+    }
+
+    kill_process_group(group, Signal::KILL).expect("a group that has not ended");
+    let output = end.recv().expect("an end").expect("the output of a process");
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    panic!("{example} did not end within {limit:?}, but was at\n{stdout}{stderr}");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn number(word: Option<&str>) -> u64 {
+    word.and_then(|word| word.parse().ok()).unwrap_or_default()
+}
+
+/// The number in front of what a process of this role said.
+fn process_number(said: &str, role: &str) -> u64 {
+    let words = said.lines().find_map(|line| line.strip_prefix(role)?.strip_prefix(' '));
+    let number = number(words.and_then(|words| words.split(':').next()));
+    assert_ne!(number, 0, "{role} said nothing\n{said}");
+    number
+}
+
+/// What a process of this role said of each of its descriptors, without their numbers.
+fn descriptors<'a>(said: &'a str, role: &str) -> Vec<&'a str> {
+    let lines = said.lines().filter(|line| line.starts_with(role));
+    lines
+        .filter_map(|line| Some(line.split_once("  descriptor ")?.1.split_once(" is ")?.1))
+        .collect()
+}
