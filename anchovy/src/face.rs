@@ -257,6 +257,24 @@ macro_rules! read_face {
 
             /// As [`recv_with_fds`](Self::recv_with_fds), but only the bytes are counted, or
             /// `WouldBlock`.
+            ///
+            /// ```
+            /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> std::io::Result<()> {
+            /// use std::io::ErrorKind;
+            ///
+            /// let (mut stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+            /// peer.send_with_fds(b"bytes", &[std::io::stdin()]).await?;
+            ///
+            /// let mut buf = [0; 64];
+            /// stream.readable().await?;
+            /// assert_eq!(stream.try_read(&mut buf)?, 5);
+            /// assert_eq!(stream.read_queue().len(), 1);
+            /// assert_eq!(stream.try_read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn try_read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
                 self.try_recv_with_fds(buf).map(|received| received.bytes)
             }
@@ -304,6 +322,21 @@ macro_rules! read_face {
             ///
             /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above
             /// [`FD_LIMIT`](Self::FD_LIMIT) or [`read_queue_limit`](Self::read_queue_limit).
+            ///
+            /// ```
+            /// # use anchovy::{AnchovyStream, FdError, DBUS_SCM_RIGHTS};
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> std::io::Result<()> {
+            /// let (mut stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+            /// stream.set_read_fd_limit(1).expect("less than S allows");
+            ///
+            /// peer.send_with_fds(b"two", &[std::io::stdin(), std::io::stdin()]).await?;
+            /// let refused = FdError::of(&stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+            /// assert!(matches!(refused, Some(FdError::TooManyReceived { count: 2, limit: 1, .. })));
+            /// assert_eq!(stream.read_error(), refused); // for good
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn set_read_fd_limit(&mut self, limit: usize) -> Result<(), crate::FdError> {
                 let (_, receiver) = self.reading();
                 receiver.limits = receiver.limits.with_set(limit)?;

@@ -1,4 +1,70 @@
-#![doc = include_str!("../README.md")]
+//! Unix sockets that carry file descriptors beside bytes, for [tokio].
+//!
+//! [`AnchovyStream`] is [`AsyncRead`] and [`AsyncWrite`], with two queues: descriptors that are to
+//! leave with the next byte, and descriptors that have arrived.
+//!
+//! ```
+//! use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let (mut ours, mut theirs) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+//!
+//! ours.write_queue_mut().push_back(std::fs::File::open("/dev/null")?.into());
+//! ours.write_all(b"a file").await?;
+//!
+//! theirs.read_exact(&mut [0; 6]).await?;
+//! assert_eq!(theirs.read_queue().len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | send descriptors that you own | [`write_queue_mut`](AnchovyStream::write_queue_mut), then any write |
+//! | send descriptors that you keep | [`send_with_fds`](AnchovyStream::send_with_fds) |
+//! | receive | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
+//! | know what one receive brought | [`recv_with_fds`](AnchovyStream::recv_with_fds) |
+//! | read and write at once | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
+//! | bound what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
+//! | know what went wrong | [`FdError::of`] |
+//! | know who is there | [`peer_cred`](AnchovyStream::peer_cred), [`peer_pidfd`](AnchovyStream::peer_pidfd) |
+//! | give the socket back | [`into_parts`](AnchovyStream::into_parts) |
+//!
+//! # Where descriptors ride
+//!
+//! A stream socket knows no messages. What the kernel knows is which bytes one `sendmsg` wrote, and
+//! that descriptors came with them. Linux merges bytes that came before with the first bytes of such
+//! a send into one read, and ends a read with the last bytes of it (unix(7)):
+//!
+//! ```text
+//! sent      AAAA       BBBB + 2 descriptors       CCCC
+//! read 1    AAAABBBB   2 descriptors
+//! read 2    CCCC
+//! ```
+//!
+//! So descriptors come with the read that has the first byte of their message, never later. Which of
+//! the bytes of that read they belong to, only the protocol knows. Whatever joins several messages
+//! into one write (a `BufWriter`, the `Framed` of tokio-util) gives the descriptors of all of them
+//! to the first.
+//!
+//! Systems that descend from BSD end a read *before* the next descriptors instead. This crate is
+//! proven on Linux; on FreeBSD, macOS and Android it compiles, and is not tested.
+//!
+//! # Children
+//!
+//! What arrives is close-on-exec, and so is every socket that this crate makes. macOS cannot do that
+//! atomically: a process that is forked at that very moment inherits the descriptor there. It also
+//! closes descriptors that are under way when their sender closes before they are received.
+//!
+//! # Features
+//!
+//! `tracing`: one event for each send and each receive, with its byte and descriptor counts, at the
+//! level TRACE, and one at DEBUG when a read side fails.
+//!
+//! [`AsyncRead`]: tokio::io::AsyncRead
+//! [`AsyncWrite`]: tokio::io::AsyncWrite
 
 #[macro_use]
 mod face;
@@ -47,3 +113,8 @@ pub const WAYLAND_FD_LIMIT: usize = 28;
 
 /// `S` of a stream for Wayland: the ancillary space, in bytes, of [`WAYLAND_FD_LIMIT`] descriptors.
 pub const WAYLAND_SCM_RIGHTS: usize = rustix::cmsg_space!(ScmRights(WAYLAND_FD_LIMIT));
+
+/// The README, for its examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -185,3 +185,45 @@ impl ReceiveLimits {
 pub(crate) fn default_queue(set: usize) -> usize {
     256.max(2 * set)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    //! What later kernels tell, in place of a flag.
+
+    use super::*;
+
+    /// A set of three, one of which is an errno.
+    fn accept(errno: i32) -> (Receiver, FdError) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let _runtime = runtime.as_ref().expect("a runtime").enter();
+        let (near, _far) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let socket = Socket::new(near.try_clone().expect("a duplicate"), true).expect("a socket");
+
+        let mut receiver = Receiver::new(ReceiveLimits::of(Space::of(crate::WAYLAND_SCM_RIGHTS)));
+        let before = near.try_clone().expect("a duplicate").into();
+        let came = [near.try_clone().expect("a duplicate").into(), near.into()];
+        receiver.queue.push_back(before);
+        receiver.queue.extend(came);
+        let arrival = Arrival { bytes: 4, fds: 2, errno: Some(errno), ..Arrival::default() };
+        let error = receiver.accept(&socket, &arrival).expect_err("a set was cut");
+        (receiver, FdError::of(&error).expect("an error about descriptors"))
+    }
+
+    #[test]
+    fn an_errno_in_the_place_of_a_descriptor_fails_the_side_and_closes_the_set_only() {
+        let (receiver, error) = accept(libc::EMFILE);
+        let cause = Truncation::ProcessTableFull;
+        assert_eq!(error, FdError::Truncated { received: 2, cause });
+        assert_eq!((receiver.queue.len(), receiver.failed), (1, Some(error)));
+    }
+
+    #[test]
+    fn an_errno_in_the_place_of_a_descriptor_is_the_cause() {
+        for (errno, cause) in [
+            (libc::ENFILE, Truncation::SystemTableFull),
+            (libc::EACCES, Truncation::Errno(libc::EACCES)),
+        ] {
+            assert_eq!(accept(errno).1, FdError::Truncated { received: 2, cause });
+        }
+    }
+}

@@ -114,6 +114,10 @@ pub struct Parts {
 impl<const S: usize> AnchovyStream<S> {
     /// Takes over the `UnixStream` of std or of tokio.
     ///
+    /// One of std is made non-blocking. One of tokio is registered anew, for a read that ended
+    /// behind a set of descriptors may have made it forget that more is queued; descriptors that
+    /// such a read met are lost already.
+    ///
     /// # Errors
     ///
     /// [`FdError::NotAUnixStream`], and those of the system. The socket is closed then.
@@ -151,6 +155,16 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Cancel safety
     ///
     /// Cancel safe: the socket is closed.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+    ///
+    /// let bus = AnchovyStream::<DBUS_SCM_RIGHTS>::connect("/run/dbus/system_bus_socket").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::builder().connect(path).await
     }
@@ -259,6 +273,27 @@ impl<const S: usize> AnchovyStream<S> {
     /// Takes the stream apart into two halves that can be in two tasks.
     ///
     /// Each has its own queue. [`OwnedReadHalf::reunite`] makes them one stream again.
+    ///
+    /// ```
+    /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// let (stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+    /// let (mut read, mut write) = stream.into_split();
+    /// let writer = tokio::spawn(async move {
+    ///     write.send_with_fds(b"ping", &[std::io::stdin()]).await
+    /// }); // The write half is dropped there, and with it the write side shut down.
+    ///
+    /// let mut all = Vec::new();
+    /// peer.read_to_end(&mut all).await?;
+    /// assert_eq!((&all[..], peer.read_queue().len()), (&b"ping"[..], 1));
+    /// peer.write_all(b"pong").await?;
+    /// read.read_exact(&mut [0; 4]).await?;
+    /// # writer.await?.map(drop)
+    /// # }
+    /// ```
     pub fn into_split(self) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
         split::owned(self.socket, self.receiver, self.sender)
     }

@@ -187,3 +187,15 @@ fn halves_know_the_socket_as_the_stream_does() {
         assert_eq!(read.peer_cred().unwrap().pid(), write.peer_cred().unwrap().pid());
     });
 }
+
+#[test]
+fn streams_and_halves_go_wherever_tasks_go() {
+    fn goes_anywhere<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    goes_anywhere::<Dbus>();
+    goes_anywhere::<anchovy::OwnedReadHalf<{ anchovy::DBUS_SCM_RIGHTS }>>();
+    goes_anywhere::<anchovy::OwnedWriteHalf<{ anchovy::DBUS_SCM_RIGHTS }>>();
+    goes_anywhere::<anchovy::ReadHalf<'static, { anchovy::DBUS_SCM_RIGHTS }>>();
+    goes_anywhere::<anchovy::WriteHalf<'static, { anchovy::DBUS_SCM_RIGHTS }>>();
+    goes_anywhere::<anchovy::Builder<{ anchovy::DBUS_SCM_RIGHTS }>>();
+    goes_anywhere::<anchovy::Parts>();
+}

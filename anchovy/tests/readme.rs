@@ -1,0 +1,37 @@
+//! The README's table beside other crates names a test in each of our cells; it had better exist.
+
+use std::fs;
+use std::path::Path;
+
+const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+
+/// The cells of our column, without its heading and the line below that.
+fn our_cells(readme: &str) -> Vec<&str> {
+    let (_, behind) = readme.split_once("\n## Beside others\n").expect("the section");
+    let section = behind.split("\n## ").next().expect("what is before the next section");
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.split('|').nth(2).expect("our column").trim()).collect()
+}
+
+/// `module::test` of the tests of the stream, or `test` of the others.
+fn exists(name: &str) -> bool {
+    let file = match name.split_once("::") {
+        Some((module, _)) => Path::new(TESTS).join("stream").join(module).with_extension("rs"),
+        None => Path::new(TESTS).join("allocations.rs"),
+    };
+    let test = name.rsplit("::").next().expect("a name");
+    let source = fs::read_to_string(file).unwrap_or_default();
+    source.contains(&format!("#[test]\nfn {test}() {{"))
+}
+
+#[test]
+fn every_cell_of_ours_names_a_test_that_exists() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))
+        .expect("the README of the workspace");
+    let cells = our_cells(&readme);
+    assert!(cells.len() > 15, "the table was not found: {cells:?}");
+    for cell in cells {
+        let name = cell.split('`').nth(1).unwrap_or_else(|| panic!("{cell:?} names no test"));
+        assert!(exists(name), "there is no test {name}");
+    }
+}
