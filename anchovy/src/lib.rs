@@ -70,6 +70,8 @@
 mod face;
 
 mod builder;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod error;
 mod receive;
 mod send;

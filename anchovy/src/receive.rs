@@ -26,6 +26,9 @@ pub struct Received {
     pub bytes: usize,
     /// Descriptors at the back of the read queue.
     pub fds: usize,
+    /// Why the kernel cut the set, where the owner of the side wants to go on; what came is closed.
+    #[cfg(feature = "codec")]
+    pub(crate) truncated: Option<Truncation>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +37,10 @@ pub(crate) struct Receiver {
     pub(crate) limits: ReceiveLimits,
     /// Why the side stays failed.
     pub(crate) failed: Option<FdError>,
+    /// Whether a cut set is told, and closed, but does not fail the side: for the codec, which knows
+    /// whose it was.
+    #[cfg(feature = "codec")]
+    pub(crate) survives_truncation: bool,
 }
 
 /// What may arrive, and what may wait.
@@ -130,7 +137,7 @@ impl Receiver {
         if fds <= self.limits.set && !arrival.truncated && arrival.errno.is_none() {
             #[cfg(feature = "tracing")]
             tracing::trace!(bytes, fds, "received");
-            return Ok(Received { bytes, fds });
+            return Ok(Received { bytes, fds, ..Received::default() });
         }
 
         let error = match arrival.errno {
@@ -147,6 +154,10 @@ impl Receiver {
             }
         };
         self.queue.truncate(self.queue.len() - fds);
+        #[cfg(feature = "codec")]
+        if let (FdError::Truncated { cause, .. }, true) = (error, self.survives_truncation) {
+            return Ok(Received { bytes, fds: 0, truncated: Some(cause) });
+        }
         self.failed = Some(error);
         #[cfg(feature = "tracing")]
         tracing::debug!(bytes, fds, %error, "the read side failed");

@@ -145,7 +145,7 @@ impl SendLimits {
         Ok(SendLimits { set, ..self })
     }
 
-    fn check(self, count: usize) -> Result<(), FdError> {
+    pub(crate) fn check(self, count: usize) -> Result<(), FdError> {
         let (limit, space) = (self.set, self.space.bytes);
         if count > limit {
             return Err(FdError::TooManyToSend { count, limit, space });

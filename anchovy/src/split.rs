@@ -87,7 +87,7 @@ impl<const S: usize> ReadHalf<'_, S> {
         self.receiver
     }
 
-    fn reading(&mut self) -> (&Socket, &mut Receiver) {
+    pub(crate) fn reading(&mut self) -> (&Socket, &mut Receiver) {
         (self.socket, self.receiver)
     }
 }
@@ -101,7 +101,7 @@ impl<const S: usize> WriteHalf<'_, S> {
         self.sender
     }
 
-    fn writing(&mut self) -> (&Socket, &mut Sender) {
+    pub(crate) fn writing(&mut self) -> (&Socket, &mut Sender) {
         (self.socket, self.sender)
     }
 }
@@ -139,7 +139,7 @@ impl<const S: usize> OwnedReadHalf<S> {
         &self.receiver
     }
 
-    fn reading(&mut self) -> (&Socket, &mut Receiver) {
+    pub(crate) fn reading(&mut self) -> (&Socket, &mut Receiver) {
         (&self.socket, &mut self.receiver)
     }
 }
@@ -170,7 +170,7 @@ impl<const S: usize> OwnedWriteHalf<S> {
         &self.sender
     }
 
-    fn writing(&mut self) -> (&Socket, &mut Sender) {
+    pub(crate) fn writing(&mut self) -> (&Socket, &mut Sender) {
         (&self.socket, &mut self.sender)
     }
 }

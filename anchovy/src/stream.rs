@@ -240,8 +240,8 @@ impl<const S: usize> AnchovyStream<S> {
             socket: Socket::new(parts.socket, parts.inq)?,
             receiver: Receiver {
                 queue: parts.read_queue,
-                limits: ReceiveLimits { space, set: receive.set.min(space.fds), ..receive },
                 failed: parts.read_error,
+                ..Receiver::new(ReceiveLimits { space, set: receive.set.min(space.fds), ..receive })
             },
             sender: Sender {
                 queue: parts.write_queue,
@@ -310,7 +310,7 @@ impl<const S: usize> AnchovyStream<S> {
         &self.receiver
     }
 
-    fn reading(&mut self) -> (&Socket, &mut Receiver) {
+    pub(crate) fn reading(&mut self) -> (&Socket, &mut Receiver) {
         (&self.socket, &mut self.receiver)
     }
 
@@ -318,7 +318,7 @@ impl<const S: usize> AnchovyStream<S> {
         &self.sender
     }
 
-    fn writing(&mut self) -> (&Socket, &mut Sender) {
+    pub(crate) fn writing(&mut self) -> (&Socket, &mut Sender) {
         (&self.socket, &mut self.sender)
     }
 }

@@ -84,3 +84,93 @@ fn lending_descriptors_allocates_nothing() {
         assert_eq!(count, 0, "{} descriptors", fds.len());
     }
 }
+
+#[cfg(feature = "codec")]
+mod codec {
+    //! Items allocate nothing but themselves.
+
+    use std::io;
+
+    use anchovy::codec::{Decoder, Encoder, Framed, ReceivedFds};
+    use bytes::{Buf, BufMut, BytesMut};
+    use futures_util::{SinkExt, StreamExt};
+
+    use super::*;
+
+    /// Eight bytes, the last of which says how many descriptors.
+    struct Eights;
+
+    impl Decoder for Eights {
+        type Item = Vec<OwnedFd>;
+        type Error = io::Error;
+
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            fds: &mut ReceivedFds<'_>,
+        ) -> io::Result<Option<Vec<OwnedFd>>> {
+            if bytes.len() < 8 {
+                return Ok(None);
+            }
+            let fds = fds.take(8, bytes[7].into())?.collect();
+            bytes.advance(8);
+            Ok(Some(fds))
+        }
+    }
+
+    impl Encoder<Vec<OwnedFd>> for Eights {
+        type Error = io::Error;
+
+        fn encode(&mut self, item: &Vec<OwnedFd>, bytes: &mut BytesMut) -> io::Result<()> {
+            bytes.put_bytes(0, 7);
+            bytes.put_u8(item.len() as u8);
+            Ok(())
+        }
+
+        fn fds<'a>(&mut self, item: &'a mut Vec<OwnedFd>) -> &'a mut Vec<OwnedFd> {
+            item
+        }
+    }
+
+    const ITEMS: u64 = 64 * 20;
+
+    /// Allocations for that many items there, with so many descriptors each.
+    fn allocations(fds: usize) -> u64 {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_io().build().expect("a runtime");
+        let (mut near, mut far) = runtime.block_on(async {
+            let (near, far) = Stream::pair().expect("a pair");
+            (Framed::new(near, Eights), Framed::new(far, Eights))
+        });
+        // The items go back and forth, so that nothing is made while it is counted.
+        let mut items: Vec<_> = (0..64).map(|_| nulls(fds)).collect();
+        let mut rounds = |count| {
+            runtime.block_on(async {
+                for _ in 0..count {
+                    for item in items.drain(..) {
+                        near.feed(item).await.unwrap();
+                    }
+                    SinkExt::<Vec<OwnedFd>>::flush(&mut near).await.unwrap();
+                    for _ in 0..64 {
+                        items.push(far.next().await.unwrap().unwrap());
+                    }
+                }
+            });
+        };
+        // A run of tokio's may allocate once, to yield; what more rounds allocate is the items'.
+        rounds(20);
+        let few = measure(|| rounds(20)).count_total;
+        measure(|| rounds(20 + ITEMS / 64)).count_total - few
+    }
+
+    #[test]
+    fn plain_items_allocate_nothing() {
+        assert_eq!(allocations(0), 0);
+    }
+
+    #[test]
+    fn items_with_descriptors_allocate_the_list_of_them_and_nothing_else() {
+        assert_eq!(allocations(1), ITEMS);
+        assert_eq!(allocations(3), ITEMS);
+    }
+}

@@ -66,6 +66,19 @@ fn a_server_is_replaced_while_it_is_busy_and_no_connection_is_lost() {
     assert_ne!(first, second, "two processes\n{said}");
 }
 
+#[test]
+#[cfg(feature = "codec")]
+fn a_protocol_of_ones_own_keeps_descriptors_with_their_calls() {
+    let said = said_by("calls");
+    for claim in [
+        "client: the files have [2,3] lines\n",
+        "client: the pipe says \"from the server, by pipe\"\n",
+        "client: 5 descriptors came back: 5 descriptors for one message, the limit is 4",
+    ] {
+        assert!(said.contains(claim), "nobody said {claim:?}\n{said}");
+    }
+}
+
 /// Runs an example to its successful end, and returns what it printed.
 fn said_by(example: &str) -> String {
     // Building is not what is watched here, and usually is nothing to wait for.
@@ -92,8 +105,12 @@ fn cargo(verb: &str, example: &str) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.args([verb, "--quiet", "--package", "anchovy", "--example", example]);
     command.args(["--profile", name]).arg("--target-dir").arg(ancestor(&test, 3));
-    if cfg!(feature = "tracing") {
-        command.args(["--features", "tracing"]);
+    for (feature, present) in
+        [("codec", cfg!(feature = "codec")), ("tracing", cfg!(feature = "tracing"))]
+    {
+        if present {
+            command.args(["--features", feature]);
+        }
     }
     command
 }

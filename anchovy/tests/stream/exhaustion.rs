@@ -97,19 +97,20 @@ pub(crate) fn switch_pidfds_on(stream: &Dbus) {
     python(socket, "s.setsockopt(socket.SOL_SOCKET, 76, 1)");
 }
 
-#[test]
-fn too_many_descriptors_in_flight_leave_the_queue_and_pass_once_they_are_received() {
-    // Root may exceed the limit; this thread may not.
-    guarded(|| {
-        thread::scope(|scope| scope.spawn(in_flight).join().unwrap());
-    });
+/// Runs a test on a thread that may not exceed the limit of descriptors in flight, as root may.
+pub(crate) fn without_privileges(test: impl Future<Output = ()> + Send) {
+    let run = || {
+        let none = CapabilitySet::empty();
+        let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+        rustix::thread::set_capabilities(None, sets).unwrap();
+        runtime().block_on(test);
+    };
+    guarded(|| thread::scope(|scope| scope.spawn(run).join().unwrap()));
 }
 
-fn in_flight() {
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    rustix::thread::set_capabilities(None, sets).unwrap();
-    runtime().block_on(async {
+#[test]
+fn too_many_descriptors_in_flight_leave_the_queue_and_pass_once_they_are_received() {
+    without_privileges(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let fds = memfds(8);
         let limit = Lowered::descriptors(64);

@@ -9,6 +9,8 @@ mod harness;
 
 mod adapters;
 mod cancel;
+#[cfg(feature = "codec")]
+mod codec;
 mod concurrency;
 mod convert;
 mod exhaustion;

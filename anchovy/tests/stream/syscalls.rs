@@ -15,13 +15,17 @@ use crate::harness::*;
 const SUBJECT: &str = "ANCHOVY_STRACE_SUBJECT";
 
 /// What brackets the work in the trace; nothing else asks for this.
-fn mark() {
+pub(crate) fn mark() {
     let _ = rustix::process::getppid();
 }
 
 /// Runs `work` between marks under strace with these options, and returns the lines in between;
 /// in the traced process, does the work and returns nothing.
-fn traced(test: &str, options: &[&str], work: impl Future<Output = ()>) -> Option<Vec<String>> {
+pub(crate) fn traced(
+    test: &str,
+    options: &[&str],
+    work: impl Future<Output = ()>,
+) -> Option<Vec<String>> {
     if std::env::var_os(SUBJECT).is_some() {
         run(work);
         return None;
@@ -59,7 +63,7 @@ fn trace(test: &str, options: &[&str]) -> Vec<String> {
 }
 
 /// How often each call was made; those that found nothing count on their own.
-fn count(lines: &[String]) -> BTreeMap<String, usize> {
+pub(crate) fn count(lines: &[String]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for line in lines {
         let mut call = line.split('(').next().unwrap().to_owned();

@@ -1,0 +1,264 @@
+//! Whose descriptors are whose.
+//!
+//! The kernel says with which `recvmsg` a set came, and that the last of its bytes belongs to the
+//! `sendmsg` that the set left with; where that began, it does not say. So what is known of a set
+//! is a range of stream bytes, and an item can have sent it only if it overlaps that range. Each
+//! item takes as many as it declares, in order; what is left of a set when its range is decoded
+//! belongs to nobody, and would be the next item's if it were not stopped here.
+//!
+//! No socket, no clock: bytes, descriptors and the time come in, items and a deadline come out.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::error::CodecError;
+use super::policy::{Attribution, ReadPolicy, Unclaimed};
+use super::traits::Decoder;
+use crate::error::Truncation;
+
+/// Bytes that have arrived and are not decoded, and the sets that came with them.
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    pub(crate) bytes: BytesMut,
+    /// Where in the stream `bytes` begins.
+    position: u64,
+    /// Where in the stream the item begins that is being decoded.
+    item: u64,
+    /// The descriptors of all sets, in order.
+    fds: VecDeque<OwnedFd>,
+    sets: VecDeque<Set>,
+    /// Descriptors that nothing claimed, and that were closed.
+    closed: u64,
+}
+
+/// One set: the range of the stream that its `recvmsg` returned, and how many of it wait.
+#[derive(Debug)]
+pub(crate) struct Set {
+    start: u64,
+    end: u64,
+    fds: usize,
+    truncated: Option<Truncation>,
+    /// When it arrived, if there is a deadline.
+    arrived: Option<Instant>,
+}
+
+impl Inbound {
+    /// Notes that the last `count` of the bytes have just arrived with these descriptors.
+    pub(crate) fn received(
+        &mut self,
+        count: usize,
+        fds: impl Iterator<Item = OwnedFd>,
+        truncated: Option<Truncation>,
+        now: Option<Instant>,
+    ) {
+        let before = self.fds.len();
+        self.fds.extend(fds);
+        let fds = self.fds.len() - before;
+        if fds > 0 || truncated.is_some() {
+            let end = self.position + self.bytes.len() as u64;
+            let start = end - count as u64;
+            self.sets.push_back(Set { start, end, fds, truncated, arrived: now });
+        }
+    }
+
+    /// Decodes one item, if one is there whole.
+    pub(crate) fn decode<D: Decoder>(
+        &mut self,
+        decoder: &mut D,
+        policy: &ReadPolicy,
+        at_end: bool,
+    ) -> Result<Option<D::Item>, D::Error> {
+        let before = self.bytes.len();
+        let mut fds = ReceivedFds {
+            position: self.position,
+            attribution: policy.attribution,
+            fds: &mut self.fds,
+            sets: &mut self.sets,
+        };
+        let item = if at_end {
+            decoder.decode_eof(&mut self.bytes, &mut fds)?
+        } else {
+            decoder.decode(&mut self.bytes, &mut fds)?
+        };
+        self.position += before.saturating_sub(self.bytes.len()) as u64;
+        if item.is_some() {
+            self.item = self.position;
+            self.settle(policy).map_err(io::Error::from)?;
+        }
+        Ok(item)
+    }
+
+    /// Lets go of the sets whose range is decoded.
+    fn settle(&mut self, policy: &ReadPolicy) -> Result<(), CodecError> {
+        while let Some(set) = self.sets.front() {
+            if set.end > self.item || (set.fds > 0 && policy.attribution == Attribution::Fifo) {
+                break;
+            }
+            let count = set.fds;
+            self.sets.pop_front();
+            self.unclaimed(count, policy)?;
+        }
+        Ok(())
+    }
+
+    /// Closes what nothing claimed.
+    fn unclaimed(&mut self, count: usize, policy: &ReadPolicy) -> Result<(), CodecError> {
+        drop(self.fds.drain(..count));
+        match policy.unclaimed {
+            Unclaimed::Error if count > 0 => Err(CodecError::Unclaimed { count }),
+            _ => {
+                self.closed += count as u64;
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing more will arrive, and no item is left: nobody will claim what waits.
+    pub(crate) fn finish(&mut self, policy: &ReadPolicy) -> Result<(), CodecError> {
+        self.sets.clear();
+        self.unclaimed(self.fds.len(), policy)
+    }
+
+    /// May more be read, for an item that is not there whole?
+    pub(crate) fn admit(&self, set: usize, policy: &ReadPolicy) -> Result<(), CodecError> {
+        let (waiting, length) = (self.fds.len(), self.bytes.len());
+        if waiting + set > policy.max_waiting_fds {
+            let limit = policy.max_waiting_fds.saturating_sub(set);
+            return Err(CodecError::TooManyWaiting { waiting, limit });
+        }
+        if length >= policy.max_item_bytes {
+            return Err(CodecError::TooLong { length, limit: policy.max_item_bytes });
+        }
+        Ok(())
+    }
+
+    /// Until when the rest of an item has to have arrived, for the sets that wait for it.
+    pub(crate) fn deadline(&self, patience: Duration) -> Option<Instant> {
+        let waiting = self.sets.iter().find(|set| set.fds > 0)?;
+        Some(waiting.arrived? + patience)
+    }
+
+    /// Descriptors that wait for their items.
+    pub(crate) fn waiting(&self) -> usize {
+        self.fds.len()
+    }
+
+    /// Descriptors that nothing claimed, and that were closed.
+    pub(crate) fn closed(&self) -> u64 {
+        self.closed
+    }
+
+    /// Forgets and closes all that waits.
+    pub(crate) fn clear(&mut self) {
+        let closed = self.closed;
+        *self = Inbound { closed, ..Inbound::default() };
+    }
+
+    /// Takes over what somebody else has received, with ranges that count from its first byte.
+    pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>, now: Option<Instant>) -> Inbound {
+        let mut inbound = Inbound { bytes, ..Inbound::default() };
+        for FdSet { range, fds } in sets {
+            let (start, end) = (range.start as u64, range.end as u64);
+            let set = Set { start, end, fds: fds.len(), truncated: None, arrived: now };
+            inbound.sets.push_back(set);
+            inbound.fds.extend(fds);
+        }
+        inbound
+    }
+
+    /// Hands over all that waits, with ranges that count from the first byte.
+    ///
+    /// A set that came with bytes which are decoded already begins with the first that is not.
+    pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
+        let position = self.position;
+        let relative = |offset: u64| offset.saturating_sub(position) as usize;
+        let sets = self
+            .sets
+            .iter()
+            .filter(|set| set.fds > 0)
+            .map(|set| FdSet {
+                range: relative(set.start)..relative(set.end),
+                fds: self.fds.drain(..set.fds).collect(),
+            })
+            .collect();
+        (self.bytes, sets)
+    }
+}
+
+/// Descriptors, and the bytes that they came with or leave with.
+#[derive(Debug)]
+pub struct FdSet {
+    /// Which bytes of the buffer beside it.
+    ///
+    /// Of received ones, those that one `recvmsg` returned; of ones to be sent, those of their item.
+    pub range: std::ops::Range<usize>,
+    /// The descriptors, in order.
+    pub fds: Vec<OwnedFd>,
+}
+
+/// The descriptors that have arrived, as a [`Decoder`] sees them.
+#[derive(Debug)]
+pub struct ReceivedFds<'a> {
+    /// Where in the stream the decoder's bytes begin.
+    position: u64,
+    attribution: Attribution,
+    fds: &'a mut VecDeque<OwnedFd>,
+    sets: &'a mut VecDeque<Set>,
+}
+
+impl ReceivedFds<'_> {
+    /// How many descriptors an item of the next `length` bytes can claim.
+    pub fn available(&self, length: usize) -> usize {
+        self.sets_of(length).map(|set| set.fds).sum()
+    }
+
+    /// Claims `count` descriptors for an item of the next `length` bytes, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Missing`] if there are not as many, or if a set among them was cut, for then
+    /// the others may be of the next item; none is claimed. All bytes of the item have arrived, so
+    /// nothing is gained by waiting.
+    pub fn take(
+        &mut self,
+        length: usize,
+        count: usize,
+    ) -> io::Result<impl ExactSizeIterator<Item = OwnedFd>> {
+        let arrived = self.available(length);
+        let truncated = self.truncation(length);
+        if arrived < count || (count > 0 && truncated.is_some()) {
+            return Err(CodecError::Missing { declared: count, arrived, truncated }.into());
+        }
+        let mut left = count;
+        for set in self.sets.iter_mut() {
+            let taken = set.fds.min(left);
+            set.fds -= taken;
+            left -= taken;
+        }
+        Ok(self.fds.drain(..count))
+    }
+
+    /// Why the kernel cut a set that came with the next `length` bytes, if it did.
+    ///
+    /// It is told only where [`ReadPolicy::survive_truncation`] is set; otherwise that ends the
+    /// stream of items. An item that can go without its descriptors is to be marked so by its
+    /// decoder; none of that set will come.
+    pub fn truncation(&self, length: usize) -> Option<Truncation> {
+        let end = self.position + length as u64;
+        self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
+    }
+
+    /// The sets that an item of the next `length` bytes can claim from. Those before it are gone.
+    fn sets_of(&self, length: usize) -> impl Iterator<Item = &Set> {
+        let end = match self.attribution {
+            Attribution::Range => self.position + length as u64,
+            Attribution::Fifo => u64::MAX,
+        };
+        self.sets.iter().take_while(move |set| set.start < end)
+    }
+}

@@ -1,0 +1,57 @@
+//! Items, each with its own descriptors.
+//!
+//! A protocol cuts a stream into items, and says with each how many descriptors it has. This module
+//! has the shapes of tokio-util's codec ([`Decoder`], [`Encoder`], [`Framed`]) for that, and none of
+//! its trap: a `tokio_util::codec::Framed` over a stream with descriptors joins several items into
+//! one write, and the descriptors of all of them leave with the first.
+//!
+//! # Where descriptors ride
+//!
+//! ```text
+//! items     [ A ][ B, 2 fds ][ C ][ D, 1 fd ]
+//!
+//! sendmsg   |A   |B      +2  |C   |D    +1  |     Placement::Alone
+//!           |A   |B      +2   C   |D    +1  |     Placement::FirstByte
+//!           |A    B       C    D        +3  |     Placement::Together
+//!
+//! recvmsg   |A    B      +2  |C    D    +1  |     of what Alone sent, on Linux
+//! ```
+//!
+//! What a receiver can know of a set is the range of bytes that came with it. An item may claim
+//! descriptors only of sets whose range it overlaps, in order, as many as it declares; what nobody
+//! has claimed when a range is decoded ends the stream of items (or is closed and counted), and is
+//! never handed to a later one.
+//!
+//! # What is guaranteed
+//!
+//! - Sending: a set leaves once, in one `sendmsg`, never later than the first byte of its item, and
+//!   by the [`Placement`] that the protocol chose. Plain items share calls. A full socket is
+//!   back-pressure; an item that is refused comes back whole.
+//! - Receiving, [`Attribution::Range`]: exact for every sender that gives each item with descriptors
+//!   its own `sendmsg`, or puts it first in one. A sender that lies about counts gets an error, or
+//!   at worst descriptors that it sent itself within one `recvmsg` of ours: never those of an earlier
+//!   set. Sets that are buried behind other items are attributed when one read covers them, and an
+//!   error otherwise.
+//! - Receiving, [`Attribution::Fifo`]: in order, for protocols in which only that matters.
+//! - Bounded: descriptors that wait, bytes that wait for the end of an item, and, if wanted, how
+//!   long.
+//!
+//! What ends a stream of items is a [`CodecError`] or an [`FdError`](crate::FdError) inside the
+//! `io::Error`; everything that had arrived and was not handed over is closed then.
+
+mod attribution;
+mod error;
+mod framed;
+#[cfg(all(test, target_os = "linux"))]
+mod pair;
+mod plan;
+mod policy;
+mod state;
+mod traits;
+
+pub use attribution::{FdSet, ReceivedFds};
+pub use error::{CodecError, SendError};
+pub use framed::{Framed, FramedParts, FramedRead, FramedWrite};
+pub use plan::Refused;
+pub use policy::{Attribution, Placement, ReadPolicy, Unclaimed, WritePolicy};
+pub use traits::{Decoder, Encoder};

@@ -1,0 +1,293 @@
+//! Which bytes leave with which descriptors.
+//!
+//! Items are a row of bytes; some of them begin a set. What is planned is the next `sendmsg`: how
+//! many of the bytes, and how many of the descriptors, by the [`Placement`] of the protocol. A set
+//! leaves with the first byte of a call or not at all, and the kernel may take fewer bytes than
+//! planned, so what is kept is what has left, and each call is planned anew.
+//!
+//! No socket: items come in, calls come out.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::attribution::FdSet;
+use super::error::SendError;
+use super::policy::{Placement, WritePolicy};
+use super::traits::Encoder;
+use crate::error::FdError;
+
+/// Payloads of fewer bytes are copied behind their item: a slice of their own costs more.
+const COPIED: usize = 4 << 10;
+
+/// Bytes and descriptors that have not left.
+#[derive(Debug, Default)]
+pub(crate) struct Outbound {
+    /// Bytes that are before those in `tail`.
+    chunks: VecDeque<Bytes>,
+    /// Where encoders write.
+    tail: BytesMut,
+    /// How many of the bytes in `tail` have left. They are dropped with the last, or for a payload:
+    /// a buffer that begins anew each time never grows.
+    left: usize,
+    /// Where in the stream the first of the bytes is.
+    position: u64,
+    /// Where in the stream the next item begins.
+    end: u64,
+    /// The items with descriptors of which a byte has not left, in order.
+    items: VecDeque<Item>,
+    /// The descriptors of all items, in order.
+    fds: VecDeque<OwnedFd>,
+    /// The kernel refused a set among others: until one has left, each goes with its own item, so
+    /// that it is clear whose is refused.
+    one_by_one: bool,
+}
+
+/// An item with descriptors: its range of the stream, and how many of them have not left.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    start: u64,
+    end: u64,
+    fds: usize,
+}
+
+/// One `sendmsg`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) bytes: usize,
+    pub(crate) fds: usize,
+}
+
+/// An item whose descriptors the kernel refused to carry, taken back in the form in which it would
+/// have left.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its bytes; none of them left.
+    pub bytes: Bytes,
+    /// Its descriptors.
+    pub fds: Vec<OwnedFd>,
+}
+
+impl Outbound {
+    /// Takes an item, or gives it back.
+    pub(crate) fn push<I, E: Encoder<I>>(
+        &mut self,
+        encoder: &mut E,
+        mut item: I,
+        refusal: impl FnOnce(usize) -> Result<(), FdError>,
+    ) -> Result<(), SendError<I, E::Error>> {
+        let count = encoder.fds(&mut item).len();
+        if let Err(error) = refusal(count) {
+            return Err(SendError { item: Some(item), error: io::Error::from(error).into() });
+        }
+
+        let before = self.tail.len();
+        if let Err(error) = encoder.encode(&item, &mut self.tail) {
+            self.tail.truncate(before);
+            return Err(SendError { item: Some(item), error });
+        }
+        let payload = encoder.payload(&item);
+        let length = self.tail.len().saturating_sub(before) + payload.len();
+        if length == 0 && count > 0 {
+            let error = io::Error::from(FdError::NoByteToRideOn { count });
+            return Err(SendError { item: Some(item), error: error.into() });
+        }
+
+        if payload.len() < COPIED {
+            self.tail.extend_from_slice(&payload);
+        } else {
+            self.tail.advance(std::mem::take(&mut self.left));
+            self.chunks.push_back(self.tail.split().freeze());
+            self.chunks.push_back(payload);
+        }
+        let (start, end) = (self.end, self.end + length as u64);
+        if count > 0 {
+            self.items.push_back(Item { start, end, fds: count });
+            self.fds.extend(encoder.fds(&mut item).drain(..));
+        }
+        self.end = end;
+        Ok(())
+    }
+
+    /// The next `sendmsg`, with at most `most` descriptors, if there is anything to send.
+    pub(crate) fn next(&self, placement: Placement, most: usize) -> Option<Call> {
+        if self.is_empty() {
+            return None;
+        }
+        // An item of which something has left already is plain from there on, but for the rule
+        // that it shares no call.
+        let begun = self.items.front().filter(|item| item.start < self.position);
+        let mut waiting = self.items.iter().filter(|item| item.start >= self.position).peekable();
+
+        let alone = placement == Placement::Alone;
+        let together = placement == Placement::Together && !self.one_by_one;
+        let mut call = Call { bytes: 0, fds: 0 };
+        let mut end = self.end;
+        if let (Some(item), true) = (begun, alone) {
+            end = item.end;
+        } else if together {
+            for item in waiting {
+                // Those of the first one fit, or it would have been refused.
+                if call.fds + item.fds > most && item.start > self.position {
+                    end = item.start;
+                    break;
+                }
+                call.fds += item.fds;
+            }
+        } else {
+            if let Some(item) = waiting.next_if(|item| item.start == self.position) {
+                call.fds = item.fds;
+                end = if alone { item.end } else { end };
+            }
+            if let Some(item) = waiting.peek() {
+                end = end.min(item.start);
+            }
+        }
+        call.bytes = (end - self.position) as usize;
+        Some(call)
+    }
+
+    /// The bytes of a call, as far as there are slices for them.
+    pub(crate) fn slices<'a>(&'a self, bytes: usize, slices: &mut [IoSlice<'a>]) -> usize {
+        let (mut left, mut count) = (bytes, 0);
+        for (slice, part) in slices.iter_mut().zip(self.parts()) {
+            if left == 0 {
+                break;
+            }
+            let part = &part[..part.len().min(left)];
+            left -= part.len();
+            *slice = IoSlice::new(part);
+            count += 1;
+        }
+        count
+    }
+
+    /// Makes the descriptors one slice, for [`fds`](Self::fds).
+    pub(crate) fn line_up(&mut self) {
+        self.fds.make_contiguous();
+    }
+
+    /// The bytes that have not left, in order.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let parts = self.chunks.iter().map(|chunk| &chunk[..]);
+        parts.chain([&self.tail[self.left..]]).filter(|part| !part.is_empty())
+    }
+
+    /// The descriptors of a call, which are lined up.
+    pub(crate) fn fds(&self, count: usize) -> &[OwnedFd] {
+        &self.fds.as_slices().0[..count]
+    }
+
+    /// Notes that a call left, though perhaps not with all of its bytes.
+    pub(crate) fn sent(&mut self, call: Call, bytes: usize) {
+        // Those that left early too: what is closed here is on its way.
+        drop(self.fds.drain(..call.fds));
+        let mut left = call.fds;
+        for item in self.items.iter_mut() {
+            let taken = item.fds.min(left);
+            item.fds -= taken;
+            left -= taken;
+        }
+        if call.fds > 0 {
+            self.one_by_one = false;
+        }
+        self.advance(bytes);
+    }
+
+    /// Notes that the kernel refused the descriptors of a call, and says whether another plan may
+    /// do: it may if other items were in it.
+    pub(crate) fn refused(&mut self, call: Call) -> bool {
+        let head = self
+            .items
+            .front()
+            .is_some_and(|item| item.start == self.position && item.fds == call.fds);
+        !head && !std::mem::replace(&mut self.one_by_one, true)
+    }
+
+    /// Takes the item at the head back, with its descriptors, if none of its bytes has left.
+    pub(crate) fn take_back(&mut self) -> Option<Refused> {
+        let item = *self.items.front()?;
+        if item.start != self.position || item.fds == 0 {
+            return None;
+        }
+        self.items.pop_front();
+        let fds = self.fds.drain(..item.fds).collect();
+        let length = (item.end - item.start) as usize;
+        let mut bytes = Vec::with_capacity(length);
+        for part in self.parts() {
+            bytes.extend_from_slice(&part[..part.len().min(length - bytes.len())]);
+        }
+        self.advance(length);
+        self.one_by_one = false;
+        Some(Refused { bytes: bytes.into(), fds })
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.position += bytes as u64;
+        let mut left = bytes;
+        while let Some(chunk) = self.chunks.front_mut() {
+            let taken = chunk.len().min(left);
+            chunk.advance(taken);
+            left -= taken;
+            if !chunk.is_empty() {
+                break;
+            }
+            self.chunks.pop_front();
+        }
+        self.left += left;
+        if self.left == self.tail.len() {
+            self.tail.clear();
+            self.left = 0;
+        } else if self.left > self.tail.len() / 2 && self.left > COPIED {
+            self.tail.advance(std::mem::take(&mut self.left));
+        }
+        while self.items.front().is_some_and(|item| item.end <= self.position) {
+            self.items.pop_front();
+        }
+    }
+
+    /// Bytes that have not left.
+    pub(crate) fn len(&self) -> usize {
+        (self.end - self.position) as usize
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.end == self.position
+    }
+
+    /// Is there as much as may wait?
+    pub(crate) fn is_full(&self, policy: &WritePolicy) -> bool {
+        self.len() >= policy.max_buffered_bytes || self.fds.len() >= policy.max_buffered_fds
+    }
+
+    /// Takes over what somebody else has not sent.
+    pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>) -> Outbound {
+        let mut outbound = Outbound { end: bytes.len() as u64, tail: bytes, ..Outbound::default() };
+        for FdSet { range, fds } in sets {
+            let (start, end) = (range.start as u64, range.end as u64);
+            outbound.items.push_back(Item { start, end, fds: fds.len() });
+            outbound.fds.extend(fds);
+        }
+        outbound
+    }
+
+    /// Hands over what has not left.
+    pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
+        let position = self.position;
+        let relative = |offset: u64| offset.saturating_sub(position) as usize;
+        let sets = self
+            .items
+            .iter()
+            .filter(|item| item.fds > 0)
+            .map(|item| FdSet {
+                range: relative(item.start)..relative(item.end),
+                fds: self.fds.drain(..item.fds).collect(),
+            })
+            .collect();
+        let mut bytes = BytesMut::with_capacity((self.end - position) as usize);
+        self.parts().for_each(|part| bytes.extend_from_slice(part));
+        (bytes, sets)
+    }
+}

@@ -1,0 +1,113 @@
+//! What a protocol decides: whose descriptors are whose, and where they ride.
+
+use std::time::Duration;
+
+/// How a received set finds its item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attribution {
+    /// An item gets descriptors of sets that came with its own bytes, and no others.
+    ///
+    /// For protocols in which an item has its own descriptors (D-Bus, varlink).
+    #[default]
+    Range,
+    /// An item gets the oldest descriptors that wait, whatever they came with.
+    ///
+    /// For protocols in which descriptors are a queue beside the bytes (Wayland, X11).
+    Fifo,
+}
+
+/// What becomes of descriptors that nothing claimed, once the bytes they came with are decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unclaimed {
+    /// The stream of items ends with [`CodecError::Unclaimed`](super::CodecError::Unclaimed).
+    #[default]
+    Error,
+    /// They are closed and counted.
+    Close,
+}
+
+/// Where the descriptors of an item ride.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Placement {
+    /// With their item, which shares its `sendmsg` with no byte of another item.
+    ///
+    /// What every D-Bus peer accepts.
+    #[default]
+    Alone,
+    /// With the first byte of their item, which begins a `sendmsg`; plain items may follow in it.
+    FirstByte,
+    /// In order, with the first byte of their item or earlier: several sets share a `sendmsg`, as
+    /// many as fit into its limit of descriptors.
+    ///
+    /// What Wayland allows, and the fewest calls.
+    Together,
+}
+
+/// How items are received.
+///
+/// ```
+/// use anchovy::codec::{Attribution, ReadPolicy};
+///
+/// let wayland = ReadPolicy { attribution: Attribution::Fifo, ..ReadPolicy::default() };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPolicy {
+    /// How a received set finds its item.
+    pub attribution: Attribution,
+    /// What becomes of descriptors that nothing claimed. With [`Attribution::Fifo`] that is known
+    /// only when the stream has ended.
+    pub unclaimed: Unclaimed,
+    /// Whether to go on when the kernel cut a set. What came of it is closed, and items whose
+    /// bytes it came with find it out from [`ReceivedFds::truncation`](super::ReceivedFds::truncation).
+    /// Otherwise, and always with [`Attribution::Fifo`] (where nobody could say any more whose the
+    /// next descriptors are), the stream of items ends with
+    /// [`FdError::Truncated`](crate::FdError::Truncated).
+    pub survive_truncation: bool,
+    /// The most descriptors that may wait for their items, full sets to come included: there is
+    /// always room for one more set, or nothing is read.
+    pub max_waiting_fds: usize,
+    /// The most bytes that may wait for the end of an item, and so the most that an item may have.
+    pub max_item_bytes: usize,
+    /// How long descriptors may wait for the rest of their item. With it, tokio's timers are used.
+    pub deadline: Option<Duration>,
+}
+
+impl Default for ReadPolicy {
+    /// By range, and strict; 512 descriptors (two full sets), 16 MiB, no deadline.
+    fn default() -> ReadPolicy {
+        ReadPolicy {
+            attribution: Attribution::default(),
+            unclaimed: Unclaimed::default(),
+            survive_truncation: false,
+            max_waiting_fds: 512,
+            max_item_bytes: 16 << 20,
+            deadline: None,
+        }
+    }
+}
+
+/// How items are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WritePolicy {
+    /// Where the descriptors of an item ride.
+    pub placement: Placement,
+    /// Bytes that may wait to be sent; with as many, the sink sends before it takes another item.
+    pub max_buffered_bytes: usize,
+    /// Descriptors that may wait to be sent; with as many, the sink sends before it takes another
+    /// item.
+    pub max_buffered_fds: usize,
+}
+
+impl Default for WritePolicy {
+    /// Alone; 64 KiB, 256 descriptors.
+    fn default() -> WritePolicy {
+        WritePolicy {
+            placement: Placement::default(),
+            max_buffered_bytes: 64 << 10,
+            max_buffered_fds: 256,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The two sides of a framed stream, over the two sides of a stream: the state machines of
+//! attribution and of the write plan, driven by a socket.
+//!
+//! The receiving side goes through three phases:
+//!
+//! | phase | the next item comes from | goes to |
+//! |---|---|---|
+//! | `Open` | what waits; else a read | `Ended` when a read brings no bytes, `Over` with an error |
+//! | `Ended` | what waits, decoded as the last of it | `Over` when there is no item left, or with an error |
+//! | `Over` | nowhere: the stream of items has ended | |
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Instant, Sleep};
+use tokio_util::io::poll_read_buf;
+
+use super::attribution::Inbound;
+use super::error::{CodecError, SendError};
+use super::plan::Outbound;
+use super::policy::{Attribution, ReadPolicy, WritePolicy};
+use super::traits::{Decoder, Encoder};
+use crate::error::FdError;
+use crate::receive::{Received, Receiver};
+use crate::send::Sender;
+use crate::socket::Socket;
+
+/// Room for reads when an item begins.
+const FIRST: usize = 8 << 10;
+
+/// The most room that is made at once for the rest of a long one: as much again as has arrived of
+/// it, so that nothing is reserved on a peer's word.
+const MOST: usize = 256 << 10;
+
+/// Slices for one call; items are few and payloads fewer.
+const SLICES: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct ReadState {
+    pub(crate) inbound: Inbound,
+    pub(crate) policy: ReadPolicy,
+    pub(crate) phase: Phase,
+    /// Something may be decoded that could not be before.
+    fresh: bool,
+    /// Runs until the deadline, while there is one.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    Ended,
+    Over,
+}
+
+impl ReadState {
+    pub(crate) fn new(inbound: Inbound, policy: ReadPolicy, phase: Phase) -> ReadState {
+        ReadState { inbound, policy, phase, fresh: true, sleep: None }
+    }
+
+    pub(crate) fn poll_item<D: Decoder>(
+        &mut self,
+        decoder: &mut D,
+        (socket, receiver): (&Socket, &mut Receiver),
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<D::Item, D::Error>>> {
+        if self.phase == Phase::Over {
+            return Poll::Ready(None);
+        }
+        let outcome = ready!(self.poll_next(decoder, socket, receiver, cx));
+        if !matches!(outcome, Ok(Some(_))) {
+            self.phase = Phase::Over;
+            self.inbound.clear();
+            self.sleep = None;
+        }
+        Poll::Ready(outcome.transpose())
+    }
+
+    fn poll_next<D: Decoder>(
+        &mut self,
+        decoder: &mut D,
+        socket: &Socket,
+        receiver: &mut Receiver,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<D::Item>, D::Error>> {
+        loop {
+            let at_end = self.phase == Phase::Ended;
+            if self.fresh || at_end {
+                if let Some(item) = self.inbound.decode(decoder, &self.policy, at_end)? {
+                    return Poll::Ready(Ok(Some(item)));
+                }
+                self.fresh = false;
+            }
+            if at_end {
+                let finished = self.inbound.finish(&self.policy);
+                return Poll::Ready(finished.map(|()| None).map_err(|e| io::Error::from(e).into()));
+            }
+            self.inbound.admit(receiver.limits.set, &self.policy).map_err(io::Error::from)?;
+            self.poll_deadline(cx).map_err(io::Error::from)?;
+            ready!(self.poll_read(socket, receiver, cx))?;
+        }
+    }
+
+    /// Reads once, into room that is made for it.
+    fn poll_read(
+        &mut self,
+        socket: &Socket,
+        receiver: &mut Receiver,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let by_range = self.policy.attribution == Attribution::Range;
+        receiver.survives_truncation = self.policy.survive_truncation && by_range;
+
+        let bytes = &mut self.inbound.bytes;
+        let length = bytes.len();
+        if bytes.capacity() - length < FIRST / 2 {
+            // For the start of an item, the same memory once more will do.
+            bytes.reserve(length.min(MOST).max(FIRST.saturating_sub(length)));
+        }
+        let older = receiver.queue.len();
+        let mut source = Source { socket, receiver, received: Received::default() };
+        let count = ready!(poll_read_buf(Pin::new(&mut source), cx, bytes))?;
+        if count == 0 {
+            self.phase = Phase::Ended;
+            return Poll::Ready(Ok(()));
+        }
+        let truncated = source.received.truncated;
+        let now = self.policy.deadline.map(|_| Instant::now());
+        self.inbound.received(count, receiver.queue.drain(older..), truncated, now);
+        self.fresh = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sees that the deadline is not over, and wakes the task when it is.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Result<(), CodecError> {
+        let deadline = self.policy.deadline.and_then(|patience| self.inbound.deadline(patience));
+        let Some(deadline) = deadline else {
+            self.sleep = None;
+            return Ok(());
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(CodecError::Overdue { waiting: self.inbound.waiting() }),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+/// A receiving side, for what reads into spare room; it remembers what came.
+struct Source<'a> {
+    socket: &'a Socket,
+    receiver: &'a mut Receiver,
+    received: Received,
+}
+
+impl AsyncRead for Source<'_> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.received = ready!(this.receiver.poll_receive(this.socket, cx, buf))?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct WriteState {
+    pub(crate) outbound: Outbound,
+    pub(crate) policy: WritePolicy,
+}
+
+impl WriteState {
+    pub(crate) fn poll_ready(
+        &mut self,
+        side: (&Socket, &mut Sender),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.outbound.is_full(&self.policy) {
+            self.poll_flush(side, cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    pub(crate) fn start_send<I, E: Encoder<I>>(
+        &mut self,
+        encoder: &mut E,
+        item: I,
+        sender: &Sender,
+    ) -> Result<(), SendError<I, E::Error>> {
+        self.outbound.push(encoder, item, |count| sender.limits.check(count))
+    }
+
+    pub(crate) fn poll_flush(
+        &mut self,
+        (socket, sender): (&Socket, &mut Sender),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while let Some(call) = self.outbound.next(self.policy.placement, sender.limits.set) {
+            self.outbound.line_up();
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = self.outbound.slices(call.bytes, &mut slices);
+            let fds = self.outbound.fds(call.fds);
+            match ready!(sender.poll_send(socket, cx, &slices[..count], fds)) {
+                Ok(bytes) => self.outbound.sent(call, bytes),
+                Err(error) if is_refusal(&error) && self.outbound.refused(call) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(crate) fn poll_close(
+        &mut self,
+        (socket, sender): (&Socket, &mut Sender),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush((socket, &mut *sender), cx))?;
+        Poll::Ready(sender.shutdown(socket))
+    }
+}
+
+/// Did the kernel refuse the descriptors, and nothing else?
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        FdError::of(error),
+        Some(FdError::RefusedByPeer { .. } | FdError::TooManyInFlight { .. })
+    )
+}
