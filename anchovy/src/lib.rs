@@ -47,7 +47,7 @@
 //! So descriptors come with the read that has the first byte of their message, never later. Which of
 //! the bytes of that read they belong to, only the protocol knows. Whatever joins several messages
 //! into one write (a `BufWriter`, the `Framed` of tokio-util) gives the descriptors of all of them
-//! to the first.
+//! to the first; the feature `codec` has what keeps them apart.
 //!
 //! Systems that descend from BSD end a read *before* the next descriptors instead. This crate is
 //! proven on Linux; on FreeBSD, macOS and Android it compiles, and is not tested.
@@ -59,6 +59,9 @@
 //! closes descriptors that are under way when their sender closes before they are received.
 //!
 //! # Features
+//!
+//! `codec`: items, each with its own descriptors; see the module `codec`. tokio's timers are used only
+//! where a deadline is asked for.
 //!
 //! `tracing`: one event for each send and each receive, with its byte and descriptor counts, at the
 //! level TRACE, and one at DEBUG when a read side fails.

@@ -4,6 +4,7 @@
 //! drifts for all of them; a figure is the median of its rounds, and what counts is the ratio.
 //! Both ends are in one thread, on tokio's current-thread runtime.
 
+mod codec;
 mod contestant;
 mod work;
 
@@ -96,6 +97,21 @@ const ROWS: &[Row] = &[
             ("borrowed", work::send_borrowed),
         ],
         goal: Some(0.85),
+    },
+    Row {
+        work: "items of 64 B",
+        unit: "item",
+        contestants: &[("one write_all each", codec::plain_bare), ("Framed", codec::plain_framed)],
+        goal: Some(0.25),
+    },
+    Row {
+        work: "items of 64 B and 1 descriptor",
+        unit: "item",
+        contestants: &[
+            ("sendmsg and recvmsg", codec::with_fd_bare),
+            ("Framed", codec::with_fd_framed),
+        ],
+        goal: Some(1.10),
     },
 ];
 

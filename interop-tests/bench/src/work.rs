@@ -129,12 +129,12 @@ fn send_batches(send: impl AsyncFn(&mut Ours, &OwnedFd)) -> Duration {
     })
 }
 
-fn null() -> OwnedFd {
+pub(crate) fn null() -> OwnedFd {
     File::open("/dev/null").expect("there is a null device").into()
 }
 
 /// Runs both in one thread, as two tasks, until the second is done.
-async fn together<T>(
+pub(crate) async fn together<T>(
     first: impl Future<Output = ()> + Send + 'static,
     second: impl Future<Output = T>,
 ) -> T {
@@ -144,7 +144,7 @@ async fn together<T>(
     outcome
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
     runtime.block_on(work)

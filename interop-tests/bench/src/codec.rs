@@ -1,0 +1,141 @@
+//! Items through the codec, beside the same bytes and descriptors through the bare stream.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use anchovy::codec::{Decoder, Encoder, Framed, ReceivedFds};
+use bytes::{Buf, BufMut, BytesMut};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::Ours;
+use crate::work::{null, run, together};
+
+const LENGTH: usize = 64;
+const ITEMS: u32 = 40_000;
+
+/// 64 bytes, the last of which says how many descriptors.
+struct Items;
+
+impl Decoder for Items {
+    type Item = Vec<OwnedFd>;
+    type Error = io::Error;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+        fds: &mut ReceivedFds<'_>,
+    ) -> io::Result<Option<Vec<OwnedFd>>> {
+        if bytes.len() < LENGTH {
+            return Ok(None);
+        }
+        let fds = fds.take(LENGTH, bytes[LENGTH - 1].into())?.collect();
+        bytes.advance(LENGTH);
+        Ok(Some(fds))
+    }
+}
+
+impl Encoder<Vec<OwnedFd>> for Items {
+    type Error = io::Error;
+
+    fn encode(&mut self, item: &Vec<OwnedFd>, bytes: &mut BytesMut) -> io::Result<()> {
+        bytes.put_bytes(7, LENGTH - 1);
+        bytes.put_u8(item.len() as u8);
+        Ok(())
+    }
+
+    fn fds<'a>(&mut self, item: &'a mut Vec<OwnedFd>) -> &'a mut Vec<OwnedFd> {
+        item
+    }
+}
+
+fn framed_pair()
+-> (Framed<{ anchovy::DBUS_SCM_RIGHTS }, Items>, Framed<{ anchovy::DBUS_SCM_RIGHTS }, Items>) {
+    let (near, far) = Ours::pair().expect("a pair");
+    (Framed::new(near, Items), Framed::new(far, Items))
+}
+
+/// One `write_all` for each item; the other end reads what there is.
+pub(crate) fn plain_bare() -> Duration {
+    run(async {
+        let (mut near, mut far) = Ours::pair().expect("a pair");
+        let write = async move {
+            for _ in 0..ITEMS {
+                near.write_all(&[7; LENGTH]).await.expect("the far end is there");
+            }
+        };
+        let read = async move {
+            let mut buf = vec![0; 8 * 1024];
+            let start = Instant::now();
+            while far.read(&mut buf).await.expect("a read") > 0 {}
+            start.elapsed() / ITEMS
+        };
+        together(write, read).await
+    })
+}
+
+/// The same through the codec, which decodes them as well.
+pub(crate) fn plain_framed() -> Duration {
+    run(async {
+        let (mut near, mut far) = framed_pair();
+        let write = async move {
+            for _ in 0..ITEMS {
+                near.feed(Vec::new()).await.expect("the far end is there");
+            }
+            SinkExt::<Vec<OwnedFd>>::close(&mut near).await.expect("the far end is there");
+        };
+        let read = async move {
+            let start = Instant::now();
+            while let Some(item) = far.next().await {
+                item.expect("an item");
+            }
+            start.elapsed() / ITEMS
+        };
+        together(write, read).await
+    })
+}
+
+/// Items in flight at once; the descriptors go there and back.
+const BATCH: usize = 32;
+const BATCHES: u32 = 300;
+
+/// One `sendmsg` and one `recvmsg` for each item, by hand.
+pub(crate) fn with_fd_bare() -> Duration {
+    run(async {
+        let (mut near, mut far) = Ours::pair().expect("a pair");
+        let mut items: Vec<OwnedFd> = (0..BATCH).map(|_| null()).collect();
+        let mut buf = [7; LENGTH];
+        let start = Instant::now();
+        for _ in 0..BATCHES {
+            for fd in items.drain(..) {
+                near.write_queue_mut().push_back(fd);
+                near.write_all(&buf).await.expect("the far end is there");
+            }
+            for _ in 0..BATCH {
+                far.read_exact(&mut buf).await.expect("it was sent");
+                items.extend(far.read_queue_mut().pop_front());
+            }
+        }
+        start.elapsed() / (BATCHES * BATCH as u32)
+    })
+}
+
+/// The same through the codec.
+pub(crate) fn with_fd_framed() -> Duration {
+    run(async {
+        let (mut near, mut far) = framed_pair();
+        let mut items: Vec<Vec<OwnedFd>> = (0..BATCH).map(|_| vec![null()]).collect();
+        let start = Instant::now();
+        for _ in 0..BATCHES {
+            for item in items.drain(..) {
+                near.feed(item).await.expect("the far end is there");
+            }
+            SinkExt::<Vec<OwnedFd>>::flush(&mut near).await.expect("the far end is there");
+            for _ in 0..BATCH {
+                items.push(far.next().await.expect("it was sent").expect("an item"));
+            }
+        }
+        start.elapsed() / (BATCHES * BATCH as u32)
+    })
+}
