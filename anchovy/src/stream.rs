@@ -99,7 +99,8 @@ pub(crate) mod sealed {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Parts {
-    /// The socket, non-blocking, with the options it came with.
+    /// The socket, non-blocking, and with `SO_INQ` off if this crate had it on. (The kernel does
+    /// not tell whether it was on before; a [`Builder`] that is told to keep off it leaves it so.)
     pub socket: StdUnixStream,
     /// Descriptors that arrived and were not taken.
     pub read_queue: VecDeque<OwnedFd>,
@@ -184,7 +185,7 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Takes the stream apart, losing nothing, to give the socket to somebody else.
     ///
-    /// `SO_INQ` is switched off again, if it was this crate that had switched it on.
+    /// `SO_INQ` is switched off, if this crate had it on.
     ///
     /// # Errors
     ///

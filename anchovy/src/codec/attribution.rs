@@ -126,9 +126,10 @@ impl Inbound {
 
     /// May more be read, for an item that is not there whole?
     pub(crate) fn admit(&self, set: usize, policy: &ReadPolicy) -> Result<(), CodecError> {
-        let (waiting, length) = (self.fds.len(), self.bytes.len());
-        if waiting + set > policy.max_waiting_fds {
-            let limit = policy.max_waiting_fds.saturating_sub(set);
+        let cut = self.sets.iter().filter(|set| set.truncated.is_some()).count();
+        let (waiting, length) = (self.fds.len() + cut, self.bytes.len());
+        let limit = policy.max_waiting_fds.saturating_sub(set);
+        if waiting > limit {
             return Err(CodecError::TooManyWaiting { waiting, limit });
         }
         if length >= policy.max_item_bytes {
@@ -191,6 +192,27 @@ impl Inbound {
 }
 
 /// Descriptors, and the bytes that they came with or leave with.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::{FdSet, Framed, FramedParts};
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use futures_util::StreamExt;
+///
+/// let (near, _far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// let null = std::fs::File::open("/dev/null")?;
+/// let mut parts = FramedParts::new(near, Lines);
+/// parts.read_buffer.extend_from_slice(b"0nothing\n1a file\n");
+/// parts.read_sets.push(FdSet { range: 9..17, fds: vec![null.into()] });
+///
+/// let mut framed = Framed::from_parts(parts);
+/// assert_eq!(framed.next().await.expect("a line")?.1.len(), 0);
+/// assert_eq!(framed.next().await.expect("a line")?.1.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct FdSet {
     /// Which bytes of the buffer beside it.
@@ -202,6 +224,21 @@ pub struct FdSet {
 }
 
 /// The descriptors that have arrived, as a [`Decoder`] sees them.
+///
+/// ```
+/// # use std::io;
+/// # use std::os::fd::OwnedFd;
+/// use anchovy::codec::ReceivedFds;
+///
+/// /// The descriptors of an item of `length` bytes, which declares so many.
+/// fn declared(fds: &mut ReceivedFds<'_>, length: usize, count: usize) -> io::Result<Vec<OwnedFd>> {
+///     // The kernel cut a set, and `ReadPolicy::survive_truncation` is on: go without.
+///     if fds.truncation(length).is_some() {
+///         return Ok(Vec::new());
+///     }
+///     Ok(fds.take(length, count)?.collect())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ReceivedFds<'a> {
     /// Where in the stream the decoder's bytes begin.
@@ -249,14 +286,14 @@ impl ReceivedFds<'_> {
     /// stream of items. An item that can go without its descriptors is to be marked so by its
     /// decoder; none of that set will come.
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
-        let end = self.position + length as u64;
+        let end = self.position.saturating_add(length as u64);
         self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
     }
 
     /// The sets that an item of the next `length` bytes can claim from. Those before it are gone.
     fn sets_of(&self, length: usize) -> impl Iterator<Item = &Set> {
         let end = match self.attribution {
-            Attribution::Range => self.position + length as u64,
+            Attribution::Range => self.position.saturating_add(length as u64),
             Attribution::Fifo => u64::MAX,
         };
         self.sets.iter().take_while(move |set| set.start < end)

@@ -133,10 +133,30 @@ impl From<CodecError> for io::Error {
 /// An item that was refused, or a flush that failed.
 ///
 /// What `start_send` refuses comes back whole: nothing of it was sent or closed, and the sink takes
-/// other items. What a flush could not send is still there, and [`taken_back`] where its
-/// descriptors are the cause.
+/// other items. What a flush could not send is still there, and can be [taken back]
+/// where its descriptors are the cause.
 ///
-/// [`taken_back`]: crate::codec::Framed::take_refused
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::Framed;
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use futures_util::SinkExt;
+///
+/// let (mut near, _far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// near.set_write_fd_limit(0).expect("less than S allows");
+/// let mut near = Framed::new(near, Lines);
+///
+/// let null = std::fs::File::open("/dev/null")?;
+/// let refused = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
+/// let (text, fds) = refused.item.expect("it was refused");
+/// assert_eq!((&text[..], fds.len()), ("a file", 1));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [taken back]: crate::codec::Framed::take_refused
 #[derive(Debug)]
 pub struct SendError<Item, E> {
     /// The item, if it was refused.

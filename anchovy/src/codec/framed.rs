@@ -21,34 +21,7 @@ use crate::stream::AnchovyStream;
 /// A [`Stream`] and [`Sink`] of items with their descriptors: the `Framed` of tokio-util.
 ///
 /// ```
-/// # use std::io;
-/// # use std::os::fd::OwnedFd;
-/// # use bytes::{BufMut, BytesMut};
-/// # use anchovy::codec::{Decoder, Encoder, ReceivedFds};
-/// # struct Lines;
-/// # impl Decoder for Lines {
-/// #     type Item = (String, Vec<OwnedFd>);
-/// #     type Error = io::Error;
-/// #     fn decode(&mut self, bytes: &mut BytesMut, fds: &mut ReceivedFds<'_>) -> io::Result<Option<Self::Item>> {
-/// #         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
-/// #         let count = bytes[0] - b'0';
-/// #         let fds = fds.take(end + 1, count.into())?.collect();
-/// #         let line = bytes.split_to(end + 1);
-/// #         Ok(Some((String::from_utf8_lossy(&line[1..end]).into_owned(), fds)))
-/// #     }
-/// # }
-/// # impl Encoder<(String, Vec<OwnedFd>)> for Lines {
-/// #     type Error = io::Error;
-/// #     fn encode(&mut self, item: &(String, Vec<OwnedFd>), bytes: &mut BytesMut) -> io::Result<()> {
-/// #         bytes.put_u8(b'0' + item.1.len() as u8);
-/// #         bytes.put_slice(item.0.as_bytes());
-/// #         bytes.put_u8(b'\n');
-/// #         Ok(())
-/// #     }
-/// #     fn fds<'a>(&mut self, item: &'a mut (String, Vec<OwnedFd>)) -> &'a mut Vec<OwnedFd> {
-/// #         &mut item.1
-/// #     }
-/// # }
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::Framed;
@@ -84,6 +57,31 @@ pub struct Framed<const S: usize, C> {
 }
 
 /// The [`Stream`] of items that [`Framed::into_split`] makes.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::Framed;
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use futures_util::{SinkExt, StreamExt};
+///
+/// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// let (mut read, _write) = Framed::new(near, Lines).into_split();
+/// let reader = tokio::spawn(async move {
+///     while let Some(line) = read.next().await {
+///         println!("{}", line?.0);
+///     }
+///     io::Result::Ok(read)
+/// });
+///
+/// let mut far = Framed::new(far, Lines);
+/// far.send(("for the other task".to_owned(), vec![])).await?;
+/// drop(far);
+/// reader.await??;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct FramedRead<const S: usize, C> {
     half: OwnedReadHalf<S>,
@@ -94,6 +92,28 @@ pub struct FramedRead<const S: usize, C> {
 /// The [`Sink`] of items that [`Framed::into_split`] makes.
 ///
 /// Dropping it closes what has not left and shuts the write side down.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::Framed;
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use futures_util::{SinkExt, StreamExt};
+///
+/// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// let (read, mut write) = Framed::new(near, Lines).into_split();
+/// let writer = tokio::spawn(async move {
+///     write.send(("from the other task".to_owned(), vec![])).await.map(|()| write)
+/// });
+///
+/// let mut far = Framed::new(far, Lines);
+/// assert_eq!(far.next().await.expect("a line")?.0, "from the other task");
+/// let write = writer.await?.expect("it was sent");
+/// let near = read.reunite(write).expect("they are of one stream");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct FramedWrite<const S: usize, C> {
     half: OwnedWriteHalf<S>,
@@ -346,7 +366,7 @@ macro_rules! write_items {
             }
 
             /// Takes back the item that is next to leave, with its descriptors, if none of its
-            /// bytes has left and it has descriptors to take back.
+            /// bytes has left and it has descriptors to take back; see [`Refused`].
             ///
             /// For when a flush failed because the kernel refused to carry the descriptors
             /// ([`RefusedByPeer`](crate::FdError::RefusedByPeer),

@@ -62,6 +62,30 @@ pub(crate) struct Call {
 
 /// An item whose descriptors the kernel refused to carry, taken back in the form in which it would
 /// have left.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::Framed;
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS, FdError};
+/// use futures_util::{SinkExt, StreamExt};
+///
+/// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// if far.set_fd_passing(false).is_ok() {
+///     let (mut near, mut far) = (Framed::new(near, Lines), Framed::new(far, Lines));
+///     let null = std::fs::File::open("/dev/null")?;
+///     let failed = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
+///     assert_eq!(FdError::of(&failed.error), Some(FdError::RefusedByPeer { count: 1 }));
+///
+///     let refused = near.take_refused().expect("none of it left");
+///     assert_eq!((&refused.bytes[..], refused.fds.len()), (&b"1a file\n"[..], 1));
+///     near.send(("no file, then".to_owned(), vec![])).await?;
+///     assert_eq!(far.next().await.expect("a line")?.0, "no file, then");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Refused {
     /// Its bytes; none of them left.
@@ -113,7 +137,8 @@ impl Outbound {
 
     /// The next `sendmsg`, with at most `most` descriptors, if there is anything to send.
     pub(crate) fn next(&self, placement: Placement, most: usize) -> Option<Call> {
-        if self.is_empty() {
+        // Descriptors without a byte, which only foreign parts can bring, are refused when sent.
+        if self.is_empty() && self.fds.is_empty() {
             return None;
         }
         // An item of which something has left already is plain from there on, but for the rule
@@ -264,9 +289,11 @@ impl Outbound {
 
     /// Takes over what somebody else has not sent.
     pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>) -> Outbound {
-        let mut outbound = Outbound { end: bytes.len() as u64, tail: bytes, ..Outbound::default() };
+        let length = bytes.len();
+        let mut outbound = Outbound { end: length as u64, tail: bytes, ..Outbound::default() };
         for FdSet { range, fds } in sets {
-            let (start, end) = (range.start as u64, range.end as u64);
+            let start = range.start.min(length) as u64;
+            let end = range.end.clamp(range.start.min(length), length) as u64;
             outbound.items.push_back(Item { start, end, fds: fds.len() });
             outbound.fds.extend(fds);
         }

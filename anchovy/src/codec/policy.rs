@@ -3,6 +3,14 @@
 use std::time::Duration;
 
 /// How a received set finds its item.
+///
+/// ```
+/// use anchovy::codec::{Attribution, ReadPolicy};
+///
+/// let dbus = ReadPolicy::default();
+/// assert_eq!(dbus.attribution, Attribution::Range);
+/// let wayland = ReadPolicy { attribution: Attribution::Fifo, ..ReadPolicy::default() };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribution {
@@ -18,6 +26,13 @@ pub enum Attribution {
 }
 
 /// What becomes of descriptors that nothing claimed, once the bytes they came with are decoded.
+///
+/// ```
+/// use anchovy::codec::{ReadPolicy, Unclaimed};
+///
+/// // As dbus-broker does where an item brings more than it declares.
+/// let lenient = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unclaimed {
@@ -29,6 +44,12 @@ pub enum Unclaimed {
 }
 
 /// Where the descriptors of an item ride.
+///
+/// ```
+/// use anchovy::codec::{Placement, WritePolicy};
+///
+/// let wayland = WritePolicy { placement: Placement::Together, ..WritePolicy::default() };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
@@ -49,9 +70,17 @@ pub enum Placement {
 /// How items are received.
 ///
 /// ```
-/// use anchovy::codec::{Attribution, ReadPolicy};
+/// use std::time::Duration;
 ///
-/// let wayland = ReadPolicy { attribution: Attribution::Fifo, ..ReadPolicy::default() };
+/// use anchovy::codec::ReadPolicy;
+///
+/// // What a server grants a client that it does not know.
+/// let stranger = ReadPolicy {
+///     max_waiting_fds: 64,
+///     max_item_bytes: 1 << 20,
+///     deadline: Some(Duration::from_secs(30)),
+///     ..ReadPolicy::default()
+/// };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPolicy {
@@ -66,10 +95,11 @@ pub struct ReadPolicy {
     /// next descriptors are), the stream of items ends with
     /// [`FdError::Truncated`](crate::FdError::Truncated).
     pub survive_truncation: bool,
-    /// The most descriptors that may wait for their items, full sets to come included: there is
-    /// always room for one more set, or nothing is read.
+    /// The most descriptors that may wait for their items, but at least one full set. There is
+    /// always room for another full set, or nothing is read. A set that was cut counts as one.
     pub max_waiting_fds: usize,
-    /// The most bytes that may wait for the end of an item, and so the most that an item may have.
+    /// The most bytes that may wait for the end of an item, and so about the most that an item may
+    /// have; up to 256 KiB more may have been read.
     pub max_item_bytes: usize,
     /// How long descriptors may wait for the rest of their item. With it, tokio's timers are used.
     pub deadline: Option<Duration>,
@@ -90,6 +120,13 @@ impl Default for ReadPolicy {
 }
 
 /// How items are sent.
+///
+/// ```
+/// use anchovy::codec::WritePolicy;
+///
+/// // Nothing waits: each item is sent before the next one is taken.
+/// let prompt = WritePolicy { max_buffered_bytes: 1, ..WritePolicy::default() };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WritePolicy {
     /// Where the descriptors of an item ride.

@@ -111,23 +111,6 @@ fn connecting_to_nothing_is_an_error() {
     });
 }
 
-/// A directory of this test's own.
-struct Directory(std::path::PathBuf);
-
-impl Directory {
-    fn new() -> Directory {
-        let path = std::env::temp_dir().join(format!("anchovy-test-{}", std::process::id()));
-        std::fs::create_dir(&path).expect("a directory of this process");
-        Directory(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).expect("it is ours");
-    }
-}
-
 #[test]
 fn a_stream_taken_apart_loses_nothing() {
     run(async {
@@ -164,10 +147,15 @@ fn a_stream_taken_apart_loses_nothing() {
 fn parts_put_together_with_less_space_have_its_limits() {
     run(async {
         let (near, _far) = Dbus::pair().unwrap();
-        let near =
+        let mut near =
             AnchovyStream::<{ cmsg_space!(ScmRights(4)) }>::from_parts(near.into_parts().unwrap())
                 .unwrap();
         assert_eq!((near.read_fd_limit(), near.write_fd_limit()), (4, 4));
+        let refused = near.set_read_fd_limit(5).unwrap_err();
+        assert!(
+            matches!(refused, FdError::LimitOutOfRange { most: 4, space: 40, .. }),
+            "{refused:?}"
+        );
         let near = Dbus::from_parts(near.into_parts().unwrap()).unwrap();
         assert_eq!((near.read_fd_limit(), near.write_fd_limit()), (4, 4));
     });
@@ -281,5 +269,89 @@ fn a_received_descriptor_is_an_owned_one_of_the_socket_alone() {
         assert!(!is_abandoned(&reader));
         drop(fd);
         assert!(is_abandoned(&reader));
+    });
+}
+
+#[test]
+fn the_two_addresses_are_not_mistaken_for_each_other() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.0.join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let near = Dbus::connect(&path).await.unwrap();
+        let far = Dbus::new(listener.accept().unwrap().0).unwrap();
+        assert_eq!(near.peer_addr().unwrap().as_pathname(), Some(&*path));
+        assert!(near.local_addr().unwrap().is_unnamed());
+        assert_eq!(far.local_addr().unwrap().as_pathname(), Some(&*path));
+        assert!(far.peer_addr().unwrap().is_unnamed());
+    });
+}
+
+#[test]
+fn a_pending_error_is_taken_once() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        near.write_all(b"unread").await.unwrap();
+        far.write_all(b"A").await.unwrap();
+        drop(far);
+        let error = near.take_error().unwrap().expect("the peer closed with bytes unread");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert!(near.take_error().unwrap().is_none());
+    });
+}
+
+#[test]
+fn parts_put_together_again_ask_the_kernel_as_before() {
+    run(async {
+        for inq in [true, false] {
+            let (near, far) = StdUnixStream::pair().unwrap();
+            let shared = near.try_clone().unwrap();
+            let near = Dbus::builder().inq(inq).build(near).unwrap();
+            let near = Dbus::from_parts(near.into_parts().unwrap()).unwrap();
+            foreign_send(&far, b"x", &[]).unwrap();
+            let (_, _, flags) = foreign_receive(&shared, 0);
+            let told = inq && kernel_is_at_least(6, 17);
+            assert_eq!(flags.contains(ReturnFlags::CTRUNC), told);
+            drop(near);
+        }
+    });
+}
+
+#[test]
+fn what_the_owner_of_a_socket_had_switched_on_stays_on() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        // SO_INQ, where the kernel knows it.
+        python(
+            near.try_clone().unwrap().into(),
+            "try: s.setsockopt(socket.SOL_SOCKET, 84, 1)\nexcept OSError: pass",
+        );
+        let near = Dbus::builder().inq(false).build(near).unwrap();
+        let near = near.into_parts().unwrap().socket;
+        foreign_send(&far, b"x", &[]).unwrap();
+        let (_, _, flags) = foreign_receive(&near, 0);
+        assert_eq!(flags.contains(ReturnFlags::CTRUNC), kernel_is_at_least(6, 17));
+    });
+}
+
+#[test]
+fn no_stream_of_a_builder_without_inq_shows_a_shared_reader_that_something_is_missing() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.0.join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let builder = Dbus::builder().inq(false);
+        let connected = builder.connect(&path).await.unwrap();
+        let accepted = listener.accept().unwrap().0;
+        let (one, other) = builder.pair().unwrap();
+        let near = [connected, one, other];
+        let duplicate =
+            |fd: &dyn AsFd| StdUnixStream::from(fd.as_fd().try_clone_to_owned().unwrap());
+        let far = [accepted, duplicate(&near[2]), duplicate(&near[1])];
+        for (near, far) in near.iter().zip(&far) {
+            foreign_send(far, b"x", &[]).unwrap();
+            let (bytes, _, flags) = foreign_receive(&duplicate(near), 0);
+            assert_eq!((&bytes[..], flags.contains(ReturnFlags::CTRUNC)), (&b"x"[..], false));
+        }
     });
 }

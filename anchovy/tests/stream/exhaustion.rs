@@ -150,3 +150,56 @@ fn too_many_descriptors_in_flight_leave_the_queue_and_pass_once_they_are_receive
         assert_eq!(identities(far.read_queue()), expected);
     });
 }
+
+#[test]
+fn a_cut_set_is_told_as_cut_even_if_what_is_left_of_it_is_above_the_limit() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        far.set_read_fd_limit(2).unwrap();
+        near.send_with_fds(b"AAAA", &memfds(5)).await.unwrap();
+        let full = FullTable::with_room_for(4);
+        let error = fd_error(far.read(&mut [0; 64]).await.unwrap_err());
+        drop(full);
+        let cause = Truncation::ProcessTableFull;
+        assert_eq!(error, FdError::Truncated { received: 4, cause });
+    });
+}
+
+/// The error of a cut set, where the kernel answers the question for one more descriptor so.
+fn cut_while_one_more_descriptor_fails_with(errno: i32) -> std::io::Error {
+    use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+    let command = libc::F_DUPFD_CLOEXEC as u64;
+    let duplicating =
+        SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command).unwrap();
+    let rules = vec![SeccompRule::new(vec![duplicating]).unwrap()];
+    let filter = seccompiler::SeccompFilter::new(
+        std::collections::BTreeMap::from([(libc::SYS_fcntl, rules)]),
+        seccompiler::SeccompAction::Allow,
+        seccompiler::SeccompAction::Errno(errno as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
+    let test = async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        near.send_with_fds(b"AAAA", &memfds(5)).await.unwrap();
+        let _full = FullTable::with_room_for(2);
+        seccompiler::apply_filter(&program).unwrap();
+        far.read(&mut [0; 64]).await.unwrap_err()
+    };
+    std::thread::scope(|scope| scope.spawn(|| runtime().block_on(test)).join().unwrap())
+}
+
+#[test]
+fn why_a_set_was_cut_is_told_as_far_as_it_can_be() {
+    guarded(|| {
+        for (errno, cause, kind) in [
+            (libc::EMFILE, Truncation::ProcessTableFull, ErrorKind::QuotaExceeded),
+            (libc::ENFILE, Truncation::SystemTableFull, ErrorKind::QuotaExceeded),
+            (libc::EINVAL, Truncation::Unknown, ErrorKind::InvalidData),
+        ] {
+            let error = cut_while_one_more_descriptor_fails_with(errno);
+            assert_eq!(error.kind(), kind);
+            assert_eq!(fd_error(error), FdError::Truncated { received: 2, cause });
+        }
+    });
+}

@@ -57,7 +57,9 @@ pub(crate) fn guarded(test: impl FnOnce()) {
     let (done, watched) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
         if watched.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("{name} hangs");
+            // Not by `eprintln`, which a test captures, and the capture dies with the process.
+            let _ =
+                rustix::io::write(rustix::stdio::stderr(), format!("\n{name} hangs\n").as_bytes());
             std::process::abort();
         }
     });
@@ -249,5 +251,22 @@ impl FullTable {
     /// Frees places in the table.
     pub(crate) fn make_room_for(&mut self, room: usize) {
         self.fillers.truncate(self.fillers.len() - room);
+    }
+}
+
+/// A directory of this test's own.
+pub(crate) struct Directory(pub(crate) std::path::PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Directory {
+        let path = std::env::temp_dir().join(format!("anchovy-test-{}", std::process::id()));
+        std::fs::create_dir(&path).expect("a directory of this process");
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).expect("it is ours");
     }
 }

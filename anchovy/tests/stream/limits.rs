@@ -1,15 +1,16 @@
 //! Limits at run time: exact, whatever padding makes of them, and what happens beyond.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream as StdUnixStream};
 
 use anchovy::{AnchovyStream, FdError, cmsg_space};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use crate::harness::*;
 
 /// A foreign end sends that many descriptors with four bytes, and four more bytes.
-fn foreign_sends(far: &std::os::unix::net::UnixStream, count: usize) {
+fn foreign_sends(far: &StdUnixStream, count: usize) {
     let fds = memfds(count);
     let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
     assert_eq!(foreign_send(far, b"AAAA", &[&fds]).unwrap(), 4);
@@ -89,7 +90,7 @@ fn a_limit_of_one_refuses_the_second_that_the_padding_has_room_for() {
 #[test]
 fn a_limit_of_none_takes_bytes_and_refuses_descriptors() {
     run(async {
-        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (near, far) = StdUnixStream::pair().unwrap();
         let builder = Dbus::builder().read_fd_limit(0).write_fd_limit(0);
         let mut near = builder.build(near).unwrap();
         let error = fd_error(near.send_with_fds(b"A", &memfds(1)).await.unwrap_err());
@@ -200,6 +201,9 @@ fn a_builder_with_limits_that_cannot_be_kept_builds_nothing() {
             let error = builder.pair().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(matches!(fd_error(error), FdError::LimitOutOfRange { space: 136, .. }));
+            // Before anything is connected, or there would be nobody.
+            let error = builder.connect("/nobody listens here").await.unwrap_err();
+            assert!(matches!(fd_error(error), FdError::LimitOutOfRange { space: 136, .. }));
         }
     });
 }
@@ -218,5 +222,87 @@ fn debug_and_the_error_of_the_limit_name_the_count_and_the_space() {
 
         let error = FdError::TooManyToSend { count: 29, limit: 28, space: 136 }.to_string();
         assert!(error.contains("the limit is 28 (S = 136 bytes)"), "{error}");
+    });
+}
+
+#[test]
+fn a_vectored_read_is_refused_by_a_full_queue_and_by_a_failed_side() {
+    run(async {
+        let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(2)) }>();
+        near.set_read_queue_limit(3).unwrap();
+        near.read_queue_mut().extend(memfds(2));
+        let fds = memfds(3);
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        foreign_send(&far, b"AAAA", &[&fds[..2]]).unwrap();
+        near.readable().await.unwrap();
+
+        let mut bytes = [0; 64];
+        let error = near.try_read_vectored(&mut [IoSliceMut::new(&mut bytes)]).unwrap_err();
+        assert_eq!(fd_error(error), FdError::ReadQueueFull { queued: 2, set: 2, limit: 3 });
+        near.read_queue_mut().clear();
+        assert_eq!(near.try_read_vectored(&mut [IoSliceMut::new(&mut bytes)]).unwrap(), 4);
+        assert_eq!(near.read_queue_mut().drain(..).count(), 2);
+
+        foreign_send(&far, b"BBBB", &[&fds]).unwrap();
+        foreign_send(&far, b"CCCC", &[]).unwrap();
+        near.readable().await.unwrap();
+        for _ in 0..3 {
+            let error = near.try_read_vectored(&mut [IoSliceMut::new(&mut bytes)]).unwrap_err();
+            let expected = FdError::TooManyReceived { count: 3, limit: 2, space: 32 };
+            assert_eq!(fd_error(error), expected);
+        }
+    });
+}
+
+#[test]
+fn a_failed_read_side_says_so_even_where_its_queue_is_full() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        near.set_read_fd_limit(2).unwrap();
+        near.set_read_queue_limit(3).unwrap();
+        far.send_with_fds(b"AAAA", &memfds(3)).await.unwrap();
+        let failed = fd_error(near.read(&mut [0; 8]).await.unwrap_err());
+        near.read_queue_mut().extend(memfds(3));
+        assert_eq!(fd_error(near.read(&mut [0; 8]).await.unwrap_err()), failed);
+    });
+}
+
+#[test]
+fn a_read_that_is_refused_fills_nothing() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        near.set_read_fd_limit(2).unwrap();
+        far.send_with_fds(b"AAAA", &memfds(3)).await.unwrap();
+        let mut memory = [0; 8];
+        let mut buf = ReadBuf::new(&mut memory);
+        std::future::poll_fn(|cx| near.poll_recv_with_fds(cx, &mut buf)).await.unwrap_err();
+        assert!(buf.filled().is_empty());
+    });
+}
+
+#[test]
+fn a_lower_limit_of_a_set_leaves_the_limit_of_the_queue_alone() {
+    run(async {
+        let (mut near, _far) = Dbus::pair().unwrap();
+        near.set_read_queue_limit(300).unwrap();
+        near.set_read_fd_limit(16).unwrap();
+        assert_eq!((near.read_fd_limit(), near.read_queue_limit()), (16, 300));
+    });
+}
+
+#[test]
+fn limits_and_switches_of_a_builder_hold_however_the_stream_is_made() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.0.join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let builder = Dbus::builder().read_fd_limit(9).read_queue_limit(20).write_fd_limit(7);
+        let connected = builder.clone().inq(false).connect(&path).await;
+        let (one, other) = builder.clone().inq(false).pair().unwrap();
+        let built = builder.inq(false).build(StdUnixStream::pair().unwrap().0).unwrap();
+        for stream in [connected.unwrap(), one, other, built] {
+            assert_eq!((stream.read_fd_limit(), stream.read_queue_limit()), (9, 20));
+            assert_eq!(stream.write_fd_limit(), 7);
+        }
     });
 }

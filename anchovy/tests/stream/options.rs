@@ -143,12 +143,12 @@ fn the_peer_of_a_pair_is_this_process() {
 #[test]
 fn a_pidfd_of_the_peer_is_that_process_and_close_on_exec() {
     run(async {
-        let directory = std::env::temp_dir().join(format!("anchovy-pidfd-{}", std::process::id()));
-        let _ = std::fs::remove_file(&directory);
-        let listener = std::os::unix::net::UnixListener::bind(&directory).unwrap();
+        let directory = Directory::new();
+        let path = directory.0.join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let script = format!(
             "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\nsys.stdin.read()",
-            directory.display().to_string()
+            path.display().to_string()
         );
         let mut child = Command::new("python3")
             .args(["-c", &script])
@@ -156,7 +156,6 @@ fn a_pidfd_of_the_peer_is_that_process_and_close_on_exec() {
             .spawn()
             .expect("python3 is installed");
         let (socket, _) = listener.accept().unwrap();
-        std::fs::remove_file(&directory).unwrap();
         let stream = Dbus::new(socket).unwrap();
 
         assert_eq!(stream.peer_cred().unwrap().pid(), Some(child.id() as i32));

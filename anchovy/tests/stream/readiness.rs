@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 use rustix::net::SendFlags;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 
 use crate::harness::*;
 
@@ -216,5 +216,111 @@ fn foreign_operations_use_the_readiness_of_the_stream() {
             .unwrap();
         assert_eq!(queued, 4);
         assert!(far.take_error().unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_read_that_filled_the_rest_of_a_buffer_does_not_make_the_next_one_wait() {
+    run(async {
+        for inq in [true, false] {
+            let (near, far) = StdUnixStream::pair().unwrap();
+            let mut near = Dbus::builder().inq(inq).build(near).unwrap();
+            foreign_send(&far, b"AAAABBBB", &[]).unwrap();
+            near.readable().await.unwrap();
+            let mut memory = [0; 8];
+            let mut buf = ReadBuf::new(&mut memory);
+            buf.put_slice(b"head");
+            let read = std::future::poll_fn(|cx| near.poll_recv_with_fds(cx, &mut buf));
+            assert_eq!(now(read).await.expect("bytes are queued").unwrap().bytes, 4);
+            let read = now(near.read(&mut [0; 8])).await.expect("bytes are queued").unwrap();
+            assert_eq!(read, 4);
+        }
+    });
+}
+
+#[test]
+fn a_read_that_stopped_at_the_pidfd_of_another_does_not_make_the_next_one_wait() {
+    run(async {
+        for inq in [true, false] {
+            let (near, far) = StdUnixStream::pair().unwrap();
+            let mut near = Dbus::builder().inq(inq).build(near).unwrap();
+            crate::exhaustion::switch_pidfds_on(&near);
+            foreign_send(&far, b"ours", &[]).unwrap();
+            python(far.try_clone().unwrap().into(), "s.send(b'theirs')");
+            near.readable().await.unwrap();
+            let mut buf = [0; 64];
+            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
+            assert_eq!(&buf[..read], b"ours");
+            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
+            assert_eq!(&buf[..read], b"theirs");
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_met_a_false_alarm_is_woken_by_what_comes_then() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let mut near = Dbus::builder().inq(false).build(near).unwrap();
+        foreign_send(&far, b"AAAA", &[]).unwrap();
+        // Without the kernel's word, a read of just what was queued leaves the socket readable.
+        assert_eq!(near.read(&mut [0; 4]).await.unwrap(), 4);
+        // A task of its own, so that nothing but the socket wakes it.
+        let reading = tokio::spawn(async move { near.read(&mut [0; 8]).await });
+        settle().await;
+        foreign_send(&far, b"BBBB", &[]).unwrap();
+        assert_eq!(reading.await.unwrap().unwrap(), 4);
+    });
+}
+
+#[test]
+fn foreign_operations_are_tried_again_until_they_do_not_block() {
+    run(async {
+        let (mut near, far) = Dbus::pair().unwrap();
+        let mut calls = 0;
+        let foreign = far.async_io(tokio::io::Interest::READABLE, || {
+            calls += 1;
+            if calls == 1 { Err(ErrorKind::WouldBlock.into()) } else { Ok(calls) }
+        });
+        let write = async {
+            near.write_all(b"AAAA").await.unwrap();
+            settle().await;
+            near.write_all(b"BBBB").await.unwrap();
+        };
+        assert_eq!(tokio::join!(foreign, write).0.unwrap(), 2);
+    });
+}
+
+#[test]
+fn the_two_directions_are_not_mistaken_for_each_other() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        settle().await;
+        assert!(now(std::future::poll_fn(|cx| near.poll_write_ready(cx))).await.is_some());
+        assert!(now(std::future::poll_fn(|cx| near.poll_read_ready(cx))).await.is_none());
+        far.send_with_fds(b"AAAA", &memfds(2)).await.unwrap();
+        near.readable().await.unwrap();
+        while near.try_write(&[0; 4096]).is_ok() {}
+        assert!(now(std::future::poll_fn(|cx| near.poll_read_ready(cx))).await.is_some());
+        assert!(now(std::future::poll_fn(|cx| near.poll_write_ready(cx))).await.is_none());
+        assert_eq!(near.try_read(&mut [0; 8]).unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_writer_that_met_a_false_alarm_is_woken_by_room() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        // Small writes leave as a whole or not at all, so only the first that finds no room tells
+        // tokio so; a task of its own, so that nothing but the socket wakes it.
+        let writing = tokio::spawn(async move {
+            for _ in 0..2_000 {
+                assert_eq!(near.write(&[7; 1024]).await.unwrap(), 1024);
+            }
+        });
+        let mut all = Vec::new();
+        far.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all.len(), 2_000 * 1024);
+        writing.await.unwrap();
     });
 }

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IoSlice};
 use std::os::fd::OwnedFd;
 
 use anchovy::FdError;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::harness::*;
 
@@ -258,5 +258,29 @@ fn a_queue_that_left_is_closed_on_our_side() {
         assert!(!is_abandoned(&reader));
         drop(far);
         assert!(is_abandoned(&reader));
+    });
+}
+
+#[test]
+fn a_send_of_no_bytes_and_no_descriptors_is_no_system_call() {
+    run(async {
+        let (mut near, far) = Dbus::pair().unwrap();
+        drop(far);
+        let none: &[OwnedFd] = &[];
+        assert_eq!(near.send_with_fds(b"", none).await.unwrap(), 0);
+        assert_eq!(near.send_vectored_with_fds(&[IoSlice::new(b""); 2], none).await.unwrap(), 0);
+        assert_eq!(near.try_send_with_fds(b"", none).unwrap(), 0);
+        assert_eq!(near.write(b"").await.unwrap(), 0);
+        assert_eq!(near.try_write(b"").unwrap(), 0);
+    });
+}
+
+#[test]
+fn every_writer_takes_several_buffers_at_once() {
+    run(async {
+        let (mut near, _far) = Dbus::pair().unwrap();
+        assert!(near.is_write_vectored());
+        assert!(near.split().1.is_write_vectored());
+        assert!(near.into_split().1.is_write_vectored());
     });
 }

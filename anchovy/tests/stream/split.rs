@@ -199,3 +199,13 @@ fn streams_and_halves_go_wherever_tasks_go() {
     goes_anywhere::<anchovy::Builder<{ anchovy::DBUS_SCM_RIGHTS }>>();
     goes_anywhere::<anchovy::Parts>();
 }
+
+#[test]
+fn dropping_the_owned_read_half_shuts_nothing_down() {
+    run(async {
+        let (near, mut far) = Dbus::pair().unwrap();
+        let (read, _write) = near.into_split();
+        drop(read);
+        far.send_with_fds(b"A", &memfds(1)).await.unwrap();
+    });
+}

@@ -166,7 +166,11 @@ fn interrupted_calls_are_made_again() {
         let (fds, mut buf) = (memfds(2), [0; 64]);
         mark();
         for _ in 0..ROUNDS {
-            near.write_all(b"AAAA").await.unwrap();
+            // Not `write_all`, which makes interrupted calls again by itself.
+            assert_eq!(near.write(b"AAAA").await.unwrap(), 4);
+            assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().bytes, 4);
+            let slices = [std::io::IoSlice::new(b"AA"); 2];
+            assert_eq!(near.write_vectored(&slices).await.unwrap(), 4);
             assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().bytes, 4);
             assert_eq!(near.send_with_fds(b"BBBB", &fds).await.unwrap(), 4);
             assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().fds, 2);

@@ -1,0 +1,45 @@
+// The codec of the documentation's examples, which include this file: lines of text, with a digit
+// in front that says how many descriptors there are.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use anchovy::codec::{Decoder, Encoder, ReceivedFds};
+use bytes::{BufMut, BytesMut};
+
+#[derive(Clone, Debug)]
+struct Lines;
+
+type Line = (String, Vec<OwnedFd>);
+
+impl Decoder for Lines {
+    type Item = Line;
+    type Error = io::Error;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+        fds: &mut ReceivedFds<'_>,
+    ) -> io::Result<Option<Line>> {
+        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+        let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let count = line.chars().next().and_then(|digit| digit.to_digit(10));
+        let count = count.ok_or(io::ErrorKind::InvalidData)? as usize;
+        let fds = fds.take(end + 1, count)?.collect();
+        drop(bytes.split_to(end + 1));
+        Ok(Some((line[1..].to_owned(), fds)))
+    }
+}
+
+impl Encoder<Line> for Lines {
+    type Error = io::Error;
+
+    fn encode(&mut self, (text, fds): &Line, bytes: &mut BytesMut) -> io::Result<()> {
+        bytes.put_slice(format!("{}{text}\n", fds.len()).as_bytes());
+        Ok(())
+    }
+
+    fn fds<'a>(&mut self, line: &'a mut Line) -> &'a mut Vec<OwnedFd> {
+        &mut line.1
+    }
+}
