@@ -57,7 +57,7 @@ impl Inbound {
         now: Option<Instant>,
     ) {
         let before = self.fds.len();
-        self.fds.extend(fds);
+        fds.for_each(|fd| self.fds.push_back(fd));
         let fds = self.fds.len() - before;
         if fds > 0 || truncated.is_some() {
             let end = self.position + self.bytes.len() as u64;
@@ -108,7 +108,7 @@ impl Inbound {
 
     /// Closes what nothing claimed.
     fn unclaimed(&mut self, count: usize, policy: &ReadPolicy) -> Result<(), CodecError> {
-        drop(self.fds.drain(..count));
+        take(&mut self.fds, count).for_each(drop);
         match policy.unclaimed {
             Unclaimed::Error if count > 0 => Err(CodecError::Unclaimed { count }),
             _ => {
@@ -184,7 +184,7 @@ impl Inbound {
             .filter(|set| set.fds > 0)
             .map(|set| FdSet {
                 range: relative(set.start)..relative(set.end),
-                fds: self.fds.drain(..set.fds).collect(),
+                fds: take(&mut self.fds, set.fds).collect(),
             })
             .collect();
         (self.bytes, sets)
@@ -271,13 +271,8 @@ impl ReceivedFds<'_> {
         if arrived < count || (count > 0 && truncated.is_some()) {
             return Err(CodecError::Missing { declared: count, arrived, truncated }.into());
         }
-        let mut left = count;
-        for set in self.sets.iter_mut() {
-            let taken = set.fds.min(left);
-            set.fds -= taken;
-            left -= taken;
-        }
-        Ok(self.fds.drain(..count))
+        claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
+        Ok(take(self.fds, count))
     }
 
     /// Why the kernel cut a set that came with the next `length` bytes, if it did.
@@ -297,5 +292,50 @@ impl ReceivedFds<'_> {
             Attribution::Fifo => u64::MAX,
         };
         self.sets.iter().take_while(move |set| set.start < end)
+    }
+}
+
+/// Takes so many descriptors off the front; those that are not asked for are closed.
+pub(super) fn take(fds: &mut VecDeque<OwnedFd>, count: usize) -> Taken<'_> {
+    Taken { left: count.min(fds.len()), fds }
+}
+
+/// What [`take`] returns; a `Drain` does more than a few descriptors are worth.
+#[derive(Debug)]
+pub(super) struct Taken<'a> {
+    fds: &'a mut VecDeque<OwnedFd>,
+    left: usize,
+}
+
+impl Iterator for Taken<'_> {
+    type Item = OwnedFd;
+
+    fn next(&mut self) -> Option<OwnedFd> {
+        self.left = self.left.checked_sub(1)?;
+        self.fds.pop_front()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Taken<'_> {}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.for_each(drop);
+    }
+}
+
+/// Takes so many off the first of these counts.
+pub(super) fn claim<'a>(counts: impl Iterator<Item = &'a mut usize>, mut left: usize) {
+    for count in counts {
+        if left == 0 {
+            return;
+        }
+        let taken = left.min(*count);
+        *count -= taken;
+        left -= taken;
     }
 }

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::attribution::FdSet;
+use super::attribution::{FdSet, claim, take};
 use super::error::SendError;
 use super::policy::{Placement, WritePolicy};
 use super::traits::Encoder;
@@ -174,6 +174,12 @@ impl Outbound {
         Some(call)
     }
 
+    /// The bytes of a call, if they are in one place: they are if there are no large payloads.
+    pub(crate) fn slice(&self, bytes: usize) -> Option<IoSlice<'_>> {
+        let tail = &self.tail[self.left..];
+        self.chunks.is_empty().then(|| IoSlice::new(&tail[..tail.len().min(bytes)]))
+    }
+
     /// The bytes of a call, as far as there are slices for them.
     pub(crate) fn slices<'a>(&'a self, bytes: usize, slices: &mut [IoSlice<'a>]) -> usize {
         let (mut left, mut count) = (bytes, 0);
@@ -207,15 +213,10 @@ impl Outbound {
 
     /// Notes that a call left, though perhaps not with all of its bytes.
     pub(crate) fn sent(&mut self, call: Call, bytes: usize) {
-        // Those that left early too: what is closed here is on its way.
-        drop(self.fds.drain(..call.fds));
-        let mut left = call.fds;
-        for item in self.items.iter_mut() {
-            let taken = item.fds.min(left);
-            item.fds -= taken;
-            left -= taken;
-        }
         if call.fds > 0 {
+            // What is closed here is on its way.
+            take(&mut self.fds, call.fds).for_each(drop);
+            claim(self.items.iter_mut().map(|item| &mut item.fds), call.fds);
             self.one_by_one = false;
         }
         self.advance(bytes);
@@ -238,7 +239,7 @@ impl Outbound {
             return None;
         }
         self.items.pop_front();
-        let fds = self.fds.drain(..item.fds).collect();
+        let fds = take(&mut self.fds, item.fds).collect();
         let length = (item.end - item.start) as usize;
         let mut bytes = Vec::with_capacity(length);
         for part in self.parts() {
@@ -310,7 +311,7 @@ impl Outbound {
             .filter(|item| item.fds > 0)
             .map(|item| FdSet {
                 range: relative(item.start)..relative(item.end),
-                fds: self.fds.drain(..item.fds).collect(),
+                fds: take(&mut self.fds, item.fds).collect(),
             })
             .collect();
         let mut bytes = BytesMut::with_capacity((self.end - position) as usize);

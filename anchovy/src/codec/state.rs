@@ -206,10 +206,15 @@ impl WriteState {
     ) -> Poll<io::Result<()>> {
         while let Some(call) = self.outbound.next(self.policy.placement, sender.limits.set) {
             self.outbound.line_up();
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.outbound.slices(call.bytes, &mut slices);
             let fds = self.outbound.fds(call.fds);
-            match ready!(sender.poll_send(socket, cx, &slices[..count], fds)) {
+            let sent = if let Some(slice) = self.outbound.slice(call.bytes) {
+                sender.poll_send(socket, cx, &[slice], fds)
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.outbound.slices(call.bytes, &mut slices);
+                sender.poll_send(socket, cx, &slices[..count], fds)
+            };
+            match ready!(sent) {
                 Ok(bytes) => self.outbound.sent(call, bytes),
                 Err(error) if is_refusal(&error) && self.outbound.refused(call) => {}
                 Err(error) => return Poll::Ready(Err(error)),
