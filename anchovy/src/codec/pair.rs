@@ -128,6 +128,23 @@ impl Pair {
         self.outbound.push(&mut Texts, text, |_| Ok(())).expect("nothing is refused");
     }
 
+    fn push_all(&mut self, items: &[(&'static str, usize)]) -> Vec<Known> {
+        let texts: Vec<_> = items.iter().map(|(payload, fds)| text(payload, *fds)).collect();
+        let known = texts.iter().map(known).collect();
+        texts.into_iter().for_each(|text| self.push(text));
+        known
+    }
+
+    /// What was received.
+    fn known(&self) -> Vec<Known> {
+        self.received.iter().map(known).collect()
+    }
+
+    /// How many descriptors each item that was received has.
+    fn counts(&self) -> Vec<usize> {
+        self.received.iter().map(|text| text.fds.len()).collect()
+    }
+
     /// Makes the next call, of which the kernel takes at most so many bytes.
     fn send(&mut self, most: usize) -> bool {
         let Some(call) = self.outbound.next(self.placement, MOST) else { return false };
@@ -189,40 +206,28 @@ fn every_split(bytes: usize) -> impl Iterator<Item = Vec<usize>> {
 
 const PLACEMENTS: [Placement; 3] = [Placement::Alone, Placement::FirstByte, Placement::Together];
 
-#[test]
-fn cve_2014_3533_each_item_has_exactly_its_own_descriptors_in_every_split() {
+/// Sends these items by every placement, and reads them in every split.
+fn arrive_in_every_split(items: &[(&'static str, usize)]) {
+    let length = items.iter().map(|(payload, _)| HEADER + payload.len()).sum();
     for placement in PLACEMENTS {
-        for sizes in every_split(3 * HEADER + 3) {
+        for sizes in every_split(length) {
             let mut pair = Pair::new(placement);
-            let texts = [text("a", 3), text("b", 2), text("c", 1)];
-            let sent: Vec<Known> = texts.iter().map(known).collect();
-            texts.into_iter().for_each(|text| pair.push(text));
+            let sent = pair.push_all(items);
             while pair.send(usize::MAX) {}
-            for size in &sizes {
-                pair.receive(*size).unwrap();
-            }
-            while pair.receive(100).unwrap() {}
-            assert_eq!(pair.received.iter().map(known).collect::<Vec<_>>(), sent, "{sizes:?}");
+            receive_all(&mut pair, &sizes).unwrap();
+            assert_eq!(pair.known(), sent, "{placement:?} {sizes:?}");
         }
     }
 }
 
 #[test]
+fn cve_2014_3533_each_item_has_exactly_its_own_descriptors_in_every_split() {
+    arrive_in_every_split(&[("a", 3), ("b", 2), ("c", 1)]);
+}
+
+#[test]
 fn plain_items_around_those_with_descriptors_take_none_in_any_split() {
-    for placement in PLACEMENTS {
-        for sizes in every_split(4 * HEADER) {
-            let mut pair = Pair::new(placement);
-            let texts = [text("", 0), text("", 1), text("", 0), text("", 2)];
-            let sent: Vec<Known> = texts.iter().map(known).collect();
-            texts.into_iter().for_each(|text| pair.push(text));
-            while pair.send(usize::MAX) {}
-            for size in &sizes {
-                pair.receive(*size).unwrap();
-            }
-            while pair.receive(100).unwrap() {}
-            assert_eq!(pair.received.iter().map(known).collect::<Vec<_>>(), sent, "{sizes:?}");
-        }
-    }
+    arrive_in_every_split(&[("", 0), ("", 1), ("", 0), ("", 2)]);
 }
 
 #[test]
@@ -230,15 +235,13 @@ fn descriptors_stay_with_their_item_however_little_the_kernel_takes_at_a_time() 
     for placement in PLACEMENTS {
         for sizes in every_split(3 * HEADER + 4) {
             let mut pair = Pair::new(placement);
-            let texts = [text("ab", 2), text("", 0), text("cd", 1)];
-            let sent: Vec<Known> = texts.iter().map(known).collect();
-            texts.into_iter().for_each(|text| pair.push(text));
+            let sent = pair.push_all(&[("ab", 2), ("", 0), ("cd", 1)]);
             for size in sizes.iter() {
                 pair.send(*size);
             }
             while pair.send(usize::MAX) {}
             while pair.receive(5).unwrap() {}
-            assert_eq!(pair.received.iter().map(known).collect::<Vec<_>>(), sent, "{sizes:?}");
+            assert_eq!(pair.known(), sent, "{placement:?} {sizes:?}");
             assert!(pair.outbound.is_empty() && pair.inbound.waiting() == 0);
         }
     }
@@ -284,7 +287,7 @@ fn exchange(placement: Placement, steps: Vec<Step>) {
     }
     while pair.send(usize::MAX) {}
     while pair.receive(4096).unwrap() {}
-    assert_eq!(pair.received.iter().map(known).collect::<Vec<_>>(), sent);
+    assert_eq!(pair.known(), sent);
     assert!(pair.outbound.is_empty() && pair.inbound.waiting() == 0);
 }
 
@@ -363,8 +366,7 @@ fn an_item_that_declares_what_the_next_one_brings_gets_it_only_within_one_read()
         });
         if read.is_some() && end > a.len() {
             outcome.unwrap();
-            let counts: Vec<_> = pair.received[1..].iter().map(|text| text.fds.len()).collect();
-            assert_eq!(counts, [2, 1], "{sizes:?}");
+            assert_eq!(pair.counts()[1..], [2, 1], "{sizes:?}");
         } else {
             let missing = CodecError::Missing { declared: 2, arrived: 0, truncated: None };
             assert_eq!(error(outcome), missing, "{sizes:?}");
@@ -385,8 +387,7 @@ fn sets_that_share_a_send_are_attributed_when_one_read_covers_them() {
         let fds = count.iter().sum::<usize>();
         pair.kernel.send(&items.concat(), (0..fds).map(|_| memfd()).collect());
         receive_all(&mut pair, &[]).unwrap();
-        let counts: Vec<_> = pair.received.iter().map(|text| text.fds.len()).collect();
-        assert_eq!(counts, count);
+        assert_eq!(pair.counts(), count);
     }
 }
 
@@ -398,8 +399,7 @@ fn sets_that_share_a_send_end_in_the_error_when_no_read_covers_them() {
         let mut pair = Pair::new(Placement::Alone);
         pair.kernel.send(&[&with[..], &plain].concat(), vec![memfd()]);
         receive_all(&mut pair, &sizes).unwrap();
-        let counts: Vec<_> = pair.received.iter().map(|text| text.fds.len()).collect();
-        assert_eq!(counts, [1, 0], "{sizes:?}");
+        assert_eq!(pair.counts(), [1, 0], "{sizes:?}");
     }
     // Behind a plain one, they come with a read that ends before the item begins.
     let mut pair = Pair::new(Placement::Alone);
@@ -447,8 +447,10 @@ fn what_nobody_claims_can_be_closed_and_counted_instead() {
     pair.push(c);
     while pair.send(100) {}
     receive_all(&mut pair, &[]).unwrap();
-    let counts: Vec<_> = pair.received.iter().map(|text| text.fds.len()).collect();
-    assert_eq!((counts, pair.inbound.closed(), pair.inbound.waiting()), (vec![1, 0, 1], 3, 0));
+    assert_eq!(
+        (pair.counts(), pair.inbound.closed(), pair.inbound.waiting()),
+        (vec![1, 0, 1], 3, 0)
+    );
     assert_eq!(known(&pair.received[2]), expected);
 }
 
@@ -459,8 +461,7 @@ fn by_fifo_the_oldest_descriptors_are_taken_whatever_they_came_with() {
     pair.kernel.send(&bytes_of("a", 0), fds);
     pair.kernel.send(&bytes_of("b", 2), vec![]);
     receive_all(&mut pair, &[4]).unwrap();
-    let counts: Vec<_> = pair.received.iter().map(|text| text.fds.len()).collect();
-    assert_eq!(counts, [0, 2]);
+    assert_eq!(pair.counts(), [0, 2]);
 }
 
 #[test]
@@ -549,8 +550,7 @@ fn what_waits_goes_through_parts_with_its_ranges() {
 
     while pair.send(usize::MAX) {}
     receive_all(&mut pair, &[]).unwrap();
-    let counts: Vec<_> = pair.received.iter().map(|text| text.fds.len()).collect();
-    assert_eq!(counts, [0, 2, 0, 1]);
+    assert_eq!(pair.counts(), [0, 2, 0, 1]);
 }
 
 #[test]

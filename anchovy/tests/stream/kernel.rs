@@ -179,12 +179,13 @@ fn a_set_that_is_under_way_survives_the_end_of_its_sender() {
 }
 
 #[test]
-fn a_set_that_nobody_reads_is_closed_with_its_receiver() {
+fn a_set_that_left_is_closed_on_our_side_and_with_its_receiver_if_nobody_reads_it() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         let (reader, writer) = pipe();
         near.write_queue_mut().push_back(writer);
         near.write_all(b"AAAA").await.unwrap();
+        // The only copy is under way.
         assert!(!is_abandoned(&reader));
         drop(far);
         assert!(is_abandoned(&reader));

@@ -248,20 +248,6 @@ fn a_borrowed_send_that_finds_room_for_a_part_has_sent_its_set() {
 }
 
 #[test]
-fn a_queue_that_left_is_closed_on_our_side() {
-    run(async {
-        let (mut near, far) = Dbus::pair().unwrap();
-        let (reader, writer) = pipe();
-        near.write_queue_mut().push_back(writer);
-        near.write_all(b"AAAA").await.unwrap();
-        // The only copy is under way.
-        assert!(!is_abandoned(&reader));
-        drop(far);
-        assert!(is_abandoned(&reader));
-    });
-}
-
-#[test]
 fn a_send_of_no_bytes_and_no_descriptors_is_no_system_call() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
