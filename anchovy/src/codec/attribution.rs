@@ -141,7 +141,7 @@ impl Inbound {
     /// Until when the rest of an item has to have arrived, for the sets that wait for it.
     pub(crate) fn deadline(&self, patience: Duration) -> Option<Instant> {
         let waiting = self.sets.iter().find(|set| set.fds > 0)?;
-        Some(waiting.arrived? + patience)
+        waiting.arrived?.checked_add(patience)
     }
 
     /// Descriptors that wait for their items.
@@ -162,11 +162,21 @@ impl Inbound {
 
     /// Takes over what somebody else has received, with ranges that count from its first byte.
     pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>, now: Option<Instant>) -> Inbound {
+        let length = bytes.len();
         let mut inbound = Inbound { bytes, ..Inbound::default() };
-        for FdSet { range, fds } in sets {
-            let (start, end) = (range.start as u64, range.end as u64);
-            let set = Set { start, end, fds: fds.len(), truncated: None, arrived: now };
-            inbound.sets.push_back(set);
+        let mut before = 0;
+        for FdSet { range, fds, truncated } in sets {
+            // In order, and within the bytes: otherwise one would wait for ever, and others for it.
+            let start = range.start.clamp(before, length);
+            let end = range.end.clamp(start, length);
+            before = end;
+            inbound.sets.push_back(Set {
+                start: start as u64,
+                end: end as u64,
+                fds: fds.len(),
+                truncated,
+                arrived: now,
+            });
             inbound.fds.extend(fds);
         }
         inbound
@@ -181,10 +191,11 @@ impl Inbound {
         let sets = self
             .sets
             .iter()
-            .filter(|set| set.fds > 0)
+            .filter(|set| set.fds > 0 || set.truncated.is_some())
             .map(|set| FdSet {
                 range: relative(set.start)..relative(set.end),
                 fds: take(&mut self.fds, set.fds).collect(),
+                truncated: set.truncated,
             })
             .collect();
         (self.bytes, sets)
@@ -205,7 +216,7 @@ impl Inbound {
 /// let null = std::fs::File::open("/dev/null")?;
 /// let mut parts = FramedParts::new(near, Lines);
 /// parts.read_buffer.extend_from_slice(b"0nothing\n1a file\n");
-/// parts.read_sets.push(FdSet { range: 9..17, fds: vec![null.into()] });
+/// parts.read_sets.push(FdSet::new(9..17, vec![null.into()]));
 ///
 /// let mut framed = Framed::from_parts(parts);
 /// assert_eq!(framed.next().await.expect("a line")?.1.len(), 0);
@@ -214,13 +225,23 @@ impl Inbound {
 /// # }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct FdSet {
-    /// Which bytes of the buffer beside it.
+    /// Which bytes of the buffer beside it; sets are in order, and do not overlap.
     ///
     /// Of received ones, those that one `recvmsg` returned; of ones to be sent, those of their item.
     pub range: std::ops::Range<usize>,
     /// The descriptors, in order.
     pub fds: Vec<OwnedFd>,
+    /// Why the kernel cut the set when it was received, if it did; there are no descriptors then.
+    pub truncated: Option<Truncation>,
+}
+
+impl FdSet {
+    /// Descriptors that came with these bytes, or leave with them.
+    pub fn new(range: std::ops::Range<usize>, fds: Vec<OwnedFd>) -> FdSet {
+        FdSet { range, fds, truncated: None }
+    }
 }
 
 /// The descriptors that have arrived, as a [`Decoder`] sees them.

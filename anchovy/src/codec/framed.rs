@@ -137,7 +137,7 @@ pub struct FramedWrite<const S: usize, C> {
 /// let mut parts = FramedParts::new(stream, codec);
 /// parts.read_buffer.extend_from_slice(&buf[handshake..received.bytes]);
 /// let fds = parts.stream.read_queue_mut().drain(..).collect();
-/// parts.read_sets.push(FdSet { range: 0..received.bytes - handshake, fds });
+/// parts.read_sets.push(FdSet::new(0..received.bytes - handshake, fds));
 /// # Ok(Framed::from_parts(parts))
 /// # }
 /// ```
@@ -336,6 +336,8 @@ macro_rules! read_items {
 
             /// The codec.
             pub fn codec_mut(&mut self) -> &mut C {
+                // In another mode, it may make an item of what it could not before.
+                self.read.fresh = true;
                 &mut self.codec
             }
         }

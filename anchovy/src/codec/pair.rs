@@ -4,16 +4,19 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
+use tokio::time::Instant;
 
-use super::attribution::{Inbound, ReceivedFds};
+use super::attribution::{FdSet, Inbound, ReceivedFds};
 use super::error::CodecError;
 use super::plan::Outbound;
 use super::policy::{Attribution, Placement, ReadPolicy, Unclaimed};
 use super::traits::{Decoder, Encoder};
+use crate::error::Truncation;
 
 /// Two bytes of length, a byte that says how many descriptors, and a payload.
 struct Texts;
@@ -540,8 +543,12 @@ fn what_waits_goes_through_parts_with_its_ranges() {
     pair.send(5);
     let (bytes, sets) = std::mem::take(&mut pair.outbound).into_parts();
     assert_eq!(bytes.len(), 4 + 4 + 4);
-    assert_eq!((sets.len(), sets[0].range.clone()), (1, 8..12));
+    // The rest of the one that has begun shares its calls with nobody, as before.
+    assert_eq!((sets[0].range.clone(), sets[0].fds.len()), (0..4, 0));
+    assert_eq!((sets[1].range.clone(), sets[1].fds.len()), (8..12, 1));
     pair.outbound = Outbound::from_parts(bytes, sets);
+    let rest = pair.outbound.next(Placement::Alone, MOST).unwrap();
+    assert_eq!((rest.bytes, rest.fds), (4, 0));
 
     pair.receive(6).unwrap();
     let (bytes, sets) = std::mem::take(&mut pair.inbound).into_parts();
@@ -589,4 +596,328 @@ fn hostile_bytes_and_sets_are_an_error_at_worst_and_leave_nothing_open() {
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Items that are whole, from what waits.
+fn decode_all(pair: &mut Pair) -> io::Result<()> {
+    while let Some(text) = pair.inbound.decode(&mut Texts, &pair.policy, false)? {
+        pair.received.push(text);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_nothing_claims_is_closed_and_not_what_came_after_it() {
+    let mut pair = Pair::new(Placement::Alone);
+    pair.policy.unclaimed = Unclaimed::Close;
+    let (a, own) = (bytes_of("a", 0), memfd());
+    let expected = known(&Text { payload: "b".into(), fds: vec![own.try_clone().unwrap()] });
+    pair.kernel.send(&a[..2], vec![memfd()]);
+    pair.kernel.send(&[&a[2..], &bytes_of("b", 1)].concat(), vec![own]);
+    receive_all(&mut pair, &[]).unwrap();
+    assert_eq!(pair.received[1..].iter().map(known).collect::<Vec<_>>(), [expected]);
+    assert_eq!((pair.inbound.closed(), pair.inbound.waiting()), (1, 0));
+}
+
+#[test]
+fn what_was_read_elsewhere_goes_to_the_items_of_its_range_only() {
+    let (a, b) = (bytes_of("a", 1), bytes_of("b", 1));
+    let buffer = || BytesMut::from(&[&a[..], &b].concat()[..]);
+    let set = |range| FdSet::new(range, vec![memfd()]);
+
+    // That of B is not for A.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.inbound = Inbound::from_parts(buffer(), vec![set(4..8)], None);
+    let missing = CodecError::Missing { declared: 1, arrived: 0, truncated: None };
+    assert_eq!(error(decode_all(&mut pair).map(|()| true)), missing);
+    assert!(pair.received.is_empty());
+    // Two of A are not for B.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.inbound = Inbound::from_parts(buffer(), vec![set(0..2), set(2..4)], None);
+    assert_eq!(error(decode_all(&mut pair).map(|()| true)), CodecError::Unclaimed { count: 1 });
+    // One that came with both is for either.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.inbound = Inbound::from_parts(buffer(), vec![set(0..4), set(3..8)], None);
+    decode_all(&mut pair).unwrap();
+    assert_eq!(pair.received.iter().map(|text| text.fds.len()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn a_set_that_came_with_a_later_byte_keeps_its_range_through_parts() {
+    let mut pair = Pair::new(Placement::Alone);
+    let item = bytes_of("abc", 1);
+    pair.kernel.send(&item[..2], vec![]);
+    pair.kernel.send(&item[2..5], vec![memfd()]);
+    pair.receive(2).unwrap();
+    pair.receive(3).unwrap();
+    let (_, sets) = std::mem::take(&mut pair.inbound).into_parts();
+    assert_eq!((sets.len(), sets[0].range.clone()), (1, 2..5));
+}
+
+#[test]
+fn nothing_is_kept_of_reads_without_descriptors_nor_of_sets_that_are_claimed() {
+    for placement in PLACEMENTS {
+        let mut pair = Pair::new(placement);
+        pair.kernel.send(&bytes_of("a", 1), vec![memfd()]);
+        pair.kernel.send(&bytes_of("a long one", 0)[..12], vec![]);
+        receive_all(&mut pair, &[1; 100]).unwrap();
+        assert_eq!((pair.received.len(), pair.inbound.bytes.len()), (1, 12));
+        assert!(format!("{:?}", pair.inbound).contains("sets: []"), "{:?}", pair.inbound);
+    }
+}
+
+const CUT: Option<Truncation> = Some(Truncation::Unknown);
+
+/// A read of these bytes whose set the kernel cut.
+fn receive_cut(pair: &mut Pair, bytes: &[u8]) {
+    pair.inbound.bytes.extend_from_slice(bytes);
+    pair.inbound.received(bytes.len(), std::iter::empty(), CUT, None);
+}
+
+#[test]
+fn descriptors_are_not_taken_across_a_cut_set_but_plain_items_pass() {
+    let (plain, with) = (bytes_of("p", 0), bytes_of("f", 1));
+    let mut pair = Pair::new(Placement::Alone);
+    // The cut set may have been anybody's, and what came after it that of the next item.
+    receive_cut(&mut pair, &[&plain[..], &with[..2]].concat());
+    decode_all(&mut pair).unwrap();
+    assert_eq!(pair.received.len(), 1);
+    pair.kernel.send(&[&with[2..], &with].concat(), vec![memfd()]);
+    let missing = CodecError::Missing { declared: 1, arrived: 1, truncated: CUT };
+    assert_eq!(error(pair.receive(100)), missing);
+    // Items behind it are as if it had not been.
+    let mut pair = Pair::new(Placement::Alone);
+    receive_cut(&mut pair, &plain);
+    decode_all(&mut pair).unwrap();
+    pair.kernel.send(&with, vec![memfd()]);
+    pair.receive(100).unwrap();
+    assert_eq!(pair.received[1].fds.len(), 1);
+}
+
+/// Looks at each item of five bytes, and notes whether it is marked.
+struct Marks(Vec<bool>);
+
+impl Decoder for Marks {
+    type Item = ();
+    type Error = io::Error;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+        fds: &mut ReceivedFds<'_>,
+    ) -> io::Result<Option<()>> {
+        if bytes.len() < 5 {
+            return Ok(None);
+        }
+        self.0.push(fds.truncation(5).is_some());
+        bytes.advance(5);
+        Ok(Some(()))
+    }
+}
+
+#[test]
+fn items_before_and_behind_a_cut_set_are_not_marked() {
+    for before in [10, 12] {
+        let mut pair = Pair::new(Placement::Alone);
+        pair.policy.unclaimed = Unclaimed::Close;
+        pair.inbound.bytes.extend_from_slice(&vec![0; before]);
+        pair.inbound.received(before, std::iter::once(memfd()), None, None);
+        receive_cut(&mut pair, &vec![0; 15 - before]);
+        pair.inbound.bytes.extend_from_slice(&[0; 5]);
+        let mut marks = Marks(Vec::new());
+        while pair.inbound.decode(&mut marks, &pair.policy, false).unwrap().is_some() {}
+        assert_eq!(marks.0, [false, false, true, false]);
+    }
+}
+
+#[test]
+fn as_much_waits_as_may_and_no_more() {
+    let policy = ReadPolicy { max_waiting_fds: 10, max_item_bytes: 20, ..ReadPolicy::default() };
+    let mut pair = Pair::new(Placement::Alone);
+    let mut bring = |bytes: usize, fds: usize, cut| {
+        pair.inbound.bytes.extend_from_slice(&vec![0; bytes]);
+        pair.inbound.received(bytes, (0..fds).map(|_| memfd()), cut, None);
+        // A set has at most 6.
+        pair.inbound.admit(6, &policy)
+    };
+    assert_eq!(bring(1, 3, None), Ok(()));
+    assert_eq!(bring(1, 0, CUT), Ok(()));
+    assert_eq!(bring(17, 0, None), Ok(()));
+    assert_eq!(bring(1, 0, None), Err(CodecError::TooLong { length: 20, limit: 20 }));
+    assert_eq!(bring(0, 1, None), Err(CodecError::TooManyWaiting { waiting: 5, limit: 4 }));
+    let mut pair = Pair::new(Placement::Alone);
+    (0..5).for_each(|_| receive_cut(&mut pair, &[0]));
+    let expected = CodecError::TooManyWaiting { waiting: 5, limit: 4 };
+    assert_eq!(pair.inbound.admit(6, &policy), Err(expected));
+}
+
+#[test]
+fn the_deadline_is_that_of_the_oldest_set_that_waits() {
+    let (patience, now) = (Duration::from_secs(30), Instant::now());
+    let mut pair = Pair::new(Placement::Alone);
+    let later = |seconds| Some(now + Duration::from_secs(seconds));
+    let (a, b) = (bytes_of("a", 1), bytes_of("b", 2));
+    let bring = |pair: &mut Pair, bytes: &[u8], seconds| {
+        pair.inbound.bytes.extend_from_slice(bytes);
+        pair.inbound.received(bytes.len(), std::iter::once(memfd()), None, later(seconds));
+        decode_all(pair).unwrap();
+        pair.inbound.deadline(patience)
+    };
+    // A is whole and has its own; what its set came with beside it waits for none.
+    assert_eq!(bring(&mut pair, &[&a[..], &b[..1]].concat(), 0), None);
+    assert_eq!(bring(&mut pair, &b[1..2], 1), later(31));
+    assert_eq!(bring(&mut pair, &b[2..3], 2), later(31));
+    // A patience without end is no deadline.
+    assert_eq!(pair.inbound.deadline(Duration::MAX), None);
+}
+
+#[test]
+fn an_item_of_an_absurd_length_claims_what_there_is() {
+    struct Absurd(usize);
+    impl Decoder for Absurd {
+        type Item = usize;
+        type Error = io::Error;
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            fds: &mut ReceivedFds<'_>,
+        ) -> io::Result<Option<usize>> {
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            bytes.advance(1);
+            assert_eq!(fds.truncation(self.0), None);
+            Ok(Some(fds.available(self.0) + fds.take(self.0, 0)?.len()))
+        }
+    }
+    let policy = ReadPolicy::default();
+    let mut inbound = Inbound::default();
+    inbound.bytes.extend_from_slice(b"ab");
+    inbound.received(2, std::iter::once(memfd()), None, None);
+    assert_eq!(inbound.decode(&mut Absurd(1), &policy, false).unwrap(), Some(1));
+    inbound.decode(&mut Absurd(usize::MAX), &policy, false).expect_err("it is unclaimed");
+}
+
+#[test]
+fn foreign_parts_whose_sets_are_nowhere_are_refused_and_not_tried_for_ever() {
+    for placement in PLACEMENTS {
+        for ranges in [&[(4, 4)][..], &[(9, 2)], &[(2, 2)], &[(0, 4), (2, 4)], &[(2, 4), (0, 2)]] {
+            let count = ranges.len();
+            let sets = ranges.iter().map(|(start, end)| FdSet::new(*start..*end, vec![memfd()]));
+            let mut outbound = Outbound::from_parts(BytesMut::from("abcd"), sets.collect());
+            let (mut sent, mut rounds) = (0, 0);
+            while let Some(call) = outbound.next(placement, MOST) {
+                rounds += 1;
+                assert!(rounds < 10 && (call.bytes > 0 || call.fds > 0), "no progress");
+                if call.bytes == 0 {
+                    // What a driver is told for it: no byte to ride on.
+                    sent += outbound.take_back().expect("they can be taken back").fds.len();
+                    continue;
+                }
+                sent += call.fds;
+                outbound.sent(call, call.bytes);
+            }
+            assert_eq!(sent, count, "{placement:?}");
+        }
+    }
+}
+
+#[test]
+fn sets_that_were_refused_together_are_told_apart_and_share_calls_again_later() {
+    let mut pair = Pair::new(Placement::Together);
+    for (payload, fds) in [("a", 1), ("b", 2), ("c", 1), ("d", 1)] {
+        pair.push(text(payload, fds));
+    }
+    let plan = |pair: &Pair| {
+        let call = pair.outbound.next(Placement::Together, MOST).unwrap();
+        (call.bytes, call.fds)
+    };
+    let whole = pair.outbound.next(Placement::Together, MOST).unwrap();
+    assert!(pair.outbound.refused(whole), "whose they are is not known");
+    assert_eq!(plan(&pair), (4, 1));
+    // The next that leaves alone shows that it goes on.
+    pair.send(usize::MAX);
+    assert_eq!(plan(&pair), (12, 4));
+    let whole = pair.outbound.next(Placement::Together, MOST).unwrap();
+    assert!(pair.outbound.refused(whole));
+    assert_eq!(plan(&pair), (4, 2));
+    pair.outbound.take_back().unwrap();
+    assert_eq!(plan(&pair), (8, 2));
+}
+
+#[test]
+fn an_item_whose_descriptors_left_early_is_not_taken_back() {
+    let mut pair = Pair::new(Placement::Together);
+    pair.push(text("a", 0));
+    pair.push(text("b", 1));
+    pair.send(4);
+    assert!(pair.outbound.take_back().is_none());
+}
+
+#[test]
+fn an_item_with_a_large_payload_is_taken_back_with_all_of_it() {
+    let mut pair = Pair::new(Placement::Alone);
+    let payload = Bytes::from(vec![7; 60_000]);
+    pair.push(Text { payload: payload.clone(), fds: vec![memfd()] });
+    pair.push(text("behind", 1));
+    let refused = pair.outbound.take_back().unwrap();
+    assert_eq!((refused.bytes.len(), refused.fds.len()), (HEADER + 60_000, 1));
+    assert!(refused.bytes[HEADER..] == payload);
+    pair.send(usize::MAX);
+    receive_all(&mut pair, &[]).unwrap();
+    assert_eq!(
+        (pair.received[0].payload.as_ref(), pair.received[0].fds.len()),
+        (&b"behind"[..], 1)
+    );
+}
+
+#[test]
+fn what_has_left_is_not_kept_while_there_is_always_more() {
+    let mut pair = Pair::new(Placement::Alone);
+    for _ in 0..1000 {
+        pair.push(Text { payload: Bytes::from(vec![7; 1000]), fds: vec![] });
+        pair.send(if pair.outbound.len() > 3000 { 1003 } else { 500 });
+        pair.kernel = Kernel::default();
+    }
+    let shown = format!("{:?}", pair.outbound).len();
+    assert!(shown < 100_000, "{shown} characters of it");
+}
+
+#[test]
+fn an_item_of_as_many_descriptors_as_fit_does_not_wait_for_a_call_of_its_own() {
+    let mut pair = Pair::new(Placement::Together);
+    for fds in [MOST - 1, 1, MOST, 1] {
+        pair.push(text("", fds));
+    }
+    let mut calls = Vec::new();
+    while let Some(call) = pair.outbound.next(Placement::Together, MOST) {
+        calls.push((call.bytes, call.fds));
+        pair.send(usize::MAX);
+    }
+    assert_eq!(calls, [(6, 28), (3, 28), (3, 1)]);
+}
+
+#[test]
+fn an_item_with_more_descriptors_than_now_fit_is_still_planned() {
+    for placement in PLACEMENTS {
+        let mut pair = Pair::new(placement);
+        pair.push(text("a", 2));
+        // The limit was lowered since; whoever sends it is told so.
+        let call = pair.outbound.next(placement, 1).unwrap();
+        assert_eq!((call.bytes, call.fds), (4, 2));
+    }
+}
+
+#[test]
+fn a_cut_set_goes_through_parts_and_still_bars_what_came_after_it() {
+    let mut pair = Pair::new(Placement::Alone);
+    let item = bytes_of("abc", 1);
+    pair.inbound.bytes.extend_from_slice(&item[..4]);
+    pair.inbound.received(4, std::iter::empty(), Some(Truncation::ProcessTableFull), None);
+    let (bytes, sets) = std::mem::take(&mut pair.inbound).into_parts();
+    pair.inbound = Inbound::from_parts(bytes, sets, None);
+    pair.kernel.send(&item[4..], vec![memfd()]);
+    let truncated = Some(Truncation::ProcessTableFull);
+    let missing = CodecError::Missing { declared: 1, arrived: 1, truncated };
+    assert_eq!(error(receive_all(&mut pair, &[])), missing);
 }

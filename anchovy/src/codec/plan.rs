@@ -269,7 +269,7 @@ impl Outbound {
         } else if self.left > self.tail.len() / 2 && self.left > COPIED {
             self.tail.advance(std::mem::take(&mut self.left));
         }
-        while self.items.front().is_some_and(|item| item.end <= self.position) {
+        while self.items.front().is_some_and(|item| item.end <= self.position && item.fds == 0) {
             self.items.pop_front();
         }
     }
@@ -292,26 +292,30 @@ impl Outbound {
     pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>) -> Outbound {
         let length = bytes.len();
         let mut outbound = Outbound { end: length as u64, tail: bytes, ..Outbound::default() };
-        for FdSet { range, fds } in sets {
-            let start = range.start.min(length) as u64;
-            let end = range.end.clamp(range.start.min(length), length) as u64;
-            outbound.items.push_back(Item { start, end, fds: fds.len() });
+        let mut before = 0;
+        for FdSet { range, fds, .. } in sets {
+            // In order, and none within another: otherwise one would never leave.
+            let start = range.start.clamp(before, length);
+            let end = range.end.clamp(start, length);
+            before = end;
+            outbound.items.push_back(Item { start: start as u64, end: end as u64, fds: fds.len() });
             outbound.fds.extend(fds);
         }
         outbound
     }
 
-    /// Hands over what has not left.
+    /// Hands over what has not left. The rest of an item that has begun to leave is a set of none,
+    /// for it still shares its calls with nobody where that is the rule.
     pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
         let position = self.position;
         let relative = |offset: u64| offset.saturating_sub(position) as usize;
         let sets = self
             .items
             .iter()
-            .filter(|item| item.fds > 0)
-            .map(|item| FdSet {
-                range: relative(item.start)..relative(item.end),
-                fds: take(&mut self.fds, item.fds).collect(),
+            .filter(|item| item.fds > 0 || item.start < position)
+            .map(|item| {
+                let range = relative(item.start)..relative(item.end);
+                FdSet::new(range, take(&mut self.fds, item.fds).collect())
             })
             .collect();
         let mut bytes = BytesMut::with_capacity((self.end - position) as usize);

@@ -14,6 +14,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
@@ -44,7 +45,7 @@ pub(crate) struct ReadState {
     pub(crate) policy: ReadPolicy,
     pub(crate) phase: Phase,
     /// Something may be decoded that could not be before.
-    fresh: bool,
+    pub(crate) fresh: bool,
     /// Runs until the deadline, while there is one.
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -99,8 +100,11 @@ impl ReadState {
                 return Poll::Ready(finished.map(|()| None).map_err(|e| io::Error::from(e).into()));
             }
             self.inbound.admit(receiver.limits.set, &self.policy).map_err(io::Error::from)?;
-            self.poll_deadline(cx).map_err(io::Error::from)?;
-            ready!(self.poll_read(socket, receiver, cx))?;
+            // What has arrived in time is in time, however late we come to read it.
+            if self.poll_read(socket, receiver, cx)?.is_pending() {
+                self.poll_deadline(cx).map_err(io::Error::from)?;
+                return Poll::Pending;
+            }
         }
     }
 
@@ -111,9 +115,6 @@ impl ReadState {
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let by_range = self.policy.attribution == Attribution::Range;
-        receiver.survives_truncation = self.policy.survive_truncation && by_range;
-
         let bytes = &mut self.inbound.bytes;
         let length = bytes.len();
         if bytes.capacity() - length < FIRST / 2 {
@@ -121,8 +122,13 @@ impl ReadState {
             bytes.reserve(length.min(MOST).max(FIRST.saturating_sub(length)));
         }
         let older = receiver.queue.len();
+        let by_range = self.policy.attribution == Attribution::Range;
+        receiver.survives_truncation = self.policy.survive_truncation && by_range;
         let mut source = Source { socket, receiver, received: Received::default() };
-        let count = ready!(poll_read_buf(Pin::new(&mut source), cx, bytes))?;
+        let outcome = poll_read_buf(Pin::new(&mut source), cx, &mut bytes.limit(MOST));
+        // Who reads from the stream by hand is not told, and must not lose descriptors unseen.
+        source.receiver.survives_truncation = false;
+        let count = ready!(outcome)?;
         if count == 0 {
             self.phase = Phase::Ended;
             return Poll::Ready(Ok(()));

@@ -63,6 +63,9 @@ pub trait Decoder {
 
     /// As [`decode`](Self::decode), when nothing more will arrive.
     ///
+    /// A decoder that takes bytes without returning an item, and so knows of an item that nobody
+    /// else sees, has to say here that it is not whole.
+    ///
     /// # Errors
     ///
     /// By default, [`CodecError::EndInsideItem`] if there are bytes and they are no item.

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
 use anchovy::codec::{
-    CodecError, Decoder, Encoder, FdSet, Framed, FramedParts, Placement, ReadPolicy, ReceivedFds,
-    SendError, Unclaimed, WritePolicy,
+    Attribution, CodecError, Decoder, Encoder, FdSet, Framed, FramedParts, Placement, ReadPolicy,
+    ReceivedFds, SendError, Unclaimed, WritePolicy,
 };
 use anchovy::{DBUS_SCM_RIGHTS, FdError, Truncation};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -639,7 +639,7 @@ fn what_a_handshake_read_too_far_is_handed_over_with_its_descriptors() {
         let mut parts = FramedParts::new(stream, Texts);
         parts.read_buffer.extend_from_slice(&buf[9..received.bytes]);
         let fds = parts.stream.read_queue_mut().drain(..).collect();
-        parts.read_sets.push(FdSet { range: 0..8, fds });
+        parts.read_sets.push(FdSet::new(0..8, fds));
         let mut framed = Framed::from_parts(parts);
         foreign_send(&far, &first[8..], &[]).unwrap();
         let item = framed.next().await.unwrap().unwrap();
@@ -813,5 +813,229 @@ fn a_write_to_the_stream_itself_and_an_item_do_not_mix_their_descriptors() {
         let first = far.next().await.unwrap().unwrap();
         assert_eq!((&first.payload[..], first.fds.len()), (&b"by hand"[..], 0));
         assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 1);
+    });
+}
+
+#[test]
+fn a_cut_set_that_is_survived_by_items_still_fails_the_stream_itself() {
+    run(async {
+        let policy = ReadPolicy { survive_truncation: true, ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        foreign_send(&far, &bytes_of(b"an item", 0), &[]).unwrap();
+        near.next().await.unwrap().unwrap();
+        let mut stream = near.into_parts().stream;
+        let _pipes = send_pipes(&far, b"by hand", 3);
+        let full = FullTable::with_room_for(1);
+        let outcome = stream.recv_with_fds(&mut [0; 64]).await;
+        drop(full);
+        let cause = Truncation::ProcessTableFull;
+        assert_eq!(fd_error(outcome.unwrap_err()), FdError::Truncated { received: 1, cause });
+    });
+}
+
+#[test]
+fn by_fifo_a_cut_set_always_ends_the_stream_of_items() {
+    run(async {
+        let policy = ReadPolicy {
+            survive_truncation: true,
+            attribution: Attribution::Fifo,
+            ..ReadPolicy::default()
+        };
+        let (mut near, far) = receiver(policy);
+        let _pipes = send_pipes(&far, &bytes_of(b"three", 3), 3);
+        let full = FullTable::with_room_for(1);
+        let error = near.next().await.unwrap().unwrap_err();
+        drop(full);
+        let cause = Truncation::ProcessTableFull;
+        assert_eq!(fd_error(error), FdError::Truncated { received: 1, cause });
+    });
+}
+
+#[test]
+fn what_arrived_in_time_is_in_time_however_late_it_is_read() {
+    run(async {
+        tokio::time::pause();
+        let patience = Duration::from_secs(30);
+        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let item = bytes_of(b"in time", 1);
+        let _pipes = send_pipes(&far, &item[..6], 1);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        foreign_send(&far, &item[6..], &[]).unwrap();
+        settle().await;
+        tokio::time::advance(2 * patience).await;
+        assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 1);
+    });
+}
+
+#[test]
+fn a_deadline_wakes_who_waits_for_an_item() {
+    run(async {
+        tokio::time::pause();
+        let policy =
+            ReadPolicy { deadline: Some(Duration::from_secs(30)), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
+        // The clock goes on by itself when nobody has anything to do.
+        let begin = tokio::time::Instant::now();
+        ends_with(&mut near, CodecError::Overdue { waiting: 1 }, &pipes).await;
+        assert_eq!(begin.elapsed().as_secs(), 30);
+    });
+}
+
+#[test]
+fn a_deadline_goes_through_parts_with_the_sets() {
+    run(async {
+        tokio::time::pause();
+        let patience = Duration::from_secs(30);
+        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        let mut near = Framed::from_parts(near.into_parts());
+        assert!(now(near.next()).await.is_none());
+        tokio::time::advance(patience).await;
+        ends_with(&mut near, CodecError::Overdue { waiting: 1 }, &pipes).await;
+    });
+}
+
+#[test]
+fn by_fifo_what_waits_at_the_end_of_the_stream_is_unclaimed() {
+    run(async {
+        for unclaimed in [Unclaimed::Error, Unclaimed::Close] {
+            let policy =
+                ReadPolicy { unclaimed, attribution: Attribution::Fifo, ..ReadPolicy::default() };
+            let (mut near, far) = receiver(policy);
+            let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
+            drop(far);
+            drop(near.next().await.unwrap().unwrap());
+            if unclaimed == Unclaimed::Error {
+                ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
+            } else {
+                assert!(near.next().await.is_none());
+                assert!(pipes.iter().all(is_abandoned));
+                // They stay counted when the stream is over.
+                assert_eq!((near.unclaimed_fds(), near.waiting_fds()), (2, 0));
+            }
+        }
+    });
+}
+
+#[test]
+fn policies_go_through_parts() {
+    run(async {
+        let read = ReadPolicy { max_item_bytes: 7, ..ReadPolicy::default() };
+        let write = WritePolicy { max_buffered_bytes: 7, ..WritePolicy::default() };
+        let (near, _far) = Dbus::pair().unwrap();
+        let near = Framed::with_policies(near, Texts, read.clone(), write.clone());
+        let near = Framed::from_parts(near.into_parts());
+        assert_eq!((near.read_policy(), near.write_policy()), (&read, &write));
+    });
+}
+
+#[test]
+fn with_exactly_as_much_as_may_wait_the_sink_sends_first() {
+    run(async {
+        for (max_buffered_bytes, max_buffered_fds) in [(HEADER + 1, 100), (1000, 1)] {
+            let policy =
+                WritePolicy { max_buffered_bytes, max_buffered_fds, ..WritePolicy::default() };
+            let (near, _far) = Dbus::pair().unwrap();
+            let mut near = Framed::with_policies(near, Texts, ReadPolicy::default(), policy);
+            settle().await;
+            for _ in 0..3 {
+                near.feed(text("a", 1)).await.unwrap();
+                assert_eq!(near.unsent_bytes(), HEADER + 1);
+            }
+        }
+    });
+}
+
+#[test]
+fn items_that_are_added_while_others_wait_keep_their_descriptors() {
+    run(async {
+        let (near, far) = Dbus::pair().unwrap();
+        rustix::net::sockopt::set_socket_send_buffer_size(&near, 4096).unwrap();
+        let policy = WritePolicy { max_buffered_fds: 1000, ..WritePolicy::default() };
+        let mut near = Framed::with_policies(near, Texts, ReadPolicy::default(), policy);
+        let mut far = Framed::new(far, Texts);
+        let mut expected = std::collections::VecDeque::new();
+        for _ in 0..300 {
+            while expected.len() < 20 {
+                let item = text(vec![7; 1000], 3);
+                expected.push_back(identities(&item.fds));
+                near.feed(item).await.unwrap();
+            }
+            settle().await;
+            if let Some(sent) = now(SinkExt::<Text>::flush(&mut near)).await {
+                sent.unwrap();
+            }
+            let item = far.next().await.unwrap().unwrap();
+            assert_eq!(Some(identities(&item.fds)), expected.pop_front());
+        }
+    });
+}
+
+#[test]
+fn an_item_that_would_be_too_many_in_flight_is_found_among_others() {
+    without_privileges(async {
+        let (near, _far) = Dbus::pair().unwrap();
+        let policy = WritePolicy { placement: Placement::Together, ..WritePolicy::default() };
+        let mut near = Framed::with_policies(near, Texts, ReadPolicy::default(), policy);
+        let limit = Lowered::descriptors(64);
+        let error = loop {
+            near.feed(text("plain", 0)).await.unwrap();
+            if let Err(error) = near.send(text("eight", 8)).await {
+                break error;
+            }
+        };
+        assert_eq!(fd_error(error.error), FdError::TooManyInFlight { count: 8 });
+        drop(limit);
+        let refused = near.take_refused().expect("what is before it has left");
+        assert_eq!((refused.bytes, refused.fds.len()), (bytes_of(b"eight", 8).into(), 8));
+    });
+}
+
+#[test]
+fn a_megabyte_that_leaves_in_part_is_sent_on_when_another_task_has_read() {
+    run(async {
+        let (mut near, mut far) = pair();
+        let sender =
+            tokio::spawn(async move { near.send(text(vec![7; 1 << 20], 1)).await.map(|()| near) });
+        let item = far.next().await.unwrap().unwrap();
+        assert_eq!((item.payload.len(), item.fds.len()), (1 << 20, 1));
+        sender.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn items_that_leave_together_share_calls_as_far_as_their_descriptors_fit() {
+    run(async {
+        let (near, far) = Dbus::pair().unwrap();
+        let policy = WritePolicy { placement: Placement::Together, ..WritePolicy::default() };
+        let mut near = Framed::with_policies(near, Texts, ReadPolicy::default(), policy);
+        let policy = ReadPolicy { attribution: Attribution::Fifo, ..ReadPolicy::default() };
+        let mut far = Framed::with_policies(far, Texts, policy, WritePolicy::default());
+        for _ in 0..3 {
+            near.feed(text("many", 100)).await.unwrap();
+        }
+        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 100);
+        }
+    });
+}
+
+#[test]
+fn halves_of_two_streams_do_not_come_together_and_lose_nothing() {
+    run(async {
+        let ((one, _one), (two, mut peer)) = (pair(), pair());
+        let (read, _write) = one.into_split();
+        let (_read, mut write) = two.into_split();
+        write.feed(text("unsent", 1)).await.unwrap();
+        let (_read, mut write) = read.reunite(write).expect_err("they are of two streams");
+        SinkExt::<Text>::flush(&mut write).await.unwrap();
+        assert_eq!(peer.next().await.unwrap().unwrap().fds.len(), 1);
     });
 }
