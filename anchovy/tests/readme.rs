@@ -15,8 +15,10 @@ fn our_cells(readme: &str) -> Vec<&str> {
 
 /// `module::test` of the tests of the stream, or `test` of the others.
 fn exists(name: &str) -> bool {
-    let file = match name.split_once("::") {
-        Some((module, _)) => Path::new(TESTS).join("stream").join(module).with_extension("rs"),
+    let file = match name.rsplit_once("::") {
+        Some((module, _)) => {
+            Path::new(TESTS).join("stream").join(module.replace("::", "/")).with_extension("rs")
+        }
         None => Path::new(TESTS).join("allocations.rs"),
     };
     let test = name.rsplit("::").next().expect("a name");

@@ -1,0 +1,103 @@
+//! What goes through parts, ours and those of others.
+
+use super::*;
+
+#[test]
+fn what_waits_goes_through_parts_with_its_ranges() {
+    let mut pair = Pair::new(Placement::Alone);
+    for (payload, fds) in [("a", 0), ("bcdefg", 2), ("h", 0), ("i", 1)] {
+        pair.push(text(payload, fds));
+    }
+    pair.send(usize::MAX);
+    pair.send(5);
+    let (bytes, sets) = std::mem::take(&mut pair.outbound).into_parts();
+    assert_eq!(bytes.len(), 4 + 4 + 4);
+    // The rest of the one that has begun shares its calls with nobody, as before.
+    assert_eq!((sets[0].range.clone(), sets[0].fds.len()), (0..4, 0));
+    assert_eq!((sets[1].range.clone(), sets[1].fds.len()), (8..12, 1));
+    pair.outbound = Outbound::from_parts(bytes, sets);
+    let rest = pair.outbound.next(Placement::Alone, MOST).unwrap();
+    assert_eq!((rest.bytes, rest.fds), (4, 0));
+
+    pair.receive(6).unwrap();
+    let (bytes, sets) = std::mem::take(&mut pair.inbound).into_parts();
+    assert_eq!((sets.len(), sets[0].range.clone()), (1, 0..2));
+    pair.inbound = Inbound::from_parts(bytes, sets, None);
+
+    while pair.send(usize::MAX) {}
+    receive_all(&mut pair, &[]).unwrap();
+    assert_eq!(pair.counts(), [0, 2, 0, 1]);
+}
+
+#[test]
+fn what_was_read_elsewhere_goes_to_the_items_of_its_range_only() {
+    let (a, b) = (bytes_of("a", 1), bytes_of("b", 1));
+    let buffer = || BytesMut::from(&[&a[..], &b].concat()[..]);
+    let set = |range| FdSet::new(range, vec![memfd()]);
+
+    // That of B is not for A.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.inbound = Inbound::from_parts(buffer(), vec![set(4..8)], None);
+    let missing = CodecError::Missing { declared: 1, arrived: 0, truncated: None };
+    assert_eq!(error(decode_all(&mut pair).map(|()| true)), missing);
+    assert!(pair.received.is_empty());
+    // Two of A are not for B.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.inbound = Inbound::from_parts(buffer(), vec![set(0..2), set(2..4)], None);
+    assert_eq!(error(decode_all(&mut pair).map(|()| true)), CodecError::Unclaimed { count: 1 });
+    // One that came with both is for either.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.inbound = Inbound::from_parts(buffer(), vec![set(0..4), set(3..8)], None);
+    decode_all(&mut pair).unwrap();
+    assert_eq!(pair.received.iter().map(|text| text.fds.len()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn a_set_that_came_with_a_later_byte_keeps_its_range_through_parts() {
+    let mut pair = Pair::new(Placement::Alone);
+    let item = bytes_of("abc", 1);
+    pair.kernel.send(&item[..2], vec![]);
+    pair.kernel.send(&item[2..5], vec![memfd()]);
+    pair.receive(2).unwrap();
+    pair.receive(3).unwrap();
+    let (_, sets) = std::mem::take(&mut pair.inbound).into_parts();
+    assert_eq!((sets.len(), sets[0].range.clone()), (1, 2..5));
+}
+
+#[test]
+fn foreign_parts_whose_sets_are_nowhere_are_refused_and_not_tried_for_ever() {
+    for placement in PLACEMENTS {
+        for ranges in [&[(4, 4)][..], &[(9, 2)], &[(2, 2)], &[(0, 4), (2, 4)], &[(2, 4), (0, 2)]] {
+            let count = ranges.len();
+            let sets = ranges.iter().map(|(start, end)| FdSet::new(*start..*end, vec![memfd()]));
+            let mut outbound = Outbound::from_parts(BytesMut::from("abcd"), sets.collect());
+            let (mut sent, mut rounds) = (0, 0);
+            while let Some(call) = outbound.next(placement, MOST) {
+                rounds += 1;
+                assert!(rounds < 10 && (call.bytes > 0 || call.fds > 0), "no progress");
+                if call.bytes == 0 {
+                    // What a driver is told for it: no byte to ride on.
+                    sent += outbound.take_back().expect("they can be taken back").fds.len();
+                    continue;
+                }
+                sent += call.fds;
+                outbound.sent(call, call.bytes);
+            }
+            assert_eq!(sent, count, "{placement:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_set_goes_through_parts_and_still_bars_what_came_after_it() {
+    let mut pair = Pair::new(Placement::Alone);
+    let item = bytes_of("abc", 1);
+    pair.inbound.bytes.extend_from_slice(&item[..4]);
+    pair.inbound.received(4, std::iter::empty(), Some(Truncation::ProcessTableFull), None);
+    let (bytes, sets) = std::mem::take(&mut pair.inbound).into_parts();
+    pair.inbound = Inbound::from_parts(bytes, sets, None);
+    pair.kernel.send(&item[4..], vec![memfd()]);
+    let truncated = Some(Truncation::ProcessTableFull);
+    let missing = CodecError::Missing { declared: 1, arrived: 1, truncated };
+    assert_eq!(error(receive_all(&mut pair, &[])), missing);
+}

@@ -1,0 +1,290 @@
+//! Whose descriptors are whose, and what a liar gets.
+
+use super::*;
+
+#[test]
+fn descriptors_that_an_item_does_not_declare_are_not_shifted_to_the_next() {
+    let (a, b) = (bytes_of("a", 1), bytes_of("b", 2));
+    for sizes in every_split(a.len() + b.len()) {
+        let mut pair = Pair::new(Placement::Alone);
+        pair.kernel.send(&a, vec![memfd(), memfd(), memfd()]);
+        pair.kernel.send(&b, vec![]);
+        let error = error(receive_all(&mut pair, &sizes));
+        assert_eq!(error, CodecError::Unclaimed { count: 2 }, "{sizes:?}");
+        assert!(pair.received.is_empty(), "nothing is handed over");
+    }
+}
+
+#[test]
+fn an_item_that_declares_what_the_next_one_brings_gets_it_only_within_one_read() {
+    // A liar gets its own descriptors back, or an error: never those of an earlier set.
+    let (a, b) = (bytes_of("a", 2), bytes_of("b", 1));
+    for sizes in every_split(a.len() + b.len()) {
+        let mut pair = Pair::new(Placement::Alone);
+        let honest = text("honest", 1);
+        let before = known(&honest);
+        pair.push(honest);
+        while pair.send(100) {}
+        pair.kernel.send(&a, vec![]);
+        pair.kernel.send(&b, vec![memfd(), memfd(), memfd()]);
+        pair.receive(100).unwrap();
+        let outcome = receive_all(&mut pair, &sizes);
+
+        assert_eq!(known(&pair.received[0]), before, "{sizes:?}");
+        // The read that has the last byte of A has the first of B, and so the set, or it has not.
+        let mut end = 0;
+        let read = sizes.iter().find(|size| {
+            end += **size;
+            end >= a.len()
+        });
+        if read.is_some() && end > a.len() {
+            outcome.unwrap();
+            assert_eq!(pair.counts()[1..], [2, 1], "{sizes:?}");
+        } else {
+            let missing = CodecError::Missing { declared: 2, arrived: 0, truncated: None };
+            assert_eq!(error(outcome), missing, "{sizes:?}");
+        }
+    }
+}
+
+#[test]
+fn sets_that_share_a_send_are_attributed_when_one_read_covers_them() {
+    let plain = || bytes_of("p", 0);
+    let with = || bytes_of("f", 1);
+    for (items, count) in [
+        (vec![with(), plain()], vec![1, 0]),
+        (vec![plain(), with()], vec![0, 1]),
+        (vec![with(), with()], vec![1, 1]),
+    ] {
+        let mut pair = Pair::new(Placement::Alone);
+        let fds = count.iter().sum::<usize>();
+        pair.kernel.send(&items.concat(), (0..fds).map(|_| memfd()).collect());
+        receive_all(&mut pair, &[]).unwrap();
+        assert_eq!(pair.counts(), count);
+    }
+}
+
+#[test]
+fn sets_that_share_a_send_end_in_the_error_when_no_read_covers_them() {
+    let (plain, with) = (bytes_of("p", 0), bytes_of("f", 1));
+    // First in its send, an item with descriptors has them in every split.
+    for sizes in every_split(8) {
+        let mut pair = Pair::new(Placement::Alone);
+        pair.kernel.send(&[&with[..], &plain].concat(), vec![memfd()]);
+        receive_all(&mut pair, &sizes).unwrap();
+        assert_eq!(pair.counts(), [1, 0], "{sizes:?}");
+    }
+    // Behind a plain one, they come with a read that ends before the item begins.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.kernel.send(&[&plain[..], &with].concat(), vec![memfd()]);
+    assert_eq!(error(receive_all(&mut pair, &[4])), CodecError::Unclaimed { count: 1 });
+    assert!(pair.received.is_empty());
+    // The second of two, likewise.
+    let mut pair = Pair::new(Placement::Alone);
+    pair.kernel.send(&[&with[..], &with].concat(), vec![memfd(), memfd()]);
+    assert_eq!(error(receive_all(&mut pair, &[4])), CodecError::Unclaimed { count: 1 });
+    assert!(pair.received.is_empty());
+}
+
+#[test]
+fn a_set_that_is_sent_twice_is_unclaimed_once() {
+    let item = bytes_of("abc", 1);
+    let mut pair = Pair::new(Placement::Alone);
+    pair.kernel.send(&item[..3], vec![memfd()]);
+    pair.kernel.send(&item[3..], vec![memfd()]);
+    assert_eq!(error(receive_all(&mut pair, &[])), CodecError::Unclaimed { count: 1 });
+}
+
+#[test]
+fn what_nobody_claims_can_be_closed_and_counted_instead() {
+    let mut pair = Pair::new(Placement::Alone);
+    pair.policy.unclaimed = Unclaimed::Close;
+    pair.kernel.send(&bytes_of("a", 1), vec![memfd(), memfd(), memfd()]);
+    pair.kernel.send(&bytes_of("b", 0), vec![memfd()]);
+    let c = text("c", 1);
+    let expected = known(&c);
+    pair.push(c);
+    while pair.send(100) {}
+    receive_all(&mut pair, &[]).unwrap();
+    assert_eq!(
+        (pair.counts(), pair.inbound.closed(), pair.inbound.waiting()),
+        (vec![1, 0, 1], 3, 0)
+    );
+    assert_eq!(known(&pair.received[2]), expected);
+}
+
+#[test]
+fn by_fifo_the_oldest_descriptors_are_taken_whatever_they_came_with() {
+    let mut pair = Pair::new(Placement::Together);
+    let fds = vec![memfd(), memfd()];
+    pair.kernel.send(&bytes_of("a", 0), fds);
+    pair.kernel.send(&bytes_of("b", 2), vec![]);
+    receive_all(&mut pair, &[4]).unwrap();
+    assert_eq!(pair.counts(), [0, 2]);
+}
+
+#[test]
+fn hostile_bytes_and_sets_are_an_error_at_worst_and_leave_nothing_open() {
+    const SEED: u64 = 0x0bad_5eed;
+    println!("seed {SEED:#x}");
+    let config = ProptestConfig {
+        cases: 500,
+        rng_seed: RngSeed::Fixed(SEED),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let sends = prop::collection::vec((prop::collection::vec(0..4u8, 1..20), 0..4usize), 1..20);
+    TestRunner::new(config)
+        .run(&(sends, 1..20usize), |(sends, size)| {
+            let mut pair = Pair::new(Placement::Alone);
+            let (mut readers, mut claimed) = (Vec::new(), 0);
+            for (bytes, fds) in sends {
+                let pipes: Vec<_> = (0..fds)
+                    .map(|_| rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap())
+                    .collect();
+                let (read, write): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
+                readers.extend(read);
+                pair.kernel.send(&bytes, write);
+            }
+            if receive_all(&mut pair, &vec![size; 1000]).is_err() {
+                pair.inbound.clear();
+                pair.kernel = Kernel::default();
+            }
+            claimed += pair.received.iter().map(|text| text.fds.len()).sum::<usize>();
+            let open = readers
+                .iter()
+                .filter(|reader| rustix::io::read(reader, &mut [0; 1]) != Ok(0))
+                .count();
+            prop_assert_eq!(open, claimed + pair.inbound.waiting());
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn what_nothing_claims_is_closed_and_not_what_came_after_it() {
+    let mut pair = Pair::new(Placement::Alone);
+    pair.policy.unclaimed = Unclaimed::Close;
+    let (a, own) = (bytes_of("a", 0), memfd());
+    let expected = known(&Text { payload: "b".into(), fds: vec![own.try_clone().unwrap()] });
+    pair.kernel.send(&a[..2], vec![memfd()]);
+    pair.kernel.send(&[&a[2..], &bytes_of("b", 1)].concat(), vec![own]);
+    receive_all(&mut pair, &[]).unwrap();
+    assert_eq!(pair.received[1..].iter().map(known).collect::<Vec<_>>(), [expected]);
+    assert_eq!((pair.inbound.closed(), pair.inbound.waiting()), (1, 0));
+}
+
+#[test]
+fn nothing_is_kept_of_reads_without_descriptors_nor_of_sets_that_are_claimed() {
+    for placement in PLACEMENTS {
+        let mut pair = Pair::new(placement);
+        pair.kernel.send(&bytes_of("a", 1), vec![memfd()]);
+        pair.kernel.send(&bytes_of("a long one", 0)[..12], vec![]);
+        receive_all(&mut pair, &[1; 100]).unwrap();
+        assert_eq!((pair.received.len(), pair.inbound.bytes.len()), (1, 12));
+        assert!(format!("{:?}", pair.inbound).contains("sets: []"), "{:?}", pair.inbound);
+    }
+}
+
+#[test]
+fn descriptors_are_not_taken_across_a_cut_set_but_plain_items_pass() {
+    let (plain, with) = (bytes_of("p", 0), bytes_of("f", 1));
+    let mut pair = Pair::new(Placement::Alone);
+    // The cut set may have been anybody's, and what came after it that of the next item.
+    receive_cut(&mut pair, &[&plain[..], &with[..2]].concat());
+    decode_all(&mut pair).unwrap();
+    assert_eq!(pair.received.len(), 1);
+    pair.kernel.send(&[&with[2..], &with].concat(), vec![memfd()]);
+    let missing = CodecError::Missing { declared: 1, arrived: 1, truncated: CUT };
+    assert_eq!(error(pair.receive(100)), missing);
+    // Items behind it are as if it had not been.
+    let mut pair = Pair::new(Placement::Alone);
+    receive_cut(&mut pair, &plain);
+    decode_all(&mut pair).unwrap();
+    pair.kernel.send(&with, vec![memfd()]);
+    pair.receive(100).unwrap();
+    assert_eq!(pair.received[1].fds.len(), 1);
+}
+
+#[test]
+fn items_before_and_behind_a_cut_set_are_not_marked() {
+    for before in [10, 12] {
+        let mut pair = Pair::new(Placement::Alone);
+        pair.policy.unclaimed = Unclaimed::Close;
+        pair.inbound.bytes.extend_from_slice(&vec![0; before]);
+        pair.inbound.received(before, std::iter::once(memfd()), None, None);
+        receive_cut(&mut pair, &vec![0; 15 - before]);
+        pair.inbound.bytes.extend_from_slice(&[0; 5]);
+        let mut marks = Marks(Vec::new());
+        while pair.inbound.decode(&mut marks, &pair.policy, false).unwrap().is_some() {}
+        assert_eq!(marks.0, [false, false, true, false]);
+    }
+}
+
+#[test]
+fn as_much_waits_as_may_and_no_more() {
+    let policy = ReadPolicy { max_waiting_fds: 10, max_item_bytes: 20, ..ReadPolicy::default() };
+    let mut pair = Pair::new(Placement::Alone);
+    let mut bring = |bytes: usize, fds: usize, cut| {
+        pair.inbound.bytes.extend_from_slice(&vec![0; bytes]);
+        pair.inbound.received(bytes, (0..fds).map(|_| memfd()), cut, None);
+        // A set has at most 6.
+        pair.inbound.admit(6, &policy)
+    };
+    assert_eq!(bring(1, 3, None), Ok(()));
+    assert_eq!(bring(1, 0, CUT), Ok(()));
+    assert_eq!(bring(17, 0, None), Ok(()));
+    assert_eq!(bring(1, 0, None), Err(CodecError::TooLong { length: 20, limit: 20 }));
+    assert_eq!(bring(0, 1, None), Err(CodecError::TooManyWaiting { waiting: 5, limit: 4 }));
+    let mut pair = Pair::new(Placement::Alone);
+    (0..5).for_each(|_| receive_cut(&mut pair, &[0]));
+    let expected = CodecError::TooManyWaiting { waiting: 5, limit: 4 };
+    assert_eq!(pair.inbound.admit(6, &policy), Err(expected));
+}
+
+#[test]
+fn the_deadline_is_that_of_the_oldest_set_that_waits() {
+    let (patience, now) = (Duration::from_secs(30), Instant::now());
+    let mut pair = Pair::new(Placement::Alone);
+    let later = |seconds| Some(now + Duration::from_secs(seconds));
+    let (a, b) = (bytes_of("a", 1), bytes_of("b", 2));
+    let bring = |pair: &mut Pair, bytes: &[u8], seconds| {
+        pair.inbound.bytes.extend_from_slice(bytes);
+        pair.inbound.received(bytes.len(), std::iter::once(memfd()), None, later(seconds));
+        decode_all(pair).unwrap();
+        pair.inbound.deadline(patience)
+    };
+    // A is whole and has its own; what its set came with beside it waits for none.
+    assert_eq!(bring(&mut pair, &[&a[..], &b[..1]].concat(), 0), None);
+    assert_eq!(bring(&mut pair, &b[1..2], 1), later(31));
+    assert_eq!(bring(&mut pair, &b[2..3], 2), later(31));
+    // A patience without end is no deadline.
+    assert_eq!(pair.inbound.deadline(Duration::MAX), None);
+}
+
+#[test]
+fn an_item_of_an_absurd_length_claims_what_there_is() {
+    struct Absurd(usize);
+    impl Decoder for Absurd {
+        type Item = usize;
+        type Error = io::Error;
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            fds: &mut ReceivedFds<'_>,
+        ) -> io::Result<Option<usize>> {
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            bytes.advance(1);
+            assert_eq!(fds.truncation(self.0), None);
+            Ok(Some(fds.available(self.0) + fds.take(self.0, 0)?.len()))
+        }
+    }
+    let policy = ReadPolicy::default();
+    let mut inbound = Inbound::default();
+    inbound.bytes.extend_from_slice(b"ab");
+    inbound.received(2, std::iter::once(memfd()), None, None);
+    assert_eq!(inbound.decode(&mut Absurd(1), &policy, false).unwrap(), Some(1));
+    inbound.decode(&mut Absurd(usize::MAX), &policy, false).expect_err("it is unclaimed");
+}

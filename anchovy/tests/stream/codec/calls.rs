@@ -1,0 +1,65 @@
+//! How many system calls it takes.
+
+use super::*;
+
+#[test]
+fn a_thousand_plain_items_share_their_calls() {
+    let name = "codec::calls::a_thousand_plain_items_share_their_calls";
+    let trace = traced(name, &[], async {
+        let (mut near, mut far) = pair();
+        settle().await;
+        mark();
+        for _ in 0..1000 {
+            near.feed(text("sixteen bytes...", 0)).await.unwrap();
+        }
+        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        mark();
+        for _ in 0..1000 {
+            far.next().await.unwrap().unwrap();
+        }
+    });
+    let Some(trace) = trace else { return };
+    // 21,000 bytes, which fit.
+    assert_eq!(count(&trace).get("sendto"), Some(&1), "{trace:?}");
+    assert_eq!(trace.len(), 1, "{trace:?}");
+}
+
+#[test]
+fn items_with_descriptors_are_one_call_each_and_plain_ones_between_them_one() {
+    let name =
+        "codec::calls::items_with_descriptors_are_one_call_each_and_plain_ones_between_them_one";
+    let trace = traced(name, &[], async {
+        let (mut near, _far) = pair();
+        settle().await;
+        mark();
+        for _ in 0..10 {
+            near.feed(text("plain", 0)).await.unwrap();
+            near.feed(text("plain", 0)).await.unwrap();
+            near.feed(text("with", 1)).await.unwrap();
+        }
+        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let counts = count(&trace);
+    assert_eq!((counts.get("sendto"), counts.get("sendmsg")), (Some(&10), Some(&10)), "{trace:?}");
+}
+
+#[test]
+fn large_payloads_leave_from_where_they_are_with_one_vectored_call() {
+    let name = "codec::calls::large_payloads_leave_from_where_they_are_with_one_vectored_call";
+    let trace = traced(name, &[], async {
+        let (mut near, _far) = pair();
+        settle().await;
+        mark();
+        for _ in 0..4 {
+            near.feed(text(vec![7; 8 << 10], 0)).await.unwrap();
+        }
+        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let sends: Vec<_> = trace.iter().filter(|line| line.starts_with("sendmsg")).collect();
+    assert_eq!(sends.len(), 1, "{trace:?}");
+    assert!(sends[0].contains("msg_iovlen=8"), "{trace:?}");
+}

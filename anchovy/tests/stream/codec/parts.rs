@@ -1,0 +1,159 @@
+//! Streams of items that are taken apart, put together and split.
+
+use super::*;
+
+#[test]
+fn halves_work_from_two_tasks_and_come_back_together() {
+    run_on_threads(async {
+        let (near, far) = pair();
+        let echo = tokio::spawn(async move {
+            let (mut read, mut write) = far.into_split();
+            while let Some(item) = read.next().await {
+                write.send(item.unwrap()).await.unwrap();
+            }
+        });
+        let (mut read, mut write) = near.into_split();
+        let sender = tokio::spawn(async move {
+            for number in 0..500u32 {
+                write.feed(text(number.to_string(), number as usize % 3)).await.unwrap();
+            }
+            SinkExt::<Text>::close(&mut write).await.unwrap();
+            write
+        });
+        for number in 0..500u32 {
+            let item = read.next().await.unwrap().unwrap();
+            assert_eq!(item.payload, number.to_string());
+            assert_eq!(item.fds.len(), number as usize % 3);
+        }
+        let near = read.reunite(sender.await.unwrap()).unwrap();
+        assert!(near.get_ref().read_error().is_none());
+        echo.await.unwrap();
+    });
+}
+
+#[test]
+fn what_a_handshake_read_too_far_is_handed_over_with_its_descriptors() {
+    run(async {
+        let (mut stream, far) = with_foreign::<DBUS_SCM_RIGHTS>();
+        let first = bytes_of(b"first", 1);
+        foreign_send(&far, b"handshake", &[]).unwrap();
+        let _pipes = send_pipes(&far, &first[..8], 1);
+        let mut buf = [0; 64];
+        let received = stream.recv_with_fds(&mut buf).await.unwrap();
+        assert_eq!((received.bytes, received.fds), (9 + 8, 1));
+
+        let mut parts = FramedParts::new(stream, Texts);
+        parts.read_buffer.extend_from_slice(&buf[9..received.bytes]);
+        let fds = parts.stream.read_queue_mut().drain(..).collect();
+        parts.read_sets.push(FdSet::new(0..8, fds));
+        let mut framed = Framed::from_parts(parts);
+        foreign_send(&far, &first[8..], &[]).unwrap();
+        let item = framed.next().await.unwrap().unwrap();
+        assert_eq!((&item.payload[..], item.fds.len()), (&b"first"[..], 1));
+    });
+}
+
+#[test]
+fn a_framed_stream_goes_through_its_parts_with_all_that_waits() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let first = bytes_of(b"first", 2);
+        let _pipes = send_pipes(&far, &[&first[..], &bytes_of(b"second", 0)[..3]].concat(), 2);
+        settle().await;
+        let item = near.next().await.unwrap().unwrap();
+        assert_eq!(item.fds.len(), 2);
+        near.feed(text("unsent", 1)).await.unwrap();
+
+        let parts = near.into_parts();
+        assert_eq!(&parts.read_buffer[..], &bytes_of(b"second", 0)[..3]);
+        assert_eq!((parts.write_buffer.len(), parts.write_sets.len()), (HEADER + 6, 1));
+        let mut near = Framed::from_parts(parts);
+        foreign_send(&far, &bytes_of(b"second", 0)[3..], &[]).unwrap();
+        assert_eq!(near.next().await.unwrap().unwrap().payload, "second");
+        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        let (bytes, fds, _) = foreign_receive(&far, 1024);
+        assert_eq!((bytes, fds.len()), (bytes_of(b"unsent", 1), 1));
+    });
+}
+
+#[test]
+fn a_stream_of_items_that_is_over_stays_over_through_its_parts() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let _pipes = send_pipes(&far, &bytes_of(b"none of one", 0), 1);
+        near.next().await.unwrap().unwrap_err();
+        foreign_send(&far, &bytes_of(b"honest", 0), &[]).unwrap();
+        let mut near = Framed::from_parts(near.into_parts());
+        assert!(near.next().await.is_none());
+    });
+}
+
+#[test]
+fn framed_streams_go_wherever_tasks_go() {
+    fn goes_anywhere<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    fn is_both<T: Stream + Sink<Text>>() {}
+    goes_anywhere::<Texting>();
+    goes_anywhere::<anchovy::codec::FramedRead<DBUS_SCM_RIGHTS, Texts>>();
+    goes_anywhere::<anchovy::codec::FramedWrite<DBUS_SCM_RIGHTS, Texts>>();
+    goes_anywhere::<FramedParts<DBUS_SCM_RIGHTS, Texts>>();
+    is_both::<Texting>();
+}
+
+#[test]
+fn a_cut_set_that_is_survived_by_items_still_fails_the_stream_itself() {
+    run(async {
+        let policy = ReadPolicy { survive_truncation: true, ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        foreign_send(&far, &bytes_of(b"an item", 0), &[]).unwrap();
+        near.next().await.unwrap().unwrap();
+        let mut stream = near.into_parts().stream;
+        let _pipes = send_pipes(&far, b"by hand", 3);
+        let full = FullTable::with_room_for(1);
+        let outcome = stream.recv_with_fds(&mut [0; 64]).await;
+        drop(full);
+        let cause = Truncation::ProcessTableFull;
+        assert_eq!(fd_error(outcome.unwrap_err()), FdError::Truncated { received: 1, cause });
+    });
+}
+
+#[test]
+fn a_deadline_goes_through_parts_with_the_sets() {
+    run(async {
+        tokio::time::pause();
+        let patience = Duration::from_secs(30);
+        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        let mut near = Framed::from_parts(near.into_parts());
+        assert!(now(near.next()).await.is_none());
+        tokio::time::advance(patience).await;
+        ends_with(&mut near, CodecError::Overdue { waiting: 1 }, &pipes).await;
+    });
+}
+
+#[test]
+fn policies_go_through_parts() {
+    run(async {
+        let read = ReadPolicy { max_item_bytes: 7, ..ReadPolicy::default() };
+        let write = WritePolicy { max_buffered_bytes: 7, ..WritePolicy::default() };
+        let (near, _far) = Dbus::pair().unwrap();
+        let near = Framed::with_policies(near, Texts, read.clone(), write.clone());
+        let near = Framed::from_parts(near.into_parts());
+        assert_eq!((near.read_policy(), near.write_policy()), (&read, &write));
+    });
+}
+
+#[test]
+fn halves_of_two_streams_do_not_come_together_and_lose_nothing() {
+    run(async {
+        let ((one, _one), (two, mut peer)) = (pair(), pair());
+        let (read, _write) = one.into_split();
+        let (_read, mut write) = two.into_split();
+        write.feed(text("unsent", 1)).await.unwrap();
+        let (_read, mut write) = read.reunite(write).expect_err("they are of two streams");
+        SinkExt::<Text>::flush(&mut write).await.unwrap();
+        assert_eq!(peer.next().await.unwrap().unwrap().fds.len(), 1);
+    });
+}

@@ -1,0 +1,398 @@
+//! The stream: what arrives, and what bad input gets.
+
+use super::*;
+
+#[test]
+fn the_framed_of_tokio_util_gives_descriptors_to_the_wrong_message() {
+    // The trap that this module exists for.
+    run(async {
+        let (near, mut far) = Dbus::pair().unwrap();
+        let codec = tokio_util::codec::LengthDelimitedCodec::new();
+        let mut near = tokio_util::codec::Framed::new(near, codec);
+        near.feed(Bytes::from("A, plain")).await.unwrap();
+        near.get_mut().write_queue_mut().extend(memfds(1));
+        near.feed(Bytes::from("B, with a file")).await.unwrap();
+        SinkExt::<Bytes>::flush(&mut near).await.unwrap();
+
+        // B's descriptor has arrived with the first byte of A.
+        let received = far.recv_with_fds(&mut [0; 1]).await.unwrap();
+        assert_eq!((received.bytes, received.fds), (1, 1));
+    });
+}
+
+#[test]
+fn items_keep_their_descriptors_both_ways() {
+    run(async {
+        let (mut near, mut far) = pair();
+        for (from, to) in [(&mut near, &mut far)] {
+            let items = [text("plain", 0), text("two", 2), text("", 1), text("plain again", 0)];
+            let expected: Vec<_> = items.iter().map(|item| identities(&item.fds)).collect();
+            for item in items {
+                from.feed(item).await.unwrap();
+            }
+            SinkExt::<Text>::flush(from).await.unwrap();
+            for (payload, fds) in ["plain", "two", "", "plain again"].iter().zip(expected) {
+                let item = to.next().await.unwrap().unwrap();
+                assert_eq!((&item.payload[..], identities(&item.fds)), (payload.as_bytes(), fds));
+            }
+        }
+        far.send(text("back", 3)).await.unwrap();
+        assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 3);
+    });
+}
+
+#[test]
+fn descriptors_that_nothing_claims_end_the_stream_and_are_closed() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
+        ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
+    });
+}
+
+#[test]
+fn descriptors_that_nothing_claims_can_be_closed_and_counted() {
+    run(async {
+        let policy = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
+        let item = near.next().await.unwrap().unwrap();
+        assert_eq!((item.fds.len(), near.unclaimed_fds()), (1, 2));
+        assert_eq!(pipes.iter().filter(|pipe| is_abandoned(pipe)).count(), 2);
+    });
+}
+
+#[test]
+fn an_item_whose_descriptors_did_not_come_ends_the_stream() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let pipes = send_pipes(&far, &bytes_of(b"two of one", 2), 1);
+        let missing = CodecError::Missing { declared: 2, arrived: 1, truncated: None };
+        ends_with(&mut near, missing, &pipes).await;
+    });
+}
+
+#[test]
+fn more_descriptors_for_one_item_than_may_wait_end_the_stream() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        near.get_mut().set_read_fd_limit(16).unwrap();
+        let mut policy = near.read_policy().clone();
+        policy.max_waiting_fds = 40;
+        let parts = near.into_parts();
+        let mut parts_with_policy = parts;
+        parts_with_policy.read_policy = policy;
+        let mut near = Framed::from_parts(parts_with_policy);
+
+        let item = bytes_of(&[b'x'; 100], 60);
+        let mut pipes = send_pipes(&far, &item[..10], 16);
+        pipes.extend(send_pipes(&far, &item[10..20], 16));
+        let expected = CodecError::TooManyWaiting { waiting: 32, limit: 24 };
+        ends_with(&mut near, expected, &pipes).await;
+    });
+}
+
+#[test]
+fn while_items_wait_nothing_is_read_beyond_what_may_wait() {
+    run(async {
+        let (mut near, mut far) = pair();
+        let sender = tokio::spawn(async move {
+            for _ in 0..30 {
+                near.send(text("many", 100)).await.unwrap();
+            }
+        });
+        for _ in 0..30 {
+            assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 100);
+            assert!(far.waiting_fds() <= far.read_policy().max_waiting_fds);
+        }
+        sender.await.unwrap();
+    });
+}
+
+#[test]
+fn an_item_that_is_too_long_ends_the_stream_before_it_is_held() {
+    run(async {
+        let policy = ReadPolicy { max_item_bytes: 64 << 10, ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let pipes = send_pipes(&far, &u32::MAX.to_be_bytes(), 1);
+        far.set_nonblocking(true).unwrap();
+        while io::Write::write(&mut &far, &[0; 4096]).is_ok() {}
+        let error = near.next().await.expect("an error").unwrap_err();
+        let error = CodecError::of(&error).unwrap();
+        let CodecError::TooLong { length, limit } = error else { panic!("{error:?}") };
+        assert_eq!(limit, 64 << 10);
+        assert!((limit..limit + (256 << 10)).contains(&length), "{length}");
+        assert!(pipes.iter().all(is_abandoned));
+    });
+}
+
+#[test]
+fn the_end_of_the_stream_inside_an_item_is_an_error() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        foreign_send(&far, &bytes_of(b"whole", 0), &[]).unwrap();
+        let pipes = send_pipes(&far, &bytes_of(b"half", 1)[..7], 1);
+        drop(far);
+        assert_eq!(near.next().await.unwrap().unwrap().payload, "whole");
+        ends_with(&mut near, CodecError::EndInsideItem { bytes: 7 }, &pipes).await;
+    });
+}
+
+#[test]
+fn the_end_of_the_stream_between_items_is_the_end() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        foreign_send(&far, &bytes_of(b"last", 0), &[]).unwrap();
+        drop(far);
+        assert_eq!(near.next().await.unwrap().unwrap().payload, "last");
+        assert!(near.next().await.is_none());
+        assert!(near.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_peer_that_oversteps_the_limit_of_the_stream_ends_the_stream_of_items() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        near.get_mut().set_read_fd_limit(1).unwrap();
+        let pipes = send_pipes(&far, &bytes_of(b"two", 2), 2);
+        let error = fd_error(near.next().await.unwrap().unwrap_err());
+        assert_eq!(error, FdError::TooManyReceived { count: 2, limit: 1, space: 1040 });
+        assert!(near.next().await.is_none());
+        assert!(pipes.iter().all(is_abandoned));
+    });
+}
+
+#[test]
+fn a_cut_set_ends_the_stream_of_items_by_default() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let pipes = send_pipes(&far, &bytes_of(b"three", 3), 3);
+        let full = FullTable::with_room_for(1);
+        let error = near.next().await.unwrap().unwrap_err();
+        drop(full);
+        let cause = Truncation::ProcessTableFull;
+        assert_eq!(fd_error(error), FdError::Truncated { received: 1, cause });
+        assert!(pipes.iter().all(is_abandoned));
+    });
+}
+
+#[test]
+fn after_a_cut_set_items_can_go_on_and_those_it_came_with_are_marked() {
+    run(async {
+        let policy = ReadPolicy { survive_truncation: true, ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let cut = send_pipes(&far, &bytes_of(b"cut", 3), 3);
+        let full = FullTable::with_room_for(1);
+        let item = near.next().await.unwrap().unwrap();
+        assert_eq!((&item.payload[..], item.fds.len()), (&b"cut"[..], 0));
+        assert_eq!(item.cut, Some(Truncation::ProcessTableFull));
+        drop(full);
+        assert!(cut.iter().all(is_abandoned), "what came of it is closed");
+
+        let whole = send_pipes(&far, &bytes_of(b"whole", 2), 2);
+        let item = near.next().await.unwrap().unwrap();
+        assert_eq!((&item.payload[..], item.fds.len(), item.cut), (&b"whole"[..], 2, None));
+        assert!(!whole.iter().any(is_abandoned));
+    });
+}
+
+#[test]
+fn descriptors_that_wait_too_long_for_the_rest_of_their_item_end_the_stream() {
+    run(async {
+        tokio::time::pause();
+        let patience = Duration::from_secs(30);
+        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        // Bytes alone may wait.
+        foreign_send(&far, &bytes_of(b"", 0)[..1], &[]).unwrap();
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        tokio::time::advance(10 * patience).await;
+        foreign_send(&far, &bytes_of(b"", 0)[1..], &[]).unwrap();
+        settle().await;
+        assert!(near.next().await.unwrap().is_ok());
+
+        let pipes = send_pipes(&far, &bytes_of(b"late", 2)[..3], 2);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        tokio::time::advance(patience / 2).await;
+        assert!(now(near.next()).await.is_none());
+        // Another byte does not buy more time.
+        foreign_send(&far, &bytes_of(b"late", 2)[3..4], &[]).unwrap();
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        tokio::time::advance(patience).await;
+        ends_with(&mut near, CodecError::Overdue { waiting: 2 }, &pipes).await;
+    });
+}
+
+#[test]
+fn a_deadline_that_is_kept_is_over_with_its_item() {
+    run(async {
+        tokio::time::pause();
+        let patience = Duration::from_secs(30);
+        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let item = bytes_of(b"in time", 1);
+        for _ in 0..3 {
+            let _pipes = send_pipes(&far, &item[..6], 1);
+            settle().await;
+            assert!(now(near.next()).await.is_none());
+            tokio::time::advance(patience / 2).await;
+            foreign_send(&far, &item[6..], &[]).unwrap();
+            assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 1);
+            tokio::time::advance(patience).await;
+        }
+    });
+}
+
+#[test]
+fn without_a_deadline_a_runtime_without_timers_will_do() {
+    guarded(|| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_io().build().unwrap().block_on(async {
+            let (mut near, mut far) = pair();
+            near.send(text("no clock", 1)).await.unwrap();
+            assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 1);
+        });
+    });
+}
+
+#[test]
+fn a_megabyte_arrives_as_one_item() {
+    run(async {
+        let (mut near, mut far) = pair();
+        let data: Bytes = (0..1 << 20).map(|n: u32| (n % 251) as u8).collect::<Vec<_>>().into();
+        let item = text(data.clone(), 2);
+        let expected = identities(&item.fds);
+        let (sent, received) = tokio::join!(near.send(item), far.next());
+        sent.unwrap();
+        let item = received.unwrap().unwrap();
+        assert!(item.payload == data);
+        assert_eq!(identities(&item.fds), expected);
+    });
+}
+
+#[test]
+fn dropping_a_framed_stream_closes_all_that_waits() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let received = send_pipes(&far, &bytes_of(b"half", 2)[..6], 2);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        let (unsent, writer) = pipe_of_two();
+        near.feed(Text { payload: "unsent".into(), fds: vec![writer], cut: None }).await.unwrap();
+        assert!(!received.iter().any(is_abandoned) && !is_abandoned(&unsent));
+        drop(near);
+        assert!(received.iter().all(is_abandoned) && is_abandoned(&unsent));
+    });
+}
+
+#[test]
+fn waiting_for_an_item_that_is_dropped_loses_nothing() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let item = bytes_of(b"piece by piece", 1);
+        let _pipes = send_pipes(&far, &item[..1], 1);
+        for byte in &item[1..] {
+            settle().await;
+            assert!(now(near.next()).await.is_none());
+            foreign_send(&far, &[*byte], &[]).unwrap();
+        }
+        let item = near.next().await.unwrap().unwrap();
+        assert_eq!((&item.payload[..], item.fds.len()), (&b"piece by piece"[..], 1));
+    });
+}
+
+#[test]
+fn descriptors_of_the_stream_itself_never_become_those_of_an_item() {
+    run(async {
+        let (mut stream, far) = with_foreign::<DBUS_SCM_RIGHTS>();
+        let _pipes = send_pipes(&far, b"x", 2);
+        stream.read_exact(&mut [0; 1]).await.unwrap();
+        let older = identities(stream.read_queue());
+        stream.write_queue_mut().push_back(memfd());
+
+        let mut framed = Framed::new(stream, Texts);
+        let _pipes = send_pipes(&far, &bytes_of(b"own", 1), 1);
+        let item = framed.next().await.unwrap().unwrap();
+        assert!(!older.contains(&identity(&item.fds[0])));
+        assert_eq!(identities(framed.get_ref().read_queue()), older);
+        let error = framed.send(text("own", 1)).await.unwrap_err();
+        assert_eq!(fd_error(error.error), FdError::WriteQueueNotEmpty { queued: 1 });
+    });
+}
+
+#[test]
+fn by_fifo_a_cut_set_always_ends_the_stream_of_items() {
+    run(async {
+        let policy = ReadPolicy {
+            survive_truncation: true,
+            attribution: Attribution::Fifo,
+            ..ReadPolicy::default()
+        };
+        let (mut near, far) = receiver(policy);
+        let _pipes = send_pipes(&far, &bytes_of(b"three", 3), 3);
+        let full = FullTable::with_room_for(1);
+        let error = near.next().await.unwrap().unwrap_err();
+        drop(full);
+        let cause = Truncation::ProcessTableFull;
+        assert_eq!(fd_error(error), FdError::Truncated { received: 1, cause });
+    });
+}
+
+#[test]
+fn what_arrived_in_time_is_in_time_however_late_it_is_read() {
+    run(async {
+        tokio::time::pause();
+        let patience = Duration::from_secs(30);
+        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let item = bytes_of(b"in time", 1);
+        let _pipes = send_pipes(&far, &item[..6], 1);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        foreign_send(&far, &item[6..], &[]).unwrap();
+        settle().await;
+        tokio::time::advance(2 * patience).await;
+        assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 1);
+    });
+}
+
+#[test]
+fn a_deadline_wakes_who_waits_for_an_item() {
+    run(async {
+        tokio::time::pause();
+        let policy =
+            ReadPolicy { deadline: Some(Duration::from_secs(30)), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
+        // The clock goes on by itself when nobody has anything to do.
+        let begin = tokio::time::Instant::now();
+        ends_with(&mut near, CodecError::Overdue { waiting: 1 }, &pipes).await;
+        assert_eq!(begin.elapsed().as_secs(), 30);
+    });
+}
+
+#[test]
+fn by_fifo_what_waits_at_the_end_of_the_stream_is_unclaimed() {
+    run(async {
+        for unclaimed in [Unclaimed::Error, Unclaimed::Close] {
+            let policy =
+                ReadPolicy { unclaimed, attribution: Attribution::Fifo, ..ReadPolicy::default() };
+            let (mut near, far) = receiver(policy);
+            let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
+            drop(far);
+            drop(near.next().await.unwrap().unwrap());
+            if unclaimed == Unclaimed::Error {
+                ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
+            } else {
+                assert!(near.next().await.is_none());
+                assert!(pipes.iter().all(is_abandoned));
+                // They stay counted when the stream is over.
+                assert_eq!((near.unclaimed_fds(), near.waiting_fds()), (2, 0));
+            }
+        }
+    });
+}
