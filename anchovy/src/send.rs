@@ -44,6 +44,11 @@ impl Sender {
             return Poll::Ready(Ok(0));
         }
         self.limits.check(self.queue.len())?;
+        // The usual write has none, and need not go looking for them.
+        if self.queue.is_empty() {
+            let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
+            return Poll::Ready(traced(sent, 0));
+        }
         let sent = ready!(socket.poll_send(cx, slices, self.queue.iter().map(AsFd::as_fd)));
         Poll::Ready(self.written(sent))
     }

@@ -287,9 +287,11 @@ impl ReceivedFds<'_> {
         length: usize,
         count: usize,
     ) -> io::Result<impl ExactSizeIterator<Item = OwnedFd>> {
-        let arrived = self.available(length);
-        let truncated = self.truncation(length);
-        if arrived < count || (count > 0 && truncated.is_some()) {
+        if count == 0 {
+            return Ok(take(self.fds, 0));
+        }
+        let (arrived, truncated) = (self.available(length), self.truncation(length));
+        if arrived < count || truncated.is_some() {
             return Err(CodecError::Missing { declared: count, arrived, truncated }.into());
         }
         claim(self.sets.iter_mut().map(|set| &mut set.fds), count);

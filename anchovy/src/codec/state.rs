@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
-use super::attribution::Inbound;
+use super::attribution::{Inbound, take};
 use super::error::{CodecError, SendError};
 use super::plan::Outbound;
 use super::policy::{Attribution, ReadPolicy, WritePolicy};
@@ -135,7 +135,12 @@ impl ReadState {
         }
         let truncated = source.received.truncated;
         let now = self.policy.deadline.map(|_| Instant::now());
-        self.inbound.received(count, receiver.queue.drain(older..), truncated, now);
+        if older == 0 {
+            let fds = receiver.queue.len();
+            self.inbound.received(count, take(&mut receiver.queue, fds), truncated, now);
+        } else {
+            self.inbound.received(count, receiver.queue.drain(older..), truncated, now);
+        }
         self.fresh = true;
         Poll::Ready(Ok(()))
     }

@@ -13,7 +13,7 @@ use crate::Ours;
 use crate::work::{null, run, together};
 
 const LENGTH: usize = 64;
-const ITEMS: u32 = 40_000;
+const ITEMS: u32 = 10_000;
 
 /// 64 bytes, the last of which says how many descriptors.
 struct Items;
@@ -98,7 +98,7 @@ pub(crate) fn plain_framed() -> Duration {
 
 /// Items in flight at once; the descriptors go there and back.
 const BATCH: usize = 32;
-const BATCHES: u32 = 300;
+const BATCHES: u32 = 75;
 
 /// One `sendmsg` and one `recvmsg` for each item, by hand.
 pub(crate) fn with_fd_bare() -> Duration {

@@ -15,7 +15,7 @@ const MESSAGE: [u8; 64] = [7; 64];
 /// One end sends 64 bytes and `FDS` descriptors; the other sends the same back. Both read into
 /// 4 KiB, as whoever does not know what comes next.
 pub(crate) fn ping_pong<C: Contestant, const FDS: usize>() -> Duration {
-    let rounds = if FDS > 28 { 500 } else { 10_000 };
+    let rounds = if FDS > 28 { 100 } else { 2_500 };
     run(async {
         let (mut near, mut far) = C::pair();
         near.queue((0..FDS).map(|_| null()).collect());
@@ -48,7 +48,7 @@ pub(crate) fn ping_pong<C: Contestant, const FDS: usize>() -> Duration {
 
 /// One end writes 64 KiB at a time, the other reads as much at a time.
 pub(crate) fn stream_large<C: Contestant>() -> Duration {
-    const WRITES: u32 = 4_000;
+    const WRITES: u32 = 1_000;
     run(async {
         let (mut near, mut far) = C::pair();
         let write = async move {
@@ -69,7 +69,7 @@ pub(crate) fn stream_large<C: Contestant>() -> Duration {
 
 /// One end writes messages of 128 bytes, the other reads what there is into 8 KiB of spare room.
 pub(crate) fn stream_small<C: Contestant>() -> Duration {
-    const WRITES: u32 = 40_000;
+    const WRITES: u32 = 10_000;
     run(async {
         let (mut near, mut far) = C::pair();
         let write = async move {
@@ -109,7 +109,7 @@ pub(crate) fn send_borrowed() -> Duration {
 
 /// Only the sends are timed; what they fill is drained between batches.
 fn send_batches(send: impl AsyncFn(&mut Ours, &OwnedFd)) -> Duration {
-    const BATCHES: u32 = 400;
+    const BATCHES: u32 = 100;
     const BATCH: u32 = 50;
     run(async {
         let (mut near, mut far) = Ours::pair().expect("a pair");
