@@ -58,6 +58,7 @@ impl Receiver {
         Receiver { limits, ..Receiver::default() }
     }
 
+    #[inline]
     pub(crate) fn poll_receive(
         &mut self,
         socket: &Socket,

@@ -33,6 +33,7 @@ impl Sender {
     }
 
     /// Writes bytes; the queue leaves with the first of them.
+    #[inline]
     pub(crate) fn poll_write(
         &mut self,
         socket: &Socket,

@@ -90,6 +90,7 @@ impl Socket {
     /// the back of `queue`, when there is something to receive.
     ///
     /// What came is told in `arrival`, which comes in as its default.
+    #[inline]
     pub(crate) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
@@ -132,6 +133,7 @@ impl Socket {
         })
     }
 
+    #[inline]
     fn try_receive_with(
         &self,
         room: usize,
