@@ -396,3 +396,64 @@ fn by_fifo_what_waits_at_the_end_of_the_stream_is_unclaimed() {
         }
     });
 }
+
+#[test]
+fn cve_2014_3533_items_of_a_foreign_end_have_exactly_their_own_descriptors_however_it_splits_them()
+{
+    run(async {
+        let length = bytes_of(b"payload", 0).len();
+        for split in 1..length {
+            let (mut near, far) = receiver(ReadPolicy::default());
+            let mut expected = Vec::new();
+            for count in [3, 2, 1] {
+                let fds = memfds(count);
+                let set: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+                let item = bytes_of(b"payload", count as u8);
+                foreign_send(&far, &item[..split], &[&set]).unwrap();
+                foreign_send(&far, &item[split..], &[]).unwrap();
+                expected.push(identities(&fds));
+            }
+            for expected in expected {
+                let item = near.next().await.unwrap().unwrap();
+                assert_eq!(identities(&item.fds), expected, "split at {split}");
+            }
+        }
+    });
+}
+
+#[test]
+fn sets_that_share_a_send_of_a_foreign_end_are_attributed_when_one_read_covers_them() {
+    run(async {
+        let (plain, with) = (bytes_of(b"plain", 0), bytes_of(b"with", 1));
+        for (items, counts) in
+            [([&with, &plain], [1, 0]), ([&plain, &with], [0, 1]), ([&with, &with], [1, 1])]
+        {
+            let (mut near, far) = receiver(ReadPolicy::default());
+            let _pipes =
+                send_pipes(&far, &[&items[0][..], items[1]].concat(), counts[0] + counts[1]);
+            for count in counts {
+                assert_eq!(near.next().await.unwrap().unwrap().fds.len(), count);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_set_that_is_buried_behind_a_long_item_in_one_send_ends_the_stream() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let buried = [bytes_of(&[b'x'; 60_000], 0), bytes_of(b"buried", 1)].concat();
+        let pipes = send_pipes(&far, &buried, 1);
+        ends_with(&mut near, CodecError::Unclaimed { count: 1 }, &pipes).await;
+    });
+}
+
+#[test]
+fn descriptors_that_an_item_of_a_foreign_end_does_not_declare_are_not_shifted_to_the_next() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
+        foreign_send(&far, &bytes_of(b"two of none", 2), &[]).unwrap();
+        ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
+    });
+}
