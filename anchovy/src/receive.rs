@@ -157,6 +157,8 @@ impl Receiver {
         self.queue.truncate(self.queue.len() - fds);
         #[cfg(feature = "codec")]
         if let (FdError::Truncated { cause, .. }, true) = (error, self.survives_truncation) {
+            #[cfg(feature = "tracing")]
+            tracing::debug!(bytes, fds, %error, "received, but for a set that was cut");
             return Ok(Received { bytes, fds: 0, truncated: Some(cause) });
         }
         self.failed = Some(error);

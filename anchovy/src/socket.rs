@@ -178,7 +178,7 @@ impl Socket {
         let outcome = self.io.try_io(Interest::WRITABLE, || {
             sent = self.send(slices, fds)?;
             left = true;
-            // What found room makes an edge when the peer takes it, and not before is there more.
+            // There is no room for the rest until the peer takes something, which makes an edge.
             if sent < total(slices) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
         if left { Ok(sent) } else { outcome.map(|()| sent) }

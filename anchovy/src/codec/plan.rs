@@ -112,8 +112,10 @@ impl Outbound {
             self.tail.truncate(before);
             return Err(SendError { item: Some(item), error });
         }
+        // Bytes before it are those of other items, which would never leave.
+        assert!(self.tail.len() >= before, "an encoder only appends to the buffer");
         let payload = encoder.payload(&item);
-        let length = self.tail.len().saturating_sub(before) + payload.len();
+        let length = self.tail.len() - before + payload.len();
         if length == 0 && count > 0 {
             let error = io::Error::from(FdError::NoByteToRideOn { count });
             return Err(SendError { item: Some(item), error: error.into() });

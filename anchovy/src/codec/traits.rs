@@ -115,7 +115,8 @@ pub trait Encoder<Item> {
     /// What goes wrong; [`FdError`](crate::FdError) comes inside the `io::Error`.
     type Error: From<io::Error>;
 
-    /// Writes the item to the end of `bytes`.
+    /// Writes the item to the end of `bytes`. What is there already are items that wait to be sent;
+    /// an encoder that shortens the buffer makes `start_send` panic.
     ///
     /// # Errors
     ///

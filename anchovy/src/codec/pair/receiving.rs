@@ -288,3 +288,36 @@ fn an_item_of_an_absurd_length_claims_what_there_is() {
     assert_eq!(inbound.decode(&mut Absurd(1), &policy, false).unwrap(), Some(1));
     inbound.decode(&mut Absurd(usize::MAX), &policy, false).expect_err("it is unclaimed");
 }
+
+#[test]
+fn what_a_decoder_claims_and_does_not_keep_is_closed_and_not_the_next_items() {
+    /// Items of one byte that claim as many descriptors as it says, and keep the first.
+    struct Wasteful;
+
+    impl Decoder for Wasteful {
+        type Item = Option<OwnedFd>;
+        type Error = io::Error;
+
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            fds: &mut ReceivedFds<'_>,
+        ) -> io::Result<Option<Self::Item>> {
+            let Some(count) = bytes.first() else { return Ok(None) };
+            let kept = fds.take(1, usize::from(*count))?.next();
+            bytes.advance(1);
+            Ok(Some(kept))
+        }
+    }
+
+    let inode = |fd: &OwnedFd| rustix::fs::fstat(fd).expect("an open descriptor").st_ino;
+    let (policy, mut inbound) = (ReadPolicy::default(), Inbound::default());
+    for fds in [vec![memfd(), memfd(), memfd()], vec![memfd()]] {
+        let expected = inode(&fds[0]);
+        inbound.bytes.put_u8(fds.len() as u8);
+        inbound.received(1, fds.into_iter(), None, None);
+        let kept = inbound.decode(&mut Wasteful, &policy, false).unwrap().expect("an item");
+        assert_eq!(kept.as_ref().map(inode), Some(expected));
+        assert_eq!(inbound.waiting(), 0);
+    }
+}

@@ -3,6 +3,36 @@
 use super::*;
 
 #[test]
+#[should_panic(expected = "an encoder only appends")]
+fn an_encoder_that_takes_bytes_of_other_items_away_is_found_out() {
+    /// Leaves nothing of what was there.
+    struct Careless;
+
+    impl Encoder<Text> for Careless {
+        type Error = io::Error;
+
+        fn encode(&mut self, _: &Text, bytes: &mut BytesMut) -> io::Result<()> {
+            if bytes.is_empty() {
+                bytes.put_slice(b"first");
+            } else {
+                bytes.clear();
+            }
+            Ok(())
+        }
+
+        fn fds<'a>(&mut self, item: &'a mut Text) -> &'a mut Vec<OwnedFd> {
+            &mut item.fds
+        }
+    }
+
+    run(async {
+        let mut near = Framed::new(Dbus::pair().unwrap().0, Careless);
+        near.feed(text("", 0)).await.unwrap();
+        let _ = near.feed(text("", 0)).await;
+    });
+}
+
+#[test]
 fn an_item_with_more_descriptors_than_allowed_comes_back_whole() {
     run(async {
         let (mut near, mut far) = pair();
