@@ -1,0 +1,6 @@
+//! D-Bus over Unix sockets, for tokio: whole messages with exactly their descriptors.
+#![forbid(unsafe_code)]
+
+mod limits;
+
+pub use limits::{HandshakeLimits, INTEROPERABLE_FDS, Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};

@@ -1,0 +1,116 @@
+//! How much a peer may ask of us.
+
+use std::time::Duration;
+
+/// The most descriptors of one message that every peer accepts.
+///
+/// libdbus disconnects whoever sends it one more, on the way to dbus-daemon and from it
+/// (`DBUS_DEFAULT_MAX_MESSAGE_UNIX_FDS`); the specification names no number.
+pub const INTEROPERABLE_FDS: usize = 16;
+
+/// The longest message, in bytes: 2²⁷ (D-Bus Specification, "Message Format").
+pub const MAX_MESSAGE_BYTES: usize = 1 << 27;
+
+/// The longest array, and so the longest row of header fields, in bytes: 2²⁶ (D-Bus Specification,
+/// "Marshaling").
+pub const MAX_ARRAY_BYTES: usize = 1 << 26;
+
+/// What one connection may send and receive.
+///
+/// ```
+/// use anchovy_dbus::Limits;
+///
+/// // A service that takes many descriptors, but no large messages.
+/// let limits = Limits { max_received_fds: 64, max_message_bytes: 1 << 20, ..Limits::server() };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message, header and body, in bytes. At most [`MAX_MESSAGE_BYTES`], whatever is
+    /// said here.
+    pub max_message_bytes: usize,
+    /// The longest row of header fields, in bytes. At most [`MAX_ARRAY_BYTES`].
+    pub max_fields_bytes: usize,
+    /// The most descriptors in a message that is sent; at most 253, the kernel's own limit.
+    pub max_sent_fds: usize,
+    /// The most descriptors in one received set, and so in a message of a peer that sends its
+    /// descriptors together; at most 253.
+    pub max_received_fds: usize,
+    /// The most descriptors that may have arrived and wait for the rest of their message, with room
+    /// for another full set; at least twice [`max_received_fds`](Self::max_received_fds), whatever
+    /// is said here, since the read that completes a message may bring the set of the next one.
+    pub max_waiting_fds: usize,
+    /// How long descriptors may wait for the rest of their message.
+    pub fd_deadline: Option<Duration>,
+    /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
+    /// some have left.
+    pub max_buffered_bytes: usize,
+    /// Descriptors that may wait to be sent. With as many, no further message is taken before some
+    /// have left.
+    pub max_buffered_fds: usize,
+}
+
+impl Limits {
+    /// For who connects to a bus that it trusts: receives what the kernel carries at most, sends
+    /// what every peer accepts; descriptors wait for 150 seconds, as in dbus-daemon
+    /// (`pending_fd_timeout`).
+    pub fn client() -> Limits {
+        Limits {
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            max_fields_bytes: MAX_ARRAY_BYTES,
+            max_sent_fds: INTEROPERABLE_FDS,
+            max_received_fds: anchovy::DBUS_FD_LIMIT,
+            max_waiting_fds: 2 * anchovy::DBUS_FD_LIMIT,
+            fd_deadline: Some(Duration::from_secs(150)),
+            max_buffered_bytes: 64 << 10,
+            max_buffered_fds: 256,
+        }
+    }
+
+    /// For who is connected to: receives 16 descriptors a message, as dbus-daemon does, lets them
+    /// wait for 30 seconds, and has no more of them wait to be sent than one message can have.
+    pub fn server() -> Limits {
+        Limits {
+            max_received_fds: INTEROPERABLE_FDS,
+            max_waiting_fds: 2 * INTEROPERABLE_FDS,
+            fd_deadline: Some(Duration::from_secs(30)),
+            max_buffered_fds: INTEROPERABLE_FDS,
+            ..Limits::client()
+        }
+    }
+}
+
+/// What a handshake may cost.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use anchovy_dbus::HandshakeLimits;
+///
+/// let hasty = HandshakeLimits { deadline: Duration::from_secs(1), ..HandshakeLimits::default() };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandshakeLimits {
+    /// The longest line, with its end, in bytes. dbus-daemon and dbus-broker have the same.
+    pub max_line_bytes: usize,
+    /// All bytes of the peer's lines together.
+    pub max_bytes: usize,
+    /// Rejections: the server closes with the last of them. dbus-daemon has the same.
+    pub max_rejects: usize,
+    /// Errors: the server closes with the last of them.
+    pub max_errors: usize,
+    /// From the first step to the last. dbus-daemon has the same.
+    pub deadline: Duration,
+}
+
+impl Default for HandshakeLimits {
+    /// 16 KiB a line, 64 KiB in all, 6 rejections, 16 errors, 30 seconds.
+    fn default() -> HandshakeLimits {
+        HandshakeLimits {
+            max_line_bytes: 16 << 10,
+            max_bytes: 64 << 10,
+            max_rejects: 6,
+            max_errors: 16,
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
