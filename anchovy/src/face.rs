@@ -142,11 +142,7 @@ macro_rules! socket_face {
             /// # }
             /// ```
             pub fn set_fd_passing(&self, on: bool) -> std::io::Result<()> {
-                match crate::sys::set_fd_passing(std::os::fd::AsFd::as_fd(self), on) {
-                    // Without the option, it is always on.
-                    Err(error) if on && error.kind() == std::io::ErrorKind::Unsupported => Ok(()),
-                    outcome => outcome,
-                }
+                crate::set_fd_passing(self, on)
             }
 
             /// Takes the pending error of the socket (`SO_ERROR`).

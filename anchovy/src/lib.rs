@@ -76,6 +76,7 @@ mod builder;
 #[cfg(feature = "codec")]
 pub mod codec;
 mod error;
+mod passing;
 mod receive;
 mod send;
 mod socket;
@@ -86,6 +87,7 @@ mod sys;
 
 pub use builder::Builder;
 pub use error::{FdError, Truncation};
+pub use passing::set_fd_passing;
 pub use receive::Received;
 /// The ancillary space, in bytes, for a number of descriptors: what `S` of an
 /// [`AnchovyStream`] is. The same as [`rustix::cmsg_space!`].

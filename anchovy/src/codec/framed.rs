@@ -329,6 +329,20 @@ macro_rules! read_items {
                 self.read.inbound.closed()
             }
 
+            /// The next item, if it has arrived already; nothing is read.
+            ///
+            /// `None` says nothing of what a read would bring, or of an end of the stream of items.
+            ///
+            /// # Errors
+            ///
+            /// As those of the stream of items, which has ended then.
+            pub fn next_buffered(&mut self) -> Option<Result<C::Item, C::Error>>
+            where
+                C: Decoder,
+            {
+                self.read.next_buffered(&mut self.codec)
+            }
+
             /// The codec.
             pub fn codec(&self) -> &C {
                 &self.codec
@@ -365,6 +379,11 @@ macro_rules! write_items {
             /// Bytes of items that have not left.
             pub fn unsent_bytes(&self) -> usize {
                 self.write.outbound.len()
+            }
+
+            /// Descriptors of items that have not left.
+            pub fn unsent_fds(&self) -> usize {
+                self.write.outbound.unsent_fds()
             }
 
             /// Takes back the item that is next to leave, with its descriptors, if none of its

@@ -281,6 +281,11 @@ impl Outbound {
         (self.end - self.position) as usize
     }
 
+    /// Descriptors that have not left.
+    pub(crate) fn unsent_fds(&self) -> usize {
+        self.fds.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.end == self.position
     }

@@ -73,11 +73,31 @@ impl ReadState {
         }
         let outcome = ready!(self.poll_next(decoder, socket, receiver, cx));
         if !matches!(outcome, Ok(Some(_))) {
-            self.phase = Phase::Over;
-            self.inbound.clear();
-            self.sleep = None;
+            self.end();
         }
         Poll::Ready(outcome.transpose())
+    }
+
+    /// What waits, and no read.
+    pub(crate) fn next_buffered<D: Decoder>(
+        &mut self,
+        decoder: &mut D,
+    ) -> Option<Result<D::Item, D::Error>> {
+        if self.phase != Phase::Open || !self.fresh {
+            return None;
+        }
+        let outcome = self.inbound.decode(decoder, &self.policy, false);
+        match &outcome {
+            Ok(item) => self.fresh = item.is_some(),
+            Err(_) => self.end(),
+        }
+        outcome.transpose()
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::Over;
+        self.inbound.clear();
+        self.sleep = None;
     }
 
     fn poll_next<D: Decoder>(

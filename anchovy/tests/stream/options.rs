@@ -242,3 +242,26 @@ fn a_kernel_without_pidfds_of_peers_says_so() {
         assert!(near.peer_cred().is_ok());
     });
 }
+
+#[test]
+fn a_listener_that_refuses_descriptors_makes_connections_that_do() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.0.join("socket");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        if let Err(error) = anchovy::set_fd_passing(&listener, false) {
+            assert!(!kernel_is_at_least(6, 16), "{error}");
+            return;
+        }
+        let mut client = Dbus::connect(&path).await.unwrap();
+        let refused = client.send_with_fds(b"here", &memfds(1)).await.unwrap_err();
+        assert_eq!(fd_error(refused), FdError::RefusedByPeer { count: 1 });
+
+        let (server, _) = listener.accept().await.unwrap();
+        let mut server = Dbus::new(server).unwrap();
+        assert!(!server.fd_passing().unwrap());
+        server.set_fd_passing(true).unwrap();
+        client.send_with_fds(b"here", &memfds(1)).await.unwrap();
+        assert_eq!(server.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+    });
+}

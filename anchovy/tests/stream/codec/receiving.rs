@@ -457,3 +457,41 @@ fn descriptors_that_an_item_of_a_foreign_end_does_not_declare_are_not_shifted_to
         ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
     });
 }
+
+#[test]
+fn what_has_arrived_is_taken_without_a_read() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        foreign_send(&far, &[bytes_of(b"first", 0), bytes_of(b"second", 0)].concat(), &[]).unwrap();
+        assert!(near.next_buffered().is_none(), "nothing has been read");
+        assert_eq!(&near.next().await.unwrap().unwrap().payload[..], b"first");
+
+        foreign_send(&far, &bytes_of(b"third", 0), &[]).unwrap();
+        settle().await;
+        assert_eq!(&near.next_buffered().unwrap().unwrap().payload[..], b"second");
+        assert!(near.next_buffered().is_none(), "the third is not read yet");
+        assert_eq!(&near.next().await.unwrap().unwrap().payload[..], b"third");
+        drop(far);
+        assert!(near.next().await.is_none());
+        assert!(near.next_buffered().is_none());
+    });
+}
+
+#[test]
+fn an_error_in_what_has_arrived_ends_the_stream_and_closes() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let (reader, writer) = pipe();
+        let both = [bytes_of(b"plain", 0), bytes_of(b"declares two", 2)].concat();
+        foreign_send(&far, &both, &[&[writer.as_fd()]]).unwrap();
+        drop(writer);
+        assert_eq!(&near.next().await.unwrap().unwrap().payload[..], b"plain");
+        assert!(!is_abandoned(&reader));
+
+        let error = near.next_buffered().unwrap().unwrap_err();
+        let missing = CodecError::Missing { declared: 2, arrived: 1, truncated: None };
+        assert_eq!(CodecError::of(&error), Some(missing));
+        assert!(is_abandoned(&reader));
+        assert!(near.next_buffered().is_none() && near.next().await.is_none());
+    });
+}

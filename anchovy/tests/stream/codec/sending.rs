@@ -173,6 +173,7 @@ fn an_item_that_the_peer_does_not_take_is_taken_back_and_the_others_go_on() {
             let expected = identities(&item.fds);
             near.feed(item).await.unwrap();
             near.feed(text("behind", 0)).await.unwrap();
+            assert_eq!(near.unsent_fds(), 2);
 
             for _ in 0..2 {
                 let error = SinkExt::<Text>::flush(&mut near).await.unwrap_err();
@@ -182,6 +183,7 @@ fn an_item_that_the_peer_does_not_take_is_taken_back_and_the_others_go_on() {
             let refused = near.take_refused().expect("none of it left");
             assert_eq!(refused.bytes, bytes_of(b"refused", 2));
             assert_eq!(identities(&refused.fds), expected);
+            assert_eq!(near.unsent_fds(), 0);
             SinkExt::<Text>::flush(&mut near).await.unwrap();
             drop(near);
 
