@@ -2,5 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod limits;
+mod message;
 
 pub use limits::{HandshakeLimits, INTEROPERABLE_FDS, Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
+pub use message::{
+    ByteOrder, FieldError, Flags, Header, HeaderField, Message, MessageBuilder, MessageError,
+    MessageType, Refused, SignatureError,
+};

@@ -1,0 +1,291 @@
+//! Making a message. The header is written once, and then read by the same eyes that read a peer's:
+//! what they would refuse of a peer is not sent to one.
+
+use std::num::NonZeroU32;
+use std::os::fd::OwnedFd;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::Message;
+use super::error::{FieldError, MessageError, Refused};
+use super::field::HeaderField;
+use super::fields::Fields;
+use super::frame::{FIXED_BYTES, Frame, VERSION};
+use super::kinds::{ByteOrder, Flags, MessageType};
+use super::signature::SignatureError;
+use crate::limits::Limits;
+
+/// A [`Message`] in the making.
+///
+/// ```
+/// use anchovy_dbus::{Flags, Message};
+///
+/// let call = Message::method_call("/org/example", "Forget")
+///     .destination("org.example.Service")
+///     .interface("org.example.Memory")
+///     .flags(Flags::NO_REPLY_EXPECTED)
+///     .body("u", 7_u32.to_ne_bytes().to_vec())
+///     .build()?;
+/// # Ok::<(), anchovy_dbus::Refused>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing before it is told to build"]
+pub struct MessageBuilder<'a> {
+    byte_order: ByteOrder,
+    message_type: MessageType,
+    flags: Flags,
+    serial: Option<NonZeroU32>,
+    path: Option<&'a str>,
+    interface: Option<&'a str>,
+    member: Option<&'a str>,
+    error_name: Option<&'a str>,
+    destination: Option<&'a str>,
+    sender: Option<&'a str>,
+    reply_serial: Option<NonZeroU32>,
+    signature: &'a str,
+    body: Bytes,
+    fds: Vec<OwnedFd>,
+}
+
+impl<'a> MessageBuilder<'a> {
+    pub(super) fn new(message_type: MessageType) -> MessageBuilder<'a> {
+        MessageBuilder {
+            byte_order: ByteOrder::NATIVE,
+            message_type,
+            flags: Flags::NONE,
+            serial: None,
+            path: None,
+            interface: None,
+            member: None,
+            error_name: None,
+            destination: None,
+            sender: None,
+            reply_serial: None,
+            signature: "",
+            body: Bytes::new(),
+            fds: Vec::new(),
+        }
+    }
+
+    /// All that this message has, but for its descriptors.
+    pub(super) fn like(message: &'a Message) -> MessageBuilder<'a> {
+        let header = message.header();
+        MessageBuilder {
+            byte_order: header.byte_order(),
+            message_type: header.message_type(),
+            flags: header.flags(),
+            serial: header.serial(),
+            path: header.path(),
+            interface: header.interface(),
+            member: header.member(),
+            error_name: header.error_name(),
+            destination: header.destination(),
+            sender: header.sender(),
+            reply_serial: header.reply_serial(),
+            signature: header.signature(),
+            body: message.body.clone(),
+            fds: Vec::new(),
+        }
+    }
+
+    /// The order of the bytes in all numbers, those of the body too: by default that of this
+    /// machine.
+    pub fn byte_order(mut self, byte_order: ByteOrder) -> Self {
+        self.byte_order = byte_order;
+        self
+    }
+
+    /// What the message asks for: by default nothing.
+    pub fn flags(mut self, flags: Flags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// The serial, where it is not for the connection to choose.
+    pub fn serial(mut self, serial: NonZeroU32) -> Self {
+        self.serial = Some(serial);
+        self
+    }
+
+    /// The object that is called, or that sends the signal.
+    pub fn path(mut self, path: &'a str) -> Self {
+        self.path = Some(path);
+        self
+    }
+
+    /// The interface that the method or the signal is of.
+    pub fn interface(mut self, interface: &'a str) -> Self {
+        self.interface = Some(interface);
+        self
+    }
+
+    /// The method or the signal.
+    pub fn member(mut self, member: &'a str) -> Self {
+        self.member = Some(member);
+        self
+    }
+
+    /// The error.
+    pub fn error_name(mut self, error_name: &'a str) -> Self {
+        self.error_name = Some(error_name);
+        self
+    }
+
+    /// The connection that the message is for.
+    pub fn destination(mut self, destination: &'a str) -> Self {
+        self.destination = Some(destination);
+        self
+    }
+
+    /// The connection that the message is from. On a bus, only the bus says that.
+    pub fn sender(mut self, sender: &'a str) -> Self {
+        self.sender = Some(sender);
+        self
+    }
+
+    /// The serial of the message that this one answers.
+    pub fn reply_serial(mut self, reply_serial: NonZeroU32) -> Self {
+        self.reply_serial = Some(reply_serial);
+        self
+    }
+
+    /// The body: its types, and its bytes in the byte order of the message.
+    ///
+    /// The signature has to be valid. Whether the bytes are what it says, nobody looks.
+    pub fn body(mut self, signature: &'a str, body: impl Into<Bytes>) -> Self {
+        self.signature = signature;
+        self.body = body.into();
+        self
+    }
+
+    /// The descriptors; the body refers to them by their place in this order.
+    ///
+    /// `UNIX_FDS` is set to their number. How many a message may have is a matter of the connection
+    /// ([`Limits::max_sent_fds`]).
+    pub fn fds(mut self, fds: Vec<OwnedFd>) -> Self {
+        self.fds = fds;
+        self
+    }
+
+    /// Makes the message.
+    ///
+    /// # Errors
+    ///
+    /// Whatever would be wrong with the message if a peer sent it, apart from a serial that is not
+    /// there yet; the descriptors are handed back.
+    pub fn build(self) -> Result<Message, Refused> {
+        let made = self.head().and_then(|head| Ok((Fields::read(&head)?, head)));
+        let (fields, head) = match made {
+            Ok(made) => made,
+            Err(error) => return Err(Refused { error, fds: self.fds }),
+        };
+        Ok(Message {
+            head,
+            body: self.body,
+            fields,
+            serial: self.serial,
+            fds: self.fds,
+            truncation: None,
+        })
+    }
+
+    /// Writes the header, with no serial.
+    fn head(&self) -> Result<Bytes, MessageError> {
+        // Before anything is written: nothing is made that is too long to be sent.
+        let frame = Frame::new(self.fields_length(), self.body.len() as u64, &Limits::client())?;
+        let mut head = BytesMut::with_capacity(frame.head_length);
+        head.put_slice(&[
+            self.byte_order.byte(),
+            self.message_type.code(),
+            self.flags.bits(),
+            VERSION,
+        ]);
+        self.put_number(&mut head, frame.body_length as u32);
+        self.put_number(&mut head, 0);
+        self.put_number(&mut head, self.fields_length() as u32);
+        for (field, text) in self.texts() {
+            self.put_text(&mut head, field, text);
+        }
+        for (field, number) in self.numbers() {
+            put_start(&mut head, field);
+            self.put_number(&mut head, number);
+        }
+        if !self.signature.is_empty() {
+            put_start(&mut head, HeaderField::Signature);
+            let length = u8::try_from(self.signature.len()).map_err(|_| MessageError::Field {
+                field: HeaderField::Signature,
+                error: FieldError::Signature(SignatureError::TooLong),
+            })?;
+            head.put_u8(length);
+            head.put_slice(self.signature.as_bytes());
+            head.put_u8(0);
+        }
+        pad(&mut head);
+        Ok(head.freeze())
+    }
+
+    /// The fields that are texts, in the order in which they are written.
+    fn texts(&self) -> impl Iterator<Item = (HeaderField, &'a str)> + use<'a> {
+        let texts = [
+            (HeaderField::Path, self.path),
+            (HeaderField::Interface, self.interface),
+            (HeaderField::Member, self.member),
+            (HeaderField::ErrorName, self.error_name),
+            (HeaderField::Destination, self.destination),
+            (HeaderField::Sender, self.sender),
+        ];
+        texts.into_iter().filter_map(|(field, text)| Some((field, text?)))
+    }
+
+    /// The fields that are numbers, which come after the texts.
+    fn numbers(&self) -> impl Iterator<Item = (HeaderField, u32)> + use<'a> {
+        let fds = Some(self.fds.len() as u32).filter(|count| *count > 0);
+        let reply_serial = self.reply_serial.map(NonZeroU32::get);
+        let numbers = [(HeaderField::ReplySerial, reply_serial), (HeaderField::UnixFds, fds)];
+        numbers.into_iter().filter_map(|(field, number)| Some((field, number?)))
+    }
+
+    /// How long the row of fields will be; only between fields is there padding.
+    fn fields_length(&self) -> u64 {
+        let mut length = 0_u64;
+        let mut add = |bytes: u64| length = length.next_multiple_of(8) + bytes;
+        self.texts().for_each(|(_, text)| add(TEXT_BYTES + text.len() as u64));
+        self.numbers().for_each(|_| add(NUMBER_BYTES));
+        if !self.signature.is_empty() {
+            add(SIGNATURE_BYTES + self.signature.len() as u64);
+        }
+        length
+    }
+
+    fn put_text(&self, head: &mut BytesMut, field: HeaderField, text: &str) {
+        put_start(head, field);
+        self.put_number(head, text.len() as u32);
+        head.put_slice(text.as_bytes());
+        head.put_u8(0);
+    }
+
+    fn put_number(&self, head: &mut BytesMut, number: u32) {
+        head.put_slice(&self.byte_order.write(number));
+    }
+}
+
+/// The code of a field, and the signature of its type: a length, one code and a byte 0. They are
+/// four, so a number that follows needs no padding.
+const START_BYTES: u64 = 4;
+
+/// Besides the text itself: its length, and a byte 0.
+const TEXT_BYTES: u64 = START_BYTES + 4 + 1;
+const NUMBER_BYTES: u64 = START_BYTES + 4;
+/// Besides the signature itself: its length, and a byte 0.
+const SIGNATURE_BYTES: u64 = START_BYTES + 1 + 1;
+
+fn put_start(head: &mut BytesMut, field: HeaderField) {
+    pad(head);
+    let type_code = field.type_code().unwrap_or_default();
+    head.put_slice(&[field.code(), 1, type_code, 0]);
+}
+
+fn pad(head: &mut BytesMut) {
+    debug_assert!(head.len() >= FIXED_BYTES);
+    head.put_bytes(0, head.len().next_multiple_of(8) - head.len());
+}

@@ -1,0 +1,118 @@
+//! The fields of a header: what they are called, of which type they are, and which a message has to
+//! have (D-Bus Specification, "Header Fields").
+
+use std::fmt;
+
+use super::kinds::MessageType;
+
+/// A field of a header.
+///
+/// ```
+/// use anchovy_dbus::{HeaderField, Message, MessageError, MessageType};
+///
+/// let refused = Message::builder(MessageType::MethodCall).path("/").build().unwrap_err();
+/// let missing = MessageError::FieldMissing {
+///     field: HeaderField::Member,
+///     message_type: MessageType::MethodCall,
+/// };
+/// assert_eq!(refused.error, missing);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeaderField {
+    /// `PATH`: the object that is called, or that sends the signal.
+    Path,
+    /// `INTERFACE`: the interface that the method or the signal is of.
+    Interface,
+    /// `MEMBER`: the method or the signal.
+    Member,
+    /// `ERROR_NAME`: the error.
+    ErrorName,
+    /// `REPLY_SERIAL`: the serial of the message that this one answers.
+    ReplySerial,
+    /// `DESTINATION`: the connection that the message is for.
+    Destination,
+    /// `SENDER`: the connection that the message is from.
+    Sender,
+    /// `SIGNATURE`: the types of the body.
+    Signature,
+    /// `UNIX_FDS`: how many descriptors come with the message.
+    UnixFds,
+    /// A field that a later specification may define, with its code. Such fields are ignored.
+    Unknown(u8),
+}
+
+impl HeaderField {
+    /// The field with this code; 0 is the code of none.
+    pub(super) fn from_code(code: u8) -> Option<HeaderField> {
+        Some(match code {
+            0 => return None,
+            1 => HeaderField::Path,
+            2 => HeaderField::Interface,
+            3 => HeaderField::Member,
+            4 => HeaderField::ErrorName,
+            5 => HeaderField::ReplySerial,
+            6 => HeaderField::Destination,
+            7 => HeaderField::Sender,
+            8 => HeaderField::Signature,
+            9 => HeaderField::UnixFds,
+            unknown => HeaderField::Unknown(unknown),
+        })
+    }
+
+    /// The code of the field.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            HeaderField::Path => 1,
+            HeaderField::Interface => 2,
+            HeaderField::Member => 3,
+            HeaderField::ErrorName => 4,
+            HeaderField::ReplySerial => 5,
+            HeaderField::Destination => 6,
+            HeaderField::Sender => 7,
+            HeaderField::Signature => 8,
+            HeaderField::UnixFds => 9,
+            HeaderField::Unknown(code) => code,
+        }
+    }
+
+    /// The code of its type, if it is known.
+    pub(super) fn type_code(self) -> Option<u8> {
+        match self {
+            HeaderField::Path => Some(b'o'),
+            HeaderField::Signature => Some(b'g'),
+            HeaderField::ReplySerial | HeaderField::UnixFds => Some(b'u'),
+            HeaderField::Unknown(_) => None,
+            _ => Some(b's'),
+        }
+    }
+
+    /// What a message of this type has to have.
+    pub(super) fn required(message_type: MessageType) -> &'static [HeaderField] {
+        match message_type {
+            MessageType::MethodCall => &[HeaderField::Path, HeaderField::Member],
+            MessageType::MethodReturn => &[HeaderField::ReplySerial],
+            MessageType::Error => &[HeaderField::ErrorName, HeaderField::ReplySerial],
+            MessageType::Signal => {
+                &[HeaderField::Path, HeaderField::Interface, HeaderField::Member]
+            }
+            MessageType::Unknown(_) => &[],
+        }
+    }
+}
+
+impl fmt::Display for HeaderField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeaderField::Path => "PATH",
+            HeaderField::Interface => "INTERFACE",
+            HeaderField::Member => "MEMBER",
+            HeaderField::ErrorName => "ERROR_NAME",
+            HeaderField::ReplySerial => "REPLY_SERIAL",
+            HeaderField::Destination => "DESTINATION",
+            HeaderField::Sender => "SENDER",
+            HeaderField::Signature => "SIGNATURE",
+            HeaderField::UnixFds => "UNIX_FDS",
+            HeaderField::Unknown(code) => return write!(f, "with the unknown code {code}"),
+        })
+    }
+}

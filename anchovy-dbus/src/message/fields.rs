@@ -1,0 +1,148 @@
+//! The row of header fields, read once: all that a header has to keep is looked at here, and what
+//! stays are the places of the texts, so that asking for one costs nothing (D-Bus Specification,
+//! "Header Fields").
+
+use std::num::NonZeroU32;
+
+use super::error::{FieldError, MessageError};
+use super::field::HeaderField;
+use super::frame::{FIXED_BYTES, number};
+use super::kinds::{ByteOrder, MessageType};
+use super::names;
+use super::reader::{Reader, Span};
+use super::value;
+
+/// What must not leave a process ("Header Fields"): dbus-daemon disconnects who sends it.
+const LOCAL_PATH: &[u8] = b"/org/freedesktop/DBus/Local";
+const LOCAL_INTERFACE: &[u8] = b"org.freedesktop.DBus.Local";
+
+/// What a header says, as places in it.
+///
+/// No text but the signature can be empty, so an empty place is one that is not there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fields {
+    pub(super) path: Span,
+    pub(super) interface: Span,
+    pub(super) member: Span,
+    pub(super) error_name: Span,
+    pub(super) destination: Span,
+    pub(super) sender: Span,
+    pub(super) signature: Span,
+    pub(super) reply_serial: Option<NonZeroU32>,
+    pub(super) unix_fds: u32,
+    /// A bit for each known field that is there, by its code.
+    present: u16,
+}
+
+impl Fields {
+    /// Reads a whole header: everything in it is as the specification says, but for its version and
+    /// its serial, which a frame looks at.
+    pub(super) fn read(head: &[u8]) -> Result<Fields, MessageError> {
+        let start = |_| MessageError::Length { declared: FIXED_BYTES, length: head.len() };
+        let &[order, message_type, ..] =
+            head.first_chunk::<FIXED_BYTES>().ok_or(()).map_err(start)?;
+        let order = ByteOrder::from_byte(order).ok_or(MessageError::ByteOrder(order))?;
+        let number = |at| number(head, at, order).ok_or(()).map_err(start);
+        let (body_length, length) = (number(4)?, number(12)?);
+        let message_type = match message_type {
+            0 => return Err(MessageError::NoType),
+            code => MessageType::from_code(code),
+        };
+
+        let end = FIXED_BYTES.saturating_add(length as usize);
+        let (row, padding) = head.split_at_checked(end).ok_or(MessageError::FieldsEndEarly)?;
+        let mut fields = Fields::default();
+        let mut reader = Reader::new(row, FIXED_BYTES, order);
+        while !reader.is_at_end() {
+            fields.read_one(&mut reader)?;
+        }
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(MessageError::Padding);
+        }
+
+        let required = HeaderField::required(message_type);
+        if let Some(&field) = required.iter().find(|field| !fields.has(**field)) {
+            return Err(MessageError::FieldMissing { field, message_type });
+        }
+        match (fields.signature.of(head).is_empty(), body_length == 0) {
+            (true, false) => Err(MessageError::BodyWithoutSignature),
+            (false, true) => Err(MessageError::SignatureWithoutBody),
+            _ => Ok(fields),
+        }
+    }
+
+    fn read_one(&mut self, reader: &mut Reader<'_>) -> Result<(), MessageError> {
+        // Between fields there is nothing of which a field could be named.
+        let code = reader.align(8).and_then(|()| reader.byte()).map_err(|error| match error {
+            FieldError::Padding => MessageError::Padding,
+            _ => MessageError::FieldsEndEarly,
+        })?;
+        let field = HeaderField::from_code(code).ok_or(MessageError::NoFieldCode)?;
+        if self.has(field) {
+            return Err(MessageError::FieldTwice(field));
+        }
+        self.read_value(field, reader).map_err(|error| MessageError::Field { field, error })?;
+        self.present |= bit(field);
+        Ok(())
+    }
+
+    fn read_value(
+        &mut self,
+        field: HeaderField,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), FieldError> {
+        let Some(expected) = field.type_code() else { return value::skip_field(reader) };
+        if reader.signature_codes()?.0 != [expected] {
+            return Err(FieldError::Type);
+        }
+        match field {
+            HeaderField::Path => {
+                let (path, span) = reader.object_path()?;
+                if path == LOCAL_PATH {
+                    return Err(FieldError::Reserved);
+                }
+                self.path = span;
+            }
+            HeaderField::Interface => {
+                let (interface, span) = name(reader, names::is_interface)?;
+                if interface == LOCAL_INTERFACE {
+                    return Err(FieldError::Reserved);
+                }
+                self.interface = span;
+            }
+            HeaderField::Member => self.member = name(reader, names::is_member)?.1,
+            HeaderField::ErrorName => self.error_name = name(reader, names::is_interface)?.1,
+            HeaderField::Destination => self.destination = name(reader, names::is_bus_name)?.1,
+            HeaderField::Sender => self.sender = name(reader, names::is_bus_name)?.1,
+            HeaderField::Signature => self.signature = reader.signature()?.1,
+            HeaderField::ReplySerial => {
+                let serial = NonZeroU32::new(reader.number()?);
+                self.reply_serial = Some(serial.ok_or(FieldError::NoSerial)?);
+            }
+            HeaderField::UnixFds => self.unix_fds = reader.number()?,
+            HeaderField::Unknown(_) => {}
+        }
+        Ok(())
+    }
+
+    fn has(&self, field: HeaderField) -> bool {
+        self.present & bit(field) != 0
+    }
+}
+
+/// The bit of a known field; fields that are not known have none, and may be there twice.
+fn bit(field: HeaderField) -> u16 {
+    match field {
+        HeaderField::Unknown(_) => 0,
+        known => 1 << known.code(),
+    }
+}
+
+/// A name that is valid, and therefore ASCII.
+fn name<'a>(
+    reader: &mut Reader<'a>,
+    is_valid: fn(&[u8]) -> bool,
+) -> Result<(&'a [u8], Span), FieldError> {
+    let (name, span) = reader.text()?;
+    if is_valid(name) { Ok((name, span)) } else { Err(FieldError::Name) }
+}

@@ -1,0 +1,154 @@
+//! Which names are valid. Names choose where a message goes and what a policy says of it, so one
+//! that two programs read differently is a hole; all of them are plain ASCII (D-Bus Specification,
+//! "Valid Names" and "Valid Object Paths").
+
+/// The longest name of any kind but a path, in bytes ("Valid Names").
+const MAX_NAME_BYTES: usize = 255;
+
+/// Is it the name of an interface, or of an error, for which the same rules hold?
+///
+/// Two or more elements, with points between them, none of which begins with a digit.
+pub(super) fn is_interface(name: &[u8]) -> bool {
+    name.len() <= MAX_NAME_BYTES && has_elements(name, is_word)
+}
+
+/// Is it the name of a method or a signal? One element, which does not begin with a digit.
+pub(super) fn is_member(name: &[u8]) -> bool {
+    name.len() <= MAX_NAME_BYTES && is_word(name)
+}
+
+/// Is it the name of a connection, its own (`:1.7`) or one that it owns (`org.example.Service`)?
+///
+/// Only in the former may elements begin with a digit; in both they may have hyphens.
+pub(super) fn is_bus_name(name: &[u8]) -> bool {
+    let valid = match name.strip_prefix(b":") {
+        Some(unique) => has_elements(unique, |element| {
+            !element.is_empty() && element.iter().copied().all(is_bus_name_byte)
+        }),
+        None => has_elements(name, |element| {
+            starts_well(element) && element.iter().copied().all(is_bus_name_byte)
+        }),
+    };
+    name.len() <= MAX_NAME_BYTES && valid
+}
+
+/// Is it the path of an object: the root, or elements with a slash before each?
+///
+/// Paths may be as long as a text may.
+pub(super) fn is_object_path(path: &[u8]) -> bool {
+    match path.strip_prefix(b"/") {
+        Some(b"") => true,
+        Some(elements) => elements
+            .split(|byte| *byte == b'/')
+            .all(|element| !element.is_empty() && element.iter().copied().all(is_word_byte)),
+        None => false,
+    }
+}
+
+/// Are there two elements or more, with points between them, and is each as it should be?
+fn has_elements(name: &[u8], is_element: impl Fn(&[u8]) -> bool) -> bool {
+    name.contains(&b'.') && name.split(|byte| *byte == b'.').all(is_element)
+}
+
+fn is_word(element: &[u8]) -> bool {
+    starts_well(element) && element.iter().copied().all(is_word_byte)
+}
+
+fn starts_well(element: &[u8]) -> bool {
+    element.first().is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn is_bus_name_byte(byte: u8) -> bool {
+    is_word_byte(byte) || byte == b'-'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn all(is_valid: fn(&[u8]) -> bool, valid: bool, names: &[&str]) {
+        for name in names {
+            assert_eq!(is_valid(name.as_bytes()), valid, "{name:?}");
+        }
+    }
+
+    /// A name of so many bytes with one point.
+    fn long(length: usize) -> String {
+        format!("a.{}", "b".repeat(length - 2))
+    }
+
+    #[test]
+    fn an_interface_has_two_elements_or_more() {
+        all(is_interface, true, &["a.b", "org.freedesktop.DBus", "_._", "a1.B2"]);
+        all(is_interface, false, &["", "a", ".", "a.", ".a", "a..b", ".a.b", "a.b."]);
+    }
+
+    #[test]
+    fn an_element_of_an_interface_has_letters_digits_and_underscores() {
+        all(is_interface, false, &["a.b-c", "a.b c", "a/b.c", "a.ä", "a.b\0", ":a.b"]);
+    }
+
+    #[test]
+    fn no_element_of_an_interface_begins_with_a_digit() {
+        all(is_interface, false, &["1a.b", "a.1b"]);
+    }
+
+    #[test]
+    fn an_interface_has_255_bytes_at_most() {
+        assert!(is_interface(long(255).as_bytes()));
+        assert!(!is_interface(long(256).as_bytes()));
+    }
+
+    #[test]
+    fn a_member_is_one_element() {
+        all(is_member, true, &["Hello", "_", "a1", "Z"]);
+        all(is_member, false, &["", "a.b", "1a", "a-b", "a b", "ä", "a\0"]);
+    }
+
+    #[test]
+    fn a_member_has_255_bytes_at_most() {
+        assert!(is_member(&[b'a'; 255]));
+        assert!(!is_member(&[b'a'; 256]));
+    }
+
+    #[test]
+    fn a_unique_name_may_begin_elements_with_digits() {
+        all(is_bus_name, true, &[":1.0", ":a.b", ":1.2.3-4"]);
+        all(is_bus_name, false, &[":", ":1", ":.1", ":1.", ":1..2", "::1.2", ":1.2 ", ":1.2/3"]);
+    }
+
+    #[test]
+    fn a_well_known_name_may_have_hyphens_but_no_digits_first() {
+        all(is_bus_name, true, &["org.freedesktop.DBus", "a-b.c", "-a.b", "_7.zip"]);
+        all(is_bus_name, false, &["", "a", ".a.b", "a.b.", "a..b", "1.0", "a.1b", "a.b:c", "ä.b"]);
+    }
+
+    #[test]
+    fn a_bus_name_has_255_bytes_at_most() {
+        assert!(is_bus_name(long(255).as_bytes()));
+        assert!(!is_bus_name(long(256).as_bytes()));
+        assert!(is_bus_name(format!(":{}", long(254)).as_bytes()));
+        assert!(!is_bus_name(format!(":{}", long(255)).as_bytes()));
+    }
+
+    #[test]
+    fn a_path_is_the_root_or_elements_after_slashes() {
+        all(is_object_path, true, &["/", "/a", "/1", "/_/a/0", "/org/freedesktop/DBus"]);
+        all(is_object_path, false, &["", "a", "a/b", "//", "/a/", "/a//b", "/a/b/"]);
+    }
+
+    #[test]
+    fn an_element_of_a_path_has_letters_digits_and_underscores() {
+        all(is_object_path, false, &["/a-b", "/a.b", "/a b", "/ä", "/a\0", "/a:b"]);
+    }
+
+    #[test]
+    fn a_path_may_be_longer_than_a_name() {
+        assert!(is_object_path(format!("/{}", "a".repeat(300)).as_bytes()));
+    }
+}
