@@ -80,7 +80,7 @@ fn outside_of_a_runtime_there_is_no_stream() {
 fn connecting_reaches_a_path_and_an_abstract_name() {
     run(async {
         let directory = Directory::new();
-        let path = directory.0.join("socket");
+        let path = directory.join("socket");
         let name = format!("\0anchovy {}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
         let listeners =
@@ -103,10 +103,10 @@ fn connecting_reaches_a_path_and_an_abstract_name() {
 fn connecting_to_nothing_is_an_error() {
     run(async {
         let directory = Directory::new();
-        let error = Dbus::connect(directory.0.join("nobody")).await.unwrap_err();
+        let error = Dbus::connect(directory.join("nobody")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        drop(UnixListener::bind(directory.0.join("closed")).unwrap());
-        let error = Dbus::connect(directory.0.join("closed")).await.unwrap_err();
+        drop(UnixListener::bind(directory.join("closed")).unwrap());
+        let error = Dbus::connect(directory.join("closed")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     });
 }
@@ -232,7 +232,7 @@ fn a_shared_socket_shows_the_others_that_something_is_missing_otherwise() {
 fn the_socket_is_close_on_exec_however_it_was_made() {
     run(async {
         let directory = Directory::new();
-        let path = directory.0.join("socket");
+        let path = directory.join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
         let (one, other) = Dbus::pair().unwrap();
         for stream in [one, other, Dbus::connect(&path).await.unwrap()] {
@@ -276,7 +276,7 @@ fn a_received_descriptor_is_an_owned_one_of_the_socket_alone() {
 fn the_two_addresses_are_not_mistaken_for_each_other() {
     run(async {
         let directory = Directory::new();
-        let path = directory.0.join("socket");
+        let path = directory.join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let near = Dbus::connect(&path).await.unwrap();
         let far = Dbus::new(listener.accept().unwrap().0).unwrap();
@@ -338,7 +338,7 @@ fn what_the_owner_of_a_socket_had_switched_on_stays_on() {
 fn no_stream_of_a_builder_without_inq_shows_a_shared_reader_that_something_is_missing() {
     run(async {
         let directory = Directory::new();
-        let path = directory.0.join("socket");
+        let path = directory.join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let builder = Dbus::builder().inq(false);
         let connected = builder.connect(&path).await.unwrap();

@@ -1,11 +1,8 @@
 //! What happens when a table of descriptors, ours or the kernel's, is full.
 
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
-use std::thread;
 
 use anchovy::{FdError, Truncation};
-use rustix::thread::{CapabilitySet, CapabilitySets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
@@ -89,23 +86,6 @@ fn a_pidfd_that_finds_no_room_is_no_descriptor_and_no_loss() {
         drop(full);
         assert_eq!(identities(far.read_queue()), identities(&fds));
     });
-}
-
-/// `SO_PASSPIDFD`, which belongs to the socket, whichever process sets it.
-pub(crate) fn switch_pidfds_on(stream: &Dbus) {
-    let socket = stream.as_fd().try_clone_to_owned().unwrap();
-    python(socket, "s.setsockopt(socket.SOL_SOCKET, 76, 1)");
-}
-
-/// Runs a test on a thread that may not exceed the limit of descriptors in flight, as root may.
-pub(crate) fn without_privileges(test: impl Future<Output = ()> + Send) {
-    let run = || {
-        let none = CapabilitySet::empty();
-        let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-        rustix::thread::set_capabilities(None, sets).unwrap();
-        runtime().block_on(test);
-    };
-    guarded(|| thread::scope(|scope| scope.spawn(run).join().unwrap()));
 }
 
 #[test]

@@ -294,7 +294,7 @@ fn a_lower_limit_of_a_set_leaves_the_limit_of_the_queue_alone() {
 fn limits_and_switches_of_a_builder_hold_however_the_stream_is_made() {
     run(async {
         let directory = Directory::new();
-        let path = directory.0.join("socket");
+        let path = directory.join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
         let builder = Dbus::builder().read_fd_limit(9).read_queue_limit(20).write_fd_limit(7);
         let connected = builder.clone().inq(false).connect(&path).await;

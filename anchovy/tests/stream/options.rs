@@ -1,6 +1,5 @@
 //! What the owner of a socket can switch on, and what kernels have not.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
@@ -8,13 +7,8 @@ use std::process::{Command, Stdio};
 
 use anchovy::FdError;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
-};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::exhaustion::switch_pidfds_on;
 use crate::harness::*;
 
 #[test]
@@ -144,7 +138,7 @@ fn the_peer_of_a_pair_is_this_process() {
 fn a_pidfd_of_the_peer_is_that_process_and_close_on_exec() {
     run(async {
         let directory = Directory::new();
-        let path = directory.0.join("socket");
+        let path = directory.join("socket");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let script = format!(
             "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\nsys.stdin.read()",
@@ -173,36 +167,6 @@ fn a_pidfd_of_the_peer_is_that_process_and_close_on_exec() {
                 child.wait().unwrap();
             }
         }
-    });
-}
-
-/// Runs a test on a thread to whose system calls the kernel answers that it knows none of the
-/// newer socket options, as an older one does.
-fn on_an_older_kernel(test: impl Future<Output = ()> + Send) {
-    const SO_PEERPIDFD: u64 = 77;
-    const SO_PASSRIGHTS: u64 = 83;
-    const SO_INQ: u64 = 84;
-
-    let unknown = |option| {
-        let is_option = SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, option);
-        SeccompRule::new(vec![is_option.unwrap()]).unwrap()
-    };
-    let rules = || [SO_PEERPIDFD, SO_PASSRIGHTS, SO_INQ].into_iter().map(unknown).collect();
-    let filter = SeccompFilter::new(
-        BTreeMap::from([(libc::SYS_getsockopt, rules()), (libc::SYS_setsockopt, rules())]),
-        SeccompAction::Allow,
-        SeccompAction::Errno(libc::ENOPROTOOPT as u32),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
-    let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    guarded(|| {
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(move || {
-                seccompiler::apply_filter(&program).unwrap();
-                runtime().block_on(test);
-            });
-            thread.join().unwrap();
-        });
     });
 }
 

@@ -244,7 +244,7 @@ fn a_read_that_stopped_at_the_pidfd_of_another_does_not_make_the_next_one_wait()
         for inq in [true, false] {
             let (near, far) = StdUnixStream::pair().unwrap();
             let mut near = Dbus::builder().inq(inq).build(near).unwrap();
-            crate::exhaustion::switch_pidfds_on(&near);
+            switch_pidfds_on(&near);
             foreign_send(&far, b"ours", &[]).unwrap();
             python(far.try_clone().unwrap().into(), "s.send(b'theirs')");
             near.readable().await.unwrap();

@@ -19,9 +19,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::exhaustion::without_privileges;
 use crate::harness::*;
-use crate::syscalls::{count, mark, traced};
 
 /// Four bytes of length, a byte that says how many descriptors, and a payload.
 #[derive(Clone, Debug)]

@@ -1,0 +1,81 @@
+//! A directory that nobody else uses, and that is gone afterwards.
+
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A directory of this test's own, which nobody else may enter; it goes when this is dropped, with
+/// all that is in it.
+#[derive(Debug)]
+#[must_use = "the directory is removed when this is dropped"]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// Makes an empty directory where temporary files belong.
+    #[expect(clippy::new_without_default, reason = "a default would not touch the disk")]
+    pub fn new() -> Directory {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(format!("anchovy-test-{process}-{number}"));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Directory(path),
+                // A process that was killed left it, and this one has its number.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("no directory {}: {error}", path.display()),
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where something of that name is in it, or would be.
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let removed = std::fs::remove_dir_all(&self.0);
+        // A second panic would hide the first.
+        if !std::thread::panicking() {
+            removed.expect("it is ours");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::guarded;
+
+    #[test]
+    fn several_directories_at_once_are_different_ones() {
+        guarded(|| {
+            let (one, other) = (Directory::new(), Directory::new());
+            assert_ne!(one.path(), other.path());
+            std::fs::write(one.join("file"), "").unwrap();
+            assert!(!other.join("file").exists());
+        });
+    }
+
+    #[test]
+    fn nobody_else_may_enter_and_nothing_is_left() {
+        guarded(|| {
+            let directory = Directory::new();
+            let path = directory.path().to_owned();
+            std::fs::create_dir_all(path.join("with/others/in/it")).unwrap();
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+            drop(directory);
+            assert!(!path.exists());
+        });
+    }
+}

@@ -1,0 +1,36 @@
+//! The harness that the tests of all crates share: it watches descriptors, and ends what hangs.
+//!
+//! A test is a future, or a closure, that is given to [`run`] or [`guarded`]. It runs alone in its
+//! process, fails if it leaves a descriptor open or closes one that is not its own, and if it hangs,
+//! the process ends with its name. The rest is what such tests are made of: descriptors that can be
+//! told apart, foreign ends that speak to the kernel without our crates, tables without room,
+//! kernels without features, and the system calls themselves.
+//!
+//! No crate of the workspace is used here, so that each of them can use this one. Scenarios against
+//! real programs are in `tests/` of this package.
+
+#![cfg(target_os = "linux")]
+
+mod deprived;
+mod descriptors;
+mod directory;
+mod foreign;
+mod guard;
+mod kernel;
+mod python;
+mod strace;
+mod table;
+mod turns;
+
+pub use deprived::{on_an_older_kernel, without_privileges};
+pub use descriptors::{
+    Identity, descriptors, identities, identity, is_abandoned, memfd, memfds, pipe,
+};
+pub use directory::Directory;
+pub use foreign::{foreign_receive, foreign_send};
+pub use guard::{guarded, run, run_on_threads, runtime};
+pub use kernel::kernel_is_at_least;
+pub use python::{python, switch_pidfds_on};
+pub use strace::{count, mark, traced};
+pub use table::{FullTable, Lowered};
+pub use turns::{now, settle};

@@ -1,0 +1,77 @@
+//! The system calls of a test, seen from outside.
+//!
+//! A test that is [`traced`] runs twice: as itself, it starts this very test under strace and reads
+//! what that saw; there, it does the work.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::future::Future;
+use std::os::fd::AsRawFd;
+use std::process::Command;
+
+use crate::{guarded, memfd, run};
+
+/// Names the test that is to do its work, in the environment of the process under strace.
+const SUBJECT: &str = "ANCHOVY_STRACE_SUBJECT";
+
+/// What is seen: the mark, and what streams and a runtime do.
+const CALLS: &str = "trace=getppid,epoll_wait,read,recvfrom,recvmsg,write,sendto,sendmsg,close";
+
+/// What brackets the work in the trace; nothing else asks for this.
+pub fn mark() {
+    let _ = rustix::process::getppid();
+}
+
+/// Runs `work` between marks under strace with these options, and returns the lines in between;
+/// in the traced process, does the work and returns nothing.
+///
+/// `test` is the name of the calling test, with its modules, as the test program lists it. The work
+/// calls [`mark`] twice.
+pub fn traced(test: &str, options: &[&str], work: impl Future<Output = ()>) -> Option<Vec<String>> {
+    if std::env::var_os(SUBJECT).is_some() {
+        run(work);
+        return None;
+    }
+    let mut between = Vec::new();
+    guarded(|| between = trace(test, options));
+    Some(between)
+}
+
+fn trace(test: &str, options: &[&str]) -> Vec<String> {
+    let log = memfd();
+    let path = format!("/proc/{}/fd/{}", std::process::id(), log.as_raw_fd());
+    let outcome = Command::new("strace")
+        .args(["-f", "-qq", "-s", "0", "-o", &path, "-e", CALLS])
+        .args(options)
+        .arg(std::env::current_exe().expect("the path of this test"))
+        .args(["--exact", test, "--test-threads", "1"])
+        .env(SUBJECT, test)
+        .output()
+        .expect("strace is installed");
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stdout));
+
+    let log = std::fs::read_to_string(&path).expect("what strace wrote");
+    // Each line begins with the number of a thread.
+    let lines = log.lines().map(|line| line.split_once(' ').expect("a number and a call").1.trim());
+    let between: Vec<String> = lines
+        .skip_while(|line| !line.starts_with("getppid"))
+        .skip(1)
+        .take_while(|line| !line.starts_with("getppid"))
+        .map(str::to_owned)
+        .collect();
+    assert!(!between.is_empty(), "no marks in the trace:\n{log}");
+    between
+}
+
+/// How often each call was made; those that failed count on their own, as `call ERROR`.
+pub fn count(lines: &[String]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for line in lines {
+        let mut call = line.split('(').next().unwrap_or(line).to_owned();
+        if let Some((_, error)) = line.split_once("= -1 ") {
+            write!(call, " {}", error.split(' ').next().unwrap_or(error)).expect("room for text");
+        }
+        *counts.entry(call).or_insert(0) += 1;
+    }
+    counts
+}
