@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::descriptors;
+use crate::{descriptors, peer};
 
 /// Descriptors are counted by process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -17,8 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a test on a current-thread runtime.
 ///
-/// A test that hangs ends the process with the name of the test; a test that leaves a descriptor
-/// open, or closes one that is not its own, fails.
+/// A test that hangs ends the process with the name of the test, and with it every [`Peer`]; a test
+/// that leaves a descriptor open, or closes one that is not its own, fails.
+///
+/// [`Peer`]: crate::Peer
 pub fn run(test: impl Future<Output = ()>) {
     guarded(|| runtime().block_on(test));
 }
@@ -50,6 +52,7 @@ fn guarded_for(patience: Duration, test: impl FnOnce()) {
             // Not by `eprintln`, which a test captures, and the capture dies with the process.
             let _ =
                 rustix::io::write(rustix::stdio::stderr(), format!("\n{name} hangs\n").as_bytes());
+            peer::kill_all();
             std::process::abort();
         }
     });
@@ -73,7 +76,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::memfd;
+    use crate::{Peer, memfd};
 
     #[test]
     #[should_panic(expected = "descriptors before and after the test")]
@@ -94,11 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_hangs_ends_its_process_with_its_name() {
+    fn a_test_that_hangs_ends_its_process_and_its_peers_with_its_name() {
         const SUBJECT: &str = "INTEROP_TESTS_HANG";
-        let name = "guard::tests::a_test_that_hangs_ends_its_process_with_its_name";
+        let name = "guard::tests::a_test_that_hangs_ends_its_process_and_its_peers_with_its_name";
         if std::env::var_os(SUBJECT).is_some() {
             guarded_for(Duration::from_millis(50), || {
+                let _peer = Peer::start(Command::new("sleep").arg("infinity"));
                 loop {
                     thread::park();
                 }
@@ -106,6 +110,7 @@ mod tests {
             return;
         }
         guarded(|| {
+            // This waits for the end of everybody who has the pipes, which are those peers too.
             let output = Command::new(std::env::current_exe().unwrap())
                 // On the main thread, which is what one thread would mean, it has no name.
                 .args(["--exact", name, "--test-threads", "2"])

@@ -1,10 +1,11 @@
-//! The harness that the tests of all crates share: it watches descriptors, and ends what hangs.
+//! The harness that the tests of all crates share: it spawns a peer, watches descriptors, and ends
+//! what hangs.
 //!
 //! A test is a future, or a closure, that is given to [`run`] or [`guarded`]. It runs alone in its
 //! process, fails if it leaves a descriptor open or closes one that is not its own, and if it hangs,
 //! the process ends with its name. The rest is what such tests are made of: descriptors that can be
 //! told apart, foreign ends that speak to the kernel without our crates, tables without room,
-//! kernels without features, and the system calls themselves.
+//! kernels without features, the system calls themselves, and peers that are real programs.
 //!
 //! No crate of the workspace is used here, so that each of them can use this one. Scenarios against
 //! real programs are in `tests/` of this package.
@@ -17,6 +18,7 @@ mod directory;
 mod foreign;
 mod guard;
 mod kernel;
+mod peer;
 mod python;
 mod strace;
 mod table;
@@ -30,6 +32,7 @@ pub use directory::Directory;
 pub use foreign::{foreign_receive, foreign_send};
 pub use guard::{guarded, run, run_on_threads, runtime};
 pub use kernel::kernel_is_at_least;
+pub use peer::Peer;
 pub use python::{python, switch_pidfds_on};
 pub use strace::{count, mark, traced};
 pub use table::{FullTable, Lowered};

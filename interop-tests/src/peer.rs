@@ -1,0 +1,216 @@
+//! A process that was started for a test, and that does not outlive it, however the test ends.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+
+use crate::Directory;
+
+/// The peers that are not waited for yet, so that their numbers are those of no other process.
+///
+/// A process that aborts drops nothing, so the watchdog has to find them here.
+static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+fn running() -> MutexGuard<'static, BTreeSet<i32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills every peer of this process, which then should end.
+pub(crate) fn kill_all() {
+    for number in running().iter() {
+        if let Some(process) = Pid::from_raw(*number) {
+            let _ = rustix::process::kill_process(process, Signal::KILL);
+        }
+    }
+}
+
+/// A process that was started for a test; it is killed when this is dropped, and waited for.
+///
+/// It is killed by its own id, without what it has started itself.
+#[derive(Debug)]
+#[must_use = "the process is killed when this is dropped"]
+pub struct Peer {
+    child: Child,
+    status: Option<ExitStatus>,
+    record: Option<Directory>,
+}
+
+impl Peer {
+    /// Starts a process with the standard streams that the command says: inherited ones, if it says
+    /// nothing.
+    pub fn start(command: &mut Command) -> Peer {
+        // Locked before there is a process: none may escape the watchdog in between.
+        let mut running = running();
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
+        running.insert(child.id() as i32);
+        Peer { child, status: None, record: None }
+    }
+
+    /// Starts a process that writes what it says to files, for [`stdout`](Self::stdout) and
+    /// [`stderr`](Self::stderr); a test that panics prints them.
+    pub fn start_recorded(command: &mut Command) -> Peer {
+        let record = Directory::new();
+        let file = |name| File::create(record.join(name)).expect("a file in a directory of ours");
+        let mut peer = Peer::start(command.stdout(file("stdout")).stderr(file("stderr")));
+        // The command would keep the files open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        peer.record = Some(record);
+        peer
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Takes the other end of the standard input, if the command said that there is a pipe.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Takes the other end of the standard output, if the command said that there is a pipe.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// What it has printed so far.
+    ///
+    /// # Panics
+    ///
+    /// If it is not recorded.
+    pub fn stdout(&self) -> String {
+        self.recorded("stdout")
+    }
+
+    /// What it has complained of so far.
+    ///
+    /// # Panics
+    ///
+    /// If it is not recorded.
+    pub fn stderr(&self) -> String {
+        self.recorded("stderr")
+    }
+
+    fn recorded(&self, name: &str) -> String {
+        let record = self.record.as_ref().expect("a peer that is recorded");
+        text(&record.join(name))
+    }
+
+    /// Closes its standard input, if that is a pipe of ours, and waits until it ends by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        if let Some(status) = self.status {
+            return status;
+        }
+        drop(self.child.stdin.take());
+        // It keeps its number until it is off the list, lest the watchdog kill another process.
+        let number = self.child.id() as i32;
+        let process = Pid::from_raw(number).expect("the number of a process");
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(process), options))
+            .expect("a child of this process");
+        running().remove(&number);
+        *self.status.insert(self.child.wait().expect("a child of this process"))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            // It may have ended by itself, which is no error, since nobody has waited for it.
+            self.child.kill().expect("a child of this process");
+            self.wait();
+        }
+        if let (Some(record), true) = (&self.record, std::thread::panicking()) {
+            for name in ["stdout", "stderr"] {
+                eprintln!("{name} of process {}:\n{}", self.id(), text(&record.join(name)));
+            }
+        }
+    }
+}
+
+/// What is in a file that another process may be writing.
+fn text(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::process::ExitStatusExt;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::{guarded, is_abandoned, pipe};
+
+    /// A process that does not end by itself, and a pipe that tells whether it lives.
+    fn endless() -> (Peer, OwnedFd) {
+        let (reader, writer) = pipe();
+        (Peer::start(Command::new("sleep").arg("infinity").stdout(writer)), reader)
+    }
+
+    #[test]
+    fn a_peer_that_is_dropped_has_ended() {
+        guarded(|| {
+            let (peer, life) = endless();
+            assert!(!is_abandoned(&life));
+            drop(peer);
+            assert!(is_abandoned(&life));
+            assert!(running().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_peer_of_a_test_that_panics_has_ended() {
+        guarded(|| {
+            let (peer, life) = endless();
+            catch_unwind(AssertUnwindSafe(|| {
+                let _peer = peer;
+                panic!("as a failing test does");
+            }))
+            .unwrap_err();
+            assert!(is_abandoned(&life));
+        });
+    }
+
+    #[test]
+    fn what_the_watchdog_kills_are_peers_that_have_not_ended() {
+        guarded(|| {
+            let (mut one, _life) = endless();
+            let mut other = Peer::start(&mut Command::new("true"));
+            assert!(other.wait().success());
+            assert_eq!(*running(), BTreeSet::from([one.id() as i32]));
+            kill_all();
+            assert_eq!(one.wait().signal(), Some(libc::SIGKILL));
+            assert_eq!(one.wait().signal(), Some(libc::SIGKILL), "and it is known what it was");
+            assert!(running().is_empty());
+        });
+    }
+
+    #[test]
+    fn what_a_recorded_peer_said_can_be_read() {
+        guarded(|| {
+            let script = "echo said; echo complained >&2; exit 3";
+            let mut peer = Peer::start_recorded(Command::new("sh").args(["-c", script]));
+            assert_eq!(peer.wait().code(), Some(3));
+            assert_eq!((&*peer.stdout(), &*peer.stderr()), ("said\n", "complained\n"));
+        });
+    }
+
+    #[test]
+    fn a_peer_that_reads_to_the_end_is_waited_for() {
+        guarded(|| {
+            let mut cat = Command::new("cat");
+            let mut peer = Peer::start_recorded(cat.stdin(Stdio::piped()));
+            std::io::Write::write_all(peer.child.stdin.as_mut().unwrap(), b"line").unwrap();
+            assert!(peer.wait().success());
+            assert_eq!(peer.stdout(), "line");
+        });
+    }
+}
