@@ -12,6 +12,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod dbus_daemon;
 mod deprived;
 mod descriptors;
 mod directory;
@@ -24,6 +25,7 @@ mod strace;
 mod table;
 mod turns;
 
+pub use dbus_daemon::DbusDaemon;
 pub use deprived::{on_an_older_kernel, without_privileges};
 pub use descriptors::{
     Identity, descriptors, identities, identity, is_abandoned, memfd, memfds, pipe,

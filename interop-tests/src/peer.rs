@@ -135,7 +135,7 @@ impl Drop for Peer {
 }
 
 /// What is in a file that another process may be writing.
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -22,6 +22,8 @@ const TOOLS: &[Tool] = &[
     Tool { program: "strace", package: "strace", minimum: None },
     // Python 3.9 is the first with socket.send_fds and socket.recv_fds.
     Tool { program: "python3", package: "python3", minimum: Some((3, 9)) },
+    // Not the package `dbus`, which would start a bus of the system as well.
+    Tool { program: "dbus-daemon", package: "dbus-daemon", minimum: None },
 ];
 
 /// Fails unless every tool is there, after installing what is missing where `install` allows it.
