@@ -1,0 +1,118 @@
+//! Values may be any bytes, their text may not.
+//!
+//! A byte outside of `[-0-9A-Za-z_/.\*]` is written as a percent sign and two hex digits; one of
+//! these may be written either way (D-Bus Specification, "Server Addresses").
+
+use std::fmt;
+
+use crate::guid::hex_digit;
+
+/// Whether a byte may stand for itself.
+pub(super) fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_/.\\*".contains(&byte)
+}
+
+/// Why a text is no value. The index is that of the byte at fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ValueError {
+    Unescaped(usize),
+    BadEscape(usize),
+}
+
+/// The bytes that a text stands for.
+pub(super) fn unescape(text: &[u8]) -> Result<Vec<u8>, ValueError> {
+    let mut value = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        let index = text.len() - rest.len();
+        rest = after;
+        match *byte {
+            b'%' => {
+                let digits = match after {
+                    [high, low, after @ ..] => {
+                        rest = after;
+                        hex_digit(*high).zip(hex_digit(*low))
+                    }
+                    _ => None,
+                };
+                let (high, low) = digits.ok_or(ValueError::BadEscape(index))?;
+                value.push(high << 4 | low);
+            }
+            byte if is_plain(byte) => value.push(byte),
+            _ => return Err(ValueError::Unescaped(index)),
+        }
+    }
+    Ok(value)
+}
+
+/// Writes the text of a value.
+pub(super) struct Escaped<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in self.0 {
+            // Implementations older than 0.38 of the specification refuse a bare asterisk.
+            if is_plain(byte) && byte != b'*' {
+                write!(f, "{}", char::from(byte))?;
+            } else {
+                write!(f, "%{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &[u8] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_/.\\*";
+
+    #[test]
+    fn the_bytes_of_the_specification_stand_for_themselves_and_no_others() {
+        for byte in 0..=u8::MAX {
+            let expected = match byte {
+                b'%' => Err(ValueError::BadEscape(0)),
+                _ if PLAIN.contains(&byte) => Ok(vec![byte]),
+                _ => Err(ValueError::Unescaped(0)),
+            };
+            assert_eq!(unescape(&[byte]), expected, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn every_byte_may_be_escaped_with_digits_of_either_case() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(unescape(format!("%{byte:02x}").as_bytes()), Ok(vec![byte]));
+            assert_eq!(unescape(format!("%{byte:02X}").as_bytes()), Ok(vec![byte]));
+        }
+        assert_eq!(unescape(b"a%20%25b"), Ok(b"a %b".to_vec()));
+        assert_eq!(unescape(b"%2541"), Ok(b"%41".to_vec()));
+    }
+
+    #[test]
+    fn a_percent_sign_needs_two_hex_digits() {
+        for (text, index) in
+            [("%", 0), ("ab%", 2), ("ab%2", 2), ("%g0", 0), ("%0g", 0), ("%%41", 0), ("a%+1", 1)]
+        {
+            assert_eq!(unescape(text.as_bytes()), Err(ValueError::BadEscape(index)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_byte_at_fault_is_told_where_it_stands() {
+        assert_eq!(unescape(b"%41b c"), Err(ValueError::Unescaped(4)));
+    }
+
+    #[test]
+    fn what_must_be_escaped_is_written_with_two_small_digits() {
+        assert_eq!(Escaped(b"/a-b_c.d\\e").to_string(), "/a-b_c.d\\e");
+        assert_eq!(Escaped(b"\x00 %;,=:\xc3\xb6\n").to_string(), "%00%20%25%3b%2c%3d%3a%c3%b6%0a");
+    }
+
+    #[test]
+    fn an_asterisk_is_read_bare_and_written_escaped() {
+        assert_eq!(unescape(b"*"), Ok(b"*".to_vec()));
+        assert_eq!(Escaped(b"*").to_string(), "%2a");
+    }
+}
