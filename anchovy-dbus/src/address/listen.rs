@@ -615,9 +615,16 @@ mod tests {
 
     #[test]
     fn the_path_of_the_file_is_absolute() {
-        let file = SocketFile::of(Path::new("Cargo.toml")).unwrap();
-        assert!(file.path().is_absolute());
-        let _ = file.keep();
+        let directory = TestDirectory::new();
+        fs::write(directory.join("bus"), "").unwrap();
+        let mut relative: PathBuf =
+            std::env::current_dir().unwrap().iter().skip(1).map(|_| "..").collect();
+        relative.push(directory.join("bus").strip_prefix("/").unwrap());
+
+        let file = SocketFile::of(&relative).unwrap();
+        assert!(file.path().is_absolute(), "{file:?}");
+        drop(file);
+        assert!(directory.names().is_empty());
     }
 
     #[test]
