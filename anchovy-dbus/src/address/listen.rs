@@ -248,19 +248,21 @@ fn in_directory(
 }
 
 fn random_name() -> io::Result<String> {
-    // What is left above the last full round would make the first letters more likely.
-    const FAIR: u8 = u8::MAX - u8::MAX % LETTERS.len() as u8;
-
     let mut name = String::from("dbus-");
     let end = name.len() + RANDOM_LETTERS;
     while name.len() < end {
         let mut bytes = [0; RANDOM_LETTERS];
         random::fill(&mut bytes)?;
-        let fair = bytes.iter().filter(|&&byte| byte < FAIR);
-        let letters = fair.map(|&byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
-        name.extend(letters.take(end - name.len()));
+        name.extend(bytes.into_iter().filter_map(letter).take(end - name.len()));
     }
     Ok(name)
+}
+
+/// The letter of a random byte, and none for those that would make some letters more likely.
+fn letter(byte: u8) -> Option<char> {
+    let byte = usize::from(byte);
+    let fair = 256 - 256 % LETTERS.len();
+    (byte < fair).then(|| char::from(LETTERS[byte % LETTERS.len()]))
 }
 
 fn bind_abstract(name: &[u8]) -> Result<UnixListener, ListenFailure> {
@@ -276,7 +278,7 @@ fn bind_new(path: &Path) -> Result<UnixListener, ListenFailure> {
 fn bind_path(path: &Path) -> Result<UnixListener, ListenFailure> {
     match bind_new(path) {
         Err(ListenFailure::InUse) => {
-            remove_stale(path)?;
+            remove_stale(path, is_held)?;
             bind_new(path)
         }
         result => result,
@@ -294,7 +296,10 @@ fn ready(bound: io::Result<UnixListener>) -> Result<UnixListener, ListenFailure>
     }
 }
 
-fn remove_stale(path: &Path) -> Result<(), ListenFailure> {
+fn remove_stale(
+    path: &Path,
+    is_held: impl FnOnce(&Path) -> io::Result<bool>,
+) -> Result<(), ListenFailure> {
     let Some(found) = look(path)? else { return Ok(()) };
     if !found.file_type().is_socket() {
         return Err(ListenFailure::NotASocket { found: kind_of(found.file_type()) });
@@ -569,8 +574,8 @@ mod tests {
         let bound = path(directory.join("bus")).listen().unwrap();
 
         assert_eq!(bound.address, path(directory.join("bus")));
-        let nobody = bound.listener.accept().unwrap_err();
-        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+        let flags = rustix::fs::fcntl_getfl(&bound.listener).unwrap();
+        assert!(flags.contains(rustix::fs::OFlags::NONBLOCK));
         assert!(is_reached(&bound));
         let flags = rustix::io::fcntl_getfd(&bound.listener).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
@@ -672,6 +677,22 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_came_while_the_old_socket_was_looked_at_keeps_its_own() {
+        let directory = TestDirectory::new();
+        let path = directory.join("bus");
+        drop(UnixListener::bind(&path).unwrap());
+
+        let mut successor = None;
+        let removed = remove_stale(&path, |path| {
+            successor = Some(UnixListener::bind(directory.join("new"))?);
+            fs::rename(directory.join("new"), path)?;
+            Ok(false)
+        });
+        assert!(matches!(removed, Err(ListenFailure::InUse)), "{removed:?}");
+        assert!(UnixStream::connect(&path).is_ok());
+    }
+
+    #[test]
     fn what_is_no_socket_stays_and_is_named() {
         let directory = TestDirectory::new();
         fs::write(directory.join("file"), "precious").unwrap();
@@ -713,6 +734,15 @@ mod tests {
         assert_eq!(directory.names(), expected);
         drop(bound);
         assert!(directory.names().is_empty());
+    }
+
+    #[test]
+    fn no_letter_of_a_random_name_is_more_likely_than_another() {
+        let all: Vec<_> = (0..=u8::MAX).filter_map(letter).collect();
+        for &one in LETTERS {
+            assert_eq!(all.iter().filter(|&&other| other == char::from(one)).count(), 4);
+        }
+        assert_eq!(all.len(), 4 * 62);
     }
 
     #[test]
