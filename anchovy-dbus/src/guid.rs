@@ -1,8 +1,8 @@
 //! The name of a server, as opposed to the name of its socket.
 //!
 //! Sockets are recycled: the path that led to one server yesterday leads to another today. So a
-//! server has 16 bytes of its own, which its address may tell beforehand and its handshake tells for
-//! certain; a client that compares the two knows whom it reached (D-Bus Specification, "Server
+//! server has 16 bytes of its own, which its address may tell beforehand and its handshake tells
+//! for certain; a client that compares the two knows whom it reached (D-Bus Specification, "Server
 //! Addresses" and "UUIDs").
 
 use std::fmt;
@@ -32,8 +32,8 @@ const DIGITS: usize = 32;
 pub struct Guid([u8; DIGITS / 2]);
 
 impl Guid {
-    /// A guid that no other server has: 12 random bytes, and the seconds since 1970 in 4 bytes, most
-    /// significant first (D-Bus Specification, "UUIDs").
+    /// A guid that no other server has: 12 random bytes, and the seconds since 1970 in 4 bytes,
+    /// most significant first (D-Bus Specification, "UUIDs").
     ///
     /// The seconds are there for who reads a log; the 96 random bits are what makes it unique.
     ///

@@ -33,8 +33,8 @@ impl Addresses {
     ///
     /// `DBUS_SESSION_BUS_ADDRESS`, or else the socket `bus` in the directory that
     /// `XDG_RUNTIME_DIR` names. As in libdbus, that socket has to be there, as a socket and not a
-    /// link to one, and belong to the user of this process. No bus is launched and none is looked for
-    /// in an X server (`autolaunch:`).
+    /// link to one, and belong to the user of this process. No bus is launched and none is looked
+    /// for in an X server (`autolaunch:`).
     ///
     /// An empty variable counts as none. So does every variable in a process that runs with the
     /// rights of another user or group than the one who started it (set-user-ID, set-group-ID):

@@ -48,8 +48,8 @@ impl Addresses {
     ///
     /// Only `unix:path=` and `unix:abstract=` can; the others are passed over, and named in the
     /// error if none is left. Where the queue of connections of a server is full, this waits for
-    /// room as a blocking connect(2) does, for as long as that takes: give it a time limit where the
-    /// server may hang.
+    /// room as a blocking connect(2) does, for as long as that takes: give it a time limit where
+    /// the server may hang.
     ///
     /// # Errors
     ///
@@ -70,7 +70,8 @@ impl Addresses {
     ///
     /// let bound = Address::tmpdir(std::env::temp_dir())?.listen()?;
     ///
-    /// let addresses = Addresses::from(Address::path("/nonexistent/bus")?).or(bound.address.clone());
+    /// let nowhere = Address::path("/nonexistent/bus")?;
+    /// let addresses = Addresses::from(nowhere).or(bound.address.clone());
     /// let connected = addresses.connect().await?;
     /// assert_eq!(connected.address, bound.address);
     /// # Ok(())
@@ -411,10 +412,8 @@ mod tests {
         let long = "a".repeat(LONGEST + 1);
         for address in [Address::path(&long).unwrap(), Address::abstract_name(long).unwrap()] {
             let (reason, said) = reason(address).await;
-            assert!(
-                matches!(reason, ConnectFailure::TooLong { length, limit: LONGEST } if length == LONGEST + 1),
-                "{reason:?}"
-            );
+            let ConnectFailure::TooLong { length, limit } = reason else { panic!("{reason:?}") };
+            assert_eq!((length, limit), (LONGEST + 1, LONGEST));
             assert!(said.contains("108") && said.contains("107"), "{said}");
         }
     }

@@ -82,7 +82,8 @@ pub enum Transport {
     TmpDir(PathBuf),
     /// `unix:runtime=yes`, the socket `bus` in `XDG_RUNTIME_DIR`: to listen on only.
     Runtime,
-    /// Any other transport (`tcp`, `nonce-tcp`, `unixexec`, `launchd`, `systemd`, `autolaunch`, ...).
+    /// Any other transport, such as `tcp`, `nonce-tcp`, `unixexec`, `launchd`, `systemd` and
+    /// `autolaunch`.
     ///
     /// It is read, so that a list with a Unix socket in it works, and is neither connected to nor
     /// listened on.
@@ -331,8 +332,8 @@ impl Addresses {
     ///
     /// One semicolon may follow the last address: the specification knows it as a separator only,
     /// but the reference implementation takes it, and so it is found in the field. Any other empty
-    /// address is an error. What else the specification leaves open is read strictly: names and keys
-    /// have the bytes that values have unescaped, and no others; a key has a value, which is not
+    /// address is an error. What else the specification leaves open is read strictly: names and
+    /// keys have the bytes that values have unescaped, and no others; a key has a value, which is not
     /// empty, and occurs once; a Unix socket has no other keys than the specification gives it,
     /// since one that is not understood may be one that must not be ignored.
     ///

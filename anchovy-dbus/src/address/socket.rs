@@ -11,21 +11,21 @@ const SUN_PATH: usize =
 
 /// The longest path, and the longest abstract name: one byte of `sun_path` is a NUL, behind the
 /// path or before the name.
-pub(super) const LONGEST: usize = SUN_PATH - 1;
+pub(in crate::address) const LONGEST: usize = SUN_PATH - 1;
 
 /// Why the kernel has no name for a socket.
 #[derive(Debug)]
-pub(super) enum NameError {
+pub(in crate::address) enum NameError {
     TooLong(usize),
     Io(io::Error),
 }
 
-pub(super) fn path(path: &Path) -> Result<SocketAddr, NameError> {
+pub(in crate::address) fn path(path: &Path) -> Result<SocketAddr, NameError> {
     fits(path.as_os_str().as_bytes())?;
     SocketAddr::from_pathname(path).map_err(NameError::Io)
 }
 
-pub(super) fn abstract_name(name: &[u8]) -> Result<SocketAddr, NameError> {
+pub(in crate::address) fn abstract_name(name: &[u8]) -> Result<SocketAddr, NameError> {
     fits(name)?;
     in_abstract_namespace(name)
 }

@@ -6,10 +6,10 @@ use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Its path is short, since a path of a socket has to be.
-pub(super) struct TestDirectory(PathBuf);
+pub(in crate::address) struct TestDirectory(PathBuf);
 
 impl TestDirectory {
-    pub(super) fn new() -> TestDirectory {
+    pub(in crate::address) fn new() -> TestDirectory {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("anchovy-dbus-{}-{number}", process::id()));
@@ -17,16 +17,16 @@ impl TestDirectory {
         TestDirectory(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::address) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(super) fn join(&self, name: &str) -> PathBuf {
+    pub(in crate::address) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// What is in it, in order.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(in crate::address) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(&self.0)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
