@@ -332,10 +332,12 @@ impl Addresses {
     ///
     /// One semicolon may follow the last address: the specification knows it as a separator only,
     /// but the reference implementation takes it, and so it is found in the field. Any other empty
-    /// address is an error. What else the specification leaves open is read strictly: names and
-    /// keys have the bytes that values have unescaped, and no others; a key has a value, which is not
-    /// empty, and occurs once; a Unix socket has no other keys than the specification gives it,
-    /// since one that is not understood may be one that must not be ignored.
+    /// address is an error.
+    ///
+    /// What else the specification leaves open is read strictly. Names and keys have the bytes that
+    /// values have unescaped, and no others. A key occurs once, and has a value that is not empty.
+    /// A Unix socket has no other keys than the specification gives it, since one that is not
+    /// understood may be one that must not be ignored.
     ///
     /// # Errors
     ///
