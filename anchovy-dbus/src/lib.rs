@@ -1,20 +1,146 @@
-//! D-Bus over Unix sockets, for tokio: whole messages with exactly their descriptors.
+//! D-Bus over Unix sockets, for [tokio]: whole messages with exactly their descriptors.
+//!
+//! A transport, not bindings: it connects and listens, says who is who, and moves messages. It
+//! reads and writes their headers; bodies are the caller's bytes.
+//!
+//! ```no_run
+//! use anchovy_dbus::{Addresses, Client, Message};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut bus = Client::new().connect(&Addresses::session()?).await?;
+//! let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
+//!     .interface("org.freedesktop.DBus")
+//!     .destination("org.freedesktop.DBus")
+//!     .build()?;
+//! bus.send(hello).await?;
+//! let answer = bus.receive().await?.expect("the bus answers");
+//! println!("we are {}", answer.header().destination().unwrap_or("nobody"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | find a bus | [`Addresses::session`], [`Addresses::system`], or parse an [`Address`] |
+//! | connect | [`Client`] |
+//! | be connected to | [`Server`], [`Listener`] |
+//! | decide between the steps of a handshake | [`client`], [`server`] |
+//! | have the handshake without a socket | [`auth`] |
+//! | make messages, and read their headers | [`Message`] |
+//! | send and receive | [`Connection`], whole or in halves |
+//! | bound what a peer may ask for | [`Limits`], [`HandshakeLimits`], [`FdBudget`] |
+//! | have messages without a handshake | [`MessageCodec`] |
+//!
+//! # Which message has which descriptors
+//!
+//! A message declares how many descriptors it has (the header field `UNIX_FDS`), and they are sent
+//! "at the same time as part of the message itself" (D-Bus Specification, "Header Fields"). What
+//! arrives is matched by the range of bytes that it came with: a message gets descriptors only of
+//! sets that came with its own bytes, as many as it declares, and what no message declares ends the
+//! connection. So no message ever has another's.
+//!
+//! Peers send in many shapes, and stray in many ways. This is what each gets; "ends" means that
+//! [`receive`](Connection::receive) returns that [`ReceiveError`], that all that had arrived is
+//! closed, and that no other connection notices.
+//!
+//! | the peer sends | it gets |
+//! |---|---|
+//! | each message in a `sendmsg` of its own | every message with its descriptors |
+//! | a message with descriptors and a plain one behind it, in one call | the same |
+//! | a plain message and one with descriptors behind it, in one call | the same |
+//! | two messages with one each, and a set of two, in one call | each has its own, if one read has both |
+//! | descriptors with a later part of their message, or with its last byte | the same as with its first |
+//! | descriptors with the last byte of their message and the whole of the next | the first has them |
+//! | descriptors of one message in two calls | the message has both sets, in order |
+//! | the same set twice | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends |
+//! | fewer than it declares | [`MissingFds`](ReceiveError::MissingFds) ends |
+//! | more than it declares, or some undeclared | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends |
+//! | three where it declares one, and none where it declares two | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends, and the second message has nobody's |
+//! | descriptors, declared or not, where none were agreed on | its `sendmsg` fails where the kernel can refuse; elsewhere [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) ends |
+//! | a declaration without descriptors, where none were agreed on | [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) ends |
+//! | `UNIX_FDS` of 4294967295 | [`TooManyFds`](ReceiveError::TooManyFds) ends |
+//! | more in a set, or declared, than [`Limits::max_received_fds`] | [`TooManyFds`](ReceiveError::TooManyFds) ends |
+//! | `UNIX_FDS` of another type, or twice | [`Message`](ReceiveError::Message) ends |
+//! | an `h` in the body that is out of range, or twice the same | the message; bodies are the caller's |
+//! | a message in the other byte order, with descriptors | the message with its descriptors |
+//! | a message of an unknown type, with descriptors | the message with its descriptors |
+//! | a wrong byte order, type 0, version 2, serial 0, lengths over the limits, bad fields | [`Message`](ReceiveError::Message) ends, as soon as the byte is there |
+//! | the start of a message with descriptors, and then nothing | [`FdsOverdue`](ReceiveError::FdsOverdue) ends, in time |
+//! | the start of a message with descriptors, and set after set | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends |
+//! | the start of a message, and the end of the stream | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) ends |
+//! | descriptors while our table is full | a client ends with [`Truncated`](ReceiveError::Truncated); a server gets the message [marked](Message::truncation), without any |
+//! | a whole handshake and a message with descriptors behind it, before it has read a reply | its `sendmsg` fails where the kernel can refuse; elsewhere, and with [`Server::fds_before_agreement`], the message with its descriptors |
+//! | the whole of that in one call | the same |
+//! | `AGREE_UNIX_FD` and a message with descriptors behind it, as a server | the message with its descriptors |
+//!
+//! And what it is spared:
+//!
+//! | we would send | and instead |
+//! |---|---|
+//! | descriptors where none were agreed on | [`FdsNotAgreed`](SendFault::FdsNotAgreed), and the message comes back |
+//! | more than 16 in a message, unless told otherwise | [`TooManyFds`](SendFault::TooManyFds), and the message comes back |
+//! | descriptors to a client that may still be in its handshake | [`FdsTooEarly`](SendFault::FdsTooEarly), and the message comes back |
+//! | a message whose descriptors were taken out | [`FdCount`](MessageError::FdCount), and the message comes back |
+//! | more descriptors than may be under way (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendFault::TooManyFdsInFlight), and the message comes back |
+//! | other messages in one call with one that has descriptors | each such message alone |
+//! | descriptors again with the rest of a long message | once, with its first byte |
+//!
+//! What a client gets that strays in the handshake is told in [`auth`].
+//!
+//! # Descriptors of others
+//!
+//! The table of descriptors is shared by all connections of a process. A [`Listener`] charges each
+//! uid for what its clients make the process hold ([`FdBudget`]): sockets, descriptors that wait for
+//! the rest of their message, and those of messages that were received and not yet taken or sent
+//! on. Who has no room left is not read from until it has.
+//!
+//! # What is not promised
+//!
+//! - Descriptors that a peer buries behind more than a read's worth of other messages, in one
+//!   `sendmsg`, arrive with the first of that and not with theirs; such a peer gets an error, or at
+//!   worst one of its own descriptors for another of its own. Nobody's real program does that.
+//! - Only `EXTERNAL` and `ANONYMOUS` are offered, and only Unix sockets.
+//! - Linux is proven. The handshake of FreeBSD sends credentials with its first byte, and is not
+//!   here.
+//!
+//! [tokio]: https://tokio.rs
+
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod auth;
+mod budget;
+pub mod client;
+mod codec;
+mod connection;
+mod credentials;
+mod error;
 mod guid;
+mod handshake;
 mod limits;
+mod listener;
 mod message;
 mod random;
+pub mod server;
 
 pub use address::{
     Address, AddressError, Addresses, Bound, BusAddressError, ConnectError, ConnectFailure,
     Connected, FailedConnect, FailedListen, ListenError, ListenFailure, OtherTransport,
     RuntimeSocketProblem, SocketFile, Transport,
 };
+pub use auth::HandshakeError;
+pub use budget::FdBudget;
+pub use client::{Client, OpenError};
+pub use codec::MessageCodec;
+pub use connection::{Connection, ConnectionParts, ReadHalf, WriteHalf};
+pub use credentials::Credentials;
+pub use error::{ReceiveError, SendError, SendFault};
 pub use guid::{Guid, GuidError};
 pub use limits::{HandshakeLimits, INTEROPERABLE_FDS, Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
+pub use listener::{Incoming, Listener};
 pub use message::{
     ByteOrder, FieldError, Flags, Header, HeaderField, Message, MessageBuilder, MessageError,
     MessageType, Refused, SignatureError,
 };
+pub use server::Server;

@@ -186,6 +186,7 @@ impl<'a> MessageBuilder<'a> {
             serial: self.serial,
             fds: self.fds,
             truncation: None,
+            charge: None,
         })
     }
 

@@ -26,11 +26,12 @@ pub use builder::MessageBuilder;
 pub use error::{FieldError, MessageError, Refused};
 pub use field::HeaderField;
 use fields::Fields;
-pub(crate) use frame::frame;
+pub(crate) use frame::{Frame, frame};
 pub use header::Header;
 pub use kinds::{ByteOrder, Flags, MessageType};
 pub use signature::SignatureError;
 
+use crate::budget::Charge;
 use crate::limits::Limits;
 
 /// A message, with its descriptors.
@@ -66,6 +67,8 @@ pub struct Message {
     serial: Option<NonZeroU32>,
     fds: Vec<OwnedFd>,
     truncation: Option<Truncation>,
+    /// Whom its descriptors are charged to, on a server.
+    charge: Option<Charge>,
 }
 
 /// Where in a header the serial is.
@@ -251,13 +254,33 @@ impl Message {
         let fields = Fields::read(&head)?;
         let order = ByteOrder::from_byte(head[0]).unwrap_or(ByteOrder::NATIVE);
         let serial = frame::number(&head, SERIAL.start, order).and_then(NonZeroU32::new);
-        Ok(Message { head, body, fields, serial, fds: Vec::new(), truncation: None })
+        Ok(Message { head, body, fields, serial, fds: Vec::new(), truncation: None, charge: None })
     }
 
     /// Gives a received message its descriptors, or none and the reason why the kernel cut them.
     pub(crate) fn attach(&mut self, fds: Vec<OwnedFd>, truncation: Option<Truncation>) {
         self.fds = fds;
         self.truncation = truncation;
+    }
+
+    /// Charges the descriptors to somebody, until they are taken.
+    pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
+        self.charge = charge;
+    }
+
+    /// Leaves the charge to whoever has the descriptors next.
+    pub(crate) fn take_charge(&mut self) -> Option<Charge> {
+        self.charge.take()
+    }
+
+    /// Gives the message the serial back that it had, or had not.
+    pub(crate) fn restore_serial(&mut self, serial: Option<NonZeroU32>) {
+        self.serial = serial;
+    }
+
+    /// Header and body together, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.head.len() + self.body.len()
     }
 
     /// Are there as many descriptors as the header says?
@@ -323,7 +346,8 @@ impl Message {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_fds(&mut self) -> Vec<OwnedFd> {
-        std::mem::take(self.fds_mut())
+        self.charge = None;
+        std::mem::take(&mut self.fds)
     }
 
     /// The descriptors, for who sends them or counts them first.

@@ -211,7 +211,7 @@ fn a_kernel_without_pidfds_of_peers_says_so() {
 fn a_listener_that_refuses_descriptors_makes_connections_that_do() {
     run(async {
         let directory = Directory::new();
-        let path = directory.0.join("socket");
+        let path = directory.join("socket");
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
         if let Err(error) = anchovy::set_fd_passing(&listener, false) {
             assert!(!kernel_is_at_least(6, 16), "{error}");

@@ -1,0 +1,292 @@
+//! The client's side: what was asked, and what may be answered.
+//!
+//! A stepwise client asks one thing and waits. A pipelined one asks everything at once and reads
+//! the answers as they come, in order; it cannot change its mind, for its `BEGIN` is under way.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+
+use anchovy::codec::FdSet;
+use bytes::BytesMut;
+
+use super::error::HandshakeError;
+use super::inbox::Inbox;
+use super::words::{self, Login};
+use crate::guid::Guid;
+use crate::limits::HandshakeLimits;
+
+/// The client's side of a handshake: requests and lines in, [replies](Reply) out.
+///
+/// ```
+/// use anchovy_dbus::auth::{ClientAuth, Login, Reply};
+/// use anchovy_dbus::HandshakeLimits;
+///
+/// let mut auth = ClientAuth::new(HandshakeLimits::default());
+/// auth.authenticate(Login::ExternalUid(0));
+/// assert_eq!(&auth.take_output()[..], b"\0AUTH EXTERNAL 30\r\n");
+///
+/// auth.receive(b"REJECTED ANONYMOUS\r\n", Vec::new());
+/// assert_eq!(auth.next_reply()?, Some(Reply::Rejected("ANONYMOUS".to_owned())));
+/// # Ok::<(), anchovy_dbus::HandshakeError>(())
+/// ```
+#[derive(Debug)]
+pub struct ClientAuth {
+    inbox: Inbox,
+    output: BytesMut,
+    /// What the replies under way have to be, in order.
+    expected: VecDeque<Expected>,
+    login: Login,
+    /// NUL has been sent.
+    begun: bool,
+    pipelined: bool,
+    expected_guid: Option<Guid>,
+    guid: Option<Guid>,
+    unix_fds: bool,
+    errors: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    /// `DATA`, which asks who we are; `OK` from old servers of sd-bus, which do not ask.
+    Data,
+    /// `OK`.
+    Ok,
+    /// What a server says to a `DATA` that it did not ask for.
+    Ignored,
+    /// `REJECTED`, for we have cancelled.
+    Rejected,
+    /// `AGREE_UNIX_FD` or `ERROR`.
+    Agree,
+}
+
+/// What a server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// The client is let in, by the server with this guid.
+    Accepted(Guid),
+    /// The client is not let in; the mechanisms that the server names, separated by blanks.
+    Rejected(String),
+    /// Descriptors may pass, or may not.
+    UnixFds(bool),
+}
+
+impl ClientAuth {
+    /// Nothing asked yet.
+    pub fn new(limits: HandshakeLimits) -> ClientAuth {
+        ClientAuth {
+            inbox: Inbox::new(limits),
+            output: BytesMut::new(),
+            expected: VecDeque::new(),
+            login: Login::default(),
+            begun: false,
+            pipelined: false,
+            expected_guid: None,
+            guid: None,
+            unix_fds: false,
+            errors: 0,
+        }
+    }
+
+    /// Accepts no server but the one with this guid, which its address names.
+    pub fn expect_guid(&mut self, guid: Guid) {
+        self.expected_guid = Some(guid);
+    }
+
+    /// Asks to be let in, and for nothing else.
+    pub fn authenticate(&mut self, login: Login) {
+        self.auth(login);
+        let asked = if login.response().is_none() { Expected::Data } else { Expected::Ok };
+        self.expected.push_back(asked);
+    }
+
+    /// Asks whether descriptors may pass. Servers take that once they have said OK.
+    pub fn negotiate_unix_fd(&mut self) {
+        self.output.extend_from_slice(b"NEGOTIATE_UNIX_FD\r\n");
+        self.expected.push_back(Expected::Agree);
+    }
+
+    /// Ends the handshake; what is sent behind it is messages.
+    pub fn begin(&mut self) {
+        self.output.extend_from_slice(b"BEGIN\r\n");
+    }
+
+    /// Takes back being let in; the server rejects the client, which may ask anew.
+    pub fn cancel(&mut self) {
+        self.output.extend_from_slice(b"CANCEL\r\n");
+        self.unix_fds = false;
+        self.expected.push_back(Expected::Rejected);
+    }
+
+    /// Asks for everything at once and begins: one write, and replies that can all be read before
+    /// the first message is sent.
+    pub fn pipeline(&mut self, login: Login, unix_fds: bool) {
+        self.pipelined = true;
+        self.auth(login);
+        if login.response().is_none() {
+            self.output.extend_from_slice(b"DATA\r\n");
+            self.expected.push_back(Expected::Data);
+        }
+        self.expected.push_back(Expected::Ok);
+        if unix_fds {
+            self.negotiate_unix_fd();
+        }
+        self.begin();
+    }
+
+    fn auth(&mut self, login: Login) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.output.extend_from_slice(b"\0");
+        }
+        self.login = login;
+        let mechanism = login.mechanism();
+        let line = match login.response() {
+            Some(response) => format!("AUTH {mechanism} {}\r\n", words::to_hex(&response)),
+            None => format!("AUTH {mechanism}\r\n"),
+        };
+        self.output.extend_from_slice(line.as_bytes());
+    }
+
+    /// Takes what one receive brought, in order.
+    pub fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
+        self.inbox.receive(bytes, fds);
+    }
+
+    /// The next reply, if something was asked and it is there; what [`output`](Self::take_output)
+    /// it causes wants sending in either case.
+    ///
+    /// # Errors
+    ///
+    /// The handshake is over: close.
+    pub fn next_reply(&mut self) -> Result<Option<Reply>, HandshakeError> {
+        while let Some(&expected) = self.expected.front() {
+            let Some(line) = self.inbox.line()? else { break };
+            let reply = self.line(expected, &line).map_err(|error| self.inbox.fail(error))?;
+            if reply.is_some() {
+                return Ok(reply);
+            }
+        }
+        match self.inbox.fds() {
+            count if count > 0 && (!self.expected.is_empty() || !self.unix_fds) => {
+                Err(self.inbox.fail(HandshakeError::Descriptors { count }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn line(&mut self, expected: Expected, line: &[u8]) -> Result<Option<Reply>, HandshakeError> {
+        let (command, arguments) = words::command(line).unwrap_or_default();
+        self.expected.pop_front();
+        match (expected, command, arguments) {
+            (Expected::Data, b"DATA", None | Some(b"")) => {
+                if !self.pipelined {
+                    self.output.extend_from_slice(b"DATA\r\n");
+                    self.expected.push_front(Expected::Ok);
+                }
+                Ok(None)
+            }
+            (Expected::Data | Expected::Ok, b"OK", Some(guid)) => {
+                if expected == Expected::Data && self.pipelined {
+                    // Our DATA is under way, and the server will say something to it.
+                    self.expected[0] = Expected::Ignored;
+                }
+                self.accepted(guid, line).map(Some)
+            }
+            (Expected::Ignored, b"OK" | b"ERROR", _) => Ok(None),
+            (Expected::Data | Expected::Ok | Expected::Rejected, b"REJECTED", mechanisms) => {
+                let mechanisms = printable(mechanisms.unwrap_or_default());
+                if self.pipelined {
+                    return Err(HandshakeError::Rejected { mechanisms });
+                }
+                Ok(Some(Reply::Rejected(mechanisms)))
+            }
+            (Expected::Agree, b"AGREE_UNIX_FD", None) => {
+                self.unix_fds = true;
+                Ok(Some(Reply::UnixFds(true)))
+            }
+            (Expected::Agree, b"ERROR", _) => Ok(Some(Reply::UnixFds(false))),
+            (Expected::Data | Expected::Ok, b"ERROR" | b"DATA", _) if !self.pipelined => {
+                // It wants something that we do not have: give up, in the way that leads to the
+                // list of what it takes.
+                self.cancel();
+                Ok(None)
+            }
+            (Expected::Data | Expected::Ok, _, _) if !self.pipelined => {
+                self.expected.push_front(expected);
+                self.error()?;
+                Ok(None)
+            }
+            _ => Err(unexpected(expected, line)),
+        }
+    }
+
+    fn accepted(&mut self, argument: &[u8], line: &[u8]) -> Result<Reply, HandshakeError> {
+        let Ok(found) = Guid::parse(argument) else {
+            return Err(unexpected(Expected::Ok, line));
+        };
+        match self.expected_guid {
+            Some(expected) if expected != found => {
+                Err(HandshakeError::WrongServer { expected, found })
+            }
+            _ => {
+                self.guid = Some(found);
+                Ok(Reply::Accepted(found))
+            }
+        }
+    }
+
+    /// Says that a line is none of the protocol, and waits for another one (D-Bus Specification,
+    /// "Client states").
+    fn error(&mut self) -> Result<(), HandshakeError> {
+        self.output.extend_from_slice(b"ERROR unknown command\r\n");
+        self.errors += 1;
+        let limit = self.inbox.limits().max_errors;
+        if self.errors >= limit { Err(HandshakeError::TooManyErrors { limit }) } else { Ok(()) }
+    }
+
+    /// Have all replies come?
+    pub fn is_answered(&self) -> bool {
+        self.expected.is_empty()
+    }
+
+    /// Has everything been asked at once?
+    pub fn is_pipelined(&self) -> bool {
+        self.pipelined
+    }
+
+    /// The guid of the server, once it has let the client in.
+    pub fn guid(&self) -> Option<Guid> {
+        self.guid
+    }
+
+    /// Have descriptors been agreed on?
+    pub fn unix_fds(&self) -> bool {
+        self.unix_fds
+    }
+
+    /// What is to be sent.
+    pub fn take_output(&mut self) -> BytesMut {
+        self.output.split()
+    }
+
+    /// Bytes behind the handshake that have arrived already, and descriptors that came with them;
+    /// their ranges count from the first of these bytes.
+    pub fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
+        self.inbox.into_rest()
+    }
+}
+
+fn printable(text: &[u8]) -> String {
+    words::printable(text)
+}
+
+fn unexpected(expected: Expected, line: &[u8]) -> HandshakeError {
+    let expected = match expected {
+        Expected::Data => "DATA or OK",
+        Expected::Ok => "OK and 32 hex digits",
+        Expected::Ignored => "OK or ERROR",
+        Expected::Rejected => "REJECTED",
+        Expected::Agree => "AGREE_UNIX_FD or ERROR",
+    };
+    HandshakeError::Unexpected { expected, line: words::printable(line) }
+}

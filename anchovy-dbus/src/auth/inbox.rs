@@ -1,0 +1,127 @@
+//! What has arrived during a handshake: lines, and what is behind the last of them.
+//!
+//! A receive may bring the end of the handshake and the first messages at once, with descriptors.
+//! All that is known of these is which bytes came with them, so the inbox keeps that range: a set
+//! all of whose bytes were the handshake's is refused, any other belongs to the messages.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+use anchovy::codec::FdSet;
+use bytes::BytesMut;
+
+use super::error::HandshakeError;
+use crate::limits::HandshakeLimits;
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    bytes: BytesMut,
+    /// Bytes that were the handshake's and are gone.
+    consumed: usize,
+    /// How far the bytes were searched for the end of a line.
+    searched: usize,
+    /// Descriptors, with the range of all bytes that they came with.
+    sets: VecDeque<(Range<usize>, Vec<OwnedFd>)>,
+    limits: HandshakeLimits,
+}
+
+impl Inbox {
+    pub(super) fn new(limits: HandshakeLimits) -> Inbox {
+        let (bytes, sets) = (BytesMut::new(), VecDeque::new());
+        Inbox { bytes, consumed: 0, searched: 0, sets, limits }
+    }
+
+    pub(super) fn limits(&self) -> &HandshakeLimits {
+        &self.limits
+    }
+
+    pub(super) fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
+        let start = self.consumed + self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        if !fds.is_empty() {
+            self.sets.push_back((start..start + bytes.len(), fds));
+        }
+    }
+
+    /// Takes the first byte, which is none of a line.
+    pub(super) fn byte(&mut self) -> Result<Option<u8>, HandshakeError> {
+        let Some(&byte) = self.bytes.first() else { return Ok(None) };
+        self.take(1)?;
+        Ok(Some(byte))
+    }
+
+    /// Takes a line, without its end.
+    pub(super) fn line(&mut self) -> Result<Option<BytesMut>, HandshakeError> {
+        let limit = self.limits.max_line_bytes;
+        let end = self.bytes[self.searched..].windows(2).position(|pair| pair == b"\r\n");
+        let length = match end {
+            Some(end) => self.searched + end + 2,
+            // An end may be half there.
+            None => {
+                self.searched = self.bytes.len().saturating_sub(1);
+                self.bytes.len()
+            }
+        };
+        if length > limit || (end.is_none() && length == limit) {
+            return Err(self.fail(HandshakeError::LineTooLong { limit }));
+        }
+        let limit = self.limits.max_bytes;
+        if self.consumed + length > limit {
+            return Err(self.fail(HandshakeError::TooManyBytes { limit }));
+        }
+        if end.is_none() {
+            return Ok(None);
+        }
+        self.searched = 0;
+        let mut line = self.take(length)?;
+        line.truncate(length - 2);
+        Ok(Some(line))
+    }
+
+    /// Takes bytes of the handshake, which no descriptors may have come with.
+    fn take(&mut self, count: usize) -> Result<BytesMut, HandshakeError> {
+        let bytes = self.bytes.split_to(count);
+        self.consumed += count;
+        self.refuse_fds()?;
+        Ok(bytes)
+    }
+
+    fn refuse_fds(&mut self) -> Result<(), HandshakeError> {
+        match self.sets.front() {
+            Some((range, fds)) if range.end <= self.consumed => {
+                let count = fds.len();
+                Err(self.fail(HandshakeError::Descriptors { count }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes what has arrived.
+    pub(super) fn fail(&mut self, error: HandshakeError) -> HandshakeError {
+        self.bytes.clear();
+        self.sets.clear();
+        self.searched = 0;
+        error
+    }
+
+    /// Bytes that are not taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Descriptors that are not refused: they came with bytes that are not taken.
+    pub(super) fn fds(&self) -> usize {
+        self.sets.iter().map(|(_, fds)| fds.len()).sum()
+    }
+
+    /// What is behind the handshake; ranges count from its first byte.
+    pub(super) fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
+        let relative = |offset: usize| offset.saturating_sub(self.consumed);
+        let sets = self
+            .sets
+            .into_iter()
+            .map(|(range, fds)| FdSet::new(relative(range.start)..relative(range.end), fds));
+        (self.bytes, sets.collect())
+    }
+}

@@ -1,0 +1,294 @@
+//! The server's side: five states, and one line for each line.
+//!
+//! | state | line | reply | next |
+//! |---|---|---|---|
+//! | `Nul` | the byte 0 | | `Auth` |
+//! | `Auth` | `AUTH` that says who it is | | `Asked` |
+//! | | `AUTH EXTERNAL` | `DATA` | `Data` |
+//! | | any other `AUTH`, `ERROR` | `REJECTED` | |
+//! | | `BEGIN` | | closed |
+//! | `Data` | `DATA` that says who it is | | `Asked` |
+//! | | any other `DATA`, `CANCEL`, `ERROR` | `REJECTED` | `Auth` |
+//! | | `BEGIN` | | closed |
+//! | `Asked` | (no line is read until our user has decided) | `OK`, `REJECTED` | `Accepted`, `Auth` |
+//! | `Accepted` | `NEGOTIATE_UNIX_FD` | `AGREE_UNIX_FD`, `ERROR` | |
+//! | | `CANCEL`, `ERROR` | `REJECTED` | `Auth` |
+//! | | `BEGIN` | | `Begun` |
+//! | any | anything else | `ERROR` | |
+
+use std::os::fd::OwnedFd;
+
+use anchovy::codec::FdSet;
+use bytes::BytesMut;
+
+use super::error::HandshakeError;
+use super::inbox::Inbox;
+use super::words::{self, Mechanism};
+use crate::guid::Guid;
+use crate::limits::HandshakeLimits;
+
+/// The server's side of a handshake: lines in, replies and [events](Event) out.
+///
+/// ```
+/// use anchovy_dbus::auth::{Event, ServerAuth};
+/// use anchovy_dbus::{Guid, HandshakeLimits};
+///
+/// let mut auth = ServerAuth::new(Guid::generate()?, Some(1000), HandshakeLimits::default());
+/// auth.receive(b"\0AUTH EXTERNAL\r\nDATA\r\n", Vec::new());
+/// let Some(Event::Request(request)) = auth.next_event()? else { panic!("it asks") };
+/// assert_eq!(request.uid, Some(1000));
+///
+/// auth.accept();
+/// assert!(auth.next_event()?.is_none()); // more lines are needed
+/// assert!(auth.take_output().starts_with(b"DATA\r\nOK "));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ServerAuth {
+    inbox: Inbox,
+    output: BytesMut,
+    state: State,
+    guid: Guid,
+    peer_uid: Option<u32>,
+    mechanisms: Vec<Mechanism>,
+    offers_fds: bool,
+    unix_fds: bool,
+    rejects: usize,
+    errors: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Nul,
+    Auth,
+    Data,
+    Asked(Request),
+    Accepted,
+    Begun,
+}
+
+/// What a handshake comes to on the server's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client has said who it is, truly as far as can be told, and waits for
+    /// [`accept`](ServerAuth::accept) or [`reject`](ServerAuth::reject).
+    Request(Request),
+    /// The client was accepted and has cancelled: it may log in anew.
+    Cancelled,
+    /// The handshake is over; what is behind it are messages.
+    Begin,
+}
+
+/// Who a client says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// How it says so.
+    pub mechanism: Mechanism,
+    /// Its uid, by the kernel, and by the client if it named one; nobody's with `ANONYMOUS`.
+    pub uid: Option<u32>,
+}
+
+impl ServerAuth {
+    /// For a client whose uid is this one, by the kernel (`SO_PEERCRED`, unix(7)); without one,
+    /// nobody gets in by `EXTERNAL`.
+    ///
+    /// It offers `EXTERNAL`, and agrees to descriptors.
+    pub fn new(guid: Guid, peer_uid: Option<u32>, limits: HandshakeLimits) -> ServerAuth {
+        ServerAuth {
+            inbox: Inbox::new(limits),
+            output: BytesMut::new(),
+            state: State::Nul,
+            guid,
+            peer_uid,
+            mechanisms: vec![Mechanism::External],
+            offers_fds: true,
+            unix_fds: false,
+            rejects: 0,
+            errors: 0,
+        }
+    }
+
+    /// Offers these mechanisms, in this order.
+    pub fn set_mechanisms(&mut self, mechanisms: &[Mechanism]) {
+        self.mechanisms = mechanisms.to_vec();
+    }
+
+    /// Agrees to descriptors, or does not.
+    pub fn set_unix_fds(&mut self, offered: bool) {
+        self.offers_fds = offered;
+    }
+
+    /// Takes what one receive brought, in order.
+    pub fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
+        self.inbox.receive(bytes, fds);
+    }
+
+    /// Goes on until something has happened; `None` if more bytes are needed for that.
+    ///
+    /// A [request](Event::Request) is told again until it is decided on.
+    ///
+    /// # Errors
+    ///
+    /// The handshake is over: send the output, and close.
+    pub fn next_event(&mut self) -> Result<Option<Event>, HandshakeError> {
+        loop {
+            match self.state {
+                State::Nul => match self.inbox.byte()? {
+                    None => return Ok(None),
+                    Some(0) => self.state = State::Auth,
+                    Some(found) => return Err(self.inbox.fail(HandshakeError::NoNul { found })),
+                },
+                State::Asked(request) => return Ok(Some(Event::Request(request))),
+                State::Begun => return Ok(Some(Event::Begin)),
+                State::Auth | State::Data | State::Accepted => {
+                    let Some(line) = self.inbox.line()? else { break };
+                    let accepted = self.state == State::Accepted;
+                    self.line(&line).map_err(|error| self.inbox.fail(error))?;
+                    if accepted && self.state == State::Auth {
+                        return Ok(Some(Event::Cancelled));
+                    }
+                }
+            }
+        }
+        // Nothing of what is here can be a message: BEGIN has not come.
+        match self.inbox.fds() {
+            0 => Ok(None),
+            count => Err(self.inbox.fail(HandshakeError::Descriptors { count })),
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), HandshakeError> {
+        let Some((command, arguments)) = words::command(line) else {
+            return self.error("that is no command");
+        };
+        match (command, arguments, self.state) {
+            (b"BEGIN", None, State::Accepted) => self.begin(),
+            (b"BEGIN", None, _) => Err(HandshakeError::BeginTooEarly),
+            (b"NEGOTIATE_UNIX_FD", None, State::Accepted) => self.negotiate(),
+            (b"AUTH", arguments, State::Auth) => self.auth(arguments.unwrap_or_default()),
+            (b"DATA", arguments, State::Data) => {
+                self.response(Mechanism::External, arguments.unwrap_or_default())
+            }
+            (b"CANCEL", None, State::Data | State::Accepted) | (b"ERROR", _, _) => self.rejected(),
+            (b"BEGIN" | b"NEGOTIATE_UNIX_FD" | b"CANCEL", Some(_), _) => {
+                self.error("that command takes no argument")
+            }
+            (b"AUTH" | b"DATA" | b"CANCEL" | b"NEGOTIATE_UNIX_FD", _, _) => self.error("not now"),
+            _ => self.error("unknown command"),
+        }
+    }
+
+    fn auth(&mut self, arguments: &[u8]) -> Result<(), HandshakeError> {
+        let (name, response) = match arguments.iter().position(|&byte| byte == b' ') {
+            Some(blank) => (&arguments[..blank], Some(&arguments[blank + 1..])),
+            None => (arguments, None),
+        };
+        let offered = self.mechanisms.iter().find(|known| known.name().as_bytes() == name);
+        match (offered, response) {
+            (None, _) | (_, Some(b"")) => self.rejected(),
+            (Some(Mechanism::External), None) => {
+                self.output.extend_from_slice(b"DATA\r\n");
+                self.state = State::Data;
+                Ok(())
+            }
+            (Some(&mechanism), response) => self.response(mechanism, response.unwrap_or_default()),
+        }
+    }
+
+    /// What the client says of itself, in hex.
+    fn response(&mut self, mechanism: Mechanism, hex: &[u8]) -> Result<(), HandshakeError> {
+        let uid = match (mechanism, words::from_hex(hex)) {
+            (_, None) => return self.rejected(),
+            (Mechanism::Anonymous, Some(_)) => None,
+            (Mechanism::External, Some(identity)) => {
+                let claimed = words::uid(&identity);
+                if self.peer_uid.is_none() || !(identity.is_empty() || claimed == self.peer_uid) {
+                    return self.rejected();
+                }
+                self.peer_uid
+            }
+        };
+        self.state = State::Asked(Request { mechanism, uid });
+        Ok(())
+    }
+
+    /// Lets the client in that [asks](Event::Request).
+    ///
+    /// # Panics
+    ///
+    /// If none does.
+    pub fn accept(&mut self) {
+        assert!(matches!(self.state, State::Asked(_)), "a client has asked");
+        self.output.extend_from_slice(format!("OK {}\r\n", self.guid).as_bytes());
+        self.state = State::Accepted;
+    }
+
+    /// Turns the client away that [asks](Event::Request); it may try again.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyRejects`](HandshakeError::TooManyRejects): it may not.
+    ///
+    /// # Panics
+    ///
+    /// If none does.
+    pub fn reject(&mut self) -> Result<(), HandshakeError> {
+        assert!(matches!(self.state, State::Asked(_)), "a client has asked");
+        self.rejected().map_err(|error| self.inbox.fail(error))
+    }
+
+    fn rejected(&mut self) -> Result<(), HandshakeError> {
+        // With the list, even where it has been told already: GDBus reads no REJECTED without one.
+        let names: Vec<_> = self.mechanisms.iter().map(|mechanism| mechanism.name()).collect();
+        self.output.extend_from_slice(format!("REJECTED {}\r\n", names.join(" ")).as_bytes());
+        self.unix_fds = false;
+        self.state = State::Auth;
+        self.rejects += 1;
+        let limit = self.inbox.limits().max_rejects;
+        if self.rejects >= limit { Err(HandshakeError::TooManyRejects { limit }) } else { Ok(()) }
+    }
+
+    fn error(&mut self, why: &str) -> Result<(), HandshakeError> {
+        self.output.extend_from_slice(format!("ERROR {why}\r\n").as_bytes());
+        self.errors += 1;
+        let limit = self.inbox.limits().max_errors;
+        if self.errors >= limit { Err(HandshakeError::TooManyErrors { limit }) } else { Ok(()) }
+    }
+
+    fn negotiate(&mut self) -> Result<(), HandshakeError> {
+        if !self.offers_fds {
+            return self.error("descriptors do not pass here");
+        }
+        self.output.extend_from_slice(b"AGREE_UNIX_FD\r\n");
+        self.unix_fds = true;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), HandshakeError> {
+        match self.inbox.fds() {
+            count if count > 0 && !self.unix_fds => Err(HandshakeError::Descriptors { count }),
+            _ => {
+                self.state = State::Begun;
+                Ok(())
+            }
+        }
+    }
+
+    /// Have descriptors been agreed on?
+    pub fn unix_fds(&self) -> bool {
+        self.unix_fds
+    }
+
+    /// What is to be sent.
+    pub fn take_output(&mut self) -> BytesMut {
+        self.output.split()
+    }
+
+    /// Bytes behind the handshake that have arrived already, and descriptors that came with them;
+    /// their ranges count from the first of these bytes.
+    pub fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
+        self.inbox.into_rest()
+    }
+}

@@ -1,0 +1,164 @@
+//! Where a message ends, and that it comes with exactly the descriptors that it declares.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use anchovy::codec::{Decoder, Encoder, ReceivedFds};
+use bytes::{Bytes, BytesMut};
+
+use crate::error::{ReceiveError, SendFault};
+use crate::limits::Limits;
+use crate::message::{Frame, Message, MessageError, frame};
+
+/// Messages out of bytes, and back, for [`anchovy::codec::Framed`].
+///
+/// [`Connection`](crate::Connection) is made of it; by itself it is for whoever has descriptors
+/// pass without a handshake, or by other rules.
+///
+/// ```
+/// use anchovy::codec::Framed;
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use anchovy_dbus::{Limits, Message, MessageCodec};
+/// use futures_util::{SinkExt, StreamExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// let mut near = Framed::new(near, MessageCodec::new(Limits::client(), true));
+/// let mut far = Framed::new(far, MessageCodec::new(Limits::client(), true));
+///
+/// let mut signal = Message::signal("/", "com.example.Door", "Opened").build()?;
+/// signal.set_serial(std::num::NonZeroU32::MIN);
+/// near.send(signal).await?;
+/// assert_eq!(far.next().await.expect("a message")?.header().member(), Some("Opened"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct MessageCodec {
+    limits: Limits,
+    unix_fds: bool,
+    /// The message that is arriving, once its length is known.
+    arriving: Option<Frame>,
+}
+
+impl MessageCodec {
+    /// Within these limits, and with descriptors if they were agreed on.
+    pub fn new(limits: Limits, unix_fds: bool) -> MessageCodec {
+        MessageCodec { limits, unix_fds, arriving: None }
+    }
+
+    /// May this message be sent?
+    fn check(&self, message: &Message) -> Result<(), SendFault> {
+        message.check_fds()?;
+        let count = message.fds().len();
+        if count > 0 && !self.unix_fds {
+            return Err(SendFault::FdsNotAgreed { count });
+        }
+        let limit = self.limits.max_sent_fds;
+        if count > limit {
+            return Err(SendFault::TooManyFds { count, limit });
+        }
+        let (length, limit) = (message.length(), self.limits.max_message_bytes);
+        if length > limit {
+            return Err(MessageError::TooLong { length: length as u64, limit }.into());
+        }
+        Ok(())
+    }
+}
+
+impl Decoder for MessageCodec {
+    type Item = Message;
+    type Error = ReceiveError;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+        fds: &mut ReceivedFds<'_>,
+    ) -> Result<Option<Message>, ReceiveError> {
+        let frame = match self.arriving {
+            Some(frame) => frame,
+            None => match frame(bytes, &self.limits)? {
+                Some(frame) => *self.arriving.insert(frame),
+                None => return Ok(None),
+            },
+        };
+        let length = frame.length();
+        if bytes.len() < length {
+            return Ok(None);
+        }
+        self.arriving = None;
+
+        let head = bytes.split_to(frame.head_length).freeze();
+        let body = bytes.split_to(frame.body_length).freeze();
+        let mut message = Message::parse(head, body, &self.limits)?;
+        let declared = message.header().unix_fds() as usize;
+        if declared == 0 {
+            return Ok(Some(message));
+        }
+        let limit = self.limits.max_received_fds;
+        if !self.unix_fds {
+            return Err(ReceiveError::FdsNotAgreed { count: declared });
+        } else if declared > limit {
+            return Err(ReceiveError::TooManyFds { count: declared, limit });
+        }
+        match fds.truncation(length) {
+            Some(cause) => message.attach(Vec::new(), Some(cause)),
+            None => message.attach(fds.take(length, declared)?.collect(), None),
+        }
+        Ok(Some(message))
+    }
+}
+
+impl Encoder<Message> for MessageCodec {
+    type Error = SendFault;
+
+    fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), SendFault> {
+        self.check(message)?;
+        Ok(message.encode_head(bytes)?)
+    }
+
+    fn fds<'a>(&mut self, message: &'a mut Message) -> &'a mut Vec<OwnedFd> {
+        message.fds_mut()
+    }
+
+    fn payload(&mut self, message: &Message) -> Bytes {
+        message.body().clone()
+    }
+}
+
+/// What [`anchovy::codec`] knows of limits, in its words.
+pub(crate) fn policies(
+    limits: &Limits,
+    survive_truncation: bool,
+) -> (anchovy::codec::ReadPolicy, anchovy::codec::WritePolicy) {
+    use anchovy::codec::{Attribution, Placement, ReadPolicy, Unclaimed, WritePolicy};
+
+    let read = ReadPolicy {
+        attribution: Attribution::Range,
+        unclaimed: Unclaimed::Error,
+        survive_truncation,
+        max_waiting_fds: limits.max_waiting_fds.max(2 * limits.max_received_fds),
+        // The codec knows how long a message will be before it is longer.
+        max_item_bytes: crate::MAX_MESSAGE_BYTES,
+        deadline: limits.fd_deadline,
+    };
+    let write = WritePolicy {
+        placement: Placement::Alone,
+        max_buffered_bytes: limits.max_buffered_bytes,
+        max_buffered_fds: limits.max_buffered_fds,
+    };
+    (read, write)
+}
+
+/// So that the stream's own check is never the stricter one, and speaks with our words.
+pub(crate) fn limit_socket(
+    socket: &mut crate::handshake::Socket,
+    limits: &Limits,
+    unix_fds: bool,
+) -> io::Result<()> {
+    let most = anchovy::DBUS_FD_LIMIT;
+    let receive = if unix_fds { limits.max_received_fds.min(most) } else { 0 };
+    socket.set_read_fd_limit(receive)?;
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! Who is at the other end, by the kernel.
+//!
+//! The numbers are those of the moment when the two ends met (`SO_PEERCRED`, unix(7)). A process
+//! may have handed its end on since, or be gone and its number be another's, so decide by uid; the
+//! pidfd names the process itself, whatever becomes of its number.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::handshake::Socket;
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub struct Credentials {
+    uid: u32,
+    gid: u32,
+    pid: Option<i32>,
+    pidfd: Option<OwnedFd>,
+}
+
+impl Credentials {
+    /// Asks the kernel; without a pidfd.
+    pub(crate) fn of(socket: &Socket) -> io::Result<Credentials> {
+        let peer = socket.peer_cred()?;
+        Ok(Credentials { uid: peer.uid(), gid: peer.gid(), pid: peer.pid(), pidfd: None })
+    }
+
+    /// Asks the kernel for the pidfd, too, and goes without if there is none: an old kernel, a
+    /// process that is gone, a full table.
+    pub(crate) fn add_pidfd(&mut self, socket: &Socket) {
+        self.pidfd = socket.peer_pidfd().ok();
+    }
+
+    /// The user, in our user namespace; 65534 for one that is not known there
+    /// (user_namespaces(7)).
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The group.
+    pub fn gid(&self) -> u32 {
+        self.gid
+    }
+
+    /// The process, in our pid namespace, if it is known there.
+    pub fn pid(&self) -> Option<i32> {
+        self.pid
+    }
+
+    /// The process itself (`SO_PEERPIDFD`, Linux 6.5; pidfd_open(2)), if a server could get it.
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+}
