@@ -116,7 +116,8 @@ impl Server {
     /// Outside a runtime of tokio.
     pub fn listen(&self, addresses: &Addresses) -> Result<Listener, ListenError> {
         let bound = addresses.listen()?;
-        Ok(self.listen_on(bound).expect("a socket that is bound can be registered"))
+        let address = bound.address.clone();
+        self.listen_on(bound).map_err(|error| ListenError::of(address, error))
     }
 
     /// Listens on a socket that is bound already.

@@ -105,11 +105,6 @@ impl Inbox {
         error
     }
 
-    /// Bytes that are not taken.
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// Descriptors that are not refused: they came with bytes that are not taken.
     pub(super) fn fds(&self) -> usize {
         self.sets.iter().map(|(_, fds)| fds.len()).sum()

@@ -80,6 +80,12 @@ pub enum ListenFailure {
 }
 
 impl ListenError {
+    /// What failed at one address, once it was bound.
+    pub(crate) fn of(address: Address, error: io::Error) -> ListenError {
+        let reason = ListenFailure::Io(error);
+        ListenError { attempts: vec![FailedListen { address, path: None, reason }] }
+    }
+
     /// What was tried, in order.
     pub fn attempts(&self) -> &[FailedListen] {
         &self.attempts
