@@ -18,12 +18,12 @@ use crate::tools;
 ///
 ///   system tools    the programs that tests run are installed and recent enough
 ///   format          rustfmt would change nothing
-///   clippy          no warnings, with default features, none and all
-///   tests           doc tests too, with default features, none and all
+///   clippy          no warnings; of anchovy with default features, none and all
+///   tests           doc tests too; of anchovy with default features, none and all
 ///   documentation   no warnings, no broken links
 ///   packages        what would be published builds by itself: all but xtask and interop-tests
 ///   lock file       one package named anchovy, so that `-p anchovy` has one meaning
-///   other systems   anchovy compiles for each whose target is installed (rustup target add)
+///   other systems   anchovy and anchovy-dbus compile for each whose target is installed (rustup target add)
 ///
 /// In the end come the seconds of each step, and the targets that were not checked.
 #[derive(Debug, clap::Args)]
@@ -35,11 +35,13 @@ pub(crate) struct Arguments {
     install: bool,
 }
 
-/// A name for headings, and the flags that choose these features.
-const FEATURES: &[(&str, &str)] = &[
-    ("default features", ""),
-    ("no features", "--no-default-features"),
-    ("all features", "--all-features"),
+/// A name for headings, and what is chosen. Each of the first three is by itself: what the others
+/// ask of anchovy would be switched on in all of them.
+const CHOICES: &[(&str, &str)] = &[
+    ("anchovy, default features", "-p anchovy"),
+    ("anchovy, no features", "-p anchovy --no-default-features"),
+    ("anchovy, all features", "-p anchovy --all-features"),
+    ("all others", "--workspace --exclude anchovy"),
 ];
 
 const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";
@@ -57,18 +59,16 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     steps.step("format", || cargo("fmt --all --check"))?;
     steps.step("format of the bench", || cargo(&format!("fmt {BENCH} --check")))?;
 
-    for (name, flags) in FEATURES {
-        steps.step(&format!("clippy, {name}"), || {
-            cargo(&format!("clippy --workspace --all-targets {flags} {DENY}"))
+    for (name, choice) in CHOICES {
+        steps.step(&format!("clippy: {name}"), || {
+            cargo(&format!("clippy {choice} --all-targets {DENY}"))
         })?;
     }
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
 
     // A choice of targets, `--all-targets` too, would leave the doc tests out.
-    for (name, flags) in FEATURES {
-        steps.step(&format!("tests and doc tests, {name}"), || {
-            cargo(&format!("test --workspace {flags}"))
-        })?;
+    for (name, choice) in CHOICES {
+        steps.step(&format!("tests and doc tests: {name}"), || cargo(&format!("test {choice}")))?;
     }
 
     steps.step("documentation", || {
@@ -84,7 +84,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     let (installed, not_installed) = targets::installed_and_not()?;
     for target in &installed {
         steps.step(&format!("check for {target}"), || {
-            cargo(&format!("check -p anchovy --all-features --target {target}"))
+            cargo(&format!("check -p anchovy -p anchovy-dbus --all-features --target {target}"))
         })?;
     }
 
