@@ -314,7 +314,12 @@ impl ReadHalf {
         if next.is_none() {
             let room = self.framed.read_policy().max_waiting_fds;
             let room = room.saturating_sub(self.framed.waiting_fds());
-            let receiving = ready!(account.poll_receive(room, cx));
+            let Poll::Ready(receiving) = account.poll_receive(room, cx) else {
+                // Who holds what makes the others wait must not do so for ever.
+                let overdue = ready!(self.framed.poll_paused(cx));
+                *charge = account.nothing();
+                return Poll::Ready(overdue);
+            };
             let outcome = Pin::new(&mut self.framed).poll_next(cx);
             let taken = match &outcome {
                 Poll::Ready(Some(Ok(message))) => message.fds().len(),

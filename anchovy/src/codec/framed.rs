@@ -343,6 +343,23 @@ macro_rules! read_items {
                 self.read.next_buffered(&mut self.codec)
             }
 
+            /// Polls the stream of items without reading, for whoever has no room for what a read
+            /// would bring: what has arrived is decoded, and the
+            /// [deadline](ReadPolicy::deadline) is kept. A later poll of the stream itself reads on.
+            ///
+            /// # Errors
+            ///
+            /// As those of the stream of items, which has ended then.
+            pub fn poll_paused(
+                &mut self,
+                cx: &mut Context<'_>,
+            ) -> Poll<Option<Result<C::Item, C::Error>>>
+            where
+                C: Decoder,
+            {
+                self.read.poll_paused(&mut self.codec, cx)
+            }
+
             /// The codec.
             pub fn codec(&self) -> &C {
                 &self.codec

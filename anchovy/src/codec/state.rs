@@ -94,6 +94,27 @@ impl ReadState {
         outcome.transpose()
     }
 
+    /// What waits, and no read; the deadline is kept.
+    pub(crate) fn poll_paused<D: Decoder>(
+        &mut self,
+        decoder: &mut D,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<D::Item, D::Error>>> {
+        if let Some(next) = self.next_buffered(decoder) {
+            return Poll::Ready(Some(next));
+        }
+        if self.phase == Phase::Over {
+            return Poll::Ready(None);
+        }
+        match self.poll_deadline(cx) {
+            Ok(()) => Poll::Pending,
+            Err(error) => {
+                self.end();
+                Poll::Ready(Some(Err(io::Error::from(error).into())))
+            }
+        }
+    }
+
     fn end(&mut self) {
         self.phase = Phase::Over;
         self.inbound.clear();

@@ -5,6 +5,7 @@ mod parts;
 mod receiving;
 mod sending;
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;

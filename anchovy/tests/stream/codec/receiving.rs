@@ -495,3 +495,31 @@ fn an_error_in_what_has_arrived_ends_the_stream_and_closes() {
         assert!(near.next_buffered().is_none() && near.next().await.is_none());
     });
 }
+
+#[test]
+fn a_stream_that_is_paused_reads_nothing_and_keeps_its_deadline() {
+    run(async {
+        tokio::time::pause();
+        let patience = Duration::from_secs(30);
+        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        let item = bytes_of(b"in parts", 1);
+        let _pipes = send_pipes(&far, &item[..6], 1);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        foreign_send(&far, &item[6..], &[]).unwrap();
+        settle().await;
+        assert!(now(poll_fn(|cx| near.poll_paused(cx))).await.is_none(), "the rest is not read");
+        assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 1);
+
+        let pipes = send_pipes(&far, &item[..6], 1);
+        settle().await;
+        assert!(now(near.next()).await.is_none());
+        let begin = tokio::time::Instant::now();
+        let error = poll_fn(|cx| near.poll_paused(cx)).await.unwrap().unwrap_err();
+        assert!(begin.elapsed() <= patience + Duration::from_millis(1));
+        assert_eq!(CodecError::of(&error), Some(CodecError::Overdue { waiting: 1 }));
+        assert!(pipes.iter().all(is_abandoned));
+        assert!(poll_fn(|cx| near.poll_paused(cx)).await.is_none());
+    });
+}
