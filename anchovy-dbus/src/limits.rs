@@ -27,6 +27,9 @@ pub const MAX_ARRAY_BYTES: usize = 1 << 26;
 pub struct Limits {
     /// The longest message, header and body, in bytes. At most [`MAX_MESSAGE_BYTES`], whatever is
     /// said here.
+    ///
+    /// Nothing is reserved on the peer's word: while a message arrives, there is memory for at most
+    /// twice as much as has arrived of it, and for 256 KiB more.
     pub max_message_bytes: usize,
     /// The longest row of header fields, in bytes. At most [`MAX_ARRAY_BYTES`].
     pub max_fields_bytes: usize,
@@ -67,9 +70,12 @@ impl Limits {
     }
 
     /// For who is connected to: receives 16 descriptors a message, as dbus-daemon does, lets them
-    /// wait for 30 seconds, and has no more of them wait to be sent than one message can have.
+    /// wait for 30 seconds, and has no more of them wait to be sent than one message can have. Header
+    /// fields have 1 MiB: but for a path of that length, the specification knows none that come near
+    /// it, and to step over unknown ones takes time.
     pub fn server() -> Limits {
         Limits {
+            max_fields_bytes: 1 << 20,
             max_received_fds: INTEROPERABLE_FDS,
             max_waiting_fds: 2 * INTEROPERABLE_FDS,
             fd_deadline: Some(Duration::from_secs(30)),

@@ -76,3 +76,111 @@ pub(super) fn number(bytes: &[u8], at: usize, order: ByteOrder) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(order.read(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTHS: Frame = Frame { head_length: 40, body_length: 5 };
+
+    /// Fields of 17 bytes and a body of 5, in either order.
+    fn starts() -> [[u8; 16]; 2] {
+        [
+            *b"l\x01\0\x01\x05\0\0\0\x07\0\0\0\x11\0\0\0",
+            *b"B\x01\0\x01\0\0\0\x05\0\0\0\x07\0\0\0\x11",
+        ]
+    }
+
+    fn limits() -> Limits {
+        Limits::client()
+    }
+
+    #[test]
+    fn sixteen_bytes_tell_both_lengths() {
+        for start in starts() {
+            assert_eq!(frame(&start, &limits()), Ok(Some(LENGTHS)));
+            assert_eq!(LENGTHS.length(), 45);
+        }
+    }
+
+    #[test]
+    fn what_follows_does_not_matter() {
+        for start in starts() {
+            let more = [&start[..], b"\xff\xff\xff"].concat();
+            assert_eq!(frame(&more, &limits()), Ok(Some(LENGTHS)));
+        }
+    }
+
+    #[test]
+    fn fewer_bytes_tell_nothing() {
+        for start in starts() {
+            for length in 0..16 {
+                assert_eq!(frame(&start[..length], &limits()), Ok(None), "{length}");
+            }
+        }
+    }
+
+    /// The error comes with the byte at this place, and not before.
+    #[track_caller]
+    fn tells_at(place: usize, error: MessageError, change: impl Fn(&mut [u8; 16])) {
+        for mut start in starts() {
+            change(&mut start);
+            assert_eq!(frame(&start[..place], &limits()), Ok(None));
+            for length in place + 1..=16 {
+                assert_eq!(frame(&start[..length], &limits()), Err(error), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_as_soon_as_its_byte_is_there() {
+        tells_at(0, MessageError::ByteOrder(b'x'), |start| start[0] = b'x');
+        tells_at(1, MessageError::NoType, |start| start[1] = 0);
+        tells_at(3, MessageError::Version(2), |start| start[3] = 2);
+        tells_at(11, MessageError::NoSerial, |start| start[8..12].fill(0));
+    }
+
+    #[test]
+    fn the_fields_have_their_limit() {
+        let with = |max_fields_bytes| Limits { max_fields_bytes, ..limits() };
+        for start in starts() {
+            assert_eq!(frame(&start, &with(17)), Ok(Some(LENGTHS)));
+            let error = MessageError::FieldsTooLong { length: 17, limit: 16 };
+            assert_eq!(frame(&start, &with(16)), Err(error));
+        }
+    }
+
+    #[test]
+    fn the_message_has_its_limit_and_the_padding_counts() {
+        let with = |max_message_bytes| Limits { max_message_bytes, ..limits() };
+        for start in starts() {
+            assert_eq!(frame(&start, &with(45)), Ok(Some(LENGTHS)));
+            let error = MessageError::TooLong { length: 45, limit: 44 };
+            assert_eq!(frame(&start, &with(44)), Err(error));
+        }
+    }
+
+    #[test]
+    fn limits_above_those_of_the_specification_are_those_of_the_specification() {
+        let most =
+            Limits { max_fields_bytes: usize::MAX, max_message_bytes: usize::MAX, ..limits() };
+        let fields = MAX_ARRAY_BYTES as u64;
+        assert!(Frame::new(fields, 0, &most).is_ok());
+        let error = MessageError::FieldsTooLong { length: fields + 1, limit: MAX_ARRAY_BYTES };
+        assert_eq!(Frame::new(fields + 1, 0, &most), Err(error));
+
+        let body = MAX_MESSAGE_BYTES as u64 - 16;
+        assert!(Frame::new(0, body, &most).is_ok());
+        let length = MAX_MESSAGE_BYTES as u64 + 1;
+        let error = MessageError::TooLong { length, limit: MAX_MESSAGE_BYTES };
+        assert_eq!(Frame::new(0, body + 1, &most), Err(error));
+    }
+
+    #[test]
+    fn no_length_overflows() {
+        assert!(Frame::new(u64::MAX, u64::MAX, &limits()).is_err());
+        assert!(Frame::new(0, u64::MAX, &limits()).is_err());
+        assert!(Frame::new(0, 1 << 32, &limits()).is_err());
+        assert!(Frame::new(1 << 32, 0, &limits()).is_err());
+    }
+}

@@ -229,10 +229,8 @@ impl Message {
         let Some(frame) = frame(&bytes, &limits)? else {
             return Err(MessageError::Length { declared: frame::FIXED_BYTES, length });
         };
-        if frame.length() != length {
-            return Err(MessageError::Length { declared: frame.length(), length });
-        }
-        let head = bytes.split_to(frame.head_length);
+        // Fewer bytes than that are told from the parts.
+        let head = bytes.split_to(frame.head_length.min(length));
         Message::parse(head, bytes, &limits)
     }
 
@@ -414,5 +412,81 @@ impl fmt::Debug for Message {
             output.field("truncation", &truncation);
         }
         output.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header and the body of a message, as they would arrive.
+    fn parts() -> (Bytes, Bytes) {
+        let call = Message::method_call("/", "M").serial(NonZeroU32::MIN).body("ay", vec![0; 5]);
+        let mut head = call.build().expect("a message").to_bytes().expect("a serial");
+        let body = head.split_off(head.len() - 5);
+        (head, body)
+    }
+
+    #[test]
+    fn a_message_is_made_of_its_parts() {
+        let (head, body) = parts();
+        let message = Message::parse(head, body, &Limits::client()).expect("a message");
+        assert_eq!(message.header().member(), Some("M"));
+        assert_eq!(message.serial(), Some(NonZeroU32::MIN));
+        assert_eq!(message.body().len(), 5);
+    }
+
+    #[test]
+    fn parts_are_as_long_as_their_header_says() {
+        let (head, body) = parts();
+        let declared = head.len() + 5;
+        for (head, body) in [
+            (head.clone(), body.slice(1..)),
+            (head.clone(), Bytes::from_static(&[0; 6])),
+            (head.slice(..head.len() - 1), Bytes::from_static(&[0; 6])),
+            (head.slice(..16), body.clone()),
+        ] {
+            let length = head.len() + body.len();
+            let refused = Message::parse(head, body, &Limits::client()).unwrap_err();
+            assert_eq!(refused, MessageError::Length { declared, length });
+        }
+    }
+
+    #[test]
+    fn parts_have_the_limits_that_they_are_given() {
+        let (head, body) = parts();
+        let limits = Limits { max_message_bytes: head.len() + 4, ..Limits::client() };
+        let error = MessageError::TooLong { length: head.len() as u64 + 5, limit: head.len() + 4 };
+        assert_eq!(Message::parse(head, body, &limits).unwrap_err(), error);
+    }
+
+    #[test]
+    fn a_header_is_written_behind_what_is_there() {
+        let (head, body) = parts();
+        let message = Message::parse(head.clone(), body, &Limits::client()).expect("a message");
+        let mut out = BytesMut::from(&b"before"[..]);
+        message.encode_head(&mut out).expect("a serial");
+        assert_eq!(out, [&b"before"[..], &head].concat());
+    }
+
+    #[test]
+    fn nothing_is_written_of_a_message_without_a_serial() {
+        let message = Message::method_call("/", "M").build().expect("a message");
+        let mut out = BytesMut::from(&b"before"[..]);
+        assert_eq!(message.encode_head(&mut out), Err(MessageError::NoSerial));
+        assert_eq!(out, &b"before"[..]);
+    }
+
+    #[test]
+    fn a_message_that_was_cut_says_why_and_is_not_written() {
+        let null = std::fs::File::open("/dev/null").expect("a file");
+        let built = Message::method_call("/", "M").serial(NonZeroU32::MIN).fds(vec![null.into()]);
+        let mut message = built.build().expect("a message");
+        message.attach(Vec::new(), Some(Truncation::ProcessTableFull));
+        assert_eq!(message.truncation(), Some(Truncation::ProcessTableFull));
+        assert_eq!(message.header().unix_fds(), 1);
+        let error = MessageError::FdCount { declared: 1, present: 0 };
+        assert_eq!(message.encode_head(&mut BytesMut::new()), Err(error));
+        assert!(format!("{message:?}").contains("ProcessTableFull"));
     }
 }
