@@ -1,0 +1,344 @@
+//! What a program says to a bus, and what the bus says to it: a proxy that changes nothing and shows
+//! everything, for each descriptor also what it is open on.
+//!
+//! ```text
+//! cargo run -p anchovy-dbus --example dbus_spy -- -- busctl --user list
+//! cargo run -p anchovy-dbus --example dbus_spy -- --system --listen unix:path=/tmp/spied
+//! ```
+//!
+//! To the bus, the spy is the client: it says who *it* is, by `EXTERNAL`, and if asked for the
+//! process of a name the bus tells that of the spy. Clients can log in by `EXTERNAL` only, too.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anchovy_dbus::{
+    Address, Addresses, Client, FdBudget, Guid, Incoming, Limits, ReadHalf, ReceiveError,
+    SendError, SendFault, Server, WriteHalf,
+};
+use rustix::process::{Pid, Resource, getrlimit, kill_process};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+mod describe;
+mod message_line;
+
+use message_line::line;
+
+const HELP: &str = "\
+Usage: dbus_spy [--session | --system | ADDRESS] [--listen ADDRESS] [-- COMMAND...]
+
+Stands between programs and a bus, the session bus if no other is named, and prints every message.
+
+  --listen ADDRESS   where programs connect; in a private directory if this is not said
+  -- COMMAND...      starts COMMAND with DBUS_SESSION_BUS_ADDRESS set to the spy (with --system:
+                     DBUS_SYSTEM_BUS_ADDRESS), prints to stderr, and ends as COMMAND does
+
+Without COMMAND, it prints the address where it listens and then the messages to stdout, until
+SIGINT or SIGTERM.";
+
+/// How long the rest of what a command had to say may take after its end.
+const REST: Duration = Duration::from_secs(1);
+
+/// How long to wait for descriptors to be received that are under way.
+const AGAIN: Duration = Duration::from_millis(10);
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+struct Arguments {
+    bus: Addresses,
+    /// The variable in which a program finds that bus.
+    variable: &'static str,
+    listen: Option<Addresses>,
+    command: Vec<OsString>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = match arguments() {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("dbus_spy: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(arguments).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("dbus_spy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the command line says; `None` if it asks for help.
+fn arguments() -> Result<Option<Arguments>> {
+    let (mut bus, mut variable, mut listen) = (None, "DBUS_SESSION_BUS_ADDRESS", None);
+    let mut words = std::env::args_os().skip(1);
+    let mut command = Vec::new();
+    while let Some(word) = words.next() {
+        // An address is ASCII; what is none does not become one by being shown.
+        let word = word.to_string_lossy();
+        let named = match &*word {
+            "--help" | "-h" => return Ok(None),
+            "--" => {
+                command.extend(words.by_ref());
+                if command.is_empty() {
+                    return Err(format!("a command is missing behind --\n\n{HELP}").into());
+                }
+                continue;
+            }
+            "--listen" => {
+                let address = words.next().ok_or("--listen needs an address")?;
+                listen = Some(addresses(&address.to_string_lossy())?);
+                continue;
+            }
+            "--session" => Addresses::session()?,
+            "--system" => {
+                variable = "DBUS_SYSTEM_BUS_ADDRESS";
+                Addresses::system()?
+            }
+            option if option.starts_with('-') => {
+                return Err(format!("there is no option {option}\n\n{HELP}").into());
+            }
+            address => addresses(address)?,
+        };
+        if bus.replace(named).is_some() {
+            return Err(format!("one bus, not {word} as well\n\n{HELP}").into());
+        }
+    }
+    let bus = bus.map_or_else(Addresses::session, Ok)?;
+    Ok(Some(Arguments { bus, variable, listen, command }))
+}
+
+fn addresses(text: &str) -> Result<Addresses> {
+    text.parse().map_err(|error| format!("{text}: {error}").into())
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { bus, variable, listen, command } = arguments;
+    // Asked beforehand, so that clients can be told what the bus would tell them. And since the spy
+    // has to be usable with any bus and whatever stands before it, it takes one step at a time.
+    let upstream = Client::new().stepwise().limits(limits());
+    let known = upstream.connect(&bus).await?;
+    let (guid, unix_fds) = (known.guid(), known.unix_fds());
+    drop(known);
+    let upstream = upstream.guid(guid);
+
+    // Two options keep the traffic as it would be without us. `fds_before_agreement`: no bus asks
+    // the kernel to refuse descriptors, so a client may send some before it has read AGREE_UNIX_FD.
+    // `fds_at_once`: what is at the other end may speak first, with descriptors; a client that
+    // cannot take that could not take it from there either.
+    let mut server = Server::new(guid).limits(limits()).fds_before_agreement().fds_at_once();
+    if !unix_fds {
+        server = server.without_fds();
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let directory = if listen.is_none() { Some(Directory::new()?) } else { None };
+    let listen = match (&directory, listen) {
+        (Some(directory), _) => Address::path(directory.0.join("bus"))?.into(),
+        (None, listen) => listen.expect("without a directory there is an address"),
+    };
+    // All clients are our own, of one uid, which may have all there is.
+    let room = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    let room = usize::try_from(room.saturating_sub(64))?;
+    let listener = server.listen(&listen)?.with_budget(FdBudget::new(room, room));
+
+    let mut child = None;
+    if let Some((program, arguments)) = command.split_first() {
+        let mut command = Command::new(program);
+        command.args(arguments).env(variable, listener.address().to_string());
+        match command.spawn() {
+            Ok(started) => child = Some(started),
+            Err(error) => {
+                eprintln!("dbus_spy: {}: {error}", program.to_string_lossy());
+                // As a shell has it: not found, or found and no program.
+                return Ok(ExitCode::from(if error.kind() == ErrorKind::NotFound {
+                    127
+                } else {
+                    126
+                }));
+            }
+        }
+    }
+    let output = if child.is_some() { Output::Stderr } else { Output::Stdout };
+    if child.is_none() {
+        output.say(format_args!("{}", listener.address()));
+    }
+
+    let bus = Arc::new(Bus { addresses: bus, client: upstream, output });
+    let mut clients = JoinSet::new();
+    for number in 1_u64.. {
+        let incoming = loop {
+            tokio::select! {
+                incoming = listener.accept() => break incoming?,
+                Some(_) = clients.join_next() => {}
+                status = ended(&mut child) => {
+                    // What it sent before it ended may still be on its way through us. What it has
+                    // left running is given up.
+                    let rest = async { while clients.join_next().await.is_some() {} };
+                    let _ = tokio::time::timeout(REST, rest).await;
+                    return Ok(as_exit_code(status?));
+                }
+                _ = terminate.recv() => match &child {
+                    Some(child) => terminate_child(child),
+                    None => return Ok(ExitCode::SUCCESS),
+                },
+                // From a terminal, the command has it too, and decides.
+                _ = interrupt.recv() => if child.is_none() { return Ok(ExitCode::SUCCESS) },
+            }
+        };
+        let bus = Arc::clone(&bus);
+        clients.spawn(async move {
+            bus.output.say(format_args!("{number} connects"));
+            match bus.spy_on(incoming, number).await {
+                Ok(()) => bus.output.say(format_args!("{number} is gone")),
+                Err(error) => bus.output.say(format_args!("{number} is cut off: {error}")),
+            }
+        });
+    }
+    Err("nobody spies for so long".into())
+}
+
+/// As many descriptors as the kernel carries, either way: how many are too many, the two ends decide.
+fn limits() -> Limits {
+    Limits { max_sent_fds: anchovy::DBUS_FD_LIMIT, ..Limits::client() }
+}
+
+/// The bus that is spied on.
+struct Bus {
+    addresses: Addresses,
+    client: Client,
+    output: Output,
+}
+
+impl Bus {
+    /// Everything between one client and the bus, to its end.
+    async fn spy_on(&self, incoming: Incoming, number: u64) -> Result<()> {
+        let client = incoming.handshake().await?;
+        // Descriptors pass on both sides or on neither, so that no message can be sent to who
+        // cannot have it.
+        let upstream = self.client.clone();
+        let upstream = if client.unix_fds() { upstream } else { upstream.without_fds() };
+        let bus = upstream.connect(&self.addresses).await?;
+        if bus.unix_fds() != client.unix_fds() {
+            return Err("the bus takes no descriptors any more".into());
+        }
+        let (from_client, to_client) = client.into_split();
+        let (from_bus, to_bus) = bus.into_split();
+        tokio::try_join!(
+            self.pass(format!("{number} >"), from_client, to_bus),
+            self.pass(format!("{number} <"), from_bus, to_client),
+        )?;
+        Ok(())
+    }
+
+    /// Passes messages on in one direction until there are no more.
+    ///
+    /// None is received before the last one has left, so who does not read is not written to.
+    async fn pass(&self, direction: String, mut from: ReadHalf, mut to: WriteHalf) -> Result<()> {
+        loop {
+            let mut message = match from.receive().await {
+                Ok(Some(message)) => message,
+                // Who closes without having read everything resets the connection.
+                Ok(None) => break,
+                Err(ReceiveError::Io(error)) if is_gone(&error) => break,
+                Err(error) => return Err(error.into()),
+            };
+            self.output.say(format_args!("{direction} {}", line(&message)));
+            if let Some(cause) = message.truncation() {
+                return Err(format!("descriptors were lost: {cause}").into());
+            }
+            while let Err(SendError { message: refused, fault }) = to.send(message).await {
+                message = match (fault, refused) {
+                    // As many are under way as may be, until somebody receives some.
+                    (SendFault::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
+                    // It has gone, but what it said before that is for the other direction to pass.
+                    (SendFault::Io(error), _) if is_gone(&error) => return Ok(()),
+                    (fault, _) => return Err(fault.into()),
+                };
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+        // The other direction goes on: it is the other end that decides when it has said everything.
+        match to.shutdown().await {
+            Err(SendError { fault: SendFault::Io(error), .. }) if is_gone(&error) => Ok(()),
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+fn is_gone(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+/// Waits for the end of the command, if there is one.
+async fn ended(child: &mut Option<Child>) -> std::io::Result<ExitStatus> {
+    match child {
+        Some(child) => child.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn terminate_child(child: &Child) {
+    // It has a number for as long as nobody has waited for it, so this is no other process.
+    let number = child.id().and_then(|number| Pid::from_raw(number.try_into().ok()?));
+    if let Some(number) = number {
+        let _ = kill_process(number, rustix::process::Signal::TERM);
+    }
+}
+
+/// Of a process that a signal ended, a shell says 128 and the number of the signal.
+fn as_exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or(status.signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Where lines go.
+#[derive(Clone, Copy)]
+enum Output {
+    Stdout,
+    Stderr,
+}
+
+impl Output {
+    /// Prints a line at once, whole. That nobody reads it any more is no reason to end.
+    fn say(self, line: std::fmt::Arguments<'_>) {
+        let line = format!("{line}\n");
+        let _ = match self {
+            Output::Stdout => std::io::stdout().lock().write_all(line.as_bytes()),
+            Output::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
+        };
+    }
+}
+
+/// A directory that nobody else may enter. It goes when this is dropped.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Result<Directory> {
+        let path = std::env::temp_dir().join(format!("dbus_spy-{}", Guid::generate()?));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Directory(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0); // It is empty: the socket goes with the listener.
+    }
+}

@@ -1,0 +1,102 @@
+//! What a descriptor is, in a few words: for programs that show what others pass to each other.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use rustix::fs::{FileType, OFlags};
+
+/// Says what this descriptor is open on, and how: `/etc/hosts read`, `pipe:[4711] write nonblock`,
+/// `memfd "shared" read+write sealed(shrink,grow)`.
+///
+/// A name that somebody else chose cannot break the line: what is not printable is escaped.
+pub(crate) fn describe(fd: impl AsFd) -> String {
+    let fd = fd.as_fd();
+    let mut words = vec![file(fd)];
+    if let Ok(flags) = rustix::fs::fcntl_getfl(fd) {
+        words.push(access(flags).to_owned());
+        for (flag, word) in [(OFlags::APPEND, "append"), (OFlags::NONBLOCK, "nonblock")] {
+            if flags.contains(flag) {
+                words.push(word.to_owned());
+            }
+        }
+    }
+    words.extend(seals(fd));
+    words.join(" ")
+}
+
+/// What it is open on.
+fn file(fd: BorrowedFd<'_>) -> String {
+    // A path, or for what has none, words of the kernel: "pipe:[4711]", "anon_inode:[eventfd]".
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    let name = link.map(|link| link.to_string_lossy().escape_debug().to_string()).ok();
+    let Ok(stat) = rustix::fs::fstat(fd) else {
+        return name.unwrap_or_else(|| "something".to_owned());
+    };
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Socket => socket(fd),
+        FileType::Directory => "directory",
+        FileType::RegularFile => "file",
+        FileType::Fifo => "pipe",
+        FileType::CharacterDevice | FileType::BlockDevice => "device",
+        _ => "object",
+    };
+    let Some(name) = name else {
+        return format!("{kind}, inode {}", stat.st_ino); // No /proc here.
+    };
+    let memfd = name.strip_prefix("/memfd:").and_then(|name| name.strip_suffix(" (deleted)"));
+    match (kind, memfd) {
+        (_, Some(memfd)) => format!("memfd \"{memfd}\""),
+        ("file" | "pipe" | "device" | "object", None) => name, // It speaks for itself.
+        _ => format!("{kind} {name}"),
+    }
+}
+
+fn socket(fd: BorrowedFd<'_>) -> &'static str {
+    use rustix::net::{AddressFamily, SocketType, getsockname, sockopt::socket_type};
+
+    let family = getsockname(fd).map(|address| address.address_family());
+    let is_unix = family == Ok(AddressFamily::UNIX);
+    match socket_type(fd) {
+        Ok(SocketType::STREAM) if is_unix => "unix stream",
+        Ok(SocketType::DGRAM) if is_unix => "unix datagram",
+        Ok(SocketType::SEQPACKET) if is_unix => "unix seqpacket",
+        Ok(SocketType::STREAM) => "stream",
+        Ok(SocketType::DGRAM) => "datagram",
+        _ => "other",
+    }
+}
+
+fn access(flags: OFlags) -> &'static str {
+    if flags.contains(OFlags::PATH) {
+        "path-only" // open(2): for naming the file, not for reading or writing it.
+    } else {
+        match flags & OFlags::RWMODE {
+            OFlags::RDONLY => "read",
+            OFlags::WRONLY => "write",
+            _ => "read+write",
+        }
+    }
+}
+
+/// What can no longer be done to a file in memory, by anybody (fcntl(2), "File Sealing").
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn seals(fd: BorrowedFd<'_>) -> Option<String> {
+    use rustix::fs::SealFlags;
+
+    // What is not in memory has no seals, which is an error.
+    let seals = rustix::fs::fcntl_get_seals(fd).ok()?;
+    let names = [
+        (SealFlags::SEAL, "seal"),
+        (SealFlags::SHRINK, "shrink"),
+        (SealFlags::GROW, "grow"),
+        (SealFlags::WRITE, "write"),
+        (SealFlags::FUTURE_WRITE, "future-write"),
+    ];
+    let names: Vec<_> =
+        names.iter().filter(|(seal, _)| seals.contains(*seal)).map(|(_, name)| *name).collect();
+    if names.is_empty() { None } else { Some(format!("sealed({})", names.join(","))) }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn seals(_: BorrowedFd<'_>) -> Option<String> {
+    None
+}

@@ -1,0 +1,241 @@
+//! A peer to talk to without a bus: it sends every call back to its sender, descriptors and all.
+//!
+//! What it does not have is state that one client could spoil for another. Each client is a task of
+//! its own that answers one call before it receives the next: who does not read its answers is not
+//! read from, and who sends nonsense is gone, and nobody else notices.
+//!
+//! ```text
+//! cargo run -p anchovy-dbus --example peer_server unix:path=/tmp/peer
+//! dbus-send --peer=unix:path=/tmp/peer --print-reply / org.example.Any.Thing string:hello
+//! ```
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anchovy_dbus::{
+    Addresses, ByteOrder, Flags, Guid, Incoming, Limits, Listener, Message, MessageType, Server,
+};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+mod describe;
+mod message_line;
+
+use message_line::line;
+
+const HELP: &str = "\
+Usage: peer_server ADDRESS [--max-fds N] [--anonymous]
+
+Listens at ADDRESS (unix:path=/tmp/peer, for example), prints where that is, and sends every method
+call back to its sender: the same body, and the same descriptors. It answers Hello, Ping,
+GetMachineId and GetId as a bus does. It prints a line for each message.
+
+  --max-fds N   takes and sends N descriptors in a message, 0 to 253; 16 if this is not said
+  --anonymous   lets in who says nothing about who it is, too
+
+It ends with SIGINT and SIGTERM, and removes its socket.";
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+struct Arguments {
+    addresses: Addresses,
+    max_fds: Option<usize>,
+    anonymous: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = match arguments() {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("peer_server: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peer_server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the command line says; `None` if it asks for help.
+fn arguments() -> std::result::Result<Option<Arguments>, String> {
+    let (mut addresses, mut max_fds, mut anonymous) = (None, None, false);
+    // An address is ASCII; what is none does not become one by being shown.
+    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = words.next() {
+        match &*word {
+            "--help" | "-h" => return Ok(None),
+            "--anonymous" => anonymous = true,
+            "--max-fds" => {
+                let number = words.next().ok_or("--max-fds needs a number")?;
+                let most = number.parse().ok().filter(|most| *most <= anchovy::DBUS_FD_LIMIT);
+                max_fds = Some(most.ok_or(format!("--max-fds takes 0 to 253, not {number}"))?);
+            }
+            option if option.starts_with('-') => {
+                return Err(format!("there is no option {option}\n\n{HELP}"));
+            }
+            address if addresses.is_none() => {
+                let read = address.parse::<Addresses>();
+                addresses = Some(read.map_err(|error| format!("{address}: {error}"))?);
+            }
+            another => return Err(format!("one address, not {another} as well\n\n{HELP}")),
+        }
+    }
+    let addresses = addresses.ok_or(format!("an address is missing\n\n{HELP}"))?;
+    Ok(Some(Arguments { addresses, max_fds, anonymous }))
+}
+
+async fn serve(arguments: Arguments) -> Result<()> {
+    raise_fd_limit();
+    let mut limits = Limits::server();
+    if let Some(most) = arguments.max_fds {
+        limits = Limits { max_received_fds: most, max_sent_fds: most, ..limits };
+    }
+    let mut server = Server::new(Guid::generate()?).limits(limits);
+    if arguments.anonymous {
+        server = server.anonymous();
+    }
+
+    // Before anybody knows that we are here, so that who does can tell us to end.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let listener = server.listen(&arguments.addresses)?;
+    say(format_args!("{}", listener.address()));
+    tokio::select! {
+        error = accept(&listener, server.guid()) => Err(error),
+        () = either(&mut interrupt, &mut terminate) => Ok(()), // The file goes with the listener.
+    }
+}
+
+/// A bound on open files that is lower than it need be is for programs that use select(2), which
+/// this is not; and every client may make us hold some hundreds.
+fn raise_fd_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit); // What we have will do, then.
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Accepts clients for as long as that is possible.
+async fn accept(listener: &Listener, guid: Guid) -> Box<dyn Error + Send + Sync> {
+    for number in 1_u64.. {
+        let incoming = match listener.accept().await {
+            Ok(incoming) => incoming,
+            Err(error) => return error.into(),
+        };
+        tokio::spawn(async move {
+            let name = format!(":1.{number}");
+            match talk(incoming, &name, guid).await {
+                Ok(()) => say(format_args!("{name} has gone")),
+                Err(error) => say(format_args!("{name} has to go: {error}")),
+            }
+        });
+    }
+    "nobody has been here for so long".into()
+}
+
+/// Everything with one client, to its end.
+async fn talk(incoming: Incoming, name: &str, guid: Guid) -> Result<()> {
+    let mut client = incoming.handshake().await?;
+    say(format_args!(
+        "{name} is here, of uid {}, {} descriptors",
+        client.credentials().uid(),
+        if client.unix_fds() { "with" } else { "without" }
+    ));
+    while let Some(mut call) = client.receive().await? {
+        say(format_args!("{name} {}", line(&call)));
+        let header = call.header();
+        let is_call = header.message_type() == MessageType::MethodCall;
+        if !is_call || header.flags().contains(Flags::NO_REPLY_EXPECTED) {
+            continue;
+        }
+        let answer = answer(&mut call, name, guid)?;
+        if let Err(error) = client.send(answer).await {
+            if error.message.is_none() {
+                return Err(error.into());
+            }
+            // The answer came back, and the connection is as well as it was.
+            client.send(refuse(&call, &error.to_string())?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a call is answered with. Its descriptors move to the answer, or are closed.
+fn answer(call: &mut Message, name: &str, guid: Guid) -> Result<Message> {
+    if let Some(cause) = call.truncation() {
+        return refuse(call, &cause.to_string());
+    }
+    let fds = call.take_fds();
+    let header = call.header();
+    let order = header.byte_order();
+    let mut answer = Message::method_return(call).byte_order(order);
+    if let Some(called) = header.destination() {
+        answer = answer.sender(called); // Whoever was called is who answers.
+    }
+    let answer = match (header.interface(), header.member()) {
+        (Some("org.freedesktop.DBus"), Some("Hello")) => {
+            answer.destination(name).body("s", string(name, order))
+        }
+        (Some("org.freedesktop.DBus"), Some("GetId")) => {
+            answer.body("s", string(&guid.to_string(), order))
+        }
+        (Some("org.freedesktop.DBus.Peer"), Some("Ping")) => answer,
+        (Some("org.freedesktop.DBus.Peer"), Some("GetMachineId")) => match machine_id() {
+            Some(id) => answer.body("s", string(&id.to_string(), order)),
+            None => return refuse(call, "this machine has no id"),
+        },
+        _ => answer.body(header.signature(), call.body().clone()).fds(fds),
+    };
+    Ok(answer.build()?)
+}
+
+fn refuse(call: &Message, why: &str) -> Result<Message> {
+    let order = call.header().byte_order();
+    let error = Message::error(call, "org.freedesktop.DBus.Error.LimitsExceeded");
+    Ok(error.byte_order(order).body("s", string(why, order)).build()?)
+}
+
+/// The body that is one string: its length, its bytes, and a byte 0 (D-Bus Specification,
+/// "Marshaling").
+fn string(text: &str, order: ByteOrder) -> Vec<u8> {
+    let length = u32::try_from(text.len()).expect("these are short");
+    let mut body = match order {
+        ByteOrder::Little => length.to_le_bytes(),
+        ByteOrder::Big => length.to_be_bytes(),
+    }
+    .to_vec();
+    body.extend_from_slice(text.as_bytes());
+    body.push(0);
+    body
+}
+
+/// 32 hex digits, as a guid has, in either of two places (D-Bus Specification,
+/// "org.freedesktop.DBus.Peer").
+fn machine_id() -> Option<Guid> {
+    ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter().find_map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.trim_end().parse().ok()
+    })
+}
+
+/// Prints a line at once, whole. That nobody reads it any more is no reason to end.
+fn say(line: std::fmt::Arguments<'_>) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
