@@ -9,6 +9,7 @@
 //! ```
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use anchovy_dbus::{Addresses, ByteOrder, Client, Connection, Message, MessageType};
@@ -54,11 +55,13 @@ async fn main() -> ExitCode {
 
 async fn list(addresses: &Addresses) -> Result<()> {
     let mut bus = Client::new().connect(addresses).await?;
-    println!("bus {}", bus.guid());
-    println!("descriptors pass: {}", if bus.unix_fds() { "yes" } else { "no" });
+    // Not by `println`, which panics where nobody reads.
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "bus {}", bus.guid())?;
+    writeln!(out, "descriptors pass: {}", if bus.unix_fds() { "yes" } else { "no" })?;
 
     let hello = call(&mut bus, "Hello", None).await?;
-    println!("we are {}", Body::of(&hello).string()?);
+    writeln!(out, "we are {}", Body::of(&hello).string()?)?;
 
     let names = call(&mut bus, "ListNames", None).await?;
     let mut names = Body::of(&names).strings()?;
@@ -66,12 +69,12 @@ async fn list(addresses: &Addresses) -> Result<()> {
     for name in names {
         // A unique name is that of a connection; any other is one that a connection has asked for.
         if !name.starts_with(':') {
-            println!("{name}");
+            writeln!(out, "{name}")?;
             continue;
         }
         match call(&mut bus, "GetConnectionUnixProcessID", Some(&name)).await {
-            Ok(answer) => println!("{name}  process {}", Body::of(&answer).number()?),
-            Err(error) => println!("{name}  {error}"), // It may be gone by now.
+            Ok(answer) => writeln!(out, "{name}  process {}", Body::of(&answer).number()?)?,
+            Err(error) => writeln!(out, "{name}  {error}")?, // It may be gone by now.
         }
     }
     bus.shutdown().await?;

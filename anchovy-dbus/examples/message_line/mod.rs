@@ -43,16 +43,15 @@ fn write_line(line: &mut String, message: &Message) -> std::fmt::Result {
     let names = [header.interface(), header.member(), header.error_name()];
     let names: Vec<_> = names.into_iter().flatten().collect();
     write!(line, "{}({}) {} bytes", names.join("."), header.signature(), header.body_len())?;
-    if header.flags() != Flags::NONE {
-        let known = [
-            (Flags::NO_REPLY_EXPECTED, "no-reply"),
-            (Flags::NO_AUTO_START, "no-auto-start"),
-            (Flags::ALLOW_INTERACTIVE_AUTHORIZATION, "interactive"),
-        ];
-        for (flag, word) in known {
-            if header.flags().contains(flag) {
-                write!(line, " {word}")?;
-            }
+    let known = [
+        (Flags::NO_REPLY_EXPECTED, "no-reply"),
+        (Flags::NO_AUTO_START, "no-auto-start"),
+        (Flags::ALLOW_INTERACTIVE_AUTHORIZATION, "interactive"),
+    ];
+    for (flag, word) in known {
+        // They are about answers and owners, which only calls have; buses set them on others, too.
+        if header.message_type() == MessageType::MethodCall && header.flags().contains(flag) {
+            write!(line, " {word}")?;
         }
     }
     for (place, fd) in message.fds().iter().enumerate() {

@@ -1,0 +1,56 @@
+//! The client, on a bus.
+
+use crate::harness::*;
+
+#[test]
+fn it_tells_who_is_on_a_bus() {
+    let mut command = example("bus_client");
+    guarded(|| {
+        let daemon = DbusDaemon::start();
+        let Ended { id, code, stdout, stderr } = run_to_end(command.arg(daemon.address()));
+        assert_eq!((code, &*stderr), (Some(0), ""), "{stdout}");
+
+        let guid = daemon.address().split_once("guid=").unwrap().1;
+        let lines: Vec<_> = stdout.lines().collect();
+        let unique = lines[2].strip_prefix("we are ").unwrap();
+        let expected = [
+            &*format!("bus {guid}"),
+            "descriptors pass: yes",
+            &*format!("we are {unique}"),
+            &*format!("{unique}  process {id}"),
+            "org.freedesktop.DBus",
+        ];
+        assert_eq!(lines, expected);
+    });
+}
+
+#[test]
+fn it_finds_the_session_bus_by_itself() {
+    let mut command = example("bus_client");
+    guarded(|| {
+        let daemon = DbusDaemon::start();
+        let ended = run_to_end(command.env("DBUS_SESSION_BUS_ADDRESS", daemon.address()));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stdout.contains("\norg.freedesktop.DBus\n"), "{}", ended.stdout);
+    });
+}
+
+#[test]
+fn what_it_is_given_wrong_is_told() {
+    for (arguments, code, part) in [
+        (&["--help"][..], 0, "Usage: bus_client [ADDRESS]"),
+        (&[], 2, "no session bus"),
+        (&["--who"], 2, "Usage: bus_client [ADDRESS]"),
+        (&["unix:path=/a", "unix:path=/b"], 2, "Usage: bus_client [ADDRESS]"),
+        (&["unix:way=/a"], 2, "unix:way=/a: "),
+        (&["unix:path=/nonexistent/bus"], 1, "/nonexistent/bus"),
+    ] {
+        let mut command = example("bus_client");
+        guarded(|| {
+            let ended = run_to_end(command.args(arguments));
+            let said = ended.stdout + &ended.stderr;
+            assert_eq!(ended.code, Some(code), "{arguments:?}: {said}");
+            assert!(said.contains(part) && !said.contains("panicked"), "{arguments:?}: {said}");
+        });
+    }
+}

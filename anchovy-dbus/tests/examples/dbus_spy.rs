@@ -1,0 +1,520 @@
+//! The spy, which shows everything and changes nothing.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroU32;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anchovy_dbus::{
+    Address, Addresses, ByteOrder, Client, Connection, Guid, Limits, Listener, Message, SendFault,
+    Server,
+};
+use bytes::Bytes;
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::process::Signal;
+
+use crate::harness::*;
+
+/// Has a test be the server that the spy stands before. It gets a listener that has already told
+/// the spy who it is, and the spy.
+fn spying_on(server: Server, test: impl AsyncFnOnce(Listener, &mut Program)) {
+    let mut command = example("dbus_spy");
+    guarded(|| {
+        let directory = Directory::new();
+        let runtime = runtime();
+        let listener = runtime.block_on(async {
+            server.listen(&address_in(&directory, "server").into()).expect("a directory of ours")
+        });
+        command.arg(listener.address().to_string());
+        command.args(["--listen", &address_in(&directory, "spy").to_string()]);
+        let starting = std::thread::spawn(move || Program::start(&mut command));
+        // It asks whom it stands before.
+        let listener = runtime.block_on(async {
+            let mut probe = next(&listener).await;
+            assert!(probe.receive().await.expect("nothing wrong").is_none());
+            listener
+        });
+        let mut spy = starting.join().expect("it listens");
+        runtime.block_on(test(listener, &mut spy));
+        assert_eq!(spy.end_with(Signal::TERM), Some(0));
+        assert!(!directory.join("spy").exists());
+    });
+}
+
+async fn next(listener: &Listener) -> Connection {
+    listener.accept().await.expect("a client").handshake().await.expect("a good one")
+}
+
+/// A client and a server with the spy in between.
+async fn both(client: &Client, listener: &Listener, spy: &Program) -> (Connection, Connection) {
+    let (client, server) = tokio::join!(client.connect(&spy.address), next(listener));
+    (client.expect("the spy lets us in"), server)
+}
+
+/// A server that takes whatever a client sends.
+fn server() -> Server {
+    let most = anchovy::DBUS_FD_LIMIT;
+    let limits = Limits { max_sent_fds: most, max_received_fds: most, ..Limits::client() };
+    let guid = Guid::parse(b"0123456789abcdef0123456789abcdef").expect("32 digits");
+    // As other servers: it does not have the kernel refuse anything.
+    Server::new(guid).limits(limits).fds_before_agreement().fds_at_once()
+}
+
+async fn receive(connection: &mut Connection) -> Message {
+    connection.receive().await.expect("nothing wrong").expect("a message")
+}
+
+/// Sends a message from one end to the other, and sees that nothing of it changes.
+async fn cross(message: Message, from: &mut Connection, to: &mut Connection) {
+    let (bytes, fds) = (message.to_bytes().unwrap(), identities(message.fds()));
+    from.send(message).await.unwrap();
+    let received = receive(to).await;
+    assert_eq!(received.to_bytes().unwrap(), bytes);
+    assert_eq!(identities(received.fds()), fds);
+}
+
+/// A call in this byte order, with a header field and a flag that nobody knows, and fields in an
+/// order that nobody uses.
+fn odd_call(order: ByteOrder, serial: u32) -> Message {
+    let number = |number: u32| match order {
+        ByteOrder::Little => number.to_le_bytes(),
+        ByteOrder::Big => number.to_be_bytes(),
+    };
+    let text = |code, kind, text: &str| {
+        let mut field = vec![code, 1, kind, 0];
+        field.extend(number(text.len() as u32));
+        field.extend(text.as_bytes());
+        field.push(0);
+        field
+    };
+    let mut fields = Vec::new();
+    for field in [text(77, b's', "what?"), text(3, b's', "Odd"), text(1, b'o', "/odd")] {
+        fields.resize(fields.len().next_multiple_of(8), 0);
+        fields.extend(field);
+    }
+    let first = if order == ByteOrder::Little { b'l' } else { b'B' };
+    let mut bytes = vec![first, 1, 0x81, 1];
+    bytes.extend([number(0), number(serial), number(fields.len() as u32)].concat());
+    bytes.extend(fields);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    Message::from_bytes(Bytes::from(bytes), Vec::new()).expect("a good message")
+}
+
+fn signal(serial: u32, fds: Vec<OwnedFd>) -> Message {
+    let signal = Message::signal("/org/example", "org.example.Test", "Sent").fds(fds);
+    signal.serial(NonZeroU32::new(serial).unwrap()).build().unwrap()
+}
+
+#[test]
+fn messages_cross_in_both_directions_without_a_change() {
+    spying_on(server(), async |listener, spy| {
+        let (mut client, mut server) = both(&client(), &listener, spy).await;
+        for (serial, order) in [(7, ByteOrder::Little), (u32::MAX, ByteOrder::Big)] {
+            cross(odd_call(order, serial), &mut client, &mut server).await;
+            cross(odd_call(order, serial), &mut server, &mut client).await;
+            for direction in [">", "<"] {
+                let line = spy.line_with("Odd");
+                assert_eq!(
+                    line,
+                    format!("1 {direction} call {serial}: /odd Odd() 0 bytes no-reply")
+                );
+            }
+        }
+        for count in [1, 16, 253] {
+            cross(signal(3, memfds(count)), &mut client, &mut server).await;
+            cross(signal(3, memfds(count)), &mut server, &mut client).await;
+        }
+        let long = Message::method_call("/", "Long").body("ay", vec![7; 3 << 20]).fds(memfds(3));
+        let long = long.serial(NonZeroU32::MIN).build().unwrap();
+        // It does not fit into the buffers on the way.
+        let (bytes, fds) = (long.to_bytes().unwrap(), identities(long.fds()));
+        let (sent, received) = tokio::join!(client.send(long), receive(&mut server));
+        sent.unwrap();
+        assert_eq!(received.to_bytes().unwrap(), bytes);
+        assert_eq!(identities(received.fds()), fds);
+    });
+}
+
+#[test]
+fn a_peer_answers_through_it_as_it_does_directly() {
+    let (mut peer, mut spy) = (example("peer_server"), example("dbus_spy"));
+    guarded(|| {
+        let directory = Directory::new();
+        let peer = Program::start(peer.arg(address_in(&directory, "peer").to_string()));
+        spy.arg(peer.address.to_string());
+        let spy =
+            Program::start(spy.args(["--listen", &address_in(&directory, "spy").to_string()]));
+        runtime().block_on(async {
+            let mut direct = client().connect(&peer.address).await.unwrap();
+            let mut spied = client().connect(&spy.address).await.unwrap();
+            let fds = memfds(3);
+            for order in [ByteOrder::Little, ByteOrder::Big] {
+                let mut answers = Vec::new();
+                for connection in [&mut direct, &mut spied] {
+                    let fds = fds.iter().map(|fd| fd.try_clone().unwrap()).collect();
+                    let take = Message::method_call("/", "Take").byte_order(order).fds(fds);
+                    let take = take.destination("org.example.Peer").body("ay", b"body".to_vec());
+                    answers.push(call(connection, take.build().unwrap()).await);
+                }
+                assert_eq!(answers[0].to_bytes().unwrap(), answers[1].to_bytes().unwrap());
+                for answer in &answers {
+                    assert_eq!(identities(answer.fds()), identities(&fds));
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn it_says_what_descriptors_are() {
+    spying_on(server(), async |listener, spy| {
+        let (mut client, mut server) = both(&client(), &listener, spy).await;
+        let directory = Directory::new();
+        let path = directory.join("a\nfile");
+        let file = File::create(&path).unwrap();
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let memfd = rustix::fs::memfd_create("a \"name\"", flags).unwrap();
+        rustix::fs::fcntl_add_seals(&memfd, SealFlags::SHRINK | SealFlags::GROW).unwrap();
+        let [pipe, end] = [&reader, &writer].map(|fd| rustix::fs::fstat(fd).unwrap().st_ino);
+        assert_eq!(pipe, end);
+        let inode = rustix::fs::fstat(&socket).unwrap().st_ino;
+        let null = File::open("/dev/null").unwrap();
+        let fds: Vec<OwnedFd> = vec![
+            file.into(),
+            reader,
+            writer,
+            socket.into(),
+            memfd,
+            null.into(),
+            File::open(directory.path()).unwrap().into(),
+        ];
+        cross(signal(5, fds), &mut client, &mut server).await;
+
+        let expected = [
+            "1 > signal 5: /org/example org.example.Test.Sent() 0 bytes".to_owned(),
+            format!("fd 0: {}/a\\nfile write", directory.path().display()),
+            format!("fd 1: pipe:[{pipe}] read"),
+            format!("fd 2: pipe:[{pipe}] write nonblock"),
+            format!("fd 3: unix stream socket:[{inode}] read+write"),
+            "fd 4: memfd \"a \\\"name\\\"\" read+write sealed(shrink,grow)".to_owned(),
+            "fd 5: /dev/null read".to_owned(),
+            format!("fd 6: directory {} read", directory.path().display()),
+        ];
+        assert_eq!(spy.line_with("Sent").split("; ").collect::<Vec<_>>(), expected);
+    });
+}
+
+#[test]
+fn the_outcome_of_the_handshake_is_that_of_the_server() {
+    spying_on(server(), async |listener, spy| {
+        assert_eq!(
+            spy.address.iter().next().unwrap().guid(),
+            Some(listener.address().guid().unwrap())
+        );
+        for plain in [Client::new(), Client::new().stepwise()] {
+            let (client, server) = both(&plain, &listener, spy).await;
+            assert_eq!(client.guid(), server.guid());
+            assert!(client.unix_fds() && server.unix_fds());
+            // Who does not ask for descriptors must not be sent any.
+            let (client, server) = both(&plain.without_fds(), &listener, spy).await;
+            assert!(!client.unix_fds() && !server.unix_fds());
+        }
+    });
+    spying_on(server().without_fds(), async |listener, spy| {
+        for client in [Client::new(), Client::new().stepwise()] {
+            let (mut client, server) = both(&client, &listener, spy).await;
+            assert!(!client.unix_fds() && !server.unix_fds());
+            let refused = client.send(signal(1, memfds(1))).await.unwrap_err();
+            assert!(matches!(refused.fault, SendFault::FdsNotAgreed { count: 1 }), "{refused}");
+        }
+    });
+}
+
+#[test]
+fn descriptors_may_be_as_early_as_without_it() {
+    spying_on(server(), async |listener, spy| {
+        let fd = memfd();
+        // All at once, before a word of the server.
+        let anchovy_dbus::Transport::Path(path) = spy.address.iter().next().unwrap().transport()
+        else {
+            panic!("{}", spy.address);
+        };
+        let hasty = UnixStream::connect(path).unwrap();
+        let mut bytes = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".to_vec();
+        bytes.extend(signal(1, memfds(1)).to_bytes().unwrap());
+        foreign_send(&hasty, &bytes, &[&[fd.as_fd()]]).unwrap();
+        let mut server = next(&listener).await;
+        let received = receive(&mut server).await;
+        assert_eq!(identities(received.fds()), [identity(&fd)]);
+
+        // And a server that speaks first.
+        let (mut client, mut server) = both(&client(), &listener, spy).await;
+        cross(signal(1, memfds(2)), &mut server, &mut client).await;
+    });
+}
+
+#[test]
+fn who_does_not_read_is_not_written_to() {
+    spying_on(server(), async |listener, spy| {
+        let (mut client, mut server) = both(&client(), &listener, spy).await;
+        let mut sent = 0;
+        loop {
+            let call = Message::method_call("/", "Keep").body("ay", vec![0; 1 << 20]);
+            let sending = client.send(call.build().unwrap());
+            // As long as there is room, it is taken at once; the rest of the time is patience.
+            match tokio::time::timeout(Duration::from_millis(500), sending).await {
+                Ok(serial) => drop(serial.unwrap()),
+                Err(_) => break,
+            }
+            sent += 1;
+            assert!(sent < 64, "the spy keeps a message, and no more");
+        }
+        // The other direction, and another client, are as well as before.
+        cross(signal(9, memfds(1)), &mut server, &mut client).await;
+        let (mut other, mut its) = both(&Client::new(), &listener, spy).await;
+        cross(signal(9, memfds(1)), &mut other, &mut its).await;
+
+        let (_client, mut write) = client.into_split();
+        let flushed = tokio::spawn(async move { write.flush().await.map(|()| write) });
+        for serial in 1..=sent + 1 {
+            let received = receive(&mut server).await;
+            assert_eq!(received.serial().unwrap().get(), serial);
+            assert_eq!(received.body().len(), 1 << 20);
+        }
+        drop(flushed.await.unwrap().unwrap());
+    });
+}
+
+#[test]
+fn the_end_of_one_direction_is_passed_on_and_the_other_goes_on() {
+    spying_on(server(), async |listener, spy| {
+        let (mut client, mut server) = both(&client(), &listener, spy).await;
+        client.send(signal(1, memfds(1))).await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(receive(&mut server).await.fds().len(), 1);
+        assert!(server.receive().await.unwrap().is_none());
+        cross(signal(2, memfds(1)), &mut server, &mut client).await;
+        server.shutdown().await.unwrap();
+        assert!(client.receive().await.unwrap().is_none());
+        spy.line_with("1 is gone");
+
+        // What was said before the end arrives, though nobody listens any more.
+        let (mut client, mut server) = both(&Client::new(), &listener, spy).await;
+        for serial in 1..100 {
+            client.send(signal(serial, memfds(1))).await.unwrap();
+        }
+        drop(client);
+        let _ = server.send(signal(1, memfds(1))).await;
+        for serial in 1..100 {
+            assert_eq!(receive(&mut server).await.serial().unwrap().get(), serial);
+        }
+        assert!(server.receive().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn clients_that_are_no_clients_disturb_nobody() {
+    spying_on(server(), async |listener, spy| {
+        let (mut client, mut server) = both(&Client::new(), &listener, spy).await;
+        let anchovy_dbus::Transport::Path(path) = spy.address.iter().next().unwrap().transport()
+        else {
+            panic!("{}", spy.address);
+        };
+        let path = path.clone();
+        let mut garbage = UnixStream::connect(&path).unwrap();
+        garbage.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        spy.line_with("2 is cut off: ");
+
+        // A good start, a bad message: the server sees the end of its client.
+        let mut bad = UnixStream::connect(&path).unwrap();
+        bad.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n").unwrap();
+        let mut its = next(&listener).await;
+        bad.write_all(b"this is no message, but is long enough for one").unwrap();
+        assert!(its.receive().await.unwrap().is_none());
+        spy.line_with("3 is cut off: the peer sent a bad message");
+        bad.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut rest = Vec::new();
+        let end = bad.read_to_end(&mut rest);
+        assert!(end.is_ok() && rest.ends_with(b"AGREE_UNIX_FD\r\n"), "{end:?}");
+
+        cross(signal(1, memfds(1)), &mut client, &mut server).await;
+    });
+}
+
+/// Has a test run the spy with a command, on a bus.
+fn on_a_bus(test: impl FnOnce(&DbusDaemon, &mut std::process::Command)) {
+    let mut command = example("dbus_spy");
+    guarded(|| {
+        let daemon = DbusDaemon::start();
+        // Where private directories are made, so that one that stays is noticed.
+        let directory = Directory::new();
+        command.env("TMPDIR", directory.path());
+        command.env("DBUS_SESSION_BUS_ADDRESS", daemon.address());
+        test(&daemon, &mut command);
+        assert_eq!(entries(directory.path()), Vec::<std::path::PathBuf>::new());
+    });
+}
+
+const LIST_NAMES: [&str; 4] = [
+    "--print-reply=literal",
+    "--dest=org.freedesktop.DBus",
+    "/org/freedesktop/DBus",
+    "org.freedesktop.DBus.ListNames",
+];
+
+#[test]
+fn a_program_has_its_output_and_we_have_its_messages() {
+    on_a_bus(|_, command| {
+        let ended = run_to_end(command.args(["--", "dbus-send", "--session"]).args(LIST_NAMES));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let names: Vec<_> = ended.stdout.split_whitespace().collect();
+        let name = names.iter().find(|name| name.starts_with(':')).expect("our name");
+        assert!(names.contains(&"org.freedesktop.DBus"), "{names:?}");
+
+        let bus = "org.freedesktop.DBus";
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        let [connects, hello, named, _acquired, list, names, gone] = lines[..] else {
+            panic!("{lines:#?}");
+        };
+        assert_eq!((connects, gone), ("1 connects", "1 is gone"));
+        let to = format!("to {bus}: /org/freedesktop/DBus {bus}");
+        assert_eq!(hello, format!("1 > call 1 {to}.Hello() 0 bytes"));
+        let from = format!("from {bus} to {name}: ");
+        assert!(named.starts_with(&format!("1 < return 1 answers 1 {from}(s)")), "{named}");
+        assert_eq!(list, format!("1 > call 2 {to}.ListNames() 0 bytes"));
+        assert!(names.starts_with("1 < return 3 answers 2 ") && names.contains("(as)"), "{names}");
+    });
+}
+
+#[test]
+fn what_a_program_says_last_arrives() {
+    on_a_bus(|daemon, command| {
+        let bus = daemon.address().parse::<Addresses>().unwrap();
+        command.args(["--", "dbus-send", "--session", "--type=signal", "/"]);
+        command.args(["org.example.Test.Last", "string:words"]);
+        runtime().block_on(async {
+            let mut listening = Client::new().connect(&bus).await.unwrap();
+            for (member, rule) in
+                [("Hello", None), ("AddMatch", Some("interface='org.example.Test'"))]
+            {
+                let mut call = Message::method_call("/org/freedesktop/DBus", member)
+                    .interface("org.freedesktop.DBus")
+                    .destination("org.freedesktop.DBus");
+                if let Some(rule) = rule {
+                    let length = (rule.len() as u32).to_ne_bytes();
+                    call = call.body("s", [&length, rule.as_bytes(), &[0]].concat());
+                }
+                let serial = listening.send(call.build().unwrap()).await.unwrap();
+                while receive(&mut listening).await.header().reply_serial() != Some(serial) {}
+            }
+            for _ in 0..20 {
+                let ended = run_to_end(command);
+                assert_eq!((ended.code, &*ended.stdout), (Some(0), ""), "{}", ended.stderr);
+                assert!(ended.stderr.contains("1 > signal 2: / org.example.Test.Last(s) 10 bytes"));
+                loop {
+                    let message = receive(&mut listening).await;
+                    if message.header().member() == Some("Last") {
+                        break assert_eq!(string(&message), "words");
+                    }
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn it_ends_as_its_command_does() {
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 128 + 9)] {
+        on_a_bus(|_, command| {
+            let ended = run_to_end(command.args(["--", "sh", "-c", script]));
+            assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (Some(code), "", ""));
+        });
+    }
+    for (program, code) in [("/nonexistent", 127), ("/dev/null", 126)] {
+        on_a_bus(|_, command| {
+            let ended = run_to_end(command.args(["--", program]));
+            assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+            assert!(
+                ended.stderr.starts_with(&format!("dbus_spy: {program}: ")),
+                "{}",
+                ended.stderr
+            );
+        });
+    }
+    on_a_bus(|_, command| {
+        // It ends with its input, too, if the signal does not arrive.
+        command.args(["--", "sh", "-c", "echo ready; exec cat"]);
+        let mut peer = Peer::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
+        let stdin = peer.take_stdin();
+        let mut line = String::new();
+        BufReader::new(peer.take_stdout().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        kill(&peer, Signal::TERM);
+        assert_eq!(peer.wait().code(), Some(128 + 15));
+        drop(stdin);
+    });
+}
+
+#[test]
+fn a_command_finds_it_where_it_would_find_the_bus() {
+    let script = r#"echo "$DBUS_SESSION_BUS_ADDRESS|$DBUS_SYSTEM_BUS_ADDRESS""#;
+    for (options, is_system) in [(&[][..], false), (&["--session"], false), (&["--system"], true)] {
+        on_a_bus(|daemon, command| {
+            command.env("DBUS_SYSTEM_BUS_ADDRESS", daemon.address());
+            let ended = run_to_end(command.args(options).args(["--", "sh", "-c", script]));
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            let (session, system) = ended.stdout.trim_end().split_once('|').unwrap();
+            let (spy, other) = if is_system { (system, session) } else { (session, system) };
+            assert_eq!(other, daemon.address());
+            assert_ne!(spy, daemon.address());
+            let [spy, bus] = [spy, daemon.address()].map(|text| text.parse::<Address>().unwrap());
+            assert_eq!(spy.guid(), bus.guid());
+        });
+    }
+}
+
+#[test]
+fn both_signals_end_it_and_it_removes_its_directory() {
+    for signal in [Signal::INT, Signal::TERM] {
+        on_a_bus(|_, command| {
+            let mut spy = Program::start(command);
+            runtime().block_on(async {
+                let mut client = Client::new().connect(&spy.address).await.unwrap();
+                let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
+                    .interface("org.freedesktop.DBus")
+                    .destination("org.freedesktop.DBus");
+                call(&mut client, hello.build().unwrap()).await;
+                spy.line_with("1 < return 1 answers 1");
+                assert_eq!(spy.end_with(signal), Some(0));
+            });
+        });
+    }
+}
+
+#[test]
+fn what_it_is_given_wrong_is_told() {
+    for (arguments, code, part) in [
+        (&["--help"][..], 0, "Usage: dbus_spy"),
+        (&[], 2, "no session bus"),
+        (&["--loud"], 2, "there is no option --loud"),
+        (&["--"], 2, "a command is missing"),
+        (&["--listen"], 2, "--listen needs an address"),
+        (&["--listen", "here"], 2, "here: "),
+        (&["unix:path=/a", "unix:path=/b"], 2, "one bus, not unix:path=/b"),
+        (&["unix:path=/nonexistent/bus", "--", "true"], 1, "/nonexistent/bus"),
+    ] {
+        let mut command = example("dbus_spy");
+        guarded(|| {
+            let ended = run_to_end(command.args(arguments));
+            let said = ended.stdout + &ended.stderr;
+            assert_eq!(ended.code, Some(code), "{arguments:?}: {said}");
+            assert!(said.contains(part) && !said.contains("panicked"), "{arguments:?}: {said}");
+        });
+    }
+}
