@@ -319,6 +319,29 @@ fn the_end_of_one_direction_is_passed_on_and_the_other_goes_on() {
 }
 
 #[test]
+fn a_client_that_goes_without_having_read_everything_is_gone_and_no_more() {
+    spying_on(server(), async |listener, spy| {
+        let anchovy_dbus::Transport::Path(path) = spy.address.iter().next().unwrap().transport()
+        else {
+            panic!("{}", spy.address);
+        };
+        let mut client = UnixStream::connect(path).unwrap();
+        client.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n").unwrap();
+        let mut server = next(&listener).await;
+        let mut answers = [0; 6 + 37 + 15];
+        client.read_exact(&mut answers).unwrap();
+        server.send(signal(1, Vec::new())).await.unwrap();
+        let peek = rustix::net::RecvFlags::PEEK;
+        rustix::net::recv(&client, &mut [0; 1][..], peek).unwrap(); // It has arrived.
+        drop(client); // Which resets the connection.
+        assert!(server.receive().await.unwrap().is_none());
+        drop(server);
+        let end = spy.line_with("1 is");
+        assert_eq!(end, "1 is gone");
+    });
+}
+
+#[test]
 fn clients_that_are_no_clients_disturb_nobody() {
     spying_on(server(), async |listener, spy| {
         let (mut client, mut server) = both(&Client::new(), &listener, spy).await;

@@ -9,7 +9,7 @@ use anchovy_dbus::auth::Login;
 use anchovy_dbus::{
     Addresses, ByteOrder, Client, Flags, HandshakeError, Limits, Message, MessageType, OpenError,
 };
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::harness::*;
 
@@ -253,6 +253,33 @@ fn more_descriptors_than_it_is_told_to_take_end_their_connection() {
             }
         });
     }
+}
+
+#[test]
+fn a_call_whose_descriptors_found_no_room_is_refused_and_the_next_is_not() {
+    with_server(&[], async |server| {
+        let mut peer = connect(&server.address).await;
+        ping(&mut peer).await;
+        let process = Pid::from_raw(server.peer.id() as i32);
+        // It has inherited who knows what; new descriptors get the lowest numbers that are free.
+        let is_open = |number: &u64| {
+            std::fs::symlink_metadata(format!("/proc/{}/fd/{number}", server.peer.id())).is_ok()
+        };
+        let free = (0..).find(|number| !is_open(number)).unwrap();
+        // Room for one more, and then for as many as before.
+        let full = Rlimit { current: Some(free + 1), ..getrlimit(Resource::Nofile) };
+        let before = prlimit(process, Resource::Nofile, full).unwrap();
+        let refused = call(&mut peer, take(memfds(16), ByteOrder::Big)).await;
+        assert_eq!(
+            refused.header().error_name(),
+            Some("org.freedesktop.DBus.Error.LimitsExceeded"),
+            "{refused:?}"
+        );
+        server.line_with("; 16 descriptors were cut off");
+        prlimit(process, Resource::Nofile, before).unwrap();
+        let answer = call(&mut peer, take(memfds(16), ByteOrder::Big)).await;
+        assert_eq!(answer.fds().len(), 16);
+    });
 }
 
 #[test]
