@@ -120,8 +120,3 @@ pub const WAYLAND_FD_LIMIT: usize = 28;
 
 /// `S` of a stream for Wayland: the ancillary space, in bytes, of [`WAYLAND_FD_LIMIT`] descriptors.
 pub const WAYLAND_SCM_RIGHTS: usize = rustix::cmsg_space!(ScmRights(WAYLAND_FD_LIMIT));
-
-/// The README, for its examples.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -39,3 +39,8 @@ pub use python::{python, switch_pidfds_on};
 pub use strace::{count, mark, traced};
 pub use table::{FullTable, Lowered};
 pub use turns::{now, settle};
+
+/// The README, for its examples, which take all of the crates.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
