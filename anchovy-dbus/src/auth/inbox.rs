@@ -63,12 +63,14 @@ impl Inbox {
                 self.bytes.len()
             }
         };
-        if length > limit || (end.is_none() && length == limit) {
+        let room = self.limits.max_bytes.saturating_sub(self.consumed);
+        let too_long = length > limit || (end.is_none() && length == limit);
+        // The bound that is met first is told, however the bytes were cut up.
+        if too_long && limit <= room {
             return Err(self.fail(HandshakeError::LineTooLong { limit }));
         }
-        let limit = self.limits.max_bytes;
-        if self.consumed + length > limit {
-            return Err(self.fail(HandshakeError::TooManyBytes { limit }));
+        if length > room {
+            return Err(self.fail(HandshakeError::TooManyBytes { limit: self.limits.max_bytes }));
         }
         if end.is_none() {
             return Ok(None);

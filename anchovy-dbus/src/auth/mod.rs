@@ -44,7 +44,7 @@
 //! | the uid of somebody else, a login name | `REJECTED` with the list | all |
 //! | `+0`, ` 0`, `00` for a uid | `REJECTED`: decimal digits, no zero before others | dbus-broker |
 //! | an identity that is no hex, or half a byte of it | `REJECTED` | dbus-broker |
-//! | two blanks, or one at the end | `REJECTED` with `AUTH`, `ERROR` with others | the grammar; where dbus-broker takes it, too |
+//! | two blanks, or one at the end | `REJECTED` with `AUTH` and `DATA`, `ERROR` with others | the grammar, though dbus-broker takes some |
 //! | a TAB, NUL or other control character, or a byte over 0x7e, in a line | `ERROR` | dbus-daemon |
 //! | lower case, a blank before the command | `ERROR` | all |
 //! | LF without CR | nothing: the line goes on | all |
@@ -58,9 +58,9 @@
 //! | a wrong uid with all that follows, in one write | `REJECTED`, `ERROR`, closed at `BEGIN` | dbus-daemon, dbus-broker |
 //! | the sixth thing to be rejected | `REJECTED`, closed | dbus-daemon |
 //! | the sixteenth error | `ERROR`, closed | ours; others have no bound, or one |
-//! | a line of 16 KiB without an end | closed | dbus-daemon, dbus-broker |
-//! | 64 KiB of lines | closed | ours |
-//! | nothing more for 30 seconds | closed | dbus-daemon |
+//! | a line over 16 KiB with its end, or of 16 KiB without one | closed | dbus-daemon, dbus-broker |
+//! | more than 64 KiB of lines | closed | ours |
+//! | no `BEGIN` within 30 seconds, whatever else | closed | dbus-daemon |
 //! | descriptors with bytes of the handshake | closed; where the kernel can refuse, its `sendmsg` fails | dbus-broker, sd-bus |
 //! | descriptors in one call with `BEGIN` and a message | the message has them, if they were agreed on | dbus-broker |
 //! | the handshake byte by byte, or in one write | the same | all |

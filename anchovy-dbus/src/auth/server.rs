@@ -168,6 +168,7 @@ impl ServerAuth {
             (b"BEGIN", None, _) => Err(HandshakeError::BeginTooEarly),
             (b"NEGOTIATE_UNIX_FD", None, State::Accepted) => self.negotiate(),
             (b"AUTH", arguments, State::Auth) => self.auth(arguments.unwrap_or_default()),
+            (b"DATA", Some(b""), State::Data) => self.rejected(),
             (b"DATA", arguments, State::Data) => {
                 self.response(Mechanism::External, arguments.unwrap_or_default())
             }

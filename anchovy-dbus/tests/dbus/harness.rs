@@ -65,3 +65,12 @@ pub(crate) fn signal_bytes(member: &str, declared: usize) -> Vec<u8> {
     signal.set_serial(NonZeroU32::MIN);
     signal.to_bytes().expect("it has a serial").to_vec()
 }
+
+/// Lets a client in, and waits for its `BEGIN`.
+pub(crate) async fn begin(server: anchovy_dbus::server::Unauthenticated) -> Connection {
+    let request = server.request().await.expect("a good login");
+    match request.accept().begin().await.expect("a good handshake") {
+        anchovy_dbus::server::Progress::Begun(connection) => connection,
+        anchovy_dbus::server::Progress::Cancelled(_) => panic!("it cancels"),
+    }
+}

@@ -1,6 +1,10 @@
 //! The D-Bus transport against sockets, hostile peers and real programs.
 #![cfg(target_os = "linux")]
 
+mod auth_budgets;
+mod auth_bugs;
+mod auth_machines;
+mod auth_rows;
 mod by_hand;
 mod connection;
 mod harness;

@@ -1,0 +1,233 @@
+//! The two machines of the handshake without a socket: what is fed to one, and what comes of it.
+
+use std::ops::Range;
+
+use anchovy_dbus::auth::{ClientAuth, Event, Login, Mechanism, Reply, ServerAuth};
+use anchovy_dbus::{HandshakeError, HandshakeLimits};
+
+use crate::harness::*;
+
+/// What a server says that lets a client in.
+pub(crate) const OK: &str = "OK 0123456789abcdef0123456789abcdef\r\n";
+
+/// The uid of the client, by the kernel.
+pub(crate) const UID: u32 = 1000;
+
+/// That uid, in hex.
+pub(crate) const HEX: &str = "31303030";
+
+/// What one receive brings: bytes, and so many descriptors.
+pub(crate) type Received = (Vec<u8>, usize);
+
+/// How it ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum End {
+    /// More lines are needed.
+    Open,
+    /// With `BEGIN`.
+    Begun,
+    /// With this error.
+    Closed(String),
+}
+
+/// What became of what was fed to a machine.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Story {
+    /// All that the machine said.
+    pub(crate) said: String,
+    /// What happened, in words.
+    pub(crate) events: Vec<String>,
+    pub(crate) end: End,
+    pub(crate) unix_fds: bool,
+    /// What is behind the handshake: bytes, and descriptors with their ranges.
+    pub(crate) rest: (Vec<u8>, Vec<(Range<usize>, usize)>),
+}
+
+pub(crate) fn closed(error: &HandshakeError) -> End {
+    End::Closed(format!("{error:?}"))
+}
+
+/// A server that lets everybody in who does not lie.
+pub(crate) fn server_auth(limits: &HandshakeLimits) -> ServerAuth {
+    let mut auth = ServerAuth::new(guid(), Some(UID), limits.clone());
+    auth.set_mechanisms(&[Mechanism::External, Mechanism::Anonymous]);
+    auth
+}
+
+/// Feeds a server.
+pub(crate) fn serve(mut auth: ServerAuth, received: &[Received]) -> Story {
+    let (mut said, mut events, mut end) = (Vec::new(), Vec::new(), End::Open);
+    for (bytes, fds) in received {
+        auth.receive(bytes, memfds(*fds));
+        while end == End::Open {
+            let event = auth.next_event();
+            match event {
+                Ok(None) => {}
+                Ok(Some(Event::Request(request))) => {
+                    events.push(match request.uid {
+                        Some(uid) => format!("{} of {uid}", request.mechanism),
+                        None => request.mechanism.to_string(),
+                    });
+                    auth.accept();
+                    continue;
+                }
+                Ok(Some(Event::Cancelled)) => {
+                    events.push("cancelled".to_owned());
+                    continue;
+                }
+                Ok(Some(Event::Begin)) => end = End::Begun,
+                Ok(Some(other)) => panic!("{other:?}"),
+                Err(error) => end = closed(&error),
+            }
+            break;
+        }
+        said.extend(take_lines(auth.take_output()));
+        if matches!(end, End::Closed(_)) {
+            break;
+        }
+    }
+    let unix_fds = auth.unix_fds();
+    let rest = auth.into_rest();
+    story(said, events, end, unix_fds, rest)
+}
+
+/// How a client goes about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Manner {
+    Pipelined { login: Login, unix_fds: bool },
+    Stepwise { login: Login, unix_fds: bool },
+}
+
+impl Manner {
+    /// The first thing that it says.
+    pub(crate) fn start(self, auth: &mut ClientAuth) {
+        match self {
+            Manner::Pipelined { login, unix_fds } => auth.pipeline(login, unix_fds),
+            Manner::Stepwise { login, .. } => auth.authenticate(login),
+        }
+    }
+
+    /// What it says to a reply; is it done then?
+    pub(crate) fn go_on(self, auth: &mut ClientAuth, reply: &Reply) -> bool {
+        match (self, reply) {
+            (Manner::Pipelined { .. }, _) => auth.is_answered(),
+            (_, Reply::Accepted(_)) if matches!(self, Manner::Stepwise { unix_fds: true, .. }) => {
+                auth.negotiate_unix_fd();
+                false
+            }
+            (_, Reply::Accepted(_) | Reply::UnixFds(_)) => {
+                auth.begin();
+                true
+            }
+            (_, Reply::Rejected(_)) => {
+                auth.authenticate(Login::Anonymous);
+                false
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Feeds a client.
+pub(crate) fn ask(mut auth: ClientAuth, manner: Manner, received: &[Received]) -> Story {
+    manner.start(&mut auth);
+    let mut said = auth.take_output().to_vec();
+    assert_eq!(said.first(), Some(&0));
+    assert!(said.ends_with(b"\r\n"));
+    let (mut events, mut end) = (Vec::new(), End::Open);
+    for (bytes, fds) in received {
+        auth.receive(bytes, memfds(*fds));
+        while !matches!(end, End::Closed(_)) {
+            match auth.next_reply() {
+                Ok(None) => break,
+                Ok(Some(reply)) => {
+                    events.push(format!("{reply:?}"));
+                    if manner.go_on(&mut auth, &reply) {
+                        end = End::Begun;
+                    }
+                }
+                Err(error) => end = closed(&error),
+            }
+        }
+        said.extend(take_lines(auth.take_output()));
+        if matches!(end, End::Closed(_)) {
+            break;
+        }
+    }
+    let unix_fds = auth.unix_fds();
+    let rest = auth.into_rest();
+    story(said, events, end, unix_fds, rest)
+}
+
+/// What a machine says is whole lines of printable ASCII.
+fn take_lines(output: impl AsRef<[u8]>) -> Vec<u8> {
+    let output = output.as_ref();
+    assert!(output.is_empty() || output.ends_with(b"\r\n"), "{output:?}");
+    for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let (end, line) = line.split_last().expect("a line");
+        assert_eq!(*end, b'\r');
+        assert!(line.iter().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
+        assert!(line[0].is_ascii_uppercase(), "{line:?}");
+    }
+    output.to_vec()
+}
+
+fn story(
+    said: Vec<u8>,
+    events: Vec<String>,
+    end: End,
+    unix_fds: bool,
+    (bytes, sets): (impl AsRef<[u8]>, Vec<anchovy::codec::FdSet>),
+) -> Story {
+    let sets = sets.into_iter().map(|set| (set.range, set.fds.len())).collect();
+    let said = String::from_utf8(said).expect("text");
+    Story { said, events, end, unix_fds, rest: (bytes.as_ref().to_vec(), sets) }
+}
+
+/// The same bytes, one by one.
+pub(crate) fn byte_by_byte(bytes: &[u8]) -> Vec<Received> {
+    bytes.iter().map(|&byte| (vec![byte], 0)).collect()
+}
+
+/// What a server with the default limits makes of these bytes: the same, whether they come at once
+/// or one by one.
+pub(crate) fn serve_bytes(bytes: impl AsRef<[u8]>) -> Story {
+    serve_bytes_within(&HandshakeLimits::default(), bytes)
+}
+
+/// The same, within these limits.
+pub(crate) fn serve_bytes_within(limits: &HandshakeLimits, bytes: impl AsRef<[u8]>) -> Story {
+    let bytes = bytes.as_ref();
+    let at_once = serve(server_auth(limits), &[(bytes.to_vec(), 0)]);
+    let one_by_one = serve(server_auth(limits), &byte_by_byte(bytes));
+    if matches!(at_once.end, End::Closed(_)) {
+        // Nobody feeds a machine that has ended, so what was behind is only there in one of them.
+        assert_eq!((&at_once.said, &at_once.end), (&one_by_one.said, &one_by_one.end));
+    } else {
+        assert_eq!(at_once, one_by_one);
+    }
+    at_once
+}
+
+/// What a client makes of these bytes: the same, whether they come at once or one by one.
+pub(crate) fn ask_bytes(manner: Manner, bytes: impl AsRef<[u8]>) -> Story {
+    ask_bytes_within(&HandshakeLimits::default(), manner, bytes)
+}
+
+/// The same, within these limits.
+pub(crate) fn ask_bytes_within(
+    limits: &HandshakeLimits,
+    manner: Manner,
+    bytes: impl AsRef<[u8]>,
+) -> Story {
+    let bytes = bytes.as_ref();
+    let at_once = ask(ClientAuth::new(limits.clone()), manner, &[(bytes.to_vec(), 0)]);
+    let one_by_one = ask(ClientAuth::new(limits.clone()), manner, &byte_by_byte(bytes));
+    assert_eq!(at_once, one_by_one);
+    at_once
+}
+
+/// The limits that are the default, in which tests change one thing.
+pub(crate) fn limits() -> HandshakeLimits {
+    HandshakeLimits::default()
+}
