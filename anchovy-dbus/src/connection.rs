@@ -431,7 +431,9 @@ impl WriteHalf {
 
     fn take(&mut self, mut message: Message) -> Result<NonZeroU32, SendError> {
         let count = message.fds().len();
-        if count > 0 && !self.peer.heard.load(Ordering::Acquire) {
+        // Where none were agreed on, no time is the right one, and the codec says so.
+        let agreed = self.peer.unix_fds;
+        if count > 0 && agreed && !self.peer.heard.load(Ordering::Acquire) {
             return Err(SendError {
                 message: Some(Box::new(message)),
                 fault: SendFault::FdsTooEarly { count },

@@ -25,8 +25,6 @@ fn cve_2018_6560_only_begin_and_crlf_begin() {
     }
     lines.extend(["begin\r\n", "Begin\r\n", "BEGIN x\r\n", "BEGINX\r\n"].map(str::to_owned));
     for line in lines {
-        let begin_is_behind_a_line_end = line == "\r\nBEGIN\r\n";
-        assert!(!begin_is_behind_a_line_end);
         let story = serve_bytes(format!("\0AUTH EXTERNAL {HEX}\r\n{line}l\x01\0\x01"));
         assert_eq!(story.end, End::Open, "{line:?}");
         assert!(story.rest.0.ends_with(b"l\x01\0\x01"), "{line:?}");

@@ -3,8 +3,11 @@
 
 mod auth_budgets;
 mod auth_bugs;
+mod auth_client;
 mod auth_machines;
 mod auth_rows;
+mod auth_sockets;
 mod by_hand;
 mod connection;
 mod harness;
+mod transcripts;
