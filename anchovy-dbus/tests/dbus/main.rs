@@ -5,6 +5,7 @@ mod auth_budgets;
 mod auth_bugs;
 mod auth_client;
 mod auth_machines;
+mod auth_properties;
 mod auth_rows;
 mod auth_sockets;
 mod by_hand;
