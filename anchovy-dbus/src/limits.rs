@@ -102,7 +102,7 @@ pub struct HandshakeLimits {
     pub max_bytes: usize,
     /// Rejections: the server closes with the last of them. dbus-daemon has the same.
     pub max_rejects: usize,
-    /// Errors: the server closes with the last of them.
+    /// Errors: whoever has to say so many, server or client, closes with the last of them.
     pub max_errors: usize,
     /// From the first step to the last. dbus-daemon has the same.
     pub deadline: Duration,

@@ -321,7 +321,7 @@ pub struct Accepted {
 
 /// What a client does that was let in.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a connection is what is wanted of it")]
+#[expect(clippy::large_enum_variant, reason = "it is matched at once, and nobody keeps many")]
 pub enum Progress {
     /// It begins.
     Begun(Connection),

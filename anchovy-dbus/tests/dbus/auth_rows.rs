@@ -400,6 +400,18 @@ fn descriptors_with_bytes_of_the_handshake_close_wherever_they_are() {
 }
 
 #[test]
+fn descriptors_with_half_a_line_close_before_the_rest_of_it_is_there() {
+    guarded(|| {
+        for half in
+            ["\0", "\0AUTH EXT", "\0AUTH EXTERNAL\r\nDA", "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r"]
+        {
+            let story = serve(server_auth(&limits()), &[(half.into(), 2)]);
+            assert_eq!(story.end, closed(&HandshakeError::Descriptors { count: 2 }), "{half:?}");
+        }
+    });
+}
+
+#[test]
 fn the_handshake_byte_by_byte_or_in_one_write_is_the_same() {
     // What `serve_bytes` asserts of everything in this file.
     for auth in [format!("AUTH EXTERNAL {HEX}\r\n"), "AUTH EXTERNAL\r\nDATA\r\n".to_owned()] {
