@@ -100,8 +100,11 @@ impl<M: Machine> Driver<M> {
 
     fn failed(&self, error: io::Error) -> HandshakeError {
         match (FdError::of(&error), error.kind()) {
-            (Some(FdError::TooManyReceived { count, .. }), _) => {
+            (Some(FdError::TooManyReceived { count, limit: 0, .. }), _) => {
                 HandshakeError::Descriptors { count }
+            }
+            (Some(FdError::TooManyReceived { count, limit, .. }), _) => {
+                HandshakeError::TooManyFds { count, limit }
             }
             // Who closes before it has read everything resets the connection.
             (None, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => self.closed(),

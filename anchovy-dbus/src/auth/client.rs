@@ -157,7 +157,7 @@ impl ClientAuth {
     ///
     /// # Errors
     ///
-    /// The handshake is over: close.
+    /// The handshake is over: close. Nothing that is received later counts.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, HandshakeError> {
         while let Some(&expected) = self.expected.front() {
             let Some(line) = self.inbox.line()? else { break };

@@ -79,6 +79,14 @@ pub enum HandshakeError {
         /// How many; they were closed.
         count: usize,
     },
+    /// More descriptors came at once than a message may have
+    /// ([`Limits::max_received_fds`](crate::Limits)).
+    TooManyFds {
+        /// How many; they were closed.
+        count: usize,
+        /// The most.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for HandshakeError {
@@ -124,6 +132,9 @@ impl fmt::Display for HandshakeError {
             }
             HandshakeError::Descriptors { count } => {
                 write!(f, "the peer sent {count} descriptors before they were agreed on")
+            }
+            HandshakeError::TooManyFds { count, limit } => {
+                write!(f, "the peer sent {count} descriptors at once, and may send {limit}")
             }
         }?;
         f.write_str("; the connection was closed")

@@ -24,12 +24,14 @@ pub(super) struct Inbox {
     /// Descriptors, with the range of all bytes that they came with.
     sets: VecDeque<(Range<usize>, Vec<OwnedFd>)>,
     limits: HandshakeLimits,
+    /// The handshake has failed, and nothing more comes of it.
+    failed: bool,
 }
 
 impl Inbox {
     pub(super) fn new(limits: HandshakeLimits) -> Inbox {
         let (bytes, sets) = (BytesMut::new(), VecDeque::new());
-        Inbox { bytes, consumed: 0, searched: 0, sets, limits }
+        Inbox { bytes, consumed: 0, searched: 0, sets, limits, failed: false }
     }
 
     pub(super) fn limits(&self) -> &HandshakeLimits {
@@ -37,6 +39,9 @@ impl Inbox {
     }
 
     pub(super) fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
+        if self.failed {
+            return;
+        }
         let start = self.consumed + self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         if !fds.is_empty() {
@@ -99,8 +104,9 @@ impl Inbox {
         }
     }
 
-    /// Closes what has arrived.
+    /// Closes what has arrived, and what will.
     pub(super) fn fail(&mut self, error: HandshakeError) -> HandshakeError {
+        self.failed = true;
         self.bytes.clear();
         self.sets.clear();
         self.searched = 0;

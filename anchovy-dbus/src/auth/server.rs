@@ -131,7 +131,7 @@ impl ServerAuth {
     ///
     /// # Errors
     ///
-    /// The handshake is over: send the output, and close.
+    /// The handshake is over: send the output, and close. Nothing that is received later counts.
     pub fn next_event(&mut self) -> Result<Option<Event>, HandshakeError> {
         loop {
             match self.state {

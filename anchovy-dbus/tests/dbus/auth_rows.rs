@@ -1,8 +1,8 @@
 //! Every row of the table in [`anchovy_dbus::auth`] that needs no socket: what a client gets that
 //! strays, to the byte.
 
-use anchovy_dbus::HandshakeError;
 use anchovy_dbus::auth::{Event, Mechanism, ServerAuth};
+use anchovy_dbus::{HandshakeError, HandshakeLimits};
 
 use crate::auth_machines::*;
 use crate::harness::*;
@@ -420,4 +420,18 @@ fn the_handshake_byte_by_byte_or_in_one_write_is_the_same() {
         assert_eq!((story.end, story.unix_fds), (End::Begun, true));
         assert_eq!(story.rest, (b"l\x01\0\x01".to_vec(), Vec::new()));
     }
+}
+
+#[test]
+fn a_machine_that_has_failed_takes_nothing_more() {
+    guarded(|| {
+        let mut auth = ServerAuth::new(guid(), Some(0), HandshakeLimits::default());
+        auth.receive(b"\0BEGIN\r\n", Vec::new());
+        assert!(matches!(auth.next_event(), Err(HandshakeError::BeginTooEarly)));
+        let (reader, writer) = pipe();
+        auth.receive(b"AUTH EXTERNAL\r\nDATA\r\n", vec![writer]);
+        assert!(is_abandoned(&reader));
+        assert!(auth.next_event().unwrap().is_none());
+        assert!(auth.take_output().is_empty());
+    });
 }

@@ -466,3 +466,16 @@ fn a_handshake_that_is_dropped_closes_its_socket_and_what_has_arrived() {
         assert_eq!(far.read(&mut [0]).unwrap_or(0), 0);
     });
 }
+
+#[test]
+fn more_descriptors_at_once_than_a_message_may_have_are_told_from_ones_without_agreement() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let (server, fds) = (server().fds_before_agreement(), memfds(17));
+        let set: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        foreign_send(&far, b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl", &[&set])
+            .unwrap();
+        let error = server.handshake(near).await.unwrap_err();
+        assert!(matches!(error, HandshakeError::TooManyFds { count: 17, limit: 16 }), "{error}");
+    });
+}
