@@ -1,4 +1,5 @@
-//! anchovy beside tokio's `UnixStream` and the published anchovy 0.4.1, in one interleaved run.
+//! anchovy beside tokio's `UnixStream` and the published anchovy 0.4.1, and anchovy-dbus beside
+//! zbus 6.2.1, in one interleaved run.
 //!
 //! Every round measures every contestant of every work once, so that a machine whose speed drifts
 //! drifts for all of them; a figure is the median of its rounds, and what counts is the ratio.
@@ -6,6 +7,8 @@
 
 mod codec;
 mod contestant;
+mod dbus;
+mod live;
 mod work;
 
 use std::time::Duration;
@@ -13,13 +16,31 @@ use std::time::Duration;
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 use contestant::{Published, Tokio};
 
+use crate::Measure::Time;
+
 type Ours = AnchovyStream<DBUS_SCM_RIGHTS>;
 
 /// Rounds that count; one more before them warms up.
 const ROUNDS: usize = 61;
 
-/// Times one contestant, and says how long one operation took.
-type Measure = fn() -> Duration;
+/// Measures one contestant once.
+#[derive(Clone, Copy)]
+enum Measure {
+    /// How long one operation took.
+    Time(fn() -> Duration),
+    /// How much one of them holds.
+    Bytes(fn() -> usize),
+}
+
+impl Measure {
+    /// Nanoseconds, or bytes.
+    fn take(self) -> f64 {
+        match self {
+            Measure::Time(measure) => measure().as_nanos() as f64,
+            Measure::Bytes(measure) => measure() as f64,
+        }
+    }
+}
 
 /// One line of the table: what is done, by whom, and the ratio that it is for.
 struct Row {
@@ -31,137 +52,152 @@ struct Row {
     goal: Option<f64>,
 }
 
-const ROWS: &[Row] = &[
+const STREAM: &[Row] = &[
     Row {
         work: "ping-pong, 64 B",
-        unit: "round trip",
+        unit: "ns per round trip",
         contestants: &[
-            ("tokio UnixStream", work::ping_pong::<Tokio, 0>),
-            ("anchovy 0.4.1", work::ping_pong::<Published, 0>),
-            ("anchovy", work::ping_pong::<Ours, 0>),
+            ("tokio UnixStream", Time(work::ping_pong::<Tokio, 0>)),
+            ("anchovy 0.4.1", Time(work::ping_pong::<Published, 0>)),
+            ("anchovy", Time(work::ping_pong::<Ours, 0>)),
         ],
         goal: Some(1.10),
     },
     Row {
         work: "stream, 64 KiB writes",
-        unit: "write",
+        unit: "ns per write",
         contestants: &[
-            ("tokio UnixStream", work::stream_large::<Tokio>),
-            ("anchovy 0.4.1", work::stream_large::<Published>),
-            ("anchovy", work::stream_large::<Ours>),
+            ("tokio UnixStream", Time(work::stream_large::<Tokio>)),
+            ("anchovy 0.4.1", Time(work::stream_large::<Published>)),
+            ("anchovy", Time(work::stream_large::<Ours>)),
         ],
         goal: Some(1.04),
     },
     Row {
         work: "stream, 128 B messages, read_buf",
-        unit: "message",
+        unit: "ns per message",
         contestants: &[
-            ("tokio UnixStream", work::stream_small::<Tokio>),
-            ("anchovy 0.4.1", work::stream_small::<Published>),
-            ("anchovy", work::stream_small::<Ours>),
+            ("tokio UnixStream", Time(work::stream_small::<Tokio>)),
+            ("anchovy 0.4.1", Time(work::stream_small::<Published>)),
+            ("anchovy", Time(work::stream_small::<Ours>)),
         ],
         goal: Some(1.06),
     },
     Row {
         work: "ping-pong, 64 B and 1 descriptor",
-        unit: "round trip",
+        unit: "ns per round trip",
         contestants: &[
-            ("anchovy 0.4.1", work::ping_pong::<Published, 1>),
-            ("anchovy", work::ping_pong::<Ours, 1>),
+            ("anchovy 0.4.1", Time(work::ping_pong::<Published, 1>)),
+            ("anchovy", Time(work::ping_pong::<Ours, 1>)),
         ],
         goal: Some(0.90),
     },
     Row {
         work: "ping-pong, 64 B and 28 descriptors",
-        unit: "round trip",
+        unit: "ns per round trip",
         contestants: &[
-            ("anchovy 0.4.1", work::ping_pong::<Published, 28>),
-            ("anchovy", work::ping_pong::<Ours, 28>),
+            ("anchovy 0.4.1", Time(work::ping_pong::<Published, 28>)),
+            ("anchovy", Time(work::ping_pong::<Ours, 28>)),
         ],
         goal: None,
     },
     Row {
         work: "ping-pong, 64 B and 253 descriptors",
-        unit: "round trip",
+        unit: "ns per round trip",
         contestants: &[
-            ("anchovy 0.4.1", work::ping_pong::<Published, 253>),
-            ("anchovy", work::ping_pong::<Ours, 253>),
+            ("anchovy 0.4.1", Time(work::ping_pong::<Published, 253>)),
+            ("anchovy", Time(work::ping_pong::<Ours, 253>)),
         ],
         goal: None,
     },
     Row {
         work: "send of 64 B and 1 descriptor that is kept",
-        unit: "send",
+        unit: "ns per send",
         contestants: &[
-            ("duplicate and queue", work::send_duplicate),
-            ("borrowed", work::send_borrowed),
+            ("duplicate and queue", Time(work::send_duplicate)),
+            ("borrowed", Time(work::send_borrowed)),
         ],
         goal: Some(0.85),
     },
     Row {
         work: "items of 64 B",
-        unit: "item",
-        contestants: &[("one write_all each", codec::plain_bare), ("Framed", codec::plain_framed)],
+        unit: "ns per item",
+        contestants: &[
+            ("one write_all each", Time(codec::plain_bare)),
+            ("Framed", Time(codec::plain_framed)),
+        ],
         goal: Some(0.25),
     },
     Row {
         work: "items of 64 B and 1 descriptor",
-        unit: "item",
+        unit: "ns per item",
         contestants: &[
-            ("sendmsg and recvmsg", codec::with_fd_bare),
-            ("Framed", codec::with_fd_framed),
+            ("sendmsg and recvmsg", Time(codec::with_fd_bare)),
+            ("Framed", Time(codec::with_fd_framed)),
         ],
         goal: Some(1.10),
     },
 ];
 
+/// The rows by what they are about, which is the word that chooses them.
+const GROUPS: [(&str, &[Row]); 2] = [("stream", STREAM), ("dbus", dbus::ROWS)];
+
 fn main() {
-    let rows = chosen(std::env::args().skip(1).collect());
-    let mut times: Vec<Vec<Vec<Duration>>> =
+    let mut rows = chosen(&std::env::args().skip(1).collect::<Vec<_>>());
+    // It ends with this process, and serves all rounds.
+    let _daemon = dbus::daemon_for(&mut rows);
+    let mut figures: Vec<Vec<Vec<f64>>> =
         rows.iter().map(|row| vec![Vec::new(); row.contestants.len()]).collect();
 
     for round in 0..=ROUNDS {
         eprint!("\rround {round} of {ROUNDS}");
-        for (row, times) in rows.iter().zip(&mut times) {
+        for (row, figures) in rows.iter().zip(&mut figures) {
             let count = row.contestants.len();
             // Another one begins each time, so that none always follows the same neighbour.
             for index in (0..count).map(|index| (index + round) % count) {
-                let time = row.contestants[index].1();
+                let figure = row.contestants[index].1.take();
                 if round > 0 {
-                    times[index].push(time);
+                    figures[index].push(figure);
                 }
             }
         }
     }
     eprintln!();
 
-    for (row, mut times) in rows.iter().zip(times) {
-        println!("{} (ns per {})", row.work, row.unit);
-        let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
+    for (row, mut figures) in rows.iter().zip(figures) {
+        println!("{} ({})", row.work, row.unit);
+        let medians: Vec<f64> = figures.iter_mut().map(|figures| median(figures)).collect();
         for ((name, _), median) in row.contestants.iter().zip(&medians) {
             println!("  {name:<22} {median:>10.0}   {:>6.3}", median / medians[0]);
         }
         if let Some(goal) = row.goal {
             let ratio = medians[medians.len() - 1] / medians[0];
             let verdict = if ratio <= goal { "met" } else { "MISSED" };
-            println!("  goal {goal:.2}: {verdict}");
+            println!("  goal {goal:.3}: {verdict}");
         }
     }
 }
 
-/// The rows of these works, or all.
-fn chosen(works: Vec<String>) -> Vec<&'static Row> {
-    if let Some(unknown) = works.iter().find(|work| ROWS.iter().all(|row| row.work != **work)) {
-        let known: Vec<_> = ROWS.iter().map(|row| row.work).collect();
-        eprintln!("error: no work is named {unknown:?}; there are:\n  {}", known.join("\n  "));
+/// The rows of these groups and works, or all.
+fn chosen(words: &[String]) -> Vec<&'static Row> {
+    let all = || GROUPS.iter().flat_map(|(group, rows)| rows.iter().map(move |row| (group, row)));
+    let is = |word: &String, group: &str, row: &Row| word == group || word == row.work;
+    let unknown = words.iter().find(|word| !all().any(|(group, row)| is(word, group, row)));
+    if let Some(unknown) = unknown {
+        eprintln!("error: no work is named {unknown:?}; there are:");
+        for (group, rows) in GROUPS {
+            eprintln!("  {group}, which is all of these:");
+            rows.iter().for_each(|row| eprintln!("    {}", row.work));
+        }
         std::process::exit(2);
     }
-    ROWS.iter()
-        .filter(|row| works.is_empty() || works.iter().any(|work| work == row.work))
+    all()
+        .filter(|(group, row)| words.is_empty() || words.iter().any(|word| is(word, group, row)))
+        .map(|(_, row)| row)
         .collect()
 }
 
-fn median(times: &mut [Duration]) -> f64 {
-    times.sort();
-    times[times.len() / 2].as_nanos() as f64
+fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }

@@ -145,7 +145,10 @@ pub(crate) async fn together<T>(
 }
 
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
-    runtime.block_on(work)
+    runtime().block_on(work)
+}
+
+/// Both are there for who asks: zbus and the handshake of anchovy-dbus ask for a clock.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }

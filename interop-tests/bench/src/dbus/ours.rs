@@ -1,0 +1,213 @@
+//! anchovy-dbus.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use anchovy_dbus::{Addresses, Client, Connection, Guid, Message, Server};
+use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::{BATCH, CALLS, CONNECTS, IDLE, INTERFACE, MEMBER, PATH, PLAIN, WITH_FD, address};
+use crate::live;
+use crate::work::{null, run, together};
+
+async fn pair() -> (Connection, Connection) {
+    let server = Server::new(Guid::generate().expect("a guid"));
+    handshake(&server).await
+}
+
+async fn handshake(server: &Server) -> (Connection, Connection) {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let client = Client::new();
+    let (client, server) = tokio::join!(client.handshake(near), server.handshake(far));
+    (client.expect("a client"), server.expect("a server"))
+}
+
+fn signal(number: u32) -> Message {
+    Message::signal(PATH, INTERFACE, MEMBER)
+        .body("u", number.to_ne_bytes().to_vec())
+        .build()
+        .expect("a good signal")
+}
+
+fn signal_with_fd(fd: OwnedFd) -> Message {
+    Message::signal(PATH, INTERFACE, MEMBER)
+        .body("h", 0_u32.to_ne_bytes().to_vec())
+        .fds(vec![fd])
+        .build()
+        .expect("a good signal")
+}
+
+/// How long a message of `count` takes that `write` sends.
+fn stream<W: Future<Output = ()> + Send + 'static>(
+    count: u32,
+    write: impl FnOnce(Connection) -> W,
+) -> Duration {
+    run(async {
+        let (near, mut far) = pair().await;
+        let read = async move {
+            let start = Instant::now();
+            for _ in 0..count {
+                let message = far.next().await.expect("it was sent").expect("a message");
+                assert_eq!(message.header().member(), Some(MEMBER));
+            }
+            start.elapsed() / count
+        };
+        together(write(near), read).await
+    })
+}
+
+pub(crate) fn signals() -> Duration {
+    stream(PLAIN, async |mut near: Connection| {
+        for number in 0..PLAIN {
+            near.send(signal(number)).await.expect("the far end is there");
+        }
+    })
+}
+
+pub(crate) fn signals_in_batches() -> Duration {
+    stream(PLAIN, async |mut near: Connection| {
+        for number in 0..PLAIN {
+            near.feed(signal(number)).await.expect("the far end is there");
+            if (number + 1) % BATCH == 0 {
+                near.flush().await.expect("the far end is there");
+            }
+        }
+        near.flush().await.expect("the far end is there");
+    })
+}
+
+pub(crate) fn signals_fed() -> Duration {
+    stream(PLAIN, async |mut near: Connection| {
+        for number in 0..PLAIN {
+            near.feed(signal(number)).await.expect("the far end is there");
+        }
+        near.flush().await.expect("the far end is there");
+    })
+}
+
+pub(crate) fn signals_with_fd() -> Duration {
+    let null = null();
+    stream(WITH_FD, async move |mut near: Connection| {
+        for _ in 0..WITH_FD {
+            let fd = null.try_clone().expect("a duplicate");
+            near.send(signal_with_fd(fd)).await.expect("the far end is there");
+        }
+    })
+}
+
+pub(crate) fn signals_with_fd_fed() -> Duration {
+    let null = null();
+    stream(WITH_FD, async move |mut near: Connection| {
+        for _ in 0..WITH_FD {
+            let fd = null.try_clone().expect("a duplicate");
+            near.feed(signal_with_fd(fd)).await.expect("the far end is there");
+        }
+        near.flush().await.expect("the far end is there");
+    })
+}
+
+/// What one call for each message costs at the least: the same bytes, and nobody looks at them.
+pub(crate) fn signals_bare() -> Duration {
+    let mut signal = signal(0);
+    signal.set_serial(std::num::NonZeroU32::MIN);
+    let bytes = signal.to_bytes().expect("it has a serial");
+    run(async {
+        let (mut near, mut far) = UnixStream::pair().expect("a pair");
+        let write = async move {
+            for _ in 0..PLAIN {
+                near.write_all(&bytes).await.expect("the far end is there");
+            }
+        };
+        let read = async move {
+            let mut buf = vec![0; 8 * 1024];
+            let start = Instant::now();
+            while far.read(&mut buf).await.expect("a read") > 0 {}
+            start.elapsed() / PLAIN
+        };
+        together(write, read).await
+    })
+}
+
+fn ping() -> Message {
+    Message::method_call(PATH, "Ping").interface(INTERFACE).build().expect("a good call")
+}
+
+/// Answers every call.
+async fn serve(mut connection: Connection) {
+    while let Ok(Some(call)) = connection.receive().await {
+        let answer = Message::method_return(&call).build().expect("a good answer");
+        connection.send(answer).await.expect("the far end is there");
+    }
+}
+
+async fn call(connection: &mut Connection, message: Message) {
+    let serial = connection.send(message).await.expect("the far end is there");
+    loop {
+        let answer = connection.receive().await.expect("a message").expect("it is answered");
+        if answer.header().reply_serial() == Some(serial) {
+            return;
+        }
+    }
+}
+
+pub(crate) fn calls() -> Duration {
+    run(async {
+        let (mut near, far) = pair().await;
+        let drive = async move {
+            let start = Instant::now();
+            for _ in 0..CALLS {
+                call(&mut near, ping()).await;
+            }
+            start.elapsed() / CALLS
+        };
+        together(serve(far), drive).await
+    })
+}
+
+pub(crate) fn connect() -> Duration {
+    run(async {
+        let server = Server::new(Guid::generate().expect("a guid"));
+        let start = Instant::now();
+        for _ in 0..CONNECTS {
+            handshake(&server).await;
+        }
+        start.elapsed() / CONNECTS
+    })
+}
+
+pub(crate) fn connect_to_daemon() -> Duration {
+    const BUS: &str = "org.freedesktop.DBus";
+    run(async {
+        let start = Instant::now();
+        for _ in 0..CONNECTS {
+            let addresses: Addresses = address().parse().expect("an address");
+            let mut bus = Client::new().connect(&addresses).await.expect("the bus is there");
+            let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
+                .interface(BUS)
+                .destination(BUS)
+                .build();
+            call(&mut bus, hello.expect("a good call")).await;
+        }
+        start.elapsed() / CONNECTS
+    })
+}
+
+pub(crate) fn idle() -> usize {
+    let connections = |count: usize| async move {
+        for _ in 0..count {
+            let (mut near, far) = pair().await;
+            tokio::spawn(serve(far));
+            call(&mut near, ping()).await;
+            tokio::spawn(async move { near.receive().await });
+        }
+        // So that each of them waits.
+        tokio::task::yield_now().await;
+    };
+    let runtime = crate::work::runtime();
+    // What is made once for all connections is made by the first.
+    runtime.block_on(connections(1));
+    let (bytes, ()) = live::bytes_of(|| runtime.block_on(connections(IDLE)));
+    bytes / (2 * IDLE)
+}
