@@ -115,7 +115,11 @@ impl Encoder<Message> for MessageCodec {
 
     fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), SendFault> {
         self.check(message)?;
-        Ok(message.encode_head(bytes)?)
+        message.encode_head(bytes)?;
+        if is_short(message) {
+            bytes.extend_from_slice(message.body());
+        }
+        Ok(())
     }
 
     fn fds<'a>(&mut self, message: &'a mut Message) -> &'a mut Vec<OwnedFd> {
@@ -123,8 +127,13 @@ impl Encoder<Message> for MessageCodec {
     }
 
     fn payload(&mut self, message: &Message) -> Bytes {
-        message.body().clone()
+        if is_short(message) { Bytes::new() } else { message.body().clone() }
     }
+}
+
+/// To share the bytes of a body costs an allocation, if it was built; to copy a few costs less.
+fn is_short(message: &Message) -> bool {
+    message.body().len() < 4 << 10
 }
 
 /// What [`anchovy::codec`] knows of limits, in its words.

@@ -9,27 +9,23 @@ const MAX_NAME_BYTES: usize = 255;
 ///
 /// Two or more elements, with points between them, none of which begins with a digit.
 pub(super) fn is_interface(name: &[u8]) -> bool {
-    name.len() <= MAX_NAME_BYTES && has_elements(name, is_word)
+    name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) >= Some(2)
 }
 
 /// Is it the name of a method or a signal? One element, which does not begin with a digit.
 pub(super) fn is_member(name: &[u8]) -> bool {
-    name.len() <= MAX_NAME_BYTES && is_word(name)
+    name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) == Some(1)
 }
 
 /// Is it the name of a connection, its own (`:1.7`) or one that it owns (`org.example.Service`)?
 ///
 /// Only in the former may elements begin with a digit; in both they may have hyphens.
 pub(super) fn is_bus_name(name: &[u8]) -> bool {
-    let valid = match name.strip_prefix(b":") {
-        Some(unique) => has_elements(unique, |element| {
-            !element.is_empty() && element.iter().copied().all(is_bus_name_byte)
-        }),
-        None => has_elements(name, |element| {
-            starts_well(element) && element.iter().copied().all(is_bus_name_byte)
-        }),
+    let count = match name.strip_prefix(b":") {
+        Some(unique) => elements(unique, b'.', BUS_NAME, BUS_NAME),
+        None => elements(name, b'.', BUS_NAME_START, BUS_NAME),
     };
-    name.len() <= MAX_NAME_BYTES && valid
+    name.len() <= MAX_NAME_BYTES && count >= Some(2)
 }
 
 /// Is it the path of an object: the root, or elements with a slash before each?
@@ -38,33 +34,53 @@ pub(super) fn is_bus_name(name: &[u8]) -> bool {
 pub(super) fn is_object_path(path: &[u8]) -> bool {
     match path.strip_prefix(b"/") {
         Some(b"") => true,
-        Some(elements) => elements
-            .split(|byte| *byte == b'/')
-            .all(|element| !element.is_empty() && element.iter().copied().all(is_word_byte)),
+        Some(rest) => elements(rest, b'/', WORD, WORD).is_some(),
         None => false,
     }
 }
 
-/// Are there two elements or more, with points between them, and is each as it should be?
-fn has_elements(name: &[u8], is_element: impl Fn(&[u8]) -> bool) -> bool {
-    name.contains(&b'.') && name.split(|byte| *byte == b'.').all(is_element)
+/// How many elements there are, with a separator between them, if each begins with a byte of one
+/// kind, so that none is empty, and goes on with bytes of another.
+///
+/// A message has several names, and whoever builds or receives it waits for this: each byte is
+/// looked up once.
+fn elements(name: &[u8], separator: u8, start: u8, rest: u8) -> Option<usize> {
+    let (mut count, mut at_start) = (1, true);
+    for byte in name {
+        let kind = if at_start { start } else { rest };
+        if KINDS[usize::from(*byte)] & kind != 0 {
+            at_start = false;
+        } else if *byte == separator && !at_start {
+            count += 1;
+            at_start = true;
+        } else {
+            return None;
+        }
+    }
+    (!at_start).then_some(count)
 }
 
-fn is_word(element: &[u8]) -> bool {
-    starts_well(element) && element.iter().copied().all(is_word_byte)
-}
+/// What a byte may be: anywhere in a word, at its start, and the same for bus names.
+const WORD: u8 = 1;
+const WORD_START: u8 = 2;
+const BUS_NAME: u8 = 4;
+const BUS_NAME_START: u8 = 8;
 
-fn starts_well(element: &[u8]) -> bool {
-    element.first().is_some_and(|byte| !byte.is_ascii_digit())
-}
-
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-fn is_bus_name_byte(byte: u8) -> bool {
-    is_word_byte(byte) || byte == b'-'
-}
+/// The kinds of each byte.
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' => WORD | BUS_NAME,
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' => WORD | WORD_START | BUS_NAME | BUS_NAME_START,
+            b'-' => BUS_NAME | BUS_NAME_START,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
 
 #[cfg(test)]
 mod tests {
