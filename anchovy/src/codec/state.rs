@@ -29,8 +29,12 @@ use crate::receive::{Received, Receiver};
 use crate::send::Sender;
 use crate::socket::Socket;
 
-/// Room for reads when an item begins.
+/// Room for reads when an item begins, on a stream that has had more to read than fitted.
 const FIRST: usize = 8 << 10;
+
+/// The same before that: most streams idle most of the time, and what they hold meanwhile is mostly
+/// this.
+const IDLE: usize = 2 << 10;
 
 /// The most room that is made at once for the rest of a long one: as much again as has arrived of
 /// it, so that nothing is reserved on a peer's word.
@@ -46,6 +50,8 @@ pub(crate) struct ReadState {
     pub(crate) phase: Phase,
     /// Something may be decoded that could not be before.
     pub(crate) fresh: bool,
+    /// Room to make for reads when an item begins.
+    room: usize,
     /// Runs until the deadline, while there is one.
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -59,7 +65,7 @@ pub(crate) enum Phase {
 
 impl ReadState {
     pub(crate) fn new(inbound: Inbound, policy: ReadPolicy, phase: Phase) -> ReadState {
-        ReadState { inbound, policy, phase, fresh: true, sleep: None }
+        ReadState { inbound, policy, phase, fresh: true, room: IDLE, sleep: None }
     }
 
     pub(crate) fn poll_item<D: Decoder>(
@@ -158,10 +164,11 @@ impl ReadState {
     ) -> Poll<io::Result<()>> {
         let bytes = &mut self.inbound.bytes;
         let length = bytes.len();
-        if bytes.capacity() - length < FIRST / 2 {
+        if bytes.capacity() - length < self.room / 2 {
             // For the start of an item, the same memory once more will do.
-            bytes.reserve(length.min(MOST).max(FIRST.saturating_sub(length)));
+            bytes.reserve(length.min(MOST).max(self.room.saturating_sub(length)));
         }
+        let spare = bytes.capacity() - length;
         let older = receiver.queue.len();
         let by_range = self.policy.attribution == Attribution::Range;
         receiver.survives_truncation = self.policy.survive_truncation && by_range;
@@ -173,6 +180,9 @@ impl ReadState {
         if count == 0 {
             self.phase = Phase::Ended;
             return Poll::Ready(Ok(()));
+        }
+        if count >= spare {
+            self.room = FIRST;
         }
         let truncated = source.received.truncated;
         let now = self.policy.deadline.map(|_| Instant::now());
