@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 
 use crate::command;
 
-/// Measure anchovy beside tokio's UnixStream and the published anchovy
+/// Measure anchovy beside tokio's UnixStream and the published anchovy, and anchovy-dbus beside zbus
 ///
 /// All contestants of a work run in interleaved rounds, within one process, so that a machine whose
 /// speed drifts drifts for all of them. Each figure is the median of its rounds. Nanoseconds differ
@@ -16,10 +16,13 @@ use crate::command;
     after_long_help = "\
 Examples:
   cargo xtask bench                              everything, once
+  cargo xtask bench dbus                         what is about D-Bus messages, beside zbus
+  cargo xtask bench stream                       what is about streams and items
   cargo xtask bench 'ping-pong, 64 B' --runs 5   one work, five times"
 )]
 pub(crate) struct Arguments {
-    /// Works to measure, named as the report names them; without any, all of them
+    /// Works to measure, named as the report names them, or all of a group: `stream` or `dbus`;
+    /// without any, all of them
     #[arg(value_name = "WORK")]
     works: Vec<String>,
 
