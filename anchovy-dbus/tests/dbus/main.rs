@@ -12,3 +12,5 @@ mod by_hand;
 mod connection;
 mod harness;
 mod transcripts;
+mod with_dbus_daemon;
+mod with_zbus;
