@@ -98,16 +98,21 @@
 
 use std::error::Error;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use anchovy::IntoUnixStream;
+use bytes::Bytes;
 
 use crate::address::{Address, Addresses, ConnectError};
 use crate::auth::{ClientAuth, HandshakeError, Login, Reply};
+use crate::codec::MessageCodec;
 use crate::connection::{Connection, Outcome, Role};
 use crate::credentials::Credentials;
+use crate::error::SendError;
 use crate::guid::Guid;
 use crate::handshake::{Driver, Machine, Socket};
 use crate::limits::{HandshakeLimits, Limits};
+use crate::message::Message;
 
 /// How to connect: who to say one is, what to ask for, and within which limits.
 ///
@@ -202,11 +207,68 @@ impl Client {
     ///
     /// Dropped, it closes what it has opened.
     pub async fn connect(&self, addresses: &Addresses) -> Result<Connection, OpenError> {
+        self.open(addresses, Bytes::new()).await
+    }
+
+    /// Connects, and sends a message: on a bus, the call of `Hello`, which has to be the first.
+    /// Returns its serial too.
+    ///
+    /// It leaves in one write with the handshake, so that the bus has answered both after one round
+    /// trip. Step by step it leaves behind the handshake, and so does a message with descriptors,
+    /// for they may not be sent before they are agreed on.
+    ///
+    /// ```no_run
+    /// use anchovy_dbus::{Addresses, Client, Message};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
+    ///     .interface("org.freedesktop.DBus")
+    ///     .destination("org.freedesktop.DBus")
+    ///     .build()?;
+    /// let (mut bus, serial) = Client::new().connect_and_send(&Addresses::session()?, hello).await?;
+    /// let answer = bus.receive().await?.expect("the bus answers");
+    /// assert_eq!(answer.header().reply_serial(), Some(serial));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing stays open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it closes what it has opened; the message may have left.
+    pub async fn connect_and_send(
+        &self,
+        addresses: &Addresses,
+        mut first: Message,
+    ) -> Result<(Connection, NonZeroU32), OpenError> {
+        let given = first.serial();
+        let serial = given.unwrap_or(NonZeroU32::MIN);
+        // What must not leave yet, or at all, goes the usual way, which says why.
+        let may_leave = MessageCodec::new(self.limits.clone(), false).check(&first).is_ok();
+        if !self.pipelined || !may_leave {
+            let mut connection = self.connect(addresses).await?;
+            let sent = connection.send(first).await;
+            return sent.map(|serial| (connection, serial)).map_err(OpenError::First);
+        }
+        first.set_serial(serial);
+        let bytes = first.to_bytes().expect("it has a serial, and was checked");
+        let mut connection = self.open(addresses, bytes).await?;
+        if given.is_none() {
+            connection.go_on_after(serial);
+        }
+        Ok((connection, serial))
+    }
+
+    async fn open(&self, addresses: &Addresses, behind: Bytes) -> Result<Connection, OpenError> {
         let connected = addresses.connect().await.map_err(OpenError::Connect)?;
         let address = connected.address;
         let mut client = self.clone();
         client.guid = address.guid().or(client.guid);
-        match client.handshake(connected.stream).await {
+        match client.whole_handshake(connected.stream, behind).await {
             Ok(connection) => Ok(connection),
             Err(error) => Err(OpenError::Handshake { address, error }),
         }
@@ -225,8 +287,17 @@ impl Client {
         &self,
         socket: impl IntoUnixStream,
     ) -> Result<Connection, HandshakeError> {
+        self.whole_handshake(socket, Bytes::new()).await
+    }
+
+    /// With bytes that leave behind it, if it leaves at once.
+    async fn whole_handshake(
+        &self,
+        socket: impl IntoUnixStream,
+        behind: Bytes,
+    ) -> Result<Connection, HandshakeError> {
         if self.pipelined {
-            return self.pipeline(socket).await;
+            return self.pipeline(socket, behind).await;
         }
         match self.start(socket)?.authenticate(self.login).await? {
             Authentication::Accepted(accepted) if self.unix_fds => {
@@ -239,8 +310,13 @@ impl Client {
         }
     }
 
-    async fn pipeline(&self, socket: impl IntoUnixStream) -> Result<Connection, HandshakeError> {
+    async fn pipeline(
+        &self,
+        socket: impl IntoUnixStream,
+        behind: Bytes,
+    ) -> Result<Connection, HandshakeError> {
         let mut step = self.step(socket)?;
+        step.driver.behind = behind;
         step.driver.machine.pipeline(self.login, self.unix_fds);
         step.driver
             .until(|auth| {
@@ -289,6 +365,8 @@ pub enum OpenError {
         /// Why.
         error: HandshakeError,
     },
+    /// The message of [`connect_and_send`](Client::connect_and_send) was not sent.
+    First(SendError),
 }
 
 impl fmt::Display for OpenError {
@@ -296,6 +374,7 @@ impl fmt::Display for OpenError {
         match self {
             OpenError::Connect(error) => error.fmt(f),
             OpenError::Handshake { address, error } => write!(f, "{address}: {error}"),
+            OpenError::First(error) => error.fmt(f),
         }
     }
 }
@@ -305,6 +384,7 @@ impl Error for OpenError {
         match self {
             OpenError::Connect(error) => error.source(),
             OpenError::Handshake { error, .. } => error.source(),
+            OpenError::First(error) => error.source(),
         }
     }
 }

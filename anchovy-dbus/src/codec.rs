@@ -49,7 +49,7 @@ impl MessageCodec {
     }
 
     /// May this message be sent?
-    fn check(&self, message: &Message) -> Result<(), SendFault> {
+    pub(crate) fn check(&self, message: &Message) -> Result<(), SendFault> {
         message.check_fds()?;
         let count = message.fds().len();
         if count > 0 && !self.unix_fds {

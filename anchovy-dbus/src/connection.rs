@@ -195,6 +195,11 @@ impl Connection {
         })
     }
 
+    /// Goes on with the serial after this one, which a message had that left before.
+    pub(crate) fn go_on_after(&mut self, serial: NonZeroU32) {
+        self.write.next_serial = serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
+    }
+
     /// The guid of the server, which is ours if we serve.
     pub fn guid(&self) -> Guid {
         self.read.peer.guid

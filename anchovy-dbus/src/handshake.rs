@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anchovy::codec::FdSet;
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS, FdError};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
@@ -39,6 +39,8 @@ pub(crate) trait Machine {
 pub(crate) struct Driver<M> {
     pub(crate) socket: Socket,
     pub(crate) machine: M,
+    /// Bytes that leave in one write with what the machine says first, and behind it.
+    pub(crate) behind: Bytes,
     deadline: Instant,
     patience: Duration,
 }
@@ -49,7 +51,7 @@ impl<M: Machine> Driver<M> {
         // A time that no clock reaches is no deadline, in effect.
         let far = now + Duration::from_secs(60 * 60 * 24 * 365);
         let deadline = now.checked_add(patience).unwrap_or(far);
-        Driver { socket, machine, deadline, patience }
+        Driver { socket, machine, behind: Bytes::new(), deadline, patience }
     }
 
     /// Sends what the machine has to say, and receives until `step` has an outcome.
@@ -70,8 +72,9 @@ impl<M: Machine> Driver<M> {
     ) -> Result<T, HandshakeError> {
         loop {
             let outcome = step(&mut self.machine);
-            let output = self.machine.take_output();
+            let mut output = self.machine.take_output();
             if !output.is_empty() {
+                output.extend_from_slice(&std::mem::take(&mut self.behind));
                 self.machine.before_output(&self.socket);
                 if outcome.is_err() {
                     let _ = self.socket.try_write(&output);

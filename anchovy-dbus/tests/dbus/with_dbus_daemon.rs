@@ -37,6 +37,11 @@ async fn connected(client: &Client, daemon: &DbusDaemon) -> (Connection, String)
     (connection, name)
 }
 
+fn hello_call() -> Message {
+    let hello = Message::method_call(BUS_PATH, "Hello").interface(BUS).destination(BUS);
+    hello.build().expect("a good call")
+}
+
 async fn hello(connection: &mut Connection) -> String {
     let answer = ask(connection, "Hello", "", Vec::new()).await;
     let name = text_of(answer.body());
@@ -131,6 +136,53 @@ fn the_bus_takes_every_login_at_once_and_step_by_step() {
                 assert!(name.starts_with(":1."), "{name}");
                 assert!(connection.unix_fds());
                 assert!(daemon.address().ends_with(&format!("guid={}", connection.guid())));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_first_message_leaves_with_the_handshake_and_the_next_has_another_serial() {
+    run(async {
+        let daemon = DbusDaemon::start();
+        for client in [Client::new(), Client::new().stepwise()] {
+            let hello = hello_call();
+            let opened = client.connect_and_send(&addresses(&daemon), hello).await;
+            let (mut connection, serial) = opened.unwrap();
+            assert_eq!(serial.get(), 1);
+            let answer = connection.receive().await.unwrap().unwrap();
+            assert_eq!(answer.header().reply_serial(), Some(serial));
+            assert_eq!(connection.send(signal("Next", Vec::new())).await.unwrap().get(), 2);
+        }
+    });
+}
+
+/// The bus would disconnect who sends another message first, and descriptors too early.
+#[test]
+fn a_first_message_with_descriptors_waits_until_they_are_agreed_on() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let addresses = format!("unix:path={}", path.display()).parse().unwrap();
+        for count in [0, 1, 17] {
+            let fds = memfds(count);
+            let expected = identities(&fds);
+            let client = Client::new();
+            let connect = client.connect_and_send(&addresses, signal("First", fds));
+            let serve = async {
+                let (socket, _) = listener.accept().await.unwrap();
+                let mut connection = server().handshake(socket).await.unwrap();
+                connection.receive().await.unwrap()
+            };
+            let (opened, first) = tokio::join!(connect, serve);
+            match opened {
+                Ok(_) => assert_eq!(identities(first.unwrap().fds()), expected),
+                Err(OpenError::First(refused)) if count == 17 => {
+                    let signal = refused.message.expect("it comes back");
+                    assert_eq!(identities(signal.fds()), expected);
+                }
+                Err(error) => panic!("{count}: {error}"),
             }
         }
     });
