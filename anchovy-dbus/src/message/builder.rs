@@ -4,13 +4,13 @@
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Message;
 use super::error::{FieldError, MessageError, Refused};
 use super::field::HeaderField;
 use super::fields::Fields;
-use super::frame::{FIXED_BYTES, Frame, VERSION};
+use super::frame::{Frame, VERSION};
 use super::kinds::{ByteOrder, Flags, MessageType};
 use super::signature::SignatureError;
 use crate::limits::Limits;
@@ -192,37 +192,35 @@ impl<'a> MessageBuilder<'a> {
 
     /// Writes the header, with no serial.
     fn head(&self) -> Result<Bytes, MessageError> {
+        let length = self.fields_length();
         // Before anything is written: nothing is made that is too long to be sent.
-        let frame = Frame::new(self.fields_length(), self.body.len() as u64, &Limits::client())?;
-        let mut head = BytesMut::with_capacity(frame.head_length);
-        head.put_slice(&[
-            self.byte_order.byte(),
-            self.message_type.code(),
-            self.flags.bits(),
-            VERSION,
-        ]);
-        self.put_number(&mut head, frame.body_length as u32);
-        self.put_number(&mut head, 0);
-        self.put_number(&mut head, self.fields_length() as u32);
+        let frame = Frame::new(length, self.body.len() as u64, &Limits::client())?;
+        let mut head = Vec::with_capacity(frame.head_length);
+        head.extend([self.byte_order.byte(), self.message_type.code(), self.flags.bits(), VERSION]);
+        for number in [frame.body_length as u32, 0, length as u32] {
+            head.extend(self.byte_order.write(number));
+        }
         for (field, text) in self.texts() {
-            self.put_text(&mut head, field, text);
+            self.put_start(&mut head, field, text.len() as u32);
+            head.extend_from_slice(text.as_bytes());
+            head.push(0);
         }
         for (field, number) in self.numbers() {
-            put_start(&mut head, field);
-            self.put_number(&mut head, number);
+            self.put_start(&mut head, field, number);
         }
         if !self.signature.is_empty() {
-            put_start(&mut head, HeaderField::Signature);
             let length = u8::try_from(self.signature.len()).map_err(|_| MessageError::Field {
                 field: HeaderField::Signature,
                 error: FieldError::Signature(SignatureError::TooLong),
             })?;
-            head.put_u8(length);
-            head.put_slice(self.signature.as_bytes());
-            head.put_u8(0);
+            pad(&mut head);
+            head.extend(start(HeaderField::Signature));
+            head.push(length);
+            head.extend_from_slice(self.signature.as_bytes());
+            head.push(0);
         }
         pad(&mut head);
-        Ok(head.freeze())
+        Ok(head.into())
     }
 
     /// The fields that are texts, in the order in which they are written.
@@ -258,15 +256,13 @@ impl<'a> MessageBuilder<'a> {
         length
     }
 
-    fn put_text(&self, head: &mut BytesMut, field: HeaderField, text: &str) {
-        put_start(head, field);
-        self.put_number(head, text.len() as u32);
-        head.put_slice(text.as_bytes());
-        head.put_u8(0);
-    }
-
-    fn put_number(&self, head: &mut BytesMut, number: u32) {
-        head.put_slice(&self.byte_order.write(number));
+    /// Begins a field with what all but signatures begin with: its start, and a number, which is the
+    /// length of a text.
+    fn put_start(&self, head: &mut Vec<u8>, field: HeaderField, number: u32) {
+        pad(head);
+        let ([code, one, type_code, end], number) = (start(field), self.byte_order.write(number));
+        let [a, b, c, d] = number;
+        head.extend_from_slice(&[code, one, type_code, end, a, b, c, d]);
     }
 }
 
@@ -280,13 +276,11 @@ const NUMBER_BYTES: u64 = START_BYTES + 4;
 /// Besides the signature itself: its length, and a byte 0.
 const SIGNATURE_BYTES: u64 = START_BYTES + 1 + 1;
 
-fn put_start(head: &mut BytesMut, field: HeaderField) {
-    pad(head);
-    let type_code = field.type_code().unwrap_or_default();
-    head.put_slice(&[field.code(), 1, type_code, 0]);
+fn start(field: HeaderField) -> [u8; START_BYTES as usize] {
+    [field.code(), 1, field.type_code().unwrap_or_default(), 0]
 }
 
-fn pad(head: &mut BytesMut) {
-    debug_assert!(head.len() >= FIXED_BYTES);
-    head.put_bytes(0, head.len().next_multiple_of(8) - head.len());
+fn pad(head: &mut Vec<u8>) {
+    const ZEROS: [u8; 8] = [0; 8];
+    head.extend_from_slice(&ZEROS[..head.len().next_multiple_of(8) - head.len()]);
 }

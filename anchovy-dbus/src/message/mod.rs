@@ -394,11 +394,10 @@ impl Message {
     pub(crate) fn encode_head(&self, out: &mut BytesMut) -> Result<(), MessageError> {
         let serial = self.serial.ok_or(MessageError::NoSerial)?;
         self.check_fds()?;
-        let order = self.header().byte_order();
-        out.reserve(self.head.len());
-        out.put_slice(&self.head[..SERIAL.start]);
-        out.put_slice(&order.write(serial.get()));
-        out.put_slice(&self.head[SERIAL.end..]);
+        let serial = self.header().byte_order().write(serial.get());
+        let start = out.len();
+        out.extend_from_slice(&self.head);
+        out[start..][SERIAL].copy_from_slice(&serial);
         Ok(())
     }
 }
