@@ -38,7 +38,7 @@
 //! "at the same time as part of the message itself" (D-Bus Specification, "Header Fields"). What
 //! arrives is matched by the range of bytes that it came with: a message gets descriptors only of
 //! sets that came with its own bytes, as many as it declares, and what no message declares ends the
-//! connection. So no message ever has another's.
+//! connection. So no message has another's, of a peer that declares what it sends.
 //!
 //! Peers send in many shapes, and stray in many ways. This is what each gets; "ends" means that
 //! [`receive`](Connection::receive) returns that [`ReceiveError`], that all that had arrived is
@@ -99,7 +99,9 @@
 //!
 //! - Descriptors that a peer buries behind more than a read's worth of other messages, in one
 //!   `sendmsg`, arrive with the first of that and not with theirs; such a peer gets an error, or at
-//!   worst one of its own descriptors for another of its own. Nobody's real program does that.
+//!   worst one of its own descriptors for another of its own. So does one that declares descriptors
+//!   for one message and sends them with the next, if one read has both. Nobody's real program does
+//!   either.
 //! - Only `EXTERNAL` and `ANONYMOUS` are offered, and only Unix sockets.
 //! - Linux is proven. The handshake of FreeBSD sends credentials with its first byte, and is not
 //!   here.
