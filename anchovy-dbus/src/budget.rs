@@ -6,6 +6,10 @@
 //! set that is more than it may send, since the kernel hands a set over before anybody can count
 //! it. The first two are charged to the peer's uid, until they are closed or taken; the last is
 //! why receiving stops being concurrent when room is short.
+//!
+//! Who waits for room holds none that others wait for: a connection is charged for all that it may
+//! have waiting before it reads, and keeps the room while anything waits. So a message that has
+//! begun can always be read to its end, or be overdue.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,12 +69,13 @@ impl FdBudget {
         FdBudget::new(total, total.div_ceil(2))
     }
 
-    /// Descriptors that peers make this process hold, as far as the budget knows of them.
+    /// Descriptors that peers make this process hold, as far as the budget knows of them, and the
+    /// room that is kept for the rest of messages that have begun.
     pub fn held(&self) -> usize {
         self.0.lock().held
     }
 
-    /// Descriptors that the peers of this uid make this process hold.
+    /// The same, of the peers of this uid.
     pub fn held_by(&self, uid: u32) -> usize {
         self.0.lock().by_uid.get(&uid).copied().unwrap_or(0)
     }
@@ -108,16 +113,6 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// A charge for none.
-    pub(crate) fn nothing(&self) -> Charge {
-        Charge { account: self.clone(), count: 0 }
-    }
-
-    /// Charges so many, if there is room for them.
-    pub(crate) fn charge(&self, count: usize) -> Option<Charge> {
-        self.charge_with_room(count, 0)
-    }
-
     /// Charges so many, if there is room for them and for so many more.
     pub(crate) fn charge_with_room(&self, count: usize, more: usize) -> Option<Charge> {
         let mut state = self.shared.lock();
@@ -128,20 +123,9 @@ impl Account {
         Some(Charge { account: self.clone(), count })
     }
 
-    /// Waits until a receive may bring so many, and charges them until it has.
-    pub(crate) fn poll_receive(&self, count: usize, cx: &mut Context<'_>) -> Poll<Receiving<'_>> {
-        let mut state = self.shared.lock();
-        let most = state.held + count + (state.receiving + 1) * DBUS_FD_LIMIT;
-        let alone = state.receiving == 0;
-        if !self.has_room(&state, count) || !(alone || most <= self.shared.total) {
-            if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                state.wakers.push(cx.waker().clone());
-            }
-            return Poll::Pending;
-        }
-        state.receiving += 1;
-        self.take(&mut state, count);
-        Poll::Ready(Receiving { account: self, count })
+    /// For a connection on which so many may wait for the rest of their message.
+    pub(crate) fn meter(&self, most: usize) -> Meter {
+        Meter { charge: Charge { account: self.clone(), count: 0 }, most }
     }
 
     fn has_room(&self, state: &State, count: usize) -> bool {
@@ -184,15 +168,6 @@ pub(crate) struct Charge {
     count: usize,
 }
 
-impl Charge {
-    /// Splits off a charge for some of them.
-    pub(crate) fn split(&mut self, count: usize) -> Charge {
-        let count = count.min(self.count);
-        self.count -= count;
-        Charge { account: self.account.clone(), count }
-    }
-}
-
 impl Drop for Charge {
     fn drop(&mut self) {
         if self.count > 0 {
@@ -203,27 +178,174 @@ impl Drop for Charge {
     }
 }
 
+/// What the receives of one connection bring.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    /// For all that may wait, as long as anything does.
+    charge: Charge,
+    most: usize,
+}
+
+impl Meter {
+    /// Waits until there is room for all that may wait on this connection, and until a receive may
+    /// bring more than that for an instant.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Receiving<'_>> {
+        let Charge { account, count: before } = &mut self.charge;
+        let (before, more) = (*before, self.most.saturating_sub(*before));
+        let mut state = account.shared.lock();
+        let most = state.held + more + (state.receiving + 1) * DBUS_FD_LIMIT;
+        let alone = state.receiving == 0;
+        // Nothing more than before is no question of room.
+        let room = more == 0 || account.has_room(&state, more);
+        if !room || !(alone || most <= account.shared.total) {
+            if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.wakers.push(cx.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        state.receiving += 1;
+        account.take(&mut state, more);
+        drop(state);
+        self.charge.count = before + more;
+        Poll::Ready(Receiving { meter: self, keep: before })
+    }
+
+    /// The charge for so many that are taken; `waiting` stay.
+    pub(crate) fn take(&mut self, count: usize, waiting: usize) -> Charge {
+        let count = count.min(self.charge.count);
+        self.charge.count -= count;
+        let account = self.charge.account.clone();
+        if waiting == 0 {
+            self.charge = Charge { account: account.clone(), count: 0 };
+        }
+        Charge { account, count }
+    }
+}
+
 /// A receive that is under way.
 #[derive(Debug)]
 pub(crate) struct Receiving<'a> {
-    account: &'a Account,
-    count: usize,
+    meter: &'a mut Meter,
+    keep: usize,
 }
 
 impl Receiving<'_> {
-    /// It is over: what was charged before, and for it, is now a charge for so many.
-    pub(crate) fn settle(mut self, charge: &mut Charge, now: usize) {
-        let charged = charge.count + self.count;
-        charge.count = now.min(charged);
-        self.count = charged - charge.count;
+    /// It is over: so many wait, and so many are about to be taken.
+    pub(crate) fn settle(mut self, waiting: usize, taken: usize) {
+        self.keep = if waiting > 0 { self.meter.most } else { taken };
     }
 }
 
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
-        let mut state = self.account.shared.lock();
+        let Charge { account, count } = &mut self.meter.charge;
+        let released = count.saturating_sub(self.keep);
+        *count -= released;
+        let mut state = account.shared.lock();
         state.receiving -= 1;
-        self.account.give(&mut state, self.count);
+        account.give(&mut state, released);
         Account::changed(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who waits for whom; what sockets and messages make of it is tested over sockets.
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Woken {
+        fn times(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn task() -> (Arc<Woken>, Waker) {
+        let woken = Arc::new(Woken::default());
+        (Arc::clone(&woken), woken.into())
+    }
+
+    #[test]
+    fn receives_are_concurrent_only_while_each_may_bring_a_kernel_set() {
+        let (woken, waker) = task();
+        let mut cx = Context::from_waker(&waker);
+        for (total, concurrent) in [(2 * DBUS_FD_LIMIT + 16, true), (2 * DBUS_FD_LIMIT + 15, false)]
+        {
+            let budget = FdBudget::new(total, total);
+            let (mut one, mut other) = (budget.account(1).meter(8), budget.account(2).meter(8));
+            let Poll::Ready(first) = one.poll_receive(&mut cx) else { panic!("there is room") };
+            let before = woken.times();
+            let second = other.poll_receive(&mut cx);
+            assert_eq!(second.is_ready(), concurrent, "{total}");
+            drop(second);
+            drop(first);
+            assert_eq!(woken.times() - before, usize::from(!concurrent));
+            assert!(other.poll_receive(&mut cx).is_ready());
+            assert_eq!(budget.held(), 0);
+        }
+    }
+
+    #[test]
+    fn what_waits_keeps_its_room_until_it_is_taken() {
+        let (_, waker) = task();
+        let mut cx = Context::from_waker(&waker);
+        let budget = FdBudget::new(100, 10);
+        let mut meter = budget.account(1).meter(8);
+        let receive = |meter: &mut Meter, cx: &mut Context<'_>, waiting, taken| {
+            let Poll::Ready(receiving) = meter.poll_receive(cx) else { panic!("there is room") };
+            receiving.settle(waiting, taken);
+        };
+        receive(&mut meter, &mut cx, 3, 0);
+        assert_eq!((budget.held(), budget.held_by(1), budget.held_by(2)), (8, 8, 0));
+        let rest = budget.account(1).charge_with_room(2, 0).expect("two are left");
+        assert!(budget.account(1).charge_with_room(1, 0).is_none());
+        receive(&mut meter, &mut cx, 0, 3);
+        let message = meter.take(3, 0);
+        assert_eq!(budget.held(), 5);
+        drop(message);
+        assert_eq!(budget.held(), 2);
+        drop((rest, meter));
+        assert_eq!((budget.held(), budget.held_by(1)), (0, 0));
+    }
+
+    #[test]
+    fn a_task_waits_once_however_often_it_asks_and_all_who_wait_are_woken() {
+        let budget = FdBudget::new(1000, 10);
+        let filling = budget.account(1).charge_with_room(3, 7).expect("room");
+        let tasks = [task(), task()];
+        let mut meters = [budget.account(1).meter(8), budget.account(1).meter(8)];
+        for _ in 0..3 {
+            for ((_, waker), meter) in tasks.iter().zip(&mut meters) {
+                assert!(meter.poll_receive(&mut Context::from_waker(waker)).is_pending());
+            }
+        }
+        drop(filling);
+        assert_eq!(tasks.each_ref().map(|(woken, _)| woken.times()), [1, 1]);
+    }
+
+    #[test]
+    fn another_uid_is_not_asked_for_the_room_of_one() {
+        let (_, waker) = task();
+        let mut cx = Context::from_waker(&waker);
+        let budget = FdBudget::new(20, 10);
+        let _filling = budget.account(1).charge_with_room(10, 0).expect("room");
+        assert!(budget.account(1).meter(1).poll_receive(&mut cx).is_pending());
+        assert!(budget.account(2).meter(10).poll_receive(&mut cx).is_ready());
+        assert!(budget.account(2).meter(11).poll_receive(&mut cx).is_pending());
+        // What one may have, all may have together.
+        let _more = budget.account(2).charge_with_room(5, 0).expect("room");
+        assert!(budget.account(3).meter(6).poll_receive(&mut cx).is_pending());
     }
 }

@@ -17,7 +17,7 @@ use bytes::BytesMut;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use crate::budget::{Account, Charge};
+use crate::budget::{Charge, Meter};
 use crate::codec::{MessageCodec, limit_socket, policies};
 use crate::credentials::Credentials;
 use crate::error::{ReceiveError, SendError, SendFault};
@@ -87,8 +87,10 @@ pub struct ReadHalf {
     framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
     peer: Arc<Peer>,
     heard: bool,
-    /// What has arrived and waits is charged to the peer, on a server.
-    account: Option<(Account, Charge)>,
+    /// There was an error, or the end.
+    over: bool,
+    /// What has arrived and waits is charged to the peer, on a server that has a budget.
+    meter: Option<Meter>,
 }
 
 /// The [`Sink`] of messages that [`Connection::into_split`] makes.
@@ -151,6 +153,7 @@ pub(crate) enum Role {
         /// Descriptors may be sent before the client's first message.
         fds_at_once: bool,
         cost: Option<Cost>,
+        meter: Option<Meter>,
     },
 }
 
@@ -161,30 +164,22 @@ impl Connection {
         if !unix_fds {
             refuse_fds(&socket, true);
         }
-        let (is_server, heard, cost) = match role {
-            Role::Client => (false, true, None),
-            Role::Server { fds_at_once, cost } => (true, fds_at_once, cost),
+        let (is_server, heard, cost, meter) = match role {
+            Role::Client => (false, true, None, None),
+            Role::Server { fds_at_once, cost, meter } => (true, fds_at_once, cost, meter),
         };
         let codec = MessageCodec::new(limits.clone(), unix_fds);
         let mut parts = FramedParts::new(socket, codec);
         (parts.read_policy, parts.write_policy) = policies(limits, is_server);
         (parts.read_buffer, parts.read_sets) = rest;
-        let waiting = parts.read_sets.iter().map(|set| set.fds.len()).sum();
-        let (account, cost) = match cost {
-            None => (None, None),
-            Some(Cost { account, charge, .. }) => {
-                // They are here already: at the worst, they take the room of others unseen.
-                let waiting = account.charge(waiting).unwrap_or_else(|| account.nothing());
-                (Some((account, waiting)), Some(charge))
-            }
-        };
-
         let (read, write) = Framed::from_parts(parts).into_split();
         let heard_by_both = AtomicBool::new(heard);
+        // Its place among those in their handshake is another's.
+        let cost = cost.map(|cost| cost.charge);
         let peer = Peer { guid, credentials, unix_fds, heard: heard_by_both, _cost: cost };
         let peer = Arc::new(peer);
         Ok(Connection {
-            read: ReadHalf { framed: read, peer: Arc::clone(&peer), heard, account },
+            read: ReadHalf { framed: read, peer: Arc::clone(&peer), heard, over: false, meter },
             write: WriteHalf {
                 framed: write,
                 peer,
@@ -312,34 +307,27 @@ impl ReadHalf {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ReceiveError>>> {
-        let Some((account, charge)) = &mut self.account else {
+        let Some(meter) = &mut self.meter else {
             return Pin::new(&mut self.framed).poll_next(cx);
         };
         let mut next = self.framed.next_buffered();
         if next.is_none() {
-            let room = self.framed.read_policy().max_waiting_fds;
-            let room = room.saturating_sub(self.framed.waiting_fds());
-            let Poll::Ready(receiving) = account.poll_receive(room, cx) else {
+            let Poll::Ready(receiving) = meter.poll_receive(cx) else {
                 // Who holds what makes the others wait must not do so for ever.
-                let overdue = ready!(self.framed.poll_paused(cx));
-                *charge = account.nothing();
-                return Poll::Ready(overdue);
+                return self.framed.poll_paused(cx);
             };
             let outcome = Pin::new(&mut self.framed).poll_next(cx);
             let taken = match &outcome {
                 Poll::Ready(Some(Ok(message))) => message.fds().len(),
                 _ => 0,
             };
-            receiving.settle(charge, self.framed.waiting_fds() + taken);
-            next = match outcome {
-                Poll::Ready(Some(next)) => Some(next),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            };
+            receiving.settle(self.framed.waiting_fds(), taken);
+            next = ready!(outcome);
         }
         if let Some(Ok(message)) = &mut next {
             if !message.fds().is_empty() {
-                message.set_charge(Some(charge.split(message.fds().len())));
+                let count = message.fds().len();
+                message.set_charge(Some(meter.take(count, self.framed.waiting_fds())));
             }
         }
         Poll::Ready(next)
@@ -351,7 +339,15 @@ impl Stream for ReadHalf {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        if this.over {
+            return Poll::Ready(None);
+        }
         let next = ready!(this.poll_message(cx));
+        if !matches!(next, Some(Ok(_))) {
+            this.over = true;
+            // Nothing of it waits any more.
+            this.meter = None;
+        }
         if !this.heard && matches!(next, Some(Ok(_))) {
             this.heard = true;
             this.peer.heard.store(true, Ordering::Release);

@@ -4,17 +4,20 @@
 //! A machine that fails may still have something to say; it is sent if there is room for it at
 //! once, and nobody waits.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::task::ready;
 use std::time::Duration;
 
 use anchovy::codec::FdSet;
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS, FdError};
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
 use crate::auth::{ClientAuth, HandshakeError, ServerAuth};
+use crate::budget::Meter;
 
 /// A socket with room for as many descriptors as Linux carries.
 pub(crate) type Socket = AnchovyStream<DBUS_SCM_RIGHTS>;
@@ -41,6 +44,8 @@ pub(crate) struct Driver<M> {
     pub(crate) machine: M,
     /// Bytes that leave in one write with what the machine says first, and behind it.
     pub(crate) behind: Bytes,
+    /// What arrives is charged to the peer, on a server that has a budget.
+    pub(crate) meter: Option<Meter>,
     deadline: Instant,
     patience: Duration,
 }
@@ -51,7 +56,7 @@ impl<M: Machine> Driver<M> {
         // A time that no clock reaches is no deadline, in effect.
         let far = now + Duration::from_secs(60 * 60 * 24 * 365);
         let deadline = now.checked_add(patience).unwrap_or(far);
-        Driver { socket, machine, behind: Bytes::new(), deadline, patience }
+        Driver { socket, machine, behind: Bytes::new(), meter: None, deadline, patience }
     }
 
     /// Sends what the machine has to say, and receives until `step` has an outcome.
@@ -91,7 +96,16 @@ impl<M: Machine> Driver<M> {
 
     async fn receive(&mut self) -> Result<(), HandshakeError> {
         let mut bytes = [0; READ];
-        let received = self.socket.recv_with_fds(&mut bytes).await;
+        let mut buf = ReadBuf::new(&mut bytes);
+        let Driver { socket, meter, .. } = self;
+        let received = poll_fn(|cx| {
+            let Some(meter) = meter else { return socket.poll_recv_with_fds(cx, &mut buf) };
+            let receiving = ready!(meter.poll_receive(cx));
+            let outcome = socket.poll_recv_with_fds(cx, &mut buf);
+            receiving.settle(socket.read_queue().len(), 0);
+            outcome
+        });
+        let received = received.await;
         let received = received.map_err(|error| self.failed(error))?;
         if received.bytes == 0 {
             return Err(self.closed());

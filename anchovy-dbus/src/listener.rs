@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::address::{Address, Addresses, Bound, ListenError, SocketFile};
 use crate::auth::HandshakeError;
-use crate::budget::{Account, Charge, FdBudget};
+use crate::budget::{Charge, FdBudget, Meter};
 use crate::connection::Connection;
 use crate::credentials::Credentials;
 use crate::handshake::Socket;
@@ -91,12 +91,12 @@ pub struct Incoming {
     credentials: Credentials,
     server: Arc<Server>,
     cost: Cost,
+    meter: Meter,
 }
 
 /// What a client occupies.
 #[derive(Debug)]
 pub(crate) struct Cost {
-    pub(crate) account: Account,
     /// For its socket and its pidfd, as long as they are open.
     pub(crate) charge: Charge,
     /// Among those who are in their handshake, as long as it is.
@@ -243,8 +243,8 @@ impl Listener {
         let socket = Socket::new(socket).ok()?;
         let mut credentials = Credentials::of(&socket).ok()?;
         credentials.add_pidfd(&socket);
-        let cost = Cost { account, charge, _place: place };
-        Some(Incoming { socket, credentials, server: Arc::clone(&self.server), cost })
+        let (cost, meter) = (Cost { charge, _place: place }, account.meter(waiting));
+        Some(Incoming { socket, credentials, server: Arc::clone(&self.server), cost, meter })
     }
 }
 
@@ -274,7 +274,8 @@ impl Incoming {
     ///
     /// Those of the system.
     pub fn start(self) -> Result<Unauthenticated, HandshakeError> {
-        self.server.start_with(self.socket, self.credentials, Some(self.cost))
+        let Incoming { socket, credentials, server, cost, meter } = self;
+        server.start_with(socket, credentials, Some(cost), Some(meter))
     }
 }
 

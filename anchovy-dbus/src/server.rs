@@ -72,6 +72,7 @@ use std::sync::Arc;
 use anchovy::IntoUnixStream;
 
 use crate::auth::{self, Event, HandshakeError, Mechanism, ServerAuth};
+use crate::budget::Meter;
 use crate::connection::{Connection, Outcome, Role};
 use crate::credentials::Credentials;
 use crate::guid::Guid;
@@ -251,7 +252,7 @@ impl Server {
         let socket = Socket::new(socket)?;
         let mut credentials = Credentials::of(&socket)?;
         credentials.add_pidfd(&socket);
-        self.start_with(socket, credentials, None)
+        self.start_with(socket, credentials, None, None)
     }
 
     pub(crate) fn start_with(
@@ -259,6 +260,7 @@ impl Server {
         mut socket: Socket,
         credentials: Credentials,
         cost: Option<Cost>,
+        meter: Option<Meter>,
     ) -> Result<Unauthenticated, HandshakeError> {
         crate::codec::limit_socket(&mut socket, &self.limits, self.unix_fds)?;
         if self.kernel_refuses {
@@ -269,7 +271,8 @@ impl Server {
         auth.set_mechanisms(&self.mechanisms);
         auth.set_unix_fds(self.unix_fds);
         let machine = Serving { auth, kernel_refuses: self.kernel_refuses };
-        let driver = Driver::new(socket, machine, self.handshake_limits.deadline);
+        let mut driver = Driver::new(socket, machine, self.handshake_limits.deadline);
+        driver.meter = meter;
         let (guid, fds_at_once) = (self.guid, self.fds_at_once);
         let limits = self.limits.clone();
         let step = Step { driver, credentials, cost, guid, fds_at_once, limits };
@@ -291,10 +294,10 @@ struct Step {
 impl Step {
     fn connection(self) -> Result<Connection, HandshakeError> {
         let Step { driver, credentials, cost, guid, fds_at_once, limits } = self;
-        let Driver { socket, machine, .. } = driver;
+        let Driver { socket, machine, meter, .. } = driver;
         let unix_fds = machine.auth.unix_fds();
         let rest = Machine::into_rest(machine);
-        let role = Role::Server { fds_at_once, cost };
+        let role = Role::Server { fds_at_once, cost, meter };
         let outcome = Outcome { socket, rest, unix_fds, guid, credentials, role };
         Ok(Connection::new(outcome, &limits)?)
     }

@@ -72,6 +72,11 @@ impl Foreign {
         Ok(())
     }
 
+    /// Closes the reading ends of the pipes, where too many would be kept.
+    pub(crate) fn forget(&self) {
+        self.readers.borrow_mut().clear();
+    }
+
     /// How many of the descriptors that were sent are open somewhere.
     pub(crate) fn open(&self) -> usize {
         self.readers.borrow().iter().filter(|reader| !is_abandoned(reader)).count()
@@ -177,4 +182,10 @@ pub(crate) async fn ends_on(
         assert!(connection.receive().await.expect("one error is enough").is_none());
     }
     goes_on(&mut witness).await;
+}
+
+/// What a future returns without waiting, once tokio knows of all that has arrived.
+pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    settle().await;
+    now(future).await
 }

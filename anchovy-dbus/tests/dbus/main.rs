@@ -8,6 +8,7 @@ mod auth_machines;
 mod auth_properties;
 mod auth_rows;
 mod auth_sockets;
+mod budget;
 mod by_hand;
 mod connection;
 mod foreign;

@@ -1,0 +1,589 @@
+//! What the clients of a listener are charged for, who waits for room, and who is let in.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream as StdUnixStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anchovy_dbus::{
+    Addresses, Client, Connection, FdBudget, HandshakeError, Incoming, Limits, Listener, SendFault,
+    Server,
+};
+use rustix::process::{Gid, Uid};
+
+use crate::foreign::*;
+use crate::harness::*;
+
+/// A client's socket and pidfd.
+const CLIENT: usize = 2;
+/// What may wait on one connection.
+const WAITING: usize = 8;
+const SET: usize = 4;
+
+fn small() -> Server {
+    let limits = Limits { max_received_fds: SET, max_waiting_fds: WAITING, ..Limits::server() };
+    server().limits(limits).authorize(|_, _| true)
+}
+
+/// A listener at a name that nobody else has, and the name.
+fn listen(server: &Server, budget: FdBudget) -> (Listener, String) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("anchovy-budget-{}-{number}", std::process::id());
+    let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
+    (server.listen(&address).unwrap().with_budget(budget), name)
+}
+
+fn connect(name: &str) -> Foreign {
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    Foreign::new(StdUnixStream::connect_addr(&address).unwrap())
+}
+
+/// As another user, which only root can be.
+fn connect_as_another(name: &str) -> Foreign {
+    std::thread::scope(|scope| {
+        let connect = || {
+            let (uid, gid) = (Uid::from_raw(65534), Gid::from_raw(65534));
+            rustix::thread::set_thread_res_gid(gid, gid, gid).expect("root may");
+            rustix::thread::set_thread_res_uid(uid, uid, uid).expect("root may");
+            connect(name)
+        };
+        scope.spawn(connect).join().expect("a connection")
+    })
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+const HANDSHAKE: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n";
+
+fn say_all(foreign: &Foreign) {
+    (&foreign.socket).write_all(HANDSHAKE).unwrap();
+}
+
+/// A client that is through its handshake.
+async fn let_in(listener: &Listener, foreign: &Foreign) -> Connection {
+    say_all(foreign);
+    let connection = listener.accept().await.unwrap().handshake().await.unwrap();
+    let mut answers = [0; 256];
+    let length = (&foreign.socket).read(&mut answers).unwrap();
+    assert!(answers[..length].ends_with(b"AGREE_UNIX_FD\r\n"));
+    connection
+}
+
+async fn client_of(listener: &Listener, name: &str) -> (Connection, Foreign) {
+    let foreign = connect(name);
+    (let_in(listener, &foreign).await, foreign)
+}
+
+#[test]
+fn a_client_is_charged_for_its_socket_and_its_pidfd_until_both_halves_are_gone() {
+    run(async {
+        let budget = FdBudget::new(100, 100);
+        let (listener, name) = listen(&small(), budget.clone());
+        let uid = rustix::process::geteuid().as_raw();
+        let foreign = connect(&name);
+        let incoming = listener.accept().await.unwrap();
+        assert_eq!((budget.held(), budget.held_by(uid), budget.held_by(uid + 1)), (2, 2, 0));
+        drop(incoming);
+        assert_eq!(budget.held(), 0);
+        drop(foreign);
+
+        let (connection, _foreign) = client_of(&listener, &name).await;
+        assert_eq!(budget.held(), CLIENT);
+        let (read, write) = connection.into_split();
+        drop(read);
+        assert_eq!(budget.held(), CLIENT);
+        drop(write);
+        assert_eq!((budget.held(), budget.held_by(uid)), (0, 0));
+    });
+}
+
+#[test]
+fn a_message_that_has_begun_is_charged_for_all_that_may_wait_and_then_for_what_it_has() {
+    run(async {
+        let budget = FdBudget::new(100, 100);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut connection, foreign) = client_of(&listener, &name).await;
+        for taken in [false, true] {
+            let bytes = message("A", 3, 30);
+            foreign.send(&bytes[..40], 3);
+            assert!(at_once(connection.receive()).await.is_none());
+            assert_eq!(budget.held(), CLIENT + WAITING);
+            foreign.send(&bytes[40..], 0);
+            let mut message = connection.receive().await.unwrap().unwrap();
+            assert_eq!(budget.held(), CLIENT + 3);
+            if taken {
+                // They are the user's own now.
+                let fds = message.take_fds();
+                assert_eq!((budget.held(), fds.len()), (CLIENT, 3));
+            } else {
+                drop(message);
+                assert_eq!(budget.held(), CLIENT);
+            }
+        }
+        // Several that came together: each its own.
+        foreign.send(&[message("A", 1, 0), message("B", 3, 0)].concat(), 4);
+        let a = connection.receive().await.unwrap().unwrap();
+        assert_eq!(budget.held(), CLIENT + WAITING, "what B has still waits");
+        let b = connection.receive().await.unwrap().unwrap();
+        assert_eq!(budget.held(), CLIENT + 4);
+        drop(a);
+        assert_eq!(budget.held(), CLIENT + 3);
+        drop(b);
+        assert_eq!(budget.held(), CLIENT);
+    });
+}
+
+#[test]
+fn an_error_gives_the_room_back_at_once() {
+    run(async {
+        let budget = FdBudget::new(100, 100);
+        let (listener, name) = listen(&small(), budget.clone());
+        for bad in [message("A", 1, 30), message("A", SET as u32, 30)] {
+            let (mut connection, foreign) = client_of(&listener, &name).await;
+            foreign.send(&bad[..40], 2);
+            assert!(at_once(connection.receive()).await.is_none());
+            assert_eq!(budget.held(), CLIENT + WAITING);
+            foreign.send(&bad[40..], SET + 1);
+            connection.receive().await.unwrap_err();
+            assert_eq!(budget.held(), CLIENT);
+            assert_eq!(foreign.open(), 0);
+        }
+    });
+}
+
+#[test]
+fn what_came_with_the_handshake_is_charged_too() {
+    run(async {
+        let budget = FdBudget::new(100, 100);
+        let (listener, name) = listen(&small().fds_before_agreement(), budget.clone());
+        let foreign = connect(&name);
+        let fds = foreign.send(&[HANDSHAKE, &message("A", 2, 0)].concat(), 2);
+        let mut connection = listener.accept().await.unwrap().handshake().await.unwrap();
+        assert_eq!(budget.held(), CLIENT + WAITING);
+        let message = connection.receive().await.unwrap().unwrap();
+        assert_eq!((identities(message.fds()), budget.held()), (fds, CLIENT + 2));
+        drop(message);
+        assert_eq!(budget.held(), CLIENT);
+    });
+}
+
+#[test]
+fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
+    run(async {
+        let budget = FdBudget::new(100, 100);
+        let (listener, name) = listen(&small().fds_at_once(), budget.clone());
+        let (mut from, foreign) = client_of(&listener, &name).await;
+        let (mut to, receiver) = client_of(&listener, &name).await;
+        let both = 2 * CLIENT;
+        foreign.send(&message("A", 3, 0), 3);
+        foreign.send(&message("B", 2, 0), 2);
+        for _ in 0..2 {
+            let message = from.receive().await.unwrap().unwrap();
+            to.feed(message).await.unwrap();
+        }
+        assert_eq!(budget.held(), both + 5, "they wait to be sent");
+        drop(from);
+        assert_eq!(budget.held(), CLIENT + 5, "whoever has gone meanwhile");
+        to.flush().await.unwrap();
+        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(foreign_receive(&receiver.socket, 2048).1.len(), 3);
+        assert_eq!(foreign_receive(&receiver.socket, 2048).1.len(), 2);
+
+        // What never leaves is closed with its connection.
+        let (mut from, foreign) = client_of(&listener, &name).await;
+        foreign.send(&message("A", 3, 0), 3);
+        let message = from.receive().await.unwrap().unwrap();
+        to.feed(message).await.unwrap();
+        assert_eq!(budget.held(), both + 3);
+        drop(to);
+        assert_eq!((budget.held(), foreign.open()), (CLIENT, 0));
+    });
+}
+
+#[test]
+fn a_message_that_is_refused_comes_back_with_its_charge() {
+    run(async {
+        let budget = FdBudget::new(100, 100);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut from, foreign) = client_of(&listener, &name).await;
+        let (mut to, receiver) = client_of(&listener, &name).await;
+        let both = 2 * CLIENT;
+        foreign.send(&message("A", 3, 0), 3);
+        let message = from.receive().await.unwrap().unwrap();
+        let error = to.send(message).await.unwrap_err();
+        assert!(matches!(error.fault, SendFault::FdsTooEarly { count: 3 }));
+        let mut message = *error.message.unwrap();
+        assert_eq!(budget.held(), both + 3);
+
+        receiver.send(&crate::foreign::message("P", 0, 0), 0);
+        take(&mut to).await;
+        if anchovy::set_fd_passing(&receiver.socket, false).is_ok() {
+            // The kernel refuses it: what it was behind, it leaves to be sent again.
+            foreign.send(&crate::foreign::message("B", 2, 0), 2);
+            let other = from.receive().await.unwrap().unwrap();
+            to.feed(message).await.unwrap();
+            to.feed(other).await.unwrap();
+            let error = to.flush().await.unwrap_err();
+            assert!(matches!(error.fault, SendFault::FdsRefusedByPeer { count: 3 }));
+            message = *error.message.unwrap();
+            assert_eq!((message.fds().len(), budget.held()), (3, both + 5));
+            anchovy::set_fd_passing(&receiver.socket, true).unwrap();
+            to.flush().await.unwrap();
+            assert_eq!(budget.held(), both + 3);
+        }
+        to.send(message).await.unwrap();
+        assert_eq!(budget.held(), both);
+    });
+}
+
+#[test]
+fn a_uid_without_room_is_not_read_from_until_it_has_by_its_own_doing() {
+    run(async {
+        let budget = FdBudget::new(100, CLIENT + WAITING + 3);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut connection, foreign) = client_of(&listener, &name).await;
+        foreign.send(&message("A", 4, 0), 4);
+        let held = connection.receive().await.unwrap().unwrap();
+        let fds = foreign.send(&message("B", 1, 0), 1);
+        let reader = tokio::spawn(async move { take(&mut connection).await });
+        settle().await;
+        assert!(!reader.is_finished(), "it is not read from");
+        assert_eq!(budget.held(), CLIENT + 4);
+        drop(held);
+        assert_eq!(reader.await.unwrap(), ("B".to_owned(), fds));
+    });
+}
+
+#[test]
+fn a_uid_without_room_is_not_read_from_until_it_has_by_another_connections() {
+    run(async {
+        // One of them may have a message that has begun.
+        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut one, foreign) = client_of(&listener, &name).await;
+        let (mut other, waiting) = client_of(&listener, &name).await;
+        let bytes = message("A", 4, 30);
+        foreign.send(&bytes[..40], 4);
+        assert!(at_once(one.receive()).await.is_none());
+        waiting.send(&message("P", 0, 0), 0);
+        let reader = tokio::spawn(async move { (take(&mut other).await, other) });
+        settle().await;
+        assert!(!reader.is_finished(), "it is not read from");
+        // The first has kept its room, and is read to its end.
+        foreign.send(&bytes[40..], 0);
+        let message = one.receive().await.unwrap().unwrap();
+        settle().await;
+        assert!(!reader.is_finished(), "the message is still there");
+        drop(message);
+        assert_eq!(reader.await.unwrap().0, ("P".to_owned(), Vec::new()));
+    });
+}
+
+#[test]
+fn messages_that_have_begun_are_overdue_in_time_however_little_room_there_is() {
+    run(async {
+        let budget = FdBudget::new(100, 3 * CLIENT + 2 * WAITING);
+        let (listener, name) = listen(&small(), budget.clone());
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(client_of(&listener, &name).await);
+        }
+        tokio::time::pause();
+        let before = tokio::time::Instant::now();
+        let mut readers = Vec::new();
+        for (mut connection, foreign) in clients {
+            foreign.send(&message("A", 4, 30)[..40], 4);
+            readers.push(tokio::spawn(async move {
+                let error = connection.receive().await.unwrap_err();
+                (format!("{error:?}"), before.elapsed().as_secs(), foreign.open())
+            }));
+        }
+        let mut ends = Vec::new();
+        for reader in readers {
+            let (error, seconds, open) = reader.await.unwrap();
+            assert_eq!((&*error, open), ("FdsOverdue { waiting: 4 }", 0));
+            ends.push(seconds);
+        }
+        ends.sort_unstable();
+        // The third is read from when there is room, and has its time from there.
+        assert_eq!(ends, [30, 30, 60]);
+    });
+}
+
+#[test]
+fn after_an_error_there_is_an_end_whether_or_not_there_is_room() {
+    run(async {
+        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut one, foreign) = client_of(&listener, &name).await;
+        let (mut other, filling) = client_of(&listener, &name).await;
+        foreign.send(b"no message", 0);
+        one.receive().await.unwrap_err();
+        filling.send(&message("A", 4, 30)[..40], 4);
+        assert!(at_once(other.receive()).await.is_none());
+        assert!(at_once(one.receive()).await.expect("at once").unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_handshake_waits_for_room_too() {
+    run(async {
+        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut filling, foreign) = client_of(&listener, &name).await;
+        let other = connect(&name);
+        let incoming = listener.accept().await.unwrap();
+        let bytes = message("A", 4, 30);
+        foreign.send(&bytes[..40], 4);
+        assert!(at_once(filling.receive()).await.is_none());
+        say_all(&other);
+        let handshake = tokio::spawn(incoming.handshake());
+        settle().await;
+        assert!(!handshake.is_finished());
+        foreign.send(&bytes[40..], 0);
+        drop(filling.receive().await.unwrap().unwrap());
+        handshake.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn many_who_wait_for_room_for_one_are_all_served() {
+    const CLIENTS: usize = 8;
+    const ROUNDS: usize = 100;
+    run_on_threads(async {
+        let budget = FdBudget::new(100, CLIENTS * CLIENT + WAITING);
+        let (listener, name) = listen(&small(), budget.clone());
+        let mut tasks = Vec::new();
+        for _ in 0..CLIENTS {
+            let (mut connection, foreign) = client_of(&listener, &name).await;
+            tasks.push(tokio::spawn(async move {
+                for _ in 0..ROUNDS {
+                    let message = connection.receive().await.unwrap().unwrap();
+                    assert_eq!(message.fds().len(), 2);
+                    // Others want the room meanwhile.
+                    tokio::task::yield_now().await;
+                }
+                assert!(connection.receive().await.unwrap().is_none());
+            }));
+            let bytes = message("A", 2, 0);
+            tasks.push(tokio::task::spawn_blocking(move || {
+                for _ in 0..ROUNDS {
+                    foreign.send(&bytes[..20], 2);
+                    foreign.send(&bytes[20..], 0);
+                    foreign.forget();
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(budget.held(), 0);
+    });
+}
+
+/// Is this socket closed at its other end?
+fn is_closed(foreign: &Foreign) -> bool {
+    foreign.socket.set_nonblocking(true).unwrap();
+    let read = (&foreign.socket).read(&mut [0; 256]).map_err(|error| error.kind());
+    foreign.socket.set_nonblocking(false).unwrap();
+    matches!(read, Ok(0) | Err(ErrorKind::ConnectionReset))
+}
+
+#[test]
+fn a_uid_without_room_for_another_client_is_refused_and_counted_and_others_get_in() {
+    run(async {
+        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (one, _one) = client_of(&listener, &name).await;
+        let (_two, _second) = client_of(&listener, &name).await;
+        assert_eq!(listener.refused(), 0);
+        let third = connect(&name);
+        assert!(at_once(listener.accept()).await.is_none(), "there is nobody to let in");
+        assert_eq!((listener.refused(), is_closed(&third)), (1, true));
+        if is_root() {
+            let another = connect_as_another(&name);
+            let incoming = listener.accept().await.unwrap();
+            assert_eq!(incoming.credentials().uid(), 65534);
+            assert_eq!((budget.held_by(65534), is_closed(&another)), (CLIENT, false));
+            assert_eq!(listener.refused(), 1);
+        }
+        drop(one);
+        client_of(&listener, &name).await;
+        assert_eq!(listener.refused(), 1);
+    });
+}
+
+#[test]
+fn listeners_may_share_a_budget() {
+    run(async {
+        let budget = FdBudget::new(100, CLIENT + WAITING + 1);
+        let (one, name) = listen(&small(), budget.clone());
+        let (other, other_name) = listen(&small(), budget.clone());
+        let (_connection, _foreign) = client_of(&one, &name).await;
+        let refused = connect(&other_name);
+        assert!(at_once(other.accept()).await.is_none());
+        assert_eq!((one.refused(), other.refused(), is_closed(&refused)), (0, 1, true));
+        assert_eq!(other.budget().held(), CLIENT);
+    });
+}
+
+#[test]
+fn a_budget_without_room_for_any_client_is_an_error_at_once() {
+    run(async {
+        let least = CLIENT + WAITING;
+        for (total, per_uid) in [(100, least - 1), (least - 1, 100)] {
+            let (listener, _name) = listen(&small(), FdBudget::new(total, per_uid));
+            let error = listener.accept().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains("10 descriptors of a client"), "{error}");
+        }
+        let (listener, name) = listen(&small(), FdBudget::new(least, least));
+        client_of(&listener, &name).await;
+    });
+}
+
+#[test]
+fn the_budget_of_this_process_is_its_limit_less_a_reserve_and_half_for_one_uid() {
+    run(async {
+        let limit = Lowered::descriptors(256);
+        let budget = FdBudget::default();
+        drop(limit);
+        // 192, and 96 of them for one uid.
+        let (listener, name) = listen(&small(), budget.clone());
+        let mut clients = Vec::new();
+        while budget.held() + CLIENT + WAITING <= 96 {
+            clients.push(client_of(&listener, &name).await);
+        }
+        assert_eq!(listener.refused(), 0);
+        let _refused = connect(&name);
+        assert!(at_once(listener.accept()).await.is_none());
+        assert_eq!(listener.refused(), 1);
+    });
+}
+
+#[test]
+fn one_uid_may_have_half_of_those_in_their_handshake_and_more_are_closed() {
+    run(async {
+        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let listener = listener.with_max_unauthenticated(4);
+        let sockets: Vec<Foreign> = (0..3).map(|_| connect(&name)).collect();
+        let _one = listener.accept().await.unwrap();
+        let _two = listener.accept().await.unwrap();
+        assert!(at_once(listener.accept()).await.is_none());
+        assert_eq!(listener.refused(), 1);
+        let closed: Vec<bool> = sockets.iter().map(is_closed).collect();
+        assert_eq!(closed, [false, false, true]);
+        if is_root() {
+            let _another = connect_as_another(&name);
+            let incoming = listener.accept().await.unwrap();
+            assert_eq!(incoming.credentials().uid(), 65534);
+        }
+    });
+}
+
+#[test]
+fn with_as_many_in_their_handshake_as_may_be_nobody_is_accepted_until_one_is_through() {
+    if !is_root() {
+        return;
+    }
+    run(async {
+        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let listener = listener.with_max_unauthenticated(2);
+        let first = connect(&name);
+        let _another = connect_as_another(&name);
+        let incoming = listener.accept().await.unwrap();
+        let _other = listener.accept().await.unwrap();
+        let third = connect(&name);
+        assert!(at_once(listener.accept()).await.is_none(), "nobody is accepted");
+        assert!(!is_closed(&third), "it waits");
+        assert_eq!(listener.refused(), 0);
+        say_all(&first);
+        let _connection = incoming.handshake().await.unwrap();
+        listener.accept().await.unwrap();
+    });
+}
+
+/// One place, and what becomes of whoever has it.
+async fn gives_its_place_back(end: impl AsyncFn(Incoming, &Foreign)) {
+    let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+    let listener = listener.with_max_unauthenticated(1);
+    for _ in 0..3 {
+        let foreign = connect(&name);
+        let incoming = listener.accept().await.unwrap();
+        let _next = connect(&name);
+        assert!(at_once(listener.accept()).await.is_none(), "the place is taken");
+        end(incoming, &foreign).await;
+        drop(listener.accept().await.unwrap());
+        assert_eq!(listener.refused(), 0);
+    }
+    assert_eq!(listener.budget().held(), 0);
+}
+
+#[test]
+fn a_place_in_the_handshake_is_given_back_with_success() {
+    run(gives_its_place_back(async |incoming, foreign| {
+        say_all(foreign);
+        incoming.handshake().await.unwrap();
+    }));
+}
+
+#[test]
+fn a_place_in_the_handshake_is_given_back_while_the_connection_lives() {
+    run(async {
+        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let listener = listener.with_max_unauthenticated(1);
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(client_of(&listener, &name).await);
+        }
+        assert_eq!(listener.budget().held(), 3 * CLIENT);
+    });
+}
+
+#[test]
+fn a_place_in_the_handshake_is_given_back_with_failure() {
+    run(gives_its_place_back(async |incoming, foreign| {
+        (&foreign.socket).write_all(b"GET / HTTP/1.1\r\n").unwrap();
+        incoming.handshake().await.unwrap_err();
+    }));
+}
+
+#[test]
+fn a_place_in_the_handshake_is_given_back_when_it_is_dropped() {
+    run(gives_its_place_back(async |incoming, _| {
+        assert!(at_once(incoming.handshake()).await.is_none());
+    }));
+    run(gives_its_place_back(async |incoming, _| drop(incoming)));
+}
+
+#[test]
+fn a_place_in_the_handshake_is_given_back_at_the_deadline() {
+    run(gives_its_place_back(async |incoming, foreign| {
+        (&foreign.socket).write_all(b"\0AUTH EXTERNAL\r\n").unwrap();
+        tokio::time::pause();
+        let error = incoming.handshake().await.unwrap_err();
+        tokio::time::resume();
+        let after = Duration::from_secs(30);
+        assert!(matches!(error, HandshakeError::TimedOut { after: a } if a == after), "{error:?}");
+    }));
+}
+
+#[test]
+fn a_client_of_ours_is_let_in_like_any_other() {
+    run(async {
+        let budget = FdBudget::new(100, 100);
+        let (listener, _name) = listen(&small(), budget.clone());
+        let addresses: Addresses = listener.address().clone().into();
+        let client = Client::new();
+        let (client, server) = tokio::join!(client.connect(&addresses), async {
+            listener.accept().await.unwrap().handshake().await.unwrap()
+        });
+        let mut both = (client.unwrap(), server);
+        goes_on(&mut both).await;
+        assert_eq!(budget.held(), CLIENT);
+    });
+}
