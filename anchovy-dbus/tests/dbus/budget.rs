@@ -357,9 +357,12 @@ fn many_who_wait_for_room_for_one_are_all_served() {
     run_on_threads(async {
         let budget = FdBudget::new(100, CLIENTS * CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
-        let mut tasks = Vec::new();
+        let mut clients = Vec::new();
         for _ in 0..CLIENTS {
-            let (mut connection, foreign) = client_of(&listener, &name).await;
+            clients.push(client_of(&listener, &name).await);
+        }
+        let mut tasks = Vec::new();
+        for (mut connection, foreign) in clients {
             tasks.push(tokio::spawn(async move {
                 for _ in 0..ROUNDS {
                     let message = connection.receive().await.unwrap().unwrap();
