@@ -565,3 +565,25 @@ impl Sink<Message> for Connection {
         Pin::new(&mut self.get_mut().write).poll_close(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, Server};
+
+    #[tokio::test]
+    async fn serials_begin_again_at_one_after_the_last() {
+        let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
+        let server = Server::new(Guid::generate().expect("random bytes"));
+        let client = Client::new();
+        let (client, server) = tokio::join!(client.handshake(near), server.handshake(far));
+        let (mut client, mut server) = (client.expect("a client"), server.expect("a server"));
+        client.write.next_serial = NonZeroU32::MAX;
+        for expected in [u32::MAX, 1, 2] {
+            let call = Message::method_call("/", "Ping").build().expect("a good call");
+            assert_eq!(client.send(call).await.expect("it is sent").get(), expected);
+            let call = server.receive().await.expect("no error").expect("a call");
+            assert_eq!(call.serial().map(NonZeroU32::get), Some(expected));
+        }
+    }
+}

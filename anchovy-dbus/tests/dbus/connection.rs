@@ -1,8 +1,13 @@
-//! Messages between two of our own ends.
+//! Messages between two of our own ends: halves, sinks and streams, serials, and what is left when
+//! a call is given up.
+
+use std::num::NonZeroU32;
 
 use anchovy_dbus::auth::Login;
-use anchovy_dbus::{Client, Message};
+use anchovy_dbus::{Client, Limits, Message, SendFault};
+use futures_util::{SinkExt, StreamExt};
 
+use crate::foreign::*;
 use crate::harness::*;
 
 #[test]
@@ -37,5 +42,292 @@ fn every_login_works_at_once_and_step_by_step() {
                 assert!(client.unix_fds() && server.unix_fds());
             }
         }
+    });
+}
+
+fn serial(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("a serial")
+}
+
+#[test]
+fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
+    run_on_threads(async {
+        const COUNT: usize = 200;
+        let (client, server) = pair().await;
+        let (mut client_reads, mut client_writes) = client.into_split();
+        let (mut server_reads, mut server_writes) = server.into_split();
+        assert_eq!(client_reads.guid(), client_writes.guid());
+        assert!(client_reads.unix_fds() && client_writes.unix_fds());
+        let uid = rustix::process::geteuid().as_raw();
+        assert_eq!(
+            (client_reads.credentials().uid(), client_writes.credentials().uid()),
+            (uid, uid)
+        );
+        let writer = tokio::spawn(async move {
+            for number in 0..COUNT {
+                client_writes.send(signal("A", memfds(number % 3))).await.unwrap();
+            }
+            client_writes
+        });
+        let echo = tokio::spawn(async move {
+            for _ in 0..COUNT {
+                let message = server_reads.receive().await.unwrap().unwrap();
+                server_writes.send(message).await.unwrap();
+            }
+            (server_reads, server_writes)
+        });
+        for number in 0..COUNT {
+            let message = client_reads.receive().await.unwrap().unwrap();
+            assert_eq!(message.fds().len(), number % 3);
+            assert_eq!(message.serial(), Some(serial(number as u32 + 1)));
+        }
+        let client_writes = writer.await.unwrap();
+        let (server_reads, server_writes) = echo.await.unwrap();
+        // Halves of two connections do not fit.
+        let (client_reads, server_writes) =
+            *client_reads.reunite(server_writes).expect_err("they are of two connections");
+        let client = client_reads.reunite(client_writes).expect("they are of one");
+        let server = server_reads.reunite(server_writes).expect("they are of one");
+        goes_on(&mut (client, server)).await;
+    });
+}
+
+#[test]
+fn a_write_half_that_is_dropped_ends_the_stream_and_closes_what_has_not_left() {
+    run(async {
+        let (client, mut server) = pair().await;
+        let (_reads, mut writes) = client.into_split();
+        let (reader, writer) = pipe();
+        writes.feed(signal("A", vec![writer])).await.unwrap();
+        drop(writes);
+        assert!(is_abandoned(&reader));
+        assert!(server.receive().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_connection_is_a_stream_and_a_sink() {
+    run(async {
+        let (mut client, mut server) = pair().await;
+        let fds = memfds(2);
+        let expected = identities(&fds);
+        SinkExt::feed(&mut client, signal("P", Vec::new())).await.unwrap();
+        SinkExt::feed(&mut client, signal("A", fds)).await.unwrap();
+        SinkExt::flush(&mut client).await.unwrap();
+        SinkExt::close(&mut client).await.unwrap();
+        let came: Vec<_> = server.by_ref().map(|message| told(&message.unwrap())).collect().await;
+        assert_eq!(came, [("P".to_owned(), vec![]), ("A".to_owned(), expected)]);
+        // The other way goes on.
+        let (mut reads, mut writes) = (client.into_split().0, server.into_split().1);
+        SinkExt::send(&mut writes, signal("B", Vec::new())).await.unwrap();
+        assert_eq!(told(&reads.next().await.unwrap().unwrap()).0, "B");
+    });
+}
+
+#[test]
+fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
+    run(async {
+        let (mut client, mut server) = pair().await;
+        let fds = memfds(1);
+        let expected = identities(&fds);
+        client.feed(signal("A", fds)).await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(take(&mut server).await.1, expected);
+        assert!(server.receive().await.unwrap().is_none());
+        let error = client.send(signal("B", Vec::new())).await.unwrap_err();
+        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn serials_count_from_one_and_given_ones_are_kept() {
+    run(async {
+        let (mut client, mut server) = pair().await;
+        assert_eq!(client.send(signal("A", Vec::new())).await.unwrap(), serial(1));
+        let mut given = signal("B", Vec::new());
+        given.set_serial(serial(77));
+        assert_eq!(client.send(given).await.unwrap(), serial(77));
+        assert_eq!(client.send(signal("C", Vec::new())).await.unwrap(), serial(2));
+        for expected in [1, 77, 2] {
+            let message = server.receive().await.unwrap().unwrap();
+            assert_eq!(message.serial(), Some(serial(expected)));
+        }
+    });
+}
+
+#[test]
+fn a_message_that_is_refused_leaves_no_gap_in_the_serials_and_keeps_none() {
+    run(async {
+        let (mut client, _server) = pair().await;
+        client.send(signal("A", Vec::new())).await.unwrap();
+        let error = client.send(signal("B", memfds(17))).await.unwrap_err();
+        assert_eq!(error.message.unwrap().serial(), None);
+        let mut given = signal("B", memfds(17));
+        given.set_serial(serial(9));
+        let error = client.send(given).await.unwrap_err();
+        assert_eq!(error.message.unwrap().serial(), Some(serial(9)));
+        assert_eq!(client.send(signal("C", Vec::new())).await.unwrap(), serial(2));
+    });
+}
+
+#[test]
+fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
+    run(async {
+        let (mut client, foreign) = Role::Client.meet().await;
+        if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
+            return; // This kernel cannot refuse.
+        }
+        let (a, b) = (memfds(1), memfds(2));
+        let (first, second) = (identities(&a), identities(&b));
+        client.feed(signal("P", Vec::new())).await.unwrap();
+        client.feed(signal("A", a)).await.unwrap();
+        client.feed(signal("Q", Vec::new())).await.unwrap();
+        client.feed(signal("B", b)).await.unwrap();
+        client.feed(signal("R", Vec::new())).await.unwrap();
+        let mut back = Vec::new();
+        for (number, expected) in [(2, first), (4, second)] {
+            let error = client.flush().await.unwrap_err();
+            let count = expected.len();
+            assert!(
+                matches!(error.fault, SendFault::FdsRefusedByPeer { count: c } if c == count),
+                "{error:?}"
+            );
+            let message = *error.message.expect("the message comes back");
+            assert_eq!(identities(message.fds()), expected);
+            assert_eq!(message.serial(), Some(serial(number)));
+            back.push(message);
+        }
+        client.flush().await.unwrap();
+        let (bytes, fds, _) = foreign_receive(&foreign.socket, 2048);
+        assert_eq!((bytes.len(), fds.len()), (3 * message("P", 0, 0).len(), 0));
+        // They are whole, and can be sent.
+        anchovy::set_fd_passing(&foreign.socket, true).unwrap();
+        for message in back {
+            let (number, expected) = (message.serial().unwrap(), identities(message.fds()));
+            assert_eq!(client.send(message).await.unwrap(), number);
+            assert_eq!(identities(foreign_receive(&foreign.socket, 2048).1), expected);
+        }
+    });
+}
+
+#[test]
+fn a_receive_that_is_given_up_loses_nothing() {
+    run(async {
+        for role in ROLES {
+            let (mut connection, foreign) = role.meet().await;
+            let bytes = message("A", 2, 50);
+            let fds = foreign.pipes(2);
+            let expected = identities(&fds);
+            for (number, byte) in bytes.chunks(7).enumerate() {
+                foreign.send_these(byte, if number == 3 { &fds } else { &[] }).unwrap();
+                if (number + 1) * 7 < bytes.len() {
+                    assert!(at_once(connection.receive()).await.is_none());
+                }
+            }
+            drop(fds);
+            assert_eq!(take(&mut connection).await, ("A".to_owned(), expected));
+        }
+    });
+}
+
+#[test]
+fn a_flush_that_is_given_up_goes_on_with_the_next() {
+    run(async {
+        let (mut client, mut server) = pair().await;
+        let fds = memfds(2);
+        let expected = identities(&fds);
+        let long = Message::signal("/", "org.example.Test", "A").body("ay", vec![7; 4 << 20]);
+        client.feed(long.fds(fds).build().unwrap()).await.unwrap();
+        for _ in 0..10 {
+            assert!(now(client.flush()).await.is_none(), "there is no room for all of it");
+        }
+        let (sent, came) = tokio::join!(client.flush(), server.receive());
+        sent.unwrap();
+        assert_eq!(told(&came.unwrap().unwrap()), ("A".to_owned(), expected));
+    });
+}
+
+#[test]
+fn a_send_that_is_given_up_has_sent_its_message_or_closes_it() {
+    run(async {
+        let (mut client, mut server) = pair().await;
+        // There is room: it is taken, and leaves with the next flush.
+        let long = Message::signal("/", "org.example.Test", "A").body("ay", vec![7; 4 << 20]);
+        assert!(now(client.send(long.build().unwrap())).await.is_none());
+        // There is none before that: it is not taken.
+        let (reader, writer) = pipe();
+        assert!(now(client.send(signal("B", vec![writer]))).await.is_none());
+        assert!(is_abandoned(&reader));
+        let (reader, writer) = pipe();
+        assert!(now(client.feed(signal("C", vec![writer]))).await.is_none());
+        assert!(is_abandoned(&reader));
+        let (sent, came) = tokio::join!(client.flush(), server.receive());
+        sent.unwrap();
+        assert_eq!(told(&came.unwrap().unwrap()).0, "A");
+        assert_eq!(client.send(signal("D", Vec::new())).await.unwrap(), serial(2), "no gap");
+        assert_eq!(take(&mut server).await.0, "D");
+    });
+}
+
+#[test]
+fn with_as_many_descriptors_as_may_wait_no_message_is_taken_before_some_have_left() {
+    run(async {
+        let limits = Limits { max_buffered_fds: 4, ..Limits::client() };
+        let (mut client, mut server) = pair_of(&Client::new().limits(limits), &server()).await;
+        let mut expected = Vec::new();
+        for _ in 0..4 {
+            let fds = memfds(3);
+            expected.push(identities(&fds));
+            client.feed(signal("A", fds)).await.unwrap();
+        }
+        // Two wait, at most: the others have left on their way in.
+        for fds in &expected[..2] {
+            assert_eq!(&take(&mut server).await.1, fds);
+        }
+        client.flush().await.unwrap();
+        for fds in &expected[2..] {
+            assert_eq!(&take(&mut server).await.1, fds);
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_is_taken_apart_hands_over_all_that_waits() {
+    run(async {
+        let (mut connection, foreign) = Role::Client.meet().await;
+        let bytes = [message("A", 1, 0), message("B", 2, 3)].concat();
+        let fds = foreign.send(&bytes, 3);
+        assert_eq!(take(&mut connection).await, ("A".to_owned(), fds[..1].to_vec()));
+        let unsent = memfds(2);
+        let expected = identities(&unsent);
+        connection.feed(signal("P", Vec::new())).await.unwrap();
+        connection.feed(signal("C", unsent)).await.unwrap();
+
+        let parts = connection.into_parts();
+        assert!(parts.unix_fds);
+        let b = message("B", 2, 3);
+        assert_eq!(parts.read_buffer, b);
+        let [set] = &parts.read_sets[..] else { panic!("{:?}", parts.read_sets) };
+        assert_eq!((set.range.clone(), identities(&set.fds)), (0..b.len(), fds[1..].to_vec()));
+        let (p, c) = (message("P", 0, 0).len(), message("C", 2, 0).len());
+        assert_eq!(parts.write_buffer.len(), p + c);
+        let [set] = &parts.write_sets[..] else { panic!("{:?}", parts.write_sets) };
+        assert_eq!((set.range.clone(), identities(&set.fds)), (p..p + c, expected));
+        drop(parts);
+        assert_eq!(foreign.open(), 0);
+    });
+}
+
+/// Of the peer's own doing: it closes before it has read.
+#[test]
+fn a_peer_that_is_gone_is_an_error_of_the_socket_and_closes_nothing_twice() {
+    run(async {
+        let (mut connection, foreign) = Role::Client.meet().await;
+        drop(foreign);
+        let (reader, writer) = pipe();
+        let error = connection.send(signal("A", vec![writer])).await.unwrap_err();
+        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+        drop(connection);
+        assert!(is_abandoned(&reader));
     });
 }

@@ -11,6 +11,7 @@ mod auth_sockets;
 mod budget;
 mod by_hand;
 mod connection;
+mod cves;
 mod foreign;
 mod harness;
 mod shapes;
