@@ -14,6 +14,7 @@ mod connection;
 mod cves;
 mod foreign;
 mod harness;
+mod properties;
 mod shapes;
 mod transcripts;
 mod with_dbus_daemon;
