@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use allocation_counter::measure;
 use anchovy_dbus::{ByteOrder, Connection, Message, ReceiveError};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use crate::foreign::*;
 use crate::harness::*;
@@ -53,7 +53,14 @@ fn holds<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) + Send + 
 where
     S::Value: std::fmt::Debug,
 {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    const SEED: u64 = 0xdb05;
+    println!("seed {SEED:#x}, {cases} cases");
+    let config = Config {
+        cases,
+        rng_seed: RngSeed::Fixed(SEED),
+        failure_persistence: None,
+        ..Config::default()
+    };
     let mut runner = TestRunner::new(config);
     runner
         .run(&strategy, |value| {
@@ -305,22 +312,13 @@ fn allocations(fds: usize) -> u64 {
 }
 
 #[test]
-fn a_message_allocates_its_own_parts_and_nothing_else() {
+fn a_plain_message_allocates_nothing_and_one_with_descriptors_the_list_of_them() {
     guarded(|| {
-        let plain = allocations(0);
-        let with_fds = allocations(3);
-        assert!(plain <= PLAIN, "{plain} thousandths");
-        assert_eq!(
-            with_fds.div_ceil(1000),
-            plain.div_ceil(1000) + 1,
-            "and the list of descriptors"
-        );
+        assert_eq!(allocations(0), 0);
+        assert_eq!(allocations(1), 1000);
+        assert_eq!(allocations(16), 1000);
     });
 }
-
-/// What may be allocated for a plain message: what its header and its body share, which the bytes
-/// crate counts references in, and, since messages are kept, new room for the next ones.
-const PLAIN: u64 = 3_000;
 
 #[test]
 fn a_message_with_descriptors_is_one_system_call_at_each_end() {
