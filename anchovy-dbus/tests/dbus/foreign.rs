@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
-use anchovy_dbus::{Client, Connection, Message, ReceiveError, Server};
+use anchovy_dbus::{Client, Connection, Limits, MAX_ARRAY_BYTES, Message, ReceiveError, Server};
 
 use crate::harness::*;
 
@@ -155,7 +155,10 @@ async fn exchange(from: &mut Connection, to: &mut Connection) {
 /// the rule; all is closed that had arrived, nothing more is received, and nobody else notices.
 pub(crate) async fn ends(expected: &str, rule: &str, stray: impl Fn(&Foreign)) {
     for role in ROLES {
-        let (connection, foreign) = role.meet().await;
+        // As long as the specification allows, on a server as on a client.
+        let limits = Limits { max_fields_bytes: MAX_ARRAY_BYTES, ..Limits::server() };
+        let server = server().limits(limits);
+        let (connection, foreign) = role.meet_with(&Client::new(), &server).await;
         ends_on(connection, foreign, &[], expected, rule, &stray).await;
     }
 }
