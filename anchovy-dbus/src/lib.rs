@@ -93,7 +93,9 @@
 //! The table of descriptors is shared by all connections of a process. A [`Listener`] charges each
 //! uid for what its clients make the process hold ([`FdBudget`]): sockets, descriptors that wait for
 //! the rest of their message, and those of messages that were received and not yet taken or sent
-//! on. Who has no room left is not read from until it has.
+//! on. Who has no room left is not read from until it has. A message whose descriptors wait keeps
+//! the room for all that may ([`Limits::max_waiting_fds`]), so that it can be read to its end
+//! however little is left to others.
 //!
 //! # What is not promised
 //!
