@@ -146,8 +146,15 @@ fn connect(name: &str) -> StdUnixStream {
 
 /// A client that has been let in, if the server has room for it.
 fn raw_client(name: &str) -> Option<StdUnixStream> {
+    let mut socket = agreed_client(name)?;
+    socket.write_all(b"BEGIN\r\n").ok()?;
+    Some(socket)
+}
+
+/// A client that may send descriptors and has not begun.
+fn agreed_client(name: &str) -> Option<StdUnixStream> {
     let mut socket = connect(name);
-    socket.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n").ok()?;
+    socket.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\n").ok()?;
     let mut answers = Vec::new();
     let mut buf = [0; 128];
     while !answers.ends_with(b"AGREE_UNIX_FD\r\n") {
@@ -179,6 +186,8 @@ enum Hostile {
     Unread,
     /// Sends as much as the kernel carries, which is more than it may.
     Oversized,
+    /// The same, with the last line of the handshake.
+    Early,
     /// Connects and says nothing.
     Silent,
 }
@@ -220,6 +229,11 @@ fn attack(how: Hostile, name: &str, stop: &AtomicBool) {
                     while !stop.load(Ordering::Relaxed) && send_set(&socket, &call, &whole).is_ok()
                     {
                     }
+                }
+            }
+            Hostile::Early => {
+                if let Some(socket) = agreed_client(name) {
+                    let _ = send_set(&socket, b"BEGIN\r\n", &whole);
                 }
             }
             Hostile::Silent => {
@@ -279,7 +293,13 @@ fn undisturbed(test: &str, threads: bool, another_uid: bool) {
     guarded(|| {
         let served = Served::start(test);
         let stop = Arc::new(AtomicBool::new(false));
-        let kinds = [Hostile::Partial, Hostile::Unread, Hostile::Oversized, Hostile::Silent];
+        let kinds = [
+            Hostile::Partial,
+            Hostile::Unread,
+            Hostile::Oversized,
+            Hostile::Early,
+            Hostile::Silent,
+        ];
         let barrier = Arc::new(Barrier::new(kinds.len() + 1));
         let attackers: Vec<_> = kinds
             .into_iter()
