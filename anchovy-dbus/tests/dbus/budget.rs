@@ -315,6 +315,27 @@ fn messages_that_have_begun_are_overdue_in_time_however_little_room_there_is() {
 }
 
 #[test]
+fn a_message_that_has_begun_is_overdue_in_time_while_the_one_before_it_is_kept() {
+    run(async {
+        let budget = FdBudget::new(100, CLIENT + WAITING);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut connection, foreign) = client_of(&listener, &name).await;
+        // The second set comes before the first message is whole, so both wait at once.
+        let (a, b) = (message("A", 4, 30), message("B", 4, 30));
+        foreign.send(&a[..40], 4);
+        foreign.send(&[&a[40..], &b[..40]].concat(), 4);
+        let kept = connection.receive().await.unwrap().unwrap();
+        assert_eq!(budget.held(), CLIENT + WAITING);
+        tokio::time::pause();
+        let error = connection.receive().await.unwrap_err();
+        assert_eq!(format!("{error:?}"), "FdsOverdue { waiting: 4 }");
+        assert_eq!((foreign.open(), budget.held()), (4, CLIENT + 4), "those that are kept");
+        drop(kept);
+        assert_eq!(budget.held(), CLIENT);
+    });
+}
+
+#[test]
 fn after_an_error_there_is_an_end_whether_or_not_there_is_room() {
     run(async {
         let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
