@@ -87,8 +87,6 @@ pub struct ReadHalf {
     framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
     peer: Arc<Peer>,
     heard: bool,
-    /// There was an error, or the end.
-    over: bool,
     /// What has arrived and waits is charged to the peer, on a server that has a budget.
     meter: Option<Meter>,
 }
@@ -179,7 +177,7 @@ impl Connection {
         let peer = Peer { guid, credentials, unix_fds, heard: heard_by_both, _cost: cost };
         let peer = Arc::new(peer);
         Ok(Connection {
-            read: ReadHalf { framed: read, peer: Arc::clone(&peer), heard, over: false, meter },
+            read: ReadHalf { framed: read, peer: Arc::clone(&peer), heard, meter },
             write: WriteHalf {
                 framed: write,
                 peer,
@@ -339,13 +337,9 @@ impl Stream for ReadHalf {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.over {
-            return Poll::Ready(None);
-        }
         let next = ready!(this.poll_message(cx));
         if !matches!(next, Some(Ok(_))) {
-            this.over = true;
-            // Nothing of it waits any more.
+            // Nothing waits any more, and what there is to tell needs no room.
             this.meter = None;
         }
         if !this.heard && matches!(next, Some(Ok(_))) {

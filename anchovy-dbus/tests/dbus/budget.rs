@@ -152,6 +152,13 @@ fn an_error_gives_the_room_back_at_once() {
             assert_eq!(budget.held(), CLIENT);
             assert_eq!(foreign.open(), 0);
         }
+        // One that needs no further read.
+        let (mut connection, foreign) = client_of(&listener, &name).await;
+        foreign.send(&[message("A", 1, 0), b"no message".to_vec()].concat(), 2);
+        drop(connection.receive().await.unwrap().unwrap());
+        assert!(budget.held() > CLIENT);
+        connection.receive().await.unwrap_err();
+        assert_eq!((budget.held(), foreign.open()), (CLIENT, 0));
     });
 }
 
@@ -208,7 +215,13 @@ fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
 fn a_message_that_is_refused_comes_back_with_its_charge() {
     run(async {
         let budget = FdBudget::new(100, 100);
-        let (listener, name) = listen(&small(), budget.clone());
+        let limits = Limits {
+            max_received_fds: SET,
+            max_waiting_fds: WAITING,
+            max_sent_fds: 3,
+            ..Limits::server()
+        };
+        let (listener, name) = listen(&server().limits(limits), budget.clone());
         let (mut from, foreign) = client_of(&listener, &name).await;
         let (mut to, receiver) = client_of(&listener, &name).await;
         let both = 2 * CLIENT;
@@ -221,6 +234,13 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
 
         receiver.send(&crate::foreign::message("P", 0, 0), 0);
         take(&mut to).await;
+        foreign.send(&crate::foreign::message("C", 4, 0), 4);
+        let many = from.receive().await.unwrap().unwrap();
+        let error = to.send(many).await.unwrap_err();
+        assert!(matches!(error.fault, SendFault::TooManyFds { count: 4, limit: 3 }));
+        assert_eq!(budget.held(), both + 3 + 4);
+        drop(error);
+        assert_eq!(budget.held(), both + 3);
         if anchovy::set_fd_passing(&receiver.socket, false).is_ok() {
             // The kernel refuses it: what it was behind, it leaves to be sent again.
             foreign.send(&crate::foreign::message("B", 2, 0), 2);
