@@ -462,6 +462,23 @@ fn a_uid_without_room_for_another_client_is_refused_and_counted_and_others_get_i
 }
 
 #[test]
+fn a_client_that_is_not_accepted_yet_sends_no_descriptors_where_the_kernel_can_refuse() {
+    run(async {
+        let whole = [HANDSHAKE, &message("A", 1, 0)].concat();
+        let (_listener, name) = listen(&small(), FdBudget::new(100, 100));
+        let foreign = connect(&name);
+        let sent = foreign.send_these(&whole, &foreign.pipes(1));
+        let refused = if kernel_is_at_least(6, 16) { Err(rustix::io::Errno::PERM) } else { Ok(()) };
+        assert_eq!(sent, refused);
+
+        let server = small().fds_before_agreement();
+        let (_listener, name) = listen(&server, FdBudget::new(100, 100));
+        let foreign = connect(&name);
+        assert_eq!(foreign.send_these(&whole, &foreign.pipes(1)), Ok(()));
+    });
+}
+
+#[test]
 fn listeners_may_share_a_budget() {
     run(async {
         let budget = FdBudget::new(100, CLIENT + WAITING + 1);

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use allocation_counter::measure;
-use anchovy_dbus::{ByteOrder, Connection, Message, ReceiveError};
+use anchovy_dbus::{ByteOrder, Client, Connection, Limits, Message, ReceiveError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
@@ -392,4 +392,48 @@ fn messages_with_descriptors_between_plain_ones_are_a_call_each_and_the_plain_on
     let Some(trace) = trace else { return };
     let counts = count(&trace);
     assert_eq!((counts.get("sendto"), counts.get("sendmsg")), (Some(&3), Some(&3)), "{counts:?}");
+}
+
+#[test]
+fn the_rest_of_a_long_message_with_descriptors_shares_no_call_with_the_next() {
+    let test =
+        "properties::the_rest_of_a_long_message_with_descriptors_shares_no_call_with_the_next";
+    let long = || {
+        let builder = Message::signal("/", "org.example.Test", "A").body("ay", vec![7; 1 << 20]);
+        builder.fds(memfds(1)).serial(NonZeroU32::MIN).build().expect("a good signal")
+    };
+    let trace = traced(test, &[], async {
+        // More may wait than one long message, so that another is taken behind its rest.
+        let limits = Limits { max_buffered_bytes: 4 << 20, ..Limits::client() };
+        let (mut client, mut server) = pair_of(&Client::new().limits(limits), &server()).await;
+        client.feed(long()).await.unwrap();
+        mark();
+        assert!(now(client.flush()).await.is_none(), "there is no room for all of it");
+        let (sent, came) = tokio::join!(
+            async {
+                client.feed(signal("P", Vec::new())).await?;
+                client.feed(signal("Q", Vec::new())).await?;
+                client.flush().await
+            },
+            async {
+                for member in ["A", "P", "Q"] {
+                    assert_eq!(take(&mut server).await.0, member);
+                }
+            }
+        );
+        sent.unwrap();
+        let () = came;
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let calls = trace.iter().filter(|line| line.starts_with("send"));
+    let sizes = calls.filter_map(|line| line.rsplit_once("= ")?.1.parse::<usize>().ok());
+    let ends: Vec<usize> = sizes
+        .scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        })
+        .collect();
+    let length = long().to_bytes().unwrap().len();
+    assert!(ends.contains(&length), "no call ends with the message, at {length}: {ends:?}");
 }

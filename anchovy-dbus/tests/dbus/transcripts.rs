@@ -279,21 +279,25 @@ fn say(story: &mut String, output: &[u8]) {
 
 #[test]
 fn every_transcript_in_the_directory_is_replayed() {
-    let entries = std::fs::read_dir(directory()).unwrap();
-    let found: BTreeSet<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let replayed = TRANSCRIPTS.iter().map(|name| format!("{name}.txt")).collect();
-    assert_eq!(found, replayed);
+    guarded(|| {
+        let entries = std::fs::read_dir(directory()).unwrap();
+        let found: BTreeSet<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let replayed = TRANSCRIPTS.iter().map(|name| format!("{name}.txt")).collect();
+        assert_eq!(found, replayed);
+    });
 }
 
 #[test]
 fn every_transcript_has_both_sides() {
-    for name in TRANSCRIPTS {
-        let calls = parse(name);
-        for from_client in [true, false] {
-            assert!(calls.iter().any(|call| call.from_client == from_client), "{name}");
+    guarded(|| {
+        for name in TRANSCRIPTS {
+            let calls = parse(name);
+            for from_client in [true, false] {
+                assert!(calls.iter().any(|call| call.from_client == from_client), "{name}");
+            }
         }
-    }
+    });
 }
 
 #[test]
