@@ -42,3 +42,22 @@ fn a_foreign_server_gets_each_message_with_descriptors_in_a_call_of_its_own() {
         }
     });
 }
+
+#[test]
+fn a_pipelined_client_is_connected_after_one_round_trip() {
+    run(async {
+        let (near, far) = tokio::net::UnixStream::pair().unwrap();
+        let answer = async {
+            far.readable().await.unwrap();
+            let mut said = [0; 256];
+            let count = far.try_read(&mut said).unwrap();
+            assert_eq!(
+                &said[..count],
+                b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
+            );
+            far.try_write(format!("DATA\r\nOK {}\r\nAGREE_UNIX_FD\r\n", guid()).as_bytes()).unwrap()
+        };
+        let (connection, _) = tokio::join!(Client::new().handshake(near), answer);
+        assert!(connection.unwrap().unix_fds());
+    });
+}
