@@ -107,6 +107,11 @@ impl<const S: usize> WriteHalf<'_, S> {
 }
 
 impl<const S: usize> OwnedReadHalf<S> {
+    /// Are these the two halves of one stream?
+    pub fn is_pair_of(&self, write: &OwnedWriteHalf<S>) -> bool {
+        Arc::ptr_eq(&self.socket, &write.socket)
+    }
+
     /// Makes the two halves of one stream that stream again, with both queues.
     ///
     /// # Errors

@@ -306,7 +306,7 @@ impl<const S: usize, C> FramedWrite<S, C> {
 
 /// What a stream of items can do.
 macro_rules! read_items {
-    ($type:ident, $side:ident) => {
+    ($type:ident, $side:ident $(, $other:ident)*) => {
         impl<const S: usize, C> $type<S, C> {
             /// How items are received.
             pub fn read_policy(&self) -> &ReadPolicy {
@@ -363,6 +363,14 @@ macro_rules! read_items {
             /// The codec.
             pub fn codec(&self) -> &C {
                 &self.codec
+            }
+
+            /// The same with another codec, for a type that the two halves need not share.
+            pub fn map_codec<D>(self, map: impl FnOnce(C) -> D) -> $type<S, D> {
+                let $type { $side, codec, mut read $(, $other)* } = self;
+                // Another codec may make an item of what the first could not.
+                read.fresh = true;
+                $type { $side, codec: map(codec), read $(, $other)* }
             }
 
             /// The codec.
@@ -452,7 +460,7 @@ macro_rules! write_items {
     };
 }
 
-read_items!(Framed, stream);
+read_items!(Framed, stream, write);
 write_items!(Framed, stream);
 read_items!(FramedRead, half);
 write_items!(FramedWrite, half);
