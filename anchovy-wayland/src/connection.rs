@@ -1,0 +1,404 @@
+//! A stream and a sink of messages, whole and in halves.
+//!
+//! A connection is its two halves, held together: each does its side's work alone, so that a task
+//! that writes never waits for one that reads.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use anchovy::codec::{FdSet, Framed, FramedParts, FramedRead, FramedWrite};
+use anchovy::{AnchovyStream, IntoUnixStream, WAYLAND_SCM_RIGHTS};
+use bytes::BytesMut;
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use crate::codec::{Codec, Signatures, policies};
+use crate::error::{ReceiveError, SendError, SendFault};
+use crate::limits::Limits;
+use crate::wire::{HEADER, Header, LONGEST, Message, header};
+
+/// A socket with room for as many descriptors as libwayland sends at once.
+pub(crate) type Socket = AnchovyStream<WAYLAND_SCM_RIGHTS>;
+
+/// A connection between a client and a compositor: a [`Stream`] and a [`Sink`] of
+/// [messages](Message), each with exactly its descriptors.
+///
+/// Both ends are the same to it. `G` is what knows how many descriptors a received message has.
+///
+/// ```
+/// use anchovy_wayland::{Connection, Limits, Message, ObjectId};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (client, compositor) = tokio::net::UnixStream::pair()?;
+/// let shm = ObjectId::new(5).expect("not 0");
+/// let pool = ObjectId::new(9).expect("not 0");
+///
+/// let mut client = Connection::new(client, |_, _| 0, &Limits::default())?;
+/// let file = std::fs::File::open("/dev/null")?;
+/// client.send(Message::build(shm, 0).new_id(pool).fd(file.into()).int(4096).finish()?).await?;
+///
+/// let signatures = move |object, opcode| usize::from((object, opcode) == (shm, 0));
+/// let mut compositor = Connection::new(compositor, signatures, &Limits::default())?;
+/// let mut create_pool = compositor.receive().await?.expect("a message");
+/// let mut arguments = create_pool.read();
+/// assert_eq!(arguments.new_id()?, pool);
+/// let file = arguments.fd()?;
+/// assert_eq!(arguments.int()?, 4096);
+/// # drop(file);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # How messages leave
+///
+/// Messages that wait together leave together, with at most 28 descriptors a `sendmsg`, none of them
+/// later than the first byte of its message. With
+/// [`fds_with_their_message`](Limits::fds_with_their_message), a message with descriptors begins a
+/// `sendmsg` of its own. A peer that does not read is back-pressure: no message is taken while as
+/// many bytes wait as [may](Limits::max_buffered_bytes).
+///
+/// # Cancel safety
+///
+/// [`receive`](Connection::receive) and [`flush`](Connection::flush) lose nothing when they are
+/// dropped. [`send`](Connection::send) and [`feed`](Connection::feed) own their message until there
+/// is room for it: dropped before, the message is dropped; dropped after, it leaves with the next
+/// flush.
+#[derive(Debug)]
+pub struct Connection<G> {
+    read: ReadHalf<G>,
+    write: WriteHalf,
+}
+
+/// The [`Stream`] of messages that [`Connection::into_split`] makes.
+#[derive(Debug)]
+pub struct ReadHalf<G> {
+    framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
+}
+
+/// The [`Sink`] of messages that [`Connection::into_split`] makes.
+///
+/// Dropping it closes what has not left and shuts the write side down.
+#[derive(Debug)]
+pub struct WriteHalf {
+    framed: FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>,
+}
+
+/// A connection taken apart; nothing of it is lost.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ConnectionParts {
+    /// The socket.
+    pub socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
+    /// Bytes that have arrived and are not taken as messages.
+    pub read_buffer: BytesMut,
+    /// The descriptors that have arrived and were not taken, in order.
+    pub read_sets: Vec<FdSet>,
+    /// Bytes that have not left.
+    pub write_buffer: BytesMut,
+    /// The descriptors that leave with them, with the ranges of their messages.
+    pub write_sets: Vec<FdSet>,
+}
+
+impl<G: Signatures + Unpin> Connection<G> {
+    /// A connection over a socket, of which nothing has been read and nothing is to be sent.
+    ///
+    /// [`connect`](crate::connect) and [`Listener::accept`](crate::Listener::accept) make sockets.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AnchovyStream::new`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime of tokio.
+    pub fn new(
+        socket: impl IntoUnixStream,
+        signatures: G,
+        limits: &Limits,
+    ) -> io::Result<Connection<G>> {
+        let socket = Socket::new(socket)?;
+        let mut parts = FramedParts::new(socket, Codec::new((), limits));
+        (parts.read_policy, parts.write_policy) = policies(limits);
+        let (read, write) = Framed::from_parts(parts).into_split();
+        let read = read.map_codec(|codec| codec.map(|()| signatures));
+        Ok(Connection { read: ReadHalf { framed: read }, write: WriteHalf { framed: write } })
+    }
+
+    /// As [`ReadHalf::receive`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
+        self.read.receive().await
+    }
+}
+
+impl<G> Connection<G> {
+    /// Who the other end is, by the kernel (`SO_PEERCRED`, unix(7)), at the time when it connected.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn peer_cred(&self) -> io::Result<tokio::net::unix::UCred> {
+        self.read.framed.get_ref().peer_cred()
+    }
+
+    /// What knows how many descriptors a message has.
+    pub fn signatures(&self) -> &G {
+        self.read.signatures()
+    }
+
+    /// What knows how many descriptors a message has.
+    pub fn signatures_mut(&mut self) -> &mut G {
+        self.read.signatures_mut()
+    }
+
+    /// The same connection with another source of counts.
+    pub fn map_signatures<H>(self, map: impl FnOnce(G) -> H) -> Connection<H> {
+        Connection { read: self.read.map_signatures(map), write: self.write }
+    }
+
+    /// Two halves that can be in two tasks.
+    pub fn into_split(self) -> (ReadHalf<G>, WriteHalf) {
+        (self.read, self.write)
+    }
+
+    /// Takes the connection apart, losing nothing.
+    pub fn into_parts(self) -> ConnectionParts {
+        let Ok(framed) = self.read.framed.reunite(self.write.framed) else {
+            unreachable!("they are of one stream");
+        };
+        let parts = framed.into_parts();
+        ConnectionParts {
+            socket: parts.stream,
+            read_buffer: parts.read_buffer,
+            read_sets: parts.read_sets,
+            write_buffer: parts.write_buffer,
+            write_sets: parts.write_sets,
+        }
+    }
+
+    /// As [`WriteHalf::send`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn send(&mut self, message: Message) -> Result<(), SendError> {
+        self.write.send(message).await
+    }
+
+    /// As [`WriteHalf::feed`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn feed(&mut self, message: Message) -> Result<(), SendError> {
+        self.write.feed(message).await
+    }
+
+    /// As [`WriteHalf::flush`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        self.write.flush().await
+    }
+
+    /// As [`WriteHalf::shutdown`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn shutdown(&mut self) -> Result<(), SendError> {
+        self.write.shutdown().await
+    }
+}
+
+impl<G: Signatures + Unpin> ReadHalf<G> {
+    /// The next message; `None` once the peer has closed the connection between two of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiveError`]: nothing more can be received, and from then on there is `None`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if this is dropped.
+    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
+        poll_fn(|cx| self.poll_message(cx)).await.transpose()
+    }
+
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ReceiveError>>> {
+        let next = ready!(Pin::new(&mut self.framed).poll_next(cx));
+        let last = self.framed.codec().last;
+        Poll::Ready(next.map(|next| next.map_err(|error| error.behind(last))))
+    }
+}
+
+impl<G> ReadHalf<G> {
+    /// What knows how many descriptors a message has.
+    pub fn signatures(&self) -> &G {
+        &self.framed.codec().signatures
+    }
+
+    /// What knows how many descriptors a message has.
+    pub fn signatures_mut(&mut self) -> &mut G {
+        &mut self.framed.codec_mut().signatures
+    }
+
+    /// The same half with another source of counts.
+    pub fn map_signatures<H>(self, map: impl FnOnce(G) -> H) -> ReadHalf<H> {
+        ReadHalf { framed: self.framed.map_codec(|codec| codec.map(map)) }
+    }
+
+    /// The two halves of one connection make it whole again.
+    ///
+    /// # Errors
+    ///
+    /// Both halves, if they are not of one connection.
+    pub fn reunite(self, write: WriteHalf) -> Result<Connection<G>, Box<(ReadHalf<G>, WriteHalf)>> {
+        if self.framed.get_ref().is_pair_of(write.framed.get_ref()) {
+            Ok(Connection { read: self, write })
+        } else {
+            Err(Box::new((self, write)))
+        }
+    }
+}
+
+impl WriteHalf {
+    /// Sends a message, and waits until it has left.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the message if it is one that was refused: this one, or one before it
+    /// that waited to be sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before there was room, the message is dropped; later, it leaves with the next flush.
+    pub async fn send(&mut self, message: Message) -> Result<(), SendError> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Takes a message that leaves with the next [`flush`](Self::flush), or earlier.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has taken nothing, and the message is dropped.
+    pub async fn feed(&mut self, message: Message) -> Result<(), SendError> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
+        Pin::new(self).start_send(message)
+    }
+
+    /// Waits until all that was taken has left.
+    ///
+    /// # Errors
+    ///
+    /// [`SendFault::Io`] if the socket failed; the message that was refused if one's descriptors
+    /// were, and the next flush goes on with what is behind it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if this is dropped.
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
+    }
+
+    /// Flushes, and tells the peer that nothing more will come.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if this is dropped.
+    pub async fn shutdown(&mut self) -> Result<(), SendError> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_close(cx)).await
+    }
+
+    /// Bytes of messages that have not left.
+    pub fn unsent_bytes(&self) -> usize {
+        self.framed.unsent_bytes()
+    }
+
+    /// Gives a message back whose descriptors were refused.
+    fn refused(&mut self, error: anchovy::codec::SendError<Message, SendFault>) -> SendError {
+        let refused = match error.error {
+            SendFault::FdsRefusedByPeer { .. } | SendFault::TooManyFdsInFlight { .. } => {
+                self.framed.take_refused()
+            }
+            _ => None,
+        };
+        let message = refused.and_then(|refused| {
+            // They are the bytes of a message that was checked when it was taken.
+            let Header { object, opcode, .. } = header(&refused.bytes, LONGEST).ok()??;
+            let arguments = refused.bytes.slice(HEADER..);
+            Some(Message::received(object, opcode, arguments, refused.fds))
+        });
+        SendError { message: message.map(Box::new), fault: error.error }
+    }
+}
+
+impl Sink<Message> for WriteHalf {
+    type Error = SendError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let this = self.get_mut();
+        Pin::new(&mut this.framed).poll_ready(cx).map_err(|error| this.refused(error))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
+        Pin::new(&mut self.get_mut().framed).start_send(message).map_err(|error| SendError {
+            message: error.item.map(Box::new),
+            fault: error.error,
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let this = self.get_mut();
+        let outcome = Sink::<Message>::poll_flush(Pin::new(&mut this.framed), cx);
+        outcome.map_err(|error| this.refused(error))
+    }
+
+    /// Flushes, and tells the peer that nothing more will come.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let this = self.get_mut();
+        let outcome = Sink::<Message>::poll_close(Pin::new(&mut this.framed), cx);
+        outcome.map_err(|error| this.refused(error))
+    }
+}
+
+impl<G: Signatures + Unpin> Stream for ReadHalf<G> {
+    type Item = Result<Message, ReceiveError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_message(cx)
+    }
+}
+
+impl<G: Signatures + Unpin> Stream for Connection<G> {
+    type Item = Result<Message, ReceiveError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().read.poll_message(cx)
+    }
+}
+
+impl<G: Unpin> Sink<Message> for Connection<G> {
+    type Error = SendError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Pin::new(&mut self.get_mut().write).poll_ready(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
+        Pin::new(&mut self.get_mut().write).start_send(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Pin::new(&mut self.get_mut().write).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Pin::new(&mut self.get_mut().write).poll_close(cx)
+    }
+}
