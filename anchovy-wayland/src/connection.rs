@@ -3,6 +3,7 @@
 //! A connection is its two halves, held together: each does its side's work alone, so that a task
 //! that writes never waits for one that reads.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -76,6 +77,8 @@ pub struct Connection<G> {
 #[derive(Debug)]
 pub struct ReadHalf<G> {
     framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
+    /// Messages that were received and put back: they are the next.
+    again: VecDeque<Message>,
 }
 
 /// The [`Sink`] of messages that [`Connection::into_split`] makes.
@@ -124,7 +127,8 @@ impl<G: Signatures + Unpin> Connection<G> {
         (parts.read_policy, parts.write_policy) = policies(limits);
         let (read, write) = Framed::from_parts(parts).into_split();
         let read = read.map_codec(|codec| codec.map(|()| signatures));
-        Ok(Connection { read: ReadHalf { framed: read }, write: WriteHalf { framed: write } })
+        let read = ReadHalf { framed: read, again: VecDeque::new() };
+        Ok(Connection { read, write: WriteHalf { framed: write } })
     }
 
     /// As [`ReadHalf::receive`].
@@ -159,6 +163,15 @@ impl<G> Connection<G> {
         Connection { read: self.read.map_signatures(map), write: self.write }
     }
 
+    pub(crate) fn sides(&mut self) -> (&mut ReadHalf<G>, &mut WriteHalf) {
+        (&mut self.read, &mut self.write)
+    }
+
+    /// Messages that were received, and are to be received again before all others.
+    pub(crate) fn put_back(&mut self, messages: impl DoubleEndedIterator<Item = Message>) {
+        messages.rev().for_each(|message| self.read.again.push_front(message));
+    }
+
     /// Two halves that can be in two tasks.
     pub fn into_split(self) -> (ReadHalf<G>, WriteHalf) {
         (self.read, self.write)
@@ -170,10 +183,11 @@ impl<G> Connection<G> {
             unreachable!("they are of one stream");
         };
         let parts = framed.into_parts();
+        let (read_buffer, read_sets) = before(self.read.again, parts.read_buffer, parts.read_sets);
         ConnectionParts {
             socket: parts.stream,
-            read_buffer: parts.read_buffer,
-            read_sets: parts.read_sets,
+            read_buffer,
+            read_sets,
             write_buffer: parts.write_buffer,
             write_sets: parts.write_sets,
         }
@@ -204,6 +218,29 @@ impl<G> Connection<G> {
     }
 }
 
+/// What has arrived, with messages that were put back in front of it.
+fn before(again: VecDeque<Message>, bytes: BytesMut, sets: Vec<FdSet>) -> (BytesMut, Vec<FdSet>) {
+    if again.is_empty() {
+        return (bytes, sets);
+    }
+    let (mut all_bytes, mut all_sets) = (BytesMut::new(), Vec::new());
+    for mut message in again {
+        let start = all_bytes.len();
+        message.encode(&mut all_bytes);
+        let fds = message.take_fds();
+        if !fds.is_empty() {
+            all_sets.push(FdSet::new(start..all_bytes.len(), fds));
+        }
+    }
+    let start = all_bytes.len();
+    all_bytes.extend_from_slice(&bytes);
+    all_sets.extend(sets.into_iter().map(|mut set| {
+        set.range = set.range.start + start..set.range.end + start;
+        set
+    }));
+    (all_bytes, all_sets)
+}
+
 impl<G: Signatures + Unpin> ReadHalf<G> {
     /// The next message; `None` once the peer has closed the connection between two of them.
     ///
@@ -218,10 +255,13 @@ impl<G: Signatures + Unpin> ReadHalf<G> {
         poll_fn(|cx| self.poll_message(cx)).await.transpose()
     }
 
-    fn poll_message(
+    pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ReceiveError>>> {
+        if let Some(message) = self.again.pop_front() {
+            return Poll::Ready(Some(Ok(message)));
+        }
         let next = ready!(Pin::new(&mut self.framed).poll_next(cx));
         let last = self.framed.codec().last;
         Poll::Ready(next.map(|next| next.map_err(|error| error.behind(last))))
@@ -241,7 +281,7 @@ impl<G> ReadHalf<G> {
 
     /// The same half with another source of counts.
     pub fn map_signatures<H>(self, map: impl FnOnce(G) -> H) -> ReadHalf<H> {
-        ReadHalf { framed: self.framed.map_codec(|codec| codec.map(map)) }
+        ReadHalf { framed: self.framed.map_codec(|codec| codec.map(map)), again: self.again }
     }
 
     /// The two halves of one connection make it whole again.
@@ -347,10 +387,9 @@ impl Sink<Message> for WriteHalf {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
-        Pin::new(&mut self.get_mut().framed).start_send(message).map_err(|error| SendError {
-            message: error.item.map(Box::new),
-            fault: error.error,
-        })
+        Pin::new(&mut self.get_mut().framed)
+            .start_send(message)
+            .map_err(|error| SendError { message: error.item.map(Box::new), fault: error.error })
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {

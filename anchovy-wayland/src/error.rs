@@ -47,6 +47,8 @@ pub enum WireFault {
     },
     /// Its object, or one that it names, is null where that is not allowed.
     NullObject,
+    /// The interface of its object has no such request or event.
+    UnknownOpcode,
     /// It ends before an argument does.
     EndsEarly {
         /// Bytes that the argument has.
@@ -95,6 +97,7 @@ impl fmt::Display for WireError {
                 write!(f, "it has {length} bytes, and may have {limit}")
             }
             WireFault::NullObject => f.write_str("an object is null that may not be"),
+            WireFault::UnknownOpcode => f.write_str("its interface has no such message"),
             WireFault::EndsEarly { needed, left } => {
                 write!(f, "an argument has {needed} bytes, of which {left} are there")
             }
@@ -281,9 +284,7 @@ impl From<io::Error> for ReceiveError {
             (Some(FdError::TooManyReceived { count, limit, .. }), _) => {
                 ReceiveError::TooManyFds { count, limit, after }
             }
-            (Some(FdError::Truncated { cause, .. }), _) => {
-                ReceiveError::Truncated { cause, after }
-            }
+            (Some(FdError::Truncated { cause, .. }), _) => ReceiveError::Truncated { cause, after },
             (_, Some(CodecError::TooManyWaiting { waiting, limit })) => {
                 ReceiveError::UnclaimedFds { waiting, limit, after }
             }

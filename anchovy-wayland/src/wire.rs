@@ -143,13 +143,7 @@ impl Message {
     /// Begins a message for this object: the number of the request or event in its interface, from
     /// 0, and then its arguments, in order.
     pub fn build(object: ObjectId, opcode: u16) -> MessageBuilder {
-        MessageBuilder {
-            object,
-            opcode,
-            arguments: BytesMut::new(),
-            fds: Vec::new(),
-            fault: None,
-        }
+        MessageBuilder { object, opcode, arguments: BytesMut::new(), fds: Vec::new(), fault: None }
     }
 
     pub(crate) fn received(
@@ -209,6 +203,27 @@ impl Message {
     pub fn read(&mut self) -> Arguments<'_> {
         let Message { object, opcode, arguments, fds, .. } = self;
         Arguments { object: object.get(), opcode: *opcode, bytes: arguments, fds }
+    }
+
+    /// Is it this request or event of this object?
+    pub(crate) fn is(&self, object: ObjectId, opcode: u16) -> bool {
+        (self.object, self.opcode) == (object, opcode)
+    }
+
+    /// Reads all arguments of a message without descriptors, which stays as it is.
+    pub(crate) fn read_plain<T>(
+        &self,
+        read: impl FnOnce(&mut Arguments<'_>) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        let (object, opcode) = (self.object.get(), self.opcode);
+        let fds = &mut Vec::new();
+        let mut arguments = Arguments { object, opcode, bytes: &self.arguments, fds };
+        let value = read(&mut arguments)?;
+        arguments.finish()?;
+        match self.fds.len() {
+            0 => Ok(value),
+            count => Err(self.fault(WireFault::FdsLeft { count })),
+        }
     }
 
     pub(crate) fn fds_mut(&mut self) -> &mut Vec<OwnedFd> {

@@ -1,0 +1,185 @@
+//! The last words of a compositor.
+//!
+//! A client that breaks a rule is told which, in a `wl_display.error`, and then disconnected. A
+//! client wants that as an error with a type, and a compositor wants to say it as libwayland does,
+//! of what it could not even receive too.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::error::{ReceiveError, WireError, WireFault};
+use crate::opcodes::wl_display;
+use crate::wire::{Message, ObjectId};
+
+/// The most that is sent of a text, in bytes: libwayland has a buffer of 128, with a NUL.
+const MAX_TEXT: usize = 127;
+
+/// A `wl_display.error`: what a client did wrong, by its compositor.
+///
+/// ```
+/// use anchovy_wayland::{DisplayError, Message, ObjectId};
+///
+/// let error = DisplayError::new(ObjectId::DISPLAY, DisplayError::NO_MEMORY, "no memory");
+/// let message = error.message();
+/// assert_eq!(DisplayError::read(&message)?, Some(error));
+/// # Ok::<(), anchovy_wayland::WireError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct DisplayError {
+    /// The object that it happened to, by its number; 0 if a compositor named none.
+    pub object: u32,
+    /// What it is, by the interface of that object; one of the constants here if that is the
+    /// display.
+    pub code: u32,
+    /// The same in words. What is not UTF-8 in it is replaced.
+    pub text: String,
+}
+
+impl DisplayError {
+    /// There is no such object (`wayland.xml`, `wl_display.error`).
+    pub const INVALID_OBJECT: u32 = 0;
+    /// There is no such request, or it is malformed.
+    pub const INVALID_METHOD: u32 = 1;
+    /// The compositor has no memory, or no room in its table of descriptors.
+    pub const NO_MEMORY: u32 = 2;
+    /// The compositor itself is wrong.
+    pub const IMPLEMENTATION: u32 = 3;
+
+    /// An error of this object.
+    pub fn new(object: ObjectId, code: u32, text: impl Into<String>) -> DisplayError {
+        DisplayError { object: object.get(), code, text: text.into() }
+    }
+
+    /// What a compositor tells a client from which it can receive no more, before it closes; nothing
+    /// if nobody would read it.
+    ///
+    /// The codes are those that libwayland sends. Its texts name interfaces, which are not known
+    /// here. Of surplus descriptors it says nothing, and closes.
+    ///
+    /// ```
+    /// use anchovy_wayland::{Connection, DisplayError, Limits, Message, ObjectId, SendError};
+    ///
+    /// async fn serve(mut client: Connection<fn(ObjectId, u16) -> usize>) -> Result<(), SendError> {
+    ///     loop {
+    ///         match client.receive().await {
+    ///             Ok(Some(request)) => drop(request),
+    ///             Ok(None) => return Ok(()),
+    ///             Err(error) => match DisplayError::of(&error) {
+    ///                 Some(error) => return client.send(error.message()).await,
+    ///                 None => return Ok(()),
+    ///             },
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn of(error: &ReceiveError) -> Option<DisplayError> {
+        let code = match error {
+            ReceiveError::Wire(error) => return Some(DisplayError::from(*error)),
+            ReceiveError::MissingFds { place, .. } => {
+                return Some(invalid_arguments(place.object, place.opcode));
+            }
+            ReceiveError::TooManyFds { .. }
+            | ReceiveError::UnclaimedFds { .. }
+            | ReceiveError::FdsOverdue { .. } => DisplayError::INVALID_METHOD,
+            ReceiveError::Truncated { .. } => DisplayError::NO_MEMORY,
+            // The client is gone.
+            ReceiveError::Io(_)
+            | ReceiveError::FdsLeft { .. }
+            | ReceiveError::ClosedInsideMessage { .. } => return None,
+        };
+        let text = match error {
+            ReceiveError::TooManyFds { count, limit, .. } => {
+                format!("{count} file descriptors at once exceed {limit}")
+            }
+            ReceiveError::UnclaimedFds { waiting, limit, .. } => {
+                format!("{waiting} file descriptors without a message exceed {limit}")
+            }
+            ReceiveError::FdsOverdue { waiting, .. } => {
+                format!("{waiting} file descriptors have no message")
+            }
+            _ => "no room for file descriptors".to_owned(),
+        };
+        Some(DisplayError::new(ObjectId::DISPLAY, code, text))
+    }
+
+    /// The event, to be sent before the connection is closed.
+    ///
+    /// Of the text, what is before a NUL and within 127 bytes is sent, which is what libwayland has
+    /// room for.
+    pub fn message(&self) -> Message {
+        let text = self.text.split('\0').next().unwrap_or_default();
+        let mut end = text.len().min(MAX_TEXT);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Message::build(ObjectId::DISPLAY, wl_display::ERROR)
+            .uint(self.object)
+            .uint(self.code)
+            .string(&text[..end])
+            .finish()
+            .expect("a short text without a NUL")
+    }
+
+    /// The error that a message is, if it is one.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`], if that is what it is, and malformed.
+    pub fn read(event: &Message) -> Result<Option<DisplayError>, WireError> {
+        if !event.is(ObjectId::DISPLAY, wl_display::ERROR) {
+            return Ok(None);
+        }
+        event
+            .read_plain(|arguments| {
+                let (object, code) = (arguments.uint()?, arguments.uint()?);
+                let text = arguments.string()?.to_string_lossy().into_owned();
+                Ok(DisplayError { object, code, text })
+            })
+            .map(Some)
+    }
+}
+
+/// What libwayland says of a request that it cannot read, less the names that are not known here.
+fn invalid_arguments(object: u32, opcode: u16) -> DisplayError {
+    let text = format!("invalid arguments for object {object}, method {opcode}");
+    DisplayError::new(ObjectId::DISPLAY, DisplayError::INVALID_METHOD, text)
+}
+
+/// What a compositor tells a client of a request that it could not read.
+impl From<WireError> for DisplayError {
+    fn from(error: WireError) -> DisplayError {
+        let WireError { object, opcode, fault } = error;
+        let (code, text) = match fault {
+            WireFault::NullObject if object == 0 => {
+                (DisplayError::INVALID_OBJECT, "invalid object 0".to_owned())
+            }
+            WireFault::UnknownOpcode => {
+                let text = format!("invalid method {opcode}, object {object}");
+                (DisplayError::INVALID_METHOD, text)
+            }
+            WireFault::TooLong { length, limit } => {
+                let text = format!("message length {length} exceeds {limit}");
+                (DisplayError::INVALID_METHOD, text)
+            }
+            _ => return invalid_arguments(object, opcode),
+        };
+        DisplayError::new(ObjectId::DISPLAY, code, text)
+    }
+}
+
+impl fmt::Display for DisplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DisplayError { object, code, text } = self;
+        write!(f, "the compositor reports error {code} of object {object}: {text}")
+    }
+}
+
+impl Error for DisplayError {}
+
+impl From<DisplayError> for io::Error {
+    fn from(error: DisplayError) -> io::Error {
+        io::Error::other(error)
+    }
+}

@@ -1,0 +1,211 @@
+//! What a compositor has, as its client knows it.
+//!
+//! A compositor announces its globals one by one, each with a name that is a number, an interface and
+//! a version; it adds and removes some for as long as the connection lasts. A client finds one by its
+//! interface, and binds it by its name.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::error::{WireError, WireFault};
+use crate::handshake::RegistryError;
+use crate::opcodes::wl_registry;
+use crate::wire::{BuildError, Message, ObjectId};
+
+/// The most globals that a [`Registry`] keeps.
+///
+/// Compositors have some dozens. With the longest names, so many take 16 MiB.
+pub const MAX_GLOBALS: usize = 4096;
+
+/// Something that a compositor has, and clients bind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Global {
+    /// Which it is, to this compositor; given anew only after it was removed, if ever.
+    pub name: u32,
+    /// Its interface, as `wl_shm`. What is not UTF-8 in it is replaced.
+    pub interface: String,
+    /// The highest version of the interface that can be bound.
+    pub version: u32,
+}
+
+impl Global {
+    pub(crate) fn new(name: u32, interface: impl Into<String>, version: u32) -> Global {
+        Global { name, interface: interface.into(), version }
+    }
+}
+
+/// The globals of a compositor, as one `wl_registry` announces them.
+///
+/// [`Connection::registry`](crate::Connection::registry) makes one that has all globals of the
+/// moment, and [`update`](Self::update) keeps it up to date.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    id: ObjectId,
+    /// In the order in which they were announced.
+    globals: Vec<Global>,
+}
+
+/// What a message changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegistryUpdate {
+    /// There is a new global.
+    Added(Global),
+    /// A global is gone: what was bound of it is to be destroyed.
+    Removed(Global),
+    /// A global is gone that was not there.
+    RemovedUnknown {
+        /// Its name.
+        name: u32,
+    },
+}
+
+impl Registry {
+    /// The registry that is this object, about which nothing has been received yet.
+    ///
+    /// For who sends `wl_display.get_registry` himself.
+    ///
+    /// ```
+    /// use anchovy_wayland::opcodes::wl_registry;
+    /// use anchovy_wayland::{Message, ObjectId, Registry};
+    ///
+    /// let id = ObjectId::new(2).expect("not 0");
+    /// let mut registry = Registry::new(id);
+    /// let event = Message::build(id, wl_registry::GLOBAL).uint(1).string("wl_shm").uint(2);
+    /// registry.update(&event.finish()?)?;
+    ///
+    /// let shm = registry.find("wl_shm").expect("it was announced");
+    /// let bind = registry.bind(shm, 1, ObjectId::new(4).expect("not 0"))?;
+    /// assert_eq!(bind.length(), 32);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn new(id: ObjectId) -> Registry {
+        Registry { id, globals: Vec::new() }
+    }
+
+    /// Its object.
+    pub fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    /// All globals, in the order in which they were announced.
+    pub fn globals(&self) -> &[Global] {
+        &self.globals
+    }
+
+    /// The first global of this interface; of some, like `wl_output`, there may be more.
+    pub fn find(&self, interface: &str) -> Option<&Global> {
+        self.globals.iter().find(|global| global.interface == interface)
+    }
+
+    /// The global with this name.
+    pub fn get(&self, name: u32) -> Option<&Global> {
+        self.globals.iter().find(|global| global.name == name)
+    }
+
+    /// The request that binds a global to a new object.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Version`] if the version is 0 or higher than the global's, for which a client is
+    /// disconnected; [`BindError::Wire`] if the interface cannot be sent.
+    pub fn bind(
+        &self,
+        global: &Global,
+        version: u32,
+        new_id: ObjectId,
+    ) -> Result<Message, BindError> {
+        if !(1..=global.version).contains(&version) {
+            let Global { interface, version: offered, .. } = global;
+            let (interface, offered) = (interface.clone(), *offered);
+            return Err(BindError::Version { interface, wanted: version, offered });
+        }
+        Message::build(self.id, wl_registry::BIND)
+            .uint(global.name)
+            .untyped_new_id(&global.interface, version, new_id)
+            .finish()
+            .map_err(|BuildError { error, .. }| BindError::Wire(error))
+    }
+
+    /// Takes an event in, if it is of this registry, and says what it changed.
+    ///
+    /// A global with the name of another one takes its place.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Wire`] if the event is of this registry, and malformed;
+    /// [`RegistryError::TooManyGlobals`]. Nothing has changed then.
+    pub fn update(&mut self, event: &Message) -> Result<Option<RegistryUpdate>, RegistryError> {
+        if event.object() != self.id {
+            return Ok(None);
+        }
+        let update = match event.opcode() {
+            wl_registry::GLOBAL => {
+                let global = event.read_plain(|arguments| {
+                    let name = arguments.uint()?;
+                    let interface = arguments.string()?.to_string_lossy();
+                    Ok(Global::new(name, interface, arguments.uint()?))
+                })?;
+                let others = self.globals.iter().filter(|other| other.name != global.name);
+                if others.count() >= MAX_GLOBALS {
+                    return Err(RegistryError::TooManyGlobals { limit: MAX_GLOBALS });
+                }
+                self.remove(global.name);
+                self.globals.push(global.clone());
+                RegistryUpdate::Added(global)
+            }
+            wl_registry::GLOBAL_REMOVE => {
+                let name = event.read_plain(|arguments| arguments.uint())?;
+                match self.remove(name) {
+                    Some(global) => RegistryUpdate::Removed(global),
+                    None => RegistryUpdate::RemovedUnknown { name },
+                }
+            }
+            _ => return Err(event.fault(WireFault::UnknownOpcode).into()),
+        };
+        Ok(Some(update))
+    }
+
+    fn remove(&mut self, name: u32) -> Option<Global> {
+        let at = self.globals.iter().position(|global| global.name == name)?;
+        Some(self.globals.remove(at))
+    }
+}
+
+/// Why a global cannot be bound so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindError {
+    /// There is no such version of it.
+    Version {
+        /// The interface of the global.
+        interface: String,
+        /// The version that was asked for.
+        wanted: u32,
+        /// The highest that there is.
+        offered: u32,
+    },
+    /// The interface cannot be sent: it has a NUL, or is too long.
+    Wire(WireError),
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BindError::Version { interface, wanted, offered } => {
+                write!(f, "{interface} has versions 1 to {offered}, and {wanted} is none of them")
+            }
+            BindError::Wire(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for BindError {}
+
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}
