@@ -308,3 +308,16 @@ impl From<AddError> for io::Error {
         io::Error::new(io::ErrorKind::InvalidInput, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_names_are_given_and_then_no_more() {
+        let mut globals = Globals { last: u32::MAX - 1, ..Globals::new() };
+        assert_eq!(globals.add("wl_output", 1).map(|global| global.name), Ok(u32::MAX));
+        assert_eq!(globals.add("wl_output", 1), Err(AddError::NoNames));
+        assert_eq!(globals.iter().count(), 1);
+    }
+}

@@ -359,3 +359,66 @@ impl From<RegistryError> for io::Error {
         io::Error::new(kind, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u32) -> ObjectId {
+        ObjectId::new(number).expect("not 0")
+    }
+
+    fn handshake() -> Handshake {
+        Handshake::new(id(2), id(3))
+    }
+
+    #[test]
+    fn what_is_kept_has_as_many_bytes_as_it_may_and_no_more() {
+        let message = Message::build(id(9), 0).array(&[0; 1000]).finish().expect("short");
+        let cost = size_of::<(bool, Message)>() + 1012;
+        let mut handshake = handshake();
+        for _ in 0..MAX_HANDSHAKE_BYTES / cost {
+            assert_eq!(handshake.take(&message).expect("room"), Step::Other);
+        }
+        let error = handshake.take(&message).expect_err("no room");
+        assert!(matches!(error, RegistryError::TooManyBytes { limit: MAX_HANDSHAKE_BYTES }));
+    }
+
+    #[test]
+    fn the_smallest_messages_do_not_take_more_memory_than_is_said() {
+        let message = Message::build(id(9), 0).finish().expect("short");
+        let mut handshake = handshake();
+        let kept = (0..).take_while(|_| handshake.take(&message).is_ok()).count();
+        assert!(kept * size_of::<(bool, Message)>() <= MAX_HANDSHAKE_BYTES);
+    }
+
+    #[test]
+    fn what_is_kept_has_as_many_descriptors_as_it_may_and_no_more() {
+        let mut message = Message::build(id(9), 0);
+        for _ in 0..32 {
+            message = message.fd(std::fs::File::open("/dev/null").expect("a file").into());
+        }
+        let message = message.finish().expect("short");
+        let mut handshake = handshake();
+        for _ in 0..MAX_HANDSHAKE_FDS / 32 {
+            assert_eq!(handshake.take(&message).expect("room"), Step::Other);
+        }
+        let error = handshake.take(&message).expect_err("no room");
+        assert!(matches!(error, RegistryError::TooManyFds { limit: 1024 }), "{error:?}");
+    }
+
+    #[test]
+    fn without_two_numbers_nothing_is_taken() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let (near, _far) = tokio::net::UnixStream::pair().expect("a pair");
+            let limits = crate::Limits::default();
+            let mut near = Connection::new(near, |_, _| 0, &limits).expect("a connection");
+            let mut ids = ClientIds::with_first(0xfeff_ffff);
+            let error = near.registry(&mut ids, Duration::from_secs(9)).await.expect_err("none");
+            assert!(matches!(error, RegistryError::NoIds), "{error:?}");
+            assert_eq!(ids.take(), Some(id(0xfeff_ffff)));
+            assert_eq!(near.into_parts().write_buffer.len(), 0);
+        });
+    }
+}

@@ -43,6 +43,12 @@ impl ClientIds {
         ClientIds { next: FIRST, freed: BTreeSet::new() }
     }
 
+    /// The same, with all below this one taken.
+    #[cfg(test)]
+    pub(crate) const fn with_first(next: u32) -> ClientIds {
+        ClientIds { next, freed: BTreeSet::new() }
+    }
+
     /// The smallest number that is free; none when the client has all that are not of the server.
     ///
     /// It is to be in a request at once, and before any that is taken later: the numbers that a
@@ -99,5 +105,20 @@ impl ClientIds {
 impl Default for ClientIds {
     fn default() -> ClientIds {
         ClientIds::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_all_numbers_up_to_the_servers() {
+        let mut ids = ClientIds::with_first(0xfeff_ffff);
+        assert_eq!(ids.take().map(ObjectId::get), Some(0xfeff_ffff));
+        assert_eq!((ids.take(), ids.take()), (None, None));
+        let free = ObjectId::new(7).expect("not 0");
+        assert!(ids.free(free));
+        assert_eq!((ids.take(), ids.take()), (Some(free), None));
     }
 }

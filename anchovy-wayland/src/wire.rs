@@ -143,7 +143,14 @@ impl Message {
     /// Begins a message for this object: the number of the request or event in its interface, from
     /// 0, and then its arguments, in order.
     pub fn build(object: ObjectId, opcode: u16) -> MessageBuilder {
-        MessageBuilder { object, opcode, arguments: BytesMut::new(), fds: Vec::new(), fault: None }
+        MessageBuilder {
+            object,
+            opcode,
+            arguments: BytesMut::new(),
+            left_out: 0,
+            fds: Vec::new(),
+            fault: None,
+        }
     }
 
     pub(crate) fn received(
@@ -276,6 +283,8 @@ pub struct MessageBuilder {
     object: ObjectId,
     opcode: u16,
     arguments: BytesMut,
+    /// Bytes of arguments that are not written: with them, it is too long.
+    left_out: usize,
     fds: Vec<OwnedFd>,
     /// The first.
     fault: Option<WireFault>,
@@ -343,14 +352,14 @@ impl MessageBuilder {
 
     fn sized(&mut self, bytes: &[u8], nul: bool) {
         let length = bytes.len() + usize::from(nul);
+        let padded = length.next_multiple_of(4);
         if length > LONGEST {
-            // It will be too long, however much of it is written.
-            self.arguments.put_bytes(0, LONGEST);
+            self.left_out = self.left_out.saturating_add(4 + padded);
             return;
         }
         self.arguments.put_u32_ne(length as u32);
         self.arguments.put_slice(bytes);
-        self.arguments.put_bytes(0, length.next_multiple_of(4) - bytes.len());
+        self.arguments.put_bytes(0, padded - bytes.len());
     }
 
     /// The message.
@@ -361,8 +370,8 @@ impl MessageBuilder {
     /// header can tell (65532 bytes). What a connection sends is checked against its own
     /// [limit](crate::Limits::max_message_bytes) when it is sent.
     pub fn finish(self) -> Result<Message, BuildError> {
-        let MessageBuilder { object, opcode, arguments, fds, fault } = self;
-        let length = HEADER + arguments.len();
+        let MessageBuilder { object, opcode, arguments, left_out, fds, fault } = self;
+        let length = (HEADER + arguments.len()).saturating_add(left_out);
         let too_long = WireFault::TooLong { length, limit: LONGEST };
         match fault.or((length > LONGEST).then_some(too_long)) {
             None => Ok(Message::received(object, opcode, arguments.freeze(), fds)),
@@ -400,7 +409,8 @@ impl From<BuildError> for std::io::Error {
 /// The arguments of a message, read one after the other.
 ///
 /// Each method reads the next one as that type, which the protocol knows and the bytes do not. An
-/// error says of which message it is, and leaves the rest as it is.
+/// error says of which message it is. Behind an argument that ends early nothing is read; behind one
+/// that is wrong otherwise, the next can be.
 #[derive(Debug)]
 pub struct Arguments<'a> {
     object: u32,
@@ -583,3 +593,6 @@ pub(crate) fn header(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireE
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
+
+#[cfg(test)]
+mod tests;

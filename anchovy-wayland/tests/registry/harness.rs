@@ -1,0 +1,119 @@
+//! What the tests share: a client, and a foreign compositor that says what it is told to.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+
+use anchovy_wayland::{Connection, Limits, Message, ObjectId};
+use bytes_of::bytes_of;
+pub(crate) use interop_tests::*;
+
+/// A source of counts for who has no messages with descriptors.
+pub(crate) type Counts = fn(ObjectId, u16) -> usize;
+
+/// More than any test waits, with a clock that stands.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn id(number: u32) -> ObjectId {
+    ObjectId::new(number).expect("not 0")
+}
+
+pub(crate) fn no_fds(_: ObjectId, _: u16) -> usize {
+    0
+}
+
+/// A client's connection, and the foreign compositor that it is to.
+pub(crate) async fn client() -> (Connection<Counts>, Foreign) {
+    client_with(no_fds).await
+}
+
+/// The same, with this source of counts.
+pub(crate) async fn client_with(counts: Counts) -> (Connection<Counts>, Foreign) {
+    let (near, far) = StdUnixStream::pair().expect("a pair");
+    far.set_nonblocking(true).expect("a socket");
+    let near = Connection::new(near, counts, &Limits::default()).expect("a connection");
+    // It is known to be writable then.
+    settle().await;
+    (near, Foreign(far))
+}
+
+/// Two connections that face each other, the client first.
+pub(crate) fn pair() -> (Connection<Counts>, Connection<Counts>) {
+    let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
+    let connection = |socket| Connection::new(socket, no_fds as Counts, &Limits::default());
+    (connection(near).expect("a client"), connection(far).expect("a compositor"))
+}
+
+/// An end that speaks to the kernel without our crates.
+pub(crate) struct Foreign(pub(crate) StdUnixStream);
+
+impl Foreign {
+    /// What has arrived.
+    pub(crate) fn read(&mut self) -> Vec<u8> {
+        let mut bytes = [0; 8192];
+        match self.0.read(&mut bytes) {
+            Ok(count) => bytes[..count].to_vec(),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Vec::new(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("room");
+    }
+
+    pub(crate) fn send(&mut self, message: &Message) {
+        self.write(&bytes_of(message));
+    }
+
+    pub(crate) fn send_all(&mut self, messages: &[Message]) {
+        let bytes: Vec<u8> = messages.iter().flat_map(bytes_of).collect();
+        self.write(&bytes);
+    }
+}
+
+/// Messages in bytes, written without our encoder.
+pub(crate) mod bytes_of {
+    use anchovy_wayland::Message;
+
+    /// A message as it is on the wire.
+    pub(crate) fn bytes_of(message: &Message) -> Vec<u8> {
+        let mut bytes = message.object().get().to_ne_bytes().to_vec();
+        let second = (message.length() as u32) << 16 | u32::from(message.opcode());
+        bytes.extend(second.to_ne_bytes());
+        bytes.extend_from_slice(message.arguments());
+        bytes
+    }
+}
+
+/// `wl_registry.global`.
+pub(crate) fn global(registry: u32, name: u32, interface: &str, version: u32) -> Message {
+    let event = Message::build(id(registry), 0).uint(name).string(interface).uint(version);
+    event.finish().expect("a short message")
+}
+
+/// `wl_registry.global_remove`.
+pub(crate) fn global_remove(registry: u32, name: u32) -> Message {
+    Message::build(id(registry), 1).uint(name).finish().expect("a short message")
+}
+
+/// `wl_callback.done`.
+pub(crate) fn done(callback: u32) -> Message {
+    Message::build(id(callback), 0).uint(0).finish().expect("a short message")
+}
+
+/// `wl_display.delete_id`.
+pub(crate) fn delete_id(number: u32) -> Message {
+    Message::build(ObjectId::DISPLAY, 1).uint(number).finish().expect("a short message")
+}
+
+/// What tells one message from another.
+pub(crate) fn parts(message: &Message) -> (u32, u16, Vec<u8>) {
+    (message.object().get(), message.opcode(), message.arguments().to_vec())
+}
+
+pub(crate) fn all_parts<'a>(
+    messages: impl IntoIterator<Item = &'a Message>,
+) -> Vec<(u32, u16, Vec<u8>)> {
+    messages.into_iter().map(parts).collect()
+}

@@ -1,0 +1,149 @@
+//! `wl_display.error`, as it is sent and as it is read.
+
+use anchovy_wayland::{
+    Connection, DisplayError, Limits, Message, Place, ReceiveError, WireError, WireFault,
+};
+
+use crate::harness::*;
+
+fn told(error: &ReceiveError) -> (u32, u32, String) {
+    let DisplayError { object, code, text, .. } = DisplayError::of(error).unwrap();
+    (object, code, text)
+}
+
+fn wire(object: u32, opcode: u16, fault: WireFault) -> ReceiveError {
+    ReceiveError::Wire(WireError { object, opcode, fault })
+}
+
+#[test]
+fn the_codes_are_those_of_the_protocol_file() {
+    use DisplayError as Error;
+    let codes =
+        [Error::INVALID_OBJECT, Error::INVALID_METHOD, Error::NO_MEMORY, Error::IMPLEMENTATION];
+    assert_eq!(codes, [0, 1, 2, 3]);
+}
+
+#[test]
+fn what_is_sent_is_an_event_of_the_display() {
+    let event = DisplayError::new(id(7), 4, "no").message();
+    let mut arguments = vec![];
+    for word in [7u32, 4, 3] {
+        arguments.extend(word.to_ne_bytes());
+    }
+    arguments.extend(b"no\0\0");
+    assert_eq!(parts(&event), (1, 0, arguments));
+}
+
+#[test]
+fn a_text_is_sent_up_to_127_bytes_and_in_whole_characters() {
+    let sent = |text: String| {
+        let event = DisplayError::new(id(1), 0, text).message();
+        DisplayError::read(&event).unwrap().unwrap().text
+    };
+    assert_eq!(sent("a".repeat(127)).len(), 127);
+    assert_eq!(sent("a".repeat(128)).len(), 127);
+    assert_eq!(sent("a".repeat(100_000)).len(), 127);
+    assert_eq!(sent("é".repeat(64)), "é".repeat(63));
+    assert_eq!(sent(String::new()), "");
+}
+
+#[test]
+fn a_text_is_sent_up_to_a_nul() {
+    let event = DisplayError::new(id(1), 0, "one\0two").message();
+    assert_eq!(DisplayError::read(&event).unwrap().unwrap().text, "one");
+}
+
+#[test]
+fn an_error_without_an_object_and_in_another_encoding_can_be_read() {
+    let event = Message::build(id(1), 0).uint(0).uint(9).string(b"caf\xe9").finish().unwrap();
+    let error = DisplayError::read(&event).unwrap().unwrap();
+    assert_eq!((error.object, error.code, &error.text[..]), (0, 9, "caf\u{fffd}"));
+}
+
+#[test]
+fn other_messages_are_no_errors() {
+    for other in [delete_id(2), global(2, 1, "wl_shm", 1)] {
+        assert_eq!(DisplayError::read(&other).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_request_that_is_no_message_is_an_invalid_method() {
+    let invalid =
+        |object, opcode| (1, 1, format!("invalid arguments for object {object}, method {opcode}"));
+    for fault in [
+        WireFault::TooShort { length: 4 },
+        WireFault::Unaligned { length: 13 },
+        WireFault::NullObject,
+        WireFault::StringWithoutNul,
+        WireFault::EndsEarly { needed: 4, left: 0 },
+    ] {
+        assert_eq!(told(&wire(4, 2, fault)), invalid(4, 2));
+    }
+    let place = Place { object: 4, opcode: 0 };
+    let missing = ReceiveError::MissingFds { place, declared: 1, arrived: 0 };
+    assert_eq!(told(&missing), invalid(4, 0));
+}
+
+#[test]
+fn a_request_of_no_object_is_an_invalid_object() {
+    let error = wire(0, 3, WireFault::NullObject);
+    assert_eq!(told(&error), (1, 0, "invalid object 0".to_owned()));
+}
+
+#[test]
+fn a_request_that_is_too_long_is_told_so_as_libwayland_does() {
+    let error = wire(4, 2, WireFault::TooLong { length: 4100, limit: 4096 });
+    assert_eq!(told(&error), (1, 1, "message length 4100 exceeds 4096".to_owned()));
+    let error = wire(4, 2, WireFault::UnknownOpcode);
+    assert_eq!(told(&error), (1, 1, "invalid method 2, object 4".to_owned()));
+}
+
+#[test]
+fn surplus_descriptors_are_the_clients_fault_and_a_full_table_is_not() {
+    let after = None;
+    let surplus = [
+        ReceiveError::TooManyFds { count: 29, limit: 28, after },
+        ReceiveError::UnclaimedFds { waiting: 1025, limit: 1024, after },
+        ReceiveError::FdsOverdue { waiting: 1, after },
+    ];
+    for error in &surplus {
+        assert_eq!(told(error).1, DisplayError::INVALID_METHOD, "{error:?}");
+    }
+    let cause = anchovy::Truncation::ProcessTableFull;
+    let error = ReceiveError::Truncated { cause, after };
+    assert_eq!(told(&error).1, DisplayError::NO_MEMORY);
+}
+
+#[test]
+fn who_is_gone_is_told_nothing() {
+    let after = None;
+    for error in [
+        ReceiveError::Io(std::io::ErrorKind::ConnectionReset.into()),
+        ReceiveError::FdsLeft { count: 1, after },
+        ReceiveError::ClosedInsideMessage { bytes: 1, after },
+    ] {
+        assert_eq!(DisplayError::of(&error), None, "{error:?}");
+    }
+}
+
+#[test]
+fn a_client_that_sent_no_message_reads_why_it_is_disconnected() {
+    run(async {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut client = Foreign(far);
+        let mut compositor = Connection::new(near, no_fds as Counts, &Limits::default()).unwrap();
+        let mut bytes = 7u32.to_ne_bytes().to_vec();
+        bytes.extend((4100u32 << 16).to_ne_bytes());
+        client.write(&bytes);
+        let error = compositor.receive().await.unwrap_err();
+        compositor.send(DisplayError::of(&error).unwrap().message()).await.unwrap();
+        drop(compositor);
+
+        client.0.set_nonblocking(false).unwrap();
+        let mut client = Connection::new(client.0, no_fds as Counts, &Limits::default()).unwrap();
+        let event = client.receive().await.unwrap().unwrap();
+        let error = DisplayError::read(&event).unwrap().unwrap();
+        assert_eq!((error.code, &error.text[..]), (1, "message length 4100 exceeds 4096"));
+    });
+}

@@ -1,0 +1,10 @@
+//! Setting up a connection: whose descriptors are whose, what a compositor has, and who is told.
+#![cfg(target_os = "linux")]
+
+mod handshake;
+mod harness;
+mod ids;
+mod last_words;
+mod protocols;
+mod serving;
+mod vectors;

@@ -1,0 +1,268 @@
+//! A compositor's half: what it tells, and what it refuses.
+
+use anchovy_wayland::{
+    AddError, Answer, Bind, BindError, ClientIds, DisplayError, Globals, MAX_REGISTRIES, Message,
+    MessageBuilder, ObjectId, Registries, Registry, RegistryUpdate,
+};
+
+use crate::harness::*;
+
+fn some_globals() -> Globals {
+    let mut globals = Globals::new();
+    globals.add("wl_compositor", 6).unwrap();
+    globals.add("wl_shm", 2).unwrap();
+    globals
+}
+
+fn get_registry(number: u32) -> Message {
+    Message::build(ObjectId::DISPLAY, 1).new_id(id(number)).finish().unwrap()
+}
+
+fn sync(number: u32) -> Message {
+    Message::build(ObjectId::DISPLAY, 0).new_id(id(number)).finish().unwrap()
+}
+
+fn events(answer: Result<Answer, DisplayError>) -> Vec<Message> {
+    let Ok(Answer::Events(events)) = answer else { panic!("{answer:?}") };
+    events
+}
+
+/// A client with a registry that is object 2.
+fn registries(globals: &Globals) -> Registries {
+    let mut registries = Registries::new();
+    registries.answer(globals, &get_registry(2)).unwrap();
+    registries
+}
+
+fn refused(request: MessageBuilder) -> (u32, u32, String) {
+    let globals = some_globals();
+    let request = request.finish().unwrap();
+    let DisplayError { object, code, text, .. } =
+        registries(&globals).answer(&globals, &request).unwrap_err();
+    (object, code, text)
+}
+
+fn bind(name: u32, interface: &str, version: u32) -> MessageBuilder {
+    Message::build(id(2), 0).uint(name).untyped_new_id(interface, version, id(5))
+}
+
+#[test]
+fn a_new_registry_is_told_all_globals_by_name() {
+    let globals = some_globals();
+    let told = events(Registries::new().answer(&globals, &get_registry(2)));
+    let expected = [global(2, 1, "wl_compositor", 6), global(2, 2, "wl_shm", 2)];
+    assert_eq!(all_parts(&told), all_parts(&expected));
+}
+
+#[test]
+fn a_callback_is_done_before_its_number_is_free() {
+    let told = events(Registries::new().answer(&some_globals(), &sync(3)));
+    assert_eq!(all_parts(&told), all_parts(&[done(3), delete_id(3)]));
+}
+
+#[test]
+fn all_registries_are_told_of_a_global_that_comes_and_goes() {
+    let mut globals = some_globals();
+    let mut registries = registries(&globals);
+    registries.answer(&globals, &get_registry(7)).unwrap();
+    assert_eq!(registries.ids(), [id(2), id(7)]);
+
+    let name = globals.add("wl_output", 4).unwrap().name;
+    let told = registries.added(&globals, name);
+    let expected = [global(2, 3, "wl_output", 4), global(7, 3, "wl_output", 4)];
+    assert_eq!(all_parts(&told), all_parts(&expected));
+    assert!(registries.added(&globals, 99).is_empty());
+    let expected = [global_remove(2, 3), global_remove(7, 3)];
+    assert_eq!(all_parts(&registries.removed(name)), all_parts(&expected));
+
+    assert!(registries.forget(id(2)));
+    assert!(!registries.forget(id(2)));
+    assert_eq!(all_parts(&registries.removed(name)), all_parts(&[global_remove(7, 3)]));
+}
+
+#[test]
+fn a_global_that_is_withdrawn_can_be_bound_until_it_is_removed() {
+    let mut globals = some_globals();
+    let mut registries = registries(&globals);
+    assert!(globals.withdraw(2));
+    assert!(!globals.withdraw(2));
+    assert!(!globals.withdraw(99));
+    let told = events(registries.answer(&globals, &get_registry(7)));
+    assert_eq!(all_parts(&told), all_parts(&[global(7, 1, "wl_compositor", 6)]));
+
+    let request = bind(2, "wl_shm", 1).finish().unwrap();
+    assert!(matches!(registries.answer(&globals, &request), Ok(Answer::Bind(_))));
+    assert_eq!(globals.remove(2).unwrap().interface, "wl_shm");
+    let error = registries.answer(&globals, &request).unwrap_err();
+    assert_eq!(error.text, "invalid global wl_shm (2)");
+    assert!(globals.get(2).is_none() && globals.remove(2).is_none());
+}
+
+#[test]
+fn a_name_is_never_given_again() {
+    let mut globals = some_globals();
+    globals.remove(2);
+    assert_eq!(globals.add("wl_shm", 2).unwrap().name, 3);
+}
+
+#[test]
+fn what_could_not_be_announced_or_bound_is_no_global() {
+    let mut globals = Globals::new();
+    assert_eq!(globals.add("wl_shm", 0).unwrap_err(), AddError::Version);
+    assert_eq!(globals.add("", 1).unwrap_err(), AddError::Interface);
+    assert_eq!(globals.add("wl\0shm", 1).unwrap_err(), AddError::Interface);
+    // 4096 bytes less the header, the name, the length, the NUL and the version.
+    assert_eq!(globals.add(&"a".repeat(4096 - 8 - 12), 1).unwrap_err(), AddError::Interface);
+    assert_eq!(globals.add(&"a".repeat(4096 - 8 - 12 - 1), 1).unwrap().name, 1);
+    assert_eq!(globals.iter().count(), 1);
+}
+
+#[test]
+fn a_bind_that_is_right_is_handed_over() {
+    let globals = some_globals();
+    for version in 1..=2 {
+        let request = bind(2, "wl_shm", version).finish().unwrap();
+        let answer = registries(&globals).answer(&globals, &request);
+        let Ok(Answer::Bind(Bind { name, interface, version: told, id: new, .. })) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((name, &interface[..], told, new), (2, "wl_shm", version, id(5)));
+    }
+}
+
+#[test]
+fn a_bind_that_is_wrong_is_refused_as_by_libwayland() {
+    let invalid = |text: &str| (2, 0, text.to_owned());
+    assert_eq!(refused(bind(9, "wl_shm", 1)), invalid("invalid global wl_shm (9)"));
+    let text = "invalid interface for global 2: have wl_foo, wanted wl_shm";
+    assert_eq!(refused(bind(2, "wl_foo", 1)), invalid(text));
+    let text = "invalid version for global wl_shm (2): 0 is not a valid version";
+    assert_eq!(refused(bind(2, "wl_shm", 0)), invalid(text));
+    let text = "invalid version for global wl_shm (2): have 2, wanted 3";
+    assert_eq!(refused(bind(2, "wl_shm", 3)), invalid(text));
+}
+
+#[test]
+fn a_malformed_request_is_refused_as_by_libwayland() {
+    let bound = "invalid arguments for wl_registry#2.bind";
+    let synced = "invalid arguments for wl_display#1.sync";
+    let got = "invalid arguments for wl_display#1.get_registry";
+    let build = Message::build;
+    let requests = [
+        (build(id(2), 0).uint(2), bound),
+        (build(id(2), 0).uint(2).null_string().uint(1).uint(5), bound),
+        (build(id(2), 0).uint(2).string("wl_shm").uint(1).uint(0), bound),
+        (bind(2, "wl_shm", 1).uint(0), bound),
+        (build(id(2), 0).uint(2).untyped_new_id("wl_shm", 1, id(1)), bound),
+        (build(id(2), 0).uint(2).untyped_new_id("wl_shm", 1, id(2)), bound),
+        (build(id(1), 0), synced),
+        (build(id(1), 0).uint(0), synced),
+        (build(id(1), 0).uint(1), synced),
+        (build(id(1), 0).uint(2), synced),
+        (build(id(1), 0).new_id(ObjectId::FIRST_OF_SERVER), synced),
+        (build(id(1), 0).uint(3).uint(3), synced),
+        (build(id(1), 1), got),
+        (build(id(1), 1).uint(2), got),
+        (build(id(1), 1).new_id(ObjectId::FIRST_OF_SERVER), got),
+        (build(id(1), 9), "invalid method 9, object wl_display#1"),
+        (build(id(2), 1), "invalid method 1, object wl_registry#2"),
+    ];
+    for (request, text) in requests {
+        assert_eq!(refused(request), (1, 1, text.to_owned()));
+    }
+}
+
+#[test]
+fn a_client_has_no_more_registries_than_it_may() {
+    let globals = Globals::new();
+    let mut registries = Registries::new();
+    for number in 0..MAX_REGISTRIES as u32 {
+        registries.answer(&globals, &get_registry(2 + number)).unwrap();
+    }
+    let next = get_registry(2 + MAX_REGISTRIES as u32);
+    let error = registries.answer(&globals, &next).unwrap_err();
+    assert_eq!((error.object, error.code), (1, DisplayError::NO_MEMORY));
+    assert_eq!(registries.ids().len(), MAX_REGISTRIES);
+}
+
+#[test]
+fn requests_of_other_objects_are_for_others() {
+    let globals = some_globals();
+    for opcode in 0..3 {
+        let request = Message::build(id(5), opcode).uint(1).finish().unwrap();
+        let answer = registries(&globals).answer(&globals, &request);
+        assert!(matches!(answer, Ok(Answer::Other)), "{answer:?}");
+    }
+}
+
+#[test]
+fn the_two_halves_understand_each_other() {
+    run(async {
+        let (mut client, mut compositor) = pair();
+        let mut globals = some_globals();
+        let mut ids = ClientIds::new();
+
+        let serve = async {
+            let mut registries = Registries::new();
+            for _ in 0..2 {
+                let request = compositor.receive().await.unwrap().unwrap();
+                for event in events(registries.answer(&globals, &request)) {
+                    compositor.feed(event).await.unwrap();
+                }
+            }
+            compositor.flush().await.unwrap();
+            (compositor, registries)
+        };
+        let (registry, (mut compositor, mut registries)) =
+            tokio::join!(client.registry(&mut ids, PATIENCE), serve);
+        let mut registry: Registry = registry.unwrap();
+        let known: Vec<_> = registry.globals().to_vec();
+        assert_eq!(known, globals.iter().cloned().collect::<Vec<_>>());
+        let event = client.receive().await.unwrap().unwrap();
+        assert_eq!(ids.update(&event).unwrap(), Some(id(3)));
+
+        let shm = registry.find("wl_shm").unwrap();
+        client.send(registry.bind(shm, 2, ids.take().unwrap()).unwrap()).await.unwrap();
+        let request = compositor.receive().await.unwrap().unwrap();
+        let Ok(Answer::Bind(bind)) = registries.answer(&globals, &request) else { panic!() };
+        assert_eq!(
+            (bind.name, &bind.interface[..], bind.version, bind.id),
+            (2, "wl_shm", 2, id(3))
+        );
+
+        globals.withdraw(2);
+        for event in registries.removed(2) {
+            compositor.send(event).await.unwrap();
+        }
+        let event = client.receive().await.unwrap().unwrap();
+        let update = registry.update(&event).unwrap();
+        assert!(matches!(update, Some(RegistryUpdate::Removed(global)) if global.name == 2));
+        assert!(registry.find("wl_shm").is_none());
+    });
+}
+
+#[test]
+fn a_client_does_not_ask_for_a_version_that_there_is_not() {
+    let mut registry = Registry::new(id(2));
+    registry.update(&global(2, 1, "wl_shm", 2)).unwrap();
+    let shm = registry.find("wl_shm").unwrap();
+    for wanted in [0, 3, u32::MAX] {
+        let error = registry.bind(shm, wanted, id(5)).unwrap_err();
+        let interface = "wl_shm".to_owned();
+        assert_eq!(error, BindError::Version { interface, wanted, offered: 2 });
+    }
+    for version in [1, 2] {
+        let request = registry.bind(shm, version, id(5)).unwrap();
+        assert_eq!(parts(&request), parts(&bind(1, "wl_shm", version).finish().unwrap()));
+    }
+}
+
+#[test]
+fn an_interface_that_cannot_be_sent_is_not_bound() {
+    let mut registry = Registry::new(id(2));
+    registry.update(&global(2, 1, "wl_shm", 2)).unwrap();
+    let mut shm = registry.find("wl_shm").unwrap().clone();
+    shm.interface.push('\0');
+    let error = registry.bind(&shm, 1, id(5)).unwrap_err();
+    assert!(matches!(error, BindError::Wire(_)), "{error:?}");
+}
