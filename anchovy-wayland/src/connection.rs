@@ -108,7 +108,7 @@ pub struct ConnectionParts {
 impl<G: Signatures + Unpin> Connection<G> {
     /// A connection over a socket, of which nothing has been read and nothing is to be sent.
     ///
-    /// [`connect`](crate::connect) and [`Listener::accept`](crate::Listener::accept) make sockets.
+    /// [`connect`](crate::connect()) and [`Listener::accept`](crate::Listener::accept) make sockets.
     ///
     /// # Errors
     ///

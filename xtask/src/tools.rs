@@ -10,7 +10,8 @@ use crate::command;
 /// Major and minor.
 type Version = (u32, u32);
 
-/// A program that tests run, and the Debian package that has it.
+/// A program that tests run, or a library that they have Python load, and the Debian package that
+/// has it.
 struct Tool {
     program: &'static str,
     package: &'static str,
@@ -24,6 +25,8 @@ const TOOLS: &[Tool] = &[
     Tool { program: "python3", package: "python3", minimum: Some((3, 9)) },
     // Not the package `dbus`, which would start a bus of the system as well.
     Tool { program: "dbus-daemon", package: "dbus-daemon", minimum: None },
+    // A library of 111 kB, without a compositor around it.
+    Tool { program: "libwayland-server.so.0", package: "libwayland-server0", minimum: None },
 ];
 
 /// Fails unless every tool is there, after installing what is missing where `install` allows it.
@@ -67,6 +70,11 @@ fn faults(missing: &[(&Tool, String)]) -> String {
 
 /// What the tool says of itself; `None` where it does not run.
 fn version_text(tool: &Tool) -> Option<String> {
+    if tool.program.contains(".so.") {
+        let load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])";
+        let mut python = command::program("python3");
+        return command::answer(python.args(["-c", load, tool.program])).ok();
+    }
     // Running it tells more than finding it: a version manager's stand-in is on PATH and may fail.
     command::answer(command::program(tool.program).arg("--version")).ok()
 }
@@ -125,6 +133,13 @@ mod tests {
 
     const PYTHON: Tool = Tool { program: "python3", package: "python3", minimum: Some((3, 9)) };
     const STRACE: Tool = Tool { program: "strace", package: "strace", minimum: None };
+
+    #[test]
+    fn a_library_is_there_if_python_can_load_it() {
+        let library = |program| Tool { program, package: "libc6", minimum: None };
+        assert!(version_text(&library("libc.so.6")).is_some());
+        assert_eq!(version_text(&library("libnone.so.6")), None);
+    }
 
     #[test]
     fn a_version_is_read_from_what_programs_print() {

@@ -1,0 +1,74 @@
+//! Accepting: who it is, and no room for them.
+
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use anchovy_wayland::Listener;
+use interop_tests::{Directory, FullTable, count, mark, now, run, settle, traced};
+
+#[test]
+fn a_client_comes_with_its_credentials() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        let _client = UnixStream::connect(directory.join("x")).unwrap();
+        let (_stream, credentials) = listener.accept().await.unwrap();
+        assert_eq!(credentials.uid(), rustix::process::geteuid().as_raw());
+        assert_eq!(credentials.gid(), rustix::process::getegid().as_raw());
+        assert_eq!(credentials.pid(), Some(std::process::id() as i32));
+    });
+}
+
+#[test]
+fn a_full_table_is_waited_for_a_little_longer_each_time() {
+    let name = "accept::a_full_table_is_waited_for_a_little_longer_each_time";
+    let calls = traced(name, &["-e", "trace=getppid,accept4"], async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        let _client = UnixStream::connect(directory.join("x")).unwrap();
+        settle().await;
+        let table = FullTable::with_room_for(0);
+        // The clock goes on to the next timer when there is nothing else to do.
+        tokio::time::pause();
+        mark();
+        let waiting = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;
+        mark();
+        assert!(waiting.is_err());
+        drop(table);
+        assert!(listener.accept().await.is_ok(), "it is still there");
+    });
+    let Some(calls) = calls else { return };
+    // At 0, 5, 15, 35, ... 635 ms, and then from 1275 ms on each second.
+    assert_eq!(count(&calls), [("accept4 EMFILE".to_owned(), 17)].into());
+}
+
+#[test]
+fn a_client_that_waited_for_room_is_served() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        let _client = UnixStream::connect(directory.join("x")).unwrap();
+        settle().await;
+        let mut table = FullTable::with_room_for(0);
+        let mut accept = Box::pin(listener.accept());
+        assert!(now(accept.as_mut()).await.is_none());
+        table.make_room_for(1);
+        assert!(accept.await.is_ok());
+    });
+}
+
+#[test]
+fn no_client_is_lost_with_an_accept_that_is_dropped() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        assert!(now(listener.accept()).await.is_none());
+        let _client = UnixStream::connect(directory.join("x")).unwrap();
+        settle().await;
+        let table = FullTable::with_room_for(0);
+        assert!(now(listener.accept()).await.is_none(), "it waits for room");
+        drop(table);
+        assert!(listener.accept().await.is_ok());
+        assert!(now(listener.accept()).await.is_none(), "and there was one");
+    });
+}

@@ -1,0 +1,386 @@
+//! Listening at one name: what is made, what is replaced, what is left alone, and what is left
+//! behind.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use anchovy_wayland::{ListenError, Listener, LocationError};
+use interop_tests::{
+    Directory, FullTable, guarded, mark, now, run, runtime, traced, without_privileges,
+};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+
+use crate::names;
+
+#[test]
+fn a_display_is_a_socket_and_its_lock_and_both_go_with_it() {
+    run(async {
+        let directory = Directory::new();
+        let builder = Listener::builder().runtime_directory(directory.path());
+        for name in ["wayland-7", "a.b"] {
+            let listener = builder.bind(name).unwrap();
+            assert_eq!(names(&directory), [name.to_owned(), format!("{name}.lock")]);
+            let path = directory.join(name);
+            assert!(fs::symlink_metadata(&path).unwrap().file_type().is_socket());
+            assert_eq!(listener.path(), Some(&*path));
+            assert_eq!(listener.name(), Some(Path::new(name)));
+
+            let _client = UnixStream::connect(&path).unwrap();
+            assert!(listener.accept().await.is_ok());
+            drop(listener);
+            assert!(names(&directory).is_empty());
+        }
+    });
+}
+
+#[test]
+fn an_absolute_path_is_the_name() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("display");
+        let builder = Listener::builder().runtime_directory("/nonexistent");
+        let listener = builder.bind(&path).unwrap();
+        assert_eq!((listener.path(), listener.name()), (Some(&*path), Some(&*path)));
+    });
+}
+
+#[test]
+fn no_child_inherits_the_socket() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        let flags = rustix::io::fcntl_getfd(&listener).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    });
+}
+
+#[test]
+fn as_many_clients_may_wait_as_with_libwayland() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let _listener = Listener::bind(&path).unwrap();
+        let mut waiting = Vec::new();
+        let full = loop {
+            match tokio::net::UnixStream::connect(&path).await {
+                Ok(client) => waiting.push(client),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        // The kernel refuses once there are more than were asked for.
+        assert_eq!(waiting.len(), 128 + 1);
+    });
+}
+
+#[test]
+fn a_name_is_had_once() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let first = Listener::bind(&path).unwrap();
+        let error = Listener::bind(&path).unwrap_err();
+        let lock = directory.join("x.lock");
+        assert!(matches!(&error, ListenError::Locked { path } if *path == lock), "{error:?}");
+        assert!(error.to_string().contains(lock.to_str().unwrap()), "{error}");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::AddrInUse);
+
+        let _client = UnixStream::connect(&path).unwrap();
+        assert!(first.accept().await.is_ok(), "the first has lost nothing");
+        drop(first);
+        assert!(Listener::bind(&path).is_ok());
+    });
+}
+
+#[test]
+fn a_lock_keeps_others_away_even_without_a_socket() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let _first = Listener::bind(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(Listener::bind(&path), Err(ListenError::Locked { .. })));
+        assert!(!path.exists());
+    });
+}
+
+#[test]
+fn the_socket_of_a_compositor_that_ended_is_replaced() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        for mode in [0o755, 0o200, 0o020] {
+            drop(UnixListener::bind(&path).unwrap());
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let listener = Listener::bind(&path).unwrap();
+            let _client = UnixStream::connect(&path).unwrap();
+            assert!(listener.accept().await.is_ok());
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_nobody_may_write_to_is_left_alone_as_by_libwayland() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        drop(UnixListener::bind(&path).unwrap());
+        fs::set_permissions(&path, Permissions::from_mode(0o555)).unwrap();
+        let error = Listener::bind(&path).unwrap_err();
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert!(matches!(error, ListenError::WriteProtected { .. }), "{error:?}");
+        assert_eq!(names(&directory), ["x"]);
+    });
+}
+
+#[test]
+fn the_socket_of_a_compositor_that_locks_nothing_stays_and_it_does_not_notice() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let living = UnixListener::bind(&path).unwrap();
+        living.set_nonblocking(true).unwrap();
+
+        let error = Listener::bind(&path).unwrap_err();
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        let nobody = living.accept().unwrap_err();
+        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+        assert!(UnixStream::connect(&path).is_ok());
+        assert_eq!(names(&directory), ["x"]);
+    });
+}
+
+#[test]
+fn the_socket_of_a_process_that_does_not_listen_stays() {
+    run(async {
+        let directory = Directory::new();
+        let early = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        let address = SocketAddrUnix::new(directory.join("early")).unwrap();
+        rustix::net::bind(&early, &address).unwrap();
+        let _logger = UnixDatagram::bind(directory.join("logger")).unwrap();
+        for name in ["early", "logger"] {
+            let error = Listener::bind(directory.join(name)).unwrap_err();
+            assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        }
+        assert_eq!(names(&directory), ["early", "logger"]);
+    });
+}
+
+#[test]
+fn what_is_no_socket_stays_and_is_named() {
+    run(async {
+        let directory = Directory::new();
+        fs::write(directory.join("file"), "precious").unwrap();
+        fs::create_dir(directory.join("directory")).unwrap();
+        drop(UnixListener::bind(directory.join("stale")).unwrap());
+        symlink(directory.join("stale"), directory.join("link")).unwrap();
+
+        for (name, kind) in
+            [("file", "a file"), ("directory", "a directory"), ("link", "a symbolic link")]
+        {
+            let error = Listener::bind(directory.join(name)).unwrap_err();
+            let said = error.to_string();
+            assert!(said.contains(kind) && said.contains(name), "{said}");
+            assert!(matches!(error, ListenError::NotASocket { .. }), "{error:?}");
+        }
+        assert_eq!(names(&directory), ["directory", "file", "link", "stale"]);
+        assert_eq!(fs::read(directory.join("file")).unwrap(), b"precious");
+    });
+}
+
+#[test]
+fn a_path_that_is_too_long_is_told_with_both_lengths_and_nothing_is_made() {
+    run(async {
+        let directory = Directory::new();
+        let room = 107 - directory.path().as_os_str().len() - 1;
+        drop(Listener::bind(directory.join("a".repeat(room))).unwrap());
+        let error = Listener::bind(directory.join("a".repeat(room + 1))).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ListenError::Location(LocationError::TooLong { length: 108, limit: 107, .. })
+            ),
+            "{error:?}"
+        );
+        assert!(names(&directory).is_empty());
+    });
+}
+
+#[test]
+fn a_runtime_directory_that_is_none_is_told_as_such() {
+    run(async {
+        let error = Listener::builder().runtime_directory("").bind("x").unwrap_err();
+        let location = LocationError::EmptyRuntimeDirectory;
+        assert!(error.to_string().contains(&location.to_string()), "{error}");
+        let error = Listener::builder().runtime_directory("relative").bind_free().unwrap_err();
+        assert!(
+            matches!(error, ListenError::Location(LocationError::RelativeRuntimeDirectory { .. })),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    run(async {
+        let directory = Directory::new();
+        let builder = Listener::builder().runtime_directory(directory.join("gone"));
+        for error in [builder.bind("x").unwrap_err(), builder.bind_free().unwrap_err()] {
+            let said = error.to_string();
+            assert!(said.contains(directory.join("gone").to_str().unwrap()), "{said}");
+            assert!(said.contains("no such directory"), "{said}");
+            assert!(matches!(error, ListenError::Lock { .. }), "{error:?}");
+            assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
+        }
+    });
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_to_is_named() {
+    without_privileges(async {
+        let directory = Directory::new();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o500)).unwrap();
+        let error = Listener::bind(directory.join("x")).unwrap_err();
+        let free = Listener::builder().runtime_directory(directory.path()).bind_free().unwrap_err();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+
+        assert!(error.to_string().contains("x.lock"), "{error}");
+        assert!(error.to_string().contains("may not write"), "{error}");
+        assert!(matches!(error, ListenError::Lock { .. }), "{error:?}");
+        assert!(free.to_string().contains("may not write"), "{free}");
+        assert_eq!(io::Error::from(free).kind(), io::ErrorKind::PermissionDenied);
+    });
+}
+
+#[test]
+fn a_full_table_of_descriptors_leaves_nothing_behind() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let mut table = FullTable::with_room_for(0);
+        let error = Listener::bind(&path).unwrap_err();
+        assert!(matches!(error, ListenError::Lock { .. }), "{error:?}");
+        // One for the lock.
+        table.make_room_for(1);
+        let error = Listener::bind(&path).unwrap_err();
+        assert!(matches!(error, ListenError::Io { .. }), "{error:?}");
+        table.make_room_for(1);
+        drop(Listener::bind(&path).unwrap());
+        drop(table);
+        assert!(names(&directory).is_empty());
+    });
+}
+
+#[test]
+fn without_timers_it_is_not_begun_and_nothing_is_left() {
+    guarded(|| {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let panicked =
+            std::panic::catch_unwind(|| runtime.block_on(async { Listener::bind(path) }));
+        assert!(panicked.is_err());
+        assert!(names(&directory).is_empty());
+    });
+}
+
+#[test]
+fn the_files_of_a_successor_stay() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let listener = Listener::bind(&path).unwrap();
+        // Made while the old one exists, so that it cannot have the same inode number.
+        let _successor = UnixListener::bind(directory.join("new")).unwrap();
+        fs::rename(directory.join("new"), &path).unwrap();
+        drop(listener);
+        assert!(UnixStream::connect(&path).is_ok());
+        assert_eq!(names(&directory), ["x"]);
+    });
+}
+
+#[test]
+fn files_that_are_gone_already_are_no_matter() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        fs::remove_file(directory.join("x")).unwrap();
+        fs::remove_file(directory.join("x.lock")).unwrap();
+        drop(listener);
+        assert!(names(&directory).is_empty());
+    });
+}
+
+#[test]
+fn the_socket_goes_before_the_lock_and_the_lock_file_before_its_lock() {
+    let name = "bind::the_socket_goes_before_the_lock_and_the_lock_file_before_its_lock";
+    let calls = traced(name, &["-e", "trace=getppid,unlink,unlinkat,close"], async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        mark();
+        drop(listener);
+        mark();
+    });
+    let Some(calls) = calls else { return };
+    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
+    assert_eq!(calls, ["unlink", "close", "unlink", "close"]);
+}
+
+#[test]
+fn of_many_who_want_a_name_each_has_it_whole_while_it_has_it() {
+    guarded(|| {
+        let directory = Arc::new(Directory::new());
+        let one = |directory: Arc<Directory>| {
+            let path = directory.join("x");
+            runtime().block_on(async {
+                let mut had = 0;
+                while had < 200 {
+                    match Listener::bind(&path) {
+                        Ok(listener) => {
+                            had += 1;
+                            assert!(directory.join("x.lock").exists());
+                            let _client = UnixStream::connect(&path).expect("it is ours");
+                            assert!(listener.accept().await.is_ok(), "it is ours");
+                        }
+                        Err(ListenError::Locked { .. }) => thread::yield_now(),
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+            });
+        };
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let directory = Arc::clone(&directory);
+                thread::spawn(move || one(directory))
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert!(names(&directory).is_empty());
+    });
+}
+
+#[test]
+fn an_adopted_socket_is_listened_on_and_its_file_is_not_removed() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("x");
+        let bound = UnixListener::bind(&path).unwrap();
+        rustix::io::fcntl_setfd(&bound, rustix::io::FdFlags::empty()).unwrap();
+
+        let listener = Listener::adopt(bound).unwrap();
+        assert_eq!((listener.name(), listener.path()), (None, None));
+        let flags = rustix::io::fcntl_getfd(&listener).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC), "no child inherits it");
+        assert!(now(listener.accept()).await.is_none(), "it does not block");
+        let _client = UnixStream::connect(&path).unwrap();
+        assert!(listener.accept().await.is_ok());
+        drop(listener);
+        assert_eq!(names(&directory), ["x"]);
+    });
+}

@@ -1,0 +1,98 @@
+//! The first name that is free.
+
+use std::fs;
+
+use std::path::Path;
+
+use anchovy_wayland::{ListenError, Listener, ListenerBuilder};
+use interop_tests::{Directory, FullTable, run};
+
+use crate::names;
+
+fn builder(directory: &Directory) -> ListenerBuilder {
+    Listener::builder().runtime_directory(directory.path())
+}
+
+#[test]
+fn displays_get_consecutive_names_and_those_that_are_free_again() {
+    run(async {
+        let directory = Directory::new();
+        let builder = builder(&directory);
+        let [first, second, third] = [(); 3].map(|()| builder.bind_free().unwrap());
+        for (listener, name) in
+            [(&first, "wayland-0"), (&second, "wayland-1"), (&third, "wayland-2")]
+        {
+            assert_eq!(listener.name(), Some(Path::new(name)));
+            assert_eq!(listener.path(), Some(&*directory.join(name)));
+        }
+        drop(second);
+        assert_eq!(builder.bind_free().unwrap().name(), Some(Path::new("wayland-1")));
+    });
+}
+
+#[test]
+fn a_later_beginning_leaves_the_names_before_it_free() {
+    run(async {
+        let directory = Directory::new();
+        let builder = builder(&directory);
+        let one = builder.clone().first_number(1).bind_free().unwrap();
+        assert_eq!(one.name(), Some(Path::new("wayland-1")));
+        assert_eq!(builder.bind_free().unwrap().name(), Some(Path::new("wayland-0")));
+    });
+}
+
+#[test]
+fn what_is_no_socket_is_passed_over() {
+    run(async {
+        let directory = Directory::new();
+        fs::write(directory.join("wayland-0"), "precious").unwrap();
+        let listener = builder(&directory).bind_free().unwrap();
+        assert_eq!(listener.name(), Some(Path::new("wayland-1")));
+        drop(listener);
+        assert_eq!(names(&directory), ["wayland-0"]);
+    });
+}
+
+#[test]
+fn the_last_name_is_wayland_32_and_after_it_there_is_none() {
+    run(async {
+        let directory = Directory::new();
+        for number in 0..32 {
+            fs::write(directory.join(format!("wayland-{number}")), "").unwrap();
+        }
+        let last = builder(&directory).bind_free().unwrap();
+        assert_eq!(last.name(), Some(Path::new("wayland-32")));
+
+        let error = builder(&directory).bind_free().unwrap_err();
+        let said = error.to_string();
+        for part in [directory.path().to_str().unwrap(), "wayland-0 to wayland-32", "is a file"] {
+            assert!(said.contains(part), "{said}");
+        }
+        let ListenError::NoFreeName { first: 0, last: 32, reason: Some(reason), .. } = error else {
+            panic!("{error:?}")
+        };
+        assert!(matches!(*reason, ListenError::NotASocket { .. }), "{reason:?}");
+    });
+}
+
+#[test]
+fn a_beginning_behind_the_last_name_finds_none() {
+    run(async {
+        let directory = Directory::new();
+        let error = builder(&directory).first_number(33).bind_free().unwrap_err();
+        assert!(matches!(error, ListenError::NoFreeName { reason: None, .. }), "{error:?}");
+        assert!(names(&directory).is_empty());
+    });
+}
+
+#[test]
+fn what_is_wrong_with_every_name_is_told_at_once() {
+    run(async {
+        let directory = Directory::new();
+        let table = FullTable::with_room_for(0);
+        let error = builder(&directory).bind_free().unwrap_err();
+        drop(table);
+        let ListenError::Lock { path, .. } = error else { panic!("{error:?}") };
+        assert_eq!(path, directory.join("wayland-0.lock"));
+    });
+}
