@@ -360,8 +360,10 @@ impl From<RegistryError> for io::Error {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use interop_tests::{guarded, memfd, run};
+
     use super::*;
 
     fn id(number: u32) -> ObjectId {
@@ -394,23 +396,24 @@ mod tests {
 
     #[test]
     fn what_is_kept_has_as_many_descriptors_as_it_may_and_no_more() {
-        let mut message = Message::build(id(9), 0);
-        for _ in 0..32 {
-            message = message.fd(std::fs::File::open("/dev/null").expect("a file").into());
-        }
-        let message = message.finish().expect("short");
-        let mut handshake = handshake();
-        for _ in 0..MAX_HANDSHAKE_FDS / 32 {
-            assert_eq!(handshake.take(&message).expect("room"), Step::Other);
-        }
-        let error = handshake.take(&message).expect_err("no room");
-        assert!(matches!(error, RegistryError::TooManyFds { limit: 1024 }), "{error:?}");
+        guarded(|| {
+            let mut message = Message::build(id(9), 0);
+            for _ in 0..32 {
+                message = message.fd(memfd());
+            }
+            let message = message.finish().expect("short");
+            let mut handshake = handshake();
+            for _ in 0..MAX_HANDSHAKE_FDS / 32 {
+                assert_eq!(handshake.take(&message).expect("room"), Step::Other);
+            }
+            let error = handshake.take(&message).expect_err("no room");
+            assert!(matches!(error, RegistryError::TooManyFds { limit: 1024 }), "{error:?}");
+        });
     }
 
     #[test]
     fn without_two_numbers_nothing_is_taken() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(async {
+        run(async {
             let (near, _far) = tokio::net::UnixStream::pair().expect("a pair");
             let limits = crate::Limits::default();
             let mut near = Connection::new(near, |_, _| 0, &limits).expect("a connection");

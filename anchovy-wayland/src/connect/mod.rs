@@ -278,7 +278,7 @@ async fn pause() -> std::io::Result<()> {
     Ok(tokio::task::spawn_blocking(|| std::thread::sleep(PAUSE)).await?)
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::ffi::OsString;
 
@@ -344,11 +344,13 @@ mod tests {
         assert_eq!(target(&connector, &ALL[1..]), "/run/given/wayland-3");
     }
 
-    #[tokio::test]
-    async fn without_the_environment_no_variable_counts() {
-        // Cargo and the shell set variables, so that the process has an environment here.
-        let error = Connector::new().without_environment().connect().await.unwrap_err();
-        assert!(matches!(error, ConnectError::Location(LocationError::NoRuntimeDirectory)));
+    #[test]
+    fn without_the_environment_no_variable_counts() {
+        interop_tests::run(async {
+            // Cargo and the shell set variables, so that the process has an environment here.
+            let error = Connector::new().without_environment().connect().await.unwrap_err();
+            assert!(matches!(error, ConnectError::Location(LocationError::NoRuntimeDirectory)));
+        });
     }
 
     #[test]
