@@ -1,0 +1,144 @@
+//! A foreign peer: a raw socket, bytes that are made by hand, and pipes that tell when what it sent
+//! is closed.
+
+use std::cell::RefCell;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+
+use anchovy_wayland::{Connection, DisplayError, Limits, ReceiveError};
+
+use crate::harness::*;
+
+/// The other end of a connection, and what tells whether all that it sent is closed.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    pub(crate) socket: StdUnixStream,
+    readers: RefCell<Vec<OwnedFd>>,
+}
+
+/// Our connection with default limits, and a foreign peer.
+pub(crate) async fn meet() -> (Connection<Counts>, Foreign) {
+    meet_with(&Limits::default()).await
+}
+
+pub(crate) async fn meet_with(limits: &Limits) -> (Connection<Counts>, Foreign) {
+    let (near, far) = StdUnixStream::pair().expect("a pair");
+    let near = connection(near, limits);
+    // It is known to be writable then.
+    settle().await;
+    (near, Foreign { socket: far, readers: RefCell::default() })
+}
+
+impl Foreign {
+    /// The writing ends of so many pipes, whose reading ends are kept.
+    pub(crate) fn pipes(&self, count: usize) -> Vec<OwnedFd> {
+        (0..count)
+            .map(|_| {
+                let (reader, writer) = pipe();
+                self.readers.borrow_mut().push(reader);
+                writer
+            })
+            .collect()
+    }
+
+    /// One `sendmsg` with so many descriptors of its own; returns what they are.
+    pub(crate) fn send(&self, bytes: &[u8], count: usize) -> Vec<Identity> {
+        let fds = self.pipes(count);
+        self.send_these(bytes, &fds).expect("the kernel carries it");
+        identities(&fds)
+    }
+
+    /// One `sendmsg` with these descriptors.
+    pub(crate) fn send_these(&self, bytes: &[u8], fds: &[OwnedFd]) -> rustix::io::Result<()> {
+        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+        let sets: &[&[BorrowedFd<'_>]] = if fds.is_empty() { &[] } else { &[&fds] };
+        let sent = foreign_send(&self.socket, bytes, sets)?;
+        assert_eq!(sent, bytes.len(), "there is room for all of it");
+        Ok(())
+    }
+
+    /// How many of the descriptors that were sent are open somewhere.
+    pub(crate) fn open(&self) -> usize {
+        self.readers.borrow().iter().filter(|reader| !is_abandoned(reader)).count()
+    }
+
+    /// Ends the stream, and reads what has arrived.
+    pub(crate) fn rest(mut self) -> Vec<u8> {
+        self.socket.set_nonblocking(false).expect("a socket");
+        let mut rest = Vec::new();
+        self.socket.read_to_end(&mut rest).expect("the end of the stream");
+        rest
+    }
+}
+
+/// Receives until it fails; says what came before.
+pub(crate) async fn until_error(connection: &mut Connection<Counts>) -> (Vec<Told>, ReceiveError) {
+    let mut before = Vec::new();
+    loop {
+        match connection.receive().await {
+            Ok(Some(message)) => before.push(told(&message)),
+            Ok(None) => panic!("the stream ended, without an error, after {before:?}"),
+            Err(error) => return (before, error),
+        }
+    }
+}
+
+/// What is sent arrives as these messages, in order, and the connection takes more.
+pub(crate) async fn gives(send: impl FnOnce(&Foreign) -> Vec<Told>) {
+    let (mut near, foreign) = meet().await;
+    let expected = send(&foreign);
+    for message in expected {
+        assert_eq!(take(&mut near).await, message);
+    }
+    assert_eq!(foreign.open(), 0, "what is dropped with its message is closed");
+    let after = holder_bytes(99, 1);
+    let fds = foreign.send(&after, 1);
+    assert_eq!(take(&mut near).await, as_told(&after, &fds));
+}
+
+/// What `stray` does ends the connection with exactly this error, whose text names the rule.
+pub(crate) async fn ends(expected: &str, rule: &str, stray: impl FnOnce(&Foreign)) {
+    ends_behind(&[], expected, rule, stray).await;
+}
+
+/// The same, behind these messages: all is closed that had arrived, nothing more is received,
+/// nobody else notices, and a client can be told.
+pub(crate) async fn ends_behind(
+    before: &[Told],
+    expected: &str,
+    rule: &str,
+    stray: impl FnOnce(&Foreign),
+) {
+    let (mut near, foreign) = meet().await;
+    let mut witness = pair();
+    goes_on(&mut witness).await;
+    stray(&foreign);
+    let (came, error) = until_error(&mut near).await;
+    assert_eq!(came, before);
+    assert_eq!(format!("{error:?}"), expected);
+    let text = error.to_string();
+    assert!(text.contains(rule), "{text:?} names the rule {rule:?}");
+    assert_eq!(foreign.open(), 0, "all that had arrived is closed");
+    for _ in 0..2 {
+        assert!(near.receive().await.expect("one error is enough").is_none());
+    }
+    goes_on(&mut witness).await;
+    tells(near, foreign, &error).await;
+}
+
+/// What is to be told of this error reaches a client of ours with its type, and then the end.
+async fn tells(mut near: Connection<Counts>, foreign: Foreign, error: &ReceiveError) {
+    let Some(words) = DisplayError::of(error) else { return };
+    near.send(words.message()).await.expect("the other way is open");
+    drop(near);
+    let mut client = connection(foreign.socket, &Limits::default());
+    let event = client.receive().await.expect("no error").expect("the last words");
+    assert_eq!(DisplayError::read(&event).expect("it is well formed"), Some(words));
+    // The kernel tells, behind them, that what we had not read is lost.
+    match client.receive().await {
+        Ok(end) => assert!(end.is_none(), "they are the last"),
+        Err(ReceiveError::Io(error)) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("{error}"),
+    }
+}

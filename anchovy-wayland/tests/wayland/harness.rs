@@ -1,0 +1,125 @@
+//! What the tests share: two ends that face each other, and messages that are made by hand.
+
+use std::os::fd::OwnedFd;
+
+use anchovy_wayland::{Connection, Limits, Message, ObjectId};
+pub(crate) use interop_tests::*;
+
+/// A source of counts that is a function.
+pub(crate) type Counts = fn(ObjectId, u16) -> usize;
+
+/// The object whose messages have as many descriptors as their opcode says.
+pub(crate) const HOLDER: u32 = 5;
+
+/// An object whose messages have no descriptors.
+pub(crate) const PLAIN: u32 = 9;
+
+pub(crate) fn counts(object: ObjectId, opcode: u16) -> usize {
+    if object.get() == HOLDER { usize::from(opcode) } else { 0 }
+}
+
+pub(crate) fn id(number: u32) -> ObjectId {
+    ObjectId::new(number).expect("not 0")
+}
+
+/// A connection of ours over this socket, by [`counts`].
+pub(crate) fn connection(
+    socket: impl anchovy::IntoUnixStream,
+    limits: &Limits,
+) -> Connection<Counts> {
+    Connection::new(socket, counts as Counts, limits).expect("a connection")
+}
+
+/// Two connections that face each other.
+pub(crate) fn pair() -> (Connection<Counts>, Connection<Counts>) {
+    pair_with(&Limits::default())
+}
+
+/// The same, with these limits.
+pub(crate) fn pair_with(limits: &Limits) -> (Connection<Counts>, Connection<Counts>) {
+    let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
+    (connection(near, limits), connection(far, limits))
+}
+
+/// A message with these descriptors, and this number as its first argument.
+pub(crate) fn holder(number: u32, fds: Vec<OwnedFd>) -> Message {
+    let message = Message::build(id(HOLDER), fds.len() as u16).uint(number);
+    fds.into_iter().fold(message, |message, fd| message.fd(fd)).finish().expect("a short message")
+}
+
+/// A message without descriptors, with this number and so many bytes of arguments besides.
+pub(crate) fn plain(number: u32, bytes: usize) -> Message {
+    let message = Message::build(id(PLAIN), 0).uint(number);
+    (0..bytes / 4).fold(message, |message, _| message.uint(7)).finish().expect("a short message")
+}
+
+/// The bytes of a message, without our encoder: a header and these words.
+pub(crate) fn bytes(object: u32, opcode: u16, arguments: &[u32]) -> Vec<u8> {
+    let length = 8 + 4 * arguments.len() as u32;
+    let mut bytes = header(object, opcode, length).to_vec();
+    bytes.extend(arguments.iter().flat_map(|word| word.to_ne_bytes()));
+    bytes
+}
+
+/// The bytes of a header that says this length, true or not.
+pub(crate) fn header(object: u32, opcode: u16, length: u32) -> [u8; 8] {
+    let mut header = [0; 8];
+    header[..4].copy_from_slice(&object.to_ne_bytes());
+    header[4..].copy_from_slice(&(length << 16 | u32::from(opcode)).to_ne_bytes());
+    header
+}
+
+/// The bytes of a message with as many descriptors as that, and this number.
+pub(crate) fn holder_bytes(number: u32, fds: u16) -> Vec<u8> {
+    bytes(HOLDER, fds, &[number])
+}
+
+/// Whatever a message is, to the last byte and descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) fds: Vec<Identity>,
+}
+
+pub(crate) fn told(message: &Message) -> Told {
+    // What is handed over is not inherited by a child of ours.
+    for fd in message.fds() {
+        let flags = rustix::io::fcntl_getfd(fd).expect("an open descriptor");
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC), "close-on-exec");
+    }
+    let length = message.length() as u32;
+    let mut bytes = header(message.object().get(), message.opcode(), length).to_vec();
+    bytes.extend_from_slice(message.arguments());
+    Told { bytes, fds: identities(message.fds()) }
+}
+
+/// What these bytes and these descriptors are, as a message.
+pub(crate) fn as_told(bytes: &[u8], fds: &[Identity]) -> Told {
+    Told { bytes: bytes.to_vec(), fds: fds.to_vec() }
+}
+
+/// The next message.
+pub(crate) async fn take<G: anchovy_wayland::Signatures + Unpin>(
+    connection: &mut Connection<G>,
+) -> Told {
+    told(&connection.receive().await.expect("no error").expect("a message"))
+}
+
+/// What a future returns without waiting, once tokio knows of all that has arrived.
+pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    settle().await;
+    now(future).await
+}
+
+/// Sees that a pair of connections carries descriptors.
+pub(crate) async fn goes_on((one, other): &mut (Connection<Counts>, Connection<Counts>)) {
+    exchange(one, other).await;
+    exchange(other, one).await;
+}
+
+async fn exchange(from: &mut Connection<Counts>, to: &mut Connection<Counts>) {
+    let message = holder(77, memfds(2));
+    let expected = told(&message);
+    from.send(message).await.expect("it takes a message");
+    assert_eq!(take(to).await, expected);
+}

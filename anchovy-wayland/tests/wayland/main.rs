@@ -1,0 +1,6 @@
+//! The Wayland transport against sockets, hostile peers, captures and other implementations.
+#![cfg(target_os = "linux")]
+
+mod foreign;
+mod harness;
+mod shapes;
