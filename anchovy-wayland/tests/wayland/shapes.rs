@@ -345,8 +345,11 @@ fn a_message_for_the_object_0_ends() {
 #[test]
 fn a_message_for_an_object_that_nobody_knows_or_with_an_opcode_too_high_is_the_message() {
     run(gives(|foreign| {
-        let messages =
-            [bytes(77, 0, &[1]), bytes(u32::MAX, 9, &[1]), bytes(ObjectId::DISPLAY.get(), 999, &[])];
+        let messages = [
+            bytes(77, 0, &[1]),
+            bytes(u32::MAX, 9, &[1]),
+            bytes(ObjectId::DISPLAY.get(), 999, &[]),
+        ];
         messages.iter().for_each(|message| drop(foreign.send(message, 0)));
         messages.iter().map(|message| as_told(message, &[])).collect()
     }));
@@ -421,7 +424,12 @@ fn a_bind_that_is_wrong_is_a_display_error_to_send_to_the_end() {
     let name = globals.add("wl_shm", 1).unwrap().name;
     run(async {
         let cases = [
-            (name, "wl_shm\0", 0, "invalid version for global wl_shm (1): 0 is not a valid version"),
+            (
+                name,
+                "wl_shm\0",
+                0,
+                "invalid version for global wl_shm (1): 0 is not a valid version",
+            ),
             (name, "wl_shm\0", 2, "invalid version for global wl_shm (1): have 1, wanted 2"),
             (name, "wl_foo\0", 1, "invalid interface for global 1: have wl_foo, wanted wl_shm"),
             (9999, "wl_shm\0", 1, "invalid global wl_shm (9999)"),
@@ -599,10 +607,7 @@ fn a_message_with_more_than_28_descriptors_is_too_many_and_comes_back() {
         let message = holder(1, memfds(29));
         let expected = told(&message);
         let error = near.send(message).await.unwrap_err();
-        assert!(
-            matches!(error.fault, SendFault::TooManyFds { count: 29, limit: 28 }),
-            "{error:?}"
-        );
+        assert!(matches!(error.fault, SendFault::TooManyFds { count: 29, limit: 28 }), "{error:?}");
         assert_eq!(told(&error.message.unwrap()), expected);
         let message = holder(2, memfds(28));
         let expected = told(&message);

@@ -1,0 +1,550 @@
+//! Messages between two of our own ends: halves, sinks and streams, counts, back-pressure, and what
+//! is left when a call is given up.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anchovy_wayland::{
+    Connection, Limits, Message, ObjectId, ReceiveError, SendFault, Signatures, WriteHalf,
+};
+use futures_util::{SinkExt, StreamExt};
+
+use crate::foreign::*;
+use crate::harness::*;
+
+#[test]
+fn a_request_and_its_event_cross_with_their_descriptors() {
+    run(async {
+        let mut both = pair();
+        goes_on(&mut both).await;
+        let uid = rustix::process::geteuid().as_raw();
+        assert_eq!(both.0.peer_cred().unwrap().uid(), uid);
+    });
+}
+
+#[test]
+fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
+    run_on_threads(async {
+        const COUNT: u32 = 300;
+        let (near, far) = pair();
+        let (mut near_reads, mut near_writes) = near.into_split();
+        let (mut far_reads, mut far_writes) = far.into_split();
+        let writer = tokio::spawn(async move {
+            for number in 0..COUNT {
+                near_writes.send(holder(number, memfds(number as usize % 3))).await.unwrap();
+            }
+            near_writes
+        });
+        let echo = tokio::spawn(async move {
+            for _ in 0..COUNT {
+                let message = far_reads.receive().await.unwrap().unwrap();
+                far_writes.send(message).await.unwrap();
+            }
+            (far_reads, far_writes)
+        });
+        for number in 0..COUNT {
+            let message = near_reads.receive().await.unwrap().unwrap();
+            assert_eq!(message.fds().len(), number as usize % 3);
+            assert_eq!(told(&message).bytes, holder_bytes(number, number as u16 % 3));
+        }
+        let near_writes = writer.await.unwrap();
+        let (far_reads, far_writes) = echo.await.unwrap();
+        // Halves of two connections do not fit.
+        let (near_reads, far_writes) =
+            *near_reads.reunite(far_writes).expect_err("they are of two connections");
+        let near = near_reads.reunite(near_writes).expect("they are of one");
+        let far = far_reads.reunite(far_writes).expect("they are of one");
+        goes_on(&mut (near, far)).await;
+    });
+}
+
+#[test]
+fn a_write_half_that_is_dropped_ends_the_stream_and_closes_what_has_not_left() {
+    run(async {
+        let (near, mut far) = pair();
+        let (_reads, mut writes) = near.into_split();
+        let (reader, writer) = pipe();
+        writes.feed(holder(1, vec![writer])).await.unwrap();
+        drop(writes);
+        assert!(is_abandoned(&reader));
+        assert!(far.receive().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_connection_is_a_stream_and_a_sink() {
+    run(async {
+        let (mut near, mut far) = pair();
+        let message = holder(2, memfds(2));
+        let expected = [told(&plain(1, 8)), told(&message)];
+        SinkExt::feed(&mut near, plain(1, 8)).await.unwrap();
+        SinkExt::feed(&mut near, message).await.unwrap();
+        SinkExt::flush(&mut near).await.unwrap();
+        SinkExt::close(&mut near).await.unwrap();
+        let came: Vec<_> = far.by_ref().map(|message| told(&message.unwrap())).collect().await;
+        assert_eq!(came, expected);
+        // The other way goes on.
+        let (mut reads, mut writes) = (near.into_split().0, far.into_split().1);
+        SinkExt::send(&mut writes, plain(3, 0)).await.unwrap();
+        assert_eq!(told(&reads.next().await.unwrap().unwrap()), told(&plain(3, 0)));
+    });
+}
+
+#[test]
+fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
+    run(async {
+        let (mut near, mut far) = pair();
+        let message = holder(1, memfds(1));
+        let expected = told(&message);
+        near.feed(message).await.unwrap();
+        near.shutdown().await.unwrap();
+        assert_eq!(take(&mut far).await, expected);
+        assert!(far.receive().await.unwrap().is_none());
+        let error = near.send(plain(1, 0)).await.unwrap_err();
+        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
+            return; // This kernel cannot refuse.
+        }
+        let (a, b) = (holder(1, memfds(1)), holder(2, memfds(2)));
+        let expected = [told(&a), told(&b)];
+        for message in [plain(7, 0), a, plain(8, 0), b, plain(9, 0)] {
+            near.feed(message).await.unwrap();
+        }
+        let mut back = Vec::new();
+        for (number, expected) in expected.iter().enumerate() {
+            let error = near.flush().await.unwrap_err();
+            assert!(
+                matches!(error.fault, SendFault::FdsRefusedByPeer { count } if count == number + 1),
+                "{error:?}"
+            );
+            let message = *error.message.expect("the message comes back");
+            assert_eq!(told(&message), *expected);
+            back.push(message);
+        }
+        near.flush().await.unwrap();
+        let (bytes, fds, _) = foreign_receive(&foreign.socket, 2048);
+        let plain: Vec<u8> = [7, 8, 9].iter().flat_map(|n| bytes_of_plain(*n)).collect();
+        assert_eq!((bytes, fds.len()), (plain, 0));
+        // They are whole, and can be sent.
+        anchovy::set_fd_passing(&foreign.socket, true).unwrap();
+        for (message, expected) in back.into_iter().zip(expected) {
+            near.send(message).await.unwrap();
+            assert_eq!(identities(foreign_receive(&foreign.socket, 2048).1), expected.fds);
+        }
+    });
+}
+
+fn bytes_of_plain(number: u32) -> Vec<u8> {
+    bytes(PLAIN, 0, &[number])
+}
+
+#[test]
+fn a_message_that_is_refused_while_room_is_made_for_another_comes_back() {
+    run(async {
+        let limits = Limits { max_buffered_fds: 1, ..Limits::default() };
+        let (mut near, foreign) = meet_with(&limits).await;
+        if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
+            return; // This kernel cannot refuse.
+        }
+        let first = holder(1, memfds(1));
+        let expected = told(&first);
+        near.feed(first).await.unwrap();
+        let (reader, writer) = pipe();
+        let error = near.feed(holder(2, vec![writer])).await.unwrap_err();
+        assert!(matches!(error.fault, SendFault::FdsRefusedByPeer { count: 1 }), "{error:?}");
+        assert_eq!(told(&error.message.expect("the one before")), expected);
+        assert!(is_abandoned(&reader), "the other one is dropped");
+        // Nothing is left of either.
+        near.send(plain(7, 0)).await.unwrap();
+        assert_eq!(foreign_receive(&foreign.socket, 2048).0, bytes_of_plain(7));
+    });
+}
+
+#[test]
+fn a_receive_that_is_given_up_loses_nothing() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        let bytes = bytes(HOLDER, 2, &[1, 2, 3, 4, 5]);
+        let fds = foreign.pipes(2);
+        let expected = as_told(&bytes, &identities(&fds));
+        for (number, part) in bytes.chunks(5).enumerate() {
+            foreign.send_these(part, if number == 2 { &fds } else { &[] }).unwrap();
+            if (number + 1) * 5 < bytes.len() {
+                assert!(at_once(near.receive()).await.is_none());
+            }
+        }
+        drop(fds);
+        assert_eq!(take(&mut near).await, expected);
+    });
+}
+
+/// As much as leaves before the peer reads, and a bit of a message more.
+async fn fill(near: &mut Connection<Counts>) -> u32 {
+    let mut count = 0;
+    loop {
+        near.feed(plain(count, 4000)).await.unwrap();
+        count += 1;
+        if now(near.flush()).await.is_none() {
+            return count;
+        }
+    }
+}
+
+#[test]
+fn a_flush_that_is_given_up_goes_on_with_the_next() {
+    run(async {
+        let (mut near, mut far) = pair();
+        let count = fill(&mut near).await;
+        let message = holder(1, memfds(2));
+        let expected = told(&message);
+        near.feed(message).await.unwrap();
+        for _ in 0..10 {
+            assert!(now(near.flush()).await.is_none(), "there is no room for all of it");
+        }
+        let receive = async {
+            for number in 0..count {
+                assert_eq!(take(&mut far).await, told(&plain(number, 4000)));
+            }
+            take(&mut far).await
+        };
+        let (sent, came) = tokio::join!(near.flush(), receive);
+        sent.unwrap();
+        assert_eq!(came, expected);
+    });
+}
+
+#[test]
+fn a_send_that_is_given_up_has_taken_its_message_or_closes_it() {
+    run(async {
+        let limits = Limits { max_buffered_bytes: 1, ..Limits::default() };
+        let (mut near, mut far) = pair_with(&limits);
+        // There is room: it is taken, and leaves with a later flush.
+        let mut count = 0;
+        while now(near.send(plain(count, 4000))).await.is_some() {
+            count += 1;
+        }
+        // There is none before that: it is not taken.
+        let (reader, writer) = pipe();
+        assert!(now(near.send(holder(1, vec![writer]))).await.is_none());
+        assert!(is_abandoned(&reader));
+        let (reader, writer) = pipe();
+        assert!(now(near.feed(holder(2, vec![writer]))).await.is_none());
+        assert!(is_abandoned(&reader));
+        let receive = async {
+            for number in 0..=count {
+                assert_eq!(take(&mut far).await, told(&plain(number, 4000)));
+            }
+        };
+        tokio::join!(async { near.flush().await.unwrap() }, receive);
+        goes_on(&mut (near, far)).await;
+    });
+}
+
+/// Feeds until that is refused twice; says how many were taken.
+async fn feed_until_full(writes: &mut WriteHalf, make: impl Fn(u32) -> Message) -> u32 {
+    let (mut taken, mut refused) = (0, 0);
+    while refused < 2 {
+        match now(writes.feed(make(taken))).await {
+            Some(outcome) => {
+                outcome.unwrap();
+                (taken, refused) = (taken + 1, 0);
+            }
+            None => refused += 1,
+        }
+    }
+    taken
+}
+
+#[test]
+fn what_waits_for_a_peer_that_does_not_read_is_bounded_and_leaves_when_it_reads() {
+    run(async {
+        let limits = Limits { max_buffered_bytes: 10_000, ..Limits::default() };
+        let (near, mut far) = pair_with(&limits);
+        let (_reads, mut writes) = near.into_split();
+        let taken = feed_until_full(&mut writes, |number| plain(number, 1000)).await;
+        let length = plain(0, 1000).length();
+        let waiting = writes.unsent_bytes();
+        assert!((10_000..10_000 + length).contains(&waiting), "{waiting}");
+        let receive = async {
+            for number in 0..taken {
+                assert_eq!(take(&mut far).await, told(&plain(number, 1000)));
+            }
+        };
+        let (sent, ()) = tokio::join!(writes.flush(), receive);
+        sent.unwrap();
+        writes.send(plain(taken, 1000)).await.unwrap();
+        assert_eq!(writes.unsent_bytes(), 0);
+        assert_eq!(take(&mut far).await, told(&plain(taken, 1000)));
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_room_is_woken_when_the_peer_reads() {
+    run_on_threads(async {
+        const COUNT: u32 = 2000;
+        let (mut near, mut far) = pair();
+        let writer = tokio::spawn(async move {
+            for number in 0..COUNT {
+                near.feed(plain(number, 500)).await.unwrap();
+            }
+            near.flush().await.unwrap();
+            near
+        });
+        for number in 0..COUNT {
+            assert_eq!(take(&mut far).await, told(&plain(number, 500)));
+        }
+        drop(writer.await.unwrap());
+    });
+}
+
+#[test]
+fn with_as_many_descriptors_as_may_wait_no_message_is_taken_before_some_have_left() {
+    run(async {
+        let limits = Limits { max_buffered_fds: 4, ..Limits::default() };
+        let (mut near, mut far) = pair_with(&limits);
+        let mut expected = Vec::new();
+        for number in 0..4 {
+            let message = holder(number, memfds(3));
+            expected.push(told(&message));
+            near.feed(message).await.unwrap();
+        }
+        // Two wait, at most: the others have left on their way in.
+        for message in &expected[..2] {
+            assert_eq!(&take(&mut far).await, message);
+        }
+        assert!(at_once(far.receive()).await.is_none());
+        near.flush().await.unwrap();
+        for message in &expected[2..] {
+            assert_eq!(&take(&mut far).await, message);
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_is_taken_apart_hands_over_all_that_waits() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        let first = holder_bytes(1, 1);
+        let rest = [holder_bytes(2, 2), holder_bytes(3, 1)[..5].to_vec()].concat();
+        let fds = foreign.send(&[first.clone(), rest.clone()].concat(), 4);
+        assert_eq!(take(&mut near).await, as_told(&first, &fds[..1]));
+        let unsent = holder(4, memfds(2));
+        let expected = told(&unsent);
+        near.feed(plain(7, 0)).await.unwrap();
+        near.feed(unsent).await.unwrap();
+
+        let parts = near.into_parts();
+        assert_eq!(parts.read_buffer, rest);
+        let [set] = &parts.read_sets[..] else { panic!("{:?}", parts.read_sets) };
+        assert_eq!((set.range.clone(), identities(&set.fds)), (0..rest.len(), fds[1..].to_vec()));
+        assert_eq!(parts.write_buffer, [bytes_of_plain(7), expected.bytes].concat());
+        let [set] = &parts.write_sets[..] else { panic!("{:?}", parts.write_sets) };
+        assert_eq!((set.range.clone(), identities(&set.fds)), (12..24, expected.fds));
+        // The socket goes on.
+        foreign.send(b"...", 0);
+        parts.socket.readable().await.unwrap();
+        drop(parts);
+        assert_eq!(foreign.open(), 0);
+    });
+}
+
+/// What was asked, in order; and what a message taught.
+#[derive(Clone, Debug, Default)]
+struct Learned {
+    asked: Rc<RefCell<Vec<(u32, u16)>>>,
+    holder: Rc<RefCell<Option<ObjectId>>>,
+}
+
+impl Signatures for Learned {
+    fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
+        self.asked.borrow_mut().push((object.get(), opcode));
+        usize::from(*self.holder.borrow() == Some(object))
+    }
+}
+
+#[test]
+fn counts_are_asked_for_once_per_message_in_order_and_when_it_is_whole() {
+    run(async {
+        let (near, foreign) = meet().await;
+        let learned = Learned::default();
+        let mut near = near.map_signatures(|_| learned.clone());
+        let (a, b) = (bytes(PLAIN, 3, &[1]), bytes(PLAIN, 4, &[]));
+        foreign.send(&[a.clone(), b[..7].to_vec()].concat(), 0);
+        assert_eq!(take(&mut near).await, as_told(&a, &[]));
+        assert_eq!(*learned.asked.borrow(), [(PLAIN, 3)], "not of the next");
+        for _ in 0..3 {
+            assert!(at_once(near.receive()).await.is_none());
+        }
+        foreign.send(&b[7..], 0);
+        assert_eq!(*learned.asked.borrow(), [(PLAIN, 3)], "it is not asked for");
+        assert_eq!(take(&mut near).await, as_told(&b, &[]));
+        assert_eq!(*learned.asked.borrow(), [(PLAIN, 3), (PLAIN, 4)]);
+    });
+}
+
+#[test]
+fn what_is_learned_from_a_message_is_known_for_the_next() {
+    run(async {
+        let (near, foreign) = meet().await;
+        let learned = Learned::default();
+        let mut near = near.map_signatures(|_| learned.clone());
+        // A message that makes the object that the next one is sent to, in one call with it.
+        let fds = foreign.send(&[bytes(PLAIN, 0, &[60]), bytes(60, 0, &[])].concat(), 1);
+        let mut bind = near.receive().await.unwrap().unwrap();
+        let object = bind.read().new_id().unwrap();
+        *near.signatures_mut().holder.borrow_mut() = Some(object);
+        assert_eq!(take(&mut near).await, as_told(&bytes(60, 0, &[]), &fds));
+        assert_eq!(*near.signatures().asked.borrow(), [(PLAIN, 0), (60, 0)]);
+    });
+}
+
+#[test]
+fn a_connection_has_another_source_of_counts_and_keeps_what_waits() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        let message = bytes(60, 0, &[1]);
+        let all = [bytes(PLAIN, 0, &[]), message.clone(), message[..7].to_vec()].concat();
+        let fds = foreign.send(&all, 2);
+        take(&mut near).await;
+        let near = near.map_signatures(|_| |_: ObjectId, _: u16| 1);
+        let (reads, writes) = near.into_split();
+        let reads = reads.map_signatures(|_| |object: ObjectId, _: u16| object.get() as usize / 60);
+        let Ok(mut near) = reads.reunite(writes) else { panic!("they are of one") };
+        near.send(plain(1, 0)).await.unwrap();
+        assert_eq!(take(&mut near).await, as_told(&message, &fds[..1]));
+        foreign.send(&message[7..], 0);
+        assert_eq!(take(&mut near).await, as_told(&message, &fds[1..]));
+        assert_eq!(foreign_receive(&foreign.socket, 2048).0, bytes_of_plain(1));
+    });
+}
+
+#[test]
+fn a_count_that_is_too_low_leaves_its_descriptor_to_the_next_message_with_one() {
+    run(async {
+        let (near, foreign) = meet().await;
+        let mut near = near.map_signatures(|_| |_: ObjectId, opcode: u16| usize::from(opcode == 1));
+        let fds = foreign.send(&[holder_bytes(1, 2), holder_bytes(2, 1)].concat(), 3);
+        assert_eq!(take(&mut near).await, as_told(&holder_bytes(1, 2), &[]));
+        assert_eq!(take(&mut near).await, as_told(&holder_bytes(2, 1), &fds[..1]));
+    });
+}
+
+#[test]
+fn a_message_that_is_dropped_closes_what_was_not_taken_out_of_it() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        foreign.send(&holder_bytes(1, 3), 3);
+        let mut message = near.receive().await.unwrap().unwrap();
+        assert_eq!(foreign.open(), 3);
+        let taken = message.read().fd().unwrap();
+        drop(message);
+        assert_eq!(foreign.open(), 1);
+        drop(taken);
+        assert_eq!(foreign.open(), 0);
+    });
+}
+
+#[test]
+fn a_connection_that_is_dropped_closes_what_was_not_received() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        foreign.send(&[bytes(PLAIN, 0, &[]), holder_bytes(1, 3)].concat(), 5);
+        take(&mut near).await;
+        assert_eq!(foreign.open(), 5);
+        drop(near);
+        assert_eq!(foreign.open(), 0);
+    });
+}
+
+#[test]
+fn descriptors_that_wait_too_long_end_at_the_deadline_and_not_before() {
+    run(async {
+        tokio::time::pause();
+        let deadline = Duration::from_secs(30);
+        let limits = Limits { fd_deadline: Some(deadline), ..Limits::default() };
+        let (mut near, foreign) = meet_with(&limits).await;
+        let start = tokio::time::Instant::now();
+        foreign.send(&bytes(PLAIN, 6, &[]), 2);
+        take(&mut near).await;
+        tokio::time::advance(deadline - Duration::from_secs(1)).await;
+        assert!(at_once(near.receive()).await.is_none());
+        let error = near.receive().await.unwrap_err();
+        // Timers are as exact as a millisecond.
+        assert_eq!(start.elapsed().as_secs(), deadline.as_secs());
+        let expected = "FdsOverdue { waiting: 2, after: Some(Place { object: 9, opcode: 6 }) }";
+        assert_eq!(format!("{error:?}"), expected);
+        assert_eq!(foreign.open(), 0);
+        assert!(near.receive().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_message_that_claims_its_descriptors_in_time_has_no_deadline_any_more() {
+    run(async {
+        tokio::time::pause();
+        let limits = Limits { fd_deadline: Some(Duration::from_secs(30)), ..Limits::default() };
+        let (mut near, foreign) = meet_with(&limits).await;
+        let message = holder_bytes(1, 2);
+        let fds = foreign.send(&message[..6], 2);
+        assert!(at_once(near.receive()).await.is_none());
+        tokio::time::advance(Duration::from_secs(29)).await;
+        foreign.send(&message[6..], 0);
+        assert_eq!(take(&mut near).await, as_told(&message, &fds));
+        // Bytes alone have as long as they take.
+        foreign.send(&message[..6], 0);
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert!(at_once(near.receive()).await.is_none());
+    });
+}
+
+#[test]
+fn without_a_deadline_descriptors_wait_for_ever() {
+    run(async {
+        tokio::time::pause();
+        let (mut near, foreign) = meet().await;
+        let fds = foreign.send(&bytes(PLAIN, 6, &[]), 1);
+        take(&mut near).await;
+        tokio::time::advance(Duration::from_secs(1 << 30)).await;
+        assert!(at_once(near.receive()).await.is_none());
+        foreign.send(&holder_bytes(1, 1), 0);
+        assert_eq!(take(&mut near).await, as_told(&holder_bytes(1, 1), &fds));
+    });
+}
+
+/// Of the peer's own doing: it closes before it has read.
+#[test]
+fn a_peer_that_is_gone_is_an_error_of_the_socket_and_closes_nothing_twice() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        drop(foreign);
+        let (reader, writer) = pipe();
+        let error = near.send(holder(1, vec![writer])).await.unwrap_err();
+        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+        assert!(error.message.is_none());
+        drop(near);
+        assert!(is_abandoned(&reader));
+    });
+}
+
+#[test]
+fn a_peer_that_closes_without_having_read_is_an_error_of_the_socket_behind_its_messages() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        near.send(plain(1, 0)).await.unwrap();
+        let fds = foreign.send(&holder_bytes(1, 1), 1);
+        drop(foreign);
+        assert_eq!(take(&mut near).await, as_told(&holder_bytes(1, 1), &fds));
+        let error = near.receive().await.unwrap_err();
+        let ReceiveError::Io(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert!(near.receive().await.unwrap().is_none());
+    });
+}

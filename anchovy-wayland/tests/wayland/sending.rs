@@ -1,0 +1,282 @@
+//! Which calls messages leave in, and with which descriptors: seen by strace, by who takes the
+//! stream byte by byte, and by who reads as libwayland 1.21 does.
+
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+
+use anchovy_wayland::{Limits, Message};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
+
+use crate::foreign::*;
+use crate::harness::*;
+
+/// Sets together where that saves calls, and each with its own message.
+fn placements() -> [Limits; 2] {
+    [false, true].map(|own| Limits { fds_with_their_message: own, ..Limits::default() })
+}
+
+/// Messages with so many descriptors each, that leave in one flush.
+async fn flushed(limits: &Limits, fds: &[usize]) -> (Foreign, Vec<Told>) {
+    let (mut near, foreign) = meet_with(limits).await;
+    let mut expected = Vec::new();
+    for (number, count) in fds.iter().enumerate() {
+        let message = match count {
+            0 => plain(number as u32, 8),
+            count => holder(number as u32, memfds(*count)),
+        };
+        expected.push(told(&message));
+        near.feed(message).await.expect("it is taken");
+    }
+    near.flush().await.expect("it leaves");
+    (foreign, expected)
+}
+
+/// How many of each of `sendto` and `sendmsg` these messages take, that leave in one flush; nothing
+/// in the traced process.
+fn sends(test: &str, limits: &Limits, fds: &[usize]) -> Option<(usize, usize)> {
+    let trace = traced(test, &[], async {
+        let (mut near, _foreign) = meet_with(limits).await;
+        for count in fds {
+            near.feed(holder(0, memfds(*count))).await.unwrap();
+        }
+        mark();
+        near.flush().await.unwrap();
+        mark();
+    })?;
+    let counts = count(&trace);
+    let of = |call: &str| counts.get(call).copied().unwrap_or_default();
+    Some((of("sendto"), of("sendmsg")))
+}
+
+#[test]
+fn a_hundred_messages_with_a_descriptor_leave_in_four_calls() {
+    let test = "sending::a_hundred_messages_with_a_descriptor_leave_in_four_calls";
+    let Some(calls) = sends(test, &placements()[0], &[1; 100]) else { return };
+    assert_eq!(calls, (0, 4));
+}
+
+#[test]
+fn a_hundred_messages_that_are_to_have_their_own_leave_in_a_hundred_calls() {
+    let test = "sending::a_hundred_messages_that_are_to_have_their_own_leave_in_a_hundred_calls";
+    let Some(calls) = sends(test, &placements()[1], &[1; 100]) else { return };
+    assert_eq!(calls, (0, 100));
+}
+
+#[test]
+fn messages_without_descriptors_leave_in_one_call() {
+    let test = "sending::messages_without_descriptors_leave_in_one_call";
+    for limits in placements() {
+        let Some(calls) = sends(test, &limits, &[0; 200]) else { return };
+        assert_eq!(calls, (1, 0));
+    }
+}
+
+/// Plain ones around and between those with descriptors.
+const MIXED: [usize; 10] = [0, 0, 1, 0, 0, 2, 3, 0, 0, 0];
+
+#[test]
+fn messages_with_and_without_descriptors_leave_in_one_call() {
+    let test = "sending::messages_with_and_without_descriptors_leave_in_one_call";
+    let Some(calls) = sends(test, &placements()[0], &MIXED) else { return };
+    assert_eq!(calls, (0, 1));
+}
+
+#[test]
+fn each_message_with_descriptors_begins_a_call_and_plain_ones_share_it() {
+    let test = "sending::each_message_with_descriptors_begins_a_call_and_plain_ones_share_it";
+    let Some(calls) = sends(test, &placements()[1], &MIXED) else { return };
+    assert_eq!(calls, (1, 3));
+}
+
+#[test]
+fn a_message_that_is_sent_alone_is_one_call_at_each_end() {
+    const ROUNDS: usize = 50;
+    let test = "sending::a_message_that_is_sent_alone_is_one_call_at_each_end";
+    let trace = traced(test, &[], async {
+        let (mut near, mut far) = pair();
+        let mut fds = memfds(3);
+        settle().await;
+        mark();
+        for _ in 0..ROUNDS {
+            near.send(holder(1, std::mem::take(&mut fds))).await.unwrap();
+            fds = far.receive().await.unwrap().unwrap().take_fds();
+        }
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let counts = count(&trace);
+    assert_eq!(counts.get("sendmsg"), Some(&ROUNDS), "{counts:?}");
+    assert_eq!(counts.get("recvmsg"), Some(&ROUNDS), "{counts:?}");
+    // Ours, once they are on their way.
+    assert_eq!(counts.get("close"), Some(&(3 * ROUNDS)), "{counts:?}");
+}
+
+/// What a `recvmsg` with room for so many bytes, and as many descriptors as libwayland's, returns.
+fn receive(foreign: &Foreign, room: usize) -> (Vec<u8>, Vec<OwnedFd>) {
+    // CMSG_LEN(28 * 4), which is what libwayland has.
+    let mut space = [MaybeUninit::uninit(); 128];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = vec![0; room];
+    let received = rustix::net::recvmsg(
+        &foreign.socket,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut control,
+        RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC,
+    );
+    let received = match received {
+        Err(rustix::io::Errno::AGAIN) => return (Vec::new(), Vec::new()),
+        received => received.expect("something to receive"),
+    };
+    assert!(!received.flags.contains(ReturnFlags::CTRUNC), "room for 28 is enough");
+    let sets = control.drain().map(|message| match message {
+        RecvAncillaryMessage::ScmRights(fds) => fds.collect(),
+        _ => Vec::new(),
+    });
+    let fds = sets.flatten().collect();
+    bytes.truncate(received.bytes);
+    (bytes, fds)
+}
+
+/// Reads and takes messages apart as libwayland 1.21 does: once per wakeup, into a ring of 4096
+/// bytes, and every message that is whole has its descriptors or is an error.
+fn as_libwayland_reads(foreign: &Foreign) -> Vec<Told> {
+    let (mut bytes, mut fds) = (Vec::<u8>::new(), VecDeque::new());
+    let mut messages = Vec::new();
+    loop {
+        let (more, sets) = receive(foreign, 4096 - bytes.len());
+        if more.is_empty() {
+            assert!(bytes.is_empty() && fds.is_empty(), "{} bytes are left", bytes.len());
+            return messages;
+        }
+        bytes.extend(more);
+        fds.extend(sets);
+        assert!(fds.len() <= 1024, "a ring of 4096 bytes");
+        while bytes.len() >= 8 {
+            let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
+            let (object, second) = (word(0), word(4));
+            let length = (second >> 16) as usize;
+            if bytes.len() < length {
+                break;
+            }
+            let count = counts(id(object), second as u16);
+            assert!(fds.len() >= count, "file descriptor expected, object ({object})");
+            let own: Vec<OwnedFd> = fds.drain(..count).collect();
+            messages.push(Told { bytes: bytes.drain(..length).collect(), fds: identities(own) });
+        }
+    }
+}
+
+#[test]
+fn a_hundred_create_pools_in_one_flush_arrive_whole_at_who_reads_as_libwayland() {
+    run(async {
+        for limits in placements() {
+            let (foreign, expected) = flushed(&limits, &[1; 100]).await;
+            assert_eq!(as_libwayland_reads(&foreign), expected);
+        }
+    });
+}
+
+#[test]
+fn sets_of_every_size_arrive_whole_at_who_reads_as_libwayland() {
+    run(async {
+        let sizes: Vec<usize> = (0..=28).chain((0..=28).rev()).flat_map(|n| [n, 0, 1]).collect();
+        for limits in placements() {
+            let limits = Limits { max_buffered_fds: 10_000, ..limits };
+            let (foreign, expected) = flushed(&limits, &sizes).await;
+            assert_eq!(as_libwayland_reads(&foreign), expected);
+        }
+    });
+}
+
+#[test]
+fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayland() {
+    run(async {
+        for limits in placements() {
+            let (mut near, foreign) = meet_with(&limits).await;
+            let long = |number: u32| {
+                let fds = memfds((number % 4) as usize);
+                let message = Message::build(id(HOLDER), fds.len() as u16).uint(number);
+                let message = message.array(&[7; 3500]);
+                fds.into_iter().fold(message, |message, fd| message.fd(fd)).finish().unwrap()
+            };
+            let (mut expected, mut came) = (Vec::new(), Vec::new());
+            for number in 0..200 {
+                let message = long(number);
+                let copy = told(&message);
+                let mut feed = std::pin::pin!(near.feed(message));
+                while now(feed.as_mut()).await.is_none() {
+                    came.extend(all_calls(&foreign));
+                    settle().await;
+                }
+                expected.push(copy);
+            }
+            while now(near.flush()).await.is_none() {
+                came.extend(all_calls(&foreign));
+                settle().await;
+            }
+            came.extend(all_calls(&foreign));
+            let bytes: Vec<u8> = came.iter().flat_map(|call| call.bytes.clone()).collect();
+            let fds: Vec<Identity> = came.iter().flat_map(|call| call.fds.clone()).collect();
+            let all_bytes: Vec<u8> = expected.iter().flat_map(|told| told.bytes.clone()).collect();
+            let all_fds: Vec<Identity> =
+                expected.iter().flat_map(|told| told.fds.clone()).collect();
+            assert!(bytes == all_bytes, "the bytes, in order");
+            assert!(fds == all_fds, "the descriptors, in order");
+        }
+    });
+}
+
+/// All that there is to be read, call by call.
+fn all_calls(foreign: &Foreign) -> Vec<Told> {
+    let mut calls = Vec::new();
+    loop {
+        let (bytes, fds) = receive(foreign, 4096);
+        if bytes.is_empty() {
+            return calls;
+        }
+        calls.push(Told { bytes, fds: identities(fds) });
+    }
+}
+
+#[test]
+fn no_descriptor_is_later_than_the_first_byte_of_its_message() {
+    run(async {
+        let sizes = [0, 3, 0, 20, 8, 1, 0, 28, 1, 27, 1, 1, 0];
+        for limits in placements() {
+            let (foreign, expected) = flushed(&limits, &sizes).await;
+            let mut arrived: VecDeque<OwnedFd> = VecDeque::new();
+            for message in &expected {
+                let (first, fds) = receive(&foreign, 1);
+                assert_eq!(first, message.bytes[..1]);
+                arrived.extend(fds);
+                assert!(arrived.len() >= message.fds.len(), "with the first byte at the latest");
+                if limits.fds_with_their_message {
+                    assert_eq!(arrived.len(), message.fds.len(), "its own, and no others");
+                }
+                let own = arrived.drain(..message.fds.len());
+                assert_eq!(identities(own), message.fds);
+                for byte in &message.bytes[1..] {
+                    let (next, fds) = receive(&foreign, 1);
+                    assert_eq!((next[0], fds.len()), (*byte, 0));
+                }
+            }
+            assert!(arrived.is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_set_that_does_not_fit_begins_the_next_call_with_its_message() {
+    run(async {
+        let (foreign, expected) = flushed(&placements()[0], &[20, 0, 9, 19, 1]).await;
+        let length = |range: std::ops::Range<usize>| {
+            expected[range].iter().map(|told| told.bytes.len()).sum::<usize>()
+        };
+        for (range, count) in [(0..2, 20), (2..4, 28), (4..5, 1)] {
+            let (bytes, fds) = receive(&foreign, 4096);
+            assert_eq!((bytes.len(), fds.len()), (length(range), count));
+        }
+    });
+}
