@@ -4,5 +4,6 @@
 mod connection;
 mod foreign;
 mod harness;
+mod properties;
 mod sending;
 mod shapes;
