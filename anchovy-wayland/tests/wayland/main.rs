@@ -7,3 +7,4 @@ mod harness;
 mod properties;
 mod sending;
 mod shapes;
+mod with_libwayland;
