@@ -8,3 +8,4 @@ mod properties;
 mod sending;
 mod shapes;
 mod with_libwayland;
+mod with_wayland_rs;
