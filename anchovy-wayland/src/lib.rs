@@ -53,11 +53,11 @@
 //! | the peer sends | it gets |
 //! |---|---|
 //! | a message without a descriptor that it has | [`MissingFds`](ReceiveError::MissingFds) ends |
-//! | its descriptor in a later `sendmsg` | the same: what is not there with the message will not be waited for |
+//! | its descriptor in a later `sendmsg` | the same: what is not there with the message will not be waited for; what is there before we read is not late, for the kernel hands it over with the message |
 //! | its descriptor in an earlier `sendmsg`, or with a byte of its header | the message with its descriptor |
 //! | a burst with more than 28 descriptors in one `sendmsg` | [`TooManyFds`](ReceiveError::TooManyFds) ends |
 //! | one byte with 28 descriptors, and the rest with 12 | each message with its own |
-//! | descriptors that no message claims | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends, at more than 1024 of them |
+//! | descriptors that no message claims | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends, at more than 1024 of them; [`FdsLeft`](ReceiveError::FdsLeft), at the end of the stream |
 //! | a length of 0, 4, 7 | [`TooShort`](WireFault::TooShort) ends |
 //! | a length of 10, 13 | [`Unaligned`](WireFault::Unaligned) ends |
 //! | a length of 4096 | the message |

@@ -19,7 +19,8 @@ pub const MAX_MESSAGE_BYTES: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest message, header and arguments, in bytes, sent or received; at most 65532, which
-    /// is what a header can say in whole words.
+    /// is what a header can say in whole words. The [last words](crate::DisplayError::message) of a
+    /// server take up to 148, and cannot be sent where less is allowed.
     pub max_message_bytes: usize,
     /// The most descriptors that may have arrived and that no message has claimed yet, with room for
     /// another full set of 28. libwayland has room for 1024 of them.

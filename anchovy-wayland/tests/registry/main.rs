@@ -1,6 +1,7 @@
 //! Setting up a connection: whose descriptors are whose, what a compositor has, and who is told.
 #![cfg(target_os = "linux")]
 
+mod files;
 mod handshake;
 mod harness;
 mod ids;

@@ -1,7 +1,10 @@
 //! The Wayland transport against sockets, hostile peers, captures and other implementations.
 #![cfg(target_os = "linux")]
 
+mod captures;
 mod connection;
+#[path = "../registry/files.rs"]
+mod files;
 mod foreign;
 mod harness;
 mod properties;

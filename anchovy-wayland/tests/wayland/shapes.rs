@@ -601,6 +601,19 @@ fn a_message_of_more_than_4096_bytes_is_too_long_unless_told_otherwise_and_comes
 }
 
 #[test]
+fn the_longest_last_words_of_a_server_are_148_bytes_and_can_be_sent_where_these_are_allowed() {
+    run(async {
+        let words = DisplayError::new(id(2), 1, "x".repeat(500));
+        assert_eq!(words.message().length(), 148);
+        for (most, sent) in [(148, true), (147, false)] {
+            let limits = Limits { max_message_bytes: most, ..Limits::default() };
+            let (mut near, _foreign) = meet_with(&limits).await;
+            assert_eq!(near.send(words.message()).await.is_ok(), sent);
+        }
+    });
+}
+
+#[test]
 fn a_message_with_more_than_28_descriptors_is_too_many_and_comes_back() {
     run(async {
         let (mut near, mut far) = pair();
@@ -682,7 +695,7 @@ fn more_descriptors_than_may_be_under_way_come_back_with_their_message() {
         assert!(matches!(error.fault, SendFault::TooManyFdsInFlight { count: 8 }), "{error:?}");
         assert!(error.to_string().contains("try later"), "{error}");
         let back = *error.message.expect("the message comes back");
-        assert_eq!(told(&back), as_told(&holder_bytes(sent, 8), &vec![identity(&file); 8]));
+        assert_eq!(told(&back), as_told(&holder_bytes(sent, 8), &[identity(&file); 8]));
 
         // Plain ones go, and once the receiver has caught up, this one goes too.
         near.send(plain(7, 0)).await.unwrap();
