@@ -1,5 +1,6 @@
-//! anchovy beside tokio's `UnixStream` and the published anchovy 0.4.1, and anchovy-dbus beside
-//! zbus 6.2.1, in one interleaved run.
+//! anchovy beside tokio's `UnixStream` and the published anchovy 0.4.1, anchovy-dbus beside zbus
+//! 6.2.1, and anchovy-wayland beside wayland-client 0.31.15 and wayland-server 0.31.14, in one
+//! interleaved run.
 //!
 //! Every round measures every contestant of every work once, so that a machine whose speed drifts
 //! drifts for all of them; a figure is the median of its rounds, and what counts is the ratio.
@@ -9,6 +10,7 @@ mod codec;
 mod contestant;
 mod dbus;
 mod live;
+mod wayland;
 mod work;
 
 use std::time::Duration;
@@ -140,12 +142,14 @@ const STREAM: &[Row] = &[
 ];
 
 /// The rows by what they are about, which is the word that chooses them.
-const GROUPS: [(&str, &[Row]); 2] = [("stream", STREAM), ("dbus", dbus::ROWS)];
+const GROUPS: [(&str, &[Row]); 3] =
+    [("stream", STREAM), ("dbus", dbus::ROWS), ("wayland", wayland::ROWS)];
 
 fn main() {
     let mut rows = chosen(&std::env::args().skip(1).collect::<Vec<_>>());
     // It ends with this process, and serves all rounds.
     let _daemon = dbus::daemon_for(&mut rows);
+    wayland::find(&mut rows);
     let mut figures: Vec<Vec<Vec<f64>>> =
         rows.iter().map(|row| vec![Vec::new(); row.contestants.len()]).collect();
 

@@ -1,0 +1,210 @@
+//! anchovy-wayland.
+//!
+//! What a user of a transport has to bring is here as the documentation shows it: a map of the
+//! objects, which the source of counts looks into.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anchovy_wayland::opcodes::{wl_callback, wl_display};
+use anchovy_wayland::{ClientIds, Connection, Limits, Message, ObjectId, Signatures, fds};
+use tokio::net::UnixStream;
+
+use super::{BATCH, LARGE_BATCH, PAIRS, PLAIN};
+use crate::work::{null, run};
+
+const CREATE_POOL: u16 = 0;
+const DESTROY_POOL: u16 = 1;
+const DAMAGE: u16 = 2;
+
+/// The interfaces of objects, as one end knows them.
+pub(super) struct Objects {
+    interfaces: HashMap<ObjectId, &'static str>,
+    count: fn(&str, u16) -> usize,
+}
+
+impl Objects {
+    pub(super) fn of_client() -> Objects {
+        Objects::with(fds::events)
+    }
+
+    pub(super) fn of_compositor() -> Objects {
+        Objects::with(fds::requests)
+    }
+
+    fn with(count: fn(&str, u16) -> usize) -> Objects {
+        Objects { interfaces: HashMap::from([(ObjectId::DISPLAY, "wl_display")]), count }
+    }
+
+    pub(super) fn add(&mut self, id: ObjectId, interface: &'static str) {
+        self.interfaces.insert(id, interface);
+    }
+
+    pub(super) fn remove(&mut self, id: ObjectId) {
+        self.interfaces.remove(&id).expect("it was added");
+    }
+
+    pub(super) fn interface(&self, id: ObjectId) -> &'static str {
+        self.interfaces.get(&id).expect("it was added")
+    }
+
+    pub(super) fn fds_of(&self, object: ObjectId, opcode: u16) -> usize {
+        self.interfaces.get(&object).map_or(0, |interface| (self.count)(interface, opcode))
+    }
+}
+
+impl Signatures for Objects {
+    fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
+        self.fds_of(object, opcode)
+    }
+}
+
+pub(super) type End = Connection<Objects>;
+
+pub(super) fn pair() -> (End, End) {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    (end(near, Objects::of_client()), end(far, Objects::of_compositor()))
+}
+
+pub(super) fn end(socket: UnixStream, objects: Objects) -> End {
+    Connection::new(socket, objects, &Limits::default()).expect("a connection")
+}
+
+/// The two ends, and an object that the client has made already.
+fn pair_with(interface: &'static str) -> (End, End, ClientIds, ObjectId) {
+    let (mut client, mut compositor) = pair();
+    let mut ids = ClientIds::new();
+    let id = ids.take().expect("a number");
+    client.signatures_mut().add(id, interface);
+    compositor.signatures_mut().add(id, interface);
+    (client, compositor, ids, id)
+}
+
+pub(crate) fn pools() -> Duration {
+    let null = null();
+    run(async {
+        let (mut client, mut compositor, mut ids, shm) = pair_with("wl_shm");
+        let start = Instant::now();
+        for _ in 0..PAIRS / BATCH {
+            for _ in 0..BATCH {
+                let pool = ids.take().expect("a number");
+                client.signatures_mut().add(pool, "wl_shm_pool");
+                let fd = null.try_clone().expect("a duplicate");
+                let create = Message::build(shm, CREATE_POOL).new_id(pool).fd(fd).int(4096);
+                let create = create.finish().expect("a good request");
+                client.feed(create).await.expect("the far end is there");
+                let destroy = Message::build(pool, DESTROY_POOL).finish().expect("a good request");
+                client.feed(destroy).await.expect("the far end is there");
+            }
+            let callback = feed_sync(&mut client, &mut ids).await;
+            client.flush().await.expect("the far end is there");
+
+            for _ in 0..2 * BATCH + 1 {
+                let request = compositor.receive().await.expect("a request").expect("it was sent");
+                handle(&mut compositor, request).await;
+            }
+            compositor.flush().await.expect("the near end is there");
+
+            for _ in 0..BATCH {
+                receive_delete(&mut client, &mut ids).await;
+            }
+            receive_done(&mut client, callback).await;
+            receive_delete(&mut client, &mut ids).await;
+        }
+        let spent = start.elapsed();
+        assert!(ids.take().expect("a number").get() < 2 * BATCH, "they were given again");
+        spent / PAIRS
+    })
+}
+
+pub(super) async fn feed_sync(client: &mut End, ids: &mut ClientIds) -> ObjectId {
+    let callback = ids.take().expect("a number");
+    client.signatures_mut().add(callback, "wl_callback");
+    let sync = Message::build(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
+    client.feed(sync.finish().expect("a good request")).await.expect("the far end is there");
+    callback
+}
+
+pub(super) async fn receive_done(client: &mut End, callback: ObjectId) {
+    let mut done = client.receive().await.expect("an event").expect("it is answered");
+    assert_eq!((done.object(), done.opcode()), (callback, wl_callback::DONE));
+    let mut arguments = done.read();
+    arguments.uint().expect("a number");
+    arguments.finish().expect("that is all");
+}
+
+pub(super) async fn receive_delete(client: &mut End, ids: &mut ClientIds) {
+    let event = client.receive().await.expect("an event").expect("it is answered");
+    let freed = ids.update(&event).expect("a good event").expect("a delete_id");
+    client.signatures_mut().remove(freed);
+}
+
+/// As a compositor, which does not flush yet.
+pub(super) async fn handle(compositor: &mut End, mut request: Message) {
+    let (object, opcode) = (request.object(), request.opcode());
+    let interface = compositor.signatures().interface(object);
+    let mut arguments = request.read();
+    match (interface, opcode) {
+        ("wl_display", wl_display::SYNC) => {
+            let callback = arguments.new_id().expect("a number");
+            arguments.finish().expect("that is all");
+            let done = Message::build(callback, wl_callback::DONE).uint(0);
+            let done = done.finish().expect("a good event");
+            compositor.feed(done).await.expect("the near end is there");
+            feed_delete(compositor, callback).await;
+        }
+        ("wl_shm", CREATE_POOL) => {
+            let pool = arguments.new_id().expect("a number");
+            let _fd = arguments.fd().expect("a descriptor");
+            assert_eq!(arguments.int().expect("a size"), 4096);
+            arguments.finish().expect("that is all");
+            compositor.signatures_mut().add(pool, "wl_shm_pool");
+        }
+        ("wl_shm_pool", DESTROY_POOL) => {
+            arguments.finish().expect("that is all");
+            compositor.signatures_mut().remove(object);
+            feed_delete(compositor, object).await;
+        }
+        ("wl_surface", DAMAGE) => {
+            let [_, _, width, _] = [(); 4].map(|()| arguments.int().expect("a number"));
+            arguments.finish().expect("that is all");
+            assert_eq!(width, 1);
+        }
+        other => panic!("nobody asked for {other:?}"),
+    }
+}
+
+async fn feed_delete(compositor: &mut End, id: ObjectId) {
+    let delete = Message::build(ObjectId::DISPLAY, wl_display::DELETE_ID).uint(id.get());
+    let delete = delete.finish().expect("a good event");
+    compositor.feed(delete).await.expect("the near end is there");
+}
+
+pub(crate) fn damage() -> Duration {
+    damage_in_batches(BATCH)
+}
+
+pub(crate) fn damage_in_large_batches() -> Duration {
+    damage_in_batches(LARGE_BATCH)
+}
+
+fn damage_in_batches(batch: u32) -> Duration {
+    run(async {
+        let (mut client, mut compositor, _, surface) = pair_with("wl_surface");
+        let start = Instant::now();
+        for _ in 0..PLAIN / batch {
+            for number in 0..batch {
+                let damage = Message::build(surface, DAMAGE).int(0).int(0).int(1);
+                let damage = damage.int(number as i32).finish().expect("a good request");
+                client.feed(damage).await.expect("the far end is there");
+            }
+            client.flush().await.expect("the far end is there");
+
+            for _ in 0..batch {
+                let request = compositor.receive().await.expect("a request").expect("it was sent");
+                handle(&mut compositor, request).await;
+            }
+        }
+        start.elapsed() / PLAIN
+    })
+}

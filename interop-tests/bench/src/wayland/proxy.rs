@@ -1,0 +1,116 @@
+//! A client's roundtrip, directly and through a proxy that forwards whole messages, as a spy does.
+//!
+//! The client, the compositor and the two directions of the proxy are each a task.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anchovy_wayland::opcodes::wl_display;
+use anchovy_wayland::{
+    ClientIds, Connection, Limits, Message, ObjectId, ReadHalf, Signatures, WriteHalf, fds,
+};
+use futures_util::FutureExt;
+use tokio::net::UnixStream;
+
+use super::ROUNDTRIPS;
+use super::ours::{End, Objects, end, feed_sync, handle, pair, receive_delete, receive_done};
+use crate::work::{run, together};
+
+pub(crate) fn roundtrip_direct() -> Duration {
+    run(async {
+        let (client, compositor) = pair();
+        together(answer(compositor), roundtrips(client)).await
+    })
+}
+
+pub(crate) fn roundtrip_through() -> Duration {
+    run(async {
+        let (client, near) = UnixStream::pair().expect("a pair");
+        let (far, compositor) = UnixStream::pair().expect("a pair");
+        proxy(near, far);
+        let compositor = end(compositor, Objects::of_compositor());
+        together(answer(compositor), roundtrips(end(client, Objects::of_client()))).await
+    })
+}
+
+async fn roundtrips(mut client: End) -> Duration {
+    let mut ids = ClientIds::new();
+    let start = Instant::now();
+    for _ in 0..ROUNDTRIPS {
+        let callback = feed_sync(&mut client, &mut ids).await;
+        client.flush().await.expect("the far end is there");
+        receive_done(&mut client, callback).await;
+        receive_delete(&mut client, &mut ids).await;
+    }
+    start.elapsed() / ROUNDTRIPS
+}
+
+/// As a compositor, until the client is gone.
+async fn answer(mut compositor: End) {
+    while let Some(request) = compositor.receive().await.expect("a request") {
+        handle(&mut compositor, request).await;
+        compositor.flush().await.expect("the near end is there");
+    }
+}
+
+/// The objects of one client, as both directions know them.
+type Interfaces = Arc<Mutex<HashMap<ObjectId, &'static str>>>;
+
+/// Those, for one direction.
+struct Direction {
+    interfaces: Interfaces,
+    count: fn(&str, u16) -> usize,
+}
+
+impl Signatures for Direction {
+    fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
+        let interfaces = self.interfaces.lock().expect("nobody panics with it");
+        interfaces.get(&object).map_or(0, |interface| (self.count)(interface, opcode))
+    }
+}
+
+fn proxy(client: UnixStream, compositor: UnixStream) {
+    let interfaces = Interfaces::new(HashMap::from([(ObjectId::DISPLAY, "wl_display")]).into());
+    let half = |socket, count| {
+        let signatures = Direction { interfaces: interfaces.clone(), count };
+        let limits = Limits { fds_with_their_message: true, ..Limits::default() };
+        Connection::new(socket, signatures, &limits).expect("a connection").into_split()
+    };
+    let (requests, to_client) = half(client, fds::requests);
+    let (events, to_compositor) = half(compositor, fds::events);
+    tokio::spawn(forward(requests, to_compositor, |request, interfaces| {
+        if is_of_display(request, wl_display::SYNC) {
+            let callback = request.read().new_id().expect("a number");
+            interfaces.insert(callback, "wl_callback");
+        }
+    }));
+    tokio::spawn(forward(events, to_client, |event, interfaces| {
+        if is_of_display(event, wl_display::DELETE_ID) {
+            let id = ObjectId::new(event.read().uint().expect("a number")).expect("not 0");
+            interfaces.remove(&id);
+        }
+    }));
+}
+
+fn is_of_display(message: &Message, opcode: u16) -> bool {
+    (message.object(), message.opcode()) == (ObjectId::DISPLAY, opcode)
+}
+
+/// What has arrived together leaves together, and nothing waits for more.
+async fn forward(
+    mut from: ReadHalf<Direction>,
+    mut to: WriteHalf,
+    learn: fn(&mut Message, &mut HashMap<ObjectId, &'static str>),
+) {
+    while let Some(first) = from.receive().await.expect("a message") {
+        let mut next = Some(first);
+        while let Some(mut message) = next {
+            learn(&mut message, &mut from.signatures().interfaces.lock().expect("as above"));
+            // The other end may be gone; then the reading half will see it.
+            let _ = to.feed(message).await;
+            next = from.receive().now_or_never().and_then(|next| next.expect("a message"));
+        }
+        let _ = to.flush().await;
+    }
+}
