@@ -185,6 +185,18 @@ struct Window {
     frames: u64,
 }
 
+/// What an event was.
+enum Happened {
+    /// The compositor has said how it would have the window, which can be shown now.
+    Configured,
+    /// A frame was shown, and the next one is due.
+    Shown,
+    /// The window is to be closed.
+    Closed,
+    /// Nothing of interest.
+    Nothing,
+}
+
 /// Two pictures in one file: while the compositor reads one, the other is drawn.
 struct Pixels {
     file: File,
@@ -239,9 +251,13 @@ impl Window {
             shown,
             frames,
         };
-        while window.shown.is_none() {
-            if window.event().await? {
-                return Err("the compositor closed the window before it was shown".into());
+        loop {
+            match window.event().await? {
+                Happened::Configured => break window.draw().await?,
+                Happened::Closed => {
+                    return Err("the compositor closed the window before it was shown".into());
+                }
+                Happened::Shown | Happened::Nothing => {}
             }
         }
         say(format_args!("a window of {WIDTH} x {HEIGHT} pixels, {PICTURE} bytes a frame"))?;
@@ -251,17 +267,17 @@ impl Window {
     /// Shows frames, and says why it has stopped.
     async fn run(&mut self, frames: Option<u64>) -> Result<&'static str> {
         loop {
-            if frames.is_some_and(|frames| self.frames >= frames) {
-                return Ok("that is all");
-            }
-            if self.event().await? {
-                return Ok("the window was closed");
+            match self.event().await? {
+                Happened::Shown if frames == Some(self.frames) => return Ok("that is all"),
+                Happened::Shown => self.draw().await?,
+                Happened::Closed => return Ok("the window was closed"),
+                Happened::Configured | Happened::Nothing => {}
             }
         }
     }
 
-    /// Waits for an event, and does what it asks for; was it that the window is to be closed?
-    async fn event(&mut self) -> Result<bool> {
+    /// Waits for an event, and answers what is to be answered.
+    async fn event(&mut self) -> Result<Happened> {
         let mut event = self.compositor.receive().await?.ok_or("the compositor is gone")?;
         if let Some(error) = DisplayError::read(&event)? {
             return Err(error.into());
@@ -278,21 +294,20 @@ impl Window {
             let serial = read(&mut event, |arguments| arguments.uint())?;
             let ack = Message::build(self.xdg_surface, xdg_surface::ACK_CONFIGURE).uint(serial);
             self.compositor.send(ack.finish()?).await?;
-            if self.shown.is_none() {
-                self.draw().await?;
-            }
+            return Ok(Happened::Configured);
         } else if (object, opcode) == (self.toplevel, xdg_toplevel::CLOSE) {
-            return Ok(true);
+            return Ok(Happened::Closed);
         } else if Some(object) == self.shown {
+            self.shown = None;
             self.frames += 1;
-            self.draw().await?;
+            return Ok(Happened::Shown);
         } else if opcode == wl_buffer::RELEASE {
             if let Some(picture) = self.pixels.of(object) {
                 picture.is_lent = false;
             }
         }
         // Others are about what this client does not mind: formats, sizes, outputs.
-        Ok(false)
+        Ok(Happened::Nothing)
     }
 
     /// Draws the next frame, and has it shown.
@@ -324,7 +339,7 @@ impl Window {
         ] {
             self.compositor.feed(Message::build(object, opcode).finish()?).await?;
         }
-        self.compositor.shutdown().await?;
+        self.compositor.flush().await?;
         Ok(())
     }
 }

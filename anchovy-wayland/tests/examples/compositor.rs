@@ -1,0 +1,309 @@
+//! A small compositor, which knows enough to have a window shown, and remembers what it was told.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use anchovy_wayland::{
+    Answer, Connection, DisplayError, Globals, Limits, Listener, Message, ObjectId, Registries,
+};
+use rustix::fs::SealFlags;
+
+use crate::harness::*;
+
+/// How a compositor behaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Manners {
+    /// What it has.
+    pub(crate) globals: &'static [(&'static str, u32)],
+    /// What it does once that many frames were committed.
+    pub(crate) after: Option<(usize, Then)>,
+    /// How many clients it serves, one after the other.
+    pub(crate) clients: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It asks for the window to be closed.
+    Close,
+    /// It reports an error, and disconnects.
+    Refuse,
+    /// It disconnects.
+    Leave,
+    /// It sends what is no message.
+    Rave,
+    /// It says nothing any more.
+    Wait,
+}
+
+impl Manners {
+    pub(crate) const GOOD: Manners = Manners {
+        globals: &[("wl_compositor", 4), ("wl_shm", 1), ("xdg_wm_base", 3)],
+        after: None,
+        clients: 1,
+    };
+}
+
+/// What a client has said and shown.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// All requests, in bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// What each descriptor was, and who else had the same file open when it came.
+    pub(crate) fds: Vec<(Identity, Vec<String>)>,
+    /// The name of the file of the pool, and what can no longer be done to it.
+    pub(crate) pool: Option<(String, SealFlags)>,
+    /// The pixels that were committed, picture by picture.
+    pub(crate) frames: Vec<Vec<u32>>,
+    pub(crate) acknowledged: Vec<u32>,
+    pub(crate) pongs: Vec<u32>,
+}
+
+/// A compositor on a thread of its own.
+pub(crate) struct Compositor(JoinHandle<Vec<Seen>>);
+
+impl Compositor {
+    /// Listens there when this returns.
+    pub(crate) fn start(path: &Path, manners: Manners) -> Compositor {
+        let (ready, listens) = mpsc::channel();
+        let path = path.to_owned();
+        let thread = std::thread::spawn(move || {
+            runtime().block_on(async {
+                let listener = Listener::bind(path).expect("a directory of ours");
+                ready.send(()).expect("somebody waits");
+                let mut all = Vec::new();
+                while all.len() < manners.clients {
+                    let (client, _) = listener.accept().await.expect("a client");
+                    let seen = Serving::new(client, manners).serve().await;
+                    // Who only looks whether we are here is no client.
+                    if !seen.bytes.is_empty() {
+                        all.push(seen);
+                    }
+                }
+                all
+            })
+        });
+        listens.recv().expect("it listens");
+        Compositor(thread)
+    }
+
+    /// What its clients have said, once they are gone.
+    pub(crate) fn end(self) -> Vec<Seen> {
+        self.0.join().expect("a compositor without a fault")
+    }
+
+    /// What its only client has said.
+    pub(crate) fn seen(self) -> Seen {
+        self.end().pop().expect("there was a client")
+    }
+}
+
+type Counts = fn(ObjectId, u16) -> usize;
+
+/// One client being served. Numbers of objects are the client's, so they are known as they come.
+struct Serving {
+    client: Connection<Box<dyn FnMut(ObjectId, u16) -> usize>>,
+    manners: Manners,
+    globals: Globals,
+    registries: Registries,
+    objects: HashMap<ObjectId, &'static str>,
+    shm: std::rc::Rc<std::cell::Cell<Option<ObjectId>>>,
+    file: Option<File>,
+    buffers: HashMap<ObjectId, (u64, usize)>,
+    attached: Option<ObjectId>,
+    shown: Option<ObjectId>,
+    callback: Option<ObjectId>,
+    seen: Seen,
+}
+
+impl Serving {
+    fn new(client: tokio::net::UnixStream, manners: Manners) -> Serving {
+        let mut globals = Globals::new();
+        for (interface, version) in manners.globals {
+            globals.add(interface, *version).expect("a good global");
+        }
+        let shm = std::rc::Rc::new(std::cell::Cell::new(None));
+        let its = std::rc::Rc::clone(&shm);
+        let counts: Box<dyn FnMut(ObjectId, u16) -> usize> =
+            Box::new(move |object, opcode| usize::from(its.get() == Some(object) && opcode == 0));
+        Serving {
+            client: Connection::new(client, counts, &Limits::default()).expect("a connection"),
+            manners,
+            globals,
+            registries: Registries::new(),
+            objects: HashMap::new(),
+            shm,
+            file: None,
+            buffers: HashMap::new(),
+            attached: None,
+            shown: None,
+            callback: None,
+            seen: Seen::default(),
+        }
+    }
+
+    async fn serve(mut self) -> Seen {
+        // A client that goes has not always read everything, which is an error.
+        while let Ok(Some(mut request)) = self.client.receive().await {
+            self.seen.bytes.extend(bytes_of(&request));
+            for fd in request.fds() {
+                let identity = identity(fd);
+                self.seen.fds.push((identity, holders(identity)));
+            }
+            let events = match self.registries.answer(&self.globals, &request) {
+                Ok(Answer::Events(events)) => events,
+                Ok(Answer::Bind(bind)) => {
+                    self.bound(&bind.interface, bind.id);
+                    Vec::new()
+                }
+                Ok(Answer::Other) => self.answer(&mut request),
+                Err(error) => panic!("{error}"),
+                Ok(other) => panic!("{other:?}"),
+            };
+            for event in events {
+                let _ = self.client.feed(event).await;
+            }
+            let _ = self.client.flush().await;
+            if !self.goes_on().await {
+                break;
+            }
+        }
+        self.seen
+    }
+
+    fn bound(&mut self, interface: &str, id: ObjectId) {
+        let global = self.manners.globals.iter().find(|(name, _)| *name == interface);
+        self.objects.insert(id, global.expect("it was announced").0);
+        if interface == "wl_shm" {
+            self.shm.set(Some(id));
+        }
+    }
+
+    /// Does what a request asks for, and says what is answered.
+    fn answer(&mut self, request: &mut Message) -> Vec<Message> {
+        let (object, opcode) = (request.object(), request.opcode());
+        let interface = self.objects[&object];
+        let mut arguments = request.read();
+        match (interface, opcode) {
+            ("wl_compositor", 0) => {
+                self.objects.insert(arguments.new_id().unwrap(), "wl_surface");
+            }
+            ("wl_shm", 0) => {
+                self.objects.insert(arguments.new_id().unwrap(), "wl_shm_pool");
+                let file = File::from(arguments.fd().unwrap());
+                let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+                let name = std::fs::read_link(link).unwrap().display().to_string();
+                let seals = rustix::fs::fcntl_get_seals(file.as_fd()).unwrap();
+                assert_eq!(file.metadata().unwrap().len(), arguments.int().unwrap() as u64);
+                self.seen.pool = Some((name, seals));
+                self.file = Some(file);
+            }
+            ("wl_shm_pool", 0) => {
+                let buffer = arguments.new_id().unwrap();
+                let [place, width, height, stride] = [(); 4].map(|()| arguments.int().unwrap());
+                assert_eq!(stride, width * 4);
+                self.objects.insert(buffer, "wl_buffer");
+                self.buffers.insert(buffer, (place as u64, (width * height) as usize));
+            }
+            ("wl_surface", 1) => self.attached = arguments.optional_object().unwrap(),
+            ("wl_surface", 3) => self.callback = Some(arguments.new_id().unwrap()),
+            ("wl_surface", 6) => return self.commit(),
+            ("xdg_wm_base", 2) => {
+                self.objects.insert(arguments.new_id().unwrap(), "xdg_surface");
+            }
+            ("xdg_wm_base", 3) => self.seen.pongs.push(arguments.uint().unwrap()),
+            ("xdg_surface", 1) => {
+                self.objects.insert(arguments.new_id().unwrap(), "xdg_toplevel");
+            }
+            ("xdg_surface", 4) => self.seen.acknowledged.push(arguments.uint().unwrap()),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn commit(&mut self) -> Vec<Message> {
+        let event = |of: ObjectId, opcode| Message::build(of, opcode);
+        let Some(buffer) = self.attached.take() else {
+            let configure = event(self.the("xdg_toplevel"), 0).int(0).int(0).array(&[]);
+            return [
+                event(self.the("xdg_wm_base"), 0).uint(4711),
+                configure,
+                event(self.the("xdg_surface"), 0).uint(17),
+            ]
+            .map(|event| event.finish().unwrap())
+            .into();
+        };
+        assert_eq!(self.seen.acknowledged, [17], "before anything is shown");
+        let (place, pixels) = self.buffers[&buffer];
+        let mut bytes = vec![0; pixels * 4];
+        self.file.as_ref().unwrap().read_exact_at(&mut bytes, place).unwrap();
+        let pixels = bytes.chunks(4).map(|pixel| u32::from_ne_bytes(pixel.try_into().unwrap()));
+        self.seen.frames.push(pixels.collect());
+
+        let mut events = Vec::new();
+        if let Some(shown) = self.shown.replace(buffer) {
+            assert_ne!(shown, buffer, "it is drawn to while it is shown");
+            events.push(event(shown, 0)); // Released.
+        }
+        let callback = self.callback.take().expect("it wants to know");
+        events.push(event(callback, 0).uint(0));
+        events.push(event(ObjectId::DISPLAY, 1).uint(callback.get()));
+        if self.manners.after.is_some_and(|(frames, _)| frames <= self.seen.frames.len()) {
+            events.clear();
+        }
+        events.into_iter().map(|event| event.finish().unwrap()).collect()
+    }
+
+    fn the(&self, interface: &str) -> ObjectId {
+        *self.objects.iter().find(|(_, its)| **its == interface).expect("there is one").0
+    }
+
+    /// Does what it does after some frames; does it go on?
+    async fn goes_on(&mut self) -> bool {
+        let then = self.manners.after.filter(|(frames, _)| *frames <= self.seen.frames.len());
+        let Some((_, then)) = then else { return true };
+        let message = match then {
+            Then::Close => Message::build(self.the("xdg_toplevel"), 1).finish().unwrap(),
+            Then::Refuse => DisplayError::new(self.the("wl_surface"), 7, "too colourful").message(),
+            // Nothing that a wl_display has.
+            Then::Rave => Message::build(ObjectId::DISPLAY, 0).finish().unwrap(),
+            Then::Leave => return false,
+            Then::Wait => return true,
+        };
+        let _ = self.client.send(message).await;
+        self.manners.after = None;
+        then == Then::Close
+    }
+}
+
+/// The names of the processes that have this file open.
+fn holders(file: Identity) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt;
+    let mut names = Vec::new();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(fds) = std::fs::read_dir(process.path().join("fd")) else { continue };
+        let is_it = |fd: std::fs::DirEntry| {
+            let its = std::fs::metadata(fd.path());
+            its.is_ok_and(|its| (its.dev(), its.ino()) == file)
+        };
+        if fds.flatten().any(is_it) {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            names.push(name.trim_end().to_owned());
+        }
+    }
+    names
+}
+
+/// A source of counts for who has no messages with descriptors.
+pub(crate) fn no_fds(_: ObjectId, _: u16) -> usize {
+    0
+}
+
+/// A connection of a client that gets no descriptors.
+pub(crate) fn plain(socket: tokio::net::UnixStream) -> Connection<Counts> {
+    Connection::new(socket, no_fds as Counts, &Limits::default()).expect("a connection")
+}

@@ -1,0 +1,7 @@
+//! The examples, run as their readers run them, and held to what they claim.
+#![cfg(target_os = "linux")]
+
+mod compositor;
+mod globals;
+mod harness;
+mod shm_client;
