@@ -1,10 +1,12 @@
 //! A small compositor, which knows enough to have a window shown, and remembers what it was told.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -102,16 +104,16 @@ impl Compositor {
     }
 }
 
-type Counts = fn(ObjectId, u16) -> usize;
+type Counts = Box<dyn FnMut(ObjectId, u16) -> usize>;
 
 /// One client being served. Numbers of objects are the client's, so they are known as they come.
 struct Serving {
-    client: Connection<Box<dyn FnMut(ObjectId, u16) -> usize>>,
+    client: Connection<Counts>,
     manners: Manners,
     globals: Globals,
     registries: Registries,
     objects: HashMap<ObjectId, &'static str>,
-    shm: std::rc::Rc<std::cell::Cell<Option<ObjectId>>>,
+    shm: Rc<Cell<Option<ObjectId>>>,
     file: Option<File>,
     buffers: HashMap<ObjectId, (u64, usize)>,
     attached: Option<ObjectId>,
@@ -126,9 +128,9 @@ impl Serving {
         for (interface, version) in manners.globals {
             globals.add(interface, *version).expect("a good global");
         }
-        let shm = std::rc::Rc::new(std::cell::Cell::new(None));
-        let its = std::rc::Rc::clone(&shm);
-        let counts: Box<dyn FnMut(ObjectId, u16) -> usize> =
+        let shm = Rc::new(Cell::new(None));
+        let its = Rc::clone(&shm);
+        let counts: Counts =
             Box::new(move |object, opcode| usize::from(its.get() == Some(object) && opcode == 0));
         Serving {
             client: Connection::new(client, counts, &Limits::default()).expect("a connection"),
@@ -195,7 +197,7 @@ impl Serving {
             ("wl_shm", 0) => {
                 self.objects.insert(arguments.new_id().unwrap(), "wl_shm_pool");
                 let file = File::from(arguments.fd().unwrap());
-                let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+                let link = format!("/proc/self/fd/{}", file.as_raw_fd());
                 let name = std::fs::read_link(link).unwrap().display().to_string();
                 let seals = rustix::fs::fcntl_get_seals(file.as_fd()).unwrap();
                 assert_eq!(file.metadata().unwrap().len(), arguments.int().unwrap() as u64);
@@ -296,14 +298,4 @@ fn holders(file: Identity) -> Vec<String> {
         }
     }
     names
-}
-
-/// A source of counts for who has no messages with descriptors.
-pub(crate) fn no_fds(_: ObjectId, _: u16) -> usize {
-    0
-}
-
-/// A connection of a client that gets no descriptors.
-pub(crate) fn plain(socket: tokio::net::UnixStream) -> Connection<Counts> {
-    Connection::new(socket, no_fds as Counts, &Limits::default()).expect("a connection")
 }

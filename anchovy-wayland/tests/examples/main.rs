@@ -5,3 +5,4 @@ mod compositor;
 mod globals;
 mod harness;
 mod shm_client;
+mod wayland_spy;
