@@ -1,6 +1,7 @@
 //! The table of messages with descriptors, held against the protocol files of other packages.
 //!
-//! Crates that generate code from protocol files ship those files.
+//! Crates that generate code from protocol files ship those files. So the table that an example has of
+//! their code can be held against them, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,6 +10,11 @@ use std::path::Path;
 use anchovy_wayland::fds::{self, Kind};
 use interop_tests::guarded;
 use roxmltree::Document;
+use wayland_client::backend::protocol::{ArgumentType, MessageDesc};
+
+/// The table that an example has of all interfaces.
+#[path = "../../examples/protocols/mod.rs"]
+mod table;
 
 use crate::files::protocol_files;
 
@@ -79,6 +85,41 @@ fn the_display_the_registry_and_callbacks_have_the_opcodes_of_their_file() {
         assert_eq!(place(events, "global_remove"), wl_registry::GLOBAL_REMOVE);
         assert_eq!(place(named("wl_callback", "event"), "done"), wl_callback::DONE);
     });
+}
+
+#[test]
+fn the_example_that_spies_knows_each_interface_of_all_protocol_files() {
+    guarded(|| {
+        for file in protocol_files() {
+            let text = fs::read_to_string(&file).unwrap();
+            let document = Document::parse(&text).unwrap();
+            if !document.root_element().has_tag_name("protocol") {
+                continue;
+            }
+            for interface in document.descendants().filter(|node| node.has_tag_name("interface")) {
+                let name = interface.attribute("name").unwrap();
+                let known = table::interface(name).unwrap_or_else(|| panic!("{name} of {file:?}"));
+                let of = |tag: &'static str| -> Vec<(&str, usize)> {
+                    let children = interface.children().filter(|node| node.has_tag_name(tag));
+                    let fds = |message: roxmltree::Node<'_, '_>| {
+                        let arguments = message.children();
+                        arguments.filter(|node| node.attribute("type") == Some("fd")).count()
+                    };
+                    children.map(|node| (node.attribute("name").unwrap(), fds(node))).collect()
+                };
+                assert_eq!(described(known.requests), of("request"), "{name} of {file:?}");
+                assert_eq!(described(known.events), of("event"), "{name} of {file:?}");
+            }
+        }
+    });
+}
+
+/// The name and the number of descriptors of each message.
+fn described(messages: &[MessageDesc]) -> Vec<(&str, usize)> {
+    let fds = |message: &MessageDesc| {
+        message.signature.iter().filter(|kind| matches!(kind, ArgumentType::Fd)).count()
+    };
+    messages.iter().map(|message| (message.name, fds(message))).collect()
 }
 
 fn read(file: &Path, messages: &mut Messages, protocols: &mut BTreeSet<String>) {
