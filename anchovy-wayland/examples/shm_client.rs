@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anchovy_wayland::{
     Arguments, ClientIds, Connection, Connector, DisplayError, Limits, Message, ObjectId, Registry,
+    SendError,
 };
 
 const HELP: &str = "\
@@ -152,7 +153,8 @@ async fn show(options: &Options) -> Result<()> {
         .map_err(|_| format!("the compositor has shown no window in {PATIENCE:?}"))??;
     let time = options.time.unwrap_or(Duration::MAX);
     let why = match tokio::time::timeout(time, window.run(options.frames)).await {
-        Ok(why) => why?,
+        Ok(Ok(why)) => why,
+        Ok(Err(error)) => return Err(window.last_words(error).await),
         Err(_) => "the time is over",
     };
     let frames = window.frames;
@@ -328,6 +330,19 @@ impl Window {
         self.compositor.send(commit).await?;
         self.shown = Some(shown);
         Ok(())
+    }
+
+    /// Why it has failed. A compositor that has something against a client says what, and closes; who
+    /// sends notices only that.
+    async fn last_words(&mut self, error: Box<dyn Error>) -> Box<dyn Error> {
+        if error.is::<SendError>() {
+            while let Ok(Some(event)) = self.compositor.receive().await {
+                if let Ok(Some(error)) = DisplayError::read(&event) {
+                    return error.into();
+                }
+            }
+        }
+        error
     }
 
     /// Destroys the window, and says goodbye.

@@ -254,7 +254,9 @@ impl Serving {
         let callback = self.callback.take().expect("it wants to know");
         events.push(event(callback, 0).uint(0));
         events.push(event(ObjectId::DISPLAY, 1).uint(callback.get()));
-        if self.manners.after.is_some_and(|(frames, _)| frames <= self.seen.frames.len()) {
+        // Who is refused may be saying the next thing already.
+        let then = self.manners.after.filter(|(frames, _)| *frames <= self.seen.frames.len());
+        if then.is_some_and(|(_, then)| then != Then::Refuse) {
             events.clear();
         }
         events.into_iter().map(|event| event.finish().unwrap()).collect()
