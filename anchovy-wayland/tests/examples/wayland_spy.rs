@@ -207,6 +207,8 @@ fn events_have_their_descriptors_too_and_those_of_a_destroyed_object() {
 
         // Its number is free, and that of another object then, of which the same event has none.
         cross(&bytes(message(1, 1).uint(4)), &mut compositor, &mut client);
+        cross(&bytes(message(4, 0)), &mut compositor, &mut client);
+        assert_eq!(spied.spy.line_with("#4."), "1 < unknown#4.0(?), 8 bytes");
         cross(&bytes(message(3, 0).new_id(id(4))), &mut client, &mut compositor);
         cross(
             &bytes(message(4, 0).uint(1).object(id(9)).fixed(1.into()).fixed(2.into())),
