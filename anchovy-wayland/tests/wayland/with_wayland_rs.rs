@@ -590,11 +590,9 @@ async fn at_ours<T: Send + 'static>(
     let mut ours = OurCompositor::new(near, limits);
     ours.bad_size = bad_size;
     ours.serve().await;
-    // It is closed before they are waited for: a client that did something wrong waits for that.
-    let done =
-        Done { pools: std::mem::take(&mut ours.pools), sent: std::mem::take(&mut ours.sent) };
-    drop(ours);
-    (theirs.await.expect("it ends"), done)
+    // It stays open meanwhile: they may still be writing, and stop at the first write that fails.
+    let value = theirs.await.expect("it ends");
+    (value, Done { pools: std::mem::take(&mut ours.pools), sent: std::mem::take(&mut ours.sent) })
 }
 
 #[test]
@@ -721,7 +719,7 @@ fn what_could_not_be_received_of_their_client_is_a_protocol_error_to_it() {
         };
         let words = DisplayError::of(&error).expect("something to tell");
         ours.send(words.message()).await.expect("it can be told");
-        // Not closed before: whose write fails does not read on, in their crate.
+        // It stays open meanwhile: they may still be writing, and stop at the first write that fails.
         let error = theirs.await.expect("it ends");
         drop(ours);
         assert_eq!((error.code, error.object_id), (DisplayError::INVALID_METHOD, 1));
