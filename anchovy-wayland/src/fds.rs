@@ -96,7 +96,26 @@ pub fn events(interface: &str, opcode: u16) -> usize {
     count(interface, Kind::Event, opcode)
 }
 
+/// By kind and opcode, how long the names of the interfaces are that have such a message with
+/// descriptors: a bit for each length. Every message that arrives is asked for, and few have the
+/// opcode and the length of one that has descriptors.
+const LENGTHS: [[u64; 16]; 2] = {
+    let mut lengths = [[0; 16]; 2];
+    let mut at = 0;
+    while at < ALL.len() {
+        let FdMessage { interface, kind, opcode, .. } = ALL[at];
+        assert!(interface.len() < 64);
+        lengths[kind as usize][opcode as usize] |= 1 << interface.len();
+        at += 1;
+    }
+    lengths
+};
+
 fn count(interface: &str, kind: Kind, opcode: u16) -> usize {
+    let lengths = LENGTHS[kind as usize].get(usize::from(opcode)).copied().unwrap_or(0);
+    if interface.len() >= 64 || lengths >> interface.len() & 1 == 0 {
+        return 0;
+    }
     let found = ALL.binary_search_by(|message| {
         let FdMessage { interface: its, kind: of, opcode: number, .. } = message;
         (*its, *of, *number).cmp(&(interface, kind, opcode))

@@ -17,6 +17,10 @@ use crate::error::{WireError, WireFault};
 /// The bytes of a header.
 pub(crate) const HEADER: usize = 8;
 
+/// Room for the first arguments: four words are as many as most messages have, and a buffer that
+/// grows from one word moves twice until then.
+const FEW: usize = 16;
+
 /// The longest message that a header can tell, in whole words.
 pub(crate) const LONGEST: usize = 0xfffc;
 
@@ -292,28 +296,35 @@ pub struct MessageBuilder {
 
 impl MessageBuilder {
     /// An `int`.
-    pub fn int(mut self, number: i32) -> Self {
-        self.arguments.put_i32_ne(number);
-        self
+    #[inline]
+    pub fn int(self, number: i32) -> Self {
+        self.uint(number as u32)
     }
 
     /// A `uint`.
+    #[inline]
     pub fn uint(mut self, number: u32) -> Self {
+        if self.arguments.capacity() == 0 {
+            self.arguments.reserve(FEW);
+        }
         self.arguments.put_u32_ne(number);
         self
     }
 
     /// A `fixed`.
+    #[inline]
     pub fn fixed(self, number: Fixed) -> Self {
         self.int(number.to_bits())
     }
 
     /// An `object`; none is null, which an argument has to allow.
+    #[inline]
     pub fn object(self, object: impl Into<Option<ObjectId>>) -> Self {
         self.uint(object.into().map_or(0, ObjectId::get))
     }
 
     /// A `new_id` of an interface that the protocol names.
+    #[inline]
     pub fn new_id(self, id: ObjectId) -> Self {
         self.uint(id.get())
     }
@@ -345,6 +356,7 @@ impl MessageBuilder {
     }
 
     /// An `fd`.
+    #[inline]
     pub fn fd(mut self, fd: OwnedFd) -> Self {
         self.fds.push(fd);
         self
@@ -425,6 +437,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::EndsEarly`].
+    #[inline]
     pub fn uint(&mut self) -> Result<u32, WireError> {
         match self.bytes.split_first_chunk() {
             Some((word, rest)) => {
@@ -440,6 +453,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::EndsEarly`].
+    #[inline]
     pub fn int(&mut self) -> Result<i32, WireError> {
         Ok(self.uint()? as i32)
     }
@@ -449,6 +463,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::EndsEarly`].
+    #[inline]
     pub fn fixed(&mut self) -> Result<Fixed, WireError> {
         Ok(Fixed::from_bits(self.int()?))
     }
@@ -458,6 +473,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::EndsEarly`].
+    #[inline]
     pub fn optional_object(&mut self) -> Result<Option<ObjectId>, WireError> {
         Ok(ObjectId::new(self.uint()?))
     }
@@ -467,6 +483,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::NullObject`], [`WireFault::EndsEarly`].
+    #[inline]
     pub fn object(&mut self) -> Result<ObjectId, WireError> {
         self.optional_object()?.ok_or_else(|| self.fault(WireFault::NullObject))
     }
@@ -476,6 +493,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::NullObject`], [`WireFault::EndsEarly`].
+    #[inline]
     pub fn new_id(&mut self) -> Result<ObjectId, WireError> {
         self.object()
     }
