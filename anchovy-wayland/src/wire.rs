@@ -146,6 +146,7 @@ pub struct Message {
 impl Message {
     /// Begins a message for this object: the number of the request or event in its interface, from
     /// 0, and then its arguments, in order.
+    #[inline]
     pub fn build(object: ObjectId, opcode: u16) -> MessageBuilder {
         MessageBuilder {
             object,
@@ -168,11 +169,13 @@ impl Message {
     }
 
     /// The object that a request is made of, or that an event is of.
+    #[inline]
     pub fn object(&self) -> ObjectId {
         self.object
     }
 
     /// Which request or event of its interface it is, from 0.
+    #[inline]
     pub fn opcode(&self) -> u16 {
         self.opcode
     }
@@ -211,6 +214,7 @@ impl Message {
     /// arguments.finish()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn read(&mut self) -> Arguments<'_> {
         let Message { object, opcode, arguments, fds, .. } = self;
         Arguments { object: object.get(), opcode: *opcode, bytes: arguments, fds }
@@ -381,6 +385,7 @@ impl MessageBuilder {
     /// [`BuildError`], with the descriptors: a string had a NUL in it; the message is longer than a
     /// header can tell (65532 bytes). What a connection sends is checked against its own
     /// [limit](crate::Limits::max_message_bytes) when it is sent.
+    #[inline]
     pub fn finish(self) -> Result<Message, BuildError> {
         let MessageBuilder { object, opcode, arguments, left_out, fds, fault } = self;
         let length = (HEADER + arguments.len()).saturating_add(left_out);

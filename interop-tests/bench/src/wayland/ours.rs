@@ -1,9 +1,8 @@
 //! anchovy-wayland.
 //!
-//! What a user of a transport has to bring is here as the documentation shows it: a map of the
-//! objects, which the source of counts looks into.
+//! What a user of a transport has to bring is the map of the objects that the source of counts looks
+//! into. It is what the peers have, too: an array, for the numbers of a client have no gaps.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anchovy_wayland::opcodes::{wl_callback, wl_display};
@@ -19,7 +18,7 @@ const DAMAGE: u16 = 2;
 
 /// The interfaces of objects, as one end knows them.
 pub(super) struct Objects {
-    interfaces: HashMap<ObjectId, &'static str>,
+    interfaces: Vec<Option<&'static str>>,
     count: fn(&str, u16) -> usize,
 }
 
@@ -33,29 +32,31 @@ impl Objects {
     }
 
     fn with(count: fn(&str, u16) -> usize) -> Objects {
-        Objects { interfaces: HashMap::from([(ObjectId::DISPLAY, "wl_display")]), count }
+        let mut objects = Objects { interfaces: Vec::new(), count };
+        objects.add(ObjectId::DISPLAY, "wl_display");
+        objects
     }
 
     pub(super) fn add(&mut self, id: ObjectId, interface: &'static str) {
-        self.interfaces.insert(id, interface);
+        let at = id.get() as usize;
+        if at >= self.interfaces.len() {
+            self.interfaces.resize(at + 1, None);
+        }
+        self.interfaces[at] = Some(interface);
     }
 
     pub(super) fn remove(&mut self, id: ObjectId) {
-        self.interfaces.remove(&id).expect("it was added");
+        self.interfaces[id.get() as usize].take().expect("it was added");
     }
 
-    pub(super) fn interface(&self, id: ObjectId) -> &'static str {
-        self.interfaces.get(&id).expect("it was added")
-    }
-
-    pub(super) fn fds_of(&self, object: ObjectId, opcode: u16) -> usize {
-        self.interfaces.get(&object).map_or(0, |interface| (self.count)(interface, opcode))
+    fn interface(&self, id: ObjectId) -> Option<&'static str> {
+        self.interfaces.get(id.get() as usize).copied().flatten()
     }
 }
 
 impl Signatures for Objects {
     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
-        self.fds_of(object, opcode)
+        self.interface(object).map_or(0, |interface| (self.count)(interface, opcode))
     }
 }
 
@@ -142,7 +143,7 @@ pub(super) async fn receive_delete(client: &mut End, ids: &mut ClientIds) {
 /// As a compositor, which does not flush yet.
 pub(super) async fn handle(compositor: &mut End, mut request: Message) {
     let (object, opcode) = (request.object(), request.opcode());
-    let interface = compositor.signatures().interface(object);
+    let interface = compositor.signatures().interface(object).expect("it was added");
     let mut arguments = request.read();
     match (interface, opcode) {
         ("wl_display", wl_display::SYNC) => {
