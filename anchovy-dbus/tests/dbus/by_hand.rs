@@ -57,7 +57,8 @@ fn a_pipelined_client_is_connected_after_one_round_trip() {
             );
             far.try_write(format!("DATA\r\nOK {}\r\nAGREE_UNIX_FD\r\n", guid()).as_bytes()).unwrap()
         };
-        let (connection, _) = tokio::join!(Client::new().handshake(near), answer);
+        let client = Client::new();
+        let (connection, _) = tokio::join!(client.handshake(near), answer);
         assert!(connection.unwrap().unix_fds());
     });
 }
