@@ -3,7 +3,7 @@
 //! It is asked for one work at a time, in its turn, and has nothing to do in between.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::Row;
 
 /// It ends when its standard input does, with this process.
 struct Process {
+    child: Child,
     works: ChildStdin,
     times: BufReader<ChildStdout>,
 }
@@ -46,8 +47,13 @@ fn start() -> Option<Process> {
         .expect("cargo");
     let works = child.stdin.take().expect("a pipe");
     let times = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut process = Process { works, times };
-    (process.line() == "ready").then_some(process)
+    let mut process = Process { child, works, times };
+    if process.line() == "ready" {
+        return Some(process);
+    }
+    // It has said why.
+    process.child.wait().expect("a child");
+    None
 }
 
 impl Process {
