@@ -17,8 +17,7 @@ use crate::error::{WireError, WireFault};
 /// The bytes of a header.
 pub(crate) const HEADER: usize = 8;
 
-/// Room for the first arguments: four words are as many as most messages have, and a buffer that
-/// grows from one word moves twice until then.
+/// Arguments of so many bytes are few: four words are as many as most messages have.
 const FEW: usize = 16;
 
 /// The longest message that a header can tell, in whole words.
@@ -151,7 +150,7 @@ impl Message {
         MessageBuilder {
             object,
             opcode,
-            arguments: BytesMut::new(),
+            arguments: Written::default(),
             left_out: 0,
             fds: Vec::new(),
             fault: None,
@@ -290,7 +289,7 @@ impl fmt::Debug for Message {
 pub struct MessageBuilder {
     object: ObjectId,
     opcode: u16,
-    arguments: BytesMut,
+    arguments: Written,
     /// Bytes of arguments that are not written: with them, it is too long.
     left_out: usize,
     fds: Vec<OwnedFd>,
@@ -308,10 +307,7 @@ impl MessageBuilder {
     /// A `uint`.
     #[inline]
     pub fn uint(mut self, number: u32) -> Self {
-        if self.arguments.capacity() == 0 {
-            self.arguments.reserve(FEW);
-        }
-        self.arguments.put_u32_ne(number);
+        self.arguments.put(&number.to_ne_bytes());
         self
     }
 
@@ -373,9 +369,9 @@ impl MessageBuilder {
             self.left_out = self.left_out.saturating_add(4 + padded);
             return;
         }
-        self.arguments.put_u32_ne(length as u32);
-        self.arguments.put_slice(bytes);
-        self.arguments.put_bytes(0, padded - bytes.len());
+        self.arguments.put(&(length as u32).to_ne_bytes());
+        self.arguments.put(bytes);
+        self.arguments.put(&[0; 4][..padded - bytes.len()]);
     }
 
     /// The message.
@@ -396,6 +392,49 @@ impl MessageBuilder {
                 let error = WireError { object: object.get(), opcode, fault };
                 Err(BuildError { error, fds })
             }
+        }
+    }
+}
+
+/// Arguments that are written: as long as they are few, in place, so that a message costs one
+/// allocation, of its length.
+#[derive(Debug, Default)]
+struct Written {
+    few: [u8; FEW],
+    used: usize,
+    /// All of them, once they are more.
+    more: BytesMut,
+}
+
+impl Written {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        match self.few.get_mut(self.used..self.used + bytes.len()) {
+            Some(room) if self.more.is_empty() => {
+                room.copy_from_slice(bytes);
+                self.used += bytes.len();
+            }
+            _ => self.put_more(bytes),
+        }
+    }
+
+    fn put_more(&mut self, bytes: &[u8]) {
+        if self.more.is_empty() {
+            self.more.reserve(self.used + bytes.len());
+            self.more.put_slice(&self.few[..self.used]);
+        }
+        self.more.put_slice(bytes);
+    }
+
+    fn len(&self) -> usize {
+        self.used.max(self.more.len())
+    }
+
+    fn freeze(self) -> Bytes {
+        if self.more.is_empty() {
+            Bytes::copy_from_slice(&self.few[..self.used])
+        } else {
+            self.more.freeze()
         }
     }
 }
