@@ -168,6 +168,10 @@ impl Client {
 
     /// Waits for each reply before it goes on: three round trips in place of one, which proxies
     /// take that lose their way otherwise (xdg-dbus-proxy before 0.1.6).
+    ///
+    /// Nothing then tells when the server has read `BEGIN`, and libdbus and sd-bus as servers lose
+    /// descriptors that they read together with it. So let a message without any be answered before
+    /// the first that has some, as a bus answers `Hello`.
     pub fn stepwise(mut self) -> Client {
         self.pipelined = false;
         self

@@ -20,9 +20,12 @@ mod foreign;
 mod guard;
 mod kernel;
 mod peer;
+mod program;
 mod python;
+mod scenario;
 mod strace;
 mod table;
+mod tap;
 mod turns;
 
 pub use dbus_daemon::DbusDaemon;
@@ -35,9 +38,12 @@ pub use foreign::{foreign_receive, foreign_send};
 pub use guard::{guarded, run, run_on_threads, runtime};
 pub use kernel::kernel_is_at_least;
 pub use peer::Peer;
+pub use program::Program;
 pub use python::{python, switch_pidfds_on};
+pub use scenario::{Scenario, Transcript, redacted};
 pub use strace::{count, mark, traced};
 pub use table::{FullTable, Lowered};
+pub use tap::{Said, Tap, Tapped};
 pub use turns::{now, settle};
 
 /// The README, for its examples, which take all of the crates.

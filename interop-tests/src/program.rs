@@ -1,0 +1,80 @@
+//! A peer that says on its standard output how far it is.
+
+use std::process::{Command, Stdio};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::unix::pipe::Receiver;
+
+use crate::Peer;
+
+/// A program whose lines can be waited for; it is killed when this is dropped.
+///
+/// What it complains of goes where this process's own complaints go.
+#[derive(Debug)]
+#[must_use = "the process is killed when this is dropped"]
+pub struct Program {
+    name: String,
+    stdout: BufReader<Receiver>,
+    /// What was read while somebody waited for the end, who may have given up waiting.
+    rest: Vec<u8>,
+    peer: Peer,
+}
+
+impl Program {
+    /// Starts a program, on a runtime.
+    pub fn start(command: &mut Command) -> Program {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut peer = Peer::start(command.stdout(Stdio::piped()));
+        let stdout = peer.take_stdout().expect("the pipe that was asked for");
+        let stdout = Receiver::from_owned_fd(stdout.into()).expect("a pipe");
+        Program { name, stdout: BufReader::new(stdout), rest: Vec::new(), peer }
+    }
+
+    /// The next line that it prints.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).await.expect("text");
+        match line.strip_suffix('\n') {
+            Some(line) => line.to_owned(),
+            None => panic!("{} ended with {}", self.name, self.peer.wait()),
+        }
+    }
+
+    /// The next byte that it prints.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub async fn byte(&mut self) -> u8 {
+        match self.stdout.read_u8().await {
+            Ok(byte) => byte,
+            Err(_) => panic!("{} ended with {}", self.name, self.peer.wait()),
+        }
+    }
+
+    /// Waits until it has ended well, and returns the lines that were not read yet.
+    /// Who gives up waiting may begin again.
+    ///
+    /// # Panics
+    ///
+    /// If it has not ended well.
+    pub async fn ended(&mut self) -> Vec<String> {
+        loop {
+            let chunk = self.stdout.fill_buf().await.expect("a pipe");
+            let count = chunk.len();
+            if count == 0 {
+                break;
+            }
+            self.rest.extend_from_slice(chunk);
+            self.stdout.consume(count);
+        }
+        let rest = String::from_utf8_lossy(&self.rest);
+        let status = self.peer.wait();
+        assert!(status.success(), "{} ended with {status} and said:\n{rest}", self.name);
+        rest.lines().map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,20 @@
+//! The bus of the reference implementation.
+
+use interop_tests::{DbusDaemon, Scenario};
+
+use super::bus::cross;
+use super::*;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("a_call_of_ours_crosses_it", |t| cross(daemon, Work::Call, t)),
+    Scenario::new("descriptors_cross_it_both_ways", |t| cross(daemon, Work::Descriptors, t)),
+    Scenario::new("sixteen_descriptors_cross_it", |t| cross(daemon, Work::Sixteen, t)),
+    Scenario::new("calls_sent_together_keep_their_descriptors", |t| cross(daemon, Work::Batch, t)),
+    Scenario::new("more_than_a_socket_takes_crosses_it", |t| cross(daemon, Work::Large, t)),
+];
+
+async fn daemon() -> (DbusDaemon, Addresses) {
+    let daemon = DbusDaemon::start();
+    let addresses = daemon.address().parse().expect("an address");
+    (daemon, addresses)
+}

@@ -1,0 +1,43 @@
+//! libdbus, the reference implementation, through dbus-python and dbus-send.
+
+use interop_tests::{Program, Scenario, Transcript, runtime};
+
+use super::script::{bare, both};
+use super::through::{ALL, through};
+use super::*;
+
+const CLIENT: Script = Script("libdbus_client.py");
+const SERVER: Script = Script("libdbus_server.py");
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("its_call_is_answered", |t| CLIENT.calls_us(Work::Call, t)),
+    Scenario::new("its_descriptors_come_back", |t| CLIENT.calls_us(Work::Descriptors, t)),
+    Scenario::new("sixteen_of_its_descriptors_come_back", |t| CLIENT.calls_us(Work::Sixteen, t)),
+    Scenario::new("more_than_a_socket_takes_comes_back", |t| CLIENT.calls_us(Work::Large, t)),
+    Scenario::new("a_call_of_dbus_send_is_answered", dbus_send_calls_us),
+    Scenario::new("it_answers_our_call", |t| SERVER.is_called(Work::Call, t)),
+    Scenario::new("our_descriptors_come_back", |t| SERVER.is_called(Work::Descriptors, t)),
+    Scenario::new("sixteen_of_ours_come_back", |t| SERVER.is_called(Work::Sixteen, t)),
+    Scenario::new("calls_of_ours_sent_together_keep_theirs", |t| SERVER.is_called(Work::Batch, t)),
+    Scenario::new("more_than_our_socket_takes_comes_back", |t| SERVER.is_called(Work::Large, t)),
+    Scenario::new("through_us_nothing_changes", |t| through(CLIENT, ALL, t)),
+];
+
+/// dbus-send knows no descriptors.
+fn dbus_send_calls_us(transcript: &Transcript) {
+    runtime().block_on(async {
+        let directory = Directory::new();
+        let listener = server().listen(&address_in(&directory, "socket")).expect("a directory");
+        let mut command = bare("dbus-send");
+        command.arg(format!("--peer={}", listener.address()));
+        command.args(["--print-reply=literal", PATH, "org.example.Test.Echo", "string:hello"]);
+        let mut dbus_send = Program::start(&mut command);
+        let serving = async {
+            let incoming = listener.accept().await.expect("a client");
+            let mut us = incoming.handshake().await.expect("a good client");
+            serve(&mut us, transcript).await
+        };
+        let (_, said) = both(serving, &mut dbus_send).await;
+        assert_eq!(said, ["   hello"]);
+    });
+}

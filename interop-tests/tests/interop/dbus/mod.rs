@@ -1,0 +1,129 @@
+//! D-Bus: what every peer is asked to do, whichever end is ours.
+//!
+//! Whoever calls has [`Work`]s to do, and whoever serves knows three methods: `Echo`, which sends back
+//! what it gets, `Take`, which keeps it, and `Give`, which gives descriptors of its own. `drive` calls and `serve`
+//! serves, and the scripts of `scripts/` do the same in other words; so any two can meet, directly or
+//! with a bus or a proxy in between.
+
+pub(crate) mod bus;
+pub(crate) mod busd;
+pub(crate) mod dbus_broker;
+pub(crate) mod dbus_daemon;
+pub(crate) mod dbus_fast;
+mod drive;
+pub(crate) mod gdbus;
+pub(crate) mod libdbus;
+mod script;
+pub(crate) mod sd_bus;
+mod serve;
+mod through;
+pub(crate) mod xdg_dbus_proxy;
+pub(crate) mod zbus;
+
+use std::os::fd::AsFd;
+
+use anchovy_dbus::{Address, Addresses, Client, Connection, Guid, Message, MessageType, Server};
+use interop_tests::{Directory, Identity, identities};
+
+pub(crate) use drive::{Work, drive};
+pub(crate) use script::Script;
+pub(crate) use serve::serve;
+
+pub(crate) const PATH: &str = "/org/example/Test";
+pub(crate) const INTERFACE: &str = "org.example.Test";
+pub(crate) const BUS: &str = "org.freedesktop.DBus";
+
+/// More than a socket takes before somebody reads (`net.core.wmem_default`, 208 KiB), in both of its
+/// buffers.
+pub(crate) const LARGE: usize = 4 << 20;
+
+/// How many descriptors `Give` gives.
+pub(crate) const GIVEN: usize = 2;
+
+pub(crate) fn guid() -> Guid {
+    Guid::parse(b"0123456789abcdef0123456789abcdef").expect("32 digits")
+}
+
+/// A server as it comes.
+pub(crate) fn server() -> Server {
+    Server::new(guid())
+}
+
+/// Our clients, and what each does first at a server that may be anybody's.
+///
+/// Step by step, nothing tells a client that `BEGIN` has been read. libdbus and sd-bus read it together
+/// with what is behind it, and have no room for descriptors there: the first loses them, the second
+/// hangs up. So a message without any has to be answered first, as a bus answers `Hello`.
+pub(crate) const LOGINS: &[(fn() -> Client, Option<Work>)] =
+    &[(Client::new, None), (|| Client::new().stepwise(), Some(Work::Call))];
+
+/// The address of a socket in a directory.
+pub(crate) fn address_in(directory: &Directory, name: &str) -> Addresses {
+    Address::path(directory.join(name)).expect("a path").into()
+}
+
+/// The body that is an array of so many indices of descriptors.
+pub(crate) fn indices(count: usize) -> Vec<u8> {
+    let count = u32::try_from(count).expect("a few");
+    [4 * count].into_iter().chain(0..count).flat_map(u32::to_ne_bytes).collect()
+}
+
+/// The body that is one text.
+pub(crate) fn text(text: &str) -> Vec<u8> {
+    let mut body = u32::try_from(text.len()).expect("short").to_ne_bytes().to_vec();
+    body.extend_from_slice(text.as_bytes());
+    body.push(0);
+    body
+}
+
+/// The first text of a body.
+pub(crate) fn text_of(message: &Message) -> String {
+    let body = message.body();
+    let length = u32::from_ne_bytes(body[..4].try_into().expect("a length")) as usize;
+    String::from_utf8(body[4..4 + length].to_vec()).expect("text")
+}
+
+/// The next message; its descriptors are seen to be close-on-exec.
+pub(crate) async fn received(connection: &mut Connection) -> Option<Message> {
+    let message = connection.receive().await.expect("nothing wrong")?;
+    see_close_on_exec(message.fds());
+    Some(message)
+}
+
+/// Descriptors that nobody has touched since they came are not for children.
+pub(crate) fn see_close_on_exec<F: AsFd>(fds: &[F]) {
+    for fd in fds {
+        let flags = rustix::io::fcntl_getfd(fd).expect("an open descriptor");
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC), "a child would inherit it");
+    }
+}
+
+/// A message as the transcripts have it: what does not differ from peer to peer.
+pub(crate) fn line(message: &Message) -> String {
+    let header = message.header();
+    let kind = match header.message_type() {
+        MessageType::MethodCall => "call",
+        MessageType::MethodReturn => "return",
+        MessageType::Error => "error",
+        MessageType::Signal => "signal",
+        MessageType::Unknown(_) => "unknown",
+    };
+    let name = header.member().or(header.error_name()).unwrap_or_default();
+    let space = if name.is_empty() { "" } else { " " };
+    let fds = match message.fds().len() {
+        0 => String::new(),
+        count => format!(", {count} descriptors"),
+    };
+    format!("{kind}{space}{name}({}){fds}", header.signature())
+}
+
+/// Identities as the scripts print them.
+pub(crate) fn written(identities: &[Identity]) -> String {
+    let words = identities.iter().map(|(device, inode)| format!("{device}:{inode}"));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The identities of a message's descriptors.
+pub(crate) fn identities_of(message: &Message) -> Vec<Identity> {
+    identities(message.fds())
+}

@@ -1,0 +1,106 @@
+//! sd-bus, the implementation of systemd: busctl, which calls, and systemd-stdio-bridge, which serves
+//! whoever is at its standard streams and is a client of somebody else for them.
+//!
+//! busctl of Debian 12 prints descriptors and has no way to name one, so those that sd-bus sends are
+//! those that cross the bridge.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use interop_tests::{Peer, Program, Scenario, Transcript, runtime};
+
+use super::bus::SERVICE;
+use super::script::{bare, both};
+use super::through::compare;
+use super::*;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("a_call_of_busctl_is_answered", |t| busctl_calls_us(&["Echo", "s", "hello"], t)),
+    Scenario::new("busctl_gets_descriptors", |t| busctl_calls_us(&["Give"], t)),
+    Scenario::new("a_call_of_ours_crosses_the_bridge", |t| bridge(Work::Call, t)),
+    Scenario::new("descriptors_cross_the_bridge_both_ways", |t| bridge(Work::Descriptors, t)),
+    Scenario::new("sixteen_descriptors_cross_the_bridge", |t| bridge(Work::Sixteen, t)),
+    Scenario::new("calls_sent_together_cross_the_bridge", |t| bridge(Work::Batch, t)),
+    Scenario::new("more_than_a_socket_takes_crosses_the_bridge", |t| bridge(Work::Large, t)),
+    Scenario::new("through_us_nothing_changes", busctl_through_us),
+];
+
+/// `busctl call` of a method of ours.
+fn busctl(address: &str, call: &[&str]) -> Command {
+    let mut command = bare("busctl");
+    command.arg(format!("--address={address}"));
+    command.args(["call", SERVICE, PATH, INTERFACE]).args(call);
+    command
+}
+
+/// It prints the type of what came back, and for descriptors their numbers, which are its own affair.
+fn see_answer(said: &[String], call: &[&str]) {
+    let [answer] = said else { panic!("one line, not {said:?}") };
+    match call {
+        ["Give"] => {
+            assert!(answer.starts_with("ah 2 "), "{answer}");
+            assert_eq!(answer.split(' ').count(), 4, "{answer}");
+        }
+        _ => assert_eq!(answer, "s \"hello\""),
+    }
+}
+
+fn busctl_calls_us(call: &[&str], transcript: &Transcript) {
+    runtime().block_on(async {
+        let directory = Directory::new();
+        let listener = server().listen(&address_in(&directory, "socket")).expect("a directory");
+        let mut busctl = Program::start(&mut busctl(&listener.address().to_string(), call));
+        let serving = async {
+            let incoming = listener.accept().await.expect("a client");
+            let mut us = incoming.handshake().await.expect("a good client");
+            serve(&mut us, transcript).await
+        };
+        let (_, said) = both(serving, &mut busctl).await;
+        see_answer(&said, call);
+    });
+}
+
+/// Our client, the server's side of sd-bus, its client's side, our server.
+fn bridge(work: Work, transcript: &Transcript) {
+    runtime().block_on(async {
+        for (client, first) in LOGINS {
+            let directory = Directory::new();
+            let listener = server().listen(&address_in(&directory, "socket")).expect("a directory");
+            let (near, far) = UnixStream::pair().expect("a pair");
+            let mut command = bare("systemd-stdio-bridge");
+            command.arg(format!("--bus-path={}", listener.address()));
+            command.stdin(OwnedFd::from(far.try_clone().expect("room for a descriptor")));
+            let mut bridge = Peer::start(command.stdout(OwnedFd::from(far)));
+            drop(command); // It has copies of that end.
+
+            let serving = async {
+                let incoming = listener.accept().await.expect("a client");
+                let mut us = incoming.handshake().await.expect("a good client");
+                assert!(us.unix_fds(), "it asks for descriptors");
+                serve(&mut us, &Transcript::default()).await
+            };
+            let calling = async {
+                let mut us = client().handshake(near).await.expect("a good server");
+                assert!(us.unix_fds(), "it agrees to descriptors");
+                if let Some(first) = *first {
+                    drive(&mut us, None, first, transcript).await;
+                }
+                drive(&mut us, None, work, transcript).await
+            };
+            let (served, given) = tokio::join!(serving, calling);
+            assert_eq!(served.given, given);
+            bridge.wait();
+        }
+    });
+}
+
+fn busctl_through_us(transcript: &Transcript) {
+    for call in [&["Echo", "s", "hello"][..], &["Give"]] {
+        transcript.note(format!("# {}", call[0]));
+        compare(transcript, async |bus| {
+            let mut busctl = Program::start(&mut busctl(&bus.to_string(), call));
+            see_answer(&busctl.ended().await, call);
+        });
+    }
+}

@@ -1,0 +1,82 @@
+//! The scenarios against the programs that people really run: `cargo xtask interop`.
+//!
+//! A file for each peer, and a line for each of them in [`PEERS`]; what it takes to have a peer is in
+//! xtask, under the same name. This program does one scenario and ends, so that each is alone:
+//!
+//! ```text
+//! interop --list               every scenario, as lines of peer and name
+//! interop PEER SCENARIO        that one; its transcript is compared with the accepted one
+//! ```
+//!
+//! Without arguments, as `cargo test` starts it, it does nothing but say so: the peers are not what
+//! every machine has.
+
+#![cfg(target_os = "linux")]
+
+mod dbus;
+mod plain;
+
+use std::process::ExitCode;
+
+use interop_tests::Scenario;
+
+/// Every peer, by the name that xtask knows it by too, and what we do with it.
+const PEERS: &[(&str, &[Scenario])] = &[
+    ("zbus", dbus::zbus::SCENARIOS),
+    ("busd", dbus::busd::SCENARIOS),
+    ("dbus-daemon", dbus::dbus_daemon::SCENARIOS),
+    ("dbus-broker", dbus::dbus_broker::SCENARIOS),
+    ("libdbus", dbus::libdbus::SCENARIOS),
+    ("sd-bus", dbus::sd_bus::SCENARIOS),
+    ("gdbus", dbus::gdbus::SCENARIOS),
+    ("dbus-fast", dbus::dbus_fast::SCENARIOS),
+    ("xdg-dbus-proxy", dbus::xdg_dbus_proxy::SCENARIOS),
+    ("python", plain::python::SCENARIOS),
+    ("c", plain::c::SCENARIOS),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--list"] => {
+            for (peer, scenarios) in PEERS {
+                for scenario in *scenarios {
+                    println!("{peer} {}", scenario.name);
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        [peer, name] if !peer.starts_with('-') => match find(peer, name) {
+            Some(scenario) => {
+                compare(peer, name, &scenario.run_alone());
+                ExitCode::SUCCESS
+            }
+            None => {
+                eprintln!("there is no scenario {name} of {peer}");
+                ExitCode::from(2)
+            }
+        },
+        _ => {
+            let count: usize = PEERS.iter().map(|(_, scenarios)| scenarios.len()).sum();
+            println!(
+                "{count} scenarios with {} peers: `cargo xtask interop` runs them",
+                PEERS.len()
+            );
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn find(peer: &str, name: &str) -> Option<&'static Scenario> {
+    let (_, scenarios) = PEERS.iter().find(|(known, _)| *known == peer)?;
+    scenarios.iter().find(|scenario| scenario.name == name)
+}
+
+/// Panics unless the transcript is the one that was accepted (`cargo insta review` accepts another).
+fn compare(peer: &str, name: &str, transcript: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(format!("snapshots/{peer}"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, transcript));
+}

@@ -1,0 +1,183 @@
+//! Python's `socket.send_fds` and `socket.recv_fds`, and a D-Bus client that is made of nothing else.
+
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use anchovy::FdError;
+use anchovy_dbus::{Connection, Limits, Message, ReceiveError};
+use interop_tests::{FullTable, Program, Scenario, Transcript, runtime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::dbus::Script;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("descriptors_go_there_and_back", there_and_back),
+    Scenario::new("a_set_rides_once_on_more_than_a_socket_takes", a_set_rides_once),
+    Scenario::new("queued_descriptors_leave_with_the_next_write", the_queue_leaves),
+    Scenario::new("one_more_than_the_limit_is_an_error_and_the_limit_is_not", the_limit_is_exact),
+    Scenario::new("a_set_that_finds_a_full_table_is_an_error", a_full_table),
+    Scenario::new("what_waits_is_bounded_and_draining_cures_it", the_queue_is_bounded),
+    Scenario::new("a_liar_gets_an_error_and_nobody_elses_descriptors", a_liar),
+    Scenario::new("more_for_a_message_than_a_server_takes_is_an_error", too_many_for_a_message),
+];
+
+/// A stream, and a Python that does this at its other end.
+fn python(what: &str) -> (UnixStream, Program) {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let mut command = Script("plain.py").command();
+    (near, Program::start(command.arg(what).stdin(OwnedFd::from(far))))
+}
+
+fn stream(near: UnixStream) -> Stream {
+    Stream::new(near).expect("a socket")
+}
+
+fn there_and_back(transcript: &Transcript) {
+    runtime().block_on(async {
+        let (near, python) = python("echo");
+        let mut stream = stream(near);
+        exchange(&mut stream, &[0, 1, 2, 3, 16, 252, 253], transcript).await;
+        hang_up(stream, python).await;
+    });
+}
+
+fn a_set_rides_once(transcript: &Transcript) {
+    runtime().block_on(async {
+        let (near, python) = python("count");
+        let mut stream = stream(near);
+        stream.write_queue_mut().extend(memfds(2));
+        stream.write_all(&vec![7; 4 << 20]).await.expect("it is sent");
+        transcript.note("we > 4194304 bytes, 2 descriptors");
+        for line in hang_up(stream, python).await {
+            transcript.note(format!("it < {line}"));
+        }
+    });
+}
+
+fn the_queue_leaves(transcript: &Transcript) {
+    runtime().block_on(async {
+        let (near, python) = python("count");
+        let mut stream = stream(near);
+        for count in [1, 3] {
+            stream.write_queue_mut().extend(memfds(count));
+            stream.write_all(b"with").await.expect("it is sent");
+            assert!(stream.write_queue().is_empty());
+            stream.write_all(b"without").await.expect("it is sent");
+        }
+        // More than may leave at once is refused, and costs nothing.
+        let fds = memfds(254);
+        let error = stream.send_with_fds(b"refused", &fds).await.expect_err("too many");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        stream.write_all(b"goes on").await.expect("it is sent");
+        for line in hang_up(stream, python).await {
+            transcript.note(format!("it < {line}"));
+        }
+    });
+}
+
+fn the_limit_is_exact(transcript: &Transcript) {
+    runtime().block_on(async {
+        for (limit, what) in [(3, "send 3"), (3, "send 4"), (4, "send 5")] {
+            let (near, mut python) = python(what);
+            let mut stream = stream(near);
+            stream.set_read_fd_limit(limit).expect("a lower limit");
+            let outcome = match stream.recv_with_fds(&mut [0; 64]).await {
+                Ok(received) => format!("{} descriptors", received.fds),
+                Err(error) => FdError::of(&error).expect("one of ours").to_string(),
+            };
+            transcript.note(format!("limit {limit}, it is to {what}: {outcome}"));
+            python.ended().await;
+        }
+    });
+}
+
+fn a_full_table(transcript: &Transcript) {
+    runtime().block_on(async {
+        let (near, mut python) = python("send 5");
+        let mut stream = stream(near);
+        // It has sent everything, and the pipe to it is closed.
+        python.ended().await;
+        drop(python);
+        let table = FullTable::with_room_for(2);
+        let outcome = stream.recv_with_fds(&mut [0; 64]).await;
+        let again = stream.recv_with_fds(&mut [0; 64]).await;
+        drop(table);
+        let error = outcome.expect_err("three of them are lost");
+        transcript.note(FdError::of(&error).expect("one of ours").to_string());
+        assert!(again.is_err(), "the stream is not continued as if it were whole");
+    });
+}
+
+fn the_queue_is_bounded(transcript: &Transcript) {
+    runtime().block_on(async {
+        let (near, mut python) = python("send 250 250 250");
+        let mut stream = stream(near);
+        python.ended().await;
+        let mut bytes = [0; 64];
+        let mut read = 0;
+        let error = loop {
+            match stream.read(&mut bytes).await {
+                Ok(0) => panic!("everything was read, and nothing was bounded"),
+                Ok(_) => read += 1,
+                Err(error) => break error,
+            }
+        };
+        transcript.note(format!("after {read} reads: {}", FdError::of(&error).expect("ours")));
+        let mut count = stream.read_queue_mut().drain(..).count();
+        while stream.read(&mut bytes).await.expect("it is cured") > 0 {
+            count += stream.read_queue_mut().drain(..).count();
+        }
+        assert_eq!(count, 750, "nothing is lost");
+    });
+}
+
+/// It declares one and sends three, and then declares two and sends none: who hands out descriptors
+/// from a queue gives it the two that it had to spare, for a message that has none.
+fn a_liar(transcript: &Transcript) {
+    runtime().block_on(async {
+        let (near, mut python) = python("lie");
+        let mut us = handshake_and_go(near).await;
+        let mut messages = 0;
+        let error = loop {
+            match us.receive().await {
+                Ok(Some(message)) => {
+                    assert_eq!((messages, message.fds().len()), (0, 1), "nobody's descriptors");
+                    messages += 1;
+                }
+                Ok(None) => panic!("it has lied, and nobody minds"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, ReceiveError::UnclaimedFds { .. }), "{error}");
+        transcript.note(error.to_string());
+        drop(us);
+        python.ended().await;
+    });
+}
+
+fn too_many_for_a_message(transcript: &Transcript) {
+    runtime().block_on(async {
+        assert_eq!(Limits::server().max_received_fds, 16);
+        for what in ["declare 16", "declare 17"] {
+            let (near, mut python) = python(what);
+            let mut us = handshake_and_go(near).await;
+            let outcome = match us.receive().await {
+                Ok(message) => crate::dbus::line(&message.expect("a message")),
+                Err(error) => error.to_string(),
+            };
+            transcript.note(format!("it is to {what}: {outcome}"));
+            drop(us);
+            python.ended().await;
+        }
+    });
+}
+
+/// Our server of a Python client that does its part once it has a message.
+async fn handshake_and_go(near: UnixStream) -> Connection {
+    let mut us = crate::dbus::server().handshake(near).await.expect("a good client so far");
+    let go = Message::signal("/", "org.example.Test", "Go").build().expect("a good signal");
+    us.send(go).await.expect("it is sent");
+    us
+}
