@@ -1,12 +1,12 @@
 //! What CI checks and what a contributor can check should be the same, so it is one command, and
 //! the whole list stands in one function.
 
-use std::env;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
 
 use crate::command;
+use crate::interop;
 use crate::lock;
 use crate::steps::Steps;
 use crate::targets;
@@ -17,9 +17,11 @@ use crate::tools;
 /// The steps, in order; the first that fails ends it:
 ///
 ///   system tools    the programs that tests run are installed and recent enough
+///   real programs   so are the peers of `cargo xtask interop`
 ///   format          rustfmt would change nothing
 ///   clippy          no warnings; of anchovy with default features, none and all
 ///   tests           doc tests too; of anchovy with default features, none and all
+///   interop         every scenario with every real program: see `cargo xtask interop --help`
 ///   documentation   no warnings, no broken links
 ///   packages        what would be published builds by itself: all but xtask and interop-tests
 ///   lock file       one package named anchovy, so that `-p anchovy` has one meaning
@@ -53,8 +55,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
-    let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
-    steps.step("system tools", || tools::ensure_present(arguments.install || in_ci))?;
+    let install = arguments.install || tools::in_ci();
+    steps.step("system tools", || tools::ensure_present(install))?;
+    steps.step("real programs", || interop::ensure_present(install))?;
 
     steps.step("format", || cargo("fmt --all --check"))?;
     steps.step("format of the bench", || cargo(&format!("fmt {BENCH} --check")))?;
@@ -70,6 +73,8 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     for (name, choice) in CHOICES {
         steps.step(&format!("tests and doc tests: {name}"), || cargo(&format!("test {choice}")))?;
     }
+
+    steps.step("interop", interop::run_all)?;
 
     steps.step("documentation", || {
         let mut doc = command::cargo("doc --workspace --exclude xtask --no-deps --all-features");

@@ -7,7 +7,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -56,6 +56,31 @@ pub(crate) fn answer(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The text that belongs to a key in a line of cargo's JSON, which has no blanks around its colons.
+///
+/// It is paths and names that are asked for, so the escapes of quotes and backslashes are all there
+/// is to undo.
+pub(crate) fn json_text(json: &str, key: &str) -> Option<String> {
+    let (_, rest) = json.split_once(&format!("\"{key}\":\""))?;
+    let mut text = String::new();
+    let mut characters = rest.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some(text),
+            '\\' => text.push(characters.next()?),
+            other => text.push(other),
+        }
+    }
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let metadata = answer(&mut cargo("metadata --format-version 1 --no-deps"))?;
+    let path =
+        json_text(&metadata, "target_directory").context("cargo names no target directory")?;
+    Ok(PathBuf::from(path))
+}
+
 /// The command as it would be typed.
 pub(crate) fn line(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
@@ -87,6 +112,13 @@ mod tests {
         let mut command = program("/somewhere/bin/cargo");
         command.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--no-deps", "it's", ""]);
         assert_eq!(line(&command), r"RUSTDOCFLAGS='-D warnings' cargo doc --no-deps 'it'\''s' ''");
+    }
+
+    #[test]
+    fn texts_are_found_in_the_words_of_cargo() {
+        let line = r#"{"reason":"x","executable":"/a/\"b\"\\c","fresh":true}"#;
+        assert_eq!(json_text(line, "executable").unwrap(), r#"/a/"b"\c"#);
+        assert_eq!(json_text(line, "fresh"), None);
     }
 
     #[test]

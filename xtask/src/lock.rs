@@ -7,11 +7,27 @@ use anyhow::{Context, Result, ensure};
 
 use crate::command;
 
+fn lock() -> Result<String> {
+    fs::read_to_string(command::root().join("Cargo.lock"))
+        .context("cannot read Cargo.lock of the workspace")
+}
+
+/// The version of the package of this name that the workspace uses.
+pub(crate) fn version_of(name: &str) -> Result<String> {
+    let lock = lock()?;
+    version_in(name, &lock).map(str::to_owned).with_context(|| format!("Cargo.lock has no {name}"))
+}
+
+/// Cargo writes the version of a package behind its name.
+fn version_in<'a>(name: &str, lock: &'a str) -> Option<&'a str> {
+    let mut lines = lock.lines();
+    lines.find(|line| *line == format!("name = \"{name}\""))?;
+    lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
+}
+
 /// Fails unless the lock file of the workspace has exactly one package of this name.
 pub(crate) fn has_one(name: &str) -> Result<()> {
-    let text = fs::read_to_string(command::root().join("Cargo.lock"))
-        .context("cannot read Cargo.lock of the workspace")?;
-    let count = packages_named(name, &text);
+    let count = packages_named(name, &lock()?);
     ensure!(count == 1, "Cargo.lock has {count} packages named {name}, there must be exactly one");
     eprintln!("Cargo.lock has one package named {name}");
     Ok(())
@@ -36,7 +52,7 @@ fn packages_named(name: &str, lock: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::packages_named;
+    use super::{packages_named, version_in};
 
     const LOCK: &str = r#"
 version = 4
@@ -68,6 +84,12 @@ version = "1.0.0"
     #[test]
     fn every_package_of_the_name_is_counted() {
         assert_eq!(packages_named("anchovy", LOCK), 2);
+    }
+
+    #[test]
+    fn the_version_of_a_package_is_behind_its_name() {
+        assert_eq!(version_in("anchovy-dbus", LOCK), Some("0.5.0"));
+        assert_eq!(version_in("dbus", LOCK), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod command;
 mod demo;
+mod interop;
 mod lock;
 mod steps;
 mod targets;
@@ -28,6 +29,7 @@ use clap::{Parser, Subcommand};
 Begin here:
   cargo xtask demo             see a descriptor cross from one process to another
   cargo xtask ci --install     every check there is, after installing what they need
+  cargo xtask interop          meet the programs that people really run
   cargo xtask ci --help        what a subcommand does, step by step"
 )]
 struct Arguments {
@@ -39,6 +41,7 @@ struct Arguments {
 enum Task {
     Ci(ci::Arguments),
     Demo(demo::Arguments),
+    Interop(interop::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Demo(demo::Arguments {}) => demo::run(),
+        Task::Interop(arguments) => interop::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
     };
     match result {

@@ -39,23 +39,38 @@ pub(crate) fn ensure_present(install: bool) -> Result<()> {
     }
 
     let faults = faults(&missing);
-    if command::answer(command::program("apt-get").arg("--version")).is_err() {
-        bail!("tests need {faults}; there is no apt-get here, install by other means");
-    }
     let packages: Vec<_> = missing.iter().map(|(tool, _)| tool.package).collect();
-    let commands = install_commands(&packages, is_root());
+    install_packages(&faults, &packages, install)?;
+    let missing = self::missing();
+    ensure!(missing.is_empty(), "after installing, tests still need {}", self::faults(&missing));
+    Ok(())
+}
+
+/// Installs the packages that cure these faults, where `install` allows it; fails where it does not,
+/// or where there is no apt-get, with what to do instead.
+pub(crate) fn install_packages(faults: &str, packages: &[&str], install: bool) -> Result<()> {
+    if command::answer(command::program("apt-get").arg("--version")).is_err() {
+        let names = packages.join(", ");
+        bail!(
+            "tests need {faults}; there is no apt-get here, install by other means what Debian \
+             has in {names}"
+        );
+    }
+    let commands = install_commands(packages, is_root());
     if !install {
         let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
         bail!("tests need {faults}; run `{}`, or give --install", lines.join(" && "));
     }
-
     eprintln!("to be installed: {faults}");
     for words in &commands {
         command::run(command::program(words[0]).args(&words[1..]).stdin(Stdio::null()))?;
     }
-    let missing = self::missing();
-    ensure!(missing.is_empty(), "after installing, tests still need {}", self::faults(&missing));
     Ok(())
+}
+
+/// Are we to install without being asked? Where nobody is there to ask, which CI says.
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }
 
 /// The tools that cannot be used, each with the reason.
@@ -119,6 +134,9 @@ fn install_commands<'a>(packages: &[&'a str], root: bool) -> [Vec<&'a str>; 2] {
         "install",
         "-y",
         "--no-install-recommends",
+        // Somebody else may be installing, a machine that has just begun to run for example.
+        "-o",
+        "DPkg::Lock::Timeout=120",
     ];
     [[become_root, &update].concat(), [become_root, &install, packages].concat()]
 }
@@ -179,7 +197,7 @@ mod tests {
         assert_eq!(update.join(" "), "apt-get update");
         assert_eq!(
             install.join(" "),
-            "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends strace python3"
+            "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 strace python3"
         );
     }
 
@@ -189,7 +207,7 @@ mod tests {
         assert_eq!(update.join(" "), "sudo apt-get update");
         assert_eq!(
             install.join(" "),
-            "sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends strace"
+            "sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 strace"
         );
     }
 }

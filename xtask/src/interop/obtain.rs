@@ -1,0 +1,100 @@
+//! A machine that lacks a peer should say so before anything is built, with the command that cures it.
+
+use std::fs;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Place;
+use super::peers::{Need, Peer, Source};
+use crate::command;
+use crate::tools;
+
+/// Fails unless all that these peers take is there, after installing what is missing where `install`
+/// allows it. What cargo can build is built without being asked, as it changes nothing elsewhere.
+pub(super) fn ensure_present(peers: &[&Peer], place: &Place, install: bool) -> Result<()> {
+    let missing = missing(peers, place);
+    let debian = |need: &&&Need| !matches!(need.source, Source::Crate { .. });
+    let from_debian: Vec<_> = missing.iter().filter(debian).copied().collect();
+    if !from_debian.is_empty() {
+        let mut packages: Vec<_> = from_debian.iter().flat_map(|need| packages(need)).collect();
+        packages.sort();
+        packages.dedup();
+        let unpacked = missing.iter().find_map(|need| match need.source {
+            Source::Unpacked { package, .. } => Some(package),
+            _ => None,
+        });
+        if let (Some(package), false) = (unpacked, install) {
+            bail!(
+                "tests need {}; give --install, which installs {} with apt-get, and unpacks \
+                 {package} below target/interop, since installed it would take over a service",
+                names(&from_debian),
+                packages.join(", ")
+            );
+        }
+        tools::install_packages(&names(&from_debian), &packages, install)?;
+    }
+    for need in &missing {
+        match need.source {
+            Source::Package(_) => {}
+            Source::Unpacked { package, .. } => unpack(package, place)?,
+            Source::Crate { name, version } => build(name, version, place)?,
+        }
+    }
+    let missing = self::missing(peers, place);
+    ensure!(missing.is_empty(), "after installing, still missing: {}", names(&missing));
+
+    let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
+    eprintln!("present: {}", names.join(", "));
+    Ok(())
+}
+
+/// What is not there, each once.
+fn missing(peers: &[&Peer], place: &Place) -> Vec<&'static Need> {
+    let mut missing: Vec<&Need> = Vec::new();
+    for need in peers.iter().flat_map(|peer| peer.needs) {
+        let seen = missing.iter().any(|other| other.name == need.name);
+        if !seen && !need.is_present(&place.path) {
+            missing.push(need);
+        }
+    }
+    missing
+}
+
+fn names(needs: &[&Need]) -> String {
+    needs.iter().map(|need| need.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The packages to install.
+fn packages(need: &Need) -> Vec<&'static str> {
+    match need.source {
+        Source::Package(package) => vec![package],
+        Source::Unpacked { libraries, .. } => libraries.to_vec(),
+        Source::Crate { .. } => Vec::new(),
+    }
+}
+
+/// Downloads a package and takes its files out, without installing it.
+fn unpack(package: &str, place: &Place) -> Result<()> {
+    let packages = place.directory.join("packages");
+    let _ = fs::remove_dir_all(&packages); // Of an earlier run; most often there is none.
+    fs::create_dir_all(&packages).with_context(|| format!("cannot make {}", packages.display()))?;
+    let mut download = command::program("apt-get");
+    download.args(["download", package]).current_dir(&packages).stdin(Stdio::null());
+    command::run(&mut download)?;
+    let files = fs::read_dir(&packages)?.map(|entry| entry.map(|entry| entry.path()));
+    for file in files.collect::<std::io::Result<Vec<_>>>()? {
+        let mut extract = command::program("dpkg-deb");
+        extract.arg("--extract").arg(file).arg(place.directory.join("unpacked"));
+        command::run(&mut extract)?;
+    }
+    Ok(())
+}
+
+/// Builds a program of another workspace, as its own lock file says.
+fn build(name: &str, version: &str, place: &Place) -> Result<()> {
+    let mut install = command::cargo("install --locked --debug --quiet --force");
+    install.args([name, "--version", version, "--root"]).arg(&place.directory);
+    install.arg("--target-dir").arg(place.directory.join("build"));
+    command::run(install.stdin(Stdio::null()))
+}

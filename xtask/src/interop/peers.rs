@@ -1,0 +1,259 @@
+//! The peers: what each is called, where its version is told, and what it takes to have it.
+//!
+//! A peer has scenarios of the same name in interop-tests/tests/interop.
+
+use std::ffi::OsStr;
+
+use anyhow::{Context, Result};
+
+use crate::command;
+use crate::lock;
+
+/// A program, or several of one maker, that scenarios meet.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    version: Version,
+    pub(crate) needs: &'static [Need],
+}
+
+/// Where the version of a peer is told.
+enum Version {
+    /// A command prints it.
+    Printed(&'static [&'static str]),
+    /// It is a library that the scenarios are linked with.
+    Locked(&'static str),
+}
+
+/// A program or a module that has to be there.
+pub(crate) struct Need {
+    pub(crate) name: &'static str,
+    /// A command that succeeds where it is there.
+    pub(crate) probe: &'static [&'static str],
+    pub(crate) source: Source,
+}
+
+/// How to get it.
+pub(crate) enum Source {
+    /// A Debian package.
+    Package(&'static str),
+    /// A Debian package that, installed, would take over a service of the machine: its files are
+    /// unpacked where only we find them, and the libraries that it needs are installed.
+    Unpacked { package: &'static str, libraries: &'static [&'static str] },
+    /// A program on crates.io, of exactly this version.
+    Crate { name: &'static str, version: &'static str },
+}
+
+/// Debian's modules belong to Debian's Python, whatever else is on PATH.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// The version of the libdbus that programs are linked with here, which only libdbus tells.
+const LIBDBUS_VERSION: &str = "
+import ctypes
+numbers = [ctypes.c_int() for _ in range(3)]
+ctypes.CDLL('libdbus-1.so.3').dbus_get_version(*map(ctypes.byref, numbers))
+print(*(number.value for number in numbers), sep='.')";
+
+const GLIB_VERSION: &str = "
+from gi.repository import Gio, GLib
+print(GLib.MAJOR_VERSION, GLib.MINOR_VERSION, GLib.MICRO_VERSION, sep='.')";
+
+const BUSD: &str = "0.6.1";
+
+const PYTHON3: Need = Need {
+    name: "Debian's python3",
+    probe: &[PYTHON, "-c", "import socket; socket.send_fds"],
+    source: Source::Package("python3"),
+};
+
+const PYTHON3_GI: Need = Need {
+    name: "the Python module gi with Gio",
+    probe: &[PYTHON, "-c", "from gi.repository import Gio"],
+    source: Source::Package("python3-gi"),
+};
+
+// Not the package `dbus`, which would start a bus of the system as well.
+const DBUS_DAEMON: Need = Need {
+    name: "dbus-daemon",
+    probe: &["dbus-daemon", "--version"],
+    source: Source::Package("dbus-daemon"),
+};
+
+pub(crate) const PEERS: &[Peer] = &[
+    Peer { name: "zbus", version: Version::Locked("zbus"), needs: &[DBUS_DAEMON] },
+    Peer {
+        name: "busd",
+        version: Version::Printed(&["busd", "--version"]),
+        needs: &[Need {
+            name: "busd",
+            probe: &["sh", "-c", "test \"$(busd --version)\" = 'busd 0.6.1'"],
+            source: Source::Crate { name: "busd", version: BUSD },
+        }],
+    },
+    Peer {
+        name: "dbus-daemon",
+        version: Version::Printed(&["dbus-daemon", "--version"]),
+        needs: &[DBUS_DAEMON],
+    },
+    Peer {
+        name: "dbus-broker",
+        version: Version::Printed(&["dbus-broker", "--version"]),
+        needs: &[Need {
+            name: "dbus-broker",
+            probe: &["dbus-broker", "--version"],
+            // Its package makes it the bus of the system from the next boot on.
+            source: Source::Unpacked {
+                package: "dbus-broker",
+                libraries: &["libapparmor1", "libaudit1", "libcap-ng0", "libselinux1"],
+            },
+        }],
+    },
+    Peer {
+        name: "libdbus",
+        version: Version::Printed(&[PYTHON, "-c", LIBDBUS_VERSION]),
+        needs: &[
+            Need {
+                name: "dbus-send",
+                probe: &["sh", "-c", "command -v dbus-send"],
+                source: Source::Package("dbus-bin"),
+            },
+            Need {
+                name: "the Python module dbus",
+                probe: &[PYTHON, "-c", "import dbus"],
+                source: Source::Package("python3-dbus"),
+            },
+            PYTHON3_GI,
+            DBUS_DAEMON,
+        ],
+    },
+    Peer {
+        name: "sd-bus",
+        version: Version::Printed(&["busctl", "--version"]),
+        needs: &[
+            Need {
+                name: "busctl and systemd-stdio-bridge",
+                probe: &["sh", "-c", "busctl --version && systemd-stdio-bridge --version"],
+                source: Source::Package("systemd"),
+            },
+            DBUS_DAEMON,
+        ],
+    },
+    Peer {
+        name: "gdbus",
+        version: Version::Printed(&[PYTHON, "-c", GLIB_VERSION]),
+        needs: &[PYTHON3_GI, DBUS_DAEMON],
+    },
+    Peer {
+        name: "dbus-fast",
+        version: Version::Printed(&[
+            PYTHON,
+            "-c",
+            "import importlib.metadata as m; print(m.version('dbus-fast'))",
+        ]),
+        needs: &[
+            Need {
+                name: "the Python module dbus_fast",
+                probe: &[PYTHON, "-c", "import dbus_fast.aio"],
+                source: Source::Package("python3-dbus-fast"),
+            },
+            DBUS_DAEMON,
+        ],
+    },
+    Peer {
+        name: "xdg-dbus-proxy",
+        version: Version::Printed(&["xdg-dbus-proxy", "--version"]),
+        needs: &[
+            Need {
+                name: "xdg-dbus-proxy",
+                probe: &["xdg-dbus-proxy", "--version"],
+                source: Source::Package("xdg-dbus-proxy"),
+            },
+            DBUS_DAEMON,
+        ],
+    },
+    Peer { name: "python", version: Version::Printed(&[PYTHON, "--version"]), needs: &[PYTHON3] },
+    Peer {
+        name: "c",
+        version: Version::Printed(&["cc", "--version"]),
+        needs: &[
+            Need {
+                name: "a C compiler",
+                probe: &["cc", "--version"],
+                source: Source::Package("gcc"),
+            },
+            Need {
+                name: "the headers of the C library",
+                probe: &["sh", "-c", "echo '#include <sys/socket.h>' | cc -E - -o /dev/null"],
+                source: Source::Package("libc6-dev"),
+            },
+        ],
+    },
+];
+
+impl Peer {
+    /// Its version, in numbers.
+    pub(crate) fn version(&self, path: &OsStr) -> Result<String> {
+        match self.version {
+            Version::Locked(package) => lock::version_of(package),
+            Version::Printed(words) => {
+                let said = answer(words, path)?;
+                let version = numbers(&said);
+                version.with_context(|| format!("`{}` tells no version: {said}", words[0]))
+            }
+        }
+    }
+}
+
+impl Need {
+    pub(crate) fn is_present(&self, path: &OsStr) -> bool {
+        answer(self.probe, path).is_ok()
+    }
+}
+
+/// What a command prints that is found on this `PATH`.
+fn answer(words: &[&str], path: &OsStr) -> Result<String> {
+    // `env` looks for the program where it is told to; we would look on our own PATH.
+    let mut set = std::ffi::OsString::from("PATH=");
+    set.push(path);
+    command::answer(command::program("env").arg(set).args(words))
+}
+
+/// The numbers of the first word that begins with one: `252` of `systemd 252 (252.38-1)`.
+fn numbers(said: &str) -> Option<String> {
+    let words = said.split_whitespace().map(|word| word.trim_start_matches('('));
+    let word = words.into_iter().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
+    Some(word[..end].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_what_programs_print() {
+        for (said, version) in [
+            ("D-Bus Message Bus Daemon 1.14.10\nCopyright 2002", "1.14.10"),
+            ("dbus-broker 33", "33"),
+            ("systemd 252 (252.38-1~deb12u1)\n+PAM", "252"),
+            ("cc (Debian 12.2.0-14+deb12u1) 12.2.0", "12.2.0"),
+            ("1.14.10\n", "1.14.10"),
+        ] {
+            assert_eq!(numbers(said).as_deref(), Some(version));
+        }
+        assert_eq!(numbers("no version"), None);
+    }
+
+    #[test]
+    fn the_busd_that_is_looked_for_is_the_one_that_is_built() {
+        let busd = PEERS.iter().find(|peer| peer.name == "busd").unwrap();
+        assert!(busd.needs[0].probe[2].contains(BUSD));
+    }
+
+    #[test]
+    fn every_peer_has_a_name_of_its_own() {
+        let mut names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), PEERS.len());
+    }
+}

@@ -1,0 +1,163 @@
+//! One scenario after another: each alone, with a directory of its own, and an end whatever happens.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::Place;
+use crate::command;
+
+/// A scenario ends itself after a minute, with its name; this is for one that cannot even do that.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A line of the list that the scenario program prints.
+pub(super) struct Scenario {
+    pub(super) peer: String,
+    name: String,
+}
+
+/// What became of a scenario.
+pub(super) struct Outcome {
+    pub(super) peer: String,
+    pub(super) version: String,
+    pub(super) scenario: String,
+    pub(super) time: Duration,
+    /// One line, if it failed.
+    pub(super) failure: Option<String>,
+}
+
+impl Outcome {
+    /// The peer, and the scenario in words.
+    pub(super) fn name(&self) -> String {
+        format!("{}: {}", self.peer, self.scenario)
+    }
+}
+
+/// Builds the examples that scenarios start, and the scenario program; returns where that is.
+pub(super) fn build() -> Result<PathBuf> {
+    command::run(command::cargo("build --package anchovy-dbus --examples").stdin(Stdio::null()))?;
+    const BUILD: &str = "test --package interop-tests --test interop --no-run";
+    command::run(command::cargo(BUILD).stdin(Stdio::null()))?;
+    // Once more, now that there is nothing to build, for the path alone.
+    let said = command::answer(command::cargo(BUILD).arg("--message-format=json"))?;
+    let program = said.lines().filter(|line| line.contains(r#""name":"interop""#));
+    let program = program.filter_map(|line| command::json_text(line, "executable")).next_back();
+    Ok(program.context("cargo does not say where the scenario program is")?.into())
+}
+
+/// Every scenario there is.
+pub(super) fn list(program: &Path) -> Result<Vec<Scenario>> {
+    let said = command::answer(command::program(program).arg("--list"))?;
+    said.lines()
+        .map(|line| {
+            let (peer, name) = line.split_once(' ').context("a line of a peer and a name")?;
+            Ok(Scenario { peer: peer.to_owned(), name: name.to_owned() })
+        })
+        .collect()
+}
+
+/// Runs a scenario, and shows what becomes of it.
+pub(super) fn run(
+    scenario: &Scenario,
+    version: &str,
+    program: &Path,
+    place: &Place,
+) -> Result<Outcome> {
+    let words = scenario.name.replace('_', " ");
+    eprint!("  {words} ... ");
+    let _ = std::io::stderr().flush();
+
+    let logs = place.directory.join("logs").join(&scenario.peer);
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let log = logs.join(format!("{}.log", scenario.name));
+    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let directory = private_directory()?;
+
+    let mut command = command::program(program);
+    command.args([&scenario.peer, &scenario.name]);
+    // Whatever asks for a temporary file is to have it there.
+    command.env("TMPDIR", &directory).env("PATH", &place.path);
+    command.env("INSTA_WORKSPACE_ROOT", command::root());
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let start = Instant::now();
+    let ended = wait(&mut command)?;
+    let time = start.elapsed();
+
+    let failure = match ended {
+        Some(status) if status.success() => None,
+        Some(status) => Some(reason(&log).unwrap_or_else(|| status.to_string())),
+        None => Some("hangs".to_owned()),
+    };
+    match &failure {
+        None => {
+            eprintln!("ok, {:.2} s", time.as_secs_f64());
+            fs::remove_dir_all(&directory)?;
+        }
+        Some(failure) => {
+            eprintln!("FAILED, {:.2} s: {failure}", time.as_secs_f64());
+            eprintln!("    log: {}", log.display());
+            // If it is empty, there is nothing to keep.
+            if fs::remove_dir(&directory).is_err() {
+                eprintln!("    left behind: {}", directory.display());
+            }
+        }
+    }
+    let (peer, version) = (scenario.peer.clone(), version.to_owned());
+    Ok(Outcome { peer, version, scenario: words, time, failure })
+}
+
+/// A directory that nobody else may enter, with a short path: that of a socket is bounded.
+fn private_directory() -> Result<PathBuf> {
+    for number in 0_u32.. {
+        let name = format!("anchovy-interop-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+    unreachable!("there are fewer directories than that")
+}
+
+/// Waits for the end of a process; one that hangs is killed, with all that it has started.
+fn wait(command: &mut Command) -> Result<Option<ExitStatus>> {
+    let mut child = command.process_group(0).spawn().context("the scenario does not start")?;
+    let group = child.id().to_string();
+    let (report, reported) = mpsc::channel();
+    let waiting = thread::spawn(move || {
+        let _ = report.send(child.wait());
+    });
+    let ended = match reported.recv_timeout(PATIENCE) {
+        Ok(status) => Some(status?),
+        Err(RecvTimeoutError::Timeout) => {
+            // Nobody has waited for it with success, so the number is still that of its group.
+            let kill = command::program("sh").args(["-c", "kill -s KILL -- -$0", &group]).status();
+            ensure!(kill.is_ok_and(|status| status.success()), "cannot kill process group {group}");
+            None
+        }
+        Err(RecvTimeoutError::Disconnected) => None,
+    };
+    let _ = waiting.join();
+    Ok(ended)
+}
+
+/// The line of a log that says why: behind the word of a panic, or of the watchdog.
+fn reason(log: &Path) -> Option<String> {
+    let text = fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    if let Some(line) = text.lines().find(|line| line.ends_with(" hangs")) {
+        return Some(line.to_owned());
+    }
+    let mut lines = text.lines().skip_while(|line| !line.contains("panicked at "));
+    lines.next()?;
+    lines.next().map(str::to_owned)
+}
