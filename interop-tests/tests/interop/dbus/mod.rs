@@ -49,12 +49,14 @@ pub(crate) fn server() -> Server {
     Server::new(guid())
 }
 
+type NewClient = fn() -> Client;
+
 /// Our clients, and what each does first at a server that may be anybody's.
 ///
 /// Step by step, nothing tells a client that `BEGIN` has been read. libdbus and sd-bus read it together
 /// with what is behind it, and have no room for descriptors there: the first loses them, the second
 /// hangs up. So a message without any has to be answered first, as a bus answers `Hello`.
-pub(crate) const LOGINS: &[(fn() -> Client, Option<Work>)] =
+pub(crate) const LOGINS: &[(NewClient, Option<Work>)] =
     &[(Client::new, None), (|| Client::new().stepwise(), Some(Work::Call))];
 
 /// The address of a socket in a directory.
