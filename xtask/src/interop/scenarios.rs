@@ -88,7 +88,7 @@ pub(super) fn run(
     command.env("INSTA_WORKSPACE_ROOT", command::root());
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     let start = Instant::now();
-    let ended = wait(&mut command)?;
+    let ended = wait(&mut command, PATIENCE)?;
     let time = start.elapsed();
 
     let failure = match ended {
@@ -129,14 +129,14 @@ fn private_directory() -> Result<PathBuf> {
 }
 
 /// Waits for the end of a process; one that hangs is killed, with all that it has started.
-fn wait(command: &mut Command) -> Result<Option<ExitStatus>> {
+fn wait(command: &mut Command, patience: Duration) -> Result<Option<ExitStatus>> {
     let mut child = command.process_group(0).spawn().context("the scenario does not start")?;
     let group = child.id().to_string();
     let (report, reported) = mpsc::channel();
     let waiting = thread::spawn(move || {
         let _ = report.send(child.wait());
     });
-    let ended = match reported.recv_timeout(PATIENCE) {
+    let ended = match reported.recv_timeout(patience) {
         Ok(status) => Some(status?),
         Err(RecvTimeoutError::Timeout) => {
             // Nobody has waited for it with success, so the number is still that of its group.
@@ -160,4 +160,26 @@ fn reason(log: &Path) -> Option<String> {
     let mut lines = text.lines().skip_while(|line| !line.contains("panicked at "));
     lines.next()?;
     lines.next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_hangs_is_killed_with_what_it_has_started() {
+        let mut shell = Command::new("sh");
+        // Its standard output is open for as long as one of the two lives.
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        shell.args(["-c", "sleep infinity & wait"]).stdout(writer);
+        assert!(wait(&mut shell, Duration::from_millis(50)).unwrap().is_none());
+        drop(shell);
+        assert_eq!(std::io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_process_that_ends_is_waited_for() {
+        let status = wait(Command::new("sh").args(["-c", "exit 3"]), PATIENCE).unwrap();
+        assert_eq!(status.unwrap().code(), Some(3));
+    }
 }
