@@ -16,10 +16,23 @@ impl Directory {
     /// Makes an empty directory where temporary files belong.
     #[expect(clippy::new_without_default, reason = "a default would not touch the disk")]
     pub fn new() -> Directory {
+        Directory::new_in(&std::env::temp_dir())
+    }
+
+    /// Makes an empty directory that belongs to this user and group, which only root can do.
+    ///
+    /// It is where everybody may enter, as our own temporary files may be where only we may.
+    pub fn of_another(user: u32, group: u32) -> Directory {
+        let directory = Directory::new_in(Path::new("/tmp"));
+        std::os::unix::fs::chown(&directory.0, Some(user), Some(group)).expect("we are root");
+        directory
+    }
+
+    fn new_in(place: &Path) -> Directory {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-            let path = std::env::temp_dir().join(format!("anchovy-test-{process}-{number}"));
+            let path = place.join(format!("anchovy-test-{process}-{number}"));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Directory(path),
                 // A process that was killed left it, and this one has its number.

@@ -163,21 +163,7 @@ async fn receive(
     bytes.resize(start + count, 0);
     let mut filled = start;
     while filled < bytes.len() {
-        let received = from
-            .async_io(Interest::READABLE, || {
-                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
-                let mut control = RecvAncillaryBuffer::new(&mut space);
-                let mut slices = [IoSliceMut::new(&mut bytes[filled..])];
-                let flags = RecvFlags::CMSG_CLOEXEC;
-                let received = rustix::net::recvmsg(from, &mut slices, &mut control, flags)?;
-                for message in control.drain() {
-                    if let RecvAncillaryMessage::ScmRights(set) = message {
-                        fds.extend(set);
-                    }
-                }
-                Ok(received.bytes)
-            })
-            .await?;
+        let received = receive_some(from, &mut bytes[filled..], fds).await?;
         if received == 0 {
             return Ok(false);
         }
@@ -186,7 +172,30 @@ async fn receive(
     Ok(true)
 }
 
-async fn send(to: &UnixStream, bytes: &[u8], fds: &[OwnedFd]) -> io::Result<()> {
+/// Receives what is there, or waits for something; nothing if the stream ended.
+pub(crate) async fn receive_some(
+    from: &UnixStream,
+    bytes: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
+    from.async_io(Interest::READABLE, || {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut slices = [IoSliceMut::new(bytes)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received = rustix::net::recvmsg(from, &mut slices, &mut control, flags)?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(set) = message {
+                fds.extend(set);
+            }
+        }
+        Ok(received.bytes)
+    })
+    .await
+}
+
+/// Sends everything, with these descriptors on its first byte.
+pub(crate) async fn send(to: &UnixStream, bytes: &[u8], fds: &[OwnedFd]) -> io::Result<()> {
     let mut sent = 0;
     while sent < bytes.len() {
         let borrowed: Vec<_> = fds.iter().filter(|_| sent == 0).map(AsFd::as_fd).collect();

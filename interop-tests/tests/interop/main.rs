@@ -15,6 +15,7 @@
 
 mod dbus;
 mod plain;
+mod wayland;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("xdg-dbus-proxy", dbus::xdg_dbus_proxy::SCENARIOS),
     ("python", plain::python::SCENARIOS),
     ("c", plain::c::SCENARIOS),
+    ("wayland-rs", wayland::wayland_rs::SCENARIOS),
+    ("libwayland", wayland::libwayland::SCENARIOS),
 ];
 
 fn main() -> ExitCode {

@@ -1,0 +1,129 @@
+//! A tap on a connection of any protocol: it passes everything on as it came, and keeps it.
+//!
+//! It is a foreign end twice, which knows bytes and descriptors and nothing else: what one `recvmsg`
+//! gives leaves with one `sendmsg`, and descriptors keep their place among the bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::net::Shutdown;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+use crate::tap::{receive_some, send};
+use crate::{Identity, identities};
+
+/// Listens at one place, and passes what comes to another.
+#[derive(Debug)]
+pub struct StreamTap(Arc<Mutex<Vec<JoinHandle<Passed>>>>);
+
+/// What has passed on one connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Passed {
+    /// What the client sent.
+    pub client: Way,
+    /// What the server sent.
+    pub server: Way,
+}
+
+/// What has passed in one direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Way {
+    /// Every byte.
+    pub bytes: Vec<u8>,
+    /// What each descriptor is, in order.
+    pub fds: Vec<Identity>,
+}
+
+impl StreamTap {
+    /// Begins to listen, on the runtime of the test, with which it ends.
+    pub fn start(listen: &Path, server: PathBuf) -> StreamTap {
+        let listener = UnixListener::bind(listen).expect("a path in a directory of ours");
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let tap = StreamTap(Arc::clone(&connections));
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.expect("a client");
+                let server = UnixStream::connect(&server).await.expect("the server listens");
+                let connection = tokio::spawn(async move {
+                    let (client, server) =
+                        tokio::join!(pass(&client, &server), pass(&server, &client));
+                    Passed { client, server }
+                });
+                connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            }
+        });
+        tap
+    }
+
+    /// What has passed on each connection so far, once all of them have ended; without those on
+    /// which nothing has.
+    pub async fn ended(&self) -> Vec<Passed> {
+        let connections =
+            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut all = Vec::new();
+        for connection in connections {
+            all.push(connection.await.expect("it only passes on"));
+        }
+        all.retain(|passed| *passed != Passed::default());
+        all
+    }
+}
+
+/// Passes everything on in one direction, to its end.
+async fn pass(from: &UnixStream, to: &UnixStream) -> Way {
+    let mut way = Way::default();
+    let mut bytes = vec![0; 1 << 16];
+    let mut is_heard = true;
+    loop {
+        let mut fds = Vec::new();
+        // Who closes without having read everything resets the connection.
+        let count = receive_some(from, &mut bytes, &mut fds).await.unwrap_or(0);
+        if count == 0 {
+            break;
+        }
+        way.bytes.extend_from_slice(&bytes[..count]);
+        way.fds.extend(identities(&fds));
+        // What nobody hears any more has come all the same.
+        is_heard = is_heard && send(to, &bytes[..count], &fds).await.is_ok();
+    }
+    let _ = rustix::net::shutdown(to, Shutdown::Write);
+    way
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net as std_net;
+
+    use super::*;
+    use crate::{Directory, foreign_receive, foreign_send, memfd, run};
+
+    #[test]
+    fn what_passes_is_passed_on_and_kept() {
+        run(async {
+            let directory = Directory::new();
+            let listener = std_net::UnixListener::bind(directory.join("server")).unwrap();
+            let tap = StreamTap::start(&directory.join("tap"), directory.join("server"));
+            let path = directory.join("tap");
+            let (file, other) = (memfd(), memfd());
+            let expected = (identities([&file]), identities([&other]));
+            let talk = tokio::task::spawn_blocking(move || {
+                let client = std_net::UnixStream::connect(path).unwrap();
+                let (server, _) = listener.accept().unwrap();
+                foreign_send(&client, b"asked", &[&[file.as_fd()]]).unwrap();
+                let (bytes, fds, _) = foreign_receive(&server, 1024);
+                assert_eq!((&*bytes, identities(&fds)), (&b"asked"[..], identities([&file])));
+                foreign_send(&server, b"answer", &[&[other.as_fd()]]).unwrap();
+                drop(server);
+                let (bytes, fds, _) = foreign_receive(&client, 1024);
+                assert_eq!((&*bytes, identities(&fds)), (&b"answer"[..], identities([&other])));
+            });
+            talk.await.unwrap();
+            let client = Way { bytes: b"asked".to_vec(), fds: expected.0 };
+            let server = Way { bytes: b"answer".to_vec(), fds: expected.1 };
+            assert_eq!(tap.ended().await, [Passed { client, server }]);
+            assert_eq!(tap.ended().await, [], "each is told once");
+        });
+    }
+}

@@ -1,0 +1,68 @@
+//! libwayland itself, in processes of their own: its client library and its server library.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use interop_tests::{Program, Scenario};
+
+use super::*;
+use crate::dbus::Script;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("our_client_sees_its_globals", |transcript| {
+        client::sees_globals(compositor, transcript);
+    }),
+    Scenario::new("our_pools_come_to_its_compositor_with_their_files", |transcript| {
+        client::makes_pools(compositor, transcript);
+    }),
+    Scenario::new("keymaps_of_its_compositor_come_to_us_with_their_files", |transcript| {
+        client::gets_keymaps(compositor, transcript);
+    }),
+    Scenario::new("its_client_sees_our_globals", |transcript| {
+        compositor::shows_globals(client, transcript);
+    }),
+    Scenario::new("pools_of_its_client_come_to_us_with_their_files", |transcript| {
+        compositor::takes_pools(client, transcript);
+    }),
+    Scenario::new("our_keymaps_come_to_its_client_with_their_files", |transcript| {
+        compositor::gives_keymaps(client, transcript);
+    }),
+];
+
+async fn compositor(socket: UnixStream, keymaps: usize) -> Seen {
+    script("libwayland_compositor.py", socket, &[&keymaps.to_string()]).await
+}
+
+async fn client(socket: UnixStream, ask: Ask) -> Seen {
+    match ask {
+        Ask::Globals => script("libwayland_client.py", socket, &["globals"]).await,
+        Ask::Pools(count) => {
+            script("libwayland_client.py", socket, &["pools", &count.to_string()]).await
+        }
+        Ask::Keymaps => script("libwayland_client.py", socket, &["keymaps"]).await,
+    }
+}
+
+/// What a script tells of what it sent or saw, at the end of its socket.
+async fn script(name: &'static str, socket: UnixStream, arguments: &[&str]) -> Seen {
+    let mut command = Script(name).command();
+    command.args(arguments).stdin(OwnedFd::from(socket));
+    let mut program = Program::start(&mut command);
+    // The command has our copy of the socket, which would keep it open.
+    drop(command);
+    let mut seen = Seen::default();
+    for line in program.ended().await {
+        let words: Vec<_> = line.split(' ').collect();
+        let [what, first, second] = words[..] else { panic!("{line}") };
+        let number = |word: &str| word.parse().expect("a number");
+        match what {
+            "global" => {
+                seen.globals.push((first.to_owned(), second.parse().expect("a version")));
+            }
+            "pool" => seen.pools.push((number(first), number(second))),
+            "keymap" => seen.keymaps.push((number(first), number(second))),
+            _ => panic!("{line}"),
+        }
+    }
+    seen
+}

@@ -1,0 +1,65 @@
+//! Wayland: what every peer is asked to do, whichever end is ours.
+//!
+//! A client asks for the globals, makes pools of shared memory, and gets the keymaps of a keyboard;
+//! a compositor has `wl_shm` and `wl_seat`, and as many keymaps as it is told. `client` and
+//! `compositor` are ours; their peers do the same in other words.
+
+mod client;
+mod compositor;
+pub(crate) mod libwayland;
+pub(crate) mod wayland_rs;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use anchovy_wayland::{ObjectId, Signatures};
+use interop_tests::Identity;
+
+/// The counts of what goes in one flush: alone, as many as a peer reads at once (28, see
+/// `MAX_FDS_OUT` of libwayland's connection.c), one more, and several times that.
+const BURSTS: [usize; 4] = [1, 28, 29, 100];
+
+/// What a peer has sent or seen, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) globals: Vec<(String, u32)>,
+    pub(crate) pools: Vec<Identity>,
+    pub(crate) keymaps: Vec<Identity>,
+}
+
+/// What their client is to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ask {
+    Globals,
+    /// So many pools, in one flush.
+    Pools(usize),
+    Keymaps,
+}
+
+/// Which interface each object has, as [`Signatures`]; kept by whoever makes the objects.
+#[derive(Clone, Debug)]
+struct Objects {
+    interfaces: Rc<RefCell<HashMap<ObjectId, &'static str>>>,
+    count: fn(&str, u16) -> usize,
+}
+
+impl Objects {
+    fn new(count: fn(&str, u16) -> usize) -> Objects {
+        Objects { interfaces: Rc::default(), count }
+    }
+
+    fn add(&self, object: ObjectId, interface: &'static str) {
+        self.interfaces.borrow_mut().insert(object, interface);
+    }
+
+    fn of(&self, object: ObjectId) -> Option<&'static str> {
+        self.interfaces.borrow().get(&object).copied()
+    }
+}
+
+impl Signatures for Objects {
+    fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
+        self.of(object).map_or(0, |interface| (self.count)(interface, opcode))
+    }
+}
