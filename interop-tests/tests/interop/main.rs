@@ -36,6 +36,9 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("c", plain::c::SCENARIOS),
     ("wayland-rs", wayland::wayland_rs::SCENARIOS),
     ("libwayland", wayland::libwayland::SCENARIOS),
+    ("weston", wayland::weston::SCENARIOS),
+    ("sway", wayland::sway::SCENARIOS),
+    ("waypipe", wayland::waypipe::SCENARIOS),
 ];
 
 fn main() -> ExitCode {

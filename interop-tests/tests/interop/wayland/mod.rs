@@ -2,12 +2,18 @@
 //!
 //! A client asks for the globals, makes pools of shared memory, and gets the keymaps of a keyboard;
 //! a compositor has `wl_shm` and `wl_seat`, and as many keymaps as it is told. `client` and
-//! `compositor` are ours; their peers do the same in other words.
+//! `compositor` are ours; the libraries do the same in other words. Whole programs do what they do:
+//! they meet our examples on a `desktop`, or each other through our spy (`spied`).
 
 mod client;
 mod compositor;
+mod desktop;
 pub(crate) mod libwayland;
+mod spied;
+pub(crate) mod sway;
 pub(crate) mod wayland_rs;
+pub(crate) mod waypipe;
+pub(crate) mod weston;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

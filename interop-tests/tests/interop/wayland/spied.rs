@@ -1,0 +1,137 @@
+//! Through us: real programs and a real compositor, and our spy in between, with a tap on either
+//! side of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use interop_tests::{Passed, Program, StreamTap, Transcript};
+
+use super::desktop::Desktop;
+
+/// A compositor with our spy in front of it.
+pub(crate) struct Spied<'a> {
+    desktop: &'a Desktop,
+    spy: Program,
+    inner: StreamTap,
+    outer: StreamTap,
+    socket: PathBuf,
+    /// How many clients have been seen to go.
+    gone: usize,
+}
+
+impl<'a> Spied<'a> {
+    /// Puts our spy in front of a compositor.
+    pub(crate) async fn on(desktop: &'a Desktop) -> Spied<'a> {
+        let (inner_socket, socket) = (desktop.join("inner"), desktop.join("outer"));
+        let inner = StreamTap::start(&inner_socket, desktop.socket().to_owned());
+        desktop.let_in(&inner_socket);
+        let mut spy = desktop.example("wayland_spy");
+        spy.arg("--display").arg(inner_socket).arg("--socket").arg(desktop.join("spy"));
+        let mut spy = Program::start(&mut spy);
+        assert_eq!(Path::new(&spy.line().await), desktop.join("spy"), "it listens");
+        let outer = StreamTap::start(&socket, desktop.join("spy"));
+        desktop.let_in(&socket);
+        Spied { desktop, spy, inner, outer, socket, gone: 0 }
+    }
+
+    /// A program that is spied on.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        let mut command = self.desktop.program(program);
+        command.env("WAYLAND_DISPLAY", &self.socket);
+        command
+    }
+
+    /// Where programs connect that are spied on.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Waits until the spy prints a line with this in it, and notes that line.
+    pub(crate) async fn sees(&mut self, part: &str, transcript: &Transcript) {
+        loop {
+            let line = self.line().await;
+            if line.contains(part) {
+                transcript.note(shape(&line));
+                return;
+            }
+        }
+    }
+
+    async fn line(&mut self) -> String {
+        let line = self.spy.line().await;
+        println!("spy: {line}");
+        self.gone += usize::from(line.ends_with(" is gone"));
+        assert!(!line.contains(" is cut off: "), "{line}");
+        assert!(!line.contains(" warning: "), "{line}");
+        line
+    }
+
+    /// Waits until so many clients have come and gone, and compares what came in with what went out,
+    /// byte for byte and descriptor for descriptor.
+    pub(crate) async fn see_unchanged(mut self, clients: usize, transcript: &Transcript) {
+        while self.gone < clients {
+            self.line().await;
+        }
+        let (mut came, mut went) = (self.outer.ended().await, self.inner.ended().await);
+        // Clients that connect at the same time may do so in another order on the other side.
+        came.sort();
+        went.sort();
+        assert_eq!((came.len(), went.len()), (clients, clients), "connections");
+        for (came, went) in came.iter().zip(&went) {
+            see_the_same(came, went);
+        }
+        let fds: usize = came.iter().map(|one| one.client.fds.len() + one.server.fds.len()).sum();
+        let with = if fds == 0 { "without descriptors" } else { "with their descriptors" };
+        transcript.note(format!("connections through us, unchanged, {with}: {clients}"));
+    }
+}
+
+fn see_the_same(came: &Passed, went: &Passed) {
+    for (who, came, went) in
+        [("client", &came.client, &went.client), ("compositor", &came.server, &went.server)]
+    {
+        println!("{who}: {} bytes, {} descriptors", came.bytes.len(), came.fds.len());
+        assert!(!came.bytes.is_empty(), "the {who} says something");
+        assert!(came.bytes == went.bytes, "bytes of the {who}");
+        assert_eq!(came.fds, went.fds, "descriptors of the {who}");
+    }
+}
+
+/// A line of the spy without what differs from run to run and from version to version: numbers, and
+/// of descriptors everything but their kind.
+fn shape(line: &str) -> String {
+    let mut parts = line.split("; fd ");
+    let mut shape = without_numbers(parts.next().unwrap_or_default());
+    for part in parts {
+        let what = part.split_once(": ").map_or("", |(_, what)| what);
+        let kind = match what.split([' ', ':']).next() {
+            Some(kind @ ("memfd" | "pipe")) => kind,
+            // One with a name that was removed at once: shared memory as well.
+            Some(path) if path.starts_with('/') && what.contains(" (deleted)") => "removed file",
+            _ => what,
+        };
+        shape.push_str("; fd: ");
+        shape.push_str(kind);
+        // Who gets a pipe may do one thing with it.
+        if let ("pipe", Some(access)) = (kind, what.split(' ').nth(1)) {
+            shape.push(' ');
+            shape.push_str(access);
+        }
+    }
+    shape
+}
+
+fn without_numbers(line: &str) -> String {
+    let mut shape = String::new();
+    let mut in_number = false;
+    for letter in line.chars() {
+        let is_digit = letter.is_ascii_digit();
+        match (is_digit, in_number) {
+            (false, _) => shape.push(letter),
+            (true, false) => shape.push('N'),
+            (true, true) => {}
+        }
+        in_number = is_digit;
+    }
+    shape
+}

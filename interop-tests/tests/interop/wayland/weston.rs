@@ -1,0 +1,94 @@
+//! Weston, and the clients that come with it.
+
+use interop_tests::{Program, Scenario, Transcript, runtime};
+
+use super::desktop::Desktop;
+use super::spied::Spied;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("our_example_lists_its_globals", our_globals),
+    Scenario::new("our_example_shows_a_window_on_it", our_window),
+    Scenario::new("wayland_info_prints_the_same_through_us", info),
+    Scenario::new("simple_shm_shows_its_window_through_us", |transcript| {
+        shows_a_window(&["weston-simple-shm"], transcript);
+    }),
+    Scenario::new("flower_shows_its_window_through_us", |transcript| {
+        shows_a_window(&["weston-flower"], transcript);
+    }),
+    // Its shell waits for words that do not come, and ends with its terminal.
+    Scenario::new("terminal_shows_its_window_through_us", |transcript| {
+        shows_a_window(&["weston-terminal", "--shell=/bin/cat"], transcript);
+    }),
+    Scenario::new("our_example_shows_a_window_through_us", our_window_through_us),
+];
+
+fn our_globals(transcript: &Transcript) {
+    runtime().block_on(async {
+        let weston = Desktop::weston().await;
+        let said = Program::start(&mut weston.example("globals")).ended().await;
+        let info = Program::start(&mut weston.program("wayland-info")).ended().await;
+        // What both say of every global: its interface.
+        let theirs =
+            info.iter().filter_map(|line| line.strip_prefix("interface: '")?.split('\'').next());
+        let theirs: Vec<_> = theirs.collect();
+        assert_eq!(said.len(), theirs.len(), "{said:#?} {theirs:#?}");
+        for (line, interface) in said.iter().zip(&theirs) {
+            assert!(line.contains(interface), "{line}: {interface}");
+        }
+        transcript.note("our example and wayland-info list the same globals");
+        for needed in ["wl_compositor", "wl_shm", "xdg_wm_base"] {
+            assert!(theirs.contains(&needed), "{needed}");
+            transcript.note(needed);
+        }
+    });
+}
+
+const OUR_WINDOW: &[&str] = &["--frames", "5"];
+
+fn our_window(transcript: &Transcript) {
+    runtime().block_on(async {
+        let weston = Desktop::weston().await;
+        let mut window = Program::start(weston.example("shm_client").args(OUR_WINDOW));
+        transcript.note(window.ended().await.last().expect("it says how many"));
+    });
+}
+
+fn our_window_through_us(transcript: &Transcript) {
+    runtime().block_on(async {
+        let weston = Desktop::weston().await;
+        let mut spied = Spied::on(&weston).await;
+        let mut window = weston.example("shm_client");
+        window.env("WAYLAND_DISPLAY", spied.socket()).args(OUR_WINDOW);
+        let mut window = Program::start(&mut window);
+        spied.sees(".create_pool(", transcript).await;
+        window.ended().await;
+        spied.see_unchanged(1, transcript).await;
+    });
+}
+
+fn info(transcript: &Transcript) {
+    runtime().block_on(async {
+        let weston = Desktop::weston().await;
+        let direct = Program::start(&mut weston.program("wayland-info")).ended().await;
+        let spied = Spied::on(&weston).await;
+        let through = Program::start(&mut spied.program("wayland-info")).ended().await;
+        assert!(!direct.is_empty(), "it prints something");
+        assert_eq!(direct, through);
+        transcript.note("wayland-info prints the same");
+        spied.see_unchanged(1, transcript).await;
+    });
+}
+
+/// A program that has a window until somebody ends it.
+fn shows_a_window(words: &[&str], transcript: &Transcript) {
+    runtime().block_on(async {
+        let weston = Desktop::weston().await;
+        let mut spied = Spied::on(&weston).await;
+        let client = Program::start(spied.program(words[0]).args(&words[1..]));
+        // For the window: programs make other pools too, for pointers.
+        spied.sees("memfd \"weston-shared\"", transcript).await;
+        spied.sees(".create_buffer(", transcript).await;
+        drop(client);
+        spied.see_unchanged(1, transcript).await;
+    });
+}
