@@ -57,6 +57,15 @@ const GLIB_VERSION: &str = "
 from gi.repository import Gio, GLib
 print(GLib.MAJOR_VERSION, GLib.MINOR_VERSION, GLib.MICRO_VERSION, sep='.')";
 
+/// The version of libwayland is in the name of its file: 1.21.0 has .so.0.21.0.
+const LIBWAYLAND_VERSION: &str = "
+import ctypes
+ctypes.CDLL('libwayland-server.so.0')
+with open('/proc/self/maps') as maps:
+    path = next(line.split()[-1] for line in maps if 'libwayland-server' in line)
+import os
+print('1.' + os.path.realpath(path).split('.so.0.')[1])";
+
 const BUSD: &str = "0.6.1";
 
 const PYTHON3: Need = Need {
@@ -187,7 +196,81 @@ pub(crate) const PEERS: &[Peer] = &[
             },
         ],
     },
+    Peer { name: "wayland-rs", version: Version::Locked("wayland-client"), needs: &[] },
+    Peer {
+        name: "libwayland",
+        version: Version::Printed(&[PYTHON, "-c", LIBWAYLAND_VERSION]),
+        needs: &[
+            PYTHON3,
+            Need {
+                name: "libwayland-server",
+                probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libwayland-server.so.0')"],
+                source: Source::Package("libwayland-server0"),
+            },
+            Need {
+                name: "libwayland-client",
+                probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libwayland-client.so.0')"],
+                source: Source::Package("libwayland-client0"),
+            },
+        ],
+    },
+    Peer {
+        name: "weston",
+        version: Version::Printed(&["weston", "--version"]),
+        needs: &[WESTON, WAYLAND_INFO, FONT],
+    },
+    Peer {
+        name: "sway",
+        version: Version::Printed(&["sway", "--version"]),
+        needs: &[
+            Need { name: "sway", probe: &["sway", "--version"], source: Source::Package("sway") },
+            Need { name: "foot", probe: &["foot", "--version"], source: Source::Package("foot") },
+            Need {
+                name: "wtype",
+                probe: &["sh", "-c", "command -v wtype"],
+                source: Source::Package("wtype"),
+            },
+            Need {
+                name: "wl-copy and wl-paste",
+                probe: &["wl-copy", "--version"],
+                source: Source::Package("wl-clipboard"),
+            },
+            FONT,
+        ],
+    },
+    Peer {
+        name: "waypipe",
+        version: Version::Printed(&["waypipe", "--version"]),
+        needs: &[
+            Need {
+                name: "waypipe",
+                probe: &["waypipe", "--version"],
+                source: Source::Package("waypipe"),
+            },
+            WESTON,
+            WAYLAND_INFO,
+        ],
+    },
 ];
+
+const WESTON: Need = Need {
+    name: "weston",
+    probe: &["sh", "-c", "weston --version && command -v weston-simple-shm"],
+    source: Source::Package("weston"),
+};
+
+const WAYLAND_INFO: Need = Need {
+    name: "wayland-info",
+    probe: &["sh", "-c", "command -v wayland-info"],
+    source: Source::Package("wayland-utils"),
+};
+
+/// What terminals draw their text with.
+const FONT: Need = Need {
+    name: "a font of fixed width",
+    probe: &["sh", "-c", "ls /usr/share/fonts/*/*/*Mono*"],
+    source: Source::Package("fonts-dejavu-core"),
+};
 
 impl Peer {
     /// Its version, in numbers.

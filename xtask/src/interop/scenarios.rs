@@ -43,7 +43,8 @@ impl Outcome {
 
 /// Builds the examples that scenarios start, and the scenario program; returns where that is.
 pub(super) fn build() -> Result<PathBuf> {
-    command::run(command::cargo("build --package anchovy-dbus --examples").stdin(Stdio::null()))?;
+    const EXAMPLES: &str = "build --package anchovy-dbus --package anchovy-wayland --examples";
+    command::run(command::cargo(EXAMPLES).stdin(Stdio::null()))?;
     const BUILD: &str = "test --package interop-tests --test interop --no-run";
     command::run(command::cargo(BUILD).stdin(Stdio::null()))?;
     // Once more, now that there is nothing to build, for the path alone.
