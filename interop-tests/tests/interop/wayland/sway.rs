@@ -47,12 +47,13 @@ fn wtype(transcript: &Transcript) {
         let foot = terminal(&spied);
         // A window that is shown has the keyboard, once there is one.
         spied.sees(".create_buffer(", transcript).await;
-        let mut wtype = Program::start(spied.program("wtype").arg("words"));
+        // Its keyboard goes with it, so it has more to type until foot has seen that there is one.
+        let words = ["words", "-s", "600000", "and more"];
+        let wtype = Program::start(spied.program("wtype").args(words));
         spied.sees("zwp_virtual_keyboard_v1", transcript).await;
         spied.sees(".keymap(", transcript).await;
         spied.sees("1 < wl_keyboard", transcript).await;
-        wtype.ended().await;
-        drop(foot);
+        drop((wtype, foot));
         spied.see_unchanged(2, transcript).await;
     });
 }
