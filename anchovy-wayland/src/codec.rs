@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Place, ReceiveError, SendFault, WireFault};
 use crate::limits::Limits;
-use crate::wire::{HEADER, Header, LONGEST, Message, ObjectId, header};
+use crate::wire::{Body, HEADER, Header, LONGEST, Message, ObjectId, header};
 
 /// Knows how many descriptors a message has.
 ///
@@ -77,6 +77,7 @@ impl<G: Signatures> Decoder for Codec<G> {
     type Item = Message;
     type Error = ReceiveError;
 
+    #[inline]
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
@@ -105,15 +106,16 @@ impl<G: Signatures> Decoder for Codec<G> {
             _ => error.into(),
         })?;
         let taken = taken.collect();
-        let mut arguments = bytes.split_to(length);
-        arguments.advance(HEADER);
-        Ok(Some(Message::received(object, opcode, arguments.freeze(), taken)))
+        bytes.advance(HEADER);
+        let arguments = Body::split_off(bytes, length - HEADER);
+        Ok(Some(Message::received(object, opcode, arguments, taken)))
     }
 }
 
 impl<G> Encoder<Message> for Codec<G> {
     type Error = SendFault;
 
+    #[inline]
     fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), SendFault> {
         message.check_fds()?;
         let (length, limit) = (message.length(), self.limit);
@@ -124,10 +126,12 @@ impl<G> Encoder<Message> for Codec<G> {
         Ok(())
     }
 
+    #[inline]
     fn fds<'a>(&mut self, message: &'a mut Message) -> &'a mut Vec<OwnedFd> {
         message.fds_mut()
     }
 
+    #[inline]
     fn payload(&mut self, _: &Message) -> Bytes {
         Bytes::new()
     }

@@ -18,7 +18,7 @@ use futures_sink::Sink;
 use crate::codec::{Codec, Signatures, policies};
 use crate::error::{ReceiveError, SendError, SendFault};
 use crate::limits::Limits;
-use crate::wire::{HEADER, Header, LONGEST, Message, header};
+use crate::wire::{Body, HEADER, Header, LONGEST, Message, header};
 
 /// A socket with room for as many descriptors as libwayland sends at once.
 pub(crate) type Socket = AnchovyStream<WAYLAND_SCM_RIGHTS>;
@@ -132,9 +132,9 @@ impl<G: Signatures + Unpin> Connection<G> {
     }
 
     /// As [`ReadHalf::receive`].
-    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
-    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
-        self.read.receive().await
+    #[inline]
+    pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
+        self.read.receive()
     }
 }
 
@@ -149,11 +149,13 @@ impl<G> Connection<G> {
     }
 
     /// What knows how many descriptors a message has.
+    #[inline]
     pub fn signatures(&self) -> &G {
         self.read.signatures()
     }
 
     /// What knows how many descriptors a message has.
+    #[inline]
     pub fn signatures_mut(&mut self) -> &mut G {
         self.read.signatures_mut()
     }
@@ -200,9 +202,9 @@ impl<G> Connection<G> {
     }
 
     /// As [`WriteHalf::feed`].
-    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
-    pub async fn feed(&mut self, message: Message) -> Result<(), SendError> {
-        self.write.feed(message).await
+    #[inline]
+    pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
+        self.write.feed(message)
     }
 
     /// As [`WriteHalf::flush`].
@@ -251,10 +253,12 @@ impl<G: Signatures + Unpin> ReadHalf<G> {
     /// # Cancel safety
     ///
     /// Nothing is lost if this is dropped.
-    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
-        poll_fn(|cx| self.poll_message(cx)).await.transpose()
+    #[inline]
+    pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
+        poll_fn(|cx| self.poll_message(cx).map(Option::transpose))
     }
 
+    #[inline]
     pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -270,11 +274,13 @@ impl<G: Signatures + Unpin> ReadHalf<G> {
 
 impl<G> ReadHalf<G> {
     /// What knows how many descriptors a message has.
+    #[inline]
     pub fn signatures(&self) -> &G {
         &self.framed.codec().signatures
     }
 
     /// What knows how many descriptors a message has.
+    #[inline]
     pub fn signatures_mut(&mut self) -> &mut G {
         &mut self.framed.codec_mut().signatures
     }
@@ -323,9 +329,14 @@ impl WriteHalf {
     /// # Cancel safety
     ///
     /// Dropped, it has taken nothing, and the message is dropped.
-    pub async fn feed(&mut self, message: Message) -> Result<(), SendError> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
-        Pin::new(self).start_send(message)
+    #[inline]
+    pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
+        let mut message = Some(message);
+        poll_fn(move |cx| {
+            ready!(Pin::new(&mut *self).poll_ready(cx))?;
+            let message = message.take().expect("it is not polled again");
+            Poll::Ready(Pin::new(&mut *self).start_send(message))
+        })
     }
 
     /// Waits until all that was taken has left.
@@ -371,7 +382,7 @@ impl WriteHalf {
         let message = refused.and_then(|refused| {
             // They are the bytes of a message that was checked when it was taken.
             let Header { object, opcode, .. } = header(&refused.bytes, LONGEST).ok()??;
-            let arguments = refused.bytes.slice(HEADER..);
+            let arguments = Body::of(refused.bytes.slice(HEADER..));
             Some(Message::received(object, opcode, arguments, refused.fds))
         });
         SendError { message: message.map(Box::new), fault: error.error }
@@ -381,17 +392,20 @@ impl WriteHalf {
 impl Sink<Message> for WriteHalf {
     type Error = SendError;
 
+    #[inline]
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
         Pin::new(&mut this.framed).poll_ready(cx).map_err(|error| this.refused(error))
     }
 
+    #[inline]
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
         Pin::new(&mut self.get_mut().framed)
             .start_send(message)
             .map_err(|error| SendError { message: error.item.map(Box::new), fault: error.error })
     }
 
+    #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
         let outcome = Sink::<Message>::poll_flush(Pin::new(&mut this.framed), cx);
@@ -425,14 +439,17 @@ impl<G: Signatures + Unpin> Stream for Connection<G> {
 impl<G: Unpin> Sink<Message> for Connection<G> {
     type Error = SendError;
 
+    #[inline]
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         Pin::new(&mut self.get_mut().write).poll_ready(cx)
     }
 
+    #[inline]
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
         Pin::new(&mut self.get_mut().write).start_send(message)
     }
 
+    #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         Pin::new(&mut self.get_mut().write).poll_flush(cx)
     }

@@ -80,6 +80,7 @@ pub enum Kind {
 /// assert_eq!(fds::requests("wl_shm", 0), 1);
 /// assert_eq!(fds::requests("xdg_wm_base", 0), 0);
 /// ```
+#[inline]
 pub fn requests(interface: &str, opcode: u16) -> usize {
     count(interface, Kind::Request, opcode)
 }
@@ -92,35 +93,38 @@ pub fn requests(interface: &str, opcode: u16) -> usize {
 /// assert_eq!(fds::events("wl_keyboard", 0), 1);
 /// assert_eq!(fds::events("wl_keyboard", 1), 0);
 /// ```
+#[inline]
 pub fn events(interface: &str, opcode: u16) -> usize {
     count(interface, Kind::Event, opcode)
 }
 
-/// By kind and opcode, how long the names of the interfaces are that have such a message with
-/// descriptors: a bit for each length. Every message that arrives is asked for, and few have the
-/// opcode and the length of one that has descriptors.
-const LENGTHS: [[u64; 16]; 2] = {
-    let mut lengths = [[0; 16]; 2];
+/// By kind and by the length of the interface's name, which messages of the table may be meant: a bit
+/// for each. Every message that arrives is asked for, and few have a length that any of these has.
+const BY_LENGTH: [[u64; LONGEST_NAME + 1]; 2] = {
+    let mut table = [[0; LONGEST_NAME + 1]; 2];
     let mut at = 0;
     while at < ALL.len() {
-        let FdMessage { interface, kind, opcode, .. } = ALL[at];
-        assert!(interface.len() < 64);
-        lengths[kind as usize][opcode as usize] |= 1 << interface.len();
+        let FdMessage { interface, kind, .. } = ALL[at];
+        table[kind as usize][interface.len()] |= 1 << at;
         at += 1;
     }
-    lengths
+    table
 };
 
+/// The most bytes that the name of an interface in the table has.
+const LONGEST_NAME: usize = 36;
+
+#[inline]
 fn count(interface: &str, kind: Kind, opcode: u16) -> usize {
-    let lengths = LENGTHS[kind as usize].get(usize::from(opcode)).copied().unwrap_or(0);
-    if interface.len() >= 64 || lengths >> interface.len() & 1 == 0 {
-        return 0;
+    let mut candidates = BY_LENGTH[kind as usize].get(interface.len()).copied().unwrap_or(0);
+    while candidates != 0 {
+        let message = &ALL[candidates.trailing_zeros() as usize];
+        if message.opcode == opcode && message.interface == interface {
+            return message.count;
+        }
+        candidates &= candidates - 1;
     }
-    let found = ALL.binary_search_by(|message| {
-        let FdMessage { interface: its, kind: of, opcode: number, .. } = message;
-        (*its, *of, *number).cmp(&(interface, kind, opcode))
-    });
-    found.map_or(0, |at| ALL[at].count)
+    0
 }
 
 const fn request(

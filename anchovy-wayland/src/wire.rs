@@ -10,15 +10,16 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::error::{WireError, WireFault};
 
 /// The bytes of a header.
 pub(crate) const HEADER: usize = 8;
 
-/// Arguments of so many bytes are few: four words are as many as most messages have.
-const FEW: usize = 16;
+/// Arguments of so many bytes are few: five words are as many as most messages have, and as there is
+/// room for where the longer ones are told of.
+const FEW: usize = 20;
 
 /// The longest message that a header can tell, in whole words.
 pub(crate) const LONGEST: usize = 0xfffc;
@@ -136,7 +137,7 @@ impl From<i16> for Fixed {
 pub struct Message {
     object: ObjectId,
     opcode: u16,
-    arguments: Bytes,
+    arguments: Body,
     fds: Vec<OwnedFd>,
     /// How many there were before any was taken.
     declared: usize,
@@ -157,10 +158,11 @@ impl Message {
         }
     }
 
+    #[inline]
     pub(crate) fn received(
         object: ObjectId,
         opcode: u16,
-        arguments: Bytes,
+        arguments: Body,
         fds: Vec<OwnedFd>,
     ) -> Message {
         let declared = fds.len();
@@ -180,13 +182,15 @@ impl Message {
     }
 
     /// Header and arguments together, in bytes.
+    #[inline]
     pub fn length(&self) -> usize {
-        HEADER + self.arguments.len()
+        HEADER + self.arguments().len()
     }
 
     /// The arguments, as they are on the wire.
-    pub fn arguments(&self) -> &Bytes {
-        &self.arguments
+    #[inline]
+    pub fn arguments(&self) -> &[u8] {
+        self.arguments.bytes()
     }
 
     /// The descriptors that were not taken, in the order of the arguments.
@@ -216,22 +220,24 @@ impl Message {
     #[inline]
     pub fn read(&mut self) -> Arguments<'_> {
         let Message { object, opcode, arguments, fds, .. } = self;
-        Arguments { object: object.get(), opcode: *opcode, bytes: arguments, fds }
+        Arguments { object: object.get(), opcode: *opcode, bytes: arguments.bytes(), fds }
     }
 
     /// Is it this request or event of this object?
+    #[inline]
     pub(crate) fn is(&self, object: ObjectId, opcode: u16) -> bool {
         (self.object, self.opcode) == (object, opcode)
     }
 
     /// Reads all arguments of a message without descriptors, which stays as it is.
+    #[inline]
     pub(crate) fn read_plain<T>(
         &self,
         read: impl FnOnce(&mut Arguments<'_>) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
         let (object, opcode) = (self.object.get(), self.opcode);
         let fds = &mut Vec::new();
-        let mut arguments = Arguments { object, opcode, bytes: &self.arguments, fds };
+        let mut arguments = Arguments { object, opcode, bytes: self.arguments(), fds };
         let value = read(&mut arguments)?;
         arguments.finish()?;
         match self.fds.len() {
@@ -240,11 +246,13 @@ impl Message {
         }
     }
 
+    #[inline]
     pub(crate) fn fds_mut(&mut self) -> &mut Vec<OwnedFd> {
         &mut self.fds
     }
 
     /// Are all descriptors there that there were?
+    #[inline]
     pub(crate) fn check_fds(&self) -> Result<(), WireError> {
         let (declared, present) = (self.declared, self.fds.len());
         if declared == present {
@@ -255,13 +263,14 @@ impl Message {
     }
 
     /// Writes header and arguments to the end of `out`.
+    #[inline]
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         // Checked when it was built, and when it was received.
         let length = self.length() as u32;
         out.reserve(self.length());
         out.put_u32_ne(self.object.get());
         out.put_u32_ne(length << 16 | u32::from(self.opcode));
-        out.put_slice(&self.arguments);
+        out.put_slice(self.arguments());
     }
 
     pub(crate) fn fault(&self, fault: WireFault) -> WireError {
@@ -387,7 +396,7 @@ impl MessageBuilder {
         let length = (HEADER + arguments.len()).saturating_add(left_out);
         let too_long = WireFault::TooLong { length, limit: LONGEST };
         match fault.or((length > LONGEST).then_some(too_long)) {
-            None => Ok(Message::received(object, opcode, arguments.freeze(), fds)),
+            None => Ok(Message::received(object, opcode, arguments.finish(), fds)),
             Some(fault) => {
                 let error = WireError { object: object.get(), opcode, fault };
                 Err(BuildError { error, fds })
@@ -396,8 +405,48 @@ impl MessageBuilder {
     }
 }
 
-/// Arguments that are written: as long as they are few, in place, so that a message costs one
-/// allocation, of its length.
+/// The arguments of a message: in place where they are few, so that it costs no allocation, and holds
+/// no buffer that others are in.
+pub(crate) enum Body {
+    Few { bytes: [u8; FEW], used: u8 },
+    Many(Bytes),
+}
+
+impl Body {
+    /// Takes so many bytes off the front.
+    #[inline]
+    pub(crate) fn split_off(from: &mut BytesMut, length: usize) -> Body {
+        match Body::few(&from[..length]) {
+            Some(few) => {
+                from.advance(length);
+                few
+            }
+            None => Body::Many(from.split_to(length).freeze()),
+        }
+    }
+
+    /// All of these bytes.
+    pub(crate) fn of(bytes: Bytes) -> Body {
+        Body::few(&bytes).unwrap_or(Body::Many(bytes))
+    }
+
+    #[inline]
+    fn few(bytes: &[u8]) -> Option<Body> {
+        let mut few = [0; FEW];
+        few.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Body::Few { bytes: few, used: bytes.len() as u8 })
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Few { bytes, used } => &bytes[..usize::from(*used)],
+            Body::Many(bytes) => bytes,
+        }
+    }
+}
+
+/// Arguments that are written: in place, as long as they are few.
 #[derive(Debug, Default)]
 struct Written {
     few: [u8; FEW],
@@ -426,15 +475,17 @@ impl Written {
         self.more.put_slice(bytes);
     }
 
+    #[inline]
     fn len(&self) -> usize {
         self.used.max(self.more.len())
     }
 
-    fn freeze(self) -> Bytes {
+    #[inline]
+    fn finish(self) -> Body {
         if self.more.is_empty() {
-            Bytes::copy_from_slice(&self.few[..self.used])
+            Body::Few { bytes: self.few, used: self.used as u8 }
         } else {
-            self.more.freeze()
+            Body::Many(self.more.freeze())
         }
     }
 }
@@ -601,6 +652,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::NoFd`]: whoever counted the descriptors of this message counted fewer.
+    #[inline]
     pub fn fd(&mut self) -> Result<OwnedFd, WireError> {
         if self.fds.is_empty() {
             return Err(self.fault(WireFault::NoFd));
@@ -613,6 +665,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// [`WireFault::BytesLeft`], [`WireFault::FdsLeft`].
+    #[inline]
     pub fn finish(self) -> Result<(), WireError> {
         let (bytes, count) = (self.bytes.len(), self.fds.len());
         if bytes > 0 {
@@ -638,6 +691,7 @@ pub(crate) struct Header {
 }
 
 /// The header that begins here, if it is there whole.
+#[inline]
 pub(crate) fn header(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireError> {
     let (Some(object), Some(second)) = (word(bytes, 0), word(bytes, 4)) else { return Ok(None) };
     let (opcode, length) = ((second & 0xffff) as u16, (second >> 16) as usize);
@@ -652,6 +706,7 @@ pub(crate) fn header(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireE
     }
 }
 
+#[inline]
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }

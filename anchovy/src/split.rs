@@ -87,6 +87,7 @@ impl<const S: usize> ReadHalf<'_, S> {
         self.receiver
     }
 
+    #[inline]
     pub(crate) fn reading(&mut self) -> (&Socket, &mut Receiver) {
         (self.socket, self.receiver)
     }
@@ -101,6 +102,7 @@ impl<const S: usize> WriteHalf<'_, S> {
         self.sender
     }
 
+    #[inline]
     pub(crate) fn writing(&mut self) -> (&Socket, &mut Sender) {
         (self.socket, self.sender)
     }
@@ -144,6 +146,7 @@ impl<const S: usize> OwnedReadHalf<S> {
         &self.receiver
     }
 
+    #[inline]
     pub(crate) fn reading(&mut self) -> (&Socket, &mut Receiver) {
         (&self.socket, &mut self.receiver)
     }
@@ -175,6 +178,7 @@ impl<const S: usize> OwnedWriteHalf<S> {
         &self.sender
     }
 
+    #[inline]
     pub(crate) fn writing(&mut self) -> (&Socket, &mut Sender) {
         (&self.socket, &mut self.sender)
     }

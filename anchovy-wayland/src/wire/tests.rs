@@ -16,11 +16,11 @@ fn build() -> MessageBuilder {
 
 /// The arguments of a message that is built so.
 fn written(builder: MessageBuilder) -> Vec<u8> {
-    builder.finish().expect("a good message").arguments.to_vec()
+    builder.finish().expect("a good message").arguments().to_vec()
 }
 
 fn received(arguments: &[u8]) -> Message {
-    Message::received(id(7), 3, Bytes::copy_from_slice(arguments), Vec::new())
+    Message::received(id(7), 3, Body::of(Bytes::copy_from_slice(arguments)), Vec::new())
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
@@ -106,6 +106,21 @@ fn an_array_is_padded_with_zeros() {
         expected.resize(4 + usize::from(length).next_multiple_of(4), 0);
         assert_eq!(written(build().array(&bytes)), expected, "{length}");
     }
+}
+
+#[test]
+fn few_arguments_hold_no_buffer_that_others_are_in() {
+    for (bytes, few) in [(0, true), (FEW, true), (FEW + 4, false)] {
+        let mut buffer = BytesMut::from(&vec![7; bytes + 4][..]);
+        let body = Body::split_off(&mut buffer, bytes);
+        assert_eq!((body.bytes(), &buffer[..]), (&vec![7; bytes][..], &[7; 4][..]), "{bytes}");
+        assert_eq!(matches!(body, Body::Few { .. }), few, "{bytes}");
+    }
+}
+
+#[test]
+fn arguments_in_place_need_no_more_room_than_others() {
+    assert_eq!(size_of::<Body>(), size_of::<Bytes>());
 }
 
 #[test]
@@ -399,7 +414,7 @@ proptest! {
         prop_assert_eq!(length, bytes.len());
 
         let arguments = bytes.freeze().slice(HEADER..);
-        let mut message = Message::received(object, opcode, arguments, message.fds);
+        let mut message = Message::received(object, opcode, Body::of(arguments), message.fds);
         let mut arguments = message.read();
         for argument in all {
             match argument {

@@ -23,6 +23,51 @@ fn a_request_and_its_event_cross_with_their_descriptors() {
     });
 }
 
+/// Allocations of a thousand rounds, once all buffers have their size. Each round makes a message
+/// three times, sends all at once, and receives them.
+fn allocations(message: impl Fn() -> Message) -> u64 {
+    let runtime = runtime();
+    let (mut near, mut far) = runtime.block_on(async { pair() });
+    let mut rounds = |count| {
+        runtime.block_on(async {
+            for _ in 0..count {
+                for _ in 0..3 {
+                    near.feed(message()).await.unwrap();
+                }
+                near.flush().await.unwrap();
+                for _ in 0..3 {
+                    far.receive().await.unwrap().unwrap();
+                }
+            }
+        });
+    };
+    rounds(100);
+    allocation_counter::measure(|| rounds(1_000)).count_total
+}
+
+#[test]
+fn messages_of_a_few_arguments_cost_no_allocation() {
+    guarded(|| {
+        for words in 0..=5 {
+            let message = || {
+                let message = Message::build(id(PLAIN), 0);
+                (0..words).fold(message, |message, word| message.uint(word)).finish().unwrap()
+            };
+            assert_eq!(allocations(message), 0, "{words} words");
+        }
+    });
+}
+
+#[test]
+fn a_descriptor_costs_a_list_at_each_end() {
+    guarded(|| {
+        let (_reader, writer) = pipe();
+        let message =
+            || Message::build(id(HOLDER), 1).fd(writer.try_clone().unwrap()).finish().unwrap();
+        assert_eq!(allocations(message), 2 * 3 * 1_000);
+    });
+}
+
 #[test]
 fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
     run_on_threads(async {

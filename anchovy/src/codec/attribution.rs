@@ -67,6 +67,7 @@ impl Inbound {
     }
 
     /// Decodes one item, if one is there whole.
+    #[inline]
     pub(crate) fn decode<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -94,6 +95,7 @@ impl Inbound {
     }
 
     /// Lets go of the sets whose range is decoded.
+    #[inline]
     fn settle(&mut self, policy: &ReadPolicy) -> Result<(), CodecError> {
         while let Some(set) = self.sets.front() {
             if set.end > self.item || (set.fds > 0 && policy.attribution == Attribution::Fifo) {
@@ -107,6 +109,7 @@ impl Inbound {
     }
 
     /// Closes what nothing claimed.
+    #[inline]
     fn unclaimed(&mut self, count: usize, policy: &ReadPolicy) -> Result<(), CodecError> {
         take(&mut self.fds, count).for_each(drop);
         match policy.unclaimed {
@@ -271,6 +274,7 @@ pub struct ReceivedFds<'a> {
 
 impl ReceivedFds<'_> {
     /// How many descriptors an item of the next `length` bytes can claim.
+    #[inline]
     pub fn available(&self, length: usize) -> usize {
         self.sets_of(length).map(|set| set.fds).sum()
     }
@@ -282,6 +286,7 @@ impl ReceivedFds<'_> {
     /// [`CodecError::Missing`] if there are not as many, or if a set among them was cut, for then
     /// the others may be of the next item; none is claimed. All bytes of the item have arrived, so
     /// nothing is gained by waiting.
+    #[inline]
     pub fn take(
         &mut self,
         length: usize,
@@ -303,12 +308,14 @@ impl ReceivedFds<'_> {
     /// It is told only where [`ReadPolicy::survive_truncation`] is set; otherwise that ends the
     /// stream of items. An item that can go without its descriptors is to be marked so by its
     /// decoder; none of that set will come.
+    #[inline]
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
         let end = self.position.saturating_add(length as u64);
         self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
     }
 
     /// The sets that an item of the next `length` bytes can claim from. Those before it are gone.
+    #[inline]
     fn sets_of(&self, length: usize) -> impl Iterator<Item = &Set> {
         let end = match self.attribution {
             Attribution::Range => self.position.saturating_add(length as u64),
@@ -319,6 +326,7 @@ impl ReceivedFds<'_> {
 }
 
 /// Takes so many descriptors off the front; those that are not asked for are closed.
+#[inline]
 pub(super) fn take(fds: &mut VecDeque<OwnedFd>, count: usize) -> Taken<'_> {
     Taken { left: count.min(fds.len()), fds }
 }
@@ -333,11 +341,13 @@ pub(super) struct Taken<'a> {
 impl Iterator for Taken<'_> {
     type Item = OwnedFd;
 
+    #[inline]
     fn next(&mut self) -> Option<OwnedFd> {
         self.left = self.left.checked_sub(1)?;
         self.fds.pop_front()
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }
@@ -346,12 +356,14 @@ impl Iterator for Taken<'_> {
 impl ExactSizeIterator for Taken<'_> {}
 
 impl Drop for Taken<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.for_each(drop);
     }
 }
 
 /// Takes so many off the first of these counts.
+#[inline]
 pub(super) fn claim<'a>(counts: impl Iterator<Item = &'a mut usize>, mut left: usize) {
     for count in counts {
         if left == 0 {

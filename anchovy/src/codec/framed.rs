@@ -384,6 +384,7 @@ macro_rules! read_items {
         impl<const S: usize, C: Decoder + Unpin> Stream for $type<S, C> {
             type Item = Result<C::Item, C::Error>;
 
+            #[inline]
             fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
                 let this = self.get_mut();
                 this.read.poll_item(&mut this.codec, this.$side.reading(), cx)
@@ -426,6 +427,7 @@ macro_rules! write_items {
         impl<const S: usize, C: Encoder<I> + Unpin, I> Sink<I> for $type<S, C> {
             type Error = SendError<I, C::Error>;
 
+            #[inline]
             fn poll_ready(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
@@ -434,6 +436,7 @@ macro_rules! write_items {
                 this.write.poll_ready(this.$side.writing(), cx).map_err(without_item)
             }
 
+            #[inline]
             fn start_send(self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
                 let this = self.get_mut();
                 let (_, sender) = this.$side.writing();

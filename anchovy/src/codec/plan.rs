@@ -96,6 +96,7 @@ pub struct Refused {
 
 impl Outbound {
     /// Takes an item, or gives it back.
+    #[inline]
     pub(crate) fn push<I, E: Encoder<I>>(
         &mut self,
         encoder: &mut E,
@@ -277,6 +278,7 @@ impl Outbound {
     }
 
     /// Bytes that have not left.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         (self.end - self.position) as usize
     }
@@ -286,11 +288,13 @@ impl Outbound {
         self.fds.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.end == self.position
     }
 
     /// Is there as much as may wait?
+    #[inline]
     pub(crate) fn is_full(&self, policy: &WritePolicy) -> bool {
         self.len() >= policy.max_buffered_bytes || self.fds.len() >= policy.max_buffered_fds
     }

@@ -68,6 +68,7 @@ impl ReadState {
         ReadState { inbound, policy, phase, fresh: true, room: IDLE, sleep: None }
     }
 
+    #[inline]
     pub(crate) fn poll_item<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -127,6 +128,7 @@ impl ReadState {
         self.sleep = None;
     }
 
+    #[inline]
     fn poll_next<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -240,6 +242,7 @@ pub(crate) struct WriteState {
 }
 
 impl WriteState {
+    #[inline]
     pub(crate) fn poll_ready(
         &mut self,
         side: (&Socket, &mut Sender),
@@ -252,6 +255,7 @@ impl WriteState {
         }
     }
 
+    #[inline]
     pub(crate) fn start_send<I, E: Encoder<I>>(
         &mut self,
         encoder: &mut E,
