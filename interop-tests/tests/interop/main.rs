@@ -10,6 +10,9 @@
 //!
 //! Without arguments, as `cargo test` starts it, it does nothing but say so: the peers are not what
 //! every machine has.
+//!
+//! wayland-client and wayland-server have two backends, and one build has one of them. So there are two
+//! builds, by the feature `libwayland`, which differ in that and in the name of this one peer.
 
 #![cfg(target_os = "linux")]
 
@@ -20,6 +23,10 @@ mod wayland;
 use std::process::ExitCode;
 
 use interop_tests::Scenario;
+
+/// The crates wayland-client and wayland-server, with the backend that they are built with here.
+const WAYLAND_RS: &str =
+    if cfg!(feature = "libwayland") { "wayland-rs-libwayland" } else { "wayland-rs" };
 
 /// Every peer, by the name that xtask knows it by too, and what we do with it.
 const PEERS: &[(&str, &[Scenario])] = &[
@@ -34,7 +41,7 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("xdg-dbus-proxy", dbus::xdg_dbus_proxy::SCENARIOS),
     ("python", plain::python::SCENARIOS),
     ("c", plain::c::SCENARIOS),
-    ("wayland-rs", wayland::wayland_rs::SCENARIOS),
+    (WAYLAND_RS, wayland::wayland_rs::SCENARIOS),
     ("libwayland", wayland::libwayland::SCENARIOS),
     ("weston", wayland::weston::SCENARIOS),
     ("sway", wayland::sway::SCENARIOS),

@@ -9,6 +9,7 @@ mod peers;
 mod report;
 mod scenarios;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
@@ -97,11 +98,18 @@ impl Place {
 }
 
 fn meet(peers: &[&Peer], place: &Place) -> Result<()> {
-    let program = scenarios::build()?;
-    let listed = scenarios::list(&program)?;
-    // The two lists of peers are in two packages, which must not lose sight of each other.
-    for name in listed.iter().map(|scenario| &scenario.peer) {
-        ensure!(PEERS.iter().any(|peer| peer.name == name), "xtask has no peer called {name}");
+    scenarios::build_examples()?;
+    let features: BTreeSet<_> = peers.iter().map(|peer| peer.feature).collect();
+    let mut listed = Vec::new();
+    for feature in features {
+        // Each program knows all scenarios, but for those that take another feature.
+        let all = scenarios::build(feature)?;
+        // The two lists of peers are in two packages, which must not lose sight of each other.
+        for name in all.iter().map(|scenario| &scenario.peer) {
+            ensure!(PEERS.iter().any(|peer| peer.name == name), "xtask has no peer called {name}");
+        }
+        let wanted = |name: &str| peers.iter().any(|p| p.name == name && p.feature == feature);
+        listed.extend(all.into_iter().filter(|scenario| wanted(&scenario.peer)));
     }
     let mut outcomes = Vec::new();
     for peer in peers {
@@ -110,7 +118,7 @@ fn meet(peers: &[&Peer], place: &Place) -> Result<()> {
         ensure!(!its.is_empty(), "there is no scenario with {}", peer.name);
         eprintln!("{} {version}", peer.name);
         for scenario in its {
-            outcomes.push(scenarios::run(scenario, &version, &program, place)?);
+            outcomes.push(scenarios::run(scenario, &version, place)?);
         }
     }
 

@@ -13,6 +13,8 @@ use crate::lock;
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     version: Version,
+    /// The feature of interop-tests that its scenarios are built with, if they want one.
+    pub(crate) feature: Option<&'static str>,
     pub(crate) needs: &'static [Need],
 }
 
@@ -22,6 +24,8 @@ enum Version {
     Printed(&'static [&'static str]),
     /// It is a library that the scenarios are linked with.
     Locked(&'static str),
+    /// It is such a library, on another one, of which a command prints the version.
+    LockedOn(&'static str, &'static [&'static str]),
 }
 
 /// A program or a module that has to be there.
@@ -88,10 +92,11 @@ const DBUS_DAEMON: Need = Need {
 };
 
 pub(crate) const PEERS: &[Peer] = &[
-    Peer { name: "zbus", version: Version::Locked("zbus"), needs: &[DBUS_DAEMON] },
+    Peer { name: "zbus", version: Version::Locked("zbus"), feature: None, needs: &[DBUS_DAEMON] },
     Peer {
         name: "busd",
         version: Version::Printed(&["busd", "--version"]),
+        feature: None,
         needs: &[Need {
             name: "busd",
             probe: &["sh", "-c", "test \"$(busd --version)\" = 'busd 0.6.1'"],
@@ -101,11 +106,13 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "dbus-daemon",
         version: Version::Printed(&["dbus-daemon", "--version"]),
+        feature: None,
         needs: &[DBUS_DAEMON],
     },
     Peer {
         name: "dbus-broker",
         version: Version::Printed(&["dbus-broker", "--version"]),
+        feature: None,
         needs: &[Need {
             name: "dbus-broker",
             probe: &["dbus-broker", "--version"],
@@ -119,6 +126,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "libdbus",
         version: Version::Printed(&[PYTHON, "-c", LIBDBUS_VERSION]),
+        feature: None,
         needs: &[
             Need {
                 name: "dbus-send",
@@ -137,6 +145,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "sd-bus",
         version: Version::Printed(&["busctl", "--version"]),
+        feature: None,
         needs: &[
             Need {
                 name: "busctl and systemd-stdio-bridge",
@@ -149,6 +158,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "gdbus",
         version: Version::Printed(&[PYTHON, "-c", GLIB_VERSION]),
+        feature: None,
         needs: &[PYTHON3_GI, DBUS_DAEMON],
     },
     Peer {
@@ -158,6 +168,7 @@ pub(crate) const PEERS: &[Peer] = &[
             "-c",
             "import importlib.metadata as m; print(m.version('dbus-fast'))",
         ]),
+        feature: None,
         needs: &[
             Need {
                 name: "the Python module dbus_fast",
@@ -170,6 +181,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "xdg-dbus-proxy",
         version: Version::Printed(&["xdg-dbus-proxy", "--version"]),
+        feature: None,
         needs: &[
             Need {
                 name: "xdg-dbus-proxy",
@@ -179,10 +191,16 @@ pub(crate) const PEERS: &[Peer] = &[
             DBUS_DAEMON,
         ],
     },
-    Peer { name: "python", version: Version::Printed(&[PYTHON, "--version"]), needs: &[PYTHON3] },
+    Peer {
+        name: "python",
+        version: Version::Printed(&[PYTHON, "--version"]),
+        feature: None,
+        needs: &[PYTHON3],
+    },
     Peer {
         name: "c",
         version: Version::Printed(&["cc", "--version"]),
+        feature: None,
         needs: &[
             Need {
                 name: "a C compiler",
@@ -196,32 +214,34 @@ pub(crate) const PEERS: &[Peer] = &[
             },
         ],
     },
-    Peer { name: "wayland-rs", version: Version::Locked("wayland-client"), needs: &[] },
+    Peer {
+        name: "wayland-rs",
+        version: Version::Locked("wayland-client"),
+        feature: None,
+        needs: &[],
+    },
+    Peer {
+        name: "wayland-rs-libwayland",
+        version: Version::LockedOn("wayland-client", &[PYTHON, "-c", LIBWAYLAND_VERSION]),
+        feature: Some("libwayland"),
+        needs: &[PYTHON3, LIBWAYLAND_SERVER, LIBWAYLAND_CLIENT],
+    },
     Peer {
         name: "libwayland",
         version: Version::Printed(&[PYTHON, "-c", LIBWAYLAND_VERSION]),
-        needs: &[
-            PYTHON3,
-            Need {
-                name: "libwayland-server",
-                probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libwayland-server.so.0')"],
-                source: Source::Package("libwayland-server0"),
-            },
-            Need {
-                name: "libwayland-client",
-                probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libwayland-client.so.0')"],
-                source: Source::Package("libwayland-client0"),
-            },
-        ],
+        feature: None,
+        needs: &[PYTHON3, LIBWAYLAND_SERVER, LIBWAYLAND_CLIENT],
     },
     Peer {
         name: "weston",
         version: Version::Printed(&["weston", "--version"]),
+        feature: None,
         needs: &[WESTON, WAYLAND_INFO, FONT],
     },
     Peer {
         name: "sway",
         version: Version::Printed(&["sway", "--version"]),
+        feature: None,
         needs: &[
             Need { name: "sway", probe: &["sway", "--version"], source: Source::Package("sway") },
             Need { name: "foot", probe: &["foot", "--version"], source: Source::Package("foot") },
@@ -241,6 +261,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "waypipe",
         version: Version::Printed(&["waypipe", "--version"]),
+        feature: None,
         needs: &[
             Need {
                 name: "waypipe",
@@ -252,6 +273,18 @@ pub(crate) const PEERS: &[Peer] = &[
         ],
     },
 ];
+
+const LIBWAYLAND_SERVER: Need = Need {
+    name: "libwayland-server",
+    probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libwayland-server.so.0')"],
+    source: Source::Package("libwayland-server0"),
+};
+
+const LIBWAYLAND_CLIENT: Need = Need {
+    name: "libwayland-client",
+    probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libwayland-client.so.0')"],
+    source: Source::Package("libwayland-client0"),
+};
 
 const WESTON: Need = Need {
     name: "weston",
@@ -277,10 +310,9 @@ impl Peer {
     pub(crate) fn version(&self, path: &OsStr) -> Result<String> {
         match self.version {
             Version::Locked(package) => lock::version_of(package),
-            Version::Printed(words) => {
-                let said = answer(words, path)?;
-                let version = numbers(&said);
-                version.with_context(|| format!("`{}` tells no version: {said}", words[0]))
+            Version::Printed(words) => printed(words, path),
+            Version::LockedOn(package, words) => {
+                Ok(format!("{} on {}", lock::version_of(package)?, printed(words, path)?))
             }
         }
     }
@@ -290,6 +322,12 @@ impl Need {
     pub(crate) fn is_present(&self, path: &OsStr) -> bool {
         answer(self.probe, path).is_ok()
     }
+}
+
+/// The version that a command prints.
+fn printed(words: &[&str], path: &OsStr) -> Result<String> {
+    let said = answer(words, path)?;
+    numbers(&said).with_context(|| format!("`{}` tells no version: {said}", words[0]))
 }
 
 /// What a command prints that is found on this `PATH`.

@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::rc::Rc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,10 +19,12 @@ use crate::command;
 /// A scenario ends itself after a minute, with its name; this is for one that cannot even do that.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A line of the list that the scenario program prints.
+/// A line of the list that a scenario program prints.
 pub(super) struct Scenario {
     pub(super) peer: String,
     name: String,
+    /// The program that does it.
+    program: Rc<Path>,
 }
 
 /// What became of a scenario.
@@ -41,37 +44,42 @@ impl Outcome {
     }
 }
 
-/// Builds the examples that scenarios start, and the scenario program; returns where that is.
-pub(super) fn build() -> Result<PathBuf> {
-    const EXAMPLES: &str = "build --package anchovy-dbus --package anchovy-wayland --examples";
-    command::run(command::cargo(EXAMPLES).stdin(Stdio::null()))?;
-    const BUILD: &str = "test --package interop-tests --test interop --no-run";
-    command::run(command::cargo(BUILD).stdin(Stdio::null()))?;
-    // Once more, now that there is nothing to build, for the path alone.
-    let said = command::answer(command::cargo(BUILD).arg("--message-format=json"))?;
-    let program = said.lines().filter(|line| line.contains(r#""name":"interop""#));
-    let program = program.filter_map(|line| command::json_text(line, "executable")).next_back();
-    Ok(program.context("cargo does not say where the scenario program is")?.into())
+/// Builds the examples that scenarios start.
+pub(super) fn build_examples() -> Result<()> {
+    const BUILD: &str = "build --package anchovy-dbus --package anchovy-wayland --examples";
+    command::run(command::cargo(BUILD).stdin(Stdio::null()))
 }
 
-/// Every scenario there is.
-pub(super) fn list(program: &Path) -> Result<Vec<Scenario>> {
-    let said = command::answer(command::program(program).arg("--list"))?;
+/// Builds a scenario program, and returns every scenario that it knows.
+pub(super) fn build(feature: Option<&str>) -> Result<Vec<Scenario>> {
+    let build = || {
+        let mut build = command::cargo("test --package interop-tests --test interop --no-run");
+        if let Some(feature) = feature {
+            build.args(["--features", feature]);
+        }
+        build.stdin(Stdio::null());
+        build
+    };
+    command::run(&mut build())?;
+    // Once more, now that there is nothing to build, for the path alone.
+    let said = command::answer(build().arg("--message-format=json"))?;
+    let program = said.lines().filter(|line| line.contains(r#""name":"interop""#));
+    let program = program.filter_map(|line| command::json_text(line, "executable")).next_back();
+    let program = program.context("cargo does not say where the scenario program is")?;
+    let program: Rc<Path> = PathBuf::from(program).into();
+
+    let said = command::answer(command::program(&*program).arg("--list"))?;
     said.lines()
         .map(|line| {
             let (peer, name) = line.split_once(' ').context("a line of a peer and a name")?;
-            Ok(Scenario { peer: peer.to_owned(), name: name.to_owned() })
+            let (peer, name, program) = (peer.to_owned(), name.to_owned(), program.clone());
+            Ok(Scenario { peer, name, program })
         })
         .collect()
 }
 
 /// Runs a scenario, and shows what becomes of it.
-pub(super) fn run(
-    scenario: &Scenario,
-    version: &str,
-    program: &Path,
-    place: &Place,
-) -> Result<Outcome> {
+pub(super) fn run(scenario: &Scenario, version: &str, place: &Place) -> Result<Outcome> {
     let words = scenario.name.replace('_', " ");
     eprint!("  {words} ... ");
     let _ = std::io::stderr().flush();
@@ -82,7 +90,7 @@ pub(super) fn run(
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let directory = private_directory()?;
 
-    let mut command = command::program(program);
+    let mut command = command::program(&*scenario.program);
     command.args([&scenario.peer, &scenario.name]);
     // Whatever asks for a temporary file is to have it there.
     command.env("TMPDIR", &directory).env("PATH", &place.path);

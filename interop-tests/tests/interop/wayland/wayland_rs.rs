@@ -1,4 +1,5 @@
-//! The crates wayland-client and wayland-server, with the backend that is their own.
+//! The crates wayland-client and wayland-server, with the backend that this program is built with:
+//! their own, or libwayland.
 
 mod their_client;
 mod their_compositor;
@@ -32,10 +33,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 
 async fn compositor(socket: UnixStream, keymaps: usize) -> Seen {
     let theirs = tokio::task::spawn_blocking(move || their_compositor::serve(socket, keymaps));
-    theirs.await.expect("it ends with its client")
+    let seen = theirs.await.expect("it ends with its client");
+    see_backend("libwayland-server");
+    seen
 }
 
 async fn client(socket: UnixStream, ask: Ask) -> Seen {
     let theirs = tokio::task::spawn_blocking(move || their_client::ask(socket, ask));
-    theirs.await.expect("it ends")
+    let seen = theirs.await.expect("it ends");
+    see_backend("libwayland-client");
+    seen
+}
+
+/// Sees that the backend was the one that this program is built with: only that has the library.
+fn see_backend(library: &str) {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("a mounted /proc");
+    assert_eq!(maps.contains(library), cfg!(feature = "libwayland"), "{library} is loaded");
 }
