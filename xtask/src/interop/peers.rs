@@ -152,6 +152,12 @@ pub(crate) const PEERS: &[Peer] = &[
                 probe: &["sh", "-c", "busctl --version && systemd-stdio-bridge --version"],
                 source: Source::Package("systemd"),
             },
+            Need {
+                name: "libsystemd",
+                probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libsystemd.so.0')"],
+                source: Source::Package("libsystemd0"),
+            },
+            PYTHON3,
             DBUS_DAEMON,
         ],
     },

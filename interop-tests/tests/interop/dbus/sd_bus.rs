@@ -1,8 +1,10 @@
-//! sd-bus, the implementation of systemd: busctl, which calls, and systemd-stdio-bridge, which serves
-//! whoever is at its standard streams and is a client of somebody else for them.
+//! sd-bus, the implementation of systemd: busctl, which calls; libsystemd itself; and
+//! systemd-stdio-bridge, which serves whoever is at its standard streams and is a client of somebody
+//! else for them.
 //!
-//! busctl of Debian 12 prints descriptors and has no way to name one, so those that sd-bus sends are
-//! those that cross the bridge.
+//! busctl of Debian 12 prints descriptors and takes none as an argument ("UNIX file descriptor not
+//! supported as type"), so those that sd-bus sends are those of the library, and those that cross the
+//! bridge.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -12,18 +14,25 @@ use interop_tests::{Peer, Program, Scenario, Transcript, runtime};
 
 use super::bus::SERVICE;
 use super::script::{bare, both};
-use super::through::compare;
+use super::through::{ALL, compare, through};
 use super::*;
+
+const CLIENT: Script = Script("sd_bus_client.py");
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("a_call_of_busctl_is_answered", |t| busctl_calls_us(&["Echo", "s", "hello"], t)),
     Scenario::new("busctl_gets_descriptors", |t| busctl_calls_us(&["Give"], t)),
+    Scenario::new("a_call_of_its_library_is_answered", |t| CLIENT.calls_us(Work::Call, t)),
+    Scenario::new("its_descriptors_come_back", |t| CLIENT.calls_us(Work::Descriptors, t)),
+    Scenario::new("sixteen_of_its_descriptors_come_back", |t| CLIENT.calls_us(Work::Sixteen, t)),
+    Scenario::new("more_than_a_socket_takes_comes_back", |t| CLIENT.calls_us(Work::Large, t)),
     Scenario::new("a_call_of_ours_crosses_the_bridge", |t| bridge(Work::Call, t)),
     Scenario::new("descriptors_cross_the_bridge_both_ways", |t| bridge(Work::Descriptors, t)),
     Scenario::new("sixteen_descriptors_cross_the_bridge", |t| bridge(Work::Sixteen, t)),
     Scenario::new("calls_sent_together_cross_the_bridge", |t| bridge(Work::Batch, t)),
     Scenario::new("more_than_a_socket_takes_crosses_the_bridge", |t| bridge(Work::Large, t)),
-    Scenario::new("through_us_nothing_changes", busctl_through_us),
+    Scenario::new("through_us_nothing_changes", |t| through(CLIENT, ALL, t)),
+    Scenario::new("through_us_nothing_of_busctl_changes", busctl_through_us),
 ];
 
 /// `busctl call` of a method of ours.
