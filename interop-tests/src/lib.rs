@@ -42,7 +42,7 @@ pub use peer::Peer;
 pub use program::Program;
 pub use python::{python, switch_pidfds_on};
 pub use scenario::{Scenario, Transcript, redacted};
-pub use strace::{count, mark, traced};
+pub use strace::{count, is_traced, mark, trace, traced};
 pub use stream_tap::{Passed, StreamTap, Way};
 pub use table::{FullTable, Lowered};
 pub use tap::{Said, Tap, Tapped};

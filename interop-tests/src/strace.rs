@@ -1,17 +1,18 @@
 //! The system calls of a test, seen from outside.
 //!
 //! A test that is [`traced`] runs twice: as itself, it starts this very test under strace and reads
-//! what that saw; there, it does the work.
+//! what that saw; there, it does the work. A program that is no list of tests does the same with
+//! [`trace`] and [`is_traced`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::future::Future;
 use std::os::fd::AsRawFd;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::{guarded, memfd, run};
 
-/// Names the test that is to do its work, in the environment of the process under strace.
+/// Is in the environment of the process under strace.
 const SUBJECT: &str = "ANCHOVY_STRACE_SUBJECT";
 
 /// What is seen: the mark, and what streams and a runtime do.
@@ -28,24 +29,37 @@ pub fn mark() {
 /// `test` is the name of the calling test, with its modules, as the test program lists it. The work
 /// calls [`mark`] twice.
 pub fn traced(test: &str, options: &[&str], work: impl Future<Output = ()>) -> Option<Vec<String>> {
-    if std::env::var_os(SUBJECT).is_some() {
+    if is_traced() {
         run(work);
         return None;
     }
     let mut between = Vec::new();
-    guarded(|| between = trace(test, options));
+    let arguments = ["--exact", test, "--test-threads", "1"];
+    guarded(|| between = trace(&arguments, options, Stdio::null()));
     Some(between)
 }
 
-fn trace(test: &str, options: &[&str]) -> Vec<String> {
+/// Is this the process under strace?
+pub fn is_traced() -> bool {
+    std::env::var_os(SUBJECT).is_some()
+}
+
+/// Starts this program with these arguments under strace with these options, and returns the lines
+/// between its two [marks](mark). Children would be traced, too: it has none.
+///
+/// # Panics
+///
+/// If it does not end well, or makes no marks.
+pub fn trace(arguments: &[&str], options: &[&str], stdin: impl Into<Stdio>) -> Vec<String> {
     let log = memfd();
     let path = format!("/proc/{}/fd/{}", std::process::id(), log.as_raw_fd());
     let outcome = Command::new("strace")
         .args(["-f", "-qq", "-s", "0", "-o", &path, "-e", CALLS])
         .args(options)
         .arg(std::env::current_exe().expect("the path of this test"))
-        .args(["--exact", test, "--test-threads", "1"])
-        .env(SUBJECT, test)
+        .args(arguments)
+        .env(SUBJECT, "yes")
+        .stdin(stdin)
         .output()
         .expect("strace is installed");
     assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stdout));

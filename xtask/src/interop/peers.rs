@@ -201,7 +201,14 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "python",
         version: Version::Printed(&[PYTHON, "--version"]),
         feature: None,
-        needs: &[PYTHON3],
+        needs: &[
+            PYTHON3,
+            Need {
+                name: "strace",
+                probe: &["strace", "--version"],
+                source: Source::Package("strace"),
+            },
+        ],
     },
     Peer {
         name: "c",

@@ -21,16 +21,26 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("what_waits_is_bounded_and_draining_cures_it", the_queue_is_bounded),
     Scenario::new("a_liar_gets_an_error_and_nobody_elses_descriptors", a_liar),
     Scenario::new("more_for_a_message_than_a_server_takes_is_an_error", too_many_for_a_message),
+    Scenario::new("a_refusal_costs_nothing", promises::a_refusal_costs_nothing),
+    Scenario::new("descriptors_that_were_not_agreed_on_come_back", promises::not_agreed_on),
+    Scenario::new("a_call_that_is_given_up_loses_nothing", promises::given_up),
+    Scenario::new("who_is_no_good_gets_an_error_and_costs_little", promises::no_good),
+    Scenario::new(promises::STEADY, promises::the_steady_state),
 ];
 
 /// A stream, and a Python that does this at its other end.
-fn python(what: &str) -> (UnixStream, Program) {
+pub(super) fn python(what: &str) -> (UnixStream, Program) {
     let (near, far) = UnixStream::pair().expect("a pair");
-    let mut command = Script("plain.py").command();
-    (near, Program::start(command.arg(what).stdin(OwnedFd::from(far))))
+    (near, python_at(far, what))
 }
 
-fn stream(near: UnixStream) -> Stream {
+/// A Python that does this at its end.
+pub(super) fn python_at(far: UnixStream, what: &str) -> Program {
+    let mut command = Script("plain.py").command();
+    Program::start(command.arg(what).stdin(OwnedFd::from(far)))
+}
+
+pub(super) fn stream(near: UnixStream) -> Stream {
     Stream::new(near).expect("a socket")
 }
 
@@ -175,9 +185,13 @@ fn too_many_for_a_message(transcript: &Transcript) {
 }
 
 /// Our server of a Python client that does its part once it has a message.
-async fn handshake_and_go(near: UnixStream) -> Connection {
+pub(super) async fn handshake_and_go(near: UnixStream) -> Connection {
     let mut us = crate::dbus::server().handshake(near).await.expect("a good client so far");
-    let go = Message::signal("/", "org.example.Test", "Go").build().expect("a good signal");
-    us.send(go).await.expect("it is sent");
+    us.send(go()).await.expect("it is sent");
     us
+}
+
+/// What a client waits for.
+pub(super) fn go() -> Message {
+    Message::signal("/", "org.example.Test", "Go").build().expect("a good signal")
 }
