@@ -9,30 +9,24 @@
 //! To the bus, the spy is the client: it says who *it* is, by `EXTERNAL`, and if asked for the
 //! process of a name the bus tells that of the spy. Clients can log in by `EXTERNAL` only, too.
 
-use std::error::Error;
 use std::ffi::OsString;
-use std::fs::DirBuilder;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Address, Addresses, Client, FdBudget, Guid, Incoming, Limits, ReadHalf, ReceiveError,
-    SendError, SendFault, Server, WriteHalf,
+    Address, Addresses, Client, FdBudget, Incoming, Limits, ReadHalf, ReceiveError, SendError,
+    SendFault, Server, WriteHalf,
 };
-use rustix::process::{Pid, Resource, getrlimit, kill_process};
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use rustix::process::{Resource, getrlimit};
+use tokio::process::Command;
 
 mod describe;
 mod message_line;
+mod spied;
 
 use message_line::line;
+use spied::{Output, Result, Spied, is_gone, private_directory};
 
 const HELP: &str = "\
 Usage: dbus_spy [--session | --system | ADDRESS] [--listen ADDRESS] [-- COMMAND...]
@@ -46,13 +40,8 @@ Stands between programs and a bus, the session bus if no other is named, and pri
 Without COMMAND, it prints the address where it listens and then the messages to stdout, until
 SIGINT or SIGTERM.";
 
-/// How long the rest of what a command had to say may take after its end.
-const REST: Duration = Duration::from_secs(1);
-
 /// How long to wait for descriptors to be received that are under way.
 const AGAIN: Duration = Duration::from_millis(10);
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 struct Arguments {
     bus: Addresses,
@@ -146,11 +135,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     if !unix_fds {
         server = server.without_fds();
     }
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let directory = if listen.is_none() { Some(Directory::new()?) } else { None };
+    let mut spied = Spied::new()?;
+    let directory = if listen.is_none() { Some(private_directory("dbus_spy-")?) } else { None };
     let listen = match (&directory, listen) {
-        (Some(directory), _) => Address::path(directory.0.join("bus"))?.into(),
+        (Some(directory), _) => Address::path(directory.path().join("bus"))?.into(),
         (None, listen) => listen.expect("without a directory there is an address"),
     };
     // All clients are our own, of one uid, which may have all there is.
@@ -158,60 +146,18 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     let room = usize::try_from(room.saturating_sub(64))?;
     let listener = server.listen(&listen)?.with_budget(FdBudget::new(room, room));
 
-    let mut child = None;
     if let Some((program, arguments)) = command.split_first() {
         let mut command = Command::new(program);
         command.args(arguments).env(variable, listener.address().to_string());
-        match command.spawn() {
-            Ok(started) => child = Some(started),
-            Err(error) => {
-                eprintln!("dbus_spy: {}: {error}", program.to_string_lossy());
-                // As a shell has it: not found, or found and no program.
-                return Ok(ExitCode::from(if error.kind() == ErrorKind::NotFound {
-                    127
-                } else {
-                    126
-                }));
-            }
+        if let Err(code) = spied.start("dbus_spy", command) {
+            return Ok(code);
         }
+    } else {
+        spied.output().say(format_args!("{}", listener.address()));
     }
-    let output = if child.is_some() { Output::Stderr } else { Output::Stdout };
-    if child.is_none() {
-        output.say(format_args!("{}", listener.address()));
-    }
-
-    let bus = Arc::new(Bus { addresses: bus, client: upstream, output });
-    let mut clients = JoinSet::new();
-    for number in 1_u64.. {
-        let incoming = loop {
-            tokio::select! {
-                incoming = listener.accept() => break incoming?,
-                Some(_) = clients.join_next() => {}
-                status = ended(&mut child) => {
-                    // What it sent before it ended may still be on its way through us. What it has
-                    // left running is given up.
-                    let rest = async { while clients.join_next().await.is_some() {} };
-                    let _ = tokio::time::timeout(REST, rest).await;
-                    return Ok(as_exit_code(status?));
-                }
-                _ = terminate.recv() => match &child {
-                    Some(child) => terminate_child(child),
-                    None => return Ok(ExitCode::SUCCESS),
-                },
-                // From a terminal, the command has it too, and decides.
-                _ = interrupt.recv() => if child.is_none() { return Ok(ExitCode::SUCCESS) },
-            }
-        };
-        let bus = Arc::clone(&bus);
-        clients.spawn(async move {
-            bus.output.say(format_args!("{number} connects"));
-            match bus.spy_on(incoming, number).await {
-                Ok(()) => bus.output.say(format_args!("{number} is gone")),
-                Err(error) => bus.output.say(format_args!("{number} is cut off: {error}")),
-            }
-        });
-    }
-    Err("nobody spies for so long".into())
+    let bus = Arc::new(Bus { addresses: bus, client: upstream, output: spied.output() });
+    let accept = async || Ok(listener.accept().await?);
+    spied.serve(accept, |client, number| Arc::clone(&bus).spy_on(client, number)).await
 }
 
 /// As many descriptors as the kernel carries, either way: how many are too many, the two ends decide.
@@ -228,7 +174,7 @@ struct Bus {
 
 impl Bus {
     /// Everything between one client and the bus, to its end.
-    async fn spy_on(&self, incoming: Incoming, number: u64) -> Result<()> {
+    async fn spy_on(self: Arc<Bus>, incoming: Incoming, number: u64) -> Result<()> {
         let client = incoming.handshake().await?;
         // Descriptors pass on both sides or on neither, so that no message can be sent to who
         // cannot have it.
@@ -279,66 +225,5 @@ impl Bus {
             Err(SendError { fault: SendFault::Io(error), .. }) if is_gone(&error) => Ok(()),
             outcome => Ok(outcome?),
         }
-    }
-}
-
-fn is_gone(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
-}
-
-/// Waits for the end of the command, if there is one.
-async fn ended(child: &mut Option<Child>) -> std::io::Result<ExitStatus> {
-    match child {
-        Some(child) => child.wait().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn terminate_child(child: &Child) {
-    // It has a number for as long as nobody has waited for it, so this is no other process.
-    let number = child.id().and_then(|number| Pid::from_raw(number.try_into().ok()?));
-    if let Some(number) = number {
-        let _ = kill_process(number, rustix::process::Signal::TERM);
-    }
-}
-
-/// Of a process that a signal ended, a shell says 128 and the number of the signal.
-fn as_exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or(status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
-}
-
-/// Where lines go.
-#[derive(Clone, Copy)]
-enum Output {
-    Stdout,
-    Stderr,
-}
-
-impl Output {
-    /// Prints a line at once, whole. That nobody reads it any more is no reason to end.
-    fn say(self, line: std::fmt::Arguments<'_>) {
-        let line = format!("{line}\n");
-        let _ = match self {
-            Output::Stdout => std::io::stdout().lock().write_all(line.as_bytes()),
-            Output::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
-        };
-    }
-}
-
-/// A directory that nobody else may enter. It goes when this is dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Result<Directory> {
-        let path = std::env::temp_dir().join(format!("dbus_spy-{}", Guid::generate()?));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Directory(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0); // It is empty: the socket goes with the listener.
     }
 }

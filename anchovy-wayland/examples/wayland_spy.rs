@@ -9,14 +9,9 @@
 //! To the compositor, the spy is the client: what it asks the kernel about its client (user, group,
 //! process) is so of the spy.
 
-use std::error::Error;
 use std::ffi::OsString;
-use std::fs::DirBuilder;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, ExitStatus};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,18 +19,16 @@ use anchovy_wayland::{
     Connection, Connector, Limits, Listener, ObjectId, ReadHalf, ReceiveError, SendError,
     SendFault, Signatures, WriteHalf, without_inherited_socket,
 };
-use rustix::process::{Pid, kill_process};
-use rustix::rand::GetRandomFlags;
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::process::Command;
 
 mod describe;
 mod objects;
 mod protocols;
+mod spied;
 
 use objects::{Followed, Objects, Side};
+use spied::{Output, Result, Spied, is_gone, private_directory};
 
 const HELP: &str = "\
 Usage: wayland_spy [--display NAME] [--socket NAME] [-- COMMAND...]
@@ -56,13 +49,8 @@ that is in none of them it knows at best which requests and events have descript
 the objects that it makes; it says so, and if one of these has descriptors after all, they are given
 to later messages.";
 
-/// How long the rest of what a command had to say may take after its end.
-const REST: Duration = Duration::from_secs(1);
-
 /// How long to wait for descriptors to be received that are under way.
 const AGAIN: Duration = Duration::from_millis(10);
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 struct Arguments {
     compositor: Connector,
@@ -127,79 +115,35 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     // Tried beforehand: who has no compositor should know it now, and not by its first client.
     drop(compositor.connect().await?);
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let directory = if socket.is_none() { Some(Directory::new()?) } else { None };
+    let mut spied = Spied::new()?;
+    let directory = if socket.is_none() { Some(private_directory("wayland_spy-")?) } else { None };
     let listener = match (&directory, socket) {
-        (Some(directory), _) => Listener::bind(directory.0.join("wayland-0"))?,
+        (Some(directory), _) => Listener::bind(directory.path().join("wayland-0"))?,
         (None, socket) => Listener::bind(socket.expect("without a directory there is a name"))?,
     };
     let path = listener.path().expect("it was bound to one").to_owned();
 
-    let mut child = None;
     if let Some((program, arguments)) = command.split_first() {
-        match start(program, arguments, &path) {
-            Ok(started) => child = Some(started),
-            Err(error) => {
-                eprintln!("wayland_spy: {}: {error}", program.to_string_lossy());
-                // As a shell has it: not found, or found and no program.
-                let found = error.kind() != ErrorKind::NotFound;
-                return Ok(ExitCode::from(if found { 126 } else { 127 }));
-            }
+        let mut command = Command::new(program);
+        // An absolute path, so that the runtime directory is still the one with everything else in it.
+        command.args(arguments).env("WAYLAND_DISPLAY", path);
+        without_inherited_socket(command.as_std_mut());
+        if let Err(code) = spied.start("wayland_spy", command) {
+            return Ok(code);
         }
+    } else {
+        spied.output().say(format_args!("{}", path.display()));
     }
-    let output = if child.is_some() { Output::Stderr } else { Output::Stdout };
-    if child.is_none() {
-        output.say(format_args!("{}", path.display()));
-    }
-
-    let compositor = Arc::new(compositor);
-    let mut clients = JoinSet::new();
-    for number in 1_u64.. {
-        let client = loop {
-            tokio::select! {
-                client = listener.accept() => break client?.0,
-                Some(_) = clients.join_next() => {}
-                status = ended(&mut child) => {
-                    // What it sent before it ended may still be on its way through us. What it has
-                    // left running is given up.
-                    let rest = async { while clients.join_next().await.is_some() {} };
-                    let _ = tokio::time::timeout(REST, rest).await;
-                    return Ok(as_exit_code(status?));
-                }
-                _ = terminate.recv() => match &child {
-                    Some(child) => terminate_child(child),
-                    None => return Ok(ExitCode::SUCCESS),
-                },
-                // From a terminal, the command has it too, and decides.
-                _ = interrupt.recv() => if child.is_none() { return Ok(ExitCode::SUCCESS) },
-            }
-        };
-        let compositor = Arc::clone(&compositor);
-        clients.spawn(async move {
-            output.say(format_args!("{number} connects"));
-            match spy_on(client, &compositor, number, output).await {
-                Ok(()) => output.say(format_args!("{number} is gone")),
-                Err(error) => output.say(format_args!("{number} is cut off: {error}")),
-            }
-        });
-    }
-    Err("nobody spies for so long".into())
-}
-
-/// Starts the command as a client of the spy.
-fn start(program: &OsString, arguments: &[OsString], path: &Path) -> std::io::Result<Child> {
-    let mut command = Command::new(program);
-    // An absolute path, so that the runtime directory is still the one with everything else in it.
-    command.args(arguments).env("WAYLAND_DISPLAY", path);
-    without_inherited_socket(command.as_std_mut());
-    command.spawn()
+    let (compositor, output) = (Arc::new(compositor), spied.output());
+    let accept = async || Ok(listener.accept().await?.0);
+    let spy_on = |client, number| self::spy_on(client, Arc::clone(&compositor), number, output);
+    spied.serve(accept, spy_on).await
 }
 
 /// Everything between one client and the compositor, to its end.
 async fn spy_on(
     client: UnixStream,
-    compositor: &Connector,
+    compositor: Arc<Connector>,
     number: u64,
     output: Output,
 ) -> Result<()> {
@@ -280,69 +224,5 @@ async fn pass(
     match to.shutdown().await {
         Err(SendError { fault: SendFault::Io(error), .. }) if is_gone(&error) => Ok(()),
         outcome => Ok(outcome?),
-    }
-}
-
-fn is_gone(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
-}
-
-/// Waits for the end of the command, if there is one.
-async fn ended(child: &mut Option<Child>) -> std::io::Result<ExitStatus> {
-    match child {
-        Some(child) => child.wait().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn terminate_child(child: &Child) {
-    // It has a number for as long as nobody has waited for it, so this is no other process.
-    let number = child.id().and_then(|number| Pid::from_raw(number.try_into().ok()?));
-    if let Some(number) = number {
-        let _ = kill_process(number, rustix::process::Signal::TERM);
-    }
-}
-
-/// Of a process that a signal ended, a shell says 128 and the number of the signal.
-fn as_exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or(status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
-}
-
-/// Where lines go.
-#[derive(Clone, Copy)]
-enum Output {
-    Stdout,
-    Stderr,
-}
-
-impl Output {
-    /// Prints a line at once, whole. That nobody reads it any more is no reason to end.
-    fn say(self, line: std::fmt::Arguments<'_>) {
-        let line = format!("{line}\n");
-        let _ = match self {
-            Output::Stdout => std::io::stdout().lock().write_all(line.as_bytes()),
-            Output::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
-        };
-    }
-}
-
-/// A directory that nobody else may enter. It goes when this is dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Result<Directory> {
-        let mut number = [0; 8];
-        rustix::rand::getrandom(&mut number, GetRandomFlags::empty())?;
-        let name = format!("wayland_spy-{:016x}", u64::from_ne_bytes(number));
-        let path = std::env::temp_dir().join(name);
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Directory(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0); // It is empty: the socket goes with the listener.
     }
 }
