@@ -22,6 +22,33 @@ use std::rc::Rc;
 use anchovy_wayland::{ObjectId, Signatures};
 use interop_tests::Identity;
 
+/// What a library is asked to do, given its `compositor` and its `client`.
+macro_rules! scenarios {
+    ($compositor:ident, $client:ident) => {
+        &[
+            Scenario::new("our_client_sees_its_globals", |transcript| {
+                client::sees_globals($compositor, transcript);
+            }),
+            Scenario::new("our_pools_come_to_its_compositor_with_their_files", |transcript| {
+                client::makes_pools($compositor, transcript);
+            }),
+            Scenario::new("keymaps_of_its_compositor_come_to_us_with_their_files", |transcript| {
+                client::gets_keymaps($compositor, transcript);
+            }),
+            Scenario::new("its_client_sees_our_globals", |transcript| {
+                compositor::shows_globals($client, transcript);
+            }),
+            Scenario::new("pools_of_its_client_come_to_us_with_their_files", |transcript| {
+                compositor::takes_pools($client, transcript);
+            }),
+            Scenario::new("our_keymaps_come_to_its_client_with_their_files", |transcript| {
+                compositor::gives_keymaps($client, transcript);
+            }),
+        ]
+    };
+}
+pub(crate) use scenarios;
+
 /// The counts of what goes in one flush: alone, as many as a peer reads at once (28, see
 /// `MAX_FDS_OUT` of libwayland's connection.c), one more, and several times that.
 const BURSTS: [usize; 4] = [1, 28, 29, 100];

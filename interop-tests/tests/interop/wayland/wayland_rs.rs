@@ -10,26 +10,7 @@ use interop_tests::Scenario;
 
 use super::*;
 
-pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("our_client_sees_its_globals", |transcript| {
-        client::sees_globals(compositor, transcript);
-    }),
-    Scenario::new("our_pools_come_to_its_compositor_with_their_files", |transcript| {
-        client::makes_pools(compositor, transcript);
-    }),
-    Scenario::new("keymaps_of_its_compositor_come_to_us_with_their_files", |transcript| {
-        client::gets_keymaps(compositor, transcript);
-    }),
-    Scenario::new("its_client_sees_our_globals", |transcript| {
-        compositor::shows_globals(client, transcript);
-    }),
-    Scenario::new("pools_of_its_client_come_to_us_with_their_files", |transcript| {
-        compositor::takes_pools(client, transcript);
-    }),
-    Scenario::new("our_keymaps_come_to_its_client_with_their_files", |transcript| {
-        compositor::gives_keymaps(client, transcript);
-    }),
-];
+pub(crate) const SCENARIOS: &[Scenario] = scenarios!(compositor, client);
 
 async fn compositor(socket: UnixStream, keymaps: usize) -> Seen {
     let theirs = tokio::task::spawn_blocking(move || their_compositor::serve(socket, keymaps));
