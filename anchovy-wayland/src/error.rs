@@ -449,3 +449,6 @@ impl From<SendError> for io::Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
