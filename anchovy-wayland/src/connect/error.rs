@@ -190,3 +190,99 @@ impl From<ConnectError> for io::Error {
         io::Error::new(error.kind(), error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: io::ErrorKind) -> io::Error {
+        io::Error::new(kind, "the cause")
+    }
+
+    /// Each reason, its kind, and what is said of it.
+    fn reasons() -> [(ConnectError, io::ErrorKind, String); 8] {
+        use io::ErrorKind;
+
+        let path = || PathBuf::from("/run/me/x");
+        let (inherited, location) =
+            (InheritedError::NotConnected { fd: 7 }, LocationError::NoRuntimeDirectory);
+        let (inherited_text, location_text) = (inherited.to_string(), location.to_string());
+        [
+            (inherited.into(), ErrorKind::NotConnected, inherited_text),
+            (location.into(), ErrorKind::NotFound, location_text),
+            (
+                ConnectError::NotFound { path: path(), error: of(ErrorKind::NotADirectory) },
+                ErrorKind::NotADirectory,
+                "there is no /run/me/x; is a compositor running, with this runtime directory? \
+                 (the cause)"
+                    .into(),
+            ),
+            (
+                ConnectError::Refused { path: path(), error: of(ErrorKind::ConnectionRefused) },
+                ErrorKind::ConnectionRefused,
+                "nobody listens to /run/me/x any more; start the compositor again (the cause)"
+                    .into(),
+            ),
+            (
+                ConnectError::PermissionDenied {
+                    path: path(),
+                    error: of(ErrorKind::PermissionDenied),
+                },
+                ErrorKind::PermissionDenied,
+                "this process may not write to /run/me/x, or not search its directory; \
+                 is it the compositor of another user? (the cause)"
+                    .into(),
+            ),
+            (
+                ConnectError::NotASocket { path: path(), error: of(ErrorKind::ConnectionRefused) },
+                ErrorKind::InvalidInput,
+                "/run/me/x is no socket; use another name (the cause)".into(),
+            ),
+            (
+                ConnectError::NotAStream { path: path(), error: of(ErrorKind::Other) },
+                ErrorKind::InvalidInput,
+                "/run/me/x is a socket of another type than Wayland's; use another name (the cause)"
+                    .into(),
+            ),
+            (
+                ConnectError::Io { path: path(), error: of(ErrorKind::QuotaExceeded) },
+                ErrorKind::QuotaExceeded,
+                "/run/me/x: the cause".into(),
+            ),
+        ]
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_path_its_cause_and_a_cure() {
+        for (error, _, what) in reasons() {
+            assert_eq!(error.to_string(), format!("cannot connect to a compositor: {what}"));
+        }
+    }
+
+    #[test]
+    fn a_failure_comes_of_what_the_system_or_a_part_of_ours_said() {
+        for (error, _, what) in reasons() {
+            let source = error.source().expect("a cause").to_string();
+            assert!(source == "the cause" || source == what, "{error:?}: {source}");
+        }
+    }
+
+    #[test]
+    fn as_an_io_error_a_failure_has_a_kind_and_keeps_its_type() {
+        for (error, kind, _) in reasons() {
+            let told = format!("{error:?}");
+            let error = io::Error::from(error);
+            assert_eq!(error.kind(), kind, "{told}");
+            let inner = error.into_inner().expect("it is kept");
+            let inner = inner.downcast::<ConnectError>().expect("with its type");
+            assert_eq!(format!("{inner:?}"), told);
+        }
+    }
+
+    #[test]
+    fn a_socket_that_is_gone_since_it_refused_was_one() {
+        let error = of(io::ErrorKind::ConnectionRefused);
+        let error = ConnectError::of(Path::new("/nonexistent/wayland-0"), error);
+        assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+    }
+}

@@ -269,6 +269,53 @@ mod tests {
     }
 
     #[test]
+    fn what_whoever_starts_this_process_can_cure_is_told_with_the_number_and_the_cure() {
+        let cure = "whoever starts this process has to leave it a connected socket, or to unset it";
+        for (error, reason) in [
+            (InheritedError::Negative { fd: -7 }, "-7, and no descriptor is less than 0"),
+            (InheritedError::StandardStream { fd: 2 }, "2, which is a standard stream"),
+            (InheritedError::NotOpen { fd: 7 }, "7, and no descriptor 7 was inherited"),
+            (
+                InheritedError::CloseOnExec { fd: 7 },
+                "7, which was not inherited but opened by this process, or taken already \
+                 (it is close-on-exec)",
+            ),
+            (InheritedError::NotASocket { fd: 7 }, "7, which is no socket"),
+            (InheritedError::NotAUnixStream { fd: 7 }, "7, which is no Unix stream socket"),
+            (InheritedError::NotConnected { fd: 7 }, "7, which is a socket without a peer"),
+        ] {
+            assert_eq!(error.to_string(), format!("WAYLAND_SOCKET is {reason}; {cure}"));
+        }
+    }
+
+    fn no_room() -> io::Error {
+        io::Error::new(io::ErrorKind::QuotaExceeded, "no room")
+    }
+
+    #[test]
+    fn what_this_process_can_cure_is_told_with_its_own_cure_or_cause() {
+        let taken = "the socket in WAYLAND_SOCKET was taken by this process before; \
+                     connect without it";
+        assert_eq!(InheritedError::AlreadyTaken.to_string(), taken);
+        let text = r#"WAYLAND_SOCKET is "5x", which is no number of a descriptor; unset it to connect by name"#;
+        assert_eq!(InheritedError::NotANumber { value: "5x".into() }.to_string(), text);
+        let failed = InheritedError::Io { fd: 7, error: no_room() };
+        assert_eq!(failed.to_string(), "WAYLAND_SOCKET is 7, which cannot be used: no room");
+        assert_eq!(failed.source().map(ToString::to_string), Some("no room".into()));
+    }
+
+    #[test]
+    fn a_refusal_has_the_kind_that_the_system_gave_or_that_says_it_best() {
+        for (error, kind) in [
+            (InheritedError::NotConnected { fd: 7 }, io::ErrorKind::NotConnected),
+            (InheritedError::Io { fd: 7, error: no_room() }, io::ErrorKind::QuotaExceeded),
+            (InheritedError::NotOpen { fd: 7 }, io::ErrorKind::InvalidInput),
+        ] {
+            assert_eq!(error.kind(), kind, "{error:?}");
+        }
+    }
+
+    #[test]
     fn the_standard_streams_are_nobodys_socket() {
         for fd in 0..=2 {
             let error = refused(&fd.to_string());
