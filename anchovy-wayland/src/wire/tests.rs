@@ -293,6 +293,18 @@ fn a_string_with_a_nul_is_not_built_and_its_descriptors_come_back() {
 }
 
 #[test]
+fn a_message_that_is_not_built_is_told_by_its_fault_and_is_bad_input() {
+    use std::io;
+
+    let error = build().string("a\0b").finish().expect_err("a NUL");
+    let fault = error.error;
+    assert_eq!(error.to_string(), fault.to_string());
+    let error = io::Error::from(error);
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(error.into_inner().and_then(|inner| inner.downcast().ok()), Some(Box::new(fault)));
+}
+
+#[test]
 fn a_message_is_as_long_as_a_header_can_tell_and_no_longer() {
     let longest = build().array(&[0; LONGEST - HEADER - 4]).finish().expect("just so long");
     assert_eq!(longest.length(), 65532);
@@ -307,6 +319,24 @@ fn a_message_is_as_long_as_a_header_can_tell_and_no_longer() {
     let error = build().string([b'a'; LONGEST]).array(&[0; 1 << 17]).finish();
     let length = 8 + 4 + 65536 + 4 + (1 << 17);
     assert_eq!(error.expect_err("too long").error.fault, too_long(length));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_argument_that_is_too_long_for_any_message_is_not_copied() {
+    let array = vec![0; 1 << 20];
+    let measured = allocation_counter::measure(|| {
+        assert!(build().array(&array).finish().is_err());
+    });
+    assert_eq!(measured.bytes_total, 0);
+}
+
+#[test]
+fn a_message_is_shown_by_its_header_and_its_descriptors() {
+    let message = build().string("a secret").fd(null()).finish().expect("good");
+    let fds = format!("{:?}", message.fds());
+    let expected = format!("Message {{ object: @7, opcode: 3, length: 24, fds: {fds} }}");
+    assert_eq!(format!("{message:?}"), expected);
 }
 
 #[test]
