@@ -18,9 +18,10 @@ pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest message, header and arguments, in bytes, sent or received; at most 65532, which
-    /// is what a header can say in whole words. The [last words](crate::DisplayError::message) of a
-    /// server take up to 148, and cannot be sent where less is allowed.
+    /// The longest message, header and arguments, in bytes, sent or received; at least 8, which is a
+    /// header alone, and at most 65532, which is what a header can say in whole words. The [last
+    /// words](crate::DisplayError::message) of a server take up to 148, and cannot be sent where less
+    /// is allowed.
     pub max_message_bytes: usize,
     /// The most descriptors that may have arrived and that no message has claimed yet, with room for
     /// another full set of 28. libwayland has room for 1024 of them.
@@ -52,5 +53,23 @@ impl Default for Limits {
             max_buffered_fds: 256,
             fds_with_their_message: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_those_that_are_documented_where_nothing_else_is_said() {
+        let expected = Limits {
+            max_message_bytes: 4096,
+            max_waiting_fds: 1024 + 28,
+            fd_deadline: None,
+            max_buffered_bytes: 65536,
+            max_buffered_fds: 256,
+            fds_with_their_message: false,
+        };
+        assert_eq!(Limits::default(), expected);
     }
 }

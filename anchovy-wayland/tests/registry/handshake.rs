@@ -350,6 +350,27 @@ fn what_was_put_back_is_in_the_parts_of_the_connection() {
 }
 
 #[test]
+fn of_what_was_put_back_each_message_with_descriptors_and_no_other_has_its_set_in_the_parts() {
+    run(async {
+        use std::os::fd::AsFd;
+        let (mut near, mut far) = client_with(|object, _| usize::from(object.get() == 77)).await;
+        let files = memfds(2);
+        let other = bytes_of::bytes_of(&Message::build(id(77), 0).finish().unwrap());
+        foreign_send(&far.0, &other, &[&[files[0].as_fd()]]).unwrap();
+        far.send(&delete_id(9));
+        foreign_send(&far.0, &other, &[&[files[1].as_fd()]]).unwrap();
+        far.send(&done(3));
+        near.registry(&mut ClientIds::new(), PATIENCE).await.unwrap();
+        let parts = near.into_parts();
+        let plain = bytes_of::bytes_of(&delete_id(9));
+        assert_eq!(parts.read_buffer, [&other[..], &plain, &other].concat());
+        let sets: Vec<_> =
+            parts.read_sets.iter().map(|set| (set.range.clone(), identities(&set.fds))).collect();
+        assert_eq!(sets, [(0..8, identities(&files[..1])), (20..28, identities(&files[1..]))]);
+    });
+}
+
+#[test]
 fn what_was_put_back_is_received_after_a_change_of_the_source_of_counts() {
     run(async {
         let (registry, near) = against(&[delete_id(9), done(3)]).await;

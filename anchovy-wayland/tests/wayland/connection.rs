@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anchovy_wayland::{
-    Connection, Limits, Message, ObjectId, ReceiveError, SendFault, Signatures, WriteHalf,
+    Connection, Limits, Message, ObjectId, ReceiveError, SendFault, Signatures, WireFault,
+    WriteHalf,
 };
 use futures_util::{SinkExt, StreamExt};
 
@@ -137,6 +138,32 @@ fn a_connection_is_a_stream_and_a_sink() {
 }
 
 #[test]
+fn what_a_sink_has_flushed_has_left() {
+    run(async {
+        let (mut near, mut far) = pair();
+        SinkExt::feed(&mut near, plain(1, 8)).await.unwrap();
+        SinkExt::flush(&mut near).await.unwrap();
+        let came = at_once(far.receive()).await.expect("at once").unwrap().unwrap();
+        assert_eq!(told(&came), told(&plain(1, 8)));
+    });
+}
+
+#[test]
+fn a_sink_takes_no_message_for_which_there_is_no_room() {
+    run(async {
+        let limits = Limits { max_buffered_bytes: 1, ..Limits::default() };
+        let (mut near, _far) = pair_with(&limits);
+        // More than a socket has room for.
+        for number in 0..1_000 {
+            if now(SinkExt::feed(&mut near, plain(number, 4000))).await.is_none() {
+                return;
+            }
+        }
+        panic!("it takes whatever it is given");
+    });
+}
+
+#[test]
 fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
     run(async {
         let (mut near, mut far) = pair();
@@ -228,6 +255,35 @@ fn a_receive_that_is_given_up_loses_nothing() {
         }
         drop(fds);
         assert_eq!(take(&mut near).await, expected);
+    });
+}
+
+#[test]
+fn the_longest_message_may_come_in_two_parts_that_are_split_anywhere() {
+    run(async {
+        let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
+        let message = bytes(PLAIN, 0, &vec![7; 65532 / 4 - 2]);
+        for at in [4, 8, 65531] {
+            let (mut near, foreign) = meet_with(&limits).await;
+            foreign.send(&message[..at], 0);
+            assert!(at_once(near.receive()).await.is_none());
+            foreign.send(&message[at..], 0);
+            assert_eq!(take(&mut near).await, as_told(&message, &[]));
+        }
+    });
+}
+
+#[test]
+fn messages_without_arguments_pass_whatever_the_limit() {
+    run(async {
+        let limits = Limits { max_message_bytes: 0, ..Limits::default() };
+        let (mut near, mut far) = pair_with(&limits);
+        let empty = || Message::build(id(PLAIN), 0).finish().unwrap();
+        near.send(empty()).await.unwrap();
+        assert_eq!(take(&mut far).await, told(&empty()));
+        let error = near.send(plain(1, 0)).await.unwrap_err();
+        let SendFault::Wire(error) = error.fault else { panic!("{error:?}") };
+        assert_eq!(error.fault, WireFault::TooLong { length: 12, limit: 8 });
     });
 }
 
@@ -468,6 +524,22 @@ fn a_connection_has_another_source_of_counts_and_keeps_what_waits() {
         foreign.send(&message[7..], 0);
         assert_eq!(take(&mut near).await, as_told(&message, &fds[1..]));
         assert_eq!(foreign_receive(&foreign.socket, 2048).0, bytes_of_plain(1));
+    });
+}
+
+#[test]
+fn with_another_source_of_counts_the_message_before_an_error_is_still_known() {
+    run(async {
+        let (mut near, foreign) = meet().await;
+        foreign.send(&bytes(PLAIN, 6, &[]), 0);
+        take(&mut near).await;
+        let mut near = near.map_signatures(|_| |_: ObjectId, _: u16| 0);
+        foreign.send(&[0; 5], 0);
+        foreign.socket.shutdown(std::net::Shutdown::Write).unwrap();
+        let error = near.receive().await.unwrap_err();
+        let expected =
+            "ClosedInsideMessage { bytes: 5, after: Some(Place { object: 9, opcode: 6 }) }";
+        assert_eq!(format!("{error:?}"), expected);
     });
 }
 
