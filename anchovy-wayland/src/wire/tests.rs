@@ -55,6 +55,7 @@ fn the_display_and_the_servers_first_object_have_their_numbers() {
     assert!(!id(0xfeff_ffff).is_of_server());
     assert!(id(0xff00_0000).is_of_server() && id(u32::MAX).is_of_server());
     assert_eq!((format!("{}", id(9)), format!("{:?}", id(9))), ("9".into(), "@9".into()));
+    assert_eq!(format!("{:>3}", id(9)), "  9");
 }
 
 #[test]
