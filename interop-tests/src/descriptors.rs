@@ -6,6 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::MemfdFlags;
 use rustix::pipe::PipeFlags;
 
+/// Looked at by glibc for a moment, whenever a thread is the first in its arena of memory.
+const OF_GLIBC: &str = "/sys/devices/system/cpu/online";
+
 /// The descriptors of this process, and what each of them is.
 pub fn descriptors() -> BTreeMap<i32, String> {
     let directory = std::fs::read_dir("/proc/self/fd").expect("/proc is mounted");
@@ -17,7 +20,7 @@ pub fn descriptors() -> BTreeMap<i32, String> {
             let target = std::fs::read_link(entry.path()).ok()?;
             Some((number, target.display().to_string()))
         })
-        .filter(|(_, target)| !target.ends_with("/fd"))
+        .filter(|(_, target)| !target.ends_with("/fd") && target != OF_GLIBC)
         .collect()
 }
 
