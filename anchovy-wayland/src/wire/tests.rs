@@ -122,7 +122,8 @@ fn few_arguments_hold_no_buffer_that_others_are_in() {
 
 #[test]
 fn arguments_in_place_need_no_more_room_than_others() {
-    assert_eq!(size_of::<Body>(), size_of::<Bytes>());
+    // Where words are smaller, one of them tells the two apart.
+    assert!(size_of::<Body>() <= size_of::<Bytes>().max(FEW + 4));
 }
 
 #[test]
