@@ -1,10 +1,13 @@
 //! Each argument as it is written and read, each way in which it can be wrong, and bytes from nobody.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 
+use bytes::{Bytes, BytesMut};
 use interop_tests::guarded;
 use proptest::prelude::*;
 
+use super::message::FEW;
 use super::*;
 
 fn id(number: u32) -> ObjectId {
@@ -457,7 +460,7 @@ fn whatever_is_written_is_read() {
                 Argument::Fd => builder.fd(null()),
             };
         }
-        let message = builder.finish().expect("a good message");
+        let mut message = builder.finish().expect("a good message");
         let mut bytes = BytesMut::new();
         message.encode(&mut bytes);
         prop_assert_eq!(bytes.len() % 4, 0);
@@ -466,7 +469,7 @@ fn whatever_is_written_is_read() {
         prop_assert_eq!(length, bytes.len());
 
         let arguments = bytes.freeze().slice(HEADER..);
-        let mut message = Message::received(object, opcode, Body::of(arguments), message.fds);
+        let mut message = Message::received(object, opcode, Body::of(arguments), message.take_fds());
         let mut arguments = message.read();
         for argument in all {
             match argument {
