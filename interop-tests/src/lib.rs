@@ -16,6 +16,7 @@ mod dbus_daemon;
 mod deprived;
 mod descriptors;
 mod directory;
+mod example;
 mod foreign;
 mod guard;
 mod kernel;
@@ -34,12 +35,13 @@ pub use deprived::{on_an_older_kernel, without_privileges};
 pub use descriptors::{
     Identity, descriptors, identities, identity, is_abandoned, memfd, memfds, pipe,
 };
-pub use directory::Directory;
-pub use foreign::{foreign_receive, foreign_send};
+pub use directory::{Directory, entries};
+pub use example::{build_examples, example_path};
+pub use foreign::{Foreign, foreign_receive, foreign_send};
 pub use guard::{guarded, run, run_on_threads, runtime};
 pub use kernel::kernel_is_at_least;
-pub use peer::Peer;
-pub use program::Program;
+pub use peer::{Ended, Peer, run_to_end};
+pub use program::{BlockingProgram, Program};
 pub use python::{python, switch_pidfds_on};
 pub use scenario::{Scenario, Transcript, redacted};
 pub use strace::{count, is_traced, mark, trace, traced};

@@ -97,6 +97,17 @@ impl Peer {
         self.recorded("stderr")
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    ///
+    /// If it has been waited for: its number may be that of another process.
+    pub fn signal(&self, signal: Signal) {
+        assert!(self.status.is_none(), "it has ended");
+        let process = Pid::from_raw(self.child.id() as i32).expect("the number of a process");
+        rustix::process::kill_process(process, signal).expect("a child of this process");
+    }
+
     fn recorded(&self, name: &str) -> String {
         let record = self.record.as_ref().expect("a peer that is recorded");
         text(&record.join(name))
@@ -132,6 +143,24 @@ impl Drop for Peer {
             }
         }
     }
+}
+
+/// What a program did that has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its status, unless a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained of.
+    pub stderr: String,
+}
+
+/// Runs a program to its end.
+pub fn run_to_end(command: &mut Command) -> Ended {
+    let mut peer = Peer::start_recorded(command);
+    let code = peer.wait().code();
+    Ended { code, stdout: peer.stdout(), stderr: peer.stderr() }
 }
 
 /// What is in a file that another process may be writing.

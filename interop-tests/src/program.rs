@@ -1,7 +1,9 @@
 //! A peer that says on its standard output how far it is.
 
-use std::process::{Command, Stdio};
+use std::io::BufRead;
+use std::process::{ChildStdout, Command, Stdio};
 
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe::Receiver;
 
@@ -76,5 +78,54 @@ impl Program {
         let status = self.peer.wait();
         assert!(status.success(), "{} ended with {status} and said:\n{rest}", self.name);
         rest.lines().map(str::to_owned).collect()
+    }
+}
+
+/// The same without a runtime: who waits for a line does nothing else.
+#[derive(Debug)]
+#[must_use = "the process is killed when this is dropped"]
+pub struct BlockingProgram {
+    /// The process.
+    pub peer: Peer,
+    stdout: std::io::BufReader<ChildStdout>,
+}
+
+impl BlockingProgram {
+    /// Starts a program.
+    pub fn start(command: &mut Command) -> BlockingProgram {
+        let mut peer = Peer::start(command.stdout(Stdio::piped()));
+        let stdout = peer.take_stdout().expect("the pipe that was asked for");
+        BlockingProgram { peer, stdout: std::io::BufReader::new(stdout) }
+    }
+
+    /// The next line that it prints.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("text");
+        line.strip_suffix('\n').expect("a whole line, for it has not ended").to_owned()
+    }
+
+    /// The next line that has this in it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn line_with(&mut self, part: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends it a signal, and returns the status that it ends with, unless a signal ends it.
+    pub fn end_with(&mut self, signal: Signal) -> Option<i32> {
+        self.peer.signal(signal);
+        self.peer.wait().code()
     }
 }

@@ -1,9 +1,4 @@
-//! A foreign peer: a raw socket after the handshake, bytes that it makes by hand, and pipes that
-//! tell when what it sent is closed.
-
-use std::cell::RefCell;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdUnixStream;
+//! A foreign peer after the handshake, and bytes that it makes by hand.
 
 use anchovy_dbus::{Client, Connection, Limits, MAX_ARRAY_BYTES, Message, ReceiveError, Server};
 
@@ -30,56 +25,6 @@ impl Role {
             Role::Server => with_foreign_client(server).await,
         };
         (connection, Foreign::new(socket))
-    }
-}
-
-/// The other end of a connection, and what tells whether all that it sent is closed.
-#[derive(Debug)]
-pub(crate) struct Foreign {
-    pub(crate) socket: StdUnixStream,
-    readers: RefCell<Vec<OwnedFd>>,
-}
-
-impl Foreign {
-    pub(crate) fn new(socket: StdUnixStream) -> Foreign {
-        Foreign { socket, readers: RefCell::default() }
-    }
-
-    /// The writing ends of so many pipes, whose reading ends are kept.
-    pub(crate) fn pipes(&self, count: usize) -> Vec<OwnedFd> {
-        (0..count)
-            .map(|_| {
-                let (reader, writer) = pipe();
-                self.readers.borrow_mut().push(reader);
-                writer
-            })
-            .collect()
-    }
-
-    /// One `sendmsg` with so many descriptors of its own; returns what they are.
-    pub(crate) fn send(&self, bytes: &[u8], count: usize) -> Vec<Identity> {
-        let fds = self.pipes(count);
-        self.send_these(bytes, &fds).expect("the kernel carries it");
-        identities(&fds)
-    }
-
-    /// One `sendmsg` with these descriptors.
-    pub(crate) fn send_these(&self, bytes: &[u8], fds: &[OwnedFd]) -> rustix::io::Result<()> {
-        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-        let sets: &[&[BorrowedFd<'_>]] = if fds.is_empty() { &[] } else { &[&fds] };
-        let sent = foreign_send(&self.socket, bytes, sets)?;
-        assert_eq!(sent, bytes.len(), "there is room for all of it");
-        Ok(())
-    }
-
-    /// Closes the reading ends of the pipes, where too many would be kept.
-    pub(crate) fn forget(&self) {
-        self.readers.borrow_mut().clear();
-    }
-
-    /// How many of the descriptors that were sent are open somewhere.
-    pub(crate) fn open(&self) -> usize {
-        self.readers.borrow().iter().filter(|reader| !is_abandoned(reader)).count()
     }
 }
 

@@ -7,7 +7,9 @@ fn it_tells_who_is_on_a_bus() {
     let mut command = example("bus_client");
     guarded(|| {
         let daemon = DbusDaemon::start();
-        let Ended { id, code, stdout, stderr } = run_to_end(command.arg(daemon.address()));
+        let mut peer = Peer::start_recorded(command.arg(daemon.address()));
+        let (id, code) = (peer.id(), peer.wait().code());
+        let (stdout, stderr) = (peer.stdout(), peer.stderr());
         assert_eq!((code, &*stderr), (Some(0), ""), "{stdout}");
 
         let guid = daemon.address().split_once("guid=").unwrap().1;

@@ -478,7 +478,7 @@ fn it_ends_as_its_command_does() {
         let mut line = String::new();
         BufReader::new(peer.take_stdout().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
-        kill(&peer, Signal::TERM);
+        peer.signal(Signal::TERM);
         assert_eq!(peer.wait().code(), Some(128 + 15));
         drop(stdin);
     });

@@ -404,7 +404,7 @@ fn with_command(clients: usize, test: impl FnOnce(&Directory, &mut Command)) {
 
 #[test]
 fn a_program_has_its_output_and_we_have_its_messages() {
-    let globals = path_of("globals");
+    let globals = example_path("globals");
     with_command(1, |_, command| {
         let ended = run_to_end(command.arg("--").arg(globals));
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -466,7 +466,7 @@ fn it_ends_as_its_command_does() {
         let mut line = String::new();
         BufReader::new(peer.take_stdout().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
-        kill(&peer, Signal::TERM);
+        peer.signal(Signal::TERM);
         assert_eq!(peer.wait().code(), Some(128 + 15));
         drop(stdin);
     });

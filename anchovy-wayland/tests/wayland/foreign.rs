@@ -1,21 +1,11 @@
-//! A foreign peer: a raw socket, bytes that are made by hand, and pipes that tell when what it sent
-//! is closed.
+//! A foreign peer, and what becomes of what it sends.
 
-use std::cell::RefCell;
-use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use anchovy_wayland::{Connection, DisplayError, Limits, ReceiveError};
 
 use crate::harness::*;
-
-/// The other end of a connection, and what tells whether all that it sent is closed.
-#[derive(Debug)]
-pub(crate) struct Foreign {
-    pub(crate) socket: StdUnixStream,
-    readers: RefCell<Vec<OwnedFd>>,
-}
 
 /// Our connection with default limits, and a foreign peer.
 pub(crate) async fn meet() -> (Connection<Counts>, Foreign) {
@@ -27,49 +17,7 @@ pub(crate) async fn meet_with(limits: &Limits) -> (Connection<Counts>, Foreign) 
     let near = connection(near, limits);
     // It is known to be writable then.
     settle().await;
-    (near, Foreign { socket: far, readers: RefCell::default() })
-}
-
-impl Foreign {
-    /// The writing ends of so many pipes, whose reading ends are kept.
-    pub(crate) fn pipes(&self, count: usize) -> Vec<OwnedFd> {
-        (0..count)
-            .map(|_| {
-                let (reader, writer) = pipe();
-                self.readers.borrow_mut().push(reader);
-                writer
-            })
-            .collect()
-    }
-
-    /// One `sendmsg` with so many descriptors of its own; returns what they are.
-    pub(crate) fn send(&self, bytes: &[u8], count: usize) -> Vec<Identity> {
-        let fds = self.pipes(count);
-        self.send_these(bytes, &fds).expect("the kernel carries it");
-        identities(&fds)
-    }
-
-    /// One `sendmsg` with these descriptors.
-    pub(crate) fn send_these(&self, bytes: &[u8], fds: &[OwnedFd]) -> rustix::io::Result<()> {
-        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-        let sets: &[&[BorrowedFd<'_>]] = if fds.is_empty() { &[] } else { &[&fds] };
-        let sent = foreign_send(&self.socket, bytes, sets)?;
-        assert_eq!(sent, bytes.len(), "there is room for all of it");
-        Ok(())
-    }
-
-    /// How many of the descriptors that were sent are open somewhere.
-    pub(crate) fn open(&self) -> usize {
-        self.readers.borrow().iter().filter(|reader| !is_abandoned(reader)).count()
-    }
-
-    /// Ends the stream, and reads what has arrived.
-    pub(crate) fn rest(mut self) -> Vec<u8> {
-        self.socket.set_nonblocking(false).expect("a socket");
-        let mut rest = Vec::new();
-        self.socket.read_to_end(&mut rest).expect("the end of the stream");
-        rest
-    }
+    (near, Foreign::new(far))
 }
 
 /// Receives until it fails; says what came before.

@@ -1,9 +1,8 @@
 //! Through us: a real client and a real bus, and our spy in between, with a tap on either side of it.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use interop_tests::{DbusDaemon, Program, Said, Tap, Tapped, Transcript, runtime};
+use interop_tests::{DbusDaemon, Program, Said, Tap, Tapped, Transcript, example_path, runtime};
 
 use super::bus::{SERVICE, serving};
 use super::script::bare;
@@ -83,7 +82,5 @@ fn lines(said: &Said, direction: char) -> impl Iterator<Item = String> {
 
 /// The program of an example, which xtask has built beside this one.
 pub(crate) fn example(name: &str) -> Command {
-    let this = std::env::current_exe().expect("the path of this program");
-    let profile: PathBuf = this.ancestors().nth(2).map(Path::to_owned).expect("a target directory");
-    bare(&profile.join("examples").join(name).to_string_lossy())
+    bare(&example_path(name).to_string_lossy())
 }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use interop_tests::{Directory, Program};
+use interop_tests::{Directory, Program, example_path};
 
 /// The user and the group `nobody`, which every Debian has.
 const NOBODY: u32 = 65534;
@@ -91,12 +91,10 @@ impl Desktop {
 
     /// An example of ours, which xtask has built beside this program.
     pub(crate) fn example(&self, name: &str) -> Command {
-        let this = std::env::current_exe().expect("the path of this program");
-        let profile = this.ancestors().nth(2).expect("a target directory");
         // Where it was built, another user may not look.
         let copy = self.join(name);
         if !copy.exists() {
-            std::fs::copy(profile.join("examples").join(name), &copy).expect("it is built");
+            std::fs::copy(example_path(name), &copy).expect("it is built");
         }
         self.program(copy)
     }
