@@ -85,10 +85,13 @@ async fn a_read_is_given_up(transcript: &Transcript) {
 async fn a_write_is_given_up(transcript: &Transcript) {
     let (near, far) = UnixStream::pair().expect("a pair");
     let mut stream = stream(near);
+    // It is known to be writable then.
+    settle().await;
     let (chunk, mut sent) = (vec![7; 1 << 20], 0);
     while let Some(count) = now(stream.write(&chunk)).await {
         sent += count.expect("the other end is there");
     }
+    assert!(sent > 0, "there was room before");
     stream.write_queue_mut().extend(memfds(2));
     assert!(now(stream.write(b"with")).await.is_none());
     assert_eq!(stream.write_queue().len(), 2);
