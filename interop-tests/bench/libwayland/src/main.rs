@@ -3,8 +3,7 @@
 //! Each line of the standard input asks for a measure; each line of the standard output is one, in
 //! nanoseconds. The first one says that there is a libwayland.
 
-// Not all of it is asked for.
-#[allow(dead_code)]
+#[expect(dead_code, reason = "not all of it is asked for")]
 #[path = "../../src/wayland/theirs.rs"]
 mod theirs;
 
