@@ -166,7 +166,7 @@ async fn talk(incoming: Incoming, name: &str, guid: Guid) -> Result<()> {
         }
         let answer = answer(&mut call, name, guid)?;
         if let Err(error) = client.send(answer).await {
-            if error.message.is_none() {
+            if error.unsent.is_none() {
                 return Err(error.into());
             }
             // The answer came back, and the connection is as well as it was.

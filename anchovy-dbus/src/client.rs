@@ -94,7 +94,7 @@
 //! ```
 //!
 //! Whether descriptors may pass is the server's answer, which no type can know: sending them without
-//! it fails with [`FdsNotAgreed`](crate::SendFault::FdsNotAgreed), and the message comes back.
+//! it fails with [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed), and the message comes back.
 
 use std::error::Error;
 use std::fmt;

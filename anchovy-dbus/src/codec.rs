@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use anchovy::codec::{Decoder, Encoder, ReceivedFds};
+use anchovy::codec::{Decoder, Encoder, ReceiveError, ReceivedFds};
 use bytes::{Bytes, BytesMut};
 
-use crate::error::{ReceiveError, SendFault};
+use crate::error::CodecError;
 use crate::limits::Limits;
 use crate::message::{Frame, Message, MessageError, frame};
 
@@ -49,15 +49,15 @@ impl MessageCodec {
     }
 
     /// May this message be sent?
-    pub(crate) fn check(&self, message: &Message) -> Result<(), SendFault> {
+    pub(crate) fn check(&self, message: &Message) -> Result<(), CodecError> {
         message.check_fds()?;
         let count = message.fds().len();
         if count > 0 && !self.unix_fds {
-            return Err(SendFault::FdsNotAgreed { count });
+            return Err(CodecError::FdsNotAgreed { count });
         }
         let limit = self.limits.max_sent_fds;
         if count > limit {
-            return Err(SendFault::TooManyFds { count, limit });
+            return Err(CodecError::TooManyFds { count, limit });
         }
         let (length, limit) = (message.length(), self.limits.max_message_bytes);
         if length > limit {
@@ -69,16 +69,16 @@ impl MessageCodec {
 
 impl Decoder for MessageCodec {
     type Item = Message;
-    type Error = ReceiveError;
+    type Error = CodecError;
 
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Message>, ReceiveError> {
+    ) -> Result<Option<Message>, ReceiveError<CodecError>> {
         let frame = match self.arriving {
             Some(frame) => frame,
-            None => match frame(bytes, &self.limits)? {
+            None => match frame(bytes, &self.limits).map_err(invalid)? {
                 Some(frame) => *self.arriving.insert(frame),
                 None => return Ok(None),
             },
@@ -91,16 +91,16 @@ impl Decoder for MessageCodec {
 
         let head = bytes.split_to(frame.head_length).freeze();
         let body = bytes.split_to(frame.body_length).freeze();
-        let mut message = Message::parse(head, body, &self.limits)?;
+        let mut message = Message::parse(head, body, &self.limits).map_err(invalid)?;
         let declared = message.header().unix_fds() as usize;
         if declared == 0 {
             return Ok(Some(message));
         }
         let limit = self.limits.max_received_fds;
         if !self.unix_fds {
-            return Err(ReceiveError::FdsNotAgreed { count: declared });
+            return Err(ReceiveError::Codec(CodecError::FdsNotAgreed { count: declared }));
         } else if declared > limit {
-            return Err(ReceiveError::TooManyFds { count: declared, limit });
+            return Err(ReceiveError::Codec(CodecError::TooManyFds { count: declared, limit }));
         }
         match fds.truncation(length) {
             Some(cause) => message.attach(Vec::new(), Some(cause)),
@@ -111,9 +111,9 @@ impl Decoder for MessageCodec {
 }
 
 impl Encoder<Message> for MessageCodec {
-    type Error = SendFault;
+    type Error = CodecError;
 
-    fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), SendFault> {
+    fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), CodecError> {
         self.check(message)?;
         message.encode_head(bytes)?;
         if is_short(message) {
@@ -129,6 +129,10 @@ impl Encoder<Message> for MessageCodec {
     fn payload(&mut self, message: &Message) -> Bytes {
         if is_short(message) { Bytes::new() } else { message.body().clone() }
     }
+}
+
+fn invalid(error: MessageError) -> ReceiveError<CodecError> {
+    ReceiveError::Codec(CodecError::Message(error))
 }
 
 /// To share the bytes of a body costs an allocation, if it was built; to copy a few costs less.
@@ -149,8 +153,8 @@ pub(crate) fn policies(
         survive_truncation,
         max_waiting_fds: limits.max_waiting_fds.max(2 * limits.max_received_fds),
         // The codec knows how long a message will be before it is longer.
-        max_item_bytes: crate::MAX_MESSAGE_BYTES,
-        deadline: limits.fd_deadline,
+        max_frame_bytes: crate::MAX_MESSAGE_BYTES,
+        fd_timeout: limits.fd_deadline,
     };
     let write = WritePolicy {
         placement: Placement::Alone,

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use anchovy::codec::{FdSet, Framed, FramedParts, FramedRead, FramedWrite};
-use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+use anchovy::codec::{self, FdSet, Framed, FramedParts, FramedRead, FramedWrite};
+use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS, ReuniteError};
 use bytes::BytesMut;
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -20,7 +20,7 @@ use futures_sink::Sink;
 use crate::budget::{Charge, Meter};
 use crate::codec::{MessageCodec, limit_socket, policies};
 use crate::credentials::Credentials;
-use crate::error::{ReceiveError, SendError, SendFault};
+use crate::error::{CodecError, ReceiveError, SendError, SendErrorKind};
 use crate::guid::Guid;
 use crate::handshake::{Socket, refuse_fds};
 use crate::limits::Limits;
@@ -68,7 +68,7 @@ use crate::message::Message;
 ///
 /// Whether they may pass is known when the handshake is over ([`unix_fds`](Connection::unix_fds)),
 /// and not by type: a message that has some where they may not is refused with
-/// [`FdsNotAgreed`](SendFault::FdsNotAgreed), and comes back.
+/// [`FdsNotAgreed`](SendErrorKind::FdsNotAgreed), and comes back.
 ///
 /// # Cancel safety
 ///
@@ -292,19 +292,23 @@ impl ReadHalf {
     ///
     /// # Errors
     ///
-    /// Both halves, if they are not of one connection.
-    pub fn reunite(self, write: WriteHalf) -> Result<Connection, Box<(ReadHalf, WriteHalf)>> {
+    /// [`ReuniteError`] with both halves, if they are not of one connection.
+    #[expect(clippy::result_large_err, reason = "the value in Ok is as large")]
+    pub fn reunite(
+        self,
+        write: WriteHalf,
+    ) -> Result<Connection, ReuniteError<ReadHalf, WriteHalf>> {
         if Arc::ptr_eq(&self.peer, &write.peer) {
             Ok(Connection { read: self, write })
         } else {
-            Err(Box::new((self, write)))
+            Err(ReuniteError(self, write))
         }
     }
 
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Message, ReceiveError>>> {
+    ) -> Poll<Option<Result<Message, codec::ReceiveError<CodecError>>>> {
         let Some(meter) = &mut self.meter else {
             return Pin::new(&mut self.framed).poll_next(cx);
         };
@@ -346,7 +350,7 @@ impl Stream for ReadHalf {
             this.heard = true;
             this.peer.heard.store(true, Ordering::Release);
         }
-        Poll::Ready(next)
+        Poll::Ready(next.map(|next| next.map_err(ReceiveError::from)))
     }
 }
 
@@ -401,7 +405,7 @@ impl WriteHalf {
     ///
     /// # Errors
     ///
-    /// [`SendFault::Io`] if the socket failed; the message that was refused if one's descriptors
+    /// [`SendErrorKind::Io`] if the socket failed; the message that was refused if one's descriptors
     /// were, and the next flush goes on with what is behind it.
     ///
     /// # Cancel safety
@@ -430,8 +434,8 @@ impl WriteHalf {
         let agreed = self.peer.unix_fds;
         if count > 0 && agreed && !self.peer.heard.load(Ordering::Acquire) {
             return Err(SendError {
-                message: Some(Box::new(message)),
-                fault: SendFault::FdsTooEarly { count },
+                unsent: Some(Box::new(message)),
+                kind: SendErrorKind::FdsTooEarly { count },
             });
         }
         let given = message.serial();
@@ -450,12 +454,12 @@ impl WriteHalf {
                 Ok(serial)
             }
             Err(error) => {
-                let message = error.item.map(|mut message| {
+                let unsent = error.unsent.map(|mut message| {
                     message.restore_serial(given);
                     message.set_charge(charge);
                     Box::new(message)
                 });
-                Err(SendError { message, fault: error.error })
+                Err(SendError { unsent, kind: error.kind.into() })
             }
         }
     }
@@ -484,17 +488,17 @@ impl WriteHalf {
 
     fn settled(
         &mut self,
-        outcome: Poll<Result<(), anchovy::codec::SendError<Message, SendFault>>>,
+        outcome: Poll<Result<(), codec::SendError<Message, codec::SendErrorKind<CodecError>>>>,
     ) -> Poll<Result<(), SendError>> {
         self.settle();
         outcome.map_err(|error| {
-            let refused = match error.error {
-                SendFault::FdsRefusedByPeer { .. } | SendFault::TooManyFdsInFlight { .. } => {
-                    self.framed.take_refused()
-                }
+            let kind = SendErrorKind::from(error.kind);
+            let refused = match kind {
+                SendErrorKind::FdsRefusedByPeer { .. }
+                | SendErrorKind::TooManyFdsInFlight { .. } => self.framed.take_refused(),
                 _ => None,
             };
-            let message = refused.and_then(|refused| {
+            let unsent = refused.and_then(|refused| {
                 let charge = self.charges.pop_front().and_then(|(count, charge)| {
                     self.charged -= count;
                     charge
@@ -504,7 +508,7 @@ impl WriteHalf {
                 message.set_charge(charge);
                 Some(Box::new(message))
             });
-            SendError { message, fault: error.error }
+            SendError { unsent, kind }
         })
     }
 }

@@ -8,8 +8,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use anchovy::codec::CodecError;
-use anchovy::{FdError, Truncation};
+use anchovy::Truncation;
+use anchovy::codec;
 
 use crate::message::{Message, MessageError};
 
@@ -128,31 +128,40 @@ impl From<MessageError> for ReceiveError {
     }
 }
 
-impl From<io::Error> for ReceiveError {
-    fn from(error: io::Error) -> ReceiveError {
-        match (FdError::of(&error), CodecError::of(&error)) {
-            (Some(FdError::TooManyReceived { count, limit: 0, .. }), _) => {
-                ReceiveError::FdsNotAgreed { count }
-            }
-            (Some(FdError::TooManyReceived { count, limit, .. }), _) => {
-                ReceiveError::TooManyFds { count, limit }
-            }
-            (Some(FdError::Truncated { cause, .. }), _)
-            | (_, Some(CodecError::Missing { truncated: Some(cause), .. })) => {
-                ReceiveError::Truncated { cause }
-            }
-            (_, Some(CodecError::Missing { declared, arrived, .. })) => {
+impl From<codec::ReceiveError<CodecError>> for ReceiveError {
+    fn from(error: codec::ReceiveError<CodecError>) -> ReceiveError {
+        match error {
+            codec::ReceiveError::Io(error) => ReceiveError::Io(error),
+            codec::ReceiveError::MissingFds { declared, available: arrived } => {
                 ReceiveError::MissingFds { declared, arrived }
             }
-            (_, Some(CodecError::Unclaimed { count })) => ReceiveError::UnclaimedFds { count },
-            (_, Some(CodecError::TooManyWaiting { waiting, limit })) => {
+            codec::ReceiveError::UnclaimedFds { count } => ReceiveError::UnclaimedFds { count },
+            codec::ReceiveError::TooManyFds { count, limit: 0 } => {
+                ReceiveError::FdsNotAgreed { count }
+            }
+            codec::ReceiveError::TooManyFds { count, limit } => {
+                ReceiveError::TooManyFds { count, limit }
+            }
+            codec::ReceiveError::TooManyWaitingFds { waiting, limit } => {
                 ReceiveError::TooManyWaitingFds { waiting, limit }
             }
-            (_, Some(CodecError::Overdue { waiting })) => ReceiveError::FdsOverdue { waiting },
-            (_, Some(CodecError::EndInsideItem { bytes })) => {
+            codec::ReceiveError::FdsOverdue { waiting } => ReceiveError::FdsOverdue { waiting },
+            codec::ReceiveError::Truncated { cause } => ReceiveError::Truncated { cause },
+            codec::ReceiveError::ClosedInsideFrame { bytes } => {
                 ReceiveError::ClosedInsideMessage { bytes }
             }
-            _ => ReceiveError::Io(error),
+            codec::ReceiveError::Codec(error) => match error {
+                CodecError::Message(error) => ReceiveError::Message(error),
+                CodecError::FdsNotAgreed { count } => ReceiveError::FdsNotAgreed { count },
+                CodecError::TooManyFds { count, limit } => {
+                    ReceiveError::TooManyFds { count, limit }
+                }
+            },
+            // The codec limits the length of a message itself, and nothing fills the read queue of
+            // the stream.
+            error @ (codec::ReceiveError::FrameTooLong { .. }
+            | codec::ReceiveError::ReadQueueFull { .. }) => ReceiveError::Io(error.into()),
+            error => ReceiveError::Io(error.into()),
         }
     }
 }
@@ -174,20 +183,14 @@ impl From<ReceiveError> for io::Error {
 
 /// A message that was not sent, or a flush that failed.
 ///
-/// What is refused comes back whole, with its descriptors: nothing of it was sent, and the
-/// connection takes other messages.
-#[derive(Debug)]
-pub struct SendError {
-    /// The message, if it is one that was refused.
-    pub message: Option<Box<Message>>,
-    /// Why.
-    pub fault: SendFault,
-}
+/// What is refused comes back whole in `unsent`, with its descriptors: nothing of it was sent, and
+/// the connection takes other messages.
+pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// Why a message was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum SendFault {
+pub enum SendErrorKind {
     /// The socket failed. What had not left is still there, and will not leave.
     Io(io::Error),
     /// The message is too long, or declares descriptors that it has not: they were taken, or the
@@ -230,25 +233,25 @@ pub enum SendFault {
     },
 }
 
-impl fmt::Display for SendFault {
+impl fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendFault::Io(error) => return write!(f, "sending failed: {error}"),
-            SendFault::Message(error) => write!(f, "a message cannot be sent: {error}"),
-            SendFault::FdsNotAgreed { count } => {
+            SendErrorKind::Io(error) => return write!(f, "sending failed: {error}"),
+            SendErrorKind::Message(error) => write!(f, "a message cannot be sent: {error}"),
+            SendErrorKind::FdsNotAgreed { count } => {
                 write!(f, "a message has {count} descriptors, which were not agreed on")
             }
-            SendFault::TooManyFds { count, limit } => {
+            SendErrorKind::TooManyFds { count, limit } => {
                 write!(f, "a message has {count} descriptors, and may have {limit}")
             }
-            SendFault::FdsTooEarly { count } => write!(
+            SendErrorKind::FdsTooEarly { count } => write!(
                 f,
                 "a message with {count} descriptors cannot be sent before the client's first one"
             ),
-            SendFault::FdsRefusedByPeer { count } => {
+            SendErrorKind::FdsRefusedByPeer { count } => {
                 write!(f, "the peer's kernel takes no descriptors, a message has {count}")
             }
-            SendFault::TooManyFdsInFlight { count } => write!(
+            SendErrorKind::TooManyFdsInFlight { count } => write!(
                 f,
                 "too many descriptors are under way for a message with {count} more: try later"
             ),
@@ -257,60 +260,113 @@ impl fmt::Display for SendFault {
     }
 }
 
-impl Error for SendFault {
+impl Error for SendErrorKind {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SendFault::Io(error) => Some(error),
-            SendFault::Message(error) => Some(error),
+            SendErrorKind::Io(error) => Some(error),
+            SendErrorKind::Message(error) => Some(error),
             _ => None,
         }
     }
 }
 
-impl From<MessageError> for SendFault {
-    fn from(error: MessageError) -> SendFault {
-        SendFault::Message(error)
+impl From<MessageError> for SendErrorKind {
+    fn from(error: MessageError) -> SendErrorKind {
+        SendErrorKind::Message(error)
     }
 }
 
-impl From<io::Error> for SendFault {
-    fn from(error: io::Error) -> SendFault {
-        match FdError::of(&error) {
-            Some(FdError::RefusedByPeer { count }) => SendFault::FdsRefusedByPeer { count },
-            Some(FdError::TooManyInFlight { count }) => SendFault::TooManyFdsInFlight { count },
-            Some(FdError::TooManyToSend { count, limit, .. }) => {
-                SendFault::TooManyFds { count, limit }
+impl From<codec::SendErrorKind<CodecError>> for SendErrorKind {
+    fn from(error: codec::SendErrorKind<CodecError>) -> SendErrorKind {
+        match error {
+            codec::SendErrorKind::Io(error) => SendErrorKind::Io(error),
+            codec::SendErrorKind::TooManyFds { count, limit } => {
+                SendErrorKind::TooManyFds { count, limit }
             }
-            _ => SendFault::Io(error),
+            codec::SendErrorKind::FdsRefusedByPeer { count } => {
+                SendErrorKind::FdsRefusedByPeer { count }
+            }
+            codec::SendErrorKind::TooManyFdsInFlight { count } => {
+                SendErrorKind::TooManyFdsInFlight { count }
+            }
+            codec::SendErrorKind::Codec(error) => match error {
+                CodecError::Message(error) => SendErrorKind::Message(error),
+                CodecError::FdsNotAgreed { count } => SendErrorKind::FdsNotAgreed { count },
+                CodecError::TooManyFds { count, limit } => {
+                    SendErrorKind::TooManyFds { count, limit }
+                }
+            },
+            // Every message has bytes, and nothing fills the write queue of the stream.
+            error @ (codec::SendErrorKind::FdsWithoutBytes { .. }
+            | codec::SendErrorKind::WriteQueueNotEmpty { .. }) => SendErrorKind::Io(error.into()),
+            error => SendErrorKind::Io(error.into()),
         }
     }
 }
 
-impl fmt::Display for SendError {
+impl From<SendErrorKind> for io::Error {
+    fn from(kind: SendErrorKind) -> io::Error {
+        let io_kind = match kind {
+            SendErrorKind::Io(error) => return error,
+            SendErrorKind::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
+            SendErrorKind::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
+            _ => io::ErrorKind::InvalidInput,
+        };
+        io::Error::new(io_kind, kind)
+    }
+}
+
+/// What [`MessageCodec`](crate::MessageCodec) finds wrong with a message.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// The message is malformed, or exceeds a limit.
+    Message(MessageError),
+    /// The message declares or has descriptors, which were not agreed on in the handshake.
+    FdsNotAgreed {
+        /// Number of descriptors.
+        count: usize,
+    },
+    /// The message declares or has more descriptors than [`Limits`](crate::Limits) allow.
+    TooManyFds {
+        /// Number of descriptors.
+        count: usize,
+        /// The most that a message may have.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault.fmt(f)
-    }
-}
-
-impl Error for SendError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.fault.source()
-    }
-}
-
-/// Drops the message, so that `?` works where nobody wants it back.
-impl From<SendError> for io::Error {
-    fn from(error: SendError) -> io::Error {
-        match error.fault {
-            SendFault::Io(error) => error,
-            fault => {
-                let kind = match fault {
-                    SendFault::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
-                    SendFault::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
-                    _ => io::ErrorKind::InvalidInput,
-                };
-                io::Error::new(kind, fault)
+        match self {
+            CodecError::Message(_) => f.write_str("a message is not valid"),
+            CodecError::FdsNotAgreed { count } => {
+                write!(f, "a message has {count} descriptors, which were not agreed on")
+            }
+            CodecError::TooManyFds { count, limit } => {
+                write!(f, "a message has {count} descriptors, limit is {limit}")
             }
         }
+    }
+}
+
+impl Error for CodecError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            CodecError::Message(error) => Some(error),
+            CodecError::FdsNotAgreed { .. } | CodecError::TooManyFds { .. } => None,
+        }
+    }
+}
+
+impl From<MessageError> for CodecError {
+    fn from(error: MessageError) -> CodecError {
+        CodecError::Message(error)
+    }
+}
+
+impl From<CodecError> for io::Error {
+    fn from(error: CodecError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
     }
 }

@@ -116,7 +116,7 @@ impl<M: Machine> Driver<M> {
     }
 
     fn failed(&self, error: io::Error) -> HandshakeError {
-        match (FdError::of(&error), error.kind()) {
+        match (self.socket.read_error(), error.kind()) {
             (Some(FdError::TooManyReceived { count, limit: 0, .. }), _) => {
                 HandshakeError::Descriptors { count }
             }

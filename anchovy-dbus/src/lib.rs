@@ -78,11 +78,11 @@
 //!
 //! | we would send | and instead |
 //! |---|---|
-//! | descriptors where none were agreed on | [`FdsNotAgreed`](SendFault::FdsNotAgreed), and the message comes back |
-//! | more than 16 in a message, unless told otherwise | [`TooManyFds`](SendFault::TooManyFds), and the message comes back |
-//! | descriptors to a client that may still be in its handshake | [`FdsTooEarly`](SendFault::FdsTooEarly), and the message comes back |
+//! | descriptors where none were agreed on | [`FdsNotAgreed`](SendErrorKind::FdsNotAgreed), and the message comes back |
+//! | more than 16 in a message, unless told otherwise | [`TooManyFds`](SendErrorKind::TooManyFds), and the message comes back |
+//! | descriptors to a client that may still be in its handshake | [`FdsTooEarly`](SendErrorKind::FdsTooEarly), and the message comes back |
 //! | a message whose descriptors were taken out | [`FdCount`](MessageError::FdCount), and the message comes back |
-//! | more descriptors than may be under way (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendFault::TooManyFdsInFlight), and the message comes back |
+//! | more descriptors than may be under way (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight), and the message comes back |
 //! | other messages in one call with one that has descriptors | each such message alone |
 //! | descriptors again with the rest of a long message | once, with its first byte |
 //!
@@ -139,7 +139,7 @@ pub use client::{Client, OpenError};
 pub use codec::MessageCodec;
 pub use connection::{Connection, ConnectionParts, ReadHalf, WriteHalf};
 pub use credentials::Credentials;
-pub use error::{ReceiveError, SendError, SendFault};
+pub use error::{CodecError, ReceiveError, SendError, SendErrorKind};
 pub use guid::{Guid, GuidError};
 pub use limits::{HandshakeLimits, INTEROPERABLE_FDS, Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
 pub use listener::{Incoming, Listener};

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Addresses, Client, Connection, FdBudget, Guid, Limits, Listener, Message, SendFault, Server,
+    Addresses, Client, Connection, FdBudget, Guid, Limits, Listener, Message, SendErrorKind, Server,
 };
 use interop_tests::*;
 use rustix::process::{Gid, Uid};
@@ -78,7 +78,7 @@ async fn answer(mut connection: Connection) {
         let sent = tokio::time::timeout(Duration::from_secs(1), connection.send(answer)).await;
         match sent {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) if matches!(error.fault, SendFault::FdsTooEarly { .. }) => {}
+            Ok(Err(error)) if matches!(error.kind, SendErrorKind::FdsTooEarly { .. }) => {}
             _ => return,
         }
     }

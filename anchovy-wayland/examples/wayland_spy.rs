@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anchovy_wayland::{
     Connection, Connector, Limits, Listener, ObjectId, ReadHalf, ReceiveError, SendError,
-    SendFault, Signatures, WriteHalf, without_inherited_socket,
+    SendErrorKind, Signatures, WriteHalf, without_inherited_socket,
 };
 use tokio::net::UnixStream;
 use tokio::process::Command;
@@ -209,20 +209,20 @@ async fn pass(
         if let Some(warning) = warning {
             output.say(format_args!("{direction} warning: {warning}"));
         }
-        while let Err(SendError { message: refused, fault }) = to.send(message).await {
-            message = match (fault, refused) {
+        while let Err(SendError { unsent: refused, kind }) = to.send(message).await {
+            message = match (kind, refused) {
                 // As many are under way as may be, until somebody receives some.
-                (SendFault::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
+                (SendErrorKind::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
                 // It has gone, but what it said before that is for the other direction to pass.
-                (SendFault::Io(error), _) if is_gone(&error) => return Ok(()),
-                (fault, _) => return Err(fault.into()),
+                (SendErrorKind::Io(error), _) if is_gone(&error) => return Ok(()),
+                (kind, _) => return Err(kind.into()),
             };
             tokio::time::sleep(AGAIN).await;
         }
     }
     // The other direction goes on: it is the other end that decides when it has said everything.
     match to.shutdown().await {
-        Err(SendError { fault: SendFault::Io(error), .. }) if is_gone(&error) => Ok(()),
+        Err(SendError { kind: SendErrorKind::Io(error), .. }) if is_gone(&error) => Ok(()),
         outcome => Ok(outcome?),
     }
 }

@@ -7,12 +7,12 @@
 use std::os::fd::OwnedFd;
 
 use anchovy::codec::{
-    Attribution, CodecError, Decoder, Encoder, Placement, ReadPolicy, ReceivedFds, Unclaimed,
-    WritePolicy,
+    Attribution, Decoder, Encoder, Placement, ReadPolicy, ReceiveError, ReceivedFds, TakeFdsError,
+    Unclaimed, WritePolicy,
 };
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::error::{Place, ReceiveError, SendFault, WireFault};
+use crate::error::{DecodeError, Place, WireError, WireFault};
 use crate::limits::Limits;
 use crate::wire::{Body, HEADER, Header, LONGEST, Message, ObjectId, header};
 
@@ -23,7 +23,7 @@ use crate::wire::{Body, HEADER, Header, LONGEST, Message, ObjectId, header};
 /// one at a time, when they are asked for: what has been learned from one is known for the next.
 ///
 /// A wrong answer gives every later message the wrong descriptors. A count too high ends the
-/// connection ([`MissingFds`](ReceiveError::MissingFds)), one too low leaves descriptors behind that
+/// connection ([`MissingFds`](crate::ReceiveError::MissingFds)), one too low leaves descriptors behind that
 /// the next message with some takes; [`fds`](mod@crate::fds) knows the counts of all published
 /// protocols.
 ///
@@ -75,17 +75,17 @@ impl<G> Codec<G> {
 
 impl<G: Signatures> Decoder for Codec<G> {
     type Item = Message;
-    type Error = ReceiveError;
+    type Error = DecodeError;
 
     #[inline]
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Message>, ReceiveError> {
+    ) -> Result<Option<Message>, ReceiveError<DecodeError>> {
         let header = match self.arriving {
             Some(header) => header,
-            None => match header(bytes, self.limit)? {
+            None => match header(bytes, self.limit).map_err(malformed)? {
                 Some(header) => *self.arriving.insert(header),
                 None => return Ok(None),
             },
@@ -99,11 +99,11 @@ impl<G: Signatures> Decoder for Codec<G> {
         self.last = Some(place);
 
         let count = self.signatures.fds(object, opcode);
-        let taken = fds.take(length, count).map_err(|error| match CodecError::of(&error) {
-            Some(CodecError::Missing { declared, arrived, truncated: None }) => {
-                ReceiveError::MissingFds { place, declared, arrived }
+        let taken = fds.take(length, count).map_err(|error| match error {
+            TakeFdsError::Missing { declared, available: arrived } => {
+                ReceiveError::Codec(DecodeError::MissingFds { place, declared, arrived })
             }
-            _ => error.into(),
+            error => error.into(),
         })?;
         let taken = taken.collect();
         bytes.advance(HEADER);
@@ -112,15 +112,19 @@ impl<G: Signatures> Decoder for Codec<G> {
     }
 }
 
+fn malformed(error: WireError) -> ReceiveError<DecodeError> {
+    ReceiveError::Codec(DecodeError::Wire(error))
+}
+
 impl<G> Encoder<Message> for Codec<G> {
-    type Error = SendFault;
+    type Error = WireError;
 
     #[inline]
-    fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), SendFault> {
+    fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), WireError> {
         message.check_fds()?;
         let (length, limit) = (message.length(), self.limit);
         if length > limit {
-            return Err(message.fault(WireFault::TooLong { length, limit }).into());
+            return Err(message.fault(WireFault::TooLong { length, limit }));
         }
         message.encode(bytes);
         Ok(())
@@ -144,8 +148,8 @@ pub(crate) fn policies(limits: &Limits) -> (ReadPolicy, WritePolicy) {
         unclaimed: Unclaimed::Error,
         max_waiting_fds: limits.max_waiting_fds,
         // No message is longer than its header can tell.
-        max_item_bytes: 1 << 16,
-        deadline: limits.fd_deadline,
+        max_frame_bytes: 1 << 16,
+        fd_timeout: limits.fd_deadline,
         ..ReadPolicy::default()
     };
     let placement =

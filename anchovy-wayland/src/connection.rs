@@ -9,14 +9,14 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use anchovy::codec::{FdSet, Framed, FramedParts, FramedRead, FramedWrite};
-use anchovy::{AnchovyStream, IntoUnixStream, WAYLAND_SCM_RIGHTS};
+use anchovy::codec::{self, FdSet, Framed, FramedParts, FramedRead, FramedWrite};
+use anchovy::{AnchovyStream, IntoUnixStream, ReuniteError, WAYLAND_SCM_RIGHTS};
 use bytes::BytesMut;
 use futures_core::Stream;
 use futures_sink::Sink;
 
 use crate::codec::{Codec, Signatures, policies};
-use crate::error::{ReceiveError, SendError, SendFault};
+use crate::error::{ReceiveError, SendError, SendErrorKind, WireError};
 use crate::limits::Limits;
 use crate::wire::{Body, HEADER, Header, LONGEST, Message, header};
 
@@ -268,7 +268,7 @@ impl<G: Signatures + Unpin> ReadHalf<G> {
         }
         let next = ready!(Pin::new(&mut self.framed).poll_next(cx));
         let last = self.framed.codec().last;
-        Poll::Ready(next.map(|next| next.map_err(|error| error.behind(last))))
+        Poll::Ready(next.map(|next| next.map_err(|error| ReceiveError::from(error).behind(last))))
     }
 }
 
@@ -294,12 +294,16 @@ impl<G> ReadHalf<G> {
     ///
     /// # Errors
     ///
-    /// Both halves, if they are not of one connection.
-    pub fn reunite(self, write: WriteHalf) -> Result<Connection<G>, Box<(ReadHalf<G>, WriteHalf)>> {
+    /// [`ReuniteError`] with both halves, if they are not of one connection.
+    #[expect(clippy::result_large_err, reason = "the value in Ok is as large")]
+    pub fn reunite(
+        self,
+        write: WriteHalf,
+    ) -> Result<Connection<G>, ReuniteError<ReadHalf<G>, WriteHalf>> {
         if self.framed.get_ref().is_pair_of(write.framed.get_ref()) {
             Ok(Connection { read: self, write })
         } else {
-            Err(Box::new((self, write)))
+            Err(ReuniteError(self, write))
         }
     }
 }
@@ -343,7 +347,7 @@ impl WriteHalf {
     ///
     /// # Errors
     ///
-    /// [`SendFault::Io`] if the socket failed; the message that was refused if one's descriptors
+    /// [`SendErrorKind::Io`] if the socket failed; the message that was refused if one's descriptors
     /// were, and the next flush goes on with what is behind it.
     ///
     /// # Cancel safety
@@ -372,9 +376,13 @@ impl WriteHalf {
     }
 
     /// Gives a message back whose descriptors were refused.
-    fn refused(&mut self, error: anchovy::codec::SendError<Message, SendFault>) -> SendError {
-        let refused = match error.error {
-            SendFault::FdsRefusedByPeer { .. } | SendFault::TooManyFdsInFlight { .. } => {
+    fn refused(
+        &mut self,
+        error: codec::SendError<Message, codec::SendErrorKind<WireError>>,
+    ) -> SendError {
+        let kind = SendErrorKind::from(error.kind);
+        let refused = match kind {
+            SendErrorKind::FdsRefusedByPeer { .. } | SendErrorKind::TooManyFdsInFlight { .. } => {
                 self.framed.take_refused()
             }
             _ => None,
@@ -385,7 +393,7 @@ impl WriteHalf {
             let arguments = Body::of(refused.bytes.slice(HEADER..));
             Some(Message::received(object, opcode, arguments, refused.fds))
         });
-        SendError { message: message.map(Box::new), fault: error.error }
+        SendError { unsent: message.map(Box::new), kind }
     }
 }
 
@@ -400,9 +408,10 @@ impl Sink<Message> for WriteHalf {
 
     #[inline]
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
-        Pin::new(&mut self.get_mut().framed)
-            .start_send(message)
-            .map_err(|error| SendError { message: error.item.map(Box::new), fault: error.error })
+        Pin::new(&mut self.get_mut().framed).start_send(message).map_err(|error| SendError {
+            unsent: error.unsent.map(Box::new),
+            kind: error.kind.into(),
+        })
     }
 
     #[inline]

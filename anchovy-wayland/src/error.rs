@@ -8,8 +8,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use anchovy::codec::CodecError;
-use anchovy::{FdError, Truncation};
+use anchovy::Truncation;
+use anchovy::codec;
 
 use crate::wire::Message;
 
@@ -277,25 +277,35 @@ impl From<WireError> for ReceiveError {
     }
 }
 
-impl From<io::Error> for ReceiveError {
-    fn from(error: io::Error) -> ReceiveError {
+impl From<codec::ReceiveError<DecodeError>> for ReceiveError {
+    fn from(error: codec::ReceiveError<DecodeError>) -> ReceiveError {
         let after = None;
-        match (FdError::of(&error), CodecError::of(&error)) {
-            (Some(FdError::TooManyReceived { count, limit, .. }), _) => {
+        match error {
+            codec::ReceiveError::Io(error) => ReceiveError::Io(error),
+            codec::ReceiveError::UnclaimedFds { count } => ReceiveError::FdsLeft { count, after },
+            codec::ReceiveError::TooManyFds { count, limit } => {
                 ReceiveError::TooManyFds { count, limit, after }
             }
-            (Some(FdError::Truncated { cause, .. }), _) => ReceiveError::Truncated { cause, after },
-            (_, Some(CodecError::TooManyWaiting { waiting, limit })) => {
+            codec::ReceiveError::TooManyWaitingFds { waiting, limit } => {
                 ReceiveError::UnclaimedFds { waiting, limit, after }
             }
-            (_, Some(CodecError::Overdue { waiting })) => {
+            codec::ReceiveError::FdsOverdue { waiting } => {
                 ReceiveError::FdsOverdue { waiting, after }
             }
-            (_, Some(CodecError::Unclaimed { count })) => ReceiveError::FdsLeft { count, after },
-            (_, Some(CodecError::EndInsideItem { bytes })) => {
+            codec::ReceiveError::Truncated { cause } => ReceiveError::Truncated { cause, after },
+            codec::ReceiveError::ClosedInsideFrame { bytes } => {
                 ReceiveError::ClosedInsideMessage { bytes, after }
             }
-            _ => ReceiveError::Io(error),
+            codec::ReceiveError::Codec(DecodeError::Wire(error)) => ReceiveError::Wire(error),
+            codec::ReceiveError::Codec(DecodeError::MissingFds { place, declared, arrived }) => {
+                ReceiveError::MissingFds { place, declared, arrived }
+            }
+            // The codec reports missing descriptors and long messages itself, and nothing fills the
+            // read queue of the stream.
+            error @ (codec::ReceiveError::MissingFds { .. }
+            | codec::ReceiveError::FrameTooLong { .. }
+            | codec::ReceiveError::ReadQueueFull { .. }) => ReceiveError::Io(error.into()),
+            error => ReceiveError::Io(error.into()),
         }
     }
 }
@@ -331,22 +341,44 @@ impl From<ReceiveError> for io::Error {
     }
 }
 
+/// What the codec finds wrong with a message that arrives.
+#[derive(Debug)]
+pub(crate) enum DecodeError {
+    /// The message is malformed.
+    Wire(WireError),
+    /// Fewer descriptors have arrived than the message has.
+    MissingFds { place: Place, declared: usize, arrived: usize },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Wire(error) => error.fmt(f),
+            DecodeError::MissingFds { place, declared, arrived } => {
+                write!(f, "{place} has {declared} descriptors, {arrived} have arrived")
+            }
+        }
+    }
+}
+
+impl Error for DecodeError {}
+
+impl From<DecodeError> for io::Error {
+    fn from(error: DecodeError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
 /// A message that was not sent, or a flush that failed.
 ///
-/// What is refused comes back whole, with its descriptors: nothing of it was sent, and the
-/// connection takes other messages.
-#[derive(Debug)]
-pub struct SendError {
-    /// The message, if it is one that was refused.
-    pub message: Option<Box<Message>>,
-    /// Why.
-    pub fault: SendFault,
-}
+/// What is refused comes back whole in `unsent`, with its descriptors: nothing of it was sent, and
+/// the connection takes other messages.
+pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// Why a message was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum SendFault {
+pub enum SendErrorKind {
     /// The socket failed. What had not left is still there, and will not leave.
     Io(io::Error),
     /// The message is too long for the peer, or descriptors were taken out of it.
@@ -372,18 +404,18 @@ pub enum SendFault {
     },
 }
 
-impl fmt::Display for SendFault {
+impl fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendFault::Io(error) => return write!(f, "sending failed: {error}"),
-            SendFault::Wire(error) => write!(f, "a message cannot be sent: {error}"),
-            SendFault::TooManyFds { count, limit } => {
+            SendErrorKind::Io(error) => return write!(f, "sending failed: {error}"),
+            SendErrorKind::Wire(error) => write!(f, "a message cannot be sent: {error}"),
+            SendErrorKind::TooManyFds { count, limit } => {
                 write!(f, "a message has {count} descriptors, and may have {limit}")
             }
-            SendFault::FdsRefusedByPeer { count } => {
+            SendErrorKind::FdsRefusedByPeer { count } => {
                 write!(f, "the peer's kernel takes no descriptors, a message has {count}")
             }
-            SendFault::TooManyFdsInFlight { count } => write!(
+            SendErrorKind::TooManyFdsInFlight { count } => write!(
                 f,
                 "too many descriptors are under way for a message with {count} more: try later"
             ),
@@ -392,61 +424,53 @@ impl fmt::Display for SendFault {
     }
 }
 
-impl Error for SendFault {
+impl Error for SendErrorKind {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SendFault::Io(error) => Some(error),
-            SendFault::Wire(error) => Some(error),
+            SendErrorKind::Io(error) => Some(error),
+            SendErrorKind::Wire(error) => Some(error),
             _ => None,
         }
     }
 }
 
-impl From<WireError> for SendFault {
-    fn from(error: WireError) -> SendFault {
-        SendFault::Wire(error)
+impl From<WireError> for SendErrorKind {
+    fn from(error: WireError) -> SendErrorKind {
+        SendErrorKind::Wire(error)
     }
 }
 
-impl From<io::Error> for SendFault {
-    fn from(error: io::Error) -> SendFault {
-        match FdError::of(&error) {
-            Some(FdError::RefusedByPeer { count }) => SendFault::FdsRefusedByPeer { count },
-            Some(FdError::TooManyInFlight { count }) => SendFault::TooManyFdsInFlight { count },
-            Some(FdError::TooManyToSend { count, limit, .. }) => {
-                SendFault::TooManyFds { count, limit }
+impl From<codec::SendErrorKind<WireError>> for SendErrorKind {
+    fn from(error: codec::SendErrorKind<WireError>) -> SendErrorKind {
+        match error {
+            codec::SendErrorKind::Io(error) => SendErrorKind::Io(error),
+            codec::SendErrorKind::TooManyFds { count, limit } => {
+                SendErrorKind::TooManyFds { count, limit }
             }
-            _ => SendFault::Io(error),
+            codec::SendErrorKind::FdsRefusedByPeer { count } => {
+                SendErrorKind::FdsRefusedByPeer { count }
+            }
+            codec::SendErrorKind::TooManyFdsInFlight { count } => {
+                SendErrorKind::TooManyFdsInFlight { count }
+            }
+            codec::SendErrorKind::Codec(error) => SendErrorKind::Wire(error),
+            // Every message has bytes, and nothing fills the write queue of the stream.
+            error @ (codec::SendErrorKind::FdsWithoutBytes { .. }
+            | codec::SendErrorKind::WriteQueueNotEmpty { .. }) => SendErrorKind::Io(error.into()),
+            error => SendErrorKind::Io(error.into()),
         }
     }
 }
 
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault.fmt(f)
-    }
-}
-
-impl Error for SendError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.fault.source()
-    }
-}
-
-/// Drops the message, so that `?` works where nobody wants it back.
-impl From<SendError> for io::Error {
-    fn from(error: SendError) -> io::Error {
-        match error.fault {
-            SendFault::Io(error) => error,
-            fault => {
-                let kind = match fault {
-                    SendFault::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
-                    SendFault::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
-                    _ => io::ErrorKind::InvalidInput,
-                };
-                io::Error::new(kind, fault)
-            }
-        }
+impl From<SendErrorKind> for io::Error {
+    fn from(kind: SendErrorKind) -> io::Error {
+        let io_kind = match kind {
+            SendErrorKind::Io(error) => return error,
+            SendErrorKind::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
+            SendErrorKind::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
+            _ => io::ErrorKind::InvalidInput,
+        };
+        io::Error::new(io_kind, kind)
     }
 }
 

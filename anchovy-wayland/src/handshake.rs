@@ -17,7 +17,7 @@ use futures_sink::Sink;
 use crate::codec::Signatures;
 use crate::connection::Connection;
 use crate::display::DisplayError;
-use crate::error::{ReceiveError, SendError, SendFault, WireError, WireFault};
+use crate::error::{ReceiveError, SendError, SendErrorKind, WireError, WireFault};
 use crate::ids::ClientIds;
 use crate::opcodes::{wl_callback, wl_display};
 use crate::registry::Registry;
@@ -164,7 +164,7 @@ impl<G: Signatures + Unpin> Arrived<'_, G> {
         poll_fn(|cx| {
             if unsent.is_none() {
                 match Pin::new(&mut *write).poll_flush(cx) {
-                    Poll::Ready(Err(error)) if matches!(error.fault, SendFault::Io(_)) => {
+                    Poll::Ready(Err(error)) if matches!(error.kind, SendErrorKind::Io(_)) => {
                         *unsent = Some(error);
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),

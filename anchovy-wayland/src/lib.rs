@@ -82,10 +82,10 @@
 //! | we would send | and instead |
 //! |---|---|
 //! | a message of more than 4096 bytes, unless told otherwise | [`TooLong`](WireFault::TooLong), and the message comes back |
-//! | a message with more than 28 descriptors | [`TooManyFds`](SendFault::TooManyFds), and the message comes back |
+//! | a message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds), and the message comes back |
 //! | a message whose descriptors were taken out | [`FdsTaken`](WireFault::FdsTaken), and the message comes back |
 //! | more than 28 descriptors in a `sendmsg` | several, none of a descriptor later than the first byte of its message |
-//! | more descriptors than may be under way (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendFault::TooManyFdsInFlight), and the message comes back |
+//! | more descriptors than may be under way (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight), and the message comes back |
 //!
 //! # What is not promised
 //!
@@ -119,7 +119,7 @@ pub use connect::{
 };
 pub use connection::{Connection, ConnectionParts, ReadHalf, WriteHalf};
 pub use display::DisplayError;
-pub use error::{Place, ReceiveError, SendError, SendFault, WireError, WireFault};
+pub use error::{Place, ReceiveError, SendError, SendErrorKind, WireError, WireFault};
 pub use globals::{AddError, Answer, Bind, Globals, MAX_REGISTRIES, Registries};
 pub use handshake::{MAX_HANDSHAKE_BYTES, MAX_HANDSHAKE_FDS, RegistryError};
 pub use ids::ClientIds;

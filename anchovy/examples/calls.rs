@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 
-use anchovy::codec::{CodecError, Decoder, Encoder, Framed, ReceivedFds};
+use anchovy::codec::{Decoder, Encoder, Framed, ReceiveError, ReceivedFds};
 use anchovy::{AnchovyStream, cmsg_space};
 use bytes::{BufMut, BytesMut};
 use futures_util::{SinkExt, StreamExt};
@@ -46,20 +46,25 @@ impl Decoder for Json {
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> io::Result<Option<Message>> {
+    ) -> Result<Option<Message>, ReceiveError<io::Error>> {
         let Some(end) = bytes.iter().position(|byte| *byte == 0) else {
             let length = bytes.len();
-            let too_long = CodecError::TooLong { length, limit: LONGEST };
-            return if length > LONGEST { Err(too_long.into()) } else { Ok(None) };
+            let too_long = ReceiveError::FrameTooLong { length, limit: LONGEST };
+            return if length > LONGEST { Err(too_long) } else { Ok(None) };
         };
         let length = end + 1;
-        let object: Value = serde_json::from_slice(&bytes[..end])?;
+        let object: Value = serde_json::from_slice(&bytes[..end]).map_err(rejected)?;
         let count = object.get("fds").and_then(Value::as_u64).unwrap_or(0);
-        let count = usize::try_from(count).map_err(io::Error::other)?;
+        let count = usize::try_from(count).map_err(|error| rejected(io::Error::other(error)))?;
         let fds = fds.take(length, count)?.collect();
         drop(bytes.split_to(length));
         Ok(Some(Message { object, fds }))
     }
+}
+
+/// An error of the codec itself.
+fn rejected(error: impl Into<io::Error>) -> ReceiveError<io::Error> {
+    ReceiveError::Codec(error.into())
 }
 
 impl Encoder<Message> for Json {
@@ -107,8 +112,8 @@ async fn ask(mut server: Framed<SPACE, Json>) -> io::Result<()> {
     // One descriptor too many for a message: it comes back, and the stream goes on.
     let five = (0..5).map(|_| text("")).collect::<io::Result<Vec<_>>>()?;
     let refused = server.send(call("CountLines", json!({}), five)).await.unwrap_err();
-    let item = refused.item.expect("it was refused");
-    println!("client: {} descriptors came back: {}", item.fds.len(), refused.error);
+    let message = refused.unsent.expect("it was refused");
+    println!("client: {} descriptors came back: {}", message.fds.len(), refused.kind);
     server.close().await?;
     Ok(())
 }
@@ -137,7 +142,7 @@ async fn serve(mut client: Framed<SPACE, Json>) -> io::Result<()> {
 }
 
 async fn reply(server: &mut Framed<SPACE, Json>) -> io::Result<Message> {
-    server.next().await.ok_or(io::ErrorKind::UnexpectedEof)?
+    Ok(server.next().await.ok_or(io::ErrorKind::UnexpectedEof)??)
 }
 
 fn call(method: &str, parameters: Value, fds: Vec<OwnedFd>) -> Message {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tokio::net::UnixStream;
 
-use crate::error::FdError;
+use crate::error::fd_error::FdError;
 use crate::receive::{ReceiveLimits, Receiver, default_queue};
 use crate::send::{SendLimits, Sender};
 use crate::socket::Socket;

@@ -135,7 +135,7 @@ macro_rules! socket_face {
             /// let (stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
             /// if stream.set_fd_passing(false).is_ok() {
             ///     let sent = peer.send_with_fds(b"here", &[std::io::stdin()]).await;
-            ///     let refused = FdError::of(&sent.unwrap_err());
+            ///     let refused = FdError::from_io_error(&sent.unwrap_err());
             ///     assert_eq!(refused, Some(FdError::RefusedByPeer { count: 1 }));
             /// }
             /// # Ok(())
@@ -239,7 +239,7 @@ macro_rules! read_face {
                 buf: &mut tokio::io::ReadBuf<'_>,
             ) -> std::task::Poll<std::io::Result<crate::Received>> {
                 let (socket, receiver) = self.reading();
-                receiver.poll_receive(socket, cx, buf)
+                receiver.poll_receive(socket, cx, buf).map_err(std::io::Error::from)
             }
 
             /// As [`recv_with_fds`](Self::recv_with_fds), or `WouldBlock`.
@@ -248,7 +248,7 @@ macro_rules! read_face {
                 buf: &mut [u8],
             ) -> std::io::Result<crate::Received> {
                 let (socket, receiver) = self.reading();
-                receiver.try_receive(socket, &mut tokio::io::ReadBuf::new(buf))
+                Ok(receiver.try_receive(socket, &mut tokio::io::ReadBuf::new(buf))?)
             }
 
             /// As [`recv_with_fds`](Self::recv_with_fds), but only the bytes are counted, or
@@ -283,7 +283,7 @@ macro_rules! read_face {
                 bufs: &mut [std::io::IoSliceMut<'_>],
             ) -> std::io::Result<usize> {
                 let (socket, receiver) = self.reading();
-                receiver.try_receive_vectored(socket, bufs).map(|received| received.bytes)
+                Ok(receiver.try_receive_vectored(socket, bufs)?.bytes)
             }
 
             /// Waits until there is something to read, or the stream has ended.
@@ -327,7 +327,7 @@ macro_rules! read_face {
             /// stream.set_read_fd_limit(1).expect("less than S allows");
             ///
             /// peer.send_with_fds(b"two", &[std::io::stdin(), std::io::stdin()]).await?;
-            /// let refused = FdError::of(&stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+            /// let refused = FdError::from_io_error(&stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
             /// assert!(matches!(refused, Some(FdError::TooManyReceived { count: 2, limit: 1, .. })));
             /// assert_eq!(stream.read_error(), refused); // for good
             /// # Ok(())
@@ -413,7 +413,7 @@ macro_rules! write_face {
             ///
             /// Those of the socket, and [`FdError`](crate::FdError), each with nothing sent:
             /// [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty),
-            /// [`NoByteToRideOn`](crate::FdError::NoByteToRideOn),
+            /// [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes),
             /// [`TooManyToSend`](crate::FdError::TooManyToSend),
             /// [`RefusedByPeer`](crate::FdError::RefusedByPeer),
             /// [`TooManyInFlight`](crate::FdError::TooManyInFlight).
@@ -465,7 +465,7 @@ macro_rules! write_face {
                 fds: &[F],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 let (socket, sender) = self.writing();
-                sender.poll_send(socket, cx, bufs, fds)
+                sender.poll_send(socket, cx, bufs, fds).map_err(std::io::Error::from)
             }
 
             /// As [`send_with_fds`](Self::send_with_fds), or `WouldBlock`.
@@ -484,7 +484,7 @@ macro_rules! write_face {
                 fds: &[F],
             ) -> std::io::Result<usize> {
                 let (socket, sender) = self.writing();
-                sender.try_send(socket, bufs, fds)
+                Ok(sender.try_send(socket, bufs, fds)?)
             }
 
             /// Writes once, the write queue with the first byte, or `WouldBlock`.
@@ -500,7 +500,7 @@ macro_rules! write_face {
                 bufs: &[std::io::IoSlice<'_>],
             ) -> std::io::Result<usize> {
                 let (socket, sender) = self.writing();
-                sender.try_write(socket, bufs)
+                Ok(sender.try_write(socket, bufs)?)
             }
 
             /// Waits until there is room to write.
@@ -548,7 +548,7 @@ macro_rules! write_face {
         /// whether the descriptors left, the queue tells: they did if it is empty.
         ///
         /// A shutdown with descriptors in the queue is
-        /// [`NoByteToRideOn`](crate::FdError::NoByteToRideOn) and shuts nothing down.
+        /// [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes) and shuts nothing down.
         impl<$($generics)*> tokio::io::AsyncWrite for $type {
             fn poll_write(
                 self: std::pin::Pin<&mut Self>,
@@ -564,7 +564,7 @@ macro_rules! write_face {
                 bufs: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 let (socket, sender) = self.get_mut().writing();
-                sender.poll_write(socket, cx, bufs)
+                sender.poll_write(socket, cx, bufs).map_err(std::io::Error::from)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -583,7 +583,7 @@ macro_rules! write_face {
                 _: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
                 let (socket, sender) = self.get_mut().writing();
-                std::task::Poll::Ready(sender.shutdown(socket))
+                std::task::Poll::Ready(Ok(sender.shutdown(socket)?))
             }
         }
     };

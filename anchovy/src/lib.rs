@@ -28,7 +28,7 @@
 //! | know what one receive brought | [`recv_with_fds`](AnchovyStream::recv_with_fds) |
 //! | read and write at once | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
 //! | bound what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
-//! | know what went wrong | [`FdError::of`] |
+//! | know what went wrong | [`FdError::from_io_error`] |
 //! | know who is there | [`peer_cred`](AnchovyStream::peer_cred), [`peer_pidfd`](AnchovyStream::peer_pidfd) |
 //! | give the socket back | [`into_parts`](AnchovyStream::into_parts) |
 //!
@@ -86,7 +86,7 @@ mod stream;
 mod sys;
 
 pub use builder::Builder;
-pub use error::{FdError, Truncation};
+pub use error::{FdError, ReuniteError, Truncation};
 pub use passing::set_fd_passing;
 pub use receive::Received;
 /// The ancillary space, in bytes, for a number of descriptors: what `S` of an
@@ -99,7 +99,7 @@ pub use receive::Received;
 /// assert_eq!(Stream::FD_LIMIT, 4);
 /// ```
 pub use rustix::cmsg_space;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use stream::{AnchovyStream, IntoUnixStream, Parts};
 
 /// The most descriptors in one D-Bus message: 253.

@@ -7,13 +7,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IoSliceMut};
+use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
-use crate::error::{FdError, Truncation};
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
+use crate::error::truncation::Truncation;
 use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
 use crate::sys::Arrival;
@@ -64,7 +66,7 @@ impl Receiver {
         socket: &Socket,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<Received>> {
+    ) -> Poll<Result<Received, TransferError>> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(Received::default()));
         }
@@ -80,7 +82,7 @@ impl Receiver {
         &mut self,
         socket: &Socket,
         buf: &mut ReadBuf<'_>,
-    ) -> io::Result<Received> {
+    ) -> Result<Received, TransferError> {
         if buf.remaining() == 0 {
             return Ok(Received::default());
         }
@@ -96,7 +98,7 @@ impl Receiver {
         &mut self,
         socket: &Socket,
         bufs: &mut [IoSliceMut<'_>],
-    ) -> io::Result<Received> {
+    ) -> Result<Received, TransferError> {
         // The kernel refuses more slices than it takes, and a receive into no byte at all takes
         // the descriptors of the next message.
         let first = bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(bufs.len());
@@ -108,7 +110,7 @@ impl Receiver {
         self.admit()?;
         let mut arrival = Arrival::default();
         socket.try_receive_vectored(&mut bufs[..count], &mut self.queue, &mut arrival)?;
-        self.accept(socket, &arrival)
+        Ok(self.accept(socket, &arrival)?)
     }
 
     /// May we read at all?
@@ -116,9 +118,9 @@ impl Receiver {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let (queued, set, limit) = (self.queue.len(), self.limits.set, self.limits.queue);
-        if queued + set > limit {
-            return Err(FdError::ReadQueueFull { queued, set, limit });
+        let (queued, fd_limit, limit) = (self.queue.len(), self.limits.set, self.limits.queue);
+        if queued + fd_limit > limit {
+            return Err(FdError::ReadQueueFull { queued, fd_limit, limit });
         }
         Ok(())
     }
@@ -133,7 +135,7 @@ impl Receiver {
     }
 
     /// Keeps what arrived, or closes it and fails for good.
-    fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> io::Result<Received> {
+    fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
         let Arrival { bytes, fds, .. } = *arrival;
         if fds <= self.limits.set && !arrival.truncated && arrival.errno.is_none() {
             #[cfg(feature = "tracing")]
@@ -164,7 +166,7 @@ impl Receiver {
         self.failed = Some(error);
         #[cfg(feature = "tracing")]
         tracing::debug!(bytes, fds, %error, "the read side failed");
-        Err(error.into())
+        Err(error)
     }
 }
 
@@ -220,7 +222,7 @@ mod tests {
         receiver.queue.extend(came);
         let arrival = Arrival { bytes: 4, fds: 2, errno: Some(errno), ..Arrival::default() };
         let error = receiver.accept(&socket, &arrival).expect_err("a set was cut");
-        (receiver, FdError::of(&error).expect("an error about descriptors"))
+        (receiver, error)
     }
 
     #[test]

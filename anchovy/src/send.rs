@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use crate::error::FdError;
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
 use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
 
@@ -39,7 +40,7 @@ impl Sender {
         socket: &Socket,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    ) -> Poll<Result<usize, TransferError>> {
         let slices = sendable(slices);
         if slices.is_empty() {
             return Poll::Ready(Ok(0));
@@ -59,7 +60,7 @@ impl Sender {
         &mut self,
         socket: &Socket,
         slices: &[IoSlice<'_>],
-    ) -> io::Result<usize> {
+    ) -> Result<usize, TransferError> {
         let slices = sendable(slices);
         if slices.is_empty() {
             return Ok(0);
@@ -76,7 +77,7 @@ impl Sender {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
         fds: &[F],
-    ) -> Poll<io::Result<usize>> {
+    ) -> Poll<Result<usize, TransferError>> {
         let slices = sendable(slices);
         self.check_borrowed(slices, fds)?;
         if slices.is_empty() {
@@ -92,7 +93,7 @@ impl Sender {
         socket: &Socket,
         slices: &[IoSlice<'_>],
         fds: &[F],
-    ) -> io::Result<usize> {
+    ) -> Result<usize, TransferError> {
         let slices = sendable(slices);
         self.check_borrowed(slices, fds)?;
         if slices.is_empty() {
@@ -103,10 +104,10 @@ impl Sender {
     }
 
     /// Nobody can write after a shutdown, so what is queued would never leave.
-    pub(crate) fn shutdown(&mut self, socket: &Socket) -> io::Result<()> {
+    pub(crate) fn shutdown(&mut self, socket: &Socket) -> Result<(), TransferError> {
         match self.queue.len() {
-            0 => socket.shutdown_write(),
-            count => Err(FdError::NoByteToRideOn { count }.into()),
+            0 => Ok(socket.shutdown_write()?),
+            count => Err(FdError::FdsWithoutBytes { count }.into()),
         }
     }
 
@@ -116,7 +117,7 @@ impl Sender {
     }
 
     /// Closes our side of what is on its way.
-    fn written(&mut self, sent: io::Result<usize>) -> io::Result<usize> {
+    fn written(&mut self, sent: Result<usize, TransferError>) -> Result<usize, TransferError> {
         let sent = traced(sent, self.queue.len());
         if sent.is_ok() {
             self.queue.clear();
@@ -130,7 +131,7 @@ impl Sender {
             return Err(FdError::WriteQueueNotEmpty { queued });
         }
         if slices.is_empty() && count > 0 {
-            return Err(FdError::NoByteToRideOn { count });
+            return Err(FdError::FdsWithoutBytes { count });
         }
         self.limits.check(count)
     }
@@ -169,9 +170,9 @@ fn sendable<'a, 'b>(slices: &'a [IoSlice<'b>]) -> &'a [IoSlice<'b>] {
     &slices[..slices.len().min(MAX_SLICES)]
 }
 
-fn traced(sent: io::Result<usize>, _fds: usize) -> io::Result<usize> {
+fn traced(sent: Result<usize, TransferError>, _fds: usize) -> Result<usize, TransferError> {
     #[cfg(feature = "tracing")]
-    if let Ok(bytes) = sent {
+    if let &Ok(bytes) = &sent {
         tracing::trace!(bytes, fds = _fds, "sent");
     }
     sent

@@ -21,7 +21,9 @@ use rustix::net::{
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::UnixStream;
 
-use crate::error::{FdError, Truncation};
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
+use crate::error::truncation::Truncation;
 use crate::space::SCM_MAX_FD;
 use crate::sys::{self, Arrival};
 
@@ -46,14 +48,16 @@ impl Socket {
     ///
     /// A registration of old could have lost the readiness of bytes that are still queued (see
     /// above), so a tokio stream comes here by way of std: registering anew brings a new edge.
-    pub(crate) fn new(stream: StdUnixStream, inq: bool) -> io::Result<Socket> {
+    pub(crate) fn new(stream: StdUnixStream, inq: bool) -> Result<Socket, TransferError> {
         let local = net::getsockname(&stream);
         let unix = local.is_ok_and(|local| local.address_family() == AddressFamily::UNIX);
-        if !unix || net::sockopt::socket_type(&stream)? != SocketType::STREAM {
+        let is_stream =
+            || net::sockopt::socket_type(&stream).map(|kind| kind == SocketType::STREAM);
+        if !unix || !is_stream().map_err(io::Error::from)? {
             return Err(FdError::NotAUnixStream.into());
         }
         stream.set_nonblocking(true)?;
-        Socket::registered(UnixStream::from_std(stream)?, inq)
+        Ok(Socket::registered(UnixStream::from_std(stream)?, inq)?)
     }
 
     /// Takes over a socket that tokio has made and never read from.
@@ -158,11 +162,11 @@ impl Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>> + Clone,
-    ) -> Poll<io::Result<usize>> {
+    ) -> Poll<Result<usize, TransferError>> {
         loop {
             ready!(self.io.poll_write_ready(cx))?;
             match self.try_send(slices, fds.clone()) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(TransferError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
             }
         }
@@ -173,7 +177,8 @@ impl Socket {
         &self,
         slices: &[IoSlice<'_>],
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
-    ) -> io::Result<usize> {
+    ) -> Result<usize, TransferError> {
+        let count = fds.len();
         let (mut sent, mut left) = (0, false);
         let outcome = self.io.try_io(Interest::WRITABLE, || {
             sent = self.send(slices, fds)?;
@@ -181,7 +186,10 @@ impl Socket {
             // There is no room for the rest until the peer takes something, which makes an edge.
             if sent < total(slices) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        if left { Ok(sent) } else { outcome.map(|()| sent) }
+        match outcome {
+            Err(error) if !left => Err(send_error(error, count)),
+            _ => Ok(sent),
+        }
     }
 
     fn send<'fd>(
@@ -220,11 +228,7 @@ impl Socket {
         assert!(fits, "the control buffer holds the largest set");
 
         let sent = rustix::io::retry_on_intr(|| net::sendmsg(&self.io, slices, &mut control, SEND));
-        sent.map_err(|errno| match errno {
-            Errno::PERM => FdError::RefusedByPeer { count }.into(),
-            Errno::TOOMANYREFS => FdError::TooManyInFlight { count }.into(),
-            _ => errno.into(),
-        })
+        Ok(sent?)
     }
 
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
@@ -259,6 +263,15 @@ fn drained(arrival: &Arrival, room: usize) -> bool {
             arrival.bytes < room && !arrival.barrier
         }
         None => false,
+    }
+}
+
+/// Why a send with `count` descriptors failed.
+fn send_error(error: io::Error, count: usize) -> TransferError {
+    match Errno::from_io_error(&error) {
+        Some(Errno::PERM) if count > 0 => FdError::RefusedByPeer { count }.into(),
+        Some(Errno::TOOMANYREFS) if count > 0 => FdError::TooManyInFlight { count }.into(),
+        _ => error.into(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
+use crate::error::reunite_error::ReuniteError;
 use crate::receive::Receiver;
 use crate::send::Sender;
 use crate::socket::Socket;
@@ -42,10 +43,6 @@ pub struct OwnedWriteHalf<const S: usize> {
     shutdown_on_drop: bool,
 }
 
-/// The halves are not of one stream; here they are again.
-#[derive(Debug)]
-pub struct ReuniteError<const S: usize>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
-
 pub(crate) fn borrowed<'a, const S: usize>(
     socket: &'a Socket,
     receiver: &'a mut Receiver,
@@ -68,7 +65,7 @@ pub(crate) fn owned<const S: usize>(
 fn reunite<const S: usize>(
     read: OwnedReadHalf<S>,
     mut write: OwnedWriteHalf<S>,
-) -> Result<AnchovyStream<S>, ReuniteError<S>> {
+) -> Result<AnchovyStream<S>, ReuniteError<OwnedReadHalf<S>, OwnedWriteHalf<S>>> {
     if !Arc::ptr_eq(&read.socket, &write.socket) {
         return Err(ReuniteError(read, write));
     }
@@ -134,7 +131,10 @@ impl<const S: usize> OwnedReadHalf<S> {
     /// # }
     /// ```
     #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
-    pub fn reunite(self, write: OwnedWriteHalf<S>) -> Result<AnchovyStream<S>, ReuniteError<S>> {
+    pub fn reunite(
+        self,
+        write: OwnedWriteHalf<S>,
+    ) -> Result<AnchovyStream<S>, ReuniteError<OwnedReadHalf<S>, OwnedWriteHalf<S>>> {
         reunite(self, write)
     }
 
@@ -159,7 +159,10 @@ impl<const S: usize> OwnedWriteHalf<S> {
     ///
     /// [`ReuniteError`], with both halves in it, if they are not of one stream.
     #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
-    pub fn reunite(self, read: OwnedReadHalf<S>) -> Result<AnchovyStream<S>, ReuniteError<S>> {
+    pub fn reunite(
+        self,
+        read: OwnedReadHalf<S>,
+    ) -> Result<AnchovyStream<S>, ReuniteError<OwnedReadHalf<S>, OwnedWriteHalf<S>>> {
         reunite(read, self)
     }
 
@@ -225,11 +228,3 @@ debug!([const S: usize] ReadHalf<'_, S>, "ReadHalf", receiver);
 debug!([const S: usize] WriteHalf<'_, S>, "WriteHalf", sender);
 debug!([const S: usize] OwnedReadHalf<S>, "OwnedReadHalf", receiver);
 debug!([const S: usize] OwnedWriteHalf<S>, "OwnedWriteHalf", sender);
-
-impl<const S: usize> fmt::Display for ReuniteError<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the two halves are not of one stream; both are in the error")
-    }
-}
-
-impl<const S: usize> std::error::Error for ReuniteError<S> {}

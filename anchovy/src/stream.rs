@@ -10,7 +10,7 @@ use std::path::Path;
 use tokio::net::UnixStream;
 
 use crate::builder::Builder;
-use crate::error::FdError;
+use crate::error::fd_error::FdError;
 use crate::receive::{ReceiveLimits, Receiver};
 use crate::send::{SendLimits, Sender};
 use crate::socket::Socket;

@@ -91,7 +91,7 @@ mod codec {
 
     use std::io;
 
-    use anchovy::codec::{Decoder, Encoder, Framed, ReceivedFds};
+    use anchovy::codec::{Decoder, Encoder, Framed, ReceiveError, ReceivedFds};
     use bytes::{Buf, BufMut, BytesMut};
     use futures_util::{SinkExt, StreamExt};
 
@@ -108,7 +108,7 @@ mod codec {
             &mut self,
             bytes: &mut BytesMut,
             fds: &mut ReceivedFds<'_>,
-        ) -> io::Result<Option<Vec<OwnedFd>>> {
+        ) -> Result<Option<Vec<OwnedFd>>, ReceiveError<io::Error>> {
             if bytes.len() < 8 {
                 return Ok(None);
             }

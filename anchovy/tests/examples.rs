@@ -73,7 +73,7 @@ fn a_protocol_of_ones_own_keeps_descriptors_with_their_calls() {
     for claim in [
         "client: the files have [2,3] lines\n",
         "client: the pipe says \"from the server, by pipe\"\n",
-        "client: 5 descriptors came back: 5 descriptors for one message, the limit is 4",
+        "client: 5 descriptors came back: a frame has 5 descriptors, limit is 4",
     ] {
         assert!(said.contains(claim), "nobody said {claim:?}\n{said}");
     }

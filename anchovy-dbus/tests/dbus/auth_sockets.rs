@@ -11,7 +11,9 @@ use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 use anchovy_dbus::auth::{Login, Mechanism};
 use anchovy_dbus::client::{Authenticated, Authentication, Rejected, Unauthenticated};
 use anchovy_dbus::server::Progress;
-use anchovy_dbus::{Client, HandshakeError, ReceiveError, SendFault, Server, server as serving};
+use anchovy_dbus::{
+    Client, HandshakeError, ReceiveError, SendErrorKind, Server, server as serving,
+};
 use rustix::io::Errno;
 
 use crate::auth_machines::{OK, limits};
@@ -216,7 +218,7 @@ fn descriptors_never_pass_to_a_server_that_does_not_agree_to_them() {
             assert_eq!(send_fd(&far, &signal_bytes("S", 1)), Err(Errno::PERM));
         }
         let error = connection.send(signal("S", memfds(1))).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::FdsNotAgreed { count: 1 }), "{error:?}");
+        assert!(matches!(error.kind, SendErrorKind::FdsNotAgreed { count: 1 }), "{error:?}");
     });
 }
 
@@ -414,7 +416,7 @@ fn a_client_that_does_not_ask_for_descriptors_gets_and_sends_none() {
             assert!(!client.unix_fds() && !server.unix_fds());
             for connection in [&mut client, &mut server] {
                 let error = connection.send(signal("S", memfds(1))).await.unwrap_err();
-                let is_refused = matches!(error.fault, SendFault::FdsNotAgreed { count: 1 });
+                let is_refused = matches!(error.kind, SendErrorKind::FdsNotAgreed { count: 1 });
                 assert!(is_refused, "{error:?}");
             }
         }

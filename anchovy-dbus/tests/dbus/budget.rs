@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Addresses, Client, Connection, FdBudget, HandshakeError, Incoming, Limits, Listener, SendFault,
-    Server,
+    Addresses, Client, Connection, FdBudget, HandshakeError, Incoming, Limits, Listener,
+    SendErrorKind, Server,
 };
 use rustix::process::{Gid, Uid};
 
@@ -228,8 +228,8 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
         foreign.send(&message("A", 3, 0), 3);
         let message = from.receive().await.unwrap().unwrap();
         let error = to.send(message).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::FdsTooEarly { count: 3 }));
-        let mut message = *error.message.unwrap();
+        assert!(matches!(error.kind, SendErrorKind::FdsTooEarly { count: 3 }));
+        let mut message = *error.unsent.unwrap();
         assert_eq!(budget.held(), both + 3);
 
         receiver.send(&crate::foreign::message("P", 0, 0), 0);
@@ -237,7 +237,7 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
         foreign.send(&crate::foreign::message("C", 4, 0), 4);
         let many = from.receive().await.unwrap().unwrap();
         let error = to.send(many).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::TooManyFds { count: 4, limit: 3 }));
+        assert!(matches!(error.kind, SendErrorKind::TooManyFds { count: 4, limit: 3 }));
         assert_eq!(budget.held(), both + 3 + 4);
         drop(error);
         assert_eq!(budget.held(), both + 3);
@@ -248,8 +248,8 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
             to.feed(message).await.unwrap();
             to.feed(other).await.unwrap();
             let error = to.flush().await.unwrap_err();
-            assert!(matches!(error.fault, SendFault::FdsRefusedByPeer { count: 3 }));
-            message = *error.message.unwrap();
+            assert!(matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: 3 }));
+            message = *error.unsent.unwrap();
             assert_eq!((message.fds().len(), budget.held()), (3, both + 5));
             anchovy::set_fd_passing(&receiver.socket, true).unwrap();
             to.flush().await.unwrap();

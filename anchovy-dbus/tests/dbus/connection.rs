@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use anchovy_dbus::auth::Login;
-use anchovy_dbus::{Client, Limits, Message, SendFault};
+use anchovy_dbus::{Client, Limits, Message, SendErrorKind};
 use futures_util::{SinkExt, StreamExt};
 
 use crate::foreign::*;
@@ -84,8 +84,8 @@ fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
         let client_writes = writer.await.unwrap();
         let (server_reads, server_writes) = echo.await.unwrap();
         // Halves of two connections do not fit.
-        let (client_reads, server_writes) =
-            *client_reads.reunite(server_writes).expect_err("they are of two connections");
+        let anchovy::ReuniteError(client_reads, server_writes) =
+            client_reads.reunite(server_writes).expect_err("they are of two connections");
         let client = client_reads.reunite(client_writes).expect("they are of one");
         let server = server_reads.reunite(server_writes).expect("they are of one");
         goes_on(&mut (client, server)).await;
@@ -135,7 +135,7 @@ fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
         assert_eq!(take(&mut server).await.1, expected);
         assert!(server.receive().await.unwrap().is_none());
         let error = client.send(signal("B", Vec::new())).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+        assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
     });
 }
 
@@ -161,11 +161,11 @@ fn a_message_that_is_refused_leaves_no_gap_in_the_serials_and_keeps_none() {
         let (mut client, _server) = pair().await;
         client.send(signal("A", Vec::new())).await.unwrap();
         let error = client.send(signal("B", memfds(17))).await.unwrap_err();
-        assert_eq!(error.message.unwrap().serial(), None);
+        assert_eq!(error.unsent.unwrap().serial(), None);
         let mut given = signal("B", memfds(17));
         given.set_serial(serial(9));
         let error = client.send(given).await.unwrap_err();
-        assert_eq!(error.message.unwrap().serial(), Some(serial(9)));
+        assert_eq!(error.unsent.unwrap().serial(), Some(serial(9)));
         assert_eq!(client.send(signal("C", Vec::new())).await.unwrap(), serial(2));
     });
 }
@@ -189,10 +189,10 @@ fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
             let error = client.flush().await.unwrap_err();
             let count = expected.len();
             assert!(
-                matches!(error.fault, SendFault::FdsRefusedByPeer { count: c } if c == count),
+                matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: c } if c == count),
                 "{error:?}"
             );
-            let message = *error.message.expect("the message comes back");
+            let message = *error.unsent.expect("the message comes back");
             assert_eq!(identities(message.fds()), expected);
             assert_eq!(message.serial(), Some(serial(number)));
             back.push(message);
@@ -326,7 +326,7 @@ fn a_peer_that_is_gone_is_an_error_of_the_socket_and_closes_nothing_twice() {
         drop(foreign);
         let (reader, writer) = pipe();
         let error = connection.send(signal("A", vec![writer])).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+        assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
         drop(connection);
         assert!(is_abandoned(&reader));
     });

@@ -16,7 +16,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Addresses, ByteOrder, Client, FdBudget, Limits, Message, MessageError, SendFault,
+    Addresses, ByteOrder, Client, FdBudget, Limits, Message, MessageError, SendErrorKind,
 };
 
 use crate::foreign::*;
@@ -38,8 +38,8 @@ fn cve_2014_3532_descriptors_that_may_not_be_under_way_fail_their_message_and_no
         let mut refusals = 0;
         for _ in 0..64 {
             if let Err(error) = connection.send(signal("A", dups())).await {
-                assert!(matches!(error.fault, SendFault::TooManyFdsInFlight { count: 8 }));
-                assert_eq!(identities(error.message.unwrap().fds()), identities(&fds));
+                assert!(matches!(error.kind, SendErrorKind::TooManyFdsInFlight { count: 8 }));
+                assert_eq!(identities(error.unsent.unwrap().fds()), identities(&fds));
                 refusals += 1;
             }
         }
@@ -153,8 +153,8 @@ fn cve_2014_3636_b_a_message_with_more_than_one_call_carries_is_refused_before_t
         let server = server().limits(limits(Limits::server()));
         let (mut one, mut other) = pair_of(&client, &server).await;
         let error = one.send(signal("A", memfds(254))).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::TooManyFds { count: 254, limit: 253 }));
-        assert_eq!(error.message.unwrap().fds().len(), 254);
+        assert!(matches!(error.kind, SendErrorKind::TooManyFds { count: 254, limit: 253 }));
+        assert_eq!(error.unsent.unwrap().fds().len(), 254);
         one.send(signal("B", memfds(1))).await.unwrap();
         assert_eq!(take(&mut other).await.0, "B");
     });

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anchovy::Truncation;
 use anchovy_dbus::{
-    ByteOrder, Client, Connection, Limits, Message, MessageError, MessageType, SendFault, Server,
+    ByteOrder, Client, Connection, Limits, Message, MessageError, MessageType, SendErrorKind,
+    Server,
 };
 use rustix::io::Errno;
 
@@ -623,8 +624,8 @@ fn descriptors_while_our_table_is_full_mark_the_message_on_a_server() {
             assert_eq!(take(&mut connection).await, with("B", &fds));
             let error = connection.send(marked).await.unwrap_err();
             assert!(matches!(
-                error.fault,
-                SendFault::Message(MessageError::FdCount { declared: 3, present: 0 })
+                error.kind,
+                SendErrorKind::Message(MessageError::FdCount { declared: 3, present: 0 })
             ));
         }
     });
@@ -749,9 +750,9 @@ async fn comes_back(
     let fds = identities(message.fds());
     let serial = message.serial();
     let error = connection.send(message).await.unwrap_err();
-    assert_eq!(format!("{:?}", error.fault), expected);
+    assert_eq!(format!("{:?}", error.kind), expected);
     assert!(error.to_string().contains(rule), "{error}");
-    let back = *error.message.expect("the message comes back");
+    let back = *error.unsent.expect("the message comes back");
     assert_eq!((identities(back.fds()), back.serial()), (fds, serial));
     connection.send(signal("Other", Vec::new())).await.unwrap();
     let (bytes, came, _) = foreign_receive(&foreign.socket, 2048);
@@ -887,9 +888,9 @@ fn more_descriptors_than_may_be_under_way_come_back_with_their_message_and_can_b
             }
         }
         let error = refused.expect("the kernel's limit is reached");
-        assert!(matches!(error.fault, SendFault::TooManyFdsInFlight { count: 8 }), "{error:?}");
+        assert!(matches!(error.kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{error:?}");
         assert!(error.to_string().contains("try later"), "{error}");
-        let back = *error.message.expect("the message comes back");
+        let back = *error.unsent.expect("the message comes back");
         assert_eq!(identities(back.fds()), identities(&fds));
         let serial = back.serial();
         // A plain one passes.

@@ -7,7 +7,7 @@ use std::process::Command;
 use anchovy_dbus::auth::{HandshakeError, Login};
 use anchovy_dbus::client::Authentication;
 use anchovy_dbus::{
-    Addresses, Client, Connection, Limits, Message, MessageType, OpenError, SendFault,
+    Addresses, Client, Connection, Limits, Message, MessageType, OpenError, SendErrorKind,
 };
 
 use crate::harness::*;
@@ -179,7 +179,7 @@ fn a_first_message_with_descriptors_waits_until_they_are_agreed_on() {
             match opened {
                 Ok(_) => assert_eq!(identities(first.unwrap().fds()), expected),
                 Err(OpenError::First(refused)) if count == 17 => {
-                    let signal = refused.message.expect("it comes back");
+                    let signal = refused.unsent.expect("it comes back");
                     assert_eq!(identities(signal.fds()), expected);
                 }
                 Err(error) => panic!("{count}: {error}"),
@@ -319,8 +319,8 @@ fn seventeen_descriptors_are_refused_and_come_back_and_the_bus_never_hears_of_th
         let fds = memfds(17);
         let expected = identities(&fds);
         let refused = near.send(call_with(&name, fds)).await.unwrap_err();
-        assert!(matches!(refused.fault, SendFault::TooManyFds { count: 17, limit: 16 }));
-        let call = refused.message.expect("it comes back");
+        assert!(matches!(refused.kind, SendErrorKind::TooManyFds { count: 17, limit: 16 }));
+        let call = refused.unsent.expect("it comes back");
         assert_eq!(identities(call.fds()), expected);
 
         near.send(call_with(&name, Vec::new())).await.unwrap();
@@ -339,7 +339,7 @@ fn seventeen_descriptors_are_refused_before_any_system_call() {
         let refused = near.send(call).await.unwrap_err();
         near.send(plain).await.unwrap();
         mark();
-        assert!(matches!(refused.fault, SendFault::TooManyFds { count: 17, limit: 16 }));
+        assert!(matches!(refused.kind, SendErrorKind::TooManyFds { count: 17, limit: 16 }));
     });
     if let Some(lines) = lines {
         let counts: Vec<_> = count(&lines).into_iter().collect();
@@ -364,7 +364,9 @@ fn who_insists_on_seventeen_descriptors_is_disconnected() {
         };
         assert!(matches!(end, Ok(None)), "{end:?}");
         let error = near.send(call_with(&name, Vec::new())).await.unwrap_err();
-        let SendFault::Io(error) = error.fault else { panic!("the socket failed, not: {error}") };
+        let SendErrorKind::Io(error) = error.kind else {
+            panic!("the socket failed, not: {error}")
+        };
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
 
         // Nobody else notices.

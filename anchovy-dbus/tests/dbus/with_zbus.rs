@@ -6,7 +6,7 @@
 use std::os::fd::AsFd;
 
 use anchovy_dbus::auth::{HandshakeError, Login};
-use anchovy_dbus::{Client, Connection, Message, ReceiveError, SendFault, Server};
+use anchovy_dbus::{Client, Connection, Message, ReceiveError, SendErrorKind, Server};
 use futures_util::StreamExt;
 use zbus::MessageStream;
 use zbus::conn::AuthMechanism;
@@ -125,7 +125,7 @@ fn a_client_of_zbus_without_descriptors_is_sent_none() {
         client.send(&zbus_plain("First")).await.unwrap();
         received(&mut ours).await;
         let refused = ours.send(signal_with(memfds(1))).await.unwrap_err();
-        assert!(matches!(refused.fault, SendFault::FdsNotAgreed { count: 1 }));
+        assert!(matches!(refused.kind, SendErrorKind::FdsNotAgreed { count: 1 }));
     });
 }
 
@@ -280,11 +280,11 @@ fn our_server_sends_zbus_no_descriptors_before_its_first_message() {
         let fds = memfds(1);
         let expected = identities(&fds);
         let refused = ours.send(signal_with(fds)).await.unwrap_err();
-        assert!(matches!(refused.fault, SendFault::FdsTooEarly { count: 1 }));
+        assert!(matches!(refused.kind, SendErrorKind::FdsTooEarly { count: 1 }));
 
         client.send(&zbus_plain("First")).await.unwrap();
         received(&mut ours).await;
-        ours.send(*refused.message.expect("it comes back")).await.unwrap();
+        ours.send(*refused.unsent.expect("it comes back")).await.unwrap();
         assert_eq!(zbus_identities(&zbus_received(&mut signals).await), expected);
     });
 }

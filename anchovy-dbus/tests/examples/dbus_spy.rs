@@ -9,8 +9,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Address, Addresses, ByteOrder, Client, Connection, Guid, Limits, Listener, Message, SendFault,
-    Server,
+    Address, Addresses, ByteOrder, Client, Connection, Guid, Limits, Listener, Message,
+    SendErrorKind, Server,
 };
 use bytes::Bytes;
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -231,7 +231,7 @@ fn the_outcome_of_the_handshake_is_that_of_the_server() {
             let (mut client, server) = both(&client, &listener, spy).await;
             assert!(!client.unix_fds() && !server.unix_fds());
             let refused = client.send(signal(1, memfds(1))).await.unwrap_err();
-            assert!(matches!(refused.fault, SendFault::FdsNotAgreed { count: 1 }), "{refused}");
+            assert!(matches!(refused.kind, SendErrorKind::FdsNotAgreed { count: 1 }), "{refused}");
         }
     });
 }

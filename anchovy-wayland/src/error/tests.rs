@@ -118,12 +118,12 @@ fn a_failed_socket_and_a_bad_message_are_what_errors_come_of() {
         assert_eq!(source(&error), None, "{error}");
     }
     for (sending, expected) in [
-        (SendFault::Io(socket()), Some("it is reset".into())),
-        (SendFault::from(fault), Some(fault.to_string())),
-        (SendFault::FdsRefusedByPeer { count: 1 }, None),
+        (SendErrorKind::Io(socket()), Some("it is reset".into())),
+        (SendErrorKind::from(fault), Some(fault.to_string())),
+        (SendErrorKind::FdsRefusedByPeer { count: 1 }, None),
     ] {
         assert_eq!(source(&sending), expected);
-        assert_eq!(source(&SendError { message: None, fault: sending }), expected);
+        assert_eq!(source(&SendError { unsent: None, kind: sending }), expected);
     }
 }
 
@@ -168,25 +168,25 @@ fn a_rule_that_is_broken_is_bad_data_as_an_io_error() {
 }
 
 /// Each that is about a message, what it says, and the kind that it has.
-fn faults() -> [(SendFault, &'static str, io::ErrorKind); 4] {
+fn faults() -> [(SendErrorKind, &'static str, io::ErrorKind); 4] {
     [
         (
-            SendFault::Wire(wire(WireFault::TooLong { length: 20, limit: 16 })),
+            SendErrorKind::Wire(wire(WireFault::TooLong { length: 20, limit: 16 })),
             "a message cannot be sent: message 3 of object 7: it has 20 bytes, and may have 16",
             io::ErrorKind::InvalidInput,
         ),
         (
-            SendFault::TooManyFds { count: 29, limit: 28 },
+            SendErrorKind::TooManyFds { count: 29, limit: 28 },
             "a message has 29 descriptors, and may have 28",
             io::ErrorKind::InvalidInput,
         ),
         (
-            SendFault::FdsRefusedByPeer { count: 2 },
+            SendErrorKind::FdsRefusedByPeer { count: 2 },
             "the peer's kernel takes no descriptors, a message has 2",
             io::ErrorKind::PermissionDenied,
         ),
         (
-            SendFault::TooManyFdsInFlight { count: 8 },
+            SendErrorKind::TooManyFdsInFlight { count: 8 },
             "too many descriptors are under way for a message with 8 more: try later",
             io::ErrorKind::QuotaExceeded,
         ),
@@ -198,23 +198,23 @@ fn a_message_that_is_not_sent_is_told_with_its_numbers_and_that_nothing_of_it_wa
     for (fault, what, _) in faults() {
         let expected = format!("{what}; nothing of it was sent");
         assert_eq!(fault.to_string(), expected);
-        assert_eq!(SendError { message: None, fault }.to_string(), expected);
+        assert_eq!(SendError { unsent: None, kind: fault }.to_string(), expected);
     }
     // Of what may have left already nothing is said.
-    assert_eq!(SendFault::Io(socket()).to_string(), "sending failed: it is reset");
+    assert_eq!(SendErrorKind::Io(socket()).to_string(), "sending failed: it is reset");
 }
 
 #[test]
 fn as_an_io_error_a_message_that_is_not_sent_has_a_kind_and_a_failed_socket_is_itself() {
     for (fault, _, kind) in faults() {
         let told = format!("{fault:?}");
-        let error = io::Error::from(SendError { message: None, fault });
+        let error = io::Error::from(SendError { unsent: None, kind: fault });
         assert_eq!(error.kind(), kind, "{told}");
         let inner = error.into_inner().expect("it is kept");
-        let inner = inner.downcast::<SendFault>().expect("with its type");
+        let inner = inner.downcast::<SendErrorKind>().expect("with its type");
         assert_eq!(format!("{inner:?}"), told);
     }
-    let error = io::Error::from(SendError { message: None, fault: SendFault::Io(socket()) });
+    let error = io::Error::from(SendError { unsent: None, kind: SendErrorKind::Io(socket()) });
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     assert_eq!(error.to_string(), "it is reset");
 }

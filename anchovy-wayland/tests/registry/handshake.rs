@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anchovy_wayland::{
     ClientIds, Connection, DisplayError, Limits, MAX_GLOBALS, Message, ReceiveError, Registry,
-    RegistryError, RegistryUpdate, SendFault, WireFault,
+    RegistryError, RegistryUpdate, SendErrorKind, WireFault,
 };
 use tokio::time::{Instant, advance, pause};
 
@@ -175,7 +175,7 @@ fn a_compositor_that_is_gone_without_a_word_is_told_as_a_failed_send() {
         drop(far);
         let outcome = near.registry(&mut ClientIds::new(), PATIENCE).await;
         let RegistryError::Send(error) = outcome.unwrap_err() else { panic!() };
-        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+        assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
     });
 }
 

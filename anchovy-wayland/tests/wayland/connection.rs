@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anchovy_wayland::{
-    Connection, Limits, Message, ObjectId, ReceiveError, SendFault, Signatures, WireFault,
+    Connection, Limits, Message, ObjectId, ReceiveError, SendErrorKind, Signatures, WireFault,
     WriteHalf,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -97,8 +97,8 @@ fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
         let near_writes = writer.await.unwrap();
         let (far_reads, far_writes) = echo.await.unwrap();
         // Halves of two connections do not fit.
-        let (near_reads, far_writes) =
-            *near_reads.reunite(far_writes).expect_err("they are of two connections");
+        let anchovy::ReuniteError(near_reads, far_writes) =
+            near_reads.reunite(far_writes).expect_err("they are of two connections");
         let near = near_reads.reunite(near_writes).expect("they are of one");
         let far = far_reads.reunite(far_writes).expect("they are of one");
         goes_on(&mut (near, far)).await;
@@ -174,7 +174,7 @@ fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
         assert_eq!(take(&mut far).await, expected);
         assert!(far.receive().await.unwrap().is_none());
         let error = near.send(plain(1, 0)).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
+        assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
     });
 }
 
@@ -194,10 +194,10 @@ fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
         for (number, expected) in expected.iter().enumerate() {
             let error = near.flush().await.unwrap_err();
             assert!(
-                matches!(error.fault, SendFault::FdsRefusedByPeer { count } if count == number + 1),
+                matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count } if count == number + 1),
                 "{error:?}"
             );
-            let message = *error.message.expect("the message comes back");
+            let message = *error.unsent.expect("the message comes back");
             assert_eq!(told(&message), *expected);
             back.push(message);
         }
@@ -231,8 +231,8 @@ fn a_message_that_is_refused_while_room_is_made_for_another_comes_back() {
         near.feed(first).await.unwrap();
         let (reader, writer) = pipe();
         let error = near.feed(holder(2, vec![writer])).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::FdsRefusedByPeer { count: 1 }), "{error:?}");
-        assert_eq!(told(&error.message.expect("the one before")), expected);
+        assert!(matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: 1 }), "{error:?}");
+        assert_eq!(told(&error.unsent.expect("the one before")), expected);
         assert!(is_abandoned(&reader), "the other one is dropped");
         // Nothing is left of either.
         near.send(plain(7, 0)).await.unwrap();
@@ -282,7 +282,7 @@ fn messages_without_arguments_pass_whatever_the_limit() {
         near.send(empty()).await.unwrap();
         assert_eq!(take(&mut far).await, told(&empty()));
         let error = near.send(plain(1, 0)).await.unwrap_err();
-        let SendFault::Wire(error) = error.fault else { panic!("{error:?}") };
+        let SendErrorKind::Wire(error) = error.kind else { panic!("{error:?}") };
         assert_eq!(error.fault, WireFault::TooLong { length: 12, limit: 8 });
     });
 }
@@ -645,8 +645,8 @@ fn a_peer_that_is_gone_is_an_error_of_the_socket_and_closes_nothing_twice() {
         drop(foreign);
         let (reader, writer) = pipe();
         let error = near.send(holder(1, vec![writer])).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::Io(_)), "{error:?}");
-        assert!(error.message.is_none());
+        assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
+        assert!(error.unsent.is_none());
         drop(near);
         assert!(is_abandoned(&reader));
     });

@@ -5,7 +5,7 @@
 use std::os::fd::AsFd;
 
 use anchovy_wayland::{
-    Bind, DisplayError, Globals, Limits, Message, ObjectId, Registries, SendFault, WireError,
+    Bind, DisplayError, Globals, Limits, Message, ObjectId, Registries, SendErrorKind, WireError,
     WireFault,
 };
 
@@ -576,11 +576,11 @@ fn a_message_of_more_than_4096_bytes_is_too_long_unless_told_otherwise_and_comes
         let message = Message::build(id(HOLDER), 1).fd(writer).array(&array).finish().unwrap();
         let expected = told(&message);
         let error = near.send(message).await.unwrap_err();
-        let SendFault::Wire(WireError { object: HOLDER, opcode: 1, fault }) = error.fault else {
+        let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 1, fault }) = error.kind else {
             panic!("{error:?}")
         };
         assert_eq!(fault, WireFault::TooLong { length: 4100, limit: 4096 });
-        assert_eq!(told(error.message.as_deref().unwrap()), expected);
+        assert_eq!(told(error.unsent.as_deref().unwrap()), expected);
         assert!(!is_abandoned(&reader));
 
         // Nothing of it was sent, and what is as long as it may be is.
@@ -592,7 +592,7 @@ fn a_message_of_more_than_4096_bytes_is_too_long_unless_told_otherwise_and_comes
 
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
         let (mut near, mut far) = pair_with(&limits);
-        near.send(*error.message.unwrap()).await.unwrap();
+        near.send(*error.unsent.unwrap()).await.unwrap();
         assert_eq!(take(&mut far).await, expected);
         assert!(is_abandoned(&reader));
     });
@@ -618,8 +618,11 @@ fn a_message_with_more_than_28_descriptors_is_too_many_and_comes_back() {
         let message = holder(1, memfds(29));
         let expected = told(&message);
         let error = near.send(message).await.unwrap_err();
-        assert!(matches!(error.fault, SendFault::TooManyFds { count: 29, limit: 28 }), "{error:?}");
-        assert_eq!(told(&error.message.unwrap()), expected);
+        assert!(
+            matches!(error.kind, SendErrorKind::TooManyFds { count: 29, limit: 28 }),
+            "{error:?}"
+        );
+        assert_eq!(told(&error.unsent.unwrap()), expected);
         let message = holder(2, memfds(28));
         let expected = told(&message);
         near.send(message).await.unwrap();
@@ -635,11 +638,11 @@ fn a_message_whose_descriptors_were_taken_out_is_refused_and_comes_back() {
         let taken = message.read().fd().unwrap();
         let expected = told(&message);
         let error = near.send(message).await.unwrap_err();
-        let SendFault::Wire(WireError { object: HOLDER, opcode: 3, fault }) = error.fault else {
+        let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 3, fault }) = error.kind else {
             panic!("{error:?}")
         };
         assert_eq!(fault, WireFault::FdsTaken { declared: 3, present: 2 });
-        assert_eq!(told(&error.message.unwrap()), expected);
+        assert_eq!(told(&error.unsent.unwrap()), expected);
         drop(taken);
         goes_on(&mut (near, far)).await;
     });
@@ -690,9 +693,9 @@ fn more_descriptors_than_may_be_under_way_come_back_with_their_message() {
             }
         }
         let error = refused.expect("the kernel's limit is reached");
-        assert!(matches!(error.fault, SendFault::TooManyFdsInFlight { count: 8 }), "{error:?}");
+        assert!(matches!(error.kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{error:?}");
         assert!(error.to_string().contains("try later"), "{error}");
-        let back = *error.message.expect("the message comes back");
+        let back = *error.unsent.expect("the message comes back");
         assert_eq!(told(&back), as_told(&holder_bytes(sent, 8), &[identity(&file); 8]));
 
         // Plain ones go, and once the receiver has caught up, this one goes too.

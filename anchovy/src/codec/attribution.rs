@@ -9,17 +9,17 @@
 //! No socket, no clock: bytes, descriptors and the time come in, items and a deadline come out.
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::error::CodecError;
 use super::policy::{Attribution, ReadPolicy, Unclaimed};
+use super::receive_error::ReceiveError;
+use super::take_error::TakeFdsError;
 use super::traits::Decoder;
-use crate::error::Truncation;
+use crate::error::truncation::Truncation;
 
 /// Bytes that have arrived and are not decoded, and the sets that came with them.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl Inbound {
         decoder: &mut D,
         policy: &ReadPolicy,
         at_end: bool,
-    ) -> Result<Option<D::Item>, D::Error> {
+    ) -> Result<Option<D::Item>, ReceiveError<D::Error>> {
         let before = self.bytes.len();
         let mut fds = ReceivedFds {
             position: self.position,
@@ -89,31 +89,35 @@ impl Inbound {
         self.position += before.saturating_sub(self.bytes.len()) as u64;
         if item.is_some() {
             self.item = self.position;
-            self.settle(policy).map_err(io::Error::from)?;
+            self.release_decoded(policy)?;
         }
         Ok(item)
     }
 
     /// Lets go of the sets whose range is decoded.
     #[inline]
-    fn settle(&mut self, policy: &ReadPolicy) -> Result<(), CodecError> {
+    fn release_decoded<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         while let Some(set) = self.sets.front() {
             if set.end > self.item || (set.fds > 0 && policy.attribution == Attribution::Fifo) {
                 break;
             }
             let count = set.fds;
             self.sets.pop_front();
-            self.unclaimed(count, policy)?;
+            self.close_unclaimed(count, policy)?;
         }
         Ok(())
     }
 
-    /// Closes what nothing claimed.
+    /// Closes descriptors that no frame claimed.
     #[inline]
-    fn unclaimed(&mut self, count: usize, policy: &ReadPolicy) -> Result<(), CodecError> {
+    fn close_unclaimed<E>(
+        &mut self,
+        count: usize,
+        policy: &ReadPolicy,
+    ) -> Result<(), ReceiveError<E>> {
         take(&mut self.fds, count).for_each(drop);
         match policy.unclaimed {
-            Unclaimed::Error if count > 0 => Err(CodecError::Unclaimed { count }),
+            Unclaimed::Error if count > 0 => Err(ReceiveError::UnclaimedFds { count }),
             _ => {
                 self.closed += count as u64;
                 Ok(())
@@ -122,29 +126,33 @@ impl Inbound {
     }
 
     /// Nothing more will arrive, and no item is left: nobody will claim what waits.
-    pub(crate) fn finish(&mut self, policy: &ReadPolicy) -> Result<(), CodecError> {
+    pub(crate) fn finish<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         self.sets.clear();
-        self.unclaimed(self.fds.len(), policy)
+        self.close_unclaimed(self.fds.len(), policy)
     }
 
-    /// May more be read, for an item that is not there whole?
-    pub(crate) fn admit(&self, set: usize, policy: &ReadPolicy) -> Result<(), CodecError> {
+    /// Checks that the limits allow another read of at most `fd_limit` descriptors.
+    pub(crate) fn admit<E>(
+        &self,
+        fd_limit: usize,
+        policy: &ReadPolicy,
+    ) -> Result<(), ReceiveError<E>> {
         let cut = self.sets.iter().filter(|set| set.truncated.is_some()).count();
         let (waiting, length) = (self.fds.len() + cut, self.bytes.len());
-        let limit = policy.max_waiting_fds.saturating_sub(set);
+        let limit = policy.max_waiting_fds.saturating_sub(fd_limit);
         if waiting > limit {
-            return Err(CodecError::TooManyWaiting { waiting, limit });
+            return Err(ReceiveError::TooManyWaitingFds { waiting, limit });
         }
-        if length >= policy.max_item_bytes {
-            return Err(CodecError::TooLong { length, limit: policy.max_item_bytes });
+        if length >= policy.max_frame_bytes {
+            return Err(ReceiveError::FrameTooLong { length, limit: policy.max_frame_bytes });
         }
         Ok(())
     }
 
     /// Until when the rest of an item has to have arrived, for the sets that wait for it.
-    pub(crate) fn deadline(&self, patience: Duration) -> Option<Instant> {
+    pub(crate) fn deadline(&self, timeout: Duration) -> Option<Instant> {
         let waiting = self.sets.iter().find(|set| set.fds > 0)?;
-        waiting.arrived?.checked_add(patience)
+        waiting.arrived?.checked_add(timeout)
     }
 
     /// Descriptors that wait for their items.
@@ -250,12 +258,15 @@ impl FdSet {
 /// The descriptors that have arrived, as a [`Decoder`] sees them.
 ///
 /// ```
-/// # use std::io;
 /// # use std::os::fd::OwnedFd;
-/// use anchovy::codec::ReceivedFds;
+/// use anchovy::codec::{ReceivedFds, TakeFdsError};
 ///
-/// /// The descriptors of an item of `length` bytes, which declares so many.
-/// fn declared(fds: &mut ReceivedFds<'_>, length: usize, count: usize) -> io::Result<Vec<OwnedFd>> {
+/// /// Takes the descriptors of a frame of `length` bytes that declares `count` of them.
+/// fn declared(
+///     fds: &mut ReceivedFds<'_>,
+///     length: usize,
+///     count: usize,
+/// ) -> Result<Vec<OwnedFd>, TakeFdsError> {
 ///     // The kernel cut a set, and `ReadPolicy::survive_truncation` is on: go without.
 ///     if fds.truncation(length).is_some() {
 ///         return Ok(Vec::new());
@@ -283,21 +294,24 @@ impl ReceivedFds<'_> {
     ///
     /// # Errors
     ///
-    /// [`CodecError::Missing`] if there are not as many, or if a set among them was cut, for then
-    /// the others may be of the next item; none is claimed. All bytes of the item have arrived, so
-    /// nothing is gained by waiting.
+    /// [`TakeFdsError::Missing`] if there are not as many, and [`TakeFdsError::Truncated`] if a set
+    /// among them was truncated, because the others may then belong to the next frame. None is
+    /// claimed. All bytes of the frame have arrived, so nothing is gained by waiting.
     #[inline]
     pub fn take(
         &mut self,
         length: usize,
         count: usize,
-    ) -> io::Result<impl ExactSizeIterator<Item = OwnedFd>> {
+    ) -> Result<impl ExactSizeIterator<Item = OwnedFd>, TakeFdsError> {
         if count == 0 {
             return Ok(take(self.fds, 0));
         }
-        let (arrived, truncated) = (self.available(length), self.truncation(length));
-        if arrived < count || truncated.is_some() {
-            return Err(CodecError::Missing { declared: count, arrived, truncated }.into());
+        if let Some(cause) = self.truncation(length) {
+            return Err(TakeFdsError::Truncated { cause });
+        }
+        let available = self.available(length);
+        if available < count {
+            return Err(TakeFdsError::Missing { declared: count, available });
         }
         claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
         Ok(take(self.fds, count))

@@ -1,6 +1,5 @@
 //! Streams of items: whole, and in halves.
 
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,12 +9,15 @@ use futures_sink::Sink;
 use tokio::time::Instant;
 
 use super::attribution::{FdSet, Inbound};
-use super::error::SendError;
-use super::plan::{Outbound, Refused};
+use super::plan::{Outbound, RefusedFrame};
 use super::policy::{ReadPolicy, WritePolicy};
+use super::receive_error::ReceiveError;
+use super::send_error::{SendError, SendErrorKind};
 use super::state::{Phase, ReadState, WriteState};
 use super::traits::{Decoder, Encoder};
-use crate::split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+use crate::error::reunite_error::ReuniteError;
+use crate::error::transfer_error::TransferError;
+use crate::split::{OwnedReadHalf, OwnedWriteHalf};
 use crate::stream::AnchovyStream;
 
 /// A [`Stream`] and [`Sink`] of items with their descriptors: the `Framed` of tokio-util.
@@ -185,7 +187,7 @@ impl<const S: usize, C> Framed<S, C> {
     ///
     /// Descriptors that are in the queues of the stream already belong to no item: take them out,
     /// or hand them over with [`from_parts`](Self::from_parts). While there are any in its write
-    /// queue, nothing can be sent ([`FdError::WriteQueueNotEmpty`](crate::FdError)).
+    /// queue, nothing can be sent ([`SendErrorKind::WriteQueueNotEmpty`]).
     pub fn new(stream: AnchovyStream<S>, codec: C) -> Self {
         Framed::from_parts(FramedParts::new(stream, codec))
     }
@@ -203,7 +205,7 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Puts a framed stream together, with what was read and what is to be sent.
     pub fn from_parts(parts: FramedParts<S, C>) -> Self {
-        let now = parts.read_policy.deadline.map(|_| Instant::now());
+        let now = parts.read_policy.fd_timeout.map(|_| Instant::now());
         let inbound = Inbound::from_parts(parts.read_buffer, parts.read_sets, now);
         let outbound = Outbound::from_parts(parts.write_buffer, parts.write_sets);
         Framed {
@@ -263,18 +265,18 @@ impl<const S: usize, C> FramedRead<S, C> {
     ///
     /// # Errors
     ///
-    /// Both halves, if they are not of one stream.
+    /// [`ReuniteError`] with both halves, if they are not of one stream.
     #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
     pub fn reunite<D>(
         self,
         write: FramedWrite<S, D>,
-    ) -> Result<Framed<S, C>, (FramedRead<S, C>, FramedWrite<S, D>)> {
+    ) -> Result<Framed<S, C>, ReuniteError<FramedRead<S, C>, FramedWrite<S, D>>> {
         match self.half.reunite(write.half) {
             Ok(stream) => {
                 let (codec, read, write) = (self.codec, self.read, write.write);
                 Ok(Framed { stream, codec, read, write })
             }
-            Err(ReuniteError(read_half, write_half)) => Err((
+            Err(ReuniteError(read_half, write_half)) => Err(ReuniteError(
                 FramedRead { half: read_half, ..self },
                 FramedWrite { half: write_half, ..write },
             )),
@@ -336,7 +338,7 @@ macro_rules! read_items {
             /// # Errors
             ///
             /// As those of the stream of items, which has ended then.
-            pub fn next_buffered(&mut self) -> Option<Result<C::Item, C::Error>>
+            pub fn next_buffered(&mut self) -> Option<Result<C::Item, ReceiveError<C::Error>>>
             where
                 C: Decoder,
             {
@@ -345,7 +347,7 @@ macro_rules! read_items {
 
             /// Polls the stream of items without reading, for whoever has no room for what a read
             /// would bring: what has arrived is decoded, and the
-            /// [deadline](ReadPolicy::deadline) is kept. A later poll of the stream itself reads on.
+            /// [timeout](ReadPolicy::fd_timeout) is kept. A later poll of the stream itself reads on.
             ///
             /// # Errors
             ///
@@ -353,7 +355,7 @@ macro_rules! read_items {
             pub fn poll_paused(
                 &mut self,
                 cx: &mut Context<'_>,
-            ) -> Poll<Option<Result<C::Item, C::Error>>>
+            ) -> Poll<Option<Result<C::Item, ReceiveError<C::Error>>>>
             where
                 C: Decoder,
             {
@@ -382,7 +384,7 @@ macro_rules! read_items {
         }
 
         impl<const S: usize, C: Decoder + Unpin> Stream for $type<S, C> {
-            type Item = Result<C::Item, C::Error>;
+            type Item = Result<C::Item, ReceiveError<C::Error>>;
 
             #[inline]
             fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -413,19 +415,19 @@ macro_rules! write_items {
             }
 
             /// Takes back the item that is next to leave, with its descriptors, if none of its
-            /// bytes has left and it has descriptors to take back; see [`Refused`].
+            /// bytes has left and it has descriptors to take back; see [`RefusedFrame`].
             ///
             /// For when a flush failed because the kernel refused to carry the descriptors
-            /// ([`RefusedByPeer`](crate::FdError::RefusedByPeer),
-            /// [`TooManyInFlight`](crate::FdError::TooManyInFlight)): the next flush goes on with
+            /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
+            /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with
             /// what is behind it. One that is not taken back is tried again by the next flush.
-            pub fn take_refused(&mut self) -> Option<Refused> {
+            pub fn take_refused(&mut self) -> Option<RefusedFrame> {
                 self.write.outbound.take_back()
             }
         }
 
         impl<const S: usize, C: Encoder<I> + Unpin, I> Sink<I> for $type<S, C> {
-            type Error = SendError<I, C::Error>;
+            type Error = SendError<I, SendErrorKind<C::Error>>;
 
             #[inline]
             fn poll_ready(
@@ -468,6 +470,6 @@ write_items!(Framed, stream);
 read_items!(FramedRead, half);
 write_items!(FramedWrite, half);
 
-fn without_item<I, E: From<io::Error>>(error: io::Error) -> SendError<I, E> {
-    SendError { item: None, error: error.into() }
+fn without_item<I, E>(error: TransferError) -> SendError<I, SendErrorKind<E>> {
+    SendError { unsent: None, kind: error.into() }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use anchovy::codec::{Decoder, Encoder, ReceivedFds};
+use anchovy::codec::{Decoder, Encoder, ReceiveError, ReceivedFds};
 use bytes::{BufMut, BytesMut};
 
 #[derive(Clone, Debug)]
@@ -20,11 +20,12 @@ impl Decoder for Lines {
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> io::Result<Option<Line>> {
+    ) -> Result<Option<Line>, ReceiveError<io::Error>> {
         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
         let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let count = line.chars().next().and_then(|digit| digit.to_digit(10));
-        let count = count.ok_or(io::ErrorKind::InvalidData)? as usize;
+        let invalid = || ReceiveError::Codec(io::ErrorKind::InvalidData.into());
+        let count = count.ok_or_else(invalid)? as usize;
         let fds = fds.take(end + 1, count)?.collect();
         drop(bytes.split_to(end + 1));
         Ok(Some((line[1..].to_owned(), fds)))

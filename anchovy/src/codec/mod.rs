@@ -36,22 +36,26 @@
 //! - Bounded: descriptors that wait, bytes that wait for the end of an item, and, if wanted, how
 //!   long.
 //!
-//! What ends a stream of items is a [`CodecError`] or an [`FdError`](crate::FdError) inside the
-//! `io::Error`; everything that had arrived and was not handed over is closed then.
+//! A [`ReceiveError`] ends a stream of frames; everything that arrived and was not returned is
+//! closed then. A [`SendError`] returns the frame that was refused.
 
 mod attribution;
-mod error;
 mod framed;
 #[cfg(all(test, target_os = "linux"))]
 mod pair;
 mod plan;
 mod policy;
+mod receive_error;
+mod send_error;
 mod state;
+mod take_error;
 mod traits;
 
 pub use attribution::{FdSet, ReceivedFds};
-pub use error::{CodecError, SendError};
 pub use framed::{Framed, FramedParts, FramedRead, FramedWrite};
-pub use plan::Refused;
+pub use plan::RefusedFrame;
 pub use policy::{Attribution, Placement, ReadPolicy, Unclaimed, WritePolicy};
+pub use receive_error::ReceiveError;
+pub use send_error::{SendError, SendErrorKind};
+pub use take_error::TakeFdsError;
 pub use traits::{Decoder, Encoder};

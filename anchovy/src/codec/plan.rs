@@ -8,16 +8,17 @@
 //! No socket: items come in, calls come out.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::attribution::{FdSet, claim, take};
-use super::error::SendError;
 use super::policy::{Placement, WritePolicy};
+use super::send_error::{SendError, SendErrorKind};
 use super::traits::Encoder;
-use crate::error::FdError;
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
 
 /// Payloads of fewer bytes are copied behind their item: a slice of their own costs more.
 const COPIED: usize = 4 << 10;
@@ -67,8 +68,8 @@ pub(crate) struct Call {
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
-/// use anchovy::codec::Framed;
-/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS, FdError};
+/// use anchovy::codec::{Framed, SendErrorKind};
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 /// use futures_util::{SinkExt, StreamExt};
 ///
 /// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
@@ -76,7 +77,7 @@ pub(crate) struct Call {
 ///     let (mut near, mut far) = (Framed::new(near, Lines), Framed::new(far, Lines));
 ///     let null = std::fs::File::open("/dev/null")?;
 ///     let failed = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
-///     assert_eq!(FdError::of(&failed.error), Some(FdError::RefusedByPeer { count: 1 }));
+///     assert!(matches!(failed.kind, SendErrorKind::FdsRefusedByPeer { count: 1 }));
 ///
 ///     let refused = near.take_refused().expect("none of it left");
 ///     assert_eq!((&refused.bytes[..], refused.fds.len()), (&b"1a file\n"[..], 1));
@@ -87,7 +88,7 @@ pub(crate) struct Call {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Refused {
+pub struct RefusedFrame {
     /// Its bytes; none of them left.
     pub bytes: Bytes,
     /// Its descriptors.
@@ -102,24 +103,25 @@ impl Outbound {
         encoder: &mut E,
         mut item: I,
         refusal: impl FnOnce(usize) -> Result<(), FdError>,
-    ) -> Result<(), SendError<I, E::Error>> {
+    ) -> Result<(), SendError<I, SendErrorKind<E::Error>>> {
         let count = encoder.fds(&mut item).len();
         if let Err(error) = refusal(count) {
-            return Err(SendError { item: Some(item), error: io::Error::from(error).into() });
+            let kind = TransferError::from(error).into();
+            return Err(SendError { unsent: Some(item), kind });
         }
 
         let before = self.tail.len();
         if let Err(error) = encoder.encode(&item, &mut self.tail) {
             self.tail.truncate(before);
-            return Err(SendError { item: Some(item), error });
+            return Err(SendError { unsent: Some(item), kind: SendErrorKind::Codec(error) });
         }
         // Bytes before it are those of other items, which would never leave.
         assert!(self.tail.len() >= before, "an encoder only appends to the buffer");
         let payload = encoder.payload(&item);
         let length = self.tail.len() - before + payload.len();
         if length == 0 && count > 0 {
-            let error = io::Error::from(FdError::NoByteToRideOn { count });
-            return Err(SendError { item: Some(item), error: error.into() });
+            let kind = SendErrorKind::FdsWithoutBytes { count };
+            return Err(SendError { unsent: Some(item), kind });
         }
 
         if payload.len() < COPIED {
@@ -236,7 +238,7 @@ impl Outbound {
     }
 
     /// Takes the item at the head back, with its descriptors, if none of its bytes has left.
-    pub(crate) fn take_back(&mut self) -> Option<Refused> {
+    pub(crate) fn take_back(&mut self) -> Option<RefusedFrame> {
         let item = *self.items.front()?;
         if item.start != self.position || item.fds == 0 {
             return None;
@@ -250,7 +252,7 @@ impl Outbound {
         }
         self.advance(length);
         self.one_by_one = false;
-        Some(Refused { bytes: bytes.into(), fds })
+        Some(RefusedFrame { bytes: bytes.into(), fds })
     }
 
     fn advance(&mut self, bytes: usize) {

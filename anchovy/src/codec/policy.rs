@@ -36,7 +36,7 @@ pub enum Attribution {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unclaimed {
-    /// The stream of items ends with [`CodecError::Unclaimed`](super::CodecError::Unclaimed).
+    /// The stream of items ends with [`ReceiveError::UnclaimedFds`](super::ReceiveError::UnclaimedFds).
     #[default]
     Error,
     /// They are closed and counted.
@@ -77,8 +77,8 @@ pub enum Placement {
 /// // What a server grants a client that it does not know.
 /// let stranger = ReadPolicy {
 ///     max_waiting_fds: 64,
-///     max_item_bytes: 1 << 20,
-///     deadline: Some(Duration::from_secs(30)),
+///     max_frame_bytes: 1 << 20,
+///     fd_timeout: Some(Duration::from_secs(30)),
 ///     ..ReadPolicy::default()
 /// };
 /// ```
@@ -93,28 +93,28 @@ pub struct ReadPolicy {
     /// bytes it came with find it out from [`ReceivedFds::truncation`](super::ReceivedFds::truncation).
     /// Otherwise, and always with [`Attribution::Fifo`] (where nobody could say any more whose the
     /// next descriptors are), the stream of items ends with
-    /// [`FdError::Truncated`](crate::FdError::Truncated).
+    /// [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
     pub survive_truncation: bool,
     /// The most descriptors that may wait for their items, but at least one full set. There is
     /// always room for another full set, or nothing is read. A set that was cut counts as one.
     pub max_waiting_fds: usize,
     /// The most bytes that may wait for the end of an item, and so about the most that an item may
     /// have; up to 256 KiB more may have been read.
-    pub max_item_bytes: usize,
+    pub max_frame_bytes: usize,
     /// How long descriptors may wait for the rest of their item. With it, tokio's timers are used.
-    pub deadline: Option<Duration>,
+    pub fd_timeout: Option<Duration>,
 }
 
 impl Default for ReadPolicy {
-    /// By range, and strict; 512 descriptors (two full sets), 16 MiB, no deadline.
+    /// By range, and strict; 512 descriptors (two full sets), 16 MiB, no timeout.
     fn default() -> ReadPolicy {
         ReadPolicy {
             attribution: Attribution::default(),
             unclaimed: Unclaimed::default(),
             survive_truncation: false,
             max_waiting_fds: 512,
-            max_item_bytes: 16 << 20,
-            deadline: None,
+            max_frame_bytes: 16 << 20,
+            fd_timeout: None,
         }
     }
 }

@@ -20,11 +20,13 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
 use super::attribution::{Inbound, take};
-use super::error::{CodecError, SendError};
 use super::plan::Outbound;
 use super::policy::{Attribution, ReadPolicy, WritePolicy};
+use super::receive_error::ReceiveError;
+use super::send_error::{SendError, SendErrorKind};
 use super::traits::{Decoder, Encoder};
-use crate::error::FdError;
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
 use crate::send::Sender;
 use crate::socket::Socket;
@@ -39,6 +41,9 @@ const IDLE: usize = 2 << 10;
 /// The most room that is made at once for the rest of a long one: as much again as has arrived of
 /// it, so that nothing is reserved on a peer's word.
 const MOST: usize = 256 << 10;
+
+/// A frame that a decoder returned, or the reason that there are no more.
+pub(crate) type FrameResult<D> = Result<<D as Decoder>::Item, ReceiveError<<D as Decoder>::Error>>;
 
 /// Slices for one call; items are few and payloads fewer.
 const SLICES: usize = 64;
@@ -74,22 +79,19 @@ impl ReadState {
         decoder: &mut D,
         (socket, receiver): (&Socket, &mut Receiver),
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<D::Item, D::Error>>> {
+    ) -> Poll<Option<FrameResult<D>>> {
         if self.phase == Phase::Over {
             return Poll::Ready(None);
         }
         let outcome = ready!(self.poll_next(decoder, socket, receiver, cx));
-        if !matches!(outcome, Ok(Some(_))) {
+        if !matches!(outcome, Some(Ok(_))) {
             self.end();
         }
-        Poll::Ready(outcome.transpose())
+        Poll::Ready(outcome)
     }
 
     /// What waits, and no read.
-    pub(crate) fn next_buffered<D: Decoder>(
-        &mut self,
-        decoder: &mut D,
-    ) -> Option<Result<D::Item, D::Error>> {
+    pub(crate) fn next_buffered<D: Decoder>(&mut self, decoder: &mut D) -> Option<FrameResult<D>> {
         if self.phase != Phase::Open || !self.fresh {
             return None;
         }
@@ -106,7 +108,7 @@ impl ReadState {
         &mut self,
         decoder: &mut D,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<D::Item, D::Error>>> {
+    ) -> Poll<Option<FrameResult<D>>> {
         if let Some(next) = self.next_buffered(decoder) {
             return Poll::Ready(Some(next));
         }
@@ -117,7 +119,7 @@ impl ReadState {
             Ok(()) => Poll::Pending,
             Err(error) => {
                 self.end();
-                Poll::Ready(Some(Err(io::Error::from(error).into())))
+                Poll::Ready(Some(Err(error)))
             }
         }
     }
@@ -135,23 +137,23 @@ impl ReadState {
         socket: &Socket,
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<D::Item>, D::Error>> {
+    ) -> Poll<Option<FrameResult<D>>> {
         loop {
             let at_end = self.phase == Phase::Ended;
             if self.fresh || at_end {
-                if let Some(item) = self.inbound.decode(decoder, &self.policy, at_end)? {
-                    return Poll::Ready(Ok(Some(item)));
+                if let Some(frame) = self.inbound.decode(decoder, &self.policy, at_end)? {
+                    return Poll::Ready(Some(Ok(frame)));
                 }
                 self.fresh = false;
             }
             if at_end {
                 let finished = self.inbound.finish(&self.policy);
-                return Poll::Ready(finished.map(|()| None).map_err(|e| io::Error::from(e).into()));
+                return Poll::Ready(finished.err().map(Err));
             }
-            self.inbound.admit(receiver.limits.set, &self.policy).map_err(io::Error::from)?;
+            self.inbound.admit(receiver.limits.set, &self.policy)?;
             // What has arrived in time is in time, however late we come to read it.
             if self.poll_read(socket, receiver, cx)?.is_pending() {
-                self.poll_deadline(cx).map_err(io::Error::from)?;
+                self.poll_deadline(cx)?;
                 return Poll::Pending;
             }
         }
@@ -163,7 +165,7 @@ impl ReadState {
         socket: &Socket,
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), TransferError>> {
         let bytes = &mut self.inbound.bytes;
         let length = bytes.len();
         if bytes.capacity() - length < self.room / 2 {
@@ -174,11 +176,12 @@ impl ReadState {
         let older = receiver.queue.len();
         let by_range = self.policy.attribution == Attribution::Range;
         receiver.survives_truncation = self.policy.survive_truncation && by_range;
-        let mut source = Source { socket, receiver, received: Received::default() };
+        let mut source = Source { socket, receiver, outcome: Ok(Received::default()) };
         let outcome = poll_read_buf(Pin::new(&mut source), cx, &mut bytes.limit(MOST));
         // Who reads from the stream by hand is not told, and must not lose descriptors unseen.
         source.receiver.survives_truncation = false;
         let count = ready!(outcome)?;
+        let Received { truncated, .. } = source.outcome?;
         if count == 0 {
             self.phase = Phase::Ended;
             return Poll::Ready(Ok(()));
@@ -186,8 +189,7 @@ impl ReadState {
         if count >= spare {
             self.room = FIRST;
         }
-        let truncated = source.received.truncated;
-        let now = self.policy.deadline.map(|_| Instant::now());
+        let now = self.policy.fd_timeout.map(|_| Instant::now());
         if older == 0 {
             let fds = receiver.queue.len();
             self.inbound.received(count, take(&mut receiver.queue, fds), truncated, now);
@@ -199,8 +201,8 @@ impl ReadState {
     }
 
     /// Sees that the deadline is not over, and wakes the task when it is.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Result<(), CodecError> {
-        let deadline = self.policy.deadline.and_then(|patience| self.inbound.deadline(patience));
+    fn poll_deadline<E>(&mut self, cx: &mut Context<'_>) -> Result<(), ReceiveError<E>> {
+        let deadline = self.policy.fd_timeout.and_then(|timeout| self.inbound.deadline(timeout));
         let Some(deadline) = deadline else {
             self.sleep = None;
             return Ok(());
@@ -210,17 +212,17 @@ impl ReadState {
             sleep.as_mut().reset(deadline);
         }
         match sleep.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(CodecError::Overdue { waiting: self.inbound.waiting() }),
+            Poll::Ready(()) => Err(ReceiveError::FdsOverdue { waiting: self.inbound.waiting() }),
             Poll::Pending => Ok(()),
         }
     }
 }
 
-/// A receiving side, for what reads into spare room; it remembers what came.
+/// A receiving side, for a function that reads into spare room; it keeps the outcome with its type.
 struct Source<'a> {
     socket: &'a Socket,
     receiver: &'a mut Receiver,
-    received: Received,
+    outcome: Result<Received, TransferError>,
 }
 
 impl AsyncRead for Source<'_> {
@@ -230,7 +232,8 @@ impl AsyncRead for Source<'_> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.received = ready!(this.receiver.poll_receive(this.socket, cx, buf))?;
+        this.outcome = ready!(this.receiver.poll_receive(this.socket, cx, buf));
+        // An error has filled nothing; the caller finds it in `outcome`.
         Poll::Ready(Ok(()))
     }
 }
@@ -247,7 +250,7 @@ impl WriteState {
         &mut self,
         side: (&Socket, &mut Sender),
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), TransferError>> {
         if self.outbound.is_full(&self.policy) {
             self.poll_flush(side, cx)
         } else {
@@ -261,7 +264,7 @@ impl WriteState {
         encoder: &mut E,
         item: I,
         sender: &Sender,
-    ) -> Result<(), SendError<I, E::Error>> {
+    ) -> Result<(), SendError<I, SendErrorKind<E::Error>>> {
         self.outbound.push(encoder, item, |count| sender.limits.check(count))
     }
 
@@ -269,7 +272,7 @@ impl WriteState {
         &mut self,
         (socket, sender): (&Socket, &mut Sender),
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), TransferError>> {
         while let Some(call) = self.outbound.next(self.policy.placement, sender.limits.set) {
             self.outbound.line_up();
             let fds = self.outbound.fds(call.fds);
@@ -293,16 +296,14 @@ impl WriteState {
         &mut self,
         (socket, sender): (&Socket, &mut Sender),
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), TransferError>> {
         ready!(self.poll_flush((socket, &mut *sender), cx))?;
         Poll::Ready(sender.shutdown(socket))
     }
 }
 
-/// Did the kernel refuse the descriptors, and nothing else?
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(
-        FdError::of(error),
-        Some(FdError::RefusedByPeer { .. } | FdError::TooManyInFlight { .. })
-    )
+/// Returns whether the kernel refused the descriptors, and nothing else.
+fn is_refusal(error: &TransferError) -> bool {
+    let TransferError::Fd(error) = error else { return false };
+    matches!(**error, FdError::RefusedByPeer { .. } | FdError::TooManyInFlight { .. })
 }

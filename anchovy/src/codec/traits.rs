@@ -1,12 +1,11 @@
 //! What a protocol brings: how items become bytes and descriptors, and come back.
 
-use std::io;
 use std::os::fd::OwnedFd;
 
 use bytes::{Bytes, BytesMut};
 
 use super::attribution::ReceivedFds;
-use super::error::CodecError;
+use super::receive_error::ReceiveError;
 
 /// Makes items of bytes and descriptors: the `Decoder` of tokio-util, with descriptors.
 ///
@@ -14,7 +13,7 @@ use super::error::CodecError;
 /// use std::io;
 /// use std::os::fd::OwnedFd;
 ///
-/// use anchovy::codec::{Decoder, ReceivedFds};
+/// use anchovy::codec::{Decoder, ReceiveError, ReceivedFds};
 /// use bytes::{Buf, Bytes, BytesMut};
 ///
 /// /// A byte of length, a byte that says how many descriptors, and a text.
@@ -28,7 +27,7 @@ use super::error::CodecError;
 ///         &mut self,
 ///         bytes: &mut BytesMut,
 ///         fds: &mut ReceivedFds<'_>,
-///     ) -> io::Result<Option<Self::Item>> {
+///     ) -> Result<Option<Self::Item>, ReceiveError<io::Error>> {
 ///         let &[length, count, ..] = &bytes[..] else { return Ok(None) };
 ///         let length = 2 + usize::from(length);
 ///         if bytes.len() < length {
@@ -44,8 +43,8 @@ use super::error::CodecError;
 pub trait Decoder {
     /// What is decoded.
     type Item;
-    /// What goes wrong; [`FdError`](crate::FdError) and [`CodecError`] come inside the `io::Error`.
-    type Error: From<io::Error>;
+    /// The codec's own error, for bytes that are no frame ([`ReceiveError::Codec`]).
+    type Error;
 
     /// Takes one item off the start of `bytes`, with its descriptors from `fds`, if it is there
     /// whole; otherwise returns `None` and is called again when more has arrived.
@@ -59,7 +58,7 @@ pub trait Decoder {
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Self::Item>, Self::Error>;
+    ) -> Result<Option<Self::Item>, ReceiveError<Self::Error>>;
 
     /// As [`decode`](Self::decode), when nothing more will arrive.
     ///
@@ -68,15 +67,15 @@ pub trait Decoder {
     ///
     /// # Errors
     ///
-    /// By default, [`CodecError::EndInsideItem`] if there are bytes and they are no item.
+    /// By default, [`ReceiveError::ClosedInsideFrame`] if there are bytes and they are no item.
     fn decode_eof(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Self::Item>, Self::Error> {
+    ) -> Result<Option<Self::Item>, ReceiveError<Self::Error>> {
         match self.decode(bytes, fds)? {
             None if !bytes.is_empty() => {
-                Err(io::Error::from(CodecError::EndInsideItem { bytes: bytes.len() }).into())
+                Err(ReceiveError::ClosedInsideFrame { bytes: bytes.len() })
             }
             outcome => Ok(outcome),
         }
@@ -112,8 +111,9 @@ pub trait Decoder {
 /// }
 /// ```
 pub trait Encoder<Item> {
-    /// What goes wrong; [`FdError`](crate::FdError) comes inside the `io::Error`.
-    type Error: From<io::Error>;
+    /// The codec's own error, for frames that cannot be sent
+    /// ([`SendErrorKind::Codec`](super::SendErrorKind::Codec)).
+    type Error;
 
     /// Writes the item to the end of `bytes`. What is there already are items that wait to be sent;
     /// an encoder that shortens the buffer makes `start_send` panic.

@@ -10,7 +10,8 @@ pub(crate) type Dbus = AnchovyStream<DBUS_SCM_RIGHTS>;
 pub(crate) type Wayland = AnchovyStream<WAYLAND_SCM_RIGHTS>;
 
 pub(crate) fn fd_error(error: std::io::Error) -> FdError {
-    FdError::of(&error).unwrap_or_else(|| panic!("an error about descriptors, not {error:?}"))
+    FdError::from_io_error(&error)
+        .unwrap_or_else(|| panic!("an error about descriptors, not {error:?}"))
 }
 
 /// One of our streams, and a foreign blocking socket at its other end.

@@ -136,7 +136,10 @@ fn a_full_read_queue_fails_the_read_before_anything_is_read_and_draining_cures_i
             near.try_read(&mut [0; 64]).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
-            assert_eq!(fd_error(error), FdError::ReadQueueFull { queued: 6, set: 4, limit: 9 });
+            assert_eq!(
+                fd_error(error),
+                FdError::ReadQueueFull { queued: 6, fd_limit: 4, limit: 9 }
+            );
         }
         assert_eq!(near.read_error(), None);
         assert_eq!(identities(near.read_queue()), expected);
@@ -156,7 +159,7 @@ fn a_full_read_queue_refuses_even_where_nothing_waits_in_the_kernel() {
         near.set_read_queue_limit(253).unwrap();
         near.read_queue_mut().push_back(memfd());
         let error = fd_error(now(near.read(&mut [0; 8])).await.unwrap().unwrap_err());
-        assert_eq!(error, FdError::ReadQueueFull { queued: 1, set: 253, limit: 253 });
+        assert_eq!(error, FdError::ReadQueueFull { queued: 1, fd_limit: 253, limit: 253 });
     });
 }
 
@@ -238,7 +241,7 @@ fn a_vectored_read_is_refused_by_a_full_queue_and_by_a_failed_side() {
 
         let mut bytes = [0; 64];
         let error = near.try_read_vectored(&mut [IoSliceMut::new(&mut bytes)]).unwrap_err();
-        assert_eq!(fd_error(error), FdError::ReadQueueFull { queued: 2, set: 2, limit: 3 });
+        assert_eq!(fd_error(error), FdError::ReadQueueFull { queued: 2, fd_limit: 2, limit: 3 });
         near.read_queue_mut().clear();
         assert_eq!(near.try_read_vectored(&mut [IoSliceMut::new(&mut bytes)]).unwrap(), 4);
         assert_eq!(near.read_queue_mut().drain(..).count(), 2);

@@ -58,7 +58,7 @@ fn a_shutdown_with_queued_descriptors_is_refused_and_shuts_nothing_down() {
         near.write_queue_mut().push_back(memfd());
         let error = near.shutdown().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert_eq!(fd_error(error), FdError::NoByteToRideOn { count: 1 });
+        assert_eq!(fd_error(error), FdError::FdsWithoutBytes { count: 1 });
         assert_eq!(near.write_queue().len(), 1);
 
         near.write_all(b"still open").await.unwrap();
@@ -100,7 +100,7 @@ fn a_borrowed_send_without_a_byte_is_refused_only_if_there_is_a_set() {
             near.try_send_with_fds(b"", &fds).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
-            assert_eq!(fd_error(error), FdError::NoByteToRideOn { count: 2 });
+            assert_eq!(fd_error(error), FdError::FdsWithoutBytes { count: 2 });
         }
         assert_eq!(near.send_with_fds(b"", &fds[..0]).await.unwrap(), 0);
         assert_eq!(near.try_send_with_fds(b"", &fds[..0]).unwrap(), 0);

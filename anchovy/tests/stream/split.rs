@@ -167,7 +167,7 @@ fn a_shutdown_of_a_write_half_with_queued_descriptors_is_refused() {
         let (_read, mut write) = near.into_split();
         write.write_queue_mut().push_back(memfd());
         let error = fd_error(write.shutdown().await.unwrap_err());
-        assert_eq!(error, FdError::NoByteToRideOn { count: 1 });
+        assert_eq!(error, FdError::FdsWithoutBytes { count: 1 });
         write.write_queue_mut().clear();
         write.shutdown().await.unwrap();
         assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use anchovy::codec::{Decoder, Encoder, Framed, ReceivedFds};
+use anchovy::codec::{Decoder, Encoder, Framed, ReceiveError, ReceivedFds};
 use bytes::{Buf, BufMut, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,7 +26,7 @@ impl Decoder for Items {
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> io::Result<Option<Vec<OwnedFd>>> {
+    ) -> Result<Option<Vec<OwnedFd>>, ReceiveError<io::Error>> {
         if bytes.len() < LENGTH {
             return Ok(None);
         }

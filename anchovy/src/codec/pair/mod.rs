@@ -7,7 +7,8 @@ mod receiving;
 mod sending;
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::convert::Infallible;
+use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -17,11 +18,11 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use tokio::time::Instant;
 
 use super::attribution::{FdSet, Inbound, ReceivedFds};
-use super::error::CodecError;
 use super::plan::Outbound;
 use super::policy::{Attribution, Placement, ReadPolicy, Unclaimed};
+use super::receive_error::ReceiveError;
 use super::traits::{Decoder, Encoder};
-use crate::error::Truncation;
+use crate::error::truncation::Truncation;
 
 /// Two bytes of length, a byte that says how many descriptors, and a payload.
 struct Texts;
@@ -34,15 +35,18 @@ struct Text {
 
 const HEADER: usize = 3;
 
+/// The codecs find no errors of their own.
+type Error = ReceiveError<Infallible>;
+
 impl Decoder for Texts {
     type Item = Text;
-    type Error = io::Error;
+    type Error = Infallible;
 
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> io::Result<Option<Text>> {
+    ) -> Result<Option<Text>, Error> {
         let &[high, low, count, ..] = &bytes[..] else { return Ok(None) };
         let length = HEADER + usize::from(u16::from_be_bytes([high, low]));
         if bytes.len() < length {
@@ -56,9 +60,9 @@ impl Decoder for Texts {
 }
 
 impl Encoder<Text> for Texts {
-    type Error = io::Error;
+    type Error = Infallible;
 
-    fn encode(&mut self, item: &Text, bytes: &mut BytesMut) -> io::Result<()> {
+    fn encode(&mut self, item: &Text, bytes: &mut BytesMut) -> Result<(), Infallible> {
         bytes.put_u16(item.payload.len() as u16);
         bytes.put_u8(item.fds.len() as u8);
         Ok(())
@@ -170,7 +174,7 @@ impl Pair {
     }
 
     /// Reads once, into room for so many bytes, and decodes all that is there.
-    fn receive(&mut self, size: usize) -> io::Result<bool> {
+    fn receive(&mut self, size: usize) -> Result<bool, Error> {
         let (bytes, fds) = self.kernel.receive(size);
         self.inbound.bytes.extend_from_slice(&bytes);
         self.inbound.received(bytes.len(), fds.into_iter(), None, None);
@@ -279,19 +283,20 @@ fn bytes_of(payload: &str, declared: u8) -> Vec<u8> {
     bytes
 }
 
-fn error(outcome: io::Result<bool>) -> CodecError {
-    CodecError::of(&outcome.expect_err("an error")).expect("an error of the codec")
+/// The error with its figures.
+fn error<T>(outcome: Result<T, Error>) -> String {
+    format!("{:?}", outcome.err().expect("an error"))
 }
 
 /// Reads with sizes in turn, until there is nothing more, or an error.
-fn receive_all(pair: &mut Pair, sizes: &[usize]) -> io::Result<bool> {
+fn receive_all(pair: &mut Pair, sizes: &[usize]) -> Result<bool, Error> {
     let mut sizes = sizes.iter().copied().chain(std::iter::repeat(100));
     while pair.receive(sizes.next().expect("endless"))? {}
     Ok(true)
 }
 
 /// Items that are whole, from what waits.
-fn decode_all(pair: &mut Pair) -> io::Result<()> {
+fn decode_all(pair: &mut Pair) -> Result<(), Error> {
     while let Some(text) = pair.inbound.decode(&mut Texts, &pair.policy, false)? {
         pair.received.push(text);
     }
@@ -311,13 +316,13 @@ struct Marks(Vec<bool>);
 
 impl Decoder for Marks {
     type Item = ();
-    type Error = io::Error;
+    type Error = Infallible;
 
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> io::Result<Option<()>> {
+    ) -> Result<Option<()>, Error> {
         if bytes.len() < 5 {
             return Ok(None);
         }

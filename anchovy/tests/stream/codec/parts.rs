@@ -121,7 +121,7 @@ fn a_deadline_goes_through_parts_with_the_sets() {
     run(async {
         tokio::time::pause();
         let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
         settle().await;
@@ -129,14 +129,14 @@ fn a_deadline_goes_through_parts_with_the_sets() {
         let mut near = Framed::from_parts(near.into_parts());
         assert!(now(near.next()).await.is_none());
         tokio::time::advance(patience).await;
-        ends_with(&mut near, CodecError::Overdue { waiting: 1 }, &pipes).await;
+        ends_with(&mut near, ReceiveError::FdsOverdue { waiting: 1 }, &pipes).await;
     });
 }
 
 #[test]
 fn policies_go_through_parts() {
     run(async {
-        let read = ReadPolicy { max_item_bytes: 7, ..ReadPolicy::default() };
+        let read = ReadPolicy { max_frame_bytes: 7, ..ReadPolicy::default() };
         let write = WritePolicy { max_buffered_bytes: 7, ..WritePolicy::default() };
         let (near, _far) = Dbus::pair().unwrap();
         let near = Framed::with_policies(near, Texts, read.clone(), write.clone());
@@ -152,7 +152,8 @@ fn halves_of_two_streams_do_not_come_together_and_lose_nothing() {
         let (read, _write) = one.into_split();
         let (_read, mut write) = two.into_split();
         write.feed(text("unsent", 1)).await.unwrap();
-        let (_read, mut write) = read.reunite(write).expect_err("they are of two streams");
+        let ReuniteError(_read, mut write) =
+            read.reunite(write).expect_err("they are of two streams");
         SinkExt::<Text>::flush(&mut write).await.unwrap();
         assert_eq!(peer.next().await.unwrap().unwrap().fds.len(), 1);
     });

@@ -46,7 +46,7 @@ fn descriptors_that_nothing_claims_end_the_stream_and_are_closed() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
-        ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
+        ends_with(&mut near, ReceiveError::UnclaimedFds { count: 2 }, &pipes).await;
     });
 }
 
@@ -67,7 +67,7 @@ fn an_item_whose_descriptors_did_not_come_ends_the_stream() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let pipes = send_pipes(&far, &bytes_of(b"two of one", 2), 1);
-        let missing = CodecError::Missing { declared: 2, arrived: 1, truncated: None };
+        let missing = ReceiveError::MissingFds { declared: 2, available: 1 };
         ends_with(&mut near, missing, &pipes).await;
     });
 }
@@ -87,7 +87,7 @@ fn more_descriptors_for_one_item_than_may_wait_end_the_stream() {
         let item = bytes_of(&[b'x'; 100], 60);
         let mut pipes = send_pipes(&far, &item[..10], 16);
         pipes.extend(send_pipes(&far, &item[10..20], 16));
-        let expected = CodecError::TooManyWaiting { waiting: 32, limit: 24 };
+        let expected = ReceiveError::TooManyWaitingFds { waiting: 32, limit: 24 };
         ends_with(&mut near, expected, &pipes).await;
     });
 }
@@ -112,14 +112,13 @@ fn while_items_wait_nothing_is_read_beyond_what_may_wait() {
 #[test]
 fn an_item_that_is_too_long_ends_the_stream_before_it_is_held() {
     run(async {
-        let policy = ReadPolicy { max_item_bytes: 64 << 10, ..ReadPolicy::default() };
+        let policy = ReadPolicy { max_frame_bytes: 64 << 10, ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let pipes = send_pipes(&far, &u32::MAX.to_be_bytes(), 1);
         far.set_nonblocking(true).unwrap();
         while io::Write::write(&mut &far, &[0; 4096]).is_ok() {}
         let error = near.next().await.expect("an error").unwrap_err();
-        let error = CodecError::of(&error).unwrap();
-        let CodecError::TooLong { length, limit } = error else { panic!("{error:?}") };
+        let ReceiveError::FrameTooLong { length, limit } = error else { panic!("{error:?}") };
         assert_eq!(limit, 64 << 10);
         assert!((limit..limit + (256 << 10)).contains(&length), "{length}");
         assert!(pipes.iter().all(is_abandoned));
@@ -134,7 +133,7 @@ fn the_end_of_the_stream_inside_an_item_is_an_error() {
         let pipes = send_pipes(&far, &bytes_of(b"half", 1)[..7], 1);
         drop(far);
         assert_eq!(near.next().await.unwrap().unwrap().payload, "whole");
-        ends_with(&mut near, CodecError::EndInsideItem { bytes: 7 }, &pipes).await;
+        ends_with(&mut near, ReceiveError::ClosedInsideFrame { bytes: 7 }, &pipes).await;
     });
 }
 
@@ -156,8 +155,8 @@ fn a_peer_that_oversteps_the_limit_of_the_stream_ends_the_stream_of_items() {
         let (mut near, far) = receiver(ReadPolicy::default());
         near.get_mut().set_read_fd_limit(1).unwrap();
         let pipes = send_pipes(&far, &bytes_of(b"two", 2), 2);
-        let error = fd_error(near.next().await.unwrap().unwrap_err());
-        assert_eq!(error, FdError::TooManyReceived { count: 2, limit: 1, space: 1040 });
+        let error = near.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, ReceiveError::TooManyFds { count: 2, limit: 1 }), "{error:?}");
         assert!(near.next().await.is_none());
         assert!(pipes.iter().all(is_abandoned));
     });
@@ -171,8 +170,8 @@ fn a_cut_set_ends_the_stream_of_items_by_default() {
         let full = FullTable::with_room_for(1);
         let error = near.next().await.unwrap().unwrap_err();
         drop(full);
-        let cause = Truncation::ProcessTableFull;
-        assert_eq!(fd_error(error), FdError::Truncated { received: 1, cause });
+        let ReceiveError::Truncated { cause } = error else { panic!("{error:?}") };
+        assert_eq!(cause, Truncation::ProcessTableFull);
         assert!(pipes.iter().all(is_abandoned));
     });
 }
@@ -202,7 +201,7 @@ fn descriptors_that_wait_too_long_for_the_rest_of_their_item_end_the_stream() {
     run(async {
         tokio::time::pause();
         let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         // Bytes alone may wait.
         foreign_send(&far, &bytes_of(b"", 0)[..1], &[]).unwrap();
@@ -223,7 +222,7 @@ fn descriptors_that_wait_too_long_for_the_rest_of_their_item_end_the_stream() {
         settle().await;
         assert!(now(near.next()).await.is_none());
         tokio::time::advance(patience).await;
-        ends_with(&mut near, CodecError::Overdue { waiting: 2 }, &pipes).await;
+        ends_with(&mut near, ReceiveError::FdsOverdue { waiting: 2 }, &pipes).await;
     });
 }
 
@@ -232,7 +231,7 @@ fn a_deadline_that_is_kept_is_over_with_its_item() {
     run(async {
         tokio::time::pause();
         let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let item = bytes_of(b"in time", 1);
         for _ in 0..3 {
@@ -320,7 +319,8 @@ fn descriptors_of_the_stream_itself_never_become_those_of_an_item() {
         assert!(!older.contains(&identity(&item.fds[0])));
         assert_eq!(identities(framed.get_ref().read_queue()), older);
         let error = framed.send(text("own", 1)).await.unwrap_err();
-        assert_eq!(fd_error(error.error), FdError::WriteQueueNotEmpty { queued: 1 });
+        let kind = error.kind;
+        assert!(matches!(kind, SendErrorKind::WriteQueueNotEmpty { queued: 1 }), "{kind:?}");
     });
 }
 
@@ -337,8 +337,8 @@ fn by_fifo_a_cut_set_always_ends_the_stream_of_items() {
         let full = FullTable::with_room_for(1);
         let error = near.next().await.unwrap().unwrap_err();
         drop(full);
-        let cause = Truncation::ProcessTableFull;
-        assert_eq!(fd_error(error), FdError::Truncated { received: 1, cause });
+        let ReceiveError::Truncated { cause } = error else { panic!("{error:?}") };
+        assert_eq!(cause, Truncation::ProcessTableFull);
     });
 }
 
@@ -347,7 +347,7 @@ fn what_arrived_in_time_is_in_time_however_late_it_is_read() {
     run(async {
         tokio::time::pause();
         let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let item = bytes_of(b"in time", 1);
         let _pipes = send_pipes(&far, &item[..6], 1);
@@ -365,12 +365,12 @@ fn a_deadline_wakes_who_waits_for_an_item() {
     run(async {
         tokio::time::pause();
         let policy =
-            ReadPolicy { deadline: Some(Duration::from_secs(30)), ..ReadPolicy::default() };
+            ReadPolicy { fd_timeout: Some(Duration::from_secs(30)), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
         // The clock goes on by itself when nobody has anything to do.
         let begin = tokio::time::Instant::now();
-        ends_with(&mut near, CodecError::Overdue { waiting: 1 }, &pipes).await;
+        ends_with(&mut near, ReceiveError::FdsOverdue { waiting: 1 }, &pipes).await;
         assert_eq!(begin.elapsed().as_secs(), 30);
     });
 }
@@ -386,7 +386,7 @@ fn by_fifo_what_waits_at_the_end_of_the_stream_is_unclaimed() {
             drop(far);
             drop(near.next().await.unwrap().unwrap());
             if unclaimed == Unclaimed::Error {
-                ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
+                ends_with(&mut near, ReceiveError::UnclaimedFds { count: 2 }, &pipes).await;
             } else {
                 assert!(near.next().await.is_none());
                 assert!(pipes.iter().all(is_abandoned));
@@ -444,7 +444,7 @@ fn a_set_that_is_buried_behind_a_long_item_in_one_send_ends_the_stream() {
         let (mut near, far) = receiver(ReadPolicy::default());
         let buried = [bytes_of(&[b'x'; 60_000], 0), bytes_of(b"buried", 1)].concat();
         let pipes = send_pipes(&far, &buried, 1);
-        ends_with(&mut near, CodecError::Unclaimed { count: 1 }, &pipes).await;
+        ends_with(&mut near, ReceiveError::UnclaimedFds { count: 1 }, &pipes).await;
     });
 }
 
@@ -454,7 +454,7 @@ fn descriptors_that_an_item_of_a_foreign_end_does_not_declare_are_not_shifted_to
         let (mut near, far) = receiver(ReadPolicy::default());
         let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
         foreign_send(&far, &bytes_of(b"two of none", 2), &[]).unwrap();
-        ends_with(&mut near, CodecError::Unclaimed { count: 2 }, &pipes).await;
+        ends_with(&mut near, ReceiveError::UnclaimedFds { count: 2 }, &pipes).await;
     });
 }
 
@@ -489,8 +489,8 @@ fn an_error_in_what_has_arrived_ends_the_stream_and_closes() {
         assert!(!is_abandoned(&reader));
 
         let error = near.next_buffered().unwrap().unwrap_err();
-        let missing = CodecError::Missing { declared: 2, arrived: 1, truncated: None };
-        assert_eq!(CodecError::of(&error), Some(missing));
+        let expected = "MissingFds { declared: 2, available: 1 }";
+        assert_eq!(format!("{error:?}"), expected);
         assert!(is_abandoned(&reader));
         assert!(near.next_buffered().is_none() && near.next().await.is_none());
     });
@@ -501,7 +501,7 @@ fn a_stream_that_is_paused_reads_nothing_and_keeps_its_deadline() {
     run(async {
         tokio::time::pause();
         let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { deadline: Some(patience), ..ReadPolicy::default() };
+        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let item = bytes_of(b"in parts", 1);
         let _pipes = send_pipes(&far, &item[..6], 1);
@@ -518,7 +518,7 @@ fn a_stream_that_is_paused_reads_nothing_and_keeps_its_deadline() {
         let begin = tokio::time::Instant::now();
         let error = poll_fn(|cx| near.poll_paused(cx)).await.unwrap().unwrap_err();
         assert!(begin.elapsed() <= patience + Duration::from_millis(1));
-        assert_eq!(CodecError::of(&error), Some(CodecError::Overdue { waiting: 1 }));
+        assert!(matches!(error, ReceiveError::FdsOverdue { waiting: 1 }), "{error:?}");
         assert!(pipes.iter().all(is_abandoned));
         assert!(poll_fn(|cx| near.poll_paused(cx)).await.is_none());
     });

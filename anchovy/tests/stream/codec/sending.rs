@@ -39,9 +39,9 @@ fn an_item_with_more_descriptors_than_allowed_comes_back_whole() {
         near.get_mut().set_write_fd_limit(2).unwrap();
         let item = text("three", 3);
         let expected = identities(&item.fds);
-        let SendError { item, error } = near.send(item).await.unwrap_err();
-        assert_eq!(fd_error(error), FdError::TooManyToSend { count: 3, limit: 2, space: 1040 });
-        let item = item.expect("the item");
+        let SendError { unsent, kind } = near.send(item).await.unwrap_err();
+        assert!(matches!(kind, SendErrorKind::TooManyFds { count: 3, limit: 2 }), "{kind:?}");
+        let item = unsent.expect("the item");
         assert_eq!((&item.payload[..], identities(&item.fds)), (&b"three"[..], expected));
 
         near.send(text("two", 2)).await.unwrap();
@@ -53,9 +53,9 @@ fn an_item_with_more_descriptors_than_allowed_comes_back_whole() {
 fn an_item_of_no_bytes_with_descriptors_comes_back_whole() {
     run(async {
         let (mut near, _far) = pair();
-        let SendError { item, error } = near.feed(text("nothing at all", 2)).await.unwrap_err();
-        assert_eq!(fd_error(error), FdError::NoByteToRideOn { count: 2 });
-        assert_eq!(item.expect("the item").fds.len(), 2);
+        let SendError { unsent, kind } = near.feed(text("nothing at all", 2)).await.unwrap_err();
+        assert!(matches!(kind, SendErrorKind::FdsWithoutBytes { count: 2 }), "{kind:?}");
+        assert_eq!(unsent.expect("the item").fds.len(), 2);
         near.feed(text("nothing at all", 0)).await.unwrap();
         assert_eq!(near.unsent_bytes(), 0);
     });
@@ -68,7 +68,7 @@ fn an_item_that_its_encoder_refuses_comes_back_whole_and_leaves_no_byte_behind()
         near.feed(text("before", 1)).await.unwrap();
         let before = near.unsent_bytes();
         let refused = near.feed(text("too much", 1)).await.unwrap_err();
-        assert_eq!(refused.item.expect("the item").fds.len(), 1);
+        assert_eq!(refused.unsent.expect("the item").fds.len(), 1);
         assert_eq!(near.unsent_bytes(), before);
         near.send(text("behind", 1)).await.unwrap();
         for payload in ["before", "behind"] {
@@ -177,8 +177,9 @@ fn an_item_that_the_peer_does_not_take_is_taken_back_and_the_others_go_on() {
 
             for _ in 0..2 {
                 let error = SinkExt::<Text>::flush(&mut near).await.unwrap_err();
-                assert!(error.item.is_none());
-                assert_eq!(fd_error(error.error), FdError::RefusedByPeer { count: 2 });
+                assert!(error.unsent.is_none());
+                let refused = matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: 2 });
+                assert!(refused, "{error:?}");
             }
             let refused = near.take_refused().expect("none of it left");
             assert_eq!(refused.bytes, bytes_of(b"refused", 2));
@@ -206,7 +207,8 @@ fn an_item_that_would_be_too_many_in_flight_leaves_with_a_later_flush() {
                 Err(error) => break error,
             }
         };
-        assert_eq!(fd_error(error.error), FdError::TooManyInFlight { count: 8 });
+        let kind = error.kind;
+        assert!(matches!(kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{kind:?}");
         drop(limit);
         for _ in 0..sent {
             assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 8);
@@ -298,7 +300,8 @@ fn an_item_that_would_be_too_many_in_flight_is_found_among_others() {
                 break error;
             }
         };
-        assert_eq!(fd_error(error.error), FdError::TooManyInFlight { count: 8 });
+        let kind = error.kind;
+        assert!(matches!(kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{kind:?}");
         drop(limit);
         let refused = near.take_refused().expect("what is before it has left");
         assert_eq!((refused.bytes, refused.fds.len()), (bytes_of(b"eight", 8).into(), 8));

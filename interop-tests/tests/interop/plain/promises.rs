@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 
 use anchovy::FdError;
-use anchovy_dbus::{Message, SendFault};
+use anchovy_dbus::{Message, SendErrorKind};
 use anchovy_wayland::Limits;
 use interop_tests::{
     Transcript, count, identities, is_traced, kernel_is_at_least, mark, memfds, now, runtime,
@@ -27,13 +27,13 @@ pub(crate) fn a_refusal_costs_nothing(transcript: &Transcript) {
         stream.write_queue_mut().extend(memfds(254));
         let queued = identities(stream.write_queue());
         let error = stream.write(b"too many").await.expect_err("one more than there may be");
-        transcript.note(FdError::of(&error).expect("one of ours").to_string());
+        transcript.note(FdError::from_io_error(&error).expect("one of ours").to_string());
         assert_eq!(identities(stream.write_queue()), queued, "they are as they were");
 
         stream.write_queue_mut().truncate(2);
         assert_eq!(stream.write(b"").await.expect("nothing is sent"), 0);
         let error = stream.send_with_fds(b"others wait", &memfds(1)).await.expect_err("they do");
-        transcript.note(FdError::of(&error).expect("one of ours").to_string());
+        transcript.note(FdError::from_io_error(&error).expect("one of ours").to_string());
         let error = stream.shutdown().await.expect_err("they do");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert_eq!(identities(stream.write_queue()), queued[..2]);
@@ -54,9 +54,9 @@ pub(crate) fn not_agreed_on(transcript: &Transcript) {
         let message = message.fds(memfds(1)).build().expect("a good signal");
         let fds = identities(message.fds());
         let error = us.send(message).await.expect_err("they were not agreed on");
-        assert!(matches!(error.fault, SendFault::FdsNotAgreed { count: 1 }), "{error}");
+        assert!(matches!(error.kind, SendErrorKind::FdsNotAgreed { count: 1 }), "{error}");
         transcript.note(error.to_string());
-        let message = error.message.expect("it comes back");
+        let message = error.unsent.expect("it comes back");
         assert_eq!(identities(message.fds()), fds, "with what it had");
         us.send(go()).await.expect("it goes on");
         drop(us);

@@ -95,7 +95,7 @@ fn the_limit_is_exact(transcript: &Transcript) {
             stream.set_read_fd_limit(limit).expect("a lower limit");
             let outcome = match stream.recv_with_fds(&mut [0; 64]).await {
                 Ok(received) => format!("{} descriptors", received.fds),
-                Err(error) => FdError::of(&error).expect("one of ours").to_string(),
+                Err(error) => FdError::from_io_error(&error).expect("one of ours").to_string(),
             };
             transcript.note(format!("limit {limit}, it is to {what}: {outcome}"));
             python.ended().await;
@@ -115,7 +115,7 @@ fn a_full_table(transcript: &Transcript) {
         let again = stream.recv_with_fds(&mut [0; 64]).await;
         drop(table);
         let error = outcome.expect_err("three of them are lost");
-        transcript.note(FdError::of(&error).expect("one of ours").to_string());
+        transcript.note(FdError::from_io_error(&error).expect("one of ours").to_string());
         assert!(again.is_err(), "the stream is not continued as if it were whole");
     });
 }
@@ -134,7 +134,8 @@ fn the_queue_is_bounded(transcript: &Transcript) {
                 Err(error) => break error,
             }
         };
-        transcript.note(format!("after {read} reads: {}", FdError::of(&error).expect("ours")));
+        transcript
+            .note(format!("after {read} reads: {}", FdError::from_io_error(&error).expect("ours")));
         let mut count = stream.read_queue_mut().drain(..).count();
         while stream.read(&mut bytes).await.expect("it is cured") > 0 {
             count += stream.read_queue_mut().drain(..).count();

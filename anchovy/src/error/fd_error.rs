@@ -1,14 +1,13 @@
-//! What goes wrong with descriptors, as a type.
-//!
-//! The traits of tokio speak [`io::Error`], so that is what every operation returns. Where the
-//! cause is a descriptor, the error carries an [`FdError`], and [`FdError::of`] finds it again.
+//! Failures that concern descriptors.
 
 use std::fmt;
 use std::io;
 
+use super::truncation::Truncation;
+
 /// Why an operation failed on account of descriptors.
 ///
-/// It travels inside the [`io::Error`] that the operation returned; [`FdError::of`] takes it out.
+/// It travels inside the [`io::Error`] that the operation returned; [`FdError::from_io_error`] takes it out.
 /// What it says of the stream holds for both of its halves: an error of one side never touches
 /// the other.
 ///
@@ -26,7 +25,7 @@ use std::io;
 ///
 /// let refused = stream.write(b"one too many").await.unwrap_err();
 /// assert_eq!(refused.kind(), ErrorKind::InvalidInput);
-/// match FdError::of(&refused) {
+/// match FdError::from_io_error(&refused) {
 ///     Some(FdError::TooManyToSend { count: 29, limit: 28, .. }) => {}
 ///     other => panic!("{other:?}"),
 /// }
@@ -81,7 +80,7 @@ pub enum FdError {
         /// Descriptors that wait in the read queue.
         queued: usize,
         /// The most that may arrive with one message, for which there has to be room.
-        set: usize,
+        fd_limit: usize,
         /// The most that may wait in the read queue.
         limit: usize,
     },
@@ -90,7 +89,7 @@ pub enum FdError {
     /// The kernel drops descriptors that are sent without a byte on a stream, so nothing was sent
     /// and nothing was closed: write at least one byte, or clear the write queue.
     /// [`io::ErrorKind::InvalidInput`].
-    NoByteToRideOn {
+    FdsWithoutBytes {
         /// Descriptors that were to leave.
         count: usize,
     },
@@ -141,36 +140,18 @@ pub enum FdError {
     NotAUnixStream,
 }
 
-/// Why the kernel did not hand over all descriptors of a message.
-///
-/// The control buffer always has room for every descriptor that one message can carry (253,
-/// `SCM_MAX_FD`), so these are the only causes left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Truncation {
-    /// The descriptor table of this process is full (`EMFILE`, `RLIMIT_NOFILE`).
-    ProcessTableFull,
-    /// The file table of the system is full (`ENFILE`, `fs.file-max`).
-    SystemTableFull,
-    /// The kernel named the error in place of a descriptor; the number is its errno.
-    Errno(i32),
-    /// A security module denied a descriptor, or a table was full for a moment: the kernel does
-    /// not say, and the tables had room again when they were looked at.
-    Unknown,
-}
-
 impl FdError {
     /// The descriptor error inside `error`, if there is one.
     ///
     /// ```
     /// # use anchovy::FdError;
     /// let plain = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-    /// assert_eq!(FdError::of(&plain), None);
+    /// assert_eq!(FdError::from_io_error(&plain), None);
     ///
-    /// let wrapped = std::io::Error::from(FdError::NoByteToRideOn { count: 1 });
-    /// assert_eq!(FdError::of(&wrapped), Some(FdError::NoByteToRideOn { count: 1 }));
+    /// let wrapped = std::io::Error::from(FdError::FdsWithoutBytes { count: 1 });
+    /// assert_eq!(FdError::from_io_error(&wrapped), Some(FdError::FdsWithoutBytes { count: 1 }));
     /// ```
-    pub fn of(error: &io::Error) -> Option<FdError> {
+    pub fn from_io_error(error: &io::Error) -> Option<FdError> {
         error.get_ref()?.downcast_ref().copied()
     }
 
@@ -178,32 +159,16 @@ impl FdError {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             FdError::TooManyToSend { .. }
-            | FdError::NoByteToRideOn { .. }
+            | FdError::FdsWithoutBytes { .. }
             | FdError::WriteQueueNotEmpty { .. }
             | FdError::LimitOutOfRange { .. }
             | FdError::NotAUnixStream => io::ErrorKind::InvalidInput,
             FdError::TooManyReceived { .. } => io::ErrorKind::InvalidData,
-            FdError::Truncated { cause, .. } => match cause {
-                Truncation::ProcessTableFull | Truncation::SystemTableFull => {
-                    io::ErrorKind::QuotaExceeded
-                }
-                Truncation::Errno(_) | Truncation::Unknown => io::ErrorKind::InvalidData,
-            },
+            FdError::Truncated { cause, .. } => cause.io_kind(),
             FdError::ReadQueueFull { .. } | FdError::TooManyInFlight { .. } => {
                 io::ErrorKind::QuotaExceeded
             }
             FdError::RefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
-        }
-    }
-}
-
-impl Truncation {
-    /// The cause that an errno in the place of a descriptor names.
-    pub(crate) fn from_errno(errno: i32) -> Truncation {
-        match errno {
-            libc::EMFILE => Truncation::ProcessTableFull,
-            libc::ENFILE => Truncation::SystemTableFull,
-            _ => Truncation::Errno(errno),
         }
     }
 }
@@ -226,12 +191,12 @@ impl fmt::Display for FdError {
                 "the kernel cut a set of descriptors after {received}: {cause}; \
                  they were closed and the read side stays failed"
             ),
-            FdError::ReadQueueFull { queued, set, limit } => write!(
+            FdError::ReadQueueFull { queued, fd_limit, limit } => write!(
                 f,
-                "{queued} descriptors wait in the read queue, which has no room for another {set} \
+                "{queued} descriptors wait in the read queue, which has no room for another {fd_limit} \
                  (its limit is {limit}); nothing was read, drain the queue"
             ),
-            FdError::NoByteToRideOn { count } => {
+            FdError::FdsWithoutBytes { count } => {
                 write!(f, "{count} descriptors have no byte to ride on; nothing was sent or closed")
             }
             FdError::WriteQueueNotEmpty { queued } => write!(
@@ -258,23 +223,6 @@ impl fmt::Display for FdError {
             FdError::NotAUnixStream => {
                 f.write_str("the descriptor is no Unix stream socket; it was closed")
             }
-        }
-    }
-}
-
-impl fmt::Display for Truncation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Truncation::ProcessTableFull => {
-                f.write_str("the descriptor table of this process is full (RLIMIT_NOFILE)")
-            }
-            Truncation::SystemTableFull => {
-                f.write_str("the file table of the system is full (fs.file-max)")
-            }
-            Truncation::Errno(errno) => io::Error::from_raw_os_error(errno).fmt(f),
-            Truncation::Unknown => f.write_str(
-                "a security module denied a descriptor, or a table was full for a moment",
-            ),
         }
     }
 }

@@ -1,0 +1,232 @@
+//! The error of the receiving side of a framed stream.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
+use crate::error::truncation::Truncation;
+
+/// Why no more frames can be received.
+///
+/// `E` is the codec's own error ([`Decoder::Error`](super::Decoder::Error)).
+///
+/// Every error ends the receiving side: all descriptors that wait are closed, all bytes that are
+/// not decoded are dropped, and the stream of frames ends.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::{Framed, ReceiveError};
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use futures_util::StreamExt;
+///
+/// let (near, mut far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// far.send_with_fds(b"0no file\n", &[std::io::stdin()]).await?;
+///
+/// let mut near = Framed::new(near, Lines);
+/// match near.next().await.expect("an error") {
+///     Err(ReceiveError::UnclaimedFds { count: 1 }) => {}
+///     other => panic!("{other:?}"),
+/// }
+/// assert!(near.next().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReceiveError<E> {
+    /// The socket failed.
+    Io(io::Error),
+    /// A frame declares more descriptors than arrived with its bytes.
+    ///
+    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    MissingFds {
+        /// Number of descriptors that the frame declares.
+        declared: usize,
+        /// Number of descriptors that the frame can claim.
+        available: usize,
+    },
+    /// Descriptors arrived with bytes whose frames did not claim them.
+    ///
+    /// The frame that was decoded last is dropped too, because it may have claimed the wrong
+    /// descriptors. As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    UnclaimedFds {
+        /// Number of descriptors that no frame claimed.
+        count: usize,
+    },
+    /// The peer sent more descriptors in one message than the
+    /// [limit of the stream](crate::AnchovyStream::read_fd_limit).
+    ///
+    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    TooManyFds {
+        /// Number of descriptors received.
+        count: usize,
+        /// The most that may arrive with one message.
+        limit: usize,
+    },
+    /// Too many descriptors wait for frames that are not complete
+    /// ([`ReadPolicy::max_waiting_fds`](super::ReadPolicy::max_waiting_fds)).
+    ///
+    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    TooManyWaitingFds {
+        /// Number of descriptors that wait.
+        waiting: usize,
+        /// The most that may wait, less one full message.
+        limit: usize,
+    },
+    /// Descriptors waited too long for the rest of their frame
+    /// ([`ReadPolicy::fd_timeout`](super::ReadPolicy::fd_timeout)).
+    ///
+    /// As an [`io::Error`], [`TimedOut`](io::ErrorKind::TimedOut).
+    FdsOverdue {
+        /// Number of descriptors that wait.
+        waiting: usize,
+    },
+    /// A frame is longer than allowed
+    /// ([`ReadPolicy::max_frame_bytes`](super::ReadPolicy::max_frame_bytes)).
+    ///
+    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    FrameTooLong {
+        /// Length of the frame in bytes, as far as it is known.
+        length: usize,
+        /// The most bytes that a frame may have.
+        limit: usize,
+    },
+    /// The read queue of the stream has no room for the descriptors of another message.
+    ///
+    /// Only descriptors that were read outside the codec are in that queue. As an [`io::Error`],
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    ReadQueueFull {
+        /// Number of descriptors in the read queue.
+        queued: usize,
+        /// The most that the read queue may hold.
+        limit: usize,
+    },
+    /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
+    ///
+    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) for a full table, and
+    /// [`InvalidData`](io::ErrorKind::InvalidData) otherwise.
+    Truncated {
+        /// The cause, as far as it is known.
+        cause: Truncation,
+    },
+    /// The peer closed the connection inside a frame.
+    ///
+    /// As an [`io::Error`], [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+    ClosedInsideFrame {
+        /// Number of bytes of the frame that arrived.
+        bytes: usize,
+    },
+    /// The codec rejected the received bytes.
+    Codec(E),
+}
+
+impl<E> ReceiveError<E> {
+    fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            ReceiveError::Io(error) => error.kind(),
+            ReceiveError::MissingFds { .. }
+            | ReceiveError::UnclaimedFds { .. }
+            | ReceiveError::TooManyFds { .. }
+            | ReceiveError::FrameTooLong { .. }
+            | ReceiveError::Codec(_) => io::ErrorKind::InvalidData,
+            ReceiveError::TooManyWaitingFds { .. } | ReceiveError::ReadQueueFull { .. } => {
+                io::ErrorKind::QuotaExceeded
+            }
+            ReceiveError::FdsOverdue { .. } => io::ErrorKind::TimedOut,
+            ReceiveError::Truncated { cause } => cause.io_kind(),
+            ReceiveError::ClosedInsideFrame { .. } => io::ErrorKind::UnexpectedEof,
+        }
+    }
+}
+
+impl<E> fmt::Display for ReceiveError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReceiveError::Io(_) => f.write_str("receiving from the socket failed"),
+            ReceiveError::MissingFds { declared, available } => {
+                write!(f, "a frame declares {declared} descriptors, {available} arrived with it")
+            }
+            ReceiveError::UnclaimedFds { count } => {
+                write!(f, "received {count} descriptors that no frame declares")
+            }
+            ReceiveError::TooManyFds { count, limit } => {
+                write!(f, "received {count} descriptors in one message, limit is {limit}")
+            }
+            ReceiveError::TooManyWaitingFds { waiting, limit } => {
+                write!(f, "{waiting} descriptors wait for an incomplete frame, limit is {limit}")
+            }
+            ReceiveError::FdsOverdue { waiting } => {
+                write!(f, "{waiting} descriptors waited too long for the rest of their frame")
+            }
+            ReceiveError::FrameTooLong { length, limit } => {
+                write!(f, "a frame has {length} bytes or more, limit is {limit}")
+            }
+            ReceiveError::ReadQueueFull { queued, limit } => write!(
+                f,
+                "{queued} descriptors in the read queue leave no room for another message, limit \
+                 is {limit}"
+            ),
+            ReceiveError::Truncated { cause } => {
+                write!(f, "the kernel did not deliver all descriptors of a message: {cause}")
+            }
+            ReceiveError::ClosedInsideFrame { bytes } => {
+                write!(f, "the peer closed the connection {bytes} bytes into a frame")
+            }
+            ReceiveError::Codec(_) => f.write_str("the codec rejected the received bytes"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ReceiveError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ReceiveError::Io(error) => Some(error),
+            ReceiveError::Codec(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps the error of the socket and that of the codec as they are; the others become the payload.
+impl<E> From<ReceiveError<E>> for io::Error
+where
+    E: Into<io::Error> + Error + Send + Sync + 'static,
+{
+    fn from(error: ReceiveError<E>) -> io::Error {
+        match error {
+            ReceiveError::Io(error) => error,
+            ReceiveError::Codec(error) => error.into(),
+            error => io::Error::new(error.io_kind(), error),
+        }
+    }
+}
+
+impl<E> From<TransferError> for ReceiveError<E> {
+    fn from(error: TransferError) -> ReceiveError<E> {
+        let error = match error {
+            TransferError::Io(error) => return ReceiveError::Io(error),
+            TransferError::Fd(error) => *error,
+        };
+        match error {
+            FdError::TooManyReceived { count, limit, space: _ } => {
+                ReceiveError::TooManyFds { count, limit }
+            }
+            FdError::Truncated { cause, received: _ } => ReceiveError::Truncated { cause },
+            FdError::ReadQueueFull { queued, limit, fd_limit: _ } => {
+                ReceiveError::ReadQueueFull { queued, limit }
+            }
+            // None of these is about receiving.
+            FdError::TooManyToSend { .. }
+            | FdError::FdsWithoutBytes { .. }
+            | FdError::WriteQueueNotEmpty { .. }
+            | FdError::RefusedByPeer { .. }
+            | FdError::TooManyInFlight { .. }
+            | FdError::LimitOutOfRange { .. }
+            | FdError::NotAUnixStream => ReceiveError::Io(error.into()),
+        }
+    }
+}

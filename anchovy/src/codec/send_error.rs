@@ -1,0 +1,210 @@
+//! The error of the sending side of a framed stream.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
+
+/// A frame that was refused, or a flush that failed.
+///
+/// If the frame was refused, it is returned whole in `unsent`: nothing of it was sent or closed,
+/// and the sink accepts other frames. If a flush failed, what it could not send stays in the sink;
+/// a frame whose descriptors are the cause can be [taken back].
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::{Framed, SendErrorKind};
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use futures_util::SinkExt;
+///
+/// let (mut near, _far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// near.set_write_fd_limit(0).expect("less than S allows");
+/// let mut near = Framed::new(near, Lines);
+///
+/// let null = std::fs::File::open("/dev/null")?;
+/// let refused = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
+/// assert!(matches!(refused.kind, SendErrorKind::TooManyFds { count: 1, limit: 0 }));
+/// let (text, fds) = refused.unsent.expect("it was refused");
+/// assert_eq!((&text[..], fds.len()), ("a file", 1));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [taken back]: crate::codec::Framed::take_refused
+pub struct SendError<T, K> {
+    /// The frame, if it was refused.
+    pub unsent: Option<T>,
+    /// The reason.
+    pub kind: K,
+}
+
+/// Frames need not implement `Debug`, and are not shown.
+impl<T, K: fmt::Debug> fmt::Debug for SendError<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unsent = self.unsent.as_ref().map(|_| format_args!(".."));
+        f.debug_struct("SendError").field("unsent", &unsent).field("kind", &self.kind).finish()
+    }
+}
+
+impl<T, K: fmt::Display> fmt::Display for SendError<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl<T, K: Error> Error for SendError<T, K> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
+}
+
+/// Drops the frame, so that `?` works if the caller does not need it.
+impl<T, K: Into<io::Error>> From<SendError<T, K>> for io::Error {
+    fn from(error: SendError<T, K>) -> io::Error {
+        error.kind.into()
+    }
+}
+
+/// Why a frame was refused, or a flush failed.
+///
+/// `E` is the codec's own error ([`Encoder::Error`](super::Encoder::Error)).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SendErrorKind<E> {
+    /// The socket failed.
+    Io(io::Error),
+    /// The frame has more descriptors than the
+    /// [limit of the stream](crate::AnchovyStream::write_fd_limit).
+    ///
+    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    TooManyFds {
+        /// Number of descriptors of the frame.
+        count: usize,
+        /// The most that may leave with one message.
+        limit: usize,
+    },
+    /// The frame has descriptors but no bytes.
+    ///
+    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    FdsWithoutBytes {
+        /// Number of descriptors of the frame.
+        count: usize,
+    },
+    /// Descriptors wait in the write queue of the stream, and would leave with the frame.
+    ///
+    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    WriteQueueNotEmpty {
+        /// Number of descriptors in the write queue.
+        queued: usize,
+    },
+    /// The kernel refused to carry descriptors to this peer (`EPERM`).
+    ///
+    /// The peer disabled them on its socket (`SO_PASSRIGHTS`), or a security module denied them. As
+    /// an [`io::Error`], [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+    FdsRefusedByPeer {
+        /// Number of descriptors of the frame.
+        count: usize,
+    },
+    /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
+    ///
+    /// The same frame can be sent once receivers have caught up. As an [`io::Error`],
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    TooManyFdsInFlight {
+        /// Number of descriptors of the frame.
+        count: usize,
+    },
+    /// The codec refused the frame.
+    Codec(E),
+}
+
+impl<E> SendErrorKind<E> {
+    fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            SendErrorKind::Io(error) => error.kind(),
+            SendErrorKind::TooManyFds { .. }
+            | SendErrorKind::FdsWithoutBytes { .. }
+            | SendErrorKind::WriteQueueNotEmpty { .. }
+            | SendErrorKind::Codec(_) => io::ErrorKind::InvalidInput,
+            SendErrorKind::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
+            SendErrorKind::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
+        }
+    }
+}
+
+impl<E> fmt::Display for SendErrorKind<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendErrorKind::Io(_) => f.write_str("sending to the socket failed"),
+            SendErrorKind::TooManyFds { count, limit } => {
+                write!(f, "a frame has {count} descriptors, limit is {limit}")
+            }
+            SendErrorKind::FdsWithoutBytes { count } => {
+                write!(f, "a frame has {count} descriptors and no bytes")
+            }
+            SendErrorKind::WriteQueueNotEmpty { queued } => {
+                write!(f, "{queued} descriptors in the write queue would leave with the frame")
+            }
+            SendErrorKind::FdsRefusedByPeer { count } => {
+                write!(f, "the kernel refused to carry {count} descriptors to the peer (EPERM)")
+            }
+            SendErrorKind::TooManyFdsInFlight { count } => write!(
+                f,
+                "{count} more descriptors in flight would exceed RLIMIT_NOFILE (ETOOMANYREFS); try \
+                 again when the receivers have caught up"
+            ),
+            SendErrorKind::Codec(_) => f.write_str("the codec refused the frame"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for SendErrorKind<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            SendErrorKind::Io(error) => Some(error),
+            SendErrorKind::Codec(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps the error of the socket and that of the codec as they are; the others become the payload.
+impl<E> From<SendErrorKind<E>> for io::Error
+where
+    E: Into<io::Error> + Error + Send + Sync + 'static,
+{
+    fn from(error: SendErrorKind<E>) -> io::Error {
+        match error {
+            SendErrorKind::Io(error) => error,
+            SendErrorKind::Codec(error) => error.into(),
+            error => io::Error::new(error.io_kind(), error),
+        }
+    }
+}
+
+impl<E> From<TransferError> for SendErrorKind<E> {
+    fn from(error: TransferError) -> SendErrorKind<E> {
+        let error = match error {
+            TransferError::Io(error) => return SendErrorKind::Io(error),
+            TransferError::Fd(error) => *error,
+        };
+        match error {
+            FdError::TooManyToSend { count, limit, space: _ } => {
+                SendErrorKind::TooManyFds { count, limit }
+            }
+            FdError::FdsWithoutBytes { count } => SendErrorKind::FdsWithoutBytes { count },
+            FdError::WriteQueueNotEmpty { queued } => SendErrorKind::WriteQueueNotEmpty { queued },
+            FdError::RefusedByPeer { count } => SendErrorKind::FdsRefusedByPeer { count },
+            FdError::TooManyInFlight { count } => SendErrorKind::TooManyFdsInFlight { count },
+            // None of these is about sending.
+            FdError::TooManyReceived { .. }
+            | FdError::Truncated { .. }
+            | FdError::ReadQueueFull { .. }
+            | FdError::LimitOutOfRange { .. }
+            | FdError::NotAUnixStream => SendErrorKind::Io(error.into()),
+        }
+    }
+}

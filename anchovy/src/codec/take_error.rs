@@ -1,0 +1,54 @@
+//! The error of claiming descriptors for a frame.
+
+use std::error::Error;
+use std::fmt;
+
+use super::receive_error::ReceiveError;
+use crate::error::truncation::Truncation;
+
+/// Why a frame cannot have the descriptors that it declares; from
+/// [`ReceivedFds::take`](super::ReceivedFds::take).
+///
+/// It converts into [`ReceiveError<E>`] for every `E`, so a decoder can use `?`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TakeFdsError {
+    /// The frame declares more descriptors than arrived with its bytes.
+    Missing {
+        /// Number of descriptors that the frame declares.
+        declared: usize,
+        /// Number of descriptors that the frame can claim.
+        available: usize,
+    },
+    /// The kernel truncated a descriptor set that arrived with the bytes of the frame.
+    Truncated {
+        /// The cause, as far as it is known.
+        cause: Truncation,
+    },
+}
+
+impl fmt::Display for TakeFdsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TakeFdsError::Missing { declared, available } => {
+                write!(f, "a frame declares {declared} descriptors, {available} arrived with it")
+            }
+            TakeFdsError::Truncated { cause } => {
+                write!(f, "the kernel did not deliver all descriptors of a frame: {cause}")
+            }
+        }
+    }
+}
+
+impl Error for TakeFdsError {}
+
+impl<E> From<TakeFdsError> for ReceiveError<E> {
+    fn from(error: TakeFdsError) -> ReceiveError<E> {
+        match error {
+            TakeFdsError::Missing { declared, available } => {
+                ReceiveError::MissingFds { declared, available }
+            }
+            TakeFdsError::Truncated { cause } => ReceiveError::Truncated { cause },
+        }
+    }
+}

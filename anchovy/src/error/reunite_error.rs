@@ -1,0 +1,26 @@
+//! The error of `reunite`.
+
+use std::error::Error;
+use std::fmt;
+
+/// The two halves are not of one stream; the error returns both.
+///
+/// `R` is the read half and `W` the write half: those of
+/// [`AnchovyStream::into_split`](crate::AnchovyStream::into_split), of a framed stream, or of a
+/// connection of a protocol crate.
+pub struct ReuniteError<R, W>(pub R, pub W);
+
+/// Halves need not implement `Debug`, and are not shown.
+impl<R, W> fmt::Debug for ReuniteError<R, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReuniteError").finish_non_exhaustive()
+    }
+}
+
+impl<R, W> fmt::Display for ReuniteError<R, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the two halves are not of one stream")
+    }
+}
+
+impl<R, W> Error for ReuniteError<R, W> {}
