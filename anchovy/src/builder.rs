@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tokio::net::UnixStream;
 
+use crate::connect::{ConnectError, connect};
 use crate::error::fd_error::FdError;
 use crate::receive::{ReceiveLimits, Receiver, default_queue};
 use crate::send::{SendLimits, Sender};
@@ -81,7 +82,7 @@ impl<const S: usize> Builder<S> {
         self
     }
 
-    /// Takes over the `UnixStream` of std or of tokio.
+    /// Takes over the `UnixStream` of std or of tokio, or another stream, which keeps its queues.
     ///
     /// # Errors
     ///
@@ -92,23 +93,42 @@ impl<const S: usize> Builder<S> {
     ///
     /// Outside of a tokio runtime with I/O enabled, as tokio's own `from_std` does.
     pub fn build(&self, stream: impl IntoUnixStream) -> io::Result<AnchovyStream<S>> {
-        let (receiver, sender) = self.sides()?;
-        let socket = Socket::new(stream.into_std_stream()?, self.inq)?;
-        Ok(AnchovyStream::assemble(socket, receiver, sender))
+        let (mut receiver, mut sender) = self.sides()?;
+        let taken = stream.into_taken(self.inq)?;
+        (receiver.queue, receiver.failed) = (taken.read_queue, taken.read_error);
+        sender.queue = taken.write_queue;
+        Ok(AnchovyStream::assemble(taken.socket, receiver, sender))
     }
 
     /// Connects to the socket at `path`; see [`AnchovyStream::connect`].
     ///
     /// # Errors
     ///
-    /// [`FdError::LimitOutOfRange`] before anything is connected, and those of connect(2).
+    /// [`ConnectError`], with [`Limit`](ConnectError::Limit) before anything is connected.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: the socket is closed.
-    pub async fn connect(&self, path: impl AsRef<Path>) -> io::Result<AnchovyStream<S>> {
+    pub async fn connect(&self, path: impl AsRef<Path>) -> Result<AnchovyStream<S>, ConnectError> {
+        self.check()?;
+        let path = path.as_ref();
+        let stream = connect(path).await?;
+        self.registered(stream).map_err(|error| ConnectError::Io { path: path.to_owned(), error })
+    }
+
+    /// Checks the limits.
+    pub(crate) fn check(&self) -> Result<(), FdError> {
+        self.sides().map(drop)
+    }
+
+    /// Makes a stream of a socket that tokio has made and never read from.
+    pub(crate) fn registered(&self, stream: UnixStream) -> io::Result<AnchovyStream<S>> {
         let (receiver, sender) = self.sides()?;
-        let socket = Socket::registered(UnixStream::connect(path).await?, self.inq)?;
+        let socket = Socket::registered(stream, self.inq)?;
         Ok(AnchovyStream::assemble(socket, receiver, sender))
     }
 

@@ -75,8 +75,12 @@ mod face;
 mod builder;
 #[cfg(feature = "codec")]
 pub mod codec;
+mod connect;
 mod error;
+mod listen;
 mod passing;
+mod path;
+mod path_guard;
 mod receive;
 mod send;
 mod socket;
@@ -86,8 +90,14 @@ mod stream;
 mod sys;
 
 pub use builder::Builder;
+pub use connect::ConnectError;
 pub use error::{FdError, ReuniteError, Truncation};
+#[cfg(feature = "codec")]
+pub use listen::Incoming;
+pub use listen::{AnchovyListener, IntoUnixListener, ListenError, ListenerBuilder};
 pub use passing::set_fd_passing;
+pub use path::PathError;
+pub use path_guard::PathGuard;
 pub use receive::Received;
 /// The ancillary space, in bytes, for a number of descriptors: what `S` of an
 /// [`AnchovyStream`] is. The same as [`rustix::cmsg_space!`].

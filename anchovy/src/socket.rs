@@ -70,6 +70,17 @@ impl Socket {
         Ok(Socket { io, inq })
     }
 
+    /// Switches `SO_INQ` on, where the kernel has it, or off.
+    pub(crate) fn with_inq(mut self, inq: bool) -> io::Result<Socket> {
+        if inq && !self.inq {
+            self.inq = sys::set_inq(self.io.as_fd(), true).is_ok();
+        } else if !inq && self.inq {
+            sys::set_inq(self.io.as_fd(), false)?;
+            self.inq = false;
+        }
+        Ok(self)
+    }
+
     /// Gives the socket away as it came, but non-blocking.
     ///
     /// `SO_INQ` left on would make a foreign `recvmsg` with an exact or no control buffer show

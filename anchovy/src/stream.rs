@@ -10,6 +10,7 @@ use std::path::Path;
 use tokio::net::UnixStream;
 
 use crate::builder::Builder;
+use crate::connect::ConnectError;
 use crate::error::fd_error::FdError;
 use crate::receive::{ReceiveLimits, Receiver};
 use crate::send::{SendLimits, Sender};
@@ -64,31 +65,61 @@ pub struct AnchovyStream<const S: usize> {
     sender: Sender,
 }
 
-/// What becomes a stream: the `UnixStream` of std or of tokio.
+/// A socket that can become an [`AnchovyStream`]: the `UnixStream` of std or of tokio, or an
+/// `AnchovyStream` itself, also of another `S`.
 ///
-/// Sealed; nothing else implements it. A descriptor becomes a std stream with `From<OwnedFd>`.
+/// An `AnchovyStream` keeps its queues and a failed read side, and gets new limits. A descriptor
+/// becomes a `UnixStream` of std with `From<OwnedFd>`.
+///
+/// The trait is sealed.
 pub trait IntoUnixStream: sealed::Sealed {}
 
 impl IntoUnixStream for StdUnixStream {}
 impl IntoUnixStream for UnixStream {}
+impl<const S: usize> IntoUnixStream for AnchovyStream<S> {}
 
 pub(crate) mod sealed {
     use super::*;
 
     pub trait Sealed {
-        /// Takes the socket from whoever had registered it.
-        fn into_std_stream(self) -> io::Result<StdUnixStream>;
+        /// Takes the socket from its former owner, with what is queued beside it.
+        fn into_taken(self, inq: bool) -> io::Result<Taken>;
+    }
+
+    /// A socket and what is queued beside it.
+    #[derive(Debug)]
+    pub struct Taken {
+        pub(crate) socket: Socket,
+        pub(crate) read_queue: VecDeque<OwnedFd>,
+        pub(crate) write_queue: VecDeque<OwnedFd>,
+        pub(crate) read_error: Option<FdError>,
     }
 
     impl Sealed for StdUnixStream {
-        fn into_std_stream(self) -> io::Result<StdUnixStream> {
-            Ok(self)
+        fn into_taken(self, inq: bool) -> io::Result<Taken> {
+            Ok(Taken {
+                socket: Socket::new(self, inq)?,
+                read_queue: VecDeque::new(),
+                write_queue: VecDeque::new(),
+                read_error: None,
+            })
         }
     }
 
     impl Sealed for UnixStream {
-        fn into_std_stream(self) -> io::Result<StdUnixStream> {
-            self.into_std()
+        fn into_taken(self, inq: bool) -> io::Result<Taken> {
+            self.into_std()?.into_taken(inq)
+        }
+    }
+
+    impl<const S: usize> Sealed for AnchovyStream<S> {
+        fn into_taken(self, inq: bool) -> io::Result<Taken> {
+            Ok(Taken {
+                socket: self.socket.with_inq(inq)?,
+                read_queue: self.receiver.queue,
+                write_queue: self.sender.queue,
+                read_error: self.receiver.failed,
+            })
         }
     }
 }
@@ -113,7 +144,7 @@ pub struct Parts {
 }
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Takes over the `UnixStream` of std or of tokio.
+    /// Takes over the `UnixStream` of std or of tokio, or a stream of another `S`.
     ///
     /// One of std is made non-blocking. One of tokio is registered anew, for a read that ended
     /// behind a set of descriptors may have made it forget that more is queued; descriptors that
@@ -146,12 +177,19 @@ impl<const S: usize> AnchovyStream<S> {
         Builder::new()
     }
 
-    /// Connects to the socket at `path`; a leading NUL names an abstract one, as for tokio's
-    /// [`UnixStream::connect`].
+    /// Connects to the socket at `path`. A path that begins with a NUL byte is an abstract name
+    /// (Linux), as for tokio's [`UnixStream::connect`].
+    ///
+    /// While the backlog of the listener is full, this waits as a blocking connect(2) does, for as
+    /// long as that takes: use a timeout where the server may hang.
     ///
     /// # Errors
     ///
-    /// Those of connect(2).
+    /// [`ConnectError`], which tells a missing server from a missing permission.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
@@ -166,7 +204,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
+    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
         Self::builder().connect(path).await
     }
 

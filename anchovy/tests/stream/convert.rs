@@ -355,3 +355,47 @@ fn no_stream_of_a_builder_without_inq_shows_a_shared_reader_that_something_is_mi
         }
     });
 }
+
+#[test]
+fn a_stream_of_another_size_keeps_its_queues_and_a_failed_read_side() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        near.send_with_fds(b"three", &memfds(3)).await.unwrap();
+        far.recv_with_fds(&mut [0; 8]).await.unwrap();
+        far.write_queue_mut().extend(memfds(2));
+        let (received, queued) = (identities(far.read_queue()), identities(far.write_queue()));
+        let mut far = Wayland::new(far).unwrap();
+        assert_eq!(identities(far.read_queue()), received);
+        assert_eq!(identities(far.write_queue()), queued);
+        assert_eq!(far.read_fd_limit(), Wayland::FD_LIMIT);
+
+        near.send_with_fds(b"twenty-nine", &memfds(29)).await.unwrap();
+        far.recv_with_fds(&mut [0; 8]).await.unwrap_err();
+        let error = far.read_error();
+        assert!(error.is_some());
+        assert_eq!(Dbus::new(far).unwrap().read_error(), error);
+    });
+}
+
+#[test]
+fn a_stream_that_becomes_another_has_inq_as_its_builder_says() {
+    if !kernel_is_at_least(6, 17) {
+        eprintln!("skipped: SO_INQ needs Linux 6.17");
+        return;
+    }
+    run(async {
+        let (near, mut far) = Dbus::pair().unwrap();
+        let mut near = Some(near);
+        for inq in [true, false, false, true] {
+            let stream = Dbus::builder().inq(inq).build(near.take().unwrap()).unwrap();
+            far.write_all(b"bytes").await.unwrap();
+            // The option adds a control message to every receive, for which this has no room.
+            let said = python(
+                stream.as_fd().try_clone_to_owned().unwrap(),
+                "print(bool(s.recvmsg(9)[2] & socket.MSG_CTRUNC))",
+            );
+            assert_eq!(said.trim(), if inq { "True" } else { "False" });
+            near = Some(stream);
+        }
+    });
+}

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream as StdUnixStream};
 
-use anchovy::{AnchovyStream, FdError, cmsg_space};
+use anchovy::{AnchovyStream, ConnectError, FdError, cmsg_space};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use crate::harness::*;
@@ -206,7 +206,8 @@ fn a_builder_with_limits_that_cannot_be_kept_builds_nothing() {
             assert!(matches!(fd_error(error), FdError::LimitOutOfRange { space: 136, .. }));
             // Before anything is connected, or there would be nobody.
             let error = builder.connect("/nobody listens here").await.unwrap_err();
-            assert!(matches!(fd_error(error), FdError::LimitOutOfRange { space: 136, .. }));
+            let ConnectError::Limit(error) = error else { panic!("{error:?}") };
+            assert!(matches!(error, FdError::LimitOutOfRange { space: 136, .. }));
         }
     });
 }

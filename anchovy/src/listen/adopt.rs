@@ -1,0 +1,66 @@
+//! Sockets that somebody else has bound: a service manager, another process, other code.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener as StdUnixListener;
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
+use tokio::net::UnixListener;
+
+use super::error::ListenError;
+
+/// A socket that can become an [`AnchovyListener`](crate::AnchovyListener): the `UnixListener` of
+/// std or of tokio, or a descriptor.
+///
+/// The trait is sealed.
+pub trait IntoUnixListener: sealed::Sealed {}
+
+impl IntoUnixListener for StdUnixListener {}
+impl IntoUnixListener for UnixListener {}
+impl IntoUnixListener for OwnedFd {}
+
+pub(super) mod sealed {
+    use super::*;
+
+    pub trait Sealed {
+        /// Takes the socket from its former owner.
+        fn into_fd(self) -> io::Result<OwnedFd>;
+    }
+
+    impl Sealed for StdUnixListener {
+        fn into_fd(self) -> io::Result<OwnedFd> {
+            Ok(self.into())
+        }
+    }
+
+    impl Sealed for UnixListener {
+        fn into_fd(self) -> io::Result<OwnedFd> {
+            Ok(self.into_std()?.into())
+        }
+    }
+
+    impl Sealed for OwnedFd {
+        fn into_fd(self) -> io::Result<OwnedFd> {
+            Ok(self)
+        }
+    }
+}
+
+/// Checks that a socket is a listening Unix stream socket, and makes it non-blocking and
+/// close-on-exec: descriptors of a service manager are neither.
+pub(super) fn adopt(socket: impl IntoUnixListener) -> Result<StdUnixListener, ListenError> {
+    let failed = |error| ListenError::Io { path: None, error };
+    let socket = socket.into_fd().map_err(failed)?;
+    let is_listener = getsockname(&socket)
+        .is_ok_and(|address| address.address_family() == AddressFamily::UNIX)
+        && sockopt::socket_type(&socket) == Ok(SocketType::STREAM)
+        && sockopt::socket_acceptconn(&socket) == Ok(true);
+    if !is_listener {
+        return Err(ListenError::NotAListener);
+    }
+    fcntl_setfd(&socket, FdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    let listener = StdUnixListener::from(socket);
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}

@@ -1,0 +1,123 @@
+//! From a path to a bound socket that does not listen yet.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+
+use super::error::ListenError;
+use super::lock::DirectoryLock;
+use super::mode;
+use super::stale;
+use crate::path::SocketPath;
+use crate::path_guard::PathGuard;
+
+/// How often a path that vanishes and comes back is tried.
+const ATTEMPTS: usize = 16;
+
+/// A socket that is bound and does not listen yet.
+#[derive(Debug)]
+pub(super) struct Bound {
+    /// Removes the path if anything fails from here on; `None` for an abstract name.
+    pub(super) file: Option<PathGuard>,
+    pub(super) socket: OwnedFd,
+}
+
+/// Binds a new socket to an abstract name.
+pub(super) fn bind_abstract(name: &SocketPath) -> Result<Bound, ListenError> {
+    let failed = |error| failed(&name.path, error);
+    let socket = stream_socket().map_err(failed)?;
+    bind(&socket, &address(name).map_err(failed)?).map_err(failed)?;
+    Ok(Bound { file: None, socket })
+}
+
+/// Binds a new socket to a path.
+pub(super) fn bind_path(
+    path: &Path,
+    permissions: Option<u32>,
+    replace_stale: bool,
+) -> Result<Bound, ListenError> {
+    let failed = |error| failed(path, error);
+    let socket = stream_socket().map_err(failed)?;
+    let bind_to = |path: &Path| bind(&socket, &SocketAddrUnix::new(path)?);
+
+    let has_mode = match permissions {
+        None => true,
+        Some(mode) => mode::set_before_bind(&socket, mode).map_err(failed)?,
+    };
+    let attempt = || match permissions {
+        Some(mode) if !has_mode => mode::bind_in_private_directory(path, mode, bind_to),
+        _ => bind_to(path),
+    };
+    if replace_stale {
+        bind_replacing(path, attempt)?;
+    } else {
+        attempt().map_err(failed)?;
+    }
+
+    let file = PathGuard::new(path).map_err(failed)?;
+    if let Some(mode) = permissions {
+        mode::complete(&file, mode).map_err(failed)?;
+    }
+    Ok(Bound { file: Some(file), socket })
+}
+
+/// Binds to a path, and removes a stale socket that is in the way. The removal and the bind after it
+/// are under one lock, so that two processes that do this cannot remove each other's new socket.
+fn bind_replacing(path: &Path, attempt: impl Fn() -> io::Result<()>) -> Result<(), ListenError> {
+    let mut lock = None;
+    for _ in 0..ATTEMPTS {
+        match attempt() {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(failed(path, error)),
+        }
+        if lock.is_none() {
+            lock = Some(DirectoryLock::acquire(path)?);
+        }
+        stale::remove(path)?;
+    }
+    Err(ListenError::InUse { path: path.to_owned() })
+}
+
+fn failed(path: &Path, error: io::Error) -> ListenError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { path },
+        _ => ListenError::Io { path: Some(path), error },
+    }
+}
+
+fn address(path: &SocketPath) -> io::Result<SocketAddrUnix> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if path.is_abstract() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let name = &path.path.as_os_str().as_bytes()[1..];
+        return Ok(SocketAddrUnix::new_abstract_name(name)?);
+    }
+    Ok(SocketAddrUnix::new(&path.path)?)
+}
+
+fn bind(socket: &OwnedFd, address: &SocketAddrUnix) -> io::Result<()> {
+    Ok(rustix::net::bind(socket, address)?)
+}
+
+/// A new socket, non-blocking and close-on-exec.
+#[cfg(not(target_vendor = "apple"))]
+fn stream_socket() -> io::Result<OwnedFd> {
+    use rustix::net::{SocketFlags, socket_with};
+
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+}
+
+/// A new socket, non-blocking and close-on-exec, though not from its first moment.
+#[cfg(target_vendor = "apple")]
+fn stream_socket() -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
+}

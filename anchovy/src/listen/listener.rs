@@ -1,0 +1,310 @@
+//! A socket that clients connect to.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::net::unix::SocketAddr;
+use tokio::net::{UnixListener, UnixStream};
+
+use super::backoff::{AfterError, Backoff};
+use super::builder::ListenerBuilder;
+use super::error::ListenError;
+use crate::builder::Builder;
+use crate::passing::set_fd_passing;
+use crate::path_guard::PathGuard;
+use crate::stream::AnchovyStream;
+
+/// A Unix socket that accepts [`AnchovyStream`]s.
+///
+/// It does what every server on a Unix socket needs: it replaces the socket of a server that was
+/// killed, sets permissions before anybody can connect, removes its own socket at the end, and waits
+/// while there is no room for a client. [`builder`](Self::builder) has the options.
+///
+/// ```
+/// use anchovy::{AnchovyListener, AnchovyStream, DBUS_SCM_RIGHTS};
+/// use tokio::io::AsyncReadExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # let path = std::env::temp_dir().join(format!("anchovy-listener-{}", std::process::id()));
+/// let listener = AnchovyListener::<DBUS_SCM_RIGHTS>::builder()
+///     .replace_stale(true)
+///     .mode(0o600)
+///     .bind(&path)?;
+/// # let client = tokio::spawn(async move {
+/// #     let mut client = AnchovyStream::<DBUS_SCM_RIGHTS>::connect(&path).await.unwrap();
+/// #     client.send_with_fds(b"here", &[std::io::stdin()]).await.unwrap();
+/// # });
+/// # let served =
+/// loop {
+///     let (mut stream, _) = listener.accept().await?;
+///     let task = tokio::spawn(async move {
+///         let mut bytes = Vec::new();
+///         stream.read_to_end(&mut bytes).await?;
+///         println!("{} bytes, {} descriptors", bytes.len(), stream.read_queue().len());
+///         std::io::Result::Ok(())
+///     });
+/// #   break task;
+/// }
+/// # ;
+/// # client.await?;
+/// # served.await?
+/// # }
+/// ```
+///
+/// Dropping the listener removes the file of its socket, if it was made by
+/// [`bind`](Self::bind) and is still the same file, and then closes the socket. Accepted streams
+/// live on.
+#[must_use = "the socket is closed when this is dropped"]
+pub struct AnchovyListener<const S: usize> {
+    // In this order: while the path exists, the socket is live, so no successor takes it for stale.
+    file: Option<PathGuard>,
+    socket: UnixListener,
+    options: AcceptOptions<S>,
+    /// For `poll_accept`, which has no future to keep it in.
+    backoff: Mutex<Backoff>,
+}
+
+/// What each accepted stream gets.
+#[derive(Clone, Debug)]
+pub(super) struct AcceptOptions<const S: usize> {
+    pub(super) stream: Builder<S>,
+    /// To be set on each accepted socket, because it is not inherited.
+    pub(super) fd_passing: Option<bool>,
+}
+
+impl<const S: usize> AcceptOptions<S> {
+    fn stream(&self, socket: UnixStream) -> io::Result<AnchovyStream<S>> {
+        if let Some(on) = self.fd_passing {
+            // A kernel without the option leaves it to the limit of the stream.
+            let _ = set_fd_passing(&socket, on);
+        }
+        self.stream.registered(socket)
+    }
+}
+
+impl<const S: usize> AnchovyListener<S> {
+    /// Binds a new socket to `path` and listens. A path that begins with a NUL byte is an abstract
+    /// name (Linux).
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`], with [`InUse`](ListenError::InUse) if the path exists;
+    /// [`replace_stale`](ListenerBuilder::replace_stale) removes the socket of a server that has
+    /// ended.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn bind(path: impl AsRef<Path>) -> Result<Self, ListenError> {
+        Self::builder().bind(path)
+    }
+
+    /// Returns a builder, for options.
+    pub fn builder() -> ListenerBuilder<S> {
+        ListenerBuilder::new()
+    }
+
+    /// Takes over a listener of std. It becomes non-blocking and close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::NotAListener`] if it is not a listening Unix stream socket, and
+    /// [`ListenError::Io`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn from_std(listener: StdUnixListener) -> Result<Self, ListenError> {
+        Self::builder().build(listener)
+    }
+
+    /// Takes over a listener of tokio.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_std`](Self::from_std).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn from_tokio(listener: UnixListener) -> Result<Self, ListenError> {
+        Self::builder().build(listener)
+    }
+
+    /// Takes over a descriptor, such as one that another process has handed over.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_std`](Self::from_std).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// ```
+    /// use std::os::fd::OwnedFd;
+    ///
+    /// use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS, ListenError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let file: OwnedFd = std::fs::File::open("/dev/null")?.into();
+    /// let refused = AnchovyListener::<DBUS_SCM_RIGHTS>::from_fd(file);
+    /// assert!(matches!(refused, Err(ListenError::NotAListener)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, ListenError> {
+        Self::builder().build(fd)
+    }
+
+    pub(super) fn assemble(
+        file: Option<PathGuard>,
+        socket: UnixListener,
+        options: AcceptOptions<S>,
+        backoff: Backoff,
+    ) -> Self {
+        AnchovyListener { file, socket, options, backoff: Mutex::new(backoff) }
+    }
+
+    /// Accepts the next client, and returns its stream and the address that it is bound to, which is
+    /// unnamed for most clients. [`peer_cred`](AnchovyStream::peer_cred) of the stream tells its
+    /// user.
+    ///
+    /// While there is no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), this waits: 5 ms at
+    /// first, twice as long each time, and a second at most. The client waits in the backlog
+    /// meanwhile. A client that is gone again (ECONNABORTED) is skipped.
+    ///
+    /// # Errors
+    ///
+    /// Errors of accept(2) that will not pass, and those of registering the stream with tokio. The
+    /// listener stays open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no client is lost. A future that is dropped has accepted none.
+    pub async fn accept(&self) -> io::Result<(AnchovyStream<S>, SocketAddr)> {
+        let mut backoff = None;
+        loop {
+            match self.socket.accept().await {
+                Ok((socket, address)) => return Ok((self.options.stream(socket)?, address)),
+                Err(error) => match AfterError::from_io_error(&error) {
+                    AfterError::GoOn => {}
+                    AfterError::Wait => {
+                        let backoff = backoff.get_or_insert_with(Backoff::new);
+                        backoff.start();
+                        std::future::poll_fn(|cx| backoff.poll_wait(cx)).await;
+                    }
+                    AfterError::Fail => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Accepts the next client; see [`accept`](Self::accept). Only the last task that polled is
+    /// woken.
+    pub fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(AnchovyStream<S>, SocketAddr)>> {
+        // Whole after each statement that changes it.
+        let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            ready!(backoff.poll_wait(cx));
+            match ready!(self.socket.poll_accept(cx)) {
+                Ok((socket, address)) => {
+                    backoff.reset();
+                    return Poll::Ready(
+                        self.options.stream(socket).map(|stream| (stream, address)),
+                    );
+                }
+                Err(error) => match AfterError::from_io_error(&error) {
+                    AfterError::GoOn => {}
+                    AfterError::Wait => backoff.start(),
+                    AfterError::Fail => return Poll::Ready(Err(error)),
+                },
+            }
+        }
+    }
+
+    /// Stops listening: removes the file of the socket if it is still the same file, whatever
+    /// [`unlink_on_drop`](ListenerBuilder::unlink_on_drop) says, and closes the socket. Accepted
+    /// streams live on; clients that wait to be accepted are disconnected.
+    ///
+    /// A socket that was given to [`build`](ListenerBuilder::build) without `unlink_on_drop` keeps
+    /// its file.
+    ///
+    /// # Errors
+    ///
+    /// Those of unlink(2). The socket is closed all the same.
+    pub fn close(self) -> io::Result<()> {
+        let AnchovyListener { file, socket, .. } = self;
+        let removed = file.map_or(Ok(()), PathGuard::remove);
+        drop(socket);
+        removed
+    }
+
+    /// Gives the socket back, non-blocking and listening. Its file stays, for whoever goes on
+    /// listening: a child process, or a new listener with
+    /// [`unlink_on_drop`](ListenerBuilder::unlink_on_drop).
+    ///
+    /// With [`fd_passing(false)`](ListenerBuilder::fd_passing), it stays so for the socket.
+    ///
+    /// # Errors
+    ///
+    /// Those of taking the socket from tokio. The socket is closed, and its file removed if a drop
+    /// would have removed it.
+    pub fn into_std(self) -> io::Result<StdUnixListener> {
+        let AnchovyListener { file, socket, .. } = self;
+        let socket = socket.into_std()?;
+        if let Some(file) = file {
+            file.keep();
+        }
+        Ok(socket)
+    }
+
+    /// Returns the address of the socket.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockname(2).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Returns the absolute path of the socket's file. `None` for an abstract name, and for a socket
+    /// that was given to [`build`](ListenerBuilder::build) without
+    /// [`unlink_on_drop`](ListenerBuilder::unlink_on_drop).
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(PathGuard::path)
+    }
+}
+
+impl<const S: usize> AsFd for AnchovyListener<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl<const S: usize> AsRawFd for AnchovyListener<S> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl<const S: usize> fmt::Debug for AnchovyListener<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnchovyListener")
+            .field("fd", &self.as_raw_fd())
+            .field("S", &S)
+            .field("path", &self.path())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! A lock on a directory, held while a stale socket in it is replaced.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::error::ListenError;
+
+/// How long another process may hold the lock. Replacing a socket takes far less; but whoever may
+/// read the directory may lock it, and must not be able to keep a server from starting for ever.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
+
+/// An exclusive flock(2) on the directory's own descriptor: no file is made, and so none is left
+/// behind.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub(super) struct DirectoryLock {
+    _directory: OwnedFd,
+}
+
+impl DirectoryLock {
+    /// Locks the directory of `path`.
+    pub(super) fn acquire(path: &Path) -> Result<DirectoryLock, ListenError> {
+        let failed =
+            |errno: Errno| ListenError::Io { path: Some(path.to_owned()), error: errno.into() };
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = open(directory, flags, Mode::empty()).map_err(failed)?;
+
+        let start = Instant::now();
+        loop {
+            match retry_on_intr(|| flock(&fd, FlockOperation::NonBlockingLockExclusive)) {
+                Ok(()) => return Ok(DirectoryLock { _directory: fd }),
+                Err(Errno::WOULDBLOCK) if start.elapsed() < LONGEST_WAIT => {
+                    thread::sleep(RETRY_INTERVAL);
+                }
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(ListenError::DirectoryLocked { directory: directory.to_owned() });
+                }
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Permissions of a socket's file: at no moment more than were asked for, and exactly those in the
+//! end.
+//!
+//! bind(2) creates the file with the mode of the socket, less the umask. So the mode of the socket is
+//! set before, and bits that the umask took are given back after, while nobody can connect yet.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{Mode, fchmod};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use crate::path_guard::{FileId, PathGuard};
+
+/// The nine permission bits.
+pub(super) const PERMISSIONS: u32 = 0o777;
+
+/// Sets the mode with which bind(2) will create the file. Returns `false` on systems that know no
+/// mode of a socket (EINVAL on those derived from BSD).
+pub(super) fn set_before_bind(socket: impl AsFd, mode: u32) -> io::Result<bool> {
+    match fchmod(socket, Mode::from_raw_mode(mode as _)) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Gives the file exactly this mode, whatever the umask took.
+///
+/// Whoever may write to the directory can put another file in its place, so the mode is set through
+/// a descriptor of the file that bind(2) made.
+pub(super) fn complete(guard: &PathGuard, mode: u32) -> io::Result<()> {
+    let found = fs::symlink_metadata(guard.path())?;
+    if found.mode() & PERMISSIONS == mode {
+        return Ok(());
+    }
+    let is_ours = FileId::from_metadata(&found) == guard.file()
+        && found.file_type().is_socket()
+        && found.uid() == geteuid().as_raw();
+    if !is_ours {
+        return Err(replaced());
+    }
+    set(guard, mode)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set(guard: &PathGuard, mode: u32) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{OFlags, open};
+
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = open(guard.path(), flags, Mode::empty())?;
+    if FileId::from_open_file(&file)? != guard.file() {
+        return Err(replaced());
+    }
+    // fchmod(2) refuses a descriptor that was opened as a path; proc(5) leads through it.
+    let through = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match fs::set_permissions(through, Permissions::from_mode(mode)) {
+        // proc is not mounted, as in some chroots.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::set_permissions(guard.path(), Permissions::from_mode(mode))
+        }
+        outcome => outcome,
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn set(guard: &PathGuard, mode: u32) -> io::Result<()> {
+    fs::set_permissions(guard.path(), Permissions::from_mode(mode))
+}
+
+fn replaced() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrInUse, "another file was put in the place of the socket")
+}
+
+/// Binds where a socket has no mode of its own: in a directory that only this user may enter, from
+/// which the file goes to its path once it has its mode.
+///
+/// A hard link in place of a rename, for a rename would replace what is at the path. The address
+/// that the kernel keeps is that in the directory, which is gone afterwards.
+pub(super) fn bind_in_private_directory(
+    path: &Path,
+    mode: u32,
+    bind: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let directory = PrivateDirectory::new(path.parent().unwrap_or(Path::new("")))?;
+    let inside = directory.0.join("s");
+    bind(&inside)?;
+    fs::set_permissions(&inside, Permissions::from_mode(mode))?;
+    match fs::hard_link(&inside, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::ErrorKind::AddrInUse.into())
+        }
+        outcome => outcome,
+    }
+}
+
+/// A directory for a moment, with at most one file in it.
+struct PrivateDirectory(PathBuf);
+
+impl PrivateDirectory {
+    fn new(parent: &Path) -> io::Result<PrivateDirectory> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = parent.join(format!(".{process:x}-{number:x}"));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                // A process with this id may have been killed while it had one.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(PrivateDirectory(path)),
+            }
+        }
+    }
+}
+
+impl Drop for PrivateDirectory {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0.join("s"));
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    //! The way that other systems take, which works here too.
+
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use interop_tests::{Directory, entries};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_bound_in_a_private_directory_has_its_path_and_its_mode() {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let mut listener = None;
+        bind_in_private_directory(&path, 0o606, |inside| {
+            let parent = inside.parent().unwrap();
+            assert_eq!(fs::metadata(parent)?.mode() & 0o777, 0o700);
+            listener = Some(UnixListener::bind(inside)?);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o777, 0o606);
+        assert_eq!(entries(directory.path()), std::slice::from_ref(&path));
+        UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn a_private_directory_replaces_no_file_and_leaves_none() {
+        let directory = Directory::new();
+        let path = directory.join("file");
+        fs::write(&path, "precious").unwrap();
+        let bind = |inside: &Path| UnixListener::bind(inside).map(drop);
+        let error = bind_in_private_directory(&path, 0o600, bind).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let failing = |_: &Path| Err(io::ErrorKind::InvalidFilename.into());
+        let error = bind_in_private_directory(&path, 0o600, failing).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidFilename);
+        assert_eq!(entries(directory.path()), std::slice::from_ref(&path));
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn the_mode_of_a_file_that_took_the_sockets_place_is_not_changed() {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let guard = PathGuard::new(&path).unwrap();
+        let _other = UnixListener::bind(directory.join("other")).unwrap();
+        let before = fs::symlink_metadata(directory.join("other")).unwrap().mode();
+        fs::rename(directory.join("other"), &path).unwrap();
+        for change in [complete, set] {
+            let error = change(&guard, 0o666).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode(), before);
+    }
+}

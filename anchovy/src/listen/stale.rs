@@ -1,0 +1,176 @@
+//! Removing the socket that a server has left behind, and nothing else.
+
+use std::fs::{self, FileType, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use super::error::ListenError;
+use crate::path_guard::FileId;
+
+/// The bit of a directory in which only its owner may remove a file (chmod(2)).
+const STICKY: u32 = 0o1000;
+
+/// Removes what is at `path` if it is a socket whose listener is gone. Returns `Ok` if nothing is
+/// there any more, whoever removed it.
+pub(super) fn remove(path: &Path) -> Result<(), ListenError> {
+    remove_unless(path, is_live)
+}
+
+fn remove_unless(
+    path: &Path,
+    is_live: impl FnOnce(&Path) -> io::Result<Liveness>,
+) -> Result<(), ListenError> {
+    let failed = |error| ListenError::Io { path: Some(path.to_owned()), error };
+    let in_use = || ListenError::InUse { path: path.to_owned() };
+
+    let Some(found) = look(path).map_err(failed)? else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        let found = kind_of(found.file_type());
+        return Err(ListenError::NotASocket { path: path.to_owned(), found });
+    }
+    if found.uid() != geteuid().as_raw() && is_in_sticky_directory(path).map_err(failed)? {
+        return Err(ListenError::OtherOwner { path: path.to_owned(), uid: found.uid() });
+    }
+    match is_live(path).map_err(failed)? {
+        Liveness::Live => return Err(in_use()),
+        Liveness::Vanished => return Ok(()),
+        Liveness::Stale => {}
+    }
+    // A program that takes no lock may have put a live socket in its place in the meantime.
+    match look(path).map_err(failed)? {
+        Some(now) if FileId::from_metadata(&now) == FileId::from_metadata(&found) => {}
+        Some(_) => return Err(in_use()),
+        None => return Ok(()),
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// What a socket in the file system has behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Liveness {
+    /// A process has it open.
+    Live,
+    /// No process has it open.
+    Stale,
+    /// The path is gone.
+    Vanished,
+}
+
+/// Asks whether a process has the socket at `path` open, by connecting a datagram socket to it.
+///
+/// No server notices that, it never waits, and it also finds a socket that is bound and does not
+/// listen yet, where a stream socket would get ECONNREFUSED as from a stale one. EPROTOTYPE means
+/// that a live socket has another type, and EPERM that it receives from another sender only
+/// (connect(2)).
+fn is_live(path: &Path) -> io::Result<Liveness> {
+    let Err(error) = UnixDatagram::unbound()?.connect(path) else { return Ok(Liveness::Live) };
+    match Errno::from_io_error(&error) {
+        Some(Errno::PROTOTYPE | Errno::PERM) => Ok(Liveness::Live),
+        Some(Errno::CONNREFUSED) => Ok(Liveness::Stale),
+        Some(Errno::NOENT) => Ok(Liveness::Vanished),
+        _ => Err(error),
+    }
+}
+
+fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_in_sticky_directory(path: &Path) -> io::Result<bool> {
+    let path = std::path::absolute(path)?;
+    let Some(directory) = path.parent() else { return Ok(false) };
+    Ok(fs::metadata(directory)?.mode() & STICKY != 0)
+}
+
+fn kind_of(file: FileType) -> &'static str {
+    if file.is_dir() {
+        "a directory"
+    } else if file.is_symlink() {
+        "a symbolic link"
+    } else if file.is_file() {
+        "a file"
+    } else {
+        "a special file"
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    //! Changes between two looks, which no test can time from outside.
+
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use interop_tests::Directory;
+
+    use super::*;
+
+    fn stale(directory: &Directory) -> std::path::PathBuf {
+        let path = directory.join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        path
+    }
+
+    #[test]
+    fn a_stale_socket_is_removed() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        remove(&path).unwrap();
+        assert!(look(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_socket_that_replaces_the_stale_one_during_the_check_stays() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        let mut successor = None;
+        let removed = remove_unless(&path, |path| {
+            successor = Some(UnixListener::bind(directory.join("new"))?);
+            fs::rename(directory.join("new"), path)?;
+            Ok(Liveness::Stale)
+        });
+        assert!(matches!(removed, Err(ListenError::InUse { .. })), "{removed:?}");
+        assert!(UnixStream::connect(&path).is_ok());
+    }
+
+    #[test]
+    fn a_path_that_vanishes_during_the_check_is_no_error() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        remove_unless(&path, |path| {
+            fs::remove_file(path)?;
+            Ok(Liveness::Stale)
+        })
+        .unwrap();
+
+        let path = stale(&directory);
+        remove_unless(&path, |path| {
+            fs::remove_file(path)?;
+            is_live(path)
+        })
+        .unwrap();
+        remove(&path).unwrap();
+    }
+
+    #[test]
+    fn a_datagram_socket_that_receives_from_another_sender_only_is_live() {
+        let directory = Directory::new();
+        let (near, far) = (directory.join("near"), directory.join("far"));
+        let (receiver, sender) =
+            (UnixDatagram::bind(&near).unwrap(), UnixDatagram::bind(&far).unwrap());
+        sender.connect(&near).unwrap();
+        receiver.connect(&far).unwrap();
+        assert_eq!(is_live(&near).unwrap(), Liveness::Live);
+    }
+}

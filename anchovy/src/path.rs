@@ -1,0 +1,228 @@
+//! Paths and abstract names of sockets, checked before the kernel sees them.
+//!
+//! A socket address holds about a hundred bytes (`sun_path`, unix(7)). The kernel answers a longer
+//! path with an error that names neither the length nor the limit, so both are checked here.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Size of `sun_path`, in bytes: 108 on Linux (unix(7)), 104 on systems derived from BSD.
+const SUN_PATH: usize =
+    if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
+
+/// The longest path and the longest abstract name, in bytes: one byte of `sun_path` is the NUL after
+/// a path or before an abstract name.
+const LONGEST: usize = SUN_PATH - 1;
+
+/// Why a path cannot name a socket.
+///
+/// Nothing was opened, created or removed.
+///
+/// ```
+/// use anchovy::{AnchovyStream, ConnectError, DBUS_SCM_RIGHTS, PathError};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let long = format!("/run/{}", "x".repeat(200));
+/// match AnchovyStream::<DBUS_SCM_RIGHTS>::connect(&long).await.unwrap_err() {
+///     ConnectError::Path(PathError::TooLong { length, limit, .. }) => {
+///         assert_eq!(length, 205);
+///         assert!(length > limit);
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathError {
+    /// The path is empty, which to the kernel means an address of its own choice (unix(7)).
+    Empty,
+    /// The path has a NUL byte after its first byte, where the kernel would end it.
+    NulInPath {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The path does not fit into a socket address.
+    TooLong {
+        /// The path, or the abstract name after a NUL byte.
+        path: PathBuf,
+        /// Its length in bytes, without the NUL byte of an abstract name.
+        length: usize,
+        /// The most bytes that fit: 107 on Linux.
+        limit: usize,
+    },
+    /// The path begins with a NUL byte, which names an abstract socket, and this system has none:
+    /// only Linux does.
+    AbstractUnsupported,
+}
+
+impl PathError {
+    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            PathError::AbstractUnsupported => io::ErrorKind::Unsupported,
+            _ => io::ErrorKind::InvalidInput,
+        }
+    }
+}
+
+impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PathError::Empty => f.write_str("the path of the socket is empty"),
+            PathError::NulInPath { path } => write!(f, "the path {path:?} contains a NUL byte"),
+            PathError::TooLong { path, length, limit } => write!(
+                f,
+                "the socket path {} has {length} bytes, limit is {limit}; use a shorter one",
+                DisplayPath(path)
+            ),
+            PathError::AbstractUnsupported => {
+                f.write_str("abstract socket names exist on Linux only; use a path")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PathError {}
+
+impl From<PathError> for io::Error {
+    fn from(error: PathError) -> io::Error {
+        io::Error::new(error.kind(), error)
+    }
+}
+
+/// Shows a path, and an abstract name as `@name`, as ss(8) and systemd do.
+pub(crate) struct DisplayPath<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for DisplayPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_os_str().as_bytes() {
+            [0, name @ ..] => write!(f, "@{}", name.escape_ascii()),
+            _ => self.0.display().fmt(f),
+        }
+    }
+}
+
+/// Where a socket is, and the address of that place.
+#[derive(Debug)]
+pub(crate) struct SocketPath {
+    /// As the caller gave it: a path, or a NUL byte and an abstract name.
+    pub(crate) path: PathBuf,
+    pub(crate) address: SocketAddr,
+}
+
+impl SocketPath {
+    /// Checks a path; one that begins with a NUL byte is an abstract name, as in tokio.
+    pub(crate) fn new(path: &Path) -> Result<SocketPath, PathError> {
+        let bytes = path.as_os_str().as_bytes();
+        let path = path.to_owned();
+        let address = match bytes {
+            [] => return Err(PathError::Empty),
+            [0, name @ ..] => {
+                check_len(name, &path)?;
+                abstract_address(name)?
+            }
+            [_, rest @ ..] if rest.contains(&0) => return Err(PathError::NulInPath { path }),
+            _ => {
+                check_len(bytes, &path)?;
+                let address = SocketAddr::from_pathname(OsStr::from_bytes(bytes));
+                address.expect("length and NUL bytes were checked")
+            }
+        };
+        Ok(SocketPath { path, address })
+    }
+
+    pub(crate) fn is_abstract(&self) -> bool {
+        self.path.as_os_str().as_bytes().first() == Some(&0)
+    }
+}
+
+fn check_len(name: &[u8], path: &Path) -> Result<(), PathError> {
+    let length = name.len();
+    if length > LONGEST {
+        return Err(PathError::TooLong { path: path.to_owned(), length, limit: LONGEST });
+    }
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn abstract_address(name: &[u8]) -> Result<SocketAddr, PathError> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+
+    Ok(SocketAddr::from_abstract_name(name).expect("the length was checked"))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn abstract_address(_: &[u8]) -> Result<SocketAddr, PathError> {
+    Err(PathError::AbstractUnsupported)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &[u8]) -> Result<SocketPath, PathError> {
+        SocketPath::new(Path::new(OsStr::from_bytes(path)))
+    }
+
+    #[test]
+    fn the_longest_path_is_accepted_and_one_byte_more_is_not() {
+        let path = vec![b'a'; LONGEST];
+        assert_eq!(check(&path).unwrap().address.as_pathname().unwrap().as_os_str().len(), LONGEST);
+        let error = check(&[&path[..], b"b"].concat()).unwrap_err();
+        assert!(matches!(
+            error,
+            PathError::TooLong { length, limit: LONGEST, .. } if length == LONGEST + 1
+        ));
+        for figure in [LONGEST, LONGEST + 1] {
+            assert!(error.to_string().contains(&figure.to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_limit_on_linux_is_107_bytes_for_paths_and_abstract_names() {
+        assert_eq!(LONGEST, 107);
+        let name = [&[0][..], &[b'a'; 107]].concat();
+        assert!(check(&name).unwrap().is_abstract());
+        let error = check(&[&name[..], b"b"].concat()).unwrap_err();
+        assert!(matches!(error, PathError::TooLong { length: 108, limit: 107, .. }), "{error:?}");
+        assert!(error.to_string().contains("@aaa"), "{error}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn nul_bytes_are_part_of_an_abstract_name() {
+        use std::os::linux::net::SocketAddrExt;
+
+        let checked = check(b"\0a\0b\0").unwrap();
+        assert_eq!(checked.address.as_abstract_name(), Some(&b"a\0b\0"[..]));
+    }
+
+    #[test]
+    fn an_empty_path_and_a_nul_byte_inside_a_path_are_refused() {
+        assert_eq!(check(b"").unwrap_err(), PathError::Empty);
+        let error = check(b"/run/a\0b").unwrap_err();
+        assert!(matches!(error, PathError::NulInPath { .. }), "{error:?}");
+        assert!(error.to_string().contains(r"a\0b"), "{error}");
+        assert!(!check(b"relative").unwrap().is_abstract());
+    }
+
+    #[test]
+    fn kinds_survive_the_conversion_into_an_io_error() {
+        for (error, kind) in [
+            (PathError::Empty, io::ErrorKind::InvalidInput),
+            (PathError::AbstractUnsupported, io::ErrorKind::Unsupported),
+        ] {
+            assert_eq!(io::Error::from(error).kind(), kind);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Accepting: errors that pass, errors that stay, and futures that are dropped.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use crate::harness::*;
+
+#[test]
+fn poll_accept_accepts_and_wakes_its_task() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("socket")).unwrap();
+        let accept = poll_fn(|cx| listener.poll_accept(cx));
+        let connect = async { client(&directory.join("socket")) };
+        let (accepted, _client) = tokio::join!(accept, connect);
+        assert!(accepted.unwrap().1.is_unnamed());
+    });
+}
+
+#[test]
+fn several_tasks_may_accept_at_once() {
+    run_on_threads(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = std::sync::Arc::new(Listener::bind(&path).unwrap());
+        let tasks: Vec<_> = (0..4)
+            .map(|_| {
+                let listener = std::sync::Arc::clone(&listener);
+                tokio::spawn(async move { listener.accept().await.map(drop) })
+            })
+            .collect();
+        let _clients: Vec<_> = (0..4).map(|_| client(&path)).collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn no_client_is_lost_with_an_accept_that_is_dropped() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        assert!(now(listener.accept()).await.is_none());
+        let _client = client(&path);
+        settle().await;
+        let table = FullTable::with_room_for(0);
+        assert!(now(listener.accept()).await.is_none(), "it waits for room");
+        drop(table);
+        assert!(listener.accept().await.is_ok());
+        assert!(now(listener.accept()).await.is_none(), "there was one client");
+    });
+}
+
+#[test]
+fn an_error_that_does_not_pass_is_returned() {
+    let name = "accept::an_error_that_does_not_pass_is_returned";
+    let inject = "inject=accept4:error=EINVAL:when=1..2";
+    let calls = traced(name, &["-e", "trace=getppid,accept4", "-e", inject], async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        let _client = client(&path);
+        mark();
+        let error = listener.accept().await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        let error = poll_fn(|cx| listener.poll_accept(cx)).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        mark();
+        listener.accept().await.expect("the listener stays open");
+    });
+    assert!(calls.is_none_or(|calls| calls.len() == 2));
+}
+
+/// Injects an error into the first calls of accept4, and returns how many calls it took to accept.
+fn calls_with(test: &str, error: &str, count: usize) -> Option<usize> {
+    let inject = format!("inject=accept4:error={error}:when=1..{count}");
+    let calls = traced(test, &["-e", "trace=getppid,accept4", "-e", &inject], async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        let _client = client(&path);
+        settle().await;
+        tokio::time::pause();
+        mark();
+        listener.accept().await.unwrap();
+        mark();
+    })?;
+    assert_eq!(crate::harness::count(&calls)[&format!("accept4 {error}")], count);
+    Some(calls.len())
+}
+
+macro_rules! errors_that_pass {
+    ($($name:ident: $error:literal,)*) => {
+        $(#[test]
+        fn $name() {
+            let name = concat!("accept::", stringify!($name));
+            if let Some(calls) = calls_with(name, $error, 3) {
+                assert_eq!(calls, 4);
+            }
+        })*
+    };
+}
+
+errors_that_pass! {
+    accept_goes_on_after_econnaborted: "ECONNABORTED",
+    accept_goes_on_after_eintr: "EINTR",
+    accept_waits_at_emfile: "EMFILE",
+    accept_waits_at_enfile: "ENFILE",
+    accept_waits_at_enobufs: "ENOBUFS",
+    accept_waits_at_enomem: "ENOMEM",
+}
+
+#[test]
+fn accept_waits_longer_each_time_up_to_a_second() {
+    let name = "accept::accept_waits_longer_each_time_up_to_a_second";
+    let calls = traced(name, &["-e", "trace=getppid,accept4"], async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        let _client = client(&path);
+        settle().await;
+        let table = FullTable::with_room_for(0);
+        // The clock goes on to the next timer when there is nothing else to do.
+        tokio::time::pause();
+        mark();
+        let waiting = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;
+        let polling = poll_fn(|cx| listener.poll_accept(cx));
+        let polling = tokio::time::timeout(Duration::from_secs(10), polling).await;
+        mark();
+        assert!(waiting.is_err() && polling.is_err());
+        drop(table);
+        assert!(listener.accept().await.is_ok(), "the client is still there");
+    });
+    let Some(calls) = calls else { return };
+    // Each at 0, 5, 15, 35, ... 635 ms, and then from 1275 ms on each second.
+    assert_eq!(count(&calls), [("accept4 EMFILE".to_owned(), 2 * 17)].into());
+}

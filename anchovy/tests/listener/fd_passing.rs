@@ -1,0 +1,148 @@
+//! `fd_passing(false)`: descriptors are refused from the first byte of each connection.
+
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+
+use anchovy::FdError;
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::*;
+
+fn fd_error(error: std::io::Error) -> FdError {
+    FdError::from_io_error(&error)
+        .unwrap_or_else(|| panic!("an error about descriptors, not {error:?}"))
+}
+
+fn kernel_refuses() -> bool {
+    let known = kernel_is_at_least(6, 16);
+    if !known {
+        eprintln!("skipped: SO_PASSRIGHTS needs Linux 6.16");
+    }
+    known
+}
+
+#[test]
+fn a_client_is_refused_before_and_after_it_is_accepted() {
+    if !kernel_refuses() {
+        return;
+    }
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = builder().fd_passing(false).bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let refused = FdError::RefusedByPeer { count: 1 };
+        let before = client.send_with_fds(b"here", &memfds(1)).await;
+        assert_eq!(fd_error(before.unwrap_err()), refused);
+
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(!stream.fd_passing().unwrap());
+        assert_eq!(stream.read_fd_limit(), 0);
+        let after = client.send_with_fds(b"here", &memfds(1)).await;
+        assert_eq!(fd_error(after.unwrap_err()), refused);
+        client.write_all(b"bytes").await.unwrap();
+        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().bytes, 5);
+
+        // The stream can admit them later.
+        stream.set_read_fd_limit(1).unwrap();
+        stream.set_fd_passing(true).unwrap();
+        client.send_with_fds(b"here", &memfds(1)).await.unwrap();
+        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+    });
+}
+
+#[test]
+fn passing_is_off_before_the_socket_listens() {
+    let name = "fd_passing::passing_is_off_before_the_socket_listens";
+    let calls = traced(name, &["-e", "trace=getppid,bind,setsockopt,listen"], async {
+        let directory = Directory::new();
+        mark();
+        let listener = builder().fd_passing(false).bind(directory.join("socket")).unwrap();
+        mark();
+        drop(listener);
+    });
+    let Some(calls) = calls else { return };
+    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
+    assert_eq!(calls, ["bind", "setsockopt", "listen"]);
+}
+
+#[test]
+fn a_client_that_waits_at_an_adopted_socket_does_not_pass_a_descriptor() {
+    if !kernel_refuses() {
+        return;
+    }
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let bound = UnixListener::bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let (reader, writer) = pipe();
+        client.send_with_fds(b"early", &[writer]).await.unwrap();
+        assert!(!is_abandoned(&reader), "it is on its way");
+
+        let listener = builder().fd_passing(false).build(bound).unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The connection did not inherit it from the socket, so it was set on the connection.
+        assert!(!stream.fd_passing().unwrap());
+        let after = client.send_with_fds(b"late", &memfds(1)).await;
+        assert_eq!(fd_error(after.unwrap_err()), FdError::RefusedByPeer { count: 1 });
+
+        // What was sent before cannot be refused any more; it ends the read side, and is closed.
+        let error = fd_error(stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+        assert!(matches!(error, FdError::TooManyReceived { count: 1, limit: 0, .. }), "{error:?}");
+        assert!(stream.read_queue().is_empty());
+        assert!(is_abandoned(&reader));
+    });
+}
+
+#[test]
+fn with_a_limit_of_its_own_an_adopted_socket_hands_over_what_was_sent_before() {
+    if !kernel_refuses() {
+        return;
+    }
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let bound = UnixListener::bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        client.send_with_fds(b"early", &memfds(2)).await.unwrap();
+        let listener = builder().fd_passing(false).read_fd_limit(2).build(bound).unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(!stream.fd_passing().unwrap());
+        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 2);
+    });
+}
+
+#[test]
+fn passing_can_be_switched_on_for_an_adopted_socket() {
+    if !kernel_refuses() {
+        return;
+    }
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let bound = UnixListener::bind(&path).unwrap();
+        anchovy::set_fd_passing(&bound, false).unwrap();
+        let mut waiting = client(&path);
+        let listener = builder().fd_passing(true).build(bound).unwrap();
+        waiting.write_all(b"bytes").unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert!(stream.fd_passing().unwrap());
+    });
+}
+
+#[test]
+fn on_a_kernel_that_cannot_refuse_descriptors_end_the_read_side() {
+    on_an_older_kernel(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = builder().fd_passing(false).bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let (reader, writer) = pipe();
+        client.send_with_fds(b"here", &[writer]).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let error = fd_error(stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+        assert!(matches!(error, FdError::TooManyReceived { count: 1, limit: 0, .. }), "{error:?}");
+        assert!(is_abandoned(&reader));
+    });
+}

@@ -1,0 +1,173 @@
+//! `replace_stale`: what is removed, and what never is.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+
+use anchovy::ListenError;
+use rustix::fs::{FlockOperation, flock};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use rustix::process::geteuid;
+
+use crate::harness::*;
+
+fn replace(path: &Path) -> Result<Listener, ListenError> {
+    builder().replace_stale(true).bind(path)
+}
+
+#[test]
+fn a_stale_socket_is_replaced_and_no_other_file_is_left() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        leave_stale(&path);
+        let listener = replace(&path).unwrap();
+        assert_eq!(names(&directory), ["socket"]);
+        let _client = client(&path);
+        assert!(listener.accept().await.is_ok());
+    });
+}
+
+#[test]
+fn without_replace_stale_a_stale_socket_is_in_use() {
+    run(async {
+        let directory = Directory::new();
+        leave_stale(&directory.join("socket"));
+        let error = Listener::bind(directory.join("socket")).unwrap_err();
+        assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        assert_eq!(names(&directory), ["socket"]);
+    });
+}
+
+#[test]
+fn a_path_without_a_socket_is_bound() {
+    run(async {
+        let directory = Directory::new();
+        drop(replace(&directory.join("socket")).unwrap());
+        assert!(names(&directory).is_empty());
+    });
+}
+
+#[test]
+fn a_live_socket_stays_and_its_server_does_not_notice() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let live = UnixListener::bind(&path).unwrap();
+        live.set_nonblocking(true).unwrap();
+        let error = replace(&path).unwrap_err();
+        assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        assert_eq!(live.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(UnixStream::connect(&path).is_ok());
+    });
+}
+
+#[test]
+fn a_socket_that_does_not_listen_yet_and_a_datagram_socket_stay() {
+    run(async {
+        let directory = Directory::new();
+        let early = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        let address = SocketAddrUnix::new(directory.join("early")).unwrap();
+        rustix::net::bind(&early, &address).unwrap();
+        let _datagrams = UnixDatagram::bind(directory.join("datagrams")).unwrap();
+        for name in ["early", "datagrams"] {
+            let error = replace(&directory.join(name)).unwrap_err();
+            assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        }
+        assert_eq!(names(&directory), ["datagrams", "early"]);
+    });
+}
+
+#[test]
+fn a_file_a_directory_and_a_symbolic_link_stay_and_are_named() {
+    run(async {
+        let directory = Directory::new();
+        fs::write(directory.join("file"), "precious").unwrap();
+        fs::create_dir(directory.join("directory")).unwrap();
+        leave_stale(&directory.join("stale"));
+        symlink(directory.join("stale"), directory.join("link")).unwrap();
+        symlink(directory.join("nowhere"), directory.join("dangling")).unwrap();
+        let kinds = [
+            ("file", "a file"),
+            ("directory", "a directory"),
+            ("link", "a symbolic link"),
+            ("dangling", "a symbolic link"),
+        ];
+        for (name, kind) in kinds {
+            let error = replace(&directory.join(name)).unwrap_err();
+            assert!(error.to_string().contains(kind), "{error}");
+            let ListenError::NotASocket { path, found } = error else { panic!("{error:?}") };
+            assert_eq!((path, found), (directory.join(name), kind));
+        }
+        assert_eq!(names(&directory), ["dangling", "directory", "file", "link", "stale"]);
+        assert_eq!(fs::read(directory.join("file")).unwrap(), b"precious");
+    });
+}
+
+#[test]
+fn another_users_socket_in_a_sticky_directory_stays_even_for_root() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can give a socket to another user");
+        return;
+    }
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        leave_stale(&path);
+        chown(&path, Some(65534), None).unwrap();
+        let sticky = Permissions::from_mode(0o1777);
+        fs::set_permissions(directory.path(), sticky).unwrap();
+        let error = replace(&path).unwrap_err();
+        assert!(matches!(error, ListenError::OtherOwner { uid: 65534, .. }), "{error:?}");
+        assert_eq!(names(&directory), ["socket"]);
+
+        // Where only this user may write, it was this user who let the socket in.
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+        drop(replace(&path).unwrap());
+        // A sticky directory is no reason to keep one's own.
+        leave_stale(&path);
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
+        drop(replace(&path).unwrap());
+    });
+}
+
+#[test]
+fn a_lock_on_the_directory_is_waited_for() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        leave_stale(&path);
+        let holder = fs::File::open(directory.path()).unwrap();
+        flock(&holder, FlockOperation::LockExclusive).unwrap();
+
+        let error = replace(&path).unwrap_err();
+        let ListenError::DirectoryLocked { directory: locked } = error else { panic!("{error:?}") };
+        assert_eq!(locked, directory.path());
+        assert_eq!(names(&directory), ["socket"]);
+
+        // Nothing is locked where there is nothing to replace.
+        drop(replace(&directory.join("other")).unwrap());
+        flock(&holder, FlockOperation::Unlock).unwrap();
+        drop(replace(&path).unwrap());
+    });
+}
+
+#[test]
+fn removal_and_bind_are_under_the_lock_and_the_lock_leaves_no_file() {
+    let name = "stale::removal_and_bind_are_under_the_lock_and_the_lock_leaves_no_file";
+    let calls = traced(name, &["-e", "trace=getppid,flock,unlink,bind,listen,close"], async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        leave_stale(&path);
+        mark();
+        let listener = replace(&path).unwrap();
+        mark();
+        drop(listener);
+    });
+    let Some(calls) = calls else { return };
+    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
+    // The third line closes the socket of the check, the last but one gives up the lock.
+    assert_eq!(calls, ["bind", "flock", "close", "unlink", "bind", "close", "listen"]);
+}
