@@ -3,14 +3,13 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
-use super::{Arguments, HEADER, MessageBuilder, ObjectId};
+use super::arguments::Arguments;
+use super::body::Body;
+use super::header::HEADER;
+use super::object_id::ObjectId;
 use crate::error::{WireError, WireFault};
-
-/// Arguments of so many bytes are few: five words are as many as most messages have, and as there is
-/// room for where the longer ones are told of.
-pub(super) const FEW: usize = 20;
 
 /// A request or an event, with its descriptors.
 ///
@@ -36,13 +35,6 @@ pub struct Message {
 }
 
 impl Message {
-    /// Begins a message for this object: the number of the request or event in its interface, from
-    /// 0, and then its arguments, in order.
-    #[inline]
-    pub fn build(object: ObjectId, opcode: u16) -> MessageBuilder {
-        MessageBuilder::new(object, opcode)
-    }
-
     #[inline]
     pub(crate) fn received(
         object: ObjectId,
@@ -175,43 +167,60 @@ impl fmt::Debug for Message {
     }
 }
 
-/// The arguments of a message: in place where they are few, so that it costs no allocation, and holds
-/// no buffer that others are in.
-pub(crate) enum Body {
-    Few { bytes: [u8; FEW], used: u8 },
-    Many(Bytes),
-}
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use interop_tests::guarded;
 
-impl Body {
-    /// Takes so many bytes off the front.
-    #[inline]
-    pub(crate) fn split_off(from: &mut BytesMut, length: usize) -> Body {
-        match Body::few(&from[..length]) {
-            Some(few) => {
-                from.advance(length);
-                few
-            }
-            None => Body::Many(from.split_to(length).freeze()),
-        }
+    use super::super::header::{Header, header};
+    use super::super::testing::{build, id, null, words};
+    use super::*;
+
+    #[test]
+    fn a_message_begins_with_its_object_its_length_and_its_opcode() {
+        guarded(|| {
+            let mut bytes = BytesMut::new();
+            build().uint(9).fd(null()).finish().expect("good").encode(&mut bytes);
+            assert_eq!(bytes, words(&[7, 12 << 16 | 3, 9]));
+            let found = header(&bytes, 4096).expect("good").expect("whole");
+            assert_eq!(found, Header { object: id(7), opcode: 3, length: 12 });
+        });
     }
 
-    /// All of these bytes.
-    pub(crate) fn of(bytes: Bytes) -> Body {
-        Body::few(&bytes).unwrap_or(Body::Many(bytes))
+    #[test]
+    fn a_message_without_its_descriptors_is_told_from_a_whole_one() {
+        guarded(|| {
+            let mut message = build().fd(null()).fd(null()).finish().expect("good");
+            assert_eq!(message.check_fds(), Ok(()));
+            drop(message.read().fd());
+            let fault = WireFault::FdsTaken { declared: 2, present: 1 };
+            assert_eq!(message.check_fds(), Err(WireError { object: 7, opcode: 3, fault }));
+            assert_eq!(message.take_fds().len(), 1);
+            assert!(message.fds().is_empty());
+        });
     }
 
-    #[inline]
-    fn few(bytes: &[u8]) -> Option<Body> {
-        let mut few = [0; FEW];
-        few.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Body::Few { bytes: few, used: bytes.len() as u8 })
+    #[test]
+    fn a_message_is_shown_by_its_header_and_its_descriptors() {
+        guarded(|| {
+            let message = build().string("a secret").fd(null()).finish().expect("good");
+            let fds = format!("{:?}", message.fds());
+            let expected = format!("Message {{ object: @7, opcode: 3, length: 24, fds: {fds} }}");
+            assert_eq!(format!("{message:?}"), expected);
+        });
     }
 
-    #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Body::Few { bytes, used } => &bytes[..usize::from(*used)],
-            Body::Many(bytes) => bytes,
-        }
+    #[test]
+    fn a_message_is_read_as_a_plain_one_without_being_changed() {
+        guarded(|| {
+            let message = build().uint(4).finish().expect("good");
+            assert_eq!(message.read_plain(|arguments| arguments.uint()), Ok(4));
+            assert_eq!(message.read_plain(|arguments| arguments.uint()), Ok(4));
+            let error = message.read_plain(|_| Ok(())).expect_err("a word more");
+            assert_eq!(error.fault, WireFault::BytesLeft { bytes: 4 });
+            let message = build().fd(null()).finish().expect("good");
+            let error = message.read_plain(|_| Ok(())).expect_err("a descriptor");
+            assert_eq!(error.fault, WireFault::FdsLeft { count: 1 });
+            assert!(message.is(id(7), 3) && !message.is(id(7), 2) && !message.is(id(8), 3));
+        });
     }
 }

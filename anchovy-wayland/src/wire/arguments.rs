@@ -1,0 +1,305 @@
+//! A message that is being read.
+
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+
+use super::fixed::Fixed;
+use super::object_id::ObjectId;
+use crate::error::{WireError, WireFault};
+
+/// The arguments of a message, read one after the other.
+///
+/// Each method reads the next one as that type, which the protocol knows and the bytes do not. An
+/// error says of which message it is. Behind an argument that ends early nothing is read; behind one
+/// that is wrong otherwise, the next can be.
+#[derive(Debug)]
+pub struct Arguments<'a> {
+    pub(super) object: u32,
+    pub(super) opcode: u16,
+    pub(super) bytes: &'a [u8],
+    pub(super) fds: &'a mut Vec<OwnedFd>,
+}
+
+impl<'a> Arguments<'a> {
+    /// A `uint`.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::EndsEarly`].
+    #[inline]
+    pub fn uint(&mut self) -> Result<u32, WireError> {
+        match self.bytes.split_first_chunk() {
+            Some((word, rest)) => {
+                self.bytes = rest;
+                Ok(u32::from_ne_bytes(*word))
+            }
+            None => Err(self.fault(WireFault::EndsEarly { needed: 4, left: self.bytes.len() })),
+        }
+    }
+
+    /// An `int`.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::EndsEarly`].
+    #[inline]
+    pub fn int(&mut self) -> Result<i32, WireError> {
+        Ok(self.uint()? as i32)
+    }
+
+    /// A `fixed`.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::EndsEarly`].
+    #[inline]
+    pub fn fixed(&mut self) -> Result<Fixed, WireError> {
+        Ok(Fixed::from_bits(self.int()?))
+    }
+
+    /// An `object` that may be null.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::EndsEarly`].
+    #[inline]
+    pub fn optional_object(&mut self) -> Result<Option<ObjectId>, WireError> {
+        Ok(ObjectId::new(self.uint()?))
+    }
+
+    /// An `object`.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::NullObject`], [`WireFault::EndsEarly`].
+    #[inline]
+    pub fn object(&mut self) -> Result<ObjectId, WireError> {
+        self.optional_object()?.ok_or_else(|| self.fault(WireFault::NullObject))
+    }
+
+    /// A `new_id` of an interface that the protocol names.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::NullObject`], [`WireFault::EndsEarly`].
+    #[inline]
+    pub fn new_id(&mut self) -> Result<ObjectId, WireError> {
+        self.object()
+    }
+
+    /// A `new_id` of an interface that it does not name: interface, version and number.
+    ///
+    /// # Errors
+    ///
+    /// Those of its parts.
+    pub fn untyped_new_id(&mut self) -> Result<(&'a CStr, u32, ObjectId), WireError> {
+        Ok((self.string()?, self.uint()?, self.new_id()?))
+    }
+
+    /// A `string` that may be null.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::StringWithoutNul`], [`WireFault::StringWithNul`], [`WireFault::EndsEarly`].
+    pub fn optional_string(&mut self) -> Result<Option<&'a CStr>, WireError> {
+        let bytes = self.array()?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        match CStr::from_bytes_until_nul(bytes) {
+            Ok(text) if text.count_bytes() + 1 == bytes.len() => Ok(Some(text)),
+            Ok(_) => Err(self.fault(WireFault::StringWithNul)),
+            Err(_) => Err(self.fault(WireFault::StringWithoutNul)),
+        }
+    }
+
+    /// A `string`, without its NUL. That it is UTF-8 is not seen to.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::NullString`], and those of [`optional_string`](Self::optional_string).
+    pub fn string(&mut self) -> Result<&'a CStr, WireError> {
+        self.optional_string()?.ok_or_else(|| self.fault(WireFault::NullString))
+    }
+
+    /// An `array`.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::EndsEarly`].
+    pub fn array(&mut self) -> Result<&'a [u8], WireError> {
+        let before = self.bytes;
+        let length = self.uint()?;
+        let needed = u64::from(length).next_multiple_of(4);
+        if needed > self.bytes.len() as u64 {
+            let left = self.bytes.len();
+            self.bytes = before;
+            return Err(self.fault(WireFault::EndsEarly { needed, left }));
+        }
+        let (padded, rest) = self.bytes.split_at(needed as usize);
+        self.bytes = rest;
+        Ok(&padded[..length as usize])
+    }
+
+    /// An `fd`, taken out of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::NoFd`]: whoever counted the descriptors of this message counted fewer.
+    #[inline]
+    pub fn fd(&mut self) -> Result<OwnedFd, WireError> {
+        if self.fds.is_empty() {
+            return Err(self.fault(WireFault::NoFd));
+        }
+        Ok(self.fds.remove(0))
+    }
+
+    /// Sees that nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault::BytesLeft`], [`WireFault::FdsLeft`].
+    #[inline]
+    pub fn finish(self) -> Result<(), WireError> {
+        let (bytes, count) = (self.bytes.len(), self.fds.len());
+        if bytes > 0 {
+            Err(self.fault(WireFault::BytesLeft { bytes }))
+        } else if count > 0 {
+            Err(self.fault(WireFault::FdsLeft { count }))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn fault(&self, fault: WireFault) -> WireError {
+        WireError { object: self.object, opcode: self.opcode, fault }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use interop_tests::guarded;
+
+    use super::super::testing::{build, null, received, sized, words};
+    use super::*;
+
+    /// What reading from these arguments fails with.
+    fn fault<T: std::fmt::Debug>(
+        arguments: &[u8],
+        read: impl FnOnce(&mut Arguments<'_>) -> Result<T, WireError>,
+    ) -> WireFault {
+        let mut message = received(arguments);
+        let error = read(&mut message.read()).expect_err("a fault");
+        assert_eq!((error.object, error.opcode), (7, 3));
+        error.fault
+    }
+
+    #[test]
+    fn descriptors_are_read_in_order() {
+        guarded(|| {
+            use std::os::fd::AsRawFd;
+            let (first, second) = (null(), null());
+            let numbers = [first.as_raw_fd(), second.as_raw_fd()];
+            let mut message = build().fd(first).fd(second).finish().expect("good");
+            let mut arguments = message.read();
+            let read = [arguments.fd(), arguments.fd()].map(|fd| fd.expect("there").as_raw_fd());
+            assert_eq!(read, numbers);
+        });
+    }
+
+    #[test]
+    fn an_argument_that_ends_early_is_a_fault_and_is_not_read() {
+        for left in 0..4 {
+            let early = WireFault::EndsEarly { needed: 4, left };
+            let bytes = &[0; 3][..left];
+            assert_eq!(fault(bytes, |arguments| arguments.int()), early);
+            assert_eq!(fault(bytes, |arguments| arguments.uint()), early);
+            assert_eq!(fault(bytes, |arguments| arguments.fixed()), early);
+            assert_eq!(fault(bytes, |arguments| arguments.object()), early);
+            assert_eq!(fault(bytes, |arguments| arguments.optional_object()), early);
+            assert_eq!(fault(bytes, |arguments| arguments.new_id()), early);
+            assert_eq!(fault(bytes, |arguments| arguments.string().map(drop)), early);
+            assert_eq!(fault(bytes, |arguments| arguments.array().map(drop)), early);
+        }
+        let bytes = sized(5, &[0; 4]);
+        let early = WireFault::EndsEarly { needed: 8, left: 4 };
+        assert_eq!(fault(&bytes, |arguments| arguments.array().map(drop)), early);
+        let mut message = received(&bytes);
+        let mut arguments = message.read();
+        assert!(arguments.array().is_err());
+        assert_eq!((arguments.uint(), arguments.uint()), (Ok(5), Ok(0)));
+    }
+
+    #[test]
+    fn a_length_beyond_all_memory_is_a_fault() {
+        for length in [u32::MAX, u32::MAX - 3, 0x8000_0000] {
+            let needed = u64::from(length).next_multiple_of(4);
+            let early = WireFault::EndsEarly { needed, left: 4 };
+            let bytes = sized(length, &[0; 4]);
+            assert_eq!(fault(&bytes, |arguments| arguments.array().map(drop)), early);
+            assert_eq!(fault(&bytes, |arguments| arguments.string().map(drop)), early);
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_null_is_a_fault_where_it_may_not_be() {
+        assert_eq!(fault(&words(&[0]), |arguments| arguments.object()), WireFault::NullObject);
+        assert_eq!(fault(&words(&[0]), |arguments| arguments.new_id()), WireFault::NullObject);
+        let bytes = [sized(1, &[0; 4]), words(&[1, 0])].concat();
+        let read = |arguments: &mut Arguments<'_>| arguments.untyped_new_id().map(drop);
+        assert_eq!(fault(&bytes, read), WireFault::NullObject);
+    }
+
+    #[test]
+    fn a_string_ends_with_its_only_nul() {
+        let string = |bytes: &[u8]| fault(bytes, |arguments| arguments.string().map(drop));
+        assert_eq!(string(&sized(0, &[])), WireFault::NullString);
+        assert_eq!(string(&sized(3, b"abcd")), WireFault::StringWithoutNul);
+        // The NUL is padding.
+        assert_eq!(string(&sized(3, b"abc\0")), WireFault::StringWithoutNul);
+        assert_eq!(string(&sized(4, b"a\0b\0")), WireFault::StringWithNul);
+        assert_eq!(string(&sized(2, b"\0\0\0\0")), WireFault::StringWithNul);
+        let optional =
+            |bytes: &[u8]| fault(bytes, |arguments| arguments.optional_string().map(drop));
+        assert_eq!(optional(&sized(3, b"abcd")), WireFault::StringWithoutNul);
+    }
+
+    #[test]
+    fn padding_may_be_anything() {
+        let mut message = received(&sized(2, b"a\0xy"));
+        assert_eq!(message.read().string(), Ok(c"a"));
+        let mut message = received(&sized(1, b"axyz"));
+        assert_eq!(message.read().array(), Ok(&b"a"[..]));
+    }
+
+    #[test]
+    fn behind_an_argument_that_is_wrong_the_next_is_read() {
+        let mut message = received(&[sized(4, b"a\0b\0"), words(&[0, 9])].concat());
+        let mut arguments = message.read();
+        assert!(arguments.string().is_err());
+        assert!(arguments.object().is_err());
+        assert_eq!(arguments.uint(), Ok(9));
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_there_is_a_fault() {
+        assert_eq!(fault(&[], |arguments| arguments.fd().map(drop)), WireFault::NoFd);
+    }
+
+    #[test]
+    fn what_is_left_behind_the_last_argument_is_a_fault() {
+        guarded(|| {
+            let mut message = received(&[0; 8]);
+            let mut arguments = message.read();
+            arguments.uint().expect("a word");
+            let error = arguments.finish().expect_err("a word more");
+            assert_eq!(
+                error,
+                WireError { object: 7, opcode: 3, fault: WireFault::BytesLeft { bytes: 4 } }
+            );
+            let mut message = build().fd(null()).fd(null()).finish().expect("good");
+            let error = message.read().finish().expect_err("two descriptors");
+            assert_eq!(error.fault, WireFault::FdsLeft { count: 2 });
+        });
+    }
+}

@@ -1,0 +1,50 @@
+//! A message that could not be built.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use crate::error::WireError;
+
+/// A message that cannot be, and its descriptors.
+#[derive(Debug)]
+pub struct BuildError {
+    /// Why.
+    pub error: WireError,
+    /// The descriptors that it was to have.
+    pub fds: Vec<OwnedFd>,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for BuildError {}
+
+impl From<BuildError> for io::Error {
+    fn from(error: BuildError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, error.error)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::super::testing::build;
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_not_built_is_told_by_its_fault_and_is_bad_input() {
+        let error = build().string("a\0b").finish().expect_err("a NUL");
+        let fault = error.error;
+        assert_eq!(error.to_string(), fault.to_string());
+        let error = io::Error::from(error);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(
+            error.into_inner().and_then(|inner| inner.downcast().ok()),
+            Some(Box::new(fault))
+        );
+    }
+}

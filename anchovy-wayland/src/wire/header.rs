@@ -1,0 +1,77 @@
+//! The header of a message: its object, its opcode and its length.
+
+use super::object_id::ObjectId;
+use crate::error::{WireError, WireFault};
+
+/// The bytes of a header.
+pub(crate) const HEADER: usize = 8;
+
+/// The longest message that a header can tell, in whole words.
+pub(crate) const LONGEST: usize = 0xfffc;
+
+/// The header of a message: whose, which, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) object: ObjectId,
+    pub(crate) opcode: u16,
+    pub(crate) length: usize,
+}
+
+/// The header that begins here, if it is there whole.
+#[inline]
+pub(crate) fn header(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireError> {
+    let (Some(object), Some(second)) = (word(bytes, 0), word(bytes, 4)) else { return Ok(None) };
+    let (opcode, length) = ((second & 0xffff) as u16, (second >> 16) as usize);
+    let fault = |fault| WireError { object, opcode, fault };
+    let limit = limit.min(LONGEST);
+    match ObjectId::new(object) {
+        None => Err(fault(WireFault::NullObject)),
+        _ if length < HEADER => Err(fault(WireFault::TooShort { length })),
+        _ if length % 4 != 0 => Err(fault(WireFault::Unaligned { length })),
+        _ if length > limit => Err(fault(WireFault::TooLong { length, limit })),
+        Some(object) => Ok(Some(Header { object, opcode, length })),
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::super::testing::words;
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_when_it_is_whole() {
+        let bytes = words(&[7, 12 << 16 | 3]);
+        for end in 0..8 {
+            assert_eq!(header(&bytes[..end], 4096), Ok(None));
+        }
+        assert!(header(&bytes, 4096).expect("good").is_some());
+    }
+
+    #[test]
+    fn a_header_that_tells_no_length_is_a_fault() {
+        let told = |length: u32, limit| {
+            let error = header(&words(&[7, length << 16 | 3]), limit).expect_err("a fault");
+            assert_eq!((error.object, error.opcode), (7, 3));
+            error.fault
+        };
+        for length in [0, 4, 7] {
+            let fault = WireFault::TooShort { length: length as usize };
+            assert_eq!(told(length, 4096), fault);
+        }
+        for length in [9, 10, 11, 13, 65535] {
+            let fault = WireFault::Unaligned { length: length as usize };
+            assert_eq!(told(length, 4096), fault);
+        }
+        assert_eq!(told(4100, 4096), WireFault::TooLong { length: 4100, limit: 4096 });
+        assert!(header(&words(&[7, 4096 << 16]), 4096).is_ok());
+        assert!(header(&words(&[7, 8 << 16]), 4096).is_ok());
+        assert!(header(&words(&[7, 65532 << 16]), usize::MAX).is_ok());
+        let error = header(&words(&[0, 12 << 16 | 3]), 4096).expect_err("no object");
+        assert_eq!(error, WireError { object: 0, opcode: 3, fault: WireFault::NullObject });
+    }
+}

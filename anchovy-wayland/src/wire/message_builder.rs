@@ -1,0 +1,230 @@
+//! A message that is being written.
+
+use std::os::fd::OwnedFd;
+
+use super::body::BodyBuilder;
+use super::build_error::BuildError;
+use super::fixed::Fixed;
+use super::header::{HEADER, LONGEST};
+use super::message::Message;
+use super::object_id::ObjectId;
+use crate::error::{WireError, WireFault};
+
+/// A message that is being written, argument by argument.
+///
+/// What is wrong with one is told at the [end](Self::finish).
+#[derive(Debug)]
+#[must_use = "a message is made by `finish`"]
+pub struct MessageBuilder {
+    object: ObjectId,
+    opcode: u16,
+    arguments: BodyBuilder,
+    /// Bytes of arguments that are not written: with them, it is too long.
+    left_out: usize,
+    fds: Vec<OwnedFd>,
+    /// The first.
+    fault: Option<WireFault>,
+}
+
+impl Message {
+    /// Begins a message for this object: the number of the request or event in its interface, from
+    /// 0, and then its arguments, in order.
+    #[inline]
+    pub fn build(object: ObjectId, opcode: u16) -> MessageBuilder {
+        let (arguments, fds) = (BodyBuilder::default(), Vec::new());
+        MessageBuilder { object, opcode, arguments, left_out: 0, fds, fault: None }
+    }
+}
+
+impl MessageBuilder {
+    /// An `int`.
+    #[inline]
+    pub fn int(self, number: i32) -> Self {
+        self.uint(number as u32)
+    }
+
+    /// A `uint`.
+    #[inline]
+    pub fn uint(mut self, number: u32) -> Self {
+        self.arguments.put(&number.to_ne_bytes());
+        self
+    }
+
+    /// A `fixed`.
+    #[inline]
+    pub fn fixed(self, number: Fixed) -> Self {
+        self.int(number.to_bits())
+    }
+
+    /// An `object`; none is null, which an argument has to allow.
+    #[inline]
+    pub fn object(self, object: impl Into<Option<ObjectId>>) -> Self {
+        self.uint(object.into().map_or(0, ObjectId::get))
+    }
+
+    /// A `new_id` of an interface that the protocol names.
+    #[inline]
+    pub fn new_id(self, id: ObjectId) -> Self {
+        self.uint(id.get())
+    }
+
+    /// A `new_id` of an interface that it does not name: `wl_registry.bind`.
+    pub fn untyped_new_id(self, interface: &str, version: u32, id: ObjectId) -> Self {
+        self.string(interface).uint(version).new_id(id)
+    }
+
+    /// A `string`, which ends where a NUL is: there must be none in it. The protocol wants UTF-8.
+    pub fn string(mut self, text: impl AsRef<[u8]>) -> Self {
+        let text = text.as_ref();
+        if text.contains(&0) {
+            self.fault.get_or_insert(WireFault::StringWithNul);
+        }
+        self.put_sized(text, text.len() + 1);
+        self
+    }
+
+    /// A `string` that is null, which an argument has to allow.
+    pub fn null_string(self) -> Self {
+        self.uint(0)
+    }
+
+    /// An `array`.
+    pub fn array(mut self, bytes: &[u8]) -> Self {
+        self.put_sized(bytes, bytes.len());
+        self
+    }
+
+    /// An `fd`.
+    #[inline]
+    pub fn fd(mut self, fd: OwnedFd) -> Self {
+        self.fds.push(fd);
+        self
+    }
+
+    /// Writes a length and as many bytes: these, then zeros; padded to whole words.
+    fn put_sized(&mut self, bytes: &[u8], length: usize) {
+        let padded = length.next_multiple_of(4);
+        if length > LONGEST {
+            self.left_out = self.left_out.saturating_add(4 + padded);
+            return;
+        }
+        self.arguments.put(&(length as u32).to_ne_bytes());
+        self.arguments.put(bytes);
+        self.arguments.put(&[0; 4][..padded - bytes.len()]);
+    }
+
+    /// The message.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], with the descriptors: a string had a NUL in it; the message is longer than a
+    /// header can tell (65532 bytes). What a connection sends is checked against its own
+    /// [limit](crate::Limits::max_message_bytes) when it is sent.
+    #[inline]
+    pub fn finish(self) -> Result<Message, BuildError> {
+        let MessageBuilder { object, opcode, arguments, left_out, fds, fault } = self;
+        let length = (HEADER + arguments.len()).saturating_add(left_out);
+        let too_long = WireFault::TooLong { length, limit: LONGEST };
+        match fault.or((length > LONGEST).then_some(too_long)) {
+            None => Ok(Message::received(object, opcode, arguments.build(), fds)),
+            Some(fault) => {
+                let error = WireError { object: object.get(), opcode, fault };
+                Err(BuildError { error, fds })
+            }
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use bytes::BytesMut;
+    use interop_tests::guarded;
+
+    use super::super::header::header;
+    use super::super::testing::{build, id, null, sized, words};
+    use super::*;
+
+    /// The arguments of a message that is built so.
+    fn written(builder: MessageBuilder) -> Vec<u8> {
+        builder.finish().expect("a good message").arguments().to_vec()
+    }
+
+    #[test]
+    fn numbers_and_objects_are_one_word() {
+        assert_eq!(written(build().uint(0x0102_0304)), words(&[0x0102_0304]));
+        assert_eq!(written(build().int(-2)), words(&[0xffff_fffe]));
+        assert_eq!(written(build().fixed(Fixed::from(-1))), words(&[0xffff_ff00]));
+        assert_eq!(written(build().object(id(5)).object(None)), words(&[5, 0]));
+        assert_eq!(written(build().new_id(id(6))), words(&[6]));
+    }
+
+    #[test]
+    fn a_string_has_its_nul_and_is_padded_with_zeros() {
+        for (text, bytes) in [
+            ("", &[1, 0, 0, 0, 0][..]),
+            ("a", &[2, b'a', 0, 0, 0]),
+            ("ab", &[3, b'a', b'b', 0, 0]),
+            ("abc", &[4, b'a', b'b', b'c', 0]),
+            ("abcd", &[5, b'a', b'b', b'c', b'd', 0, 0, 0, 0]),
+        ] {
+            let expected = sized(u32::from(bytes[0]), &bytes[1..]);
+            assert_eq!(written(build().string(text)), expected, "{text}");
+        }
+        assert_eq!(written(build().null_string()), words(&[0]));
+    }
+
+    #[test]
+    fn an_array_is_padded_with_zeros() {
+        for length in 0..9u8 {
+            let bytes: Vec<u8> = (1..=length).collect();
+            let mut expected = sized(u32::from(length), &bytes);
+            expected.resize(4 + usize::from(length).next_multiple_of(4), 0);
+            assert_eq!(written(build().array(&bytes)), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn an_untyped_new_id_is_an_interface_a_version_and_a_number() {
+        let expected = [sized(3, b"wl\0\0"), words(&[4, 5])].concat();
+        assert_eq!(written(build().untyped_new_id("wl", 4, id(5))), expected);
+    }
+
+    #[test]
+    fn a_string_with_a_nul_is_not_built_and_its_descriptors_come_back() {
+        guarded(|| {
+            let error = build().fd(null()).string("a\0b").finish().expect_err("a NUL");
+            let fault = WireFault::StringWithNul;
+            assert_eq!(error.error, WireError { object: 7, opcode: 3, fault });
+            assert_eq!(error.fds.len(), 1);
+            // The first fault is told, not that it is too long as well.
+            let error = build().string("\0").array(&[0; 1 << 17]).finish().expect_err("a NUL");
+            assert_eq!(error.error.fault, WireFault::StringWithNul);
+        });
+    }
+
+    #[test]
+    fn a_message_is_as_long_as_a_header_can_tell_and_no_longer() {
+        let longest = build().array(&[0; LONGEST - HEADER - 4]).finish().expect("just so long");
+        assert_eq!(longest.length(), 65532);
+        let mut bytes = BytesMut::new();
+        longest.encode(&mut bytes);
+        let found = header(&bytes, LONGEST).expect("good").expect("whole");
+        assert_eq!((found.length, found.opcode), (65532, 3));
+
+        let too_long = |length| WireFault::TooLong { length, limit: LONGEST };
+        let error = build().array(&[0; LONGEST - HEADER - 3]).finish().expect_err("too long");
+        assert_eq!(error.error.fault, too_long(65536));
+        let error = build().string([b'a'; LONGEST]).array(&[0; 1 << 17]).finish();
+        let length = 8 + 4 + 65536 + 4 + (1 << 17);
+        assert_eq!(error.expect_err("too long").error.fault, too_long(length));
+    }
+
+    #[test]
+    fn an_argument_that_is_too_long_for_any_message_is_not_copied() {
+        let array = vec![0; 1 << 20];
+        let measured = allocation_counter::measure(|| {
+            assert!(build().array(&array).finish().is_err());
+        });
+        assert_eq!(measured.bytes_total, 0);
+    }
+}

@@ -1,0 +1,29 @@
+//! Words in the byte order of the machine: headers and arguments, to write and to read.
+//!
+//! A message is a header of two words (the object; the length and the opcode) and its arguments,
+//! each padded to whole words. The types of the arguments are not in the bytes: who writes and who
+//! reads have them from the same protocol file. Descriptors are not in the bytes at all, but in a
+//! queue beside them, in the order of the arguments.
+
+mod arguments;
+mod body;
+mod build_error;
+mod fixed;
+mod header;
+mod message;
+mod message_builder;
+mod object_id;
+
+pub use arguments::Arguments;
+pub(crate) use body::Body;
+pub use build_error::BuildError;
+pub use fixed::Fixed;
+pub(crate) use header::{HEADER, Header, LONGEST, header};
+pub use message::Message;
+pub use message_builder::MessageBuilder;
+pub use object_id::ObjectId;
+
+#[cfg(all(test, target_os = "linux"))]
+mod testing;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

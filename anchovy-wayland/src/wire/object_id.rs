@@ -1,0 +1,76 @@
+//! The number of an object.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+/// The number of an object, which is never 0.
+///
+/// A client numbers its objects from 2 (1 is the display), a server from
+/// [`FIRST_OF_SERVER`](Self::FIRST_OF_SERVER); both use the smallest that is free.
+///
+/// ```
+/// use anchovy_wayland::ObjectId;
+///
+/// let registry = ObjectId::new(2).expect("not 0");
+/// assert!(ObjectId::DISPLAY < registry && !registry.is_of_server());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(NonZeroU32);
+
+impl ObjectId {
+    /// The display, which both ends have from the start.
+    pub const DISPLAY: ObjectId = ObjectId(NonZeroU32::MIN);
+
+    /// The first number that a server gives (Wayland protocol, "Creating Objects").
+    pub const FIRST_OF_SERVER: ObjectId = match NonZeroU32::new(0xff00_0000) {
+        Some(id) => ObjectId(id),
+        None => unreachable!(),
+    };
+
+    /// The object with this number; none has 0.
+    pub const fn new(id: u32) -> Option<ObjectId> {
+        match NonZeroU32::new(id) {
+            Some(id) => Some(ObjectId(id)),
+            None => None,
+        }
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u32 {
+        self.0.get()
+    }
+
+    /// Was the number given by the server?
+    pub fn is_of_server(self) -> bool {
+        self >= ObjectId::FIRST_OF_SERVER
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}", self.0)
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::super::testing::id;
+    use super::*;
+
+    #[test]
+    fn the_display_and_the_servers_first_object_have_their_numbers() {
+        assert_eq!(ObjectId::DISPLAY.get(), 1);
+        assert_eq!(ObjectId::FIRST_OF_SERVER.get(), 0xff00_0000);
+        assert_eq!(ObjectId::new(0), None);
+        assert!(!id(0xfeff_ffff).is_of_server());
+        assert!(id(0xff00_0000).is_of_server() && id(u32::MAX).is_of_server());
+        assert_eq!((format!("{}", id(9)), format!("{:?}", id(9))), ("9".into(), "@9".into()));
+        assert_eq!(format!("{:>3}", id(9)), "  9");
+    }
+}
