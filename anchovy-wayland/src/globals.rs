@@ -1,25 +1,13 @@
-//! What a compositor has, as it tells its clients.
-//!
-//! One list is for all clients; each client has registries of its own, as many as it has asked for,
-//! and each of them is told all globals, and from then on what changes. What a client asks for is
-//! checked here as libwayland checks it, and refused with its words; objects are made by the user.
+//! What a compositor has, for all its clients.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::display::DisplayError;
-use crate::error::WireError;
+use crate::global::Global;
 use crate::limits::MAX_MESSAGE_BYTES;
-use crate::opcodes::{wl_callback, wl_display, wl_registry};
-use crate::registry::Global;
-use crate::wire::{Message, ObjectId};
-
-/// The most registries that one client may have.
-///
-/// Clients have one for each library that speaks Wayland.
-pub const MAX_REGISTRIES: usize = 256;
+use crate::wire::object_id::ObjectId;
 
 /// The globals of a compositor.
 ///
@@ -70,7 +58,7 @@ impl Globals {
         let name = self.last.checked_add(1).ok_or(AddError::NoNames)?;
         let global = Global::new(name, interface, version);
         // What is announced here is announced to everybody.
-        match announcement(ObjectId::DISPLAY, &global) {
+        match global.announcement(ObjectId::DISPLAY) {
             Ok(event) if !interface.is_empty() && event.length() <= MAX_MESSAGE_BYTES => {}
             _ => return Err(AddError::Interface),
         }
@@ -103,180 +91,6 @@ impl Globals {
     pub fn iter(&self) -> impl Iterator<Item = &Global> {
         self.entries.values().filter(|entry| !entry.withdrawn).map(|entry| &entry.global)
     }
-}
-
-/// The registries of one client.
-///
-/// [`Connection::registry`](crate::Connection::registry) has an example of both ends.
-#[derive(Clone, Debug, Default)]
-pub struct Registries {
-    ids: Vec<ObjectId>,
-}
-
-/// What a request of a client is answered with.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Answer {
-    /// These events, in order.
-    Events(Vec<Message>),
-    /// A new object, which is the user's to make.
-    Bind(Bind),
-    /// It is a request of another object.
-    Other,
-}
-
-/// A request for an object of a global, which may be granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Bind {
-    /// The name of the global.
-    pub name: u32,
-    /// The interface of the global, and of the object.
-    pub interface: String,
-    /// The version of the object, at most that of the global.
-    pub version: u32,
-    /// The object.
-    pub id: ObjectId,
-}
-
-impl Registries {
-    /// None.
-    pub const fn new() -> Registries {
-        Registries { ids: Vec::new() }
-    }
-
-    /// Answers the requests of the display (`sync`, `get_registry`) and of the registries (`bind`).
-    ///
-    /// A callback is done at once, and its number free again.
-    ///
-    /// # Errors
-    ///
-    /// [`DisplayError`], which the client is [told](DisplayError::message) before it is
-    /// disconnected: there is no such request, or it is malformed; its new object is not of the
-    /// client's numbers, or a registry already (that it is new otherwise is for who has all
-    /// objects); there are too many registries ([`MAX_REGISTRIES`]); there is no such global, or
-    /// not of this interface or version.
-    pub fn answer(&mut self, globals: &Globals, request: &Message) -> Result<Answer, DisplayError> {
-        let (object, opcode) = (request.object(), request.opcode());
-        match opcode {
-            wl_display::SYNC if object == ObjectId::DISPLAY => {
-                let id = self.new_id(request, "wl_display", "sync")?;
-                Ok(Answer::Events(vec![
-                    event(id, wl_callback::DONE, 0),
-                    event(ObjectId::DISPLAY, wl_display::DELETE_ID, id.get()),
-                ]))
-            }
-            wl_display::GET_REGISTRY if object == ObjectId::DISPLAY => {
-                let id = self.new_id(request, "wl_display", "get_registry")?;
-                if self.ids.len() >= MAX_REGISTRIES {
-                    let text = format!("more than {MAX_REGISTRIES} registries");
-                    return Err(DisplayError::new(object, DisplayError::NO_MEMORY, text));
-                }
-                self.ids.push(id);
-                Ok(Answer::Events(globals.iter().map(|global| announced(id, global)).collect()))
-            }
-            _ if object == ObjectId::DISPLAY => Err(no_method(request, "wl_display")),
-            wl_registry::BIND if self.ids.contains(&object) => {
-                self.bind(globals, request).map(Answer::Bind)
-            }
-            _ if self.ids.contains(&object) => Err(no_method(request, "wl_registry")),
-            _ => Ok(Answer::Other),
-        }
-    }
-
-    /// The events for a global that was added; none if there is none of this name.
-    pub fn added(&self, globals: &Globals, name: u32) -> Vec<Message> {
-        let global = globals.get(name).into_iter();
-        global.flat_map(|global| self.ids.iter().map(|id| announced(*id, global))).collect()
-    }
-
-    /// The events for a global that was withdrawn or removed; one that was withdrawn is not told
-    /// again when it is removed.
-    pub fn removed(&self, name: u32) -> Vec<Message> {
-        self.ids.iter().map(|id| event(*id, wl_registry::GLOBAL_REMOVE, name)).collect()
-    }
-
-    /// Forgets a registry that its client has destroyed (`wl_fixes.destroy_registry`); was it one?
-    pub fn forget(&mut self, id: ObjectId) -> bool {
-        let before = self.ids.len();
-        self.ids.retain(|other| *other != id);
-        self.ids.len() < before
-    }
-
-    /// Which objects they are.
-    pub fn ids(&self) -> &[ObjectId] {
-        &self.ids
-    }
-
-    fn new_id(
-        &self,
-        request: &Message,
-        interface: &str,
-        method: &str,
-    ) -> Result<ObjectId, DisplayError> {
-        let id = request.read_plain(|arguments| arguments.new_id()).ok();
-        id.filter(|id| self.may_be_new(*id)).ok_or_else(|| malformed(request, interface, method))
-    }
-
-    fn may_be_new(&self, id: ObjectId) -> bool {
-        id != ObjectId::DISPLAY && !id.is_of_server() && !self.ids.contains(&id)
-    }
-
-    fn bind(&self, globals: &Globals, request: &Message) -> Result<Bind, DisplayError> {
-        let bind = request.read_plain(|arguments| {
-            let name = arguments.uint()?;
-            let (interface, version, id) = arguments.untyped_new_id()?;
-            let interface = interface.to_string_lossy().into_owned();
-            Ok(Bind { name, interface, version, id })
-        });
-        let bind = bind.ok().filter(|bind| self.may_be_new(bind.id));
-        let bind = bind.ok_or_else(|| malformed(request, "wl_registry", "bind"))?;
-
-        // The texts are libwayland's.
-        let Bind { name, interface, version, .. } = &bind;
-        let text = match globals.get(*name) {
-            None => format!("invalid global {interface} ({name})"),
-            Some(global) if global.interface != *interface => format!(
-                "invalid interface for global {name}: have {interface}, wanted {}",
-                global.interface
-            ),
-            Some(_) if *version == 0 => {
-                format!("invalid version for global {interface} ({name}): 0 is not a valid version")
-            }
-            Some(global) if global.version < *version => format!(
-                "invalid version for global {interface} ({name}): have {}, wanted {version}",
-                global.version
-            ),
-            Some(_) => return Ok(bind),
-        };
-        Err(DisplayError::new(request.object(), DisplayError::INVALID_OBJECT, text))
-    }
-}
-
-fn announcement(registry: ObjectId, global: &Global) -> Result<Message, WireError> {
-    let Global { name, interface, version } = global;
-    let event = Message::build(registry, wl_registry::GLOBAL).uint(*name);
-    event.string(interface).uint(*version).finish().map_err(|error| error.error)
-}
-
-fn announced(registry: ObjectId, global: &Global) -> Message {
-    announcement(registry, global).expect("an interface that could be announced when it was added")
-}
-
-/// An event of one number.
-fn event(object: ObjectId, opcode: u16, number: u32) -> Message {
-    Message::build(object, opcode).uint(number).finish().expect("a short message")
-}
-
-fn malformed(request: &Message, interface: &str, method: &str) -> DisplayError {
-    let text = format!("invalid arguments for {interface}#{}.{method}", request.object());
-    DisplayError::new(ObjectId::DISPLAY, DisplayError::INVALID_METHOD, text)
-}
-
-fn no_method(request: &Message, interface: &str) -> DisplayError {
-    let (object, opcode) = (request.object(), request.opcode());
-    let text = format!("invalid method {opcode}, object {interface}#{object}");
-    DisplayError::new(ObjectId::DISPLAY, DisplayError::INVALID_METHOD, text)
 }
 
 /// Why something cannot be a global.

@@ -97,22 +97,26 @@
 
 #![deny(unsafe_code)]
 
+mod client_ids;
 mod codec;
 mod connect;
 mod connection;
 mod display;
 mod error;
 pub mod fds;
+mod global;
 mod globals;
 mod handshake;
-mod ids;
 mod limits;
 mod listen;
 mod location;
 pub mod opcodes;
+mod registries;
 mod registry;
+mod registry_error;
 mod wire;
 
+pub use client_ids::ClientIds;
 pub use codec::Signatures;
 pub use connect::{
     ConnectError, Connected, Connector, InheritedError, Origin, connect, without_inherited_socket,
@@ -120,11 +124,13 @@ pub use connect::{
 pub use connection::{Connection, ConnectionParts, ReadHalf, WriteHalf};
 pub use display::DisplayError;
 pub use error::{Place, ReceiveError, SendError, SendErrorKind, WireError, WireFault};
-pub use globals::{AddError, Answer, Bind, Globals, MAX_REGISTRIES, Registries};
-pub use handshake::{MAX_HANDSHAKE_BYTES, MAX_HANDSHAKE_FDS, RegistryError};
-pub use ids::ClientIds;
+pub use global::Global;
+pub use globals::{AddError, Globals};
+pub use handshake::{MAX_HANDSHAKE_BYTES, MAX_HANDSHAKE_FDS};
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use listen::{ListenError, Listener, ListenerBuilder, ListenerParts};
 pub use location::LocationError;
-pub use registry::{BindError, Global, MAX_GLOBALS, Registry, RegistryUpdate};
+pub use registries::{Answer, Bind, MAX_REGISTRIES, Registries};
+pub use registry::{BindError, MAX_GLOBALS, Registry, RegistryUpdate};
+pub use registry_error::RegistryError;
 pub use wire::{Arguments, BuildError, Fixed, Message, MessageBuilder, ObjectId};

@@ -9,32 +9,17 @@ use std::fmt;
 use std::io;
 
 use crate::error::{WireError, WireFault};
-use crate::handshake::RegistryError;
+use crate::global::Global;
 use crate::opcodes::wl_registry;
-use crate::wire::{BuildError, Message, ObjectId};
+use crate::registry_error::RegistryError;
+use crate::wire::build_error::BuildError;
+use crate::wire::message::Message;
+use crate::wire::object_id::ObjectId;
 
 /// The most globals that a [`Registry`] keeps.
 ///
 /// Compositors have some dozens. With the longest names, so many take 16 MiB.
 pub const MAX_GLOBALS: usize = 4096;
-
-/// Something that a compositor has, and clients bind.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Global {
-    /// Which it is, to this compositor; given anew only after it was removed, if ever.
-    pub name: u32,
-    /// Its interface, as `wl_shm`. What is not UTF-8 in it is replaced.
-    pub interface: String,
-    /// The highest version of the interface that can be bound.
-    pub version: u32,
-}
-
-impl Global {
-    pub(crate) fn new(name: u32, interface: impl Into<String>, version: u32) -> Global {
-        Global { name, interface: interface.into(), version }
-    }
-}
 
 /// The globals of a compositor, as one `wl_registry` announces them.
 ///

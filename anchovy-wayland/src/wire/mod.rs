@@ -5,14 +5,14 @@
 //! reads have them from the same protocol file. Descriptors are not in the bytes at all, but in a
 //! queue beside them, in the order of the arguments.
 
-mod arguments;
-mod body;
-mod build_error;
-mod fixed;
-mod header;
-mod message;
-mod message_builder;
-mod object_id;
+pub(crate) mod arguments;
+pub(crate) mod body;
+pub(crate) mod build_error;
+pub(crate) mod fixed;
+pub(crate) mod header;
+pub(crate) mod message;
+pub(crate) mod message_builder;
+pub(crate) mod object_id;
 
 pub use arguments::Arguments;
 pub(crate) use body::Body;

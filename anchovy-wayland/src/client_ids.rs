@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use crate::error::WireError;
 use crate::opcodes::wl_display;
-use crate::wire::{Message, ObjectId};
+use crate::wire::message::Message;
+use crate::wire::object_id::ObjectId;
 
 /// The numbers of a client's objects: the smallest that is free, from 2.
 ///
