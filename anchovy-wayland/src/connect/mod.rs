@@ -5,8 +5,9 @@
 //! same would appear where nobody expects it.
 
 mod error;
-mod inherited;
-mod seat;
+mod inherited_error;
+mod inherited_fd;
+mod inherited_socket;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 
 pub use error::ConnectError;
-pub use inherited::{InheritedError, without_inherited_socket};
+pub use inherited_error::InheritedError;
+pub use inherited_socket::without_inherited_socket;
 
 use crate::location::{DISPLAY, Environment, Location, SOCKET, process_environment};
 
@@ -222,7 +224,7 @@ impl Connector {
         };
         match target {
             Target::Inherited(value) => {
-                let stream = inherited::take(&value)?;
+                let stream = inherited_socket::take(&value)?;
                 Ok(Connected { stream, origin: Origin::Inherited })
             }
             Target::Socket(location) => {

@@ -22,19 +22,18 @@ fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
     Ok(flags & libc::FD_CLOEXEC != 0)
 }
 
-/// A number that is somebody's place in the table, and whose file may be exchanged. Dropping it
-/// closes nothing.
+/// An inherited descriptor, whose file can be replaced under its number. Dropping it closes nothing.
 #[derive(Debug)]
-pub(super) struct Seat(ManuallyDrop<OwnedFd>);
+pub(super) struct InheritedFd(ManuallyDrop<OwnedFd>);
 
-impl Seat {
-    /// The place of an inherited descriptor; nothing if it is one that this process has opened
-    /// itself, by all that can be seen. The number is from `WAYLAND_SOCKET`, and was not used before.
+impl InheritedFd {
+    /// Takes the inherited descriptor with this number; `None` if, by all that can be seen, this
+    /// process has opened it itself. The number is from `WAYLAND_SOCKET`, and was not taken before.
     ///
     /// # Errors
     ///
     /// EBADF if it is not open.
-    pub(super) fn of_inherited(number: RawFd) -> io::Result<Option<Seat>> {
+    pub(super) fn from_number(number: RawFd) -> io::Result<Option<InheritedFd>> {
         if number <= LAST_STANDARD_STREAM || is_close_on_exec(number)? {
             return Ok(None);
         }
@@ -42,14 +41,14 @@ impl Seat {
         // it is not close-on-exec, so it is none that std, tokio or this crate has opened, but one
         // that was there when the process began; and its number is in `WAYLAND_SOCKET`, by which
         // who has started this process has said that it is for the one who reads that. Should all
-        // that be wrong, it is not closed, for it is never dropped: see `give_to`.
+        // that be wrong, it is not closed, for it is never dropped: see `replace`.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
-        Ok(Some(Seat(ManuallyDrop::new(fd))))
+        Ok(Some(InheritedFd(ManuallyDrop::new(fd))))
     }
 
-    /// Puts another file in this place, close-on-exec; in one step, where rustix has a word for that.
-    /// The file that was there is closed under this number.
-    pub(super) fn give_to(&mut self, other: impl AsFd) -> io::Result<()> {
+    /// Replaces the file under this number by another one, close-on-exec; in one step, where rustix
+    /// has a function for that. The file that was there is closed under this number.
+    pub(super) fn replace(&mut self, other: impl AsFd) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "freebsd"))]
         rustix::io::dup3(other, &mut self.0, rustix::io::DupFlags::CLOEXEC)?;
         #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
@@ -61,7 +60,7 @@ impl Seat {
     }
 }
 
-impl AsFd for Seat {
+impl AsFd for InheritedFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
