@@ -228,18 +228,18 @@ impl Window {
 
         // A surface is only pixels; an xdg_surface and a toplevel make it a window.
         let surface = take(&mut ids)?;
-        let create = Message::build(wl_compositor, wl_compositor::CREATE_SURFACE).new_id(surface);
-        compositor.feed(create.finish()?).await?;
+        let create = Message::builder(wl_compositor, wl_compositor::CREATE_SURFACE).new_id(surface);
+        compositor.feed(create.build()?).await?;
         let xdg_surface = take(&mut ids)?;
-        let get = Message::build(wm_base, xdg_wm_base::GET_XDG_SURFACE);
-        compositor.feed(get.new_id(xdg_surface).object(surface).finish()?).await?;
+        let get = Message::builder(wm_base, xdg_wm_base::GET_XDG_SURFACE);
+        compositor.feed(get.new_id(xdg_surface).object(surface).build()?).await?;
         let toplevel = take(&mut ids)?;
-        let get = Message::build(xdg_surface, xdg_surface::GET_TOPLEVEL).new_id(toplevel);
-        compositor.feed(get.finish()?).await?;
-        let title = Message::build(toplevel, xdg_toplevel::SET_TITLE).string("stripes");
-        compositor.feed(title.finish()?).await?;
+        let get = Message::builder(xdg_surface, xdg_surface::GET_TOPLEVEL).new_id(toplevel);
+        compositor.feed(get.build()?).await?;
+        let title = Message::builder(toplevel, xdg_toplevel::SET_TITLE).string("stripes");
+        compositor.feed(title.build()?).await?;
         // Without pixels: the compositor first says how it would have the window.
-        compositor.send(Message::build(surface, wl_surface::COMMIT).finish()?).await?;
+        compositor.send(Message::builder(surface, wl_surface::COMMIT).build()?).await?;
 
         let (shown, frames) = (None, 0);
         let mut window = Window {
@@ -290,12 +290,12 @@ impl Window {
         let (object, opcode) = (event.object(), event.opcode());
         if (object, opcode) == (self.wm_base, xdg_wm_base::PING) {
             let serial = read(&mut event, |arguments| arguments.uint())?;
-            let pong = Message::build(self.wm_base, xdg_wm_base::PONG).uint(serial);
-            self.compositor.send(pong.finish()?).await?;
+            let pong = Message::builder(self.wm_base, xdg_wm_base::PONG).uint(serial);
+            self.compositor.send(pong.build()?).await?;
         } else if (object, opcode) == (self.xdg_surface, xdg_surface::CONFIGURE) {
             let serial = read(&mut event, |arguments| arguments.uint())?;
-            let ack = Message::build(self.xdg_surface, xdg_surface::ACK_CONFIGURE).uint(serial);
-            self.compositor.send(ack.finish()?).await?;
+            let ack = Message::builder(self.xdg_surface, xdg_surface::ACK_CONFIGURE).uint(serial);
+            self.compositor.send(ack.build()?).await?;
             return Ok(Happened::Configured);
         } else if (object, opcode) == (self.toplevel, xdg_toplevel::CLOSE) {
             return Ok(Happened::Closed);
@@ -318,15 +318,15 @@ impl Window {
         // The compositor says when, but not always in time: without a picture that is free, the last
         // one stays for a frame more.
         if let Some(buffer) = self.pixels.draw(self.frames)? {
-            let attach = Message::build(self.surface, wl_surface::ATTACH).object(buffer);
-            self.compositor.feed(attach.int(0).int(0).finish()?).await?;
-            let damage = Message::build(self.surface, wl_surface::DAMAGE).int(0).int(0);
+            let attach = Message::builder(self.surface, wl_surface::ATTACH).object(buffer);
+            self.compositor.feed(attach.int(0).int(0).build()?).await?;
+            let damage = Message::builder(self.surface, wl_surface::DAMAGE).int(0).int(0);
             let damage = damage.int(WIDTH as i32).int(HEIGHT as i32);
-            self.compositor.feed(damage.finish()?).await?;
+            self.compositor.feed(damage.build()?).await?;
         }
-        let frame = Message::build(self.surface, wl_surface::FRAME).new_id(shown);
-        self.compositor.feed(frame.finish()?).await?;
-        let commit = Message::build(self.surface, wl_surface::COMMIT).finish()?;
+        let frame = Message::builder(self.surface, wl_surface::FRAME).new_id(shown);
+        self.compositor.feed(frame.build()?).await?;
+        let commit = Message::builder(self.surface, wl_surface::COMMIT).build()?;
         self.compositor.send(commit).await?;
         self.shown = Some(shown);
         Ok(())
@@ -352,7 +352,7 @@ impl Window {
             (self.xdg_surface, xdg_surface::DESTROY),
             (self.surface, wl_surface::DESTROY),
         ] {
-            self.compositor.feed(Message::build(object, opcode).finish()?).await?;
+            self.compositor.feed(Message::builder(object, opcode).build()?).await?;
         }
         self.compositor.flush().await?;
         Ok(())
@@ -371,17 +371,17 @@ impl Pixels {
         file.set_len(size.into())?;
         let (pool, one, other) = (take(ids)?, take(ids)?, take(ids)?);
         // The descriptor leaves with the message, so the compositor gets a copy, and we keep ours.
-        let create = Message::build(shm, wl_shm::CREATE_POOL).new_id(pool);
+        let create = Message::builder(shm, wl_shm::CREATE_POOL).new_id(pool);
         let create = create.fd(file.try_clone()?.into()).int(size as i32);
-        compositor.feed(create.finish()?).await?;
+        compositor.feed(create.build()?).await?;
         for (place, buffer) in [(0, one), (PICTURE, other)] {
-            let create = Message::build(pool, wl_shm_pool::CREATE_BUFFER).new_id(buffer);
+            let create = Message::builder(pool, wl_shm_pool::CREATE_BUFFER).new_id(buffer);
             let create = create.int(place as i32).int(WIDTH as i32).int(HEIGHT as i32);
             let create = create.int(WIDTH as i32 * 4).uint(wl_shm::XRGB8888);
-            compositor.feed(create.finish()?).await?;
+            compositor.feed(create.build()?).await?;
         }
         // The buffers keep what they need of it.
-        compositor.feed(Message::build(pool, wl_shm_pool::DESTROY).finish()?).await?;
+        compositor.feed(Message::builder(pool, wl_shm_pool::DESTROY).build()?).await?;
         let pictures = [one, other].map(|buffer| Picture { buffer, is_lent: false });
         Ok(Pixels { file, pictures })
     }

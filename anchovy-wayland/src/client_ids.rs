@@ -89,7 +89,7 @@ impl ClientIds {
     ///
     /// let mut ids = ClientIds::new();
     /// let id = ids.take().expect("a number");
-    /// let event = Message::build(ObjectId::DISPLAY, wl_display::DELETE_ID).uint(2).finish()?;
+    /// let event = Message::builder(ObjectId::DISPLAY, wl_display::DELETE_ID).uint(2).build()?;
     /// assert_eq!(ids.update(&event)?, Some(id));
     /// assert!(!ids.is_taken(id));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -122,7 +122,7 @@ impl<G> Encoder<Message> for Codec<G> {
     #[inline]
     fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), WireError> {
         message.check_fds()?;
-        let (length, limit) = (message.length(), self.limit);
+        let (length, limit) = (message.len(), self.limit);
         if length > limit {
             return Err(message.fault(WireFault::TooLong { length, limit }));
         }

@@ -39,7 +39,7 @@ pub(crate) type Socket = AnchovyStream<WAYLAND_SCM_RIGHTS>;
 ///
 /// let mut client = Connection::new(client, |_, _| 0, &Limits::default())?;
 /// let file = std::fs::File::open("/dev/null")?;
-/// client.send(Message::build(shm, 0).new_id(pool).fd(file.into()).int(4096).finish()?).await?;
+/// client.send(Message::builder(shm, 0).new_id(pool).fd(file.into()).int(4096).build()?).await?;
 ///
 /// let signatures = move |object, opcode| usize::from((object, opcode) == (shm, 0));
 /// let mut compositor = Connection::new(compositor, signatures, &Limits::default())?;
@@ -390,7 +390,7 @@ impl WriteHalf {
         let message = refused.and_then(|refused| {
             // They are the bytes of a message that was checked when it was taken.
             let Header { object, opcode, .. } = header(&refused.bytes, LONGEST).ok()??;
-            let arguments = Body::of(refused.bytes.slice(HEADER..));
+            let arguments = Body::new(refused.bytes.slice(HEADER..));
             Some(Message::received(object, opcode, arguments, refused.fds))
         });
         SendError { unsent: message.map(Box::new), kind }

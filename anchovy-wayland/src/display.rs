@@ -114,11 +114,11 @@ impl DisplayError {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        Message::build(ObjectId::DISPLAY, wl_display::ERROR)
+        Message::builder(ObjectId::DISPLAY, wl_display::ERROR)
             .uint(self.object)
             .uint(self.code)
             .string(&text[..end])
-            .finish()
+            .build()
             .expect("a short text without a NUL")
     }
 

@@ -152,9 +152,9 @@ const fn event(
 /// All messages with descriptors, sorted by interface, kind and opcode.
 ///
 /// They are those of the protocol files of Wayland itself, wayland-protocols 1.44, wlr-protocols,
-/// plasma-wayland-protocols, Hyprland, river, weston (`weston-debug`), Mesa (`wayland-drm`), GTK
-/// (`gtk-primary-selection`), and what wl-proxy tests itself with. Interfaces of the same name but
-/// of another file may be different; a message of an interface never changes.
+/// plasma-wayland-protocols, Hyprland, river, weston (`weston-debug`), Mesa (`wayland-drm`) and GTK
+/// (`gtk-primary-selection`). Interfaces of the same name but of another file may be different; a
+/// message of an interface never changes.
 #[rustfmt::skip]
 pub const ALL: &[FdMessage] = &[
     request("ext_data_control_offer_v1", 0, "receive", 1, 1, "ext-data-control-v1"),
@@ -171,9 +171,6 @@ pub const ALL: &[FdMessage] = &[
     request("wl_drm", 3, "create_prime_buffer", 1, 2, "wayland-drm"),
     event("wl_keyboard", 0, "keymap", 1, 1, "wayland"),
     request("wl_shm", 0, "create_pool", 1, 1, "wayland"),
-    request("wlproxy_test", 1, "recv_fd", 1, 1, "wlproxy-test"),
-    request("wlproxy_test", 3, "echo_fd", 2, 1, "wlproxy-test"),
-    event("wlproxy_test_fd_echo", 0, "fd", 2, 1, "wlproxy-test"),
     event("wp_drm_lease_device_v1", 0, "drm_fd", 1, 1, "drm-lease-v1"),
     event("wp_drm_lease_v1", 0, "lease_fd", 1, 1, "drm-lease-v1"),
     request("wp_image_description_creator_icc_v1", 1, "set_icc_file", 1, 1, "color-management-v1"),

@@ -25,7 +25,7 @@ impl Global {
     /// The event by which this registry announces it.
     pub(crate) fn announcement(&self, registry: ObjectId) -> Result<Message, WireError> {
         let Global { name, interface, version } = self;
-        let event = Message::build(registry, wl_registry::GLOBAL).uint(*name);
-        event.string(interface).uint(*version).finish().map_err(|error| error.error)
+        let event = Message::builder(registry, wl_registry::GLOBAL).uint(*name);
+        event.string(interface).uint(*version).build().map_err(|error| error.error)
     }
 }

@@ -59,7 +59,7 @@ impl Globals {
         let global = Global::new(name, interface, version);
         // What is announced here is announced to everybody.
         match global.announcement(ObjectId::DISPLAY) {
-            Ok(event) if !interface.is_empty() && event.length() <= MAX_MESSAGE_BYTES => {}
+            Ok(event) if !interface.is_empty() && event.len() <= MAX_MESSAGE_BYTES => {}
             _ => return Err(AddError::Interface),
         }
         self.last = name;

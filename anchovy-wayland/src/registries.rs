@@ -171,7 +171,7 @@ fn announced(registry: ObjectId, global: &Global) -> Message {
 
 /// An event of one number.
 fn event(object: ObjectId, opcode: u16, number: u32) -> Message {
-    Message::build(object, opcode).uint(number).finish().expect("a short message")
+    Message::builder(object, opcode).uint(number).build().expect("a short message")
 }
 
 fn malformed(request: &Message, interface: &str, method: &str) -> DisplayError {

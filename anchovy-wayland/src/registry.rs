@@ -58,12 +58,12 @@ impl Registry {
     ///
     /// let id = ObjectId::new(2).expect("not 0");
     /// let mut registry = Registry::new(id);
-    /// let event = Message::build(id, wl_registry::GLOBAL).uint(1).string("wl_shm").uint(2);
-    /// registry.update(&event.finish()?)?;
+    /// let event = Message::builder(id, wl_registry::GLOBAL).uint(1).string("wl_shm").uint(2);
+    /// registry.update(&event.build()?)?;
     ///
     /// let shm = registry.find("wl_shm").expect("it was announced");
     /// let bind = registry.bind(shm, 1, ObjectId::new(4).expect("not 0"))?;
-    /// assert_eq!(bind.length(), 32);
+    /// assert_eq!(bind.len(), 32);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn new(id: ObjectId) -> Registry {
@@ -107,10 +107,10 @@ impl Registry {
             let (interface, offered) = (interface.clone(), *offered);
             return Err(BindError::Version { interface, wanted: version, offered });
         }
-        Message::build(self.id, wl_registry::BIND)
+        Message::builder(self.id, wl_registry::BIND)
             .uint(global.name)
             .untyped_new_id(&global.interface, version, new_id)
-            .finish()
+            .build()
             .map_err(|BuildError { error, .. }| BindError::Wire(error))
     }
 

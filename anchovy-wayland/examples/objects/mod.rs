@@ -120,7 +120,7 @@ impl Objects {
                 }
             }
             None => {
-                let _ = write!(line, "{opcode}(?), {} bytes", message.length());
+                let _ = write!(line, "{opcode}(?), {} bytes", message.len());
             }
         }
         match self.all.get_mut(&id) {

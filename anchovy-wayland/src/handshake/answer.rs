@@ -44,7 +44,7 @@ impl RegistryAnswer {
     }
 
     pub(super) fn take(&mut self, message: &Message) -> Result<Step, RegistryError> {
-        self.bytes += size_of::<(bool, Message)>() + message.length();
+        self.bytes += size_of::<(bool, Message)>() + message.len();
         self.fds += message.fds().len();
         if self.bytes > MAX_HANDSHAKE_BYTES {
             return Err(RegistryError::TooManyBytes { limit: MAX_HANDSHAKE_BYTES });
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_has_as_many_bytes_as_it_may_and_no_more() {
-        let message = Message::build(id(9), 0).array(&[0; 1000]).finish().expect("short");
+        let message = Message::builder(id(9), 0).array(&[0; 1000]).build().expect("short");
         let cost = size_of::<(bool, Message)>() + 1012;
         let mut answer = answer();
         for _ in 0..MAX_HANDSHAKE_BYTES / cost {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_smallest_messages_do_not_take_more_memory_than_is_said() {
-        let message = Message::build(id(9), 0).finish().expect("short");
+        let message = Message::builder(id(9), 0).build().expect("short");
         let mut answer = answer();
         let kept = (0..).take_while(|_| answer.take(&message).is_ok()).count();
         assert!(kept * size_of::<(bool, Message)>() <= MAX_HANDSHAKE_BYTES);
@@ -112,11 +112,11 @@ mod tests {
     #[test]
     fn what_is_kept_has_as_many_descriptors_as_it_may_and_no_more() {
         guarded(|| {
-            let mut message = Message::build(id(9), 0);
+            let mut message = Message::builder(id(9), 0);
             for _ in 0..32 {
                 message = message.fd(memfd());
             }
-            let message = message.finish().expect("short");
+            let message = message.build().expect("short");
             let mut answer = answer();
             for _ in 0..MAX_HANDSHAKE_FDS / 32 {
                 assert_eq!(answer.take(&message).expect("room"), Step::Other);

@@ -101,7 +101,7 @@ impl<G: Signatures + Unpin> Connection<G> {
             return Err(RegistryError::NoIds);
         };
         for (opcode, id) in [(wl_display::GET_REGISTRY, registry), (wl_display::SYNC, callback)] {
-            let request = Message::build(ObjectId::DISPLAY, opcode).new_id(id).finish();
+            let request = Message::builder(ObjectId::DISPLAY, opcode).new_id(id).build();
             Pin::new(&mut *write).start_send(request.expect("a short message"))?;
         }
 

@@ -180,7 +180,7 @@ impl<'a> Arguments<'a> {
 mod tests {
     use interop_tests::guarded;
 
-    use super::super::testing::{build, null, received, sized, words};
+    use super::super::testing::{builder, null, received, sized, words};
     use super::*;
 
     /// What reading from these arguments fails with.
@@ -200,7 +200,7 @@ mod tests {
             use std::os::fd::AsRawFd;
             let (first, second) = (null(), null());
             let numbers = [first.as_raw_fd(), second.as_raw_fd()];
-            let mut message = build().fd(first).fd(second).finish().expect("good");
+            let mut message = builder().fd(first).fd(second).build().expect("good");
             let mut arguments = message.read();
             let read = [arguments.fd(), arguments.fd()].map(|fd| fd.expect("there").as_raw_fd());
             assert_eq!(read, numbers);
@@ -297,7 +297,7 @@ mod tests {
                 error,
                 WireError { object: 7, opcode: 3, fault: WireFault::BytesLeft { bytes: 4 } }
             );
-            let mut message = build().fd(null()).fd(null()).finish().expect("good");
+            let mut message = builder().fd(null()).fd(null()).build().expect("good");
             let error = message.read().finish().expect_err("two descriptors");
             assert_eq!(error.fault, WireFault::FdsLeft { count: 2 });
         });

@@ -2,91 +2,91 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// Arguments of so many bytes are few: five words are as many as most messages have, and as there is
-/// room for where the longer ones are told of.
-pub(super) const FEW: usize = 20;
+/// Arguments of so many bytes are kept in place: five words are as many as most messages have, and as
+/// fit beside the pointer and the length of longer ones.
+const INLINE_BYTES: usize = 20;
 
-/// The arguments of a message: in place where they are few, so that it costs no allocation, and holds
-/// no buffer that others are in.
+/// The arguments of a message. A few words are kept in place, which costs no allocation and holds no
+/// buffer that other messages share.
 pub(crate) enum Body {
-    Few { bytes: [u8; FEW], used: u8 },
-    Many(Bytes),
+    Inline { bytes: [u8; INLINE_BYTES], used: u8 },
+    Shared(Bytes),
 }
 
 impl Body {
     /// Takes so many bytes off the front.
     #[inline]
     pub(crate) fn split_off(from: &mut BytesMut, length: usize) -> Body {
-        match Body::few(&from[..length]) {
-            Some(few) => {
+        match Body::inline(&from[..length]) {
+            Some(body) => {
                 from.advance(length);
-                few
+                body
             }
-            None => Body::Many(from.split_to(length).freeze()),
+            None => Body::Shared(from.split_to(length).freeze()),
         }
     }
 
-    /// All of these bytes.
-    pub(crate) fn of(bytes: Bytes) -> Body {
-        Body::few(&bytes).unwrap_or(Body::Many(bytes))
+    /// Makes arguments of all of these bytes.
+    pub(crate) fn new(bytes: Bytes) -> Body {
+        Body::inline(&bytes).unwrap_or(Body::Shared(bytes))
     }
 
     #[inline]
-    fn few(bytes: &[u8]) -> Option<Body> {
-        let mut few = [0; FEW];
-        few.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Body::Few { bytes: few, used: bytes.len() as u8 })
+    fn inline(bytes: &[u8]) -> Option<Body> {
+        let mut inline = [0; INLINE_BYTES];
+        inline.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Body::Inline { bytes: inline, used: bytes.len() as u8 })
     }
 
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
-            Body::Few { bytes, used } => &bytes[..usize::from(*used)],
-            Body::Many(bytes) => bytes,
+            Body::Inline { bytes, used } => &bytes[..usize::from(*used)],
+            Body::Shared(bytes) => bytes,
         }
     }
 }
 
-/// Arguments that are written: in place, as long as they are few.
+/// Arguments that are being written: in place, as long as they fit.
 #[derive(Debug, Default)]
 pub(super) struct BodyBuilder {
-    few: [u8; FEW],
+    inline: [u8; INLINE_BYTES],
     used: usize,
-    /// All of them, once they are more.
-    more: BytesMut,
+    /// All of them, once they do not fit.
+    longer: BytesMut,
 }
 
 impl BodyBuilder {
     #[inline]
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        match self.few.get_mut(self.used..self.used + bytes.len()) {
-            Some(room) if self.more.is_empty() => {
+        match self.inline.get_mut(self.used..self.used + bytes.len()) {
+            Some(room) if self.longer.is_empty() => {
                 room.copy_from_slice(bytes);
                 self.used += bytes.len();
             }
-            _ => self.put_more(bytes),
+            _ => self.put_longer(bytes),
         }
     }
 
-    fn put_more(&mut self, bytes: &[u8]) {
-        if self.more.is_empty() {
-            self.more.reserve(self.used + bytes.len());
-            self.more.put_slice(&self.few[..self.used]);
+    fn put_longer(&mut self, bytes: &[u8]) {
+        if self.longer.is_empty() {
+            self.longer.reserve(self.used + bytes.len());
+            self.longer.put_slice(&self.inline[..self.used]);
         }
-        self.more.put_slice(bytes);
+        self.longer.put_slice(bytes);
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.used.max(self.more.len())
+        self.used.max(self.longer.len())
     }
 
     #[inline]
     pub(super) fn build(self) -> Body {
-        if self.more.is_empty() {
-            Body::Few { bytes: self.few, used: self.used as u8 }
+        if self.longer.is_empty() {
+            Body::Inline { bytes: self.inline, used: self.used as u8 }
         } else {
-            Body::Many(self.more.freeze())
+            Body::Shared(self.longer.freeze())
         }
     }
 }
@@ -97,17 +97,17 @@ mod tests {
 
     #[test]
     fn few_arguments_hold_no_buffer_that_others_are_in() {
-        for (bytes, few) in [(0, true), (FEW, true), (FEW + 4, false)] {
+        for (bytes, few) in [(0, true), (INLINE_BYTES, true), (INLINE_BYTES + 4, false)] {
             let mut buffer = BytesMut::from(&vec![7; bytes + 4][..]);
             let body = Body::split_off(&mut buffer, bytes);
             assert_eq!((body.bytes(), &buffer[..]), (&vec![7; bytes][..], &[7; 4][..]), "{bytes}");
-            assert_eq!(matches!(body, Body::Few { .. }), few, "{bytes}");
+            assert_eq!(matches!(body, Body::Inline { .. }), few, "{bytes}");
         }
     }
 
     #[test]
     fn arguments_in_place_need_no_more_room_than_others() {
         // Where words are smaller, one of them tells the two apart.
-        assert!(size_of::<Body>() <= size_of::<Bytes>().max(FEW + 4));
+        assert!(size_of::<Body>() <= size_of::<Bytes>().max(INLINE_BYTES + 4));
     }
 }

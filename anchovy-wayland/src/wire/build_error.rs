@@ -32,12 +32,12 @@ impl From<BuildError> for io::Error {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::super::testing::build;
+    use super::super::testing::builder;
     use super::*;
 
     #[test]
     fn a_message_that_is_not_built_is_told_by_its_fault_and_is_bad_input() {
-        let error = build().string("a\0b").finish().expect_err("a NUL");
+        let error = builder().string("a\0b").build().expect_err("a NUL");
         let fault = error.error;
         assert_eq!(error.to_string(), fault.to_string());
         let error = io::Error::from(error);

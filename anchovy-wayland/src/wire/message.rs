@@ -21,8 +21,8 @@ use crate::error::{WireError, WireFault};
 /// let shm = ObjectId::new(5).expect("not 0");
 /// let pool = ObjectId::new(9).expect("not 0");
 /// let file = std::fs::File::open("/dev/null")?;
-/// let create_pool = Message::build(shm, 0).new_id(pool).fd(file.into()).int(4096).finish()?;
-/// assert_eq!((create_pool.length(), create_pool.fds().len()), (16, 1));
+/// let create_pool = Message::builder(shm, 0).new_id(pool).fd(file.into()).int(4096).build()?;
+/// assert_eq!((create_pool.len(), create_pool.fds().len()), (16, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Message {
@@ -60,7 +60,8 @@ impl Message {
 
     /// Header and arguments together, in bytes.
     #[inline]
-    pub fn length(&self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "a message has a header, so none is empty")]
+    pub fn len(&self) -> usize {
         HEADER + self.arguments().len()
     }
 
@@ -86,7 +87,7 @@ impl Message {
     /// use anchovy_wayland::{Message, ObjectId};
     ///
     /// let registry = ObjectId::new(2).expect("not 0");
-    /// let mut global = Message::build(registry, 0).uint(1).string("wl_shm").uint(2).finish()?;
+    /// let mut global = Message::builder(registry, 0).uint(1).string("wl_shm").uint(2).build()?;
     /// let mut arguments = global.read();
     /// let (name, interface) = (arguments.uint()?, arguments.string()?);
     /// assert_eq!((name, interface), (1, c"wl_shm"));
@@ -143,8 +144,8 @@ impl Message {
     #[inline]
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         // Checked when it was built, and when it was received.
-        let length = self.length() as u32;
-        out.reserve(self.length());
+        let length = self.len() as u32;
+        out.reserve(self.len());
         out.put_u32_ne(self.object.get());
         out.put_u32_ne(length << 16 | u32::from(self.opcode));
         out.put_slice(self.arguments());
@@ -161,7 +162,7 @@ impl fmt::Debug for Message {
         f.debug_struct("Message")
             .field("object", &self.object)
             .field("opcode", &self.opcode)
-            .field("length", &self.length())
+            .field("length", &self.len())
             .field("fds", &self.fds)
             .finish()
     }
@@ -172,14 +173,14 @@ mod tests {
     use interop_tests::guarded;
 
     use super::super::header::{Header, header};
-    use super::super::testing::{build, id, null, words};
+    use super::super::testing::{builder, id, null, words};
     use super::*;
 
     #[test]
     fn a_message_begins_with_its_object_its_length_and_its_opcode() {
         guarded(|| {
             let mut bytes = BytesMut::new();
-            build().uint(9).fd(null()).finish().expect("good").encode(&mut bytes);
+            builder().uint(9).fd(null()).build().expect("good").encode(&mut bytes);
             assert_eq!(bytes, words(&[7, 12 << 16 | 3, 9]));
             let found = header(&bytes, 4096).expect("good").expect("whole");
             assert_eq!(found, Header { object: id(7), opcode: 3, length: 12 });
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn a_message_without_its_descriptors_is_told_from_a_whole_one() {
         guarded(|| {
-            let mut message = build().fd(null()).fd(null()).finish().expect("good");
+            let mut message = builder().fd(null()).fd(null()).build().expect("good");
             assert_eq!(message.check_fds(), Ok(()));
             drop(message.read().fd());
             let fault = WireFault::FdsTaken { declared: 2, present: 1 };
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn a_message_is_shown_by_its_header_and_its_descriptors() {
         guarded(|| {
-            let message = build().string("a secret").fd(null()).finish().expect("good");
+            let message = builder().string("a secret").fd(null()).build().expect("good");
             let fds = format!("{:?}", message.fds());
             let expected = format!("Message {{ object: @7, opcode: 3, length: 24, fds: {fds} }}");
             assert_eq!(format!("{message:?}"), expected);
@@ -212,12 +213,12 @@ mod tests {
     #[test]
     fn a_message_is_read_as_a_plain_one_without_being_changed() {
         guarded(|| {
-            let message = build().uint(4).finish().expect("good");
+            let message = builder().uint(4).build().expect("good");
             assert_eq!(message.read_plain(|arguments| arguments.uint()), Ok(4));
             assert_eq!(message.read_plain(|arguments| arguments.uint()), Ok(4));
             let error = message.read_plain(|_| Ok(())).expect_err("a word more");
             assert_eq!(error.fault, WireFault::BytesLeft { bytes: 4 });
-            let message = build().fd(null()).finish().expect("good");
+            let message = builder().fd(null()).build().expect("good");
             let error = message.read_plain(|_| Ok(())).expect_err("a descriptor");
             assert_eq!(error.fault, WireFault::FdsLeft { count: 1 });
             assert!(message.is(id(7), 3) && !message.is(id(7), 2) && !message.is(id(8), 3));

@@ -12,9 +12,9 @@ use crate::error::{WireError, WireFault};
 
 /// A message that is being written, argument by argument.
 ///
-/// What is wrong with one is told at the [end](Self::finish).
+/// What is wrong with one is told at the [end](Self::build).
 #[derive(Debug)]
-#[must_use = "a message is made by `finish`"]
+#[must_use = "a message is made by `build`"]
 pub struct MessageBuilder {
     object: ObjectId,
     opcode: u16,
@@ -30,7 +30,7 @@ impl Message {
     /// Begins a message for this object: the number of the request or event in its interface, from
     /// 0, and then its arguments, in order.
     #[inline]
-    pub fn build(object: ObjectId, opcode: u16) -> MessageBuilder {
+    pub fn builder(object: ObjectId, opcode: u16) -> MessageBuilder {
         let (arguments, fds) = (BodyBuilder::default(), Vec::new());
         MessageBuilder { object, opcode, arguments, left_out: 0, fds, fault: None }
     }
@@ -121,7 +121,7 @@ impl MessageBuilder {
     /// header can tell (65532 bytes). What a connection sends is checked against its own
     /// [limit](crate::Limits::max_message_bytes) when it is sent.
     #[inline]
-    pub fn finish(self) -> Result<Message, BuildError> {
+    pub fn build(self) -> Result<Message, BuildError> {
         let MessageBuilder { object, opcode, arguments, left_out, fds, fault } = self;
         let length = (HEADER + arguments.len()).saturating_add(left_out);
         let too_long = WireFault::TooLong { length, limit: LONGEST };
@@ -141,21 +141,21 @@ mod tests {
     use interop_tests::guarded;
 
     use super::super::header::header;
-    use super::super::testing::{build, id, null, sized, words};
+    use super::super::testing::{builder, id, null, sized, words};
     use super::*;
 
     /// The arguments of a message that is built so.
     fn written(builder: MessageBuilder) -> Vec<u8> {
-        builder.finish().expect("a good message").arguments().to_vec()
+        builder.build().expect("a good message").arguments().to_vec()
     }
 
     #[test]
     fn numbers_and_objects_are_one_word() {
-        assert_eq!(written(build().uint(0x0102_0304)), words(&[0x0102_0304]));
-        assert_eq!(written(build().int(-2)), words(&[0xffff_fffe]));
-        assert_eq!(written(build().fixed(Fixed::from(-1))), words(&[0xffff_ff00]));
-        assert_eq!(written(build().object(id(5)).object(None)), words(&[5, 0]));
-        assert_eq!(written(build().new_id(id(6))), words(&[6]));
+        assert_eq!(written(builder().uint(0x0102_0304)), words(&[0x0102_0304]));
+        assert_eq!(written(builder().int(-2)), words(&[0xffff_fffe]));
+        assert_eq!(written(builder().fixed(Fixed::from(-1))), words(&[0xffff_ff00]));
+        assert_eq!(written(builder().object(id(5)).object(None)), words(&[5, 0]));
+        assert_eq!(written(builder().new_id(id(6))), words(&[6]));
     }
 
     #[test]
@@ -168,9 +168,9 @@ mod tests {
             ("abcd", &[5, b'a', b'b', b'c', b'd', 0, 0, 0, 0]),
         ] {
             let expected = sized(u32::from(bytes[0]), &bytes[1..]);
-            assert_eq!(written(build().string(text)), expected, "{text}");
+            assert_eq!(written(builder().string(text)), expected, "{text}");
         }
-        assert_eq!(written(build().null_string()), words(&[0]));
+        assert_eq!(written(builder().null_string()), words(&[0]));
     }
 
     #[test]
@@ -179,42 +179,42 @@ mod tests {
             let bytes: Vec<u8> = (1..=length).collect();
             let mut expected = sized(u32::from(length), &bytes);
             expected.resize(4 + usize::from(length).next_multiple_of(4), 0);
-            assert_eq!(written(build().array(&bytes)), expected, "{length}");
+            assert_eq!(written(builder().array(&bytes)), expected, "{length}");
         }
     }
 
     #[test]
     fn an_untyped_new_id_is_an_interface_a_version_and_a_number() {
         let expected = [sized(3, b"wl\0\0"), words(&[4, 5])].concat();
-        assert_eq!(written(build().untyped_new_id("wl", 4, id(5))), expected);
+        assert_eq!(written(builder().untyped_new_id("wl", 4, id(5))), expected);
     }
 
     #[test]
     fn a_string_with_a_nul_is_not_built_and_its_descriptors_come_back() {
         guarded(|| {
-            let error = build().fd(null()).string("a\0b").finish().expect_err("a NUL");
+            let error = builder().fd(null()).string("a\0b").build().expect_err("a NUL");
             let fault = WireFault::StringWithNul;
             assert_eq!(error.error, WireError { object: 7, opcode: 3, fault });
             assert_eq!(error.fds.len(), 1);
             // The first fault is told, not that it is too long as well.
-            let error = build().string("\0").array(&[0; 1 << 17]).finish().expect_err("a NUL");
+            let error = builder().string("\0").array(&[0; 1 << 17]).build().expect_err("a NUL");
             assert_eq!(error.error.fault, WireFault::StringWithNul);
         });
     }
 
     #[test]
     fn a_message_is_as_long_as_a_header_can_tell_and_no_longer() {
-        let longest = build().array(&[0; LONGEST - HEADER - 4]).finish().expect("just so long");
-        assert_eq!(longest.length(), 65532);
+        let longest = builder().array(&[0; LONGEST - HEADER - 4]).build().expect("just so long");
+        assert_eq!(longest.len(), 65532);
         let mut bytes = BytesMut::new();
         longest.encode(&mut bytes);
         let found = header(&bytes, LONGEST).expect("good").expect("whole");
         assert_eq!((found.length, found.opcode), (65532, 3));
 
         let too_long = |length| WireFault::TooLong { length, limit: LONGEST };
-        let error = build().array(&[0; LONGEST - HEADER - 3]).finish().expect_err("too long");
+        let error = builder().array(&[0; LONGEST - HEADER - 3]).build().expect_err("too long");
         assert_eq!(error.error.fault, too_long(65536));
-        let error = build().string([b'a'; LONGEST]).array(&[0; 1 << 17]).finish();
+        let error = builder().string([b'a'; LONGEST]).array(&[0; 1 << 17]).build();
         let length = 8 + 4 + 65536 + 4 + (1 << 17);
         assert_eq!(error.expect_err("too long").error.fault, too_long(length));
     }
@@ -223,7 +223,7 @@ mod tests {
     fn an_argument_that_is_too_long_for_any_message_is_not_copied() {
         let array = vec![0; 1 << 20];
         let measured = allocation_counter::measure(|| {
-            assert!(build().array(&array).finish().is_err());
+            assert!(builder().array(&array).build().is_err());
         });
         assert_eq!(measured.bytes_total, 0);
     }

@@ -14,12 +14,12 @@ pub(super) fn id(number: u32) -> ObjectId {
     ObjectId::new(number).expect("not 0")
 }
 
-pub(super) fn build() -> MessageBuilder {
-    Message::build(id(7), 3)
+pub(super) fn builder() -> MessageBuilder {
+    Message::builder(id(7), 3)
 }
 
 pub(super) fn received(arguments: &[u8]) -> Message {
-    Message::received(id(7), 3, Body::of(Bytes::copy_from_slice(arguments)), Vec::new())
+    Message::received(id(7), 3, Body::new(Bytes::copy_from_slice(arguments)), Vec::new())
 }
 
 pub(super) fn words(words: &[u32]) -> Vec<u8> {

@@ -9,12 +9,12 @@ use super::fixed::Fixed;
 use super::header::{HEADER, Header, LONGEST, header};
 use super::message::Message;
 use super::object_id::ObjectId;
-use super::testing::{build, id, null, received};
+use super::testing::{builder, id, null, received};
 
 #[test]
 fn what_was_written_is_read() {
     guarded(|| {
-        let mut message = build()
+        let mut message = builder()
             .int(i32::MIN)
             .uint(u32::MAX)
             .fixed(Fixed::from_bits(-1))
@@ -26,7 +26,7 @@ fn what_was_written_is_read() {
             .array(b"array")
             .untyped_new_id("wl_shm", 2, id(8))
             .fd(null())
-            .finish()
+            .build()
             .expect("good");
         let mut arguments = message.read();
         assert_eq!(arguments.int(), Ok(i32::MIN));
@@ -78,7 +78,7 @@ fn argument() -> impl Strategy<Value = Argument> {
 fn whatever_is_written_is_read() {
     guarded(|| {
         proptest!(|(all in prop::collection::vec(argument(), 0..12))| {
-        let mut builder = build();
+        let mut builder = builder();
         for argument in &all {
             builder = match argument {
                 Argument::Int(number) => builder.int(*number),
@@ -96,16 +96,16 @@ fn whatever_is_written_is_read() {
                 Argument::Fd => builder.fd(null()),
             };
         }
-        let mut message = builder.finish().expect("a good message");
+        let mut message = builder.build().expect("a good message");
         let mut bytes = BytesMut::new();
         message.encode(&mut bytes);
         prop_assert_eq!(bytes.len() % 4, 0);
-        prop_assert_eq!(bytes.len(), message.length());
+        prop_assert_eq!(bytes.len(), message.len());
         let Header { object, opcode, length } = header(&bytes, LONGEST).unwrap().unwrap();
         prop_assert_eq!(length, bytes.len());
 
         let arguments = bytes.freeze().slice(HEADER..);
-        let mut message = Message::received(object, opcode, Body::of(arguments), message.take_fds());
+        let mut message = Message::received(object, opcode, Body::new(arguments), message.take_fds());
         let mut arguments = message.read();
         for argument in all {
             match argument {

@@ -228,7 +228,7 @@ impl Serving {
     }
 
     fn commit(&mut self) -> Vec<Message> {
-        let event = |of: ObjectId, opcode| Message::build(of, opcode);
+        let event = |of: ObjectId, opcode| Message::builder(of, opcode);
         let Some(buffer) = self.attached.take() else {
             let configure = event(self.the("xdg_toplevel"), 0).int(0).int(0).array(&[]);
             return [
@@ -236,7 +236,7 @@ impl Serving {
                 configure,
                 event(self.the("xdg_surface"), 0).uint(17),
             ]
-            .map(|event| event.finish().unwrap())
+            .map(|event| event.build().unwrap())
             .into();
         };
         assert_eq!(self.seen.acknowledged, [17], "before anything is shown");
@@ -259,7 +259,7 @@ impl Serving {
         if then.is_some_and(|(_, then)| then != Then::Refuse) {
             events.clear();
         }
-        events.into_iter().map(|event| event.finish().unwrap()).collect()
+        events.into_iter().map(|event| event.build().unwrap()).collect()
     }
 
     fn the(&self, interface: &str) -> ObjectId {
@@ -271,10 +271,10 @@ impl Serving {
         let then = self.manners.after.filter(|(frames, _)| *frames <= self.seen.frames.len());
         let Some((_, then)) = then else { return true };
         let message = match then {
-            Then::Close => Message::build(self.the("xdg_toplevel"), 1).finish().unwrap(),
+            Then::Close => Message::builder(self.the("xdg_toplevel"), 1).build().unwrap(),
             Then::Refuse => DisplayError::new(self.the("wl_surface"), 7, "too colourful").message(),
             // Nothing that a wl_display has.
-            Then::Rave => Message::build(ObjectId::DISPLAY, 0).finish().unwrap(),
+            Then::Rave => Message::builder(ObjectId::DISPLAY, 0).build().unwrap(),
             Then::Leave => return false,
             Then::Wait => return true,
         };

@@ -33,10 +33,10 @@ fn it_lists_what_a_compositor_has() {
 #[test]
 fn compositors_that_are_none_are_told_about() {
     let global = |interface: &str| {
-        let event = anchovy_wayland::Message::build(id(2), 0).uint(1).string(interface).uint(1);
-        bytes_of(&event.finish().unwrap())
+        let event = anchovy_wayland::Message::builder(id(2), 0).uint(1).string(interface).uint(1);
+        bytes_of(&event.build().unwrap())
     };
-    let done = bytes_of(&anchovy_wayland::Message::build(id(3), 0).uint(0).finish().unwrap());
+    let done = bytes_of(&anchovy_wayland::Message::builder(id(3), 0).uint(0).build().unwrap());
     let error = anchovy_wayland::DisplayError::new(id(1), 2, "not today").message();
     for (answer, code, part) in [
         (Vec::new(), 1, "closed the connection before it had told all globals"),

@@ -37,7 +37,7 @@ pub(crate) fn id(number: u32) -> ObjectId {
 /// A message in bytes, written without our encoder.
 pub(crate) fn bytes_of(message: &Message) -> Vec<u8> {
     let mut bytes = message.object().get().to_ne_bytes().to_vec();
-    let second = (message.length() as u32) << 16 | u32::from(message.opcode());
+    let second = (message.len() as u32) << 16 | u32::from(message.opcode());
     bytes.extend(second.to_ne_bytes());
     bytes.extend_from_slice(message.arguments());
     bytes

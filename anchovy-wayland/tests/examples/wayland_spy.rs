@@ -56,11 +56,11 @@ impl Spied {
 const SPACE: usize = rustix::cmsg_space!(ScmRights(28));
 
 fn message(object: u32, opcode: u16) -> MessageBuilder {
-    Message::build(id(object), opcode)
+    Message::builder(id(object), opcode)
 }
 
 fn bytes(message: MessageBuilder) -> Vec<u8> {
-    bytes_of(&message.finish().unwrap())
+    bytes_of(&message.build().unwrap())
 }
 
 fn bind(name: u32, interface: &str, object: u32) -> Vec<u8> {

@@ -113,7 +113,7 @@ fn a_global_that_is_removed_meanwhile_is_not_there() {
 #[test]
 fn what_is_not_of_the_answer_is_received_afterwards_in_order() {
     run(async {
-        let other = |number| Message::build(id(77), number).uint(5).finish().unwrap();
+        let other = |number| Message::builder(id(77), number).uint(5).build().unwrap();
         let answer = [
             other(1),
             global(2, 1, "wl_shm", 1),
@@ -136,7 +136,7 @@ fn descriptors_that_come_meanwhile_stay_with_their_message() {
         use std::os::fd::AsFd;
         let (mut near, mut far) = client_with(|object, _| usize::from(object.get() == 77)).await;
         let file = memfd();
-        let keymap = bytes_of::bytes_of(&Message::build(id(77), 0).uint(5).finish().unwrap());
+        let keymap = bytes_of::bytes_of(&Message::builder(id(77), 0).uint(5).build().unwrap());
         foreign_send(&far.0, &keymap, &[&[file.as_fd()]]).unwrap();
         far.send_all(&[global(2, 1, "wl_shm", 1), done(3)]);
         near.registry(&mut ClientIds::new(), PATIENCE).await.unwrap();
@@ -223,7 +223,7 @@ fn bytes_that_are_no_message_are_an_error_of_receiving() {
 
 #[test]
 fn a_malformed_event_is_an_error_with_its_place() {
-    let build = |object, opcode| Message::build(id(object), opcode);
+    let build = |object, opcode| Message::builder(id(object), opcode);
     let events = [
         (build(2, 0).uint(1).string("wl_shm"), WireFault::EndsEarly { needed: 4, left: 0 }),
         (build(2, 0).uint(1).null_string().uint(1), WireFault::NullString),
@@ -238,7 +238,7 @@ fn a_malformed_event_is_an_error_with_its_place() {
     ];
     run(async {
         for (event, fault) in events {
-            let event = event.finish().unwrap();
+            let event = event.build().unwrap();
             let (outcome, _) = against(std::slice::from_ref(&event)).await;
             let RegistryError::Wire(error) = outcome.unwrap_err() else { panic!("{event:?}") };
             assert_eq!(error.fault, fault, "{event:?}");
@@ -313,7 +313,7 @@ fn what_was_put_back_twice_is_received_once_and_in_order() {
     run(async {
         let (mut near, mut far) = client().await;
         let mut ids = ClientIds::new();
-        let other = |opcode| Message::build(id(77), opcode).finish().unwrap();
+        let other = |opcode| Message::builder(id(77), opcode).build().unwrap();
         far.send_all(&[other(1), other(2)]);
         settle().await;
         assert!(now(near.registry(&mut ids, PATIENCE)).await.is_none());
@@ -330,7 +330,7 @@ fn what_was_put_back_is_in_the_parts_of_the_connection() {
         use std::os::fd::AsFd;
         let (mut near, mut far) = client_with(|object, _| usize::from(object.get() == 77)).await;
         let files = memfds(2);
-        let other = bytes_of::bytes_of(&Message::build(id(77), 0).finish().unwrap());
+        let other = bytes_of::bytes_of(&Message::builder(id(77), 0).build().unwrap());
         far.send(&delete_id(9));
         foreign_send(&far.0, &other, &[&[files[0].as_fd()]]).unwrap();
         far.send(&done(3));
@@ -355,7 +355,7 @@ fn of_what_was_put_back_each_message_with_descriptors_and_no_other_has_its_set_i
         use std::os::fd::AsFd;
         let (mut near, mut far) = client_with(|object, _| usize::from(object.get() == 77)).await;
         let files = memfds(2);
-        let other = bytes_of::bytes_of(&Message::build(id(77), 0).finish().unwrap());
+        let other = bytes_of::bytes_of(&Message::builder(id(77), 0).build().unwrap());
         foreign_send(&far.0, &other, &[&[files[0].as_fd()]]).unwrap();
         far.send(&delete_id(9));
         foreign_send(&far.0, &other, &[&[files[1].as_fd()]]).unwrap();
@@ -436,7 +436,7 @@ fn an_update_that_is_malformed_changes_nothing() {
         let mut registry = Registry::new(id(2));
         registry.update(&global(2, 1, "wl_seat", 7)).unwrap();
         let file: OwnedFd = memfd();
-        let remove = Message::build(id(2), 1).uint(1).fd(file).finish().unwrap();
+        let remove = Message::builder(id(2), 1).uint(1).fd(file).build().unwrap();
         let error = registry.update(&remove).unwrap_err();
         let RegistryError::Wire(error) = error else { panic!("{error:?}") };
         assert_eq!(error.fault, WireFault::FdsLeft { count: 1 });

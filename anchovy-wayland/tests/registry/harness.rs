@@ -79,7 +79,7 @@ pub(crate) mod bytes_of {
     /// A message as it is on the wire.
     pub(crate) fn bytes_of(message: &Message) -> Vec<u8> {
         let mut bytes = message.object().get().to_ne_bytes().to_vec();
-        let second = (message.length() as u32) << 16 | u32::from(message.opcode());
+        let second = (message.len() as u32) << 16 | u32::from(message.opcode());
         bytes.extend(second.to_ne_bytes());
         bytes.extend_from_slice(message.arguments());
         bytes
@@ -88,23 +88,23 @@ pub(crate) mod bytes_of {
 
 /// `wl_registry.global`.
 pub(crate) fn global(registry: u32, name: u32, interface: &str, version: u32) -> Message {
-    let event = Message::build(id(registry), 0).uint(name).string(interface).uint(version);
-    event.finish().expect("a short message")
+    let event = Message::builder(id(registry), 0).uint(name).string(interface).uint(version);
+    event.build().expect("a short message")
 }
 
 /// `wl_registry.global_remove`.
 pub(crate) fn global_remove(registry: u32, name: u32) -> Message {
-    Message::build(id(registry), 1).uint(name).finish().expect("a short message")
+    Message::builder(id(registry), 1).uint(name).build().expect("a short message")
 }
 
 /// `wl_callback.done`.
 pub(crate) fn done(callback: u32) -> Message {
-    Message::build(id(callback), 0).uint(0).finish().expect("a short message")
+    Message::builder(id(callback), 0).uint(0).build().expect("a short message")
 }
 
 /// `wl_display.delete_id`.
 pub(crate) fn delete_id(number: u32) -> Message {
-    Message::build(ObjectId::DISPLAY, 1).uint(number).finish().expect("a short message")
+    Message::builder(ObjectId::DISPLAY, 1).uint(number).build().expect("a short message")
 }
 
 /// What tells one message from another.

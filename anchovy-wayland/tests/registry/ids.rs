@@ -40,7 +40,7 @@ fn a_number_that_is_not_taken_cannot_be_made_free() {
 fn only_delete_id_of_the_display_makes_a_number_free() {
     let mut ids = ClientIds::new();
     let _ = ids.take();
-    for other in [done(2), global_remove(2, 2), Message::build(id(1), 0).uint(2).finish().unwrap()]
+    for other in [done(2), global_remove(2, 2), Message::builder(id(1), 0).uint(2).build().unwrap()]
     {
         assert_eq!(ids.update(&other).unwrap(), None);
     }
@@ -62,10 +62,10 @@ fn a_delete_id_of_what_is_not_taken_is_passed_over() {
 #[test]
 fn a_malformed_delete_id_is_an_error() {
     let mut ids = ClientIds::new();
-    let build = || Message::build(ObjectId::DISPLAY, wl_display::DELETE_ID);
-    let short = ids.update(&build().finish().unwrap()).unwrap_err();
+    let build = || Message::builder(ObjectId::DISPLAY, wl_display::DELETE_ID);
+    let short = ids.update(&build().build().unwrap()).unwrap_err();
     assert_eq!(short.fault, WireFault::EndsEarly { needed: 4, left: 0 });
-    let long = ids.update(&build().uint(2).uint(3).finish().unwrap()).unwrap_err();
+    let long = ids.update(&build().uint(2).uint(3).build().unwrap()).unwrap_err();
     assert_eq!((long.object, long.opcode), (1, 1));
     assert_eq!(long.fault, WireFault::BytesLeft { bytes: 4 });
 }

@@ -55,7 +55,7 @@ fn a_text_is_sent_up_to_a_nul() {
 
 #[test]
 fn an_error_without_an_object_and_in_another_encoding_can_be_read() {
-    let event = Message::build(id(1), 0).uint(0).uint(9).string(b"caf\xe9").finish().unwrap();
+    let event = Message::builder(id(1), 0).uint(0).uint(9).string(b"caf\xe9").build().unwrap();
     let error = DisplayError::read(&event).unwrap().unwrap();
     assert_eq!((error.object, error.code, &error.text[..]), (0, 9, "caf\u{fffd}"));
 }

@@ -19,13 +19,8 @@ mod table;
 use crate::files::protocol_files;
 
 /// The files in our table that none of them has.
-const ELSEWHERE: [&str; 5] = [
-    "hyprland-input-capture-v1",
-    "river-xkb-config-v1",
-    "wayland-drm",
-    "weston-debug",
-    "wlproxy-test",
-];
+const ELSEWHERE: [&str; 4] =
+    ["hyprland-input-capture-v1", "river-xkb-config-v1", "wayland-drm", "weston-debug"];
 
 /// The files that those packages ship, and have no code for.
 const WITHOUT_CODE: [&str; 1] = ["xdg-session-management-v1"];

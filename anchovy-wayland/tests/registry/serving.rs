@@ -15,11 +15,11 @@ fn some_globals() -> Globals {
 }
 
 fn get_registry(number: u32) -> Message {
-    Message::build(ObjectId::DISPLAY, 1).new_id(id(number)).finish().unwrap()
+    Message::builder(ObjectId::DISPLAY, 1).new_id(id(number)).build().unwrap()
 }
 
 fn sync(number: u32) -> Message {
-    Message::build(ObjectId::DISPLAY, 0).new_id(id(number)).finish().unwrap()
+    Message::builder(ObjectId::DISPLAY, 0).new_id(id(number)).build().unwrap()
 }
 
 fn events(answer: Result<Answer, DisplayError>) -> Vec<Message> {
@@ -36,14 +36,14 @@ fn registries(globals: &Globals) -> Registries {
 
 fn refused(request: MessageBuilder) -> (u32, u32, String) {
     let globals = some_globals();
-    let request = request.finish().unwrap();
+    let request = request.build().unwrap();
     let DisplayError { object, code, text, .. } =
         registries(&globals).answer(&globals, &request).unwrap_err();
     (object, code, text)
 }
 
 fn bind(name: u32, interface: &str, version: u32) -> MessageBuilder {
-    Message::build(id(2), 0).uint(name).untyped_new_id(interface, version, id(5))
+    Message::builder(id(2), 0).uint(name).untyped_new_id(interface, version, id(5))
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_global_that_is_withdrawn_can_be_bound_until_it_is_removed() {
     let told = events(registries.answer(&globals, &get_registry(7)));
     assert_eq!(all_parts(&told), all_parts(&[global(7, 1, "wl_compositor", 6)]));
 
-    let request = bind(2, "wl_shm", 1).finish().unwrap();
+    let request = bind(2, "wl_shm", 1).build().unwrap();
     assert!(matches!(registries.answer(&globals, &request), Ok(Answer::Bind(_))));
     assert_eq!(globals.remove(2).unwrap().interface, "wl_shm");
     let error = registries.answer(&globals, &request).unwrap_err();
@@ -121,7 +121,7 @@ fn what_could_not_be_announced_or_bound_is_no_global() {
 fn a_bind_that_is_right_is_handed_over() {
     let globals = some_globals();
     for version in 1..=2 {
-        let request = bind(2, "wl_shm", version).finish().unwrap();
+        let request = bind(2, "wl_shm", version).build().unwrap();
         let answer = registries(&globals).answer(&globals, &request);
         let Ok(Answer::Bind(Bind { name, interface, version: told, id: new, .. })) = answer else {
             panic!("{answer:?}")
@@ -147,7 +147,7 @@ fn a_malformed_request_is_refused_as_by_libwayland() {
     let bound = "invalid arguments for wl_registry#2.bind";
     let synced = "invalid arguments for wl_display#1.sync";
     let got = "invalid arguments for wl_display#1.get_registry";
-    let build = Message::build;
+    let build = Message::builder;
     let requests = [
         (build(id(2), 0).uint(2), bound),
         (build(id(2), 0).uint(2).null_string().uint(1).uint(5), bound),
@@ -189,7 +189,7 @@ fn a_client_has_no_more_registries_than_it_may() {
 fn requests_of_other_objects_are_for_others() {
     let globals = some_globals();
     for opcode in 0..3 {
-        let request = Message::build(id(5), opcode).uint(1).finish().unwrap();
+        let request = Message::builder(id(5), opcode).uint(1).build().unwrap();
         let answer = registries(&globals).answer(&globals, &request);
         assert!(matches!(answer, Ok(Answer::Other)), "{answer:?}");
     }
@@ -253,7 +253,7 @@ fn a_client_does_not_ask_for_a_version_that_there_is_not() {
     }
     for version in [1, 2] {
         let request = registry.bind(shm, version, id(5)).unwrap();
-        assert_eq!(parts(&request), parts(&bind(1, "wl_shm", version).finish().unwrap()));
+        assert_eq!(parts(&request), parts(&bind(1, "wl_shm", version).build().unwrap()));
     }
 }
 

@@ -82,8 +82,8 @@ fn a_global_is_announced_as_by_libwayland() {
         assert_eq!(arguments.uint().unwrap(), 4);
         arguments.finish().unwrap();
 
-        let built = Message::build(id(2), wl_registry::GLOBAL);
-        let built = built.uint(1).string("wl_compositor").uint(4).finish().unwrap();
+        let built = Message::builder(id(2), wl_registry::GLOBAL);
+        let built = built.uint(1).string("wl_compositor").uint(4).build().unwrap();
         assert_eq!(sent(vec![built]).await, (hex(GLOBAL), 0));
     });
 }
@@ -130,9 +130,9 @@ fn a_descriptor_that_leads_its_message_is_that_of_its_message() {
         assert_eq!(arguments.int().unwrap(), 250_000);
         arguments.finish().unwrap();
 
-        let acknowledge = Message::build(id(7), 4).uint(1).finish().unwrap();
-        let create_pool = Message::build(id(5), 0).new_id(id(9)).fd(memfd()).int(250_000);
-        let messages = vec![acknowledge, create_pool.finish().unwrap()];
+        let acknowledge = Message::builder(id(7), 4).uint(1).build().unwrap();
+        let create_pool = Message::builder(id(5), 0).new_id(id(9)).fd(memfd()).int(250_000);
+        let messages = vec![acknowledge, create_pool.build().unwrap()];
         assert_eq!(sent(messages).await, (hex(CREATE_POOL), 1));
     });
 }
@@ -152,8 +152,8 @@ fn a_keymap_is_that_of_libwayland() {
         assert_eq!((arguments.int().unwrap(), arguments.int().unwrap()), (25, 600));
         arguments.finish().unwrap();
 
-        let keymap = Message::build(id(0x14), 0).uint(1).fd(memfd()).uint(24325).finish().unwrap();
-        let repeat_info = Message::build(id(0x14), 5).int(25).int(600).finish().unwrap();
+        let keymap = Message::builder(id(0x14), 0).uint(1).fd(memfd()).uint(24325).build().unwrap();
+        let repeat_info = Message::builder(id(0x14), 5).int(25).int(600).build().unwrap();
         assert_eq!(sent(vec![keymap, repeat_info]).await, (hex(KEYMAP), 1));
     });
 }
@@ -167,8 +167,8 @@ fn a_request_for_a_selection_is_that_of_libwayland() {
         drop(arguments.fd().unwrap());
         arguments.finish().unwrap();
 
-        let built = Message::build(id(0x0b), 0).string("text/plain;charset=utf-8").fd(memfd());
-        assert_eq!(sent(vec![built.finish().unwrap()]).await, (hex(SEND), 1));
+        let built = Message::builder(id(0x0b), 0).string("text/plain;charset=utf-8").fd(memfd());
+        assert_eq!(sent(vec![built.build().unwrap()]).await, (hex(SEND), 1));
     });
 }
 

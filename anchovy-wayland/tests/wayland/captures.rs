@@ -164,14 +164,14 @@ impl World {
 
     /// Reads a message by its signature, learns what it makes, and builds it anew.
     fn follow(&mut self, kind: Kind, mut message: Message) -> (String, Message) {
-        let (object, opcode, length) = (message.object(), message.opcode(), message.length());
+        let (object, opcode, length) = (message.object(), message.opcode(), message.len());
         let (interface, (name, arguments)) = self.signature(object, kind, opcode);
         let (way, count) = (if kind == Kind::Request { "->" } else { "<-" }, message.fds().len());
         let mut line = format!("{way} {interface}@{object}.{name}({length})");
         if count > 0 {
             write!(line, " fds={count}").unwrap();
         }
-        let (mut read, mut again) = (message.read(), Message::build(object, opcode));
+        let (mut read, mut again) = (message.read(), Message::builder(object, opcode));
         let mut made = Vec::new();
         for (argument, interface) in arguments {
             again = match (&**argument, interface) {
@@ -201,7 +201,7 @@ impl World {
         }
         read.finish().unwrap();
         self.interfaces.extend(made);
-        (line, again.finish().unwrap())
+        (line, again.build().unwrap())
     }
 }
 
@@ -258,7 +258,7 @@ async fn replay(protocols: Rc<Protocols>, calls: &[Call]) -> (String, Vec<Line>)
         while let Some(message) = at_once(direction.ours.receive()).await {
             let message = message.unwrap().expect("the stream goes on");
             came.extend(identities(message.fds()));
-            let (object, opcode, length) = (message.object(), message.opcode(), message.length());
+            let (object, opcode, length) = (message.object(), message.opcode(), message.len());
             messages.push(format!("{object}.{opcode}({length}B)"));
             let (line, again) = world.borrow_mut().follow(call.kind, message);
             writeln!(story, "  {line}").unwrap();
@@ -376,7 +376,7 @@ fn of_a_summary_every_call_is_its_messages() {
                 let mut came = Vec::new();
                 while let Some(message) = at_once(ours.receive()).await {
                     let message = message.unwrap().expect("the stream goes on");
-                    let length = message.length();
+                    let length = message.len();
                     came.push(format!("{}.{}({length}B)", message.object(), message.opcode()));
                     let last = came.len() == line.messages.len();
                     let expected = if last { identities(&fds) } else { Vec::new() };

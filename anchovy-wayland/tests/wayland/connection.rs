@@ -51,8 +51,8 @@ fn messages_of_a_few_arguments_cost_no_allocation() {
     guarded(|| {
         for words in 0..=5 {
             let message = || {
-                let message = Message::build(id(PLAIN), 0);
-                (0..words).fold(message, |message, word| message.uint(word)).finish().unwrap()
+                let message = Message::builder(id(PLAIN), 0);
+                (0..words).fold(message, |message, word| message.uint(word)).build().unwrap()
             };
             assert_eq!(allocations(message), 0, "{words} words");
         }
@@ -64,7 +64,7 @@ fn a_descriptor_costs_a_list_at_each_end() {
     guarded(|| {
         let (_reader, writer) = pipe();
         let message =
-            || Message::build(id(HOLDER), 1).fd(writer.try_clone().unwrap()).finish().unwrap();
+            || Message::builder(id(HOLDER), 1).fd(writer.try_clone().unwrap()).build().unwrap();
         assert_eq!(allocations(message), 2 * 3 * 1_000);
     });
 }
@@ -278,7 +278,7 @@ fn messages_without_arguments_pass_whatever_the_limit() {
     run(async {
         let limits = Limits { max_message_bytes: 0, ..Limits::default() };
         let (mut near, mut far) = pair_with(&limits);
-        let empty = || Message::build(id(PLAIN), 0).finish().unwrap();
+        let empty = || Message::builder(id(PLAIN), 0).build().unwrap();
         near.send(empty()).await.unwrap();
         assert_eq!(take(&mut far).await, told(&empty()));
         let error = near.send(plain(1, 0)).await.unwrap_err();
@@ -371,7 +371,7 @@ fn what_waits_for_a_peer_that_does_not_read_is_bounded_and_leaves_when_it_reads(
         let (near, mut far) = pair_with(&limits);
         let (_reads, mut writes) = near.into_split();
         let taken = feed_until_full(&mut writes, |number| plain(number, 1000)).await;
-        let length = plain(0, 1000).length();
+        let length = plain(0, 1000).len();
         let waiting = writes.unsent_bytes();
         assert!((10_000..10_000 + length).contains(&waiting), "{waiting}");
         let receive = async {

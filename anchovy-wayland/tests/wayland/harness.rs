@@ -43,14 +43,14 @@ pub(crate) fn pair_with(limits: &Limits) -> (Connection<Counts>, Connection<Coun
 
 /// A message with these descriptors, and this number as its first argument.
 pub(crate) fn holder(number: u32, fds: Vec<OwnedFd>) -> Message {
-    let message = Message::build(id(HOLDER), fds.len() as u16).uint(number);
-    fds.into_iter().fold(message, |message, fd| message.fd(fd)).finish().expect("a short message")
+    let message = Message::builder(id(HOLDER), fds.len() as u16).uint(number);
+    fds.into_iter().fold(message, |message, fd| message.fd(fd)).build().expect("a short message")
 }
 
 /// A message without descriptors, with this number and so many bytes of arguments besides.
 pub(crate) fn plain(number: u32, bytes: usize) -> Message {
-    let message = Message::build(id(PLAIN), 0).uint(number);
-    (0..bytes / 4).fold(message, |message, _| message.uint(7)).finish().expect("a short message")
+    let message = Message::builder(id(PLAIN), 0).uint(number);
+    (0..bytes / 4).fold(message, |message, _| message.uint(7)).build().expect("a short message")
 }
 
 /// The bytes of a message, without our encoder: a header and these words.
@@ -87,7 +87,7 @@ pub(crate) fn told(message: &Message) -> Told {
         let flags = rustix::io::fcntl_getfd(fd).expect("an open descriptor");
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC), "close-on-exec");
     }
-    let length = message.length() as u32;
+    let length = message.len() as u32;
     let mut bytes = header(message.object().get(), message.opcode(), length).to_vec();
     bytes.extend_from_slice(message.arguments());
     Told { bytes, fds: identities(message.fds()) }

@@ -44,7 +44,7 @@ fn plans(most: usize) -> impl Strategy<Value = Vec<Plan>> {
 
 fn make((arguments, fds): &Plan) -> Message {
     let object = if *fds > 0 { HOLDER } else { PLAIN };
-    let mut builder = Message::build(id(object), *fds as u16);
+    let mut builder = Message::builder(id(object), *fds as u16);
     // Descriptors between the other arguments, and at the end.
     let mut fds = memfds(*fds);
     for argument in arguments {
@@ -61,7 +61,7 @@ fn make((arguments, fds): &Plan) -> Message {
             builder = builder.fd(fd);
         }
     }
-    fds.into_iter().fold(builder, |builder, fd| builder.fd(fd)).finish().expect("a good message")
+    fds.into_iter().fold(builder, |builder, fd| builder.fd(fd)).build().expect("a good message")
 }
 
 fn read(arguments: &mut Arguments<'_>, expected: &Argument) -> Result<Argument, WireError> {

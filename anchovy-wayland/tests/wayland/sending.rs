@@ -197,9 +197,9 @@ fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayla
             let (mut near, foreign) = meet_with(&limits).await;
             let long = |number: u32| {
                 let fds = memfds((number % 4) as usize);
-                let message = Message::build(id(HOLDER), fds.len() as u16).uint(number);
+                let message = Message::builder(id(HOLDER), fds.len() as u16).uint(number);
                 let message = message.array(&[7; 3500]);
-                fds.into_iter().fold(message, |message, fd| message.fd(fd)).finish().unwrap()
+                fds.into_iter().fold(message, |message, fd| message.fd(fd)).build().unwrap()
             };
             let (mut expected, mut came) = (Vec::new(), Vec::new());
             for number in 0..200 {

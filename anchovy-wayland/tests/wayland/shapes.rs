@@ -561,7 +561,7 @@ fn a_peer_that_sends_nothing_and_does_not_read_is_back_pressure() {
         let most = Limits::default().max_buffered_bytes;
         assert!((most..most + 4096).contains(&waiting), "{waiting}");
         // The rest is in the socket, to the byte.
-        assert_eq!(foreign.rest().len() + waiting, taken * plain(7, 1000).length());
+        assert_eq!(foreign.rest().len() + waiting, taken * plain(7, 1000).len());
     });
 }
 
@@ -573,7 +573,7 @@ fn a_message_of_more_than_4096_bytes_is_too_long_unless_told_otherwise_and_comes
         let (mut near, foreign) = meet().await;
         let (reader, writer) = pipe();
         let array = vec![7; 4088];
-        let message = Message::build(id(HOLDER), 1).fd(writer).array(&array).finish().unwrap();
+        let message = Message::builder(id(HOLDER), 1).fd(writer).array(&array).build().unwrap();
         let expected = told(&message);
         let error = near.send(message).await.unwrap_err();
         let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 1, fault }) = error.kind else {
@@ -602,7 +602,7 @@ fn a_message_of_more_than_4096_bytes_is_too_long_unless_told_otherwise_and_comes
 fn the_longest_last_words_of_a_server_are_148_bytes_and_can_be_sent_where_these_are_allowed() {
     run(async {
         let words = DisplayError::new(id(2), 1, "x".repeat(500));
-        assert_eq!(words.message().length(), 148);
+        assert_eq!(words.message().len(), 148);
         for (most, sent) in [(148, true), (147, false)] {
             let limits = Limits { max_message_bytes: most, ..Limits::default() };
             let (mut near, _foreign) = meet_with(&limits).await;

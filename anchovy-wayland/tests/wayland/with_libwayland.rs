@@ -154,8 +154,8 @@ async fn bound(
 
 /// Waits until the compositor has done all that it was asked for.
 async fn roundtrip(client: &mut Connection<Counts>, callback: ObjectId) -> Vec<Message> {
-    let sync = Message::build(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
-    client.send(sync.finish().expect("short")).await.expect("it is sent");
+    let sync = Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
+    client.send(sync.build().expect("short")).await.expect("it is sent");
     let mut before = Vec::new();
     loop {
         let event = client.receive().await.expect("no error").expect("an event");
@@ -180,8 +180,8 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
                 for _ in 0..100 {
                     let file = memfd();
                     sent.push(identity(&file));
-                    let pool = Message::build(shm, 0).new_id(ids.take().expect("a number"));
-                    let pool = pool.fd(file).int(4096).finish().expect("short");
+                    let pool = Message::builder(shm, 0).new_id(ids.take().expect("a number"));
+                    let pool = pool.fd(file).int(4096).build().expect("short");
                     client.feed(pool).await.expect("it is taken");
                 }
                 client.flush().await.expect("it leaves");
@@ -203,8 +203,8 @@ fn more_pools_than_a_socket_has_room_for_arrive_whole() {
             for number in 0..1500 {
                 let file = memfd();
                 sent.push(identity(&file));
-                let pool = Message::build(shm, 0).new_id(ids.take().expect("a number"));
-                let pool = pool.fd(file).int(number).finish().expect("short");
+                let pool = Message::builder(shm, 0).new_id(ids.take().expect("a number"));
+                let pool = pool.fd(file).int(number).build().expect("short");
                 client.feed(pool).await.expect("it is taken");
             }
             roundtrip(&mut client, ids.take().expect("a number")).await;
@@ -224,9 +224,9 @@ fn a_hundred_keymaps_arrive_whole_at_us() {
             let keyboard = ids.take().expect("a number");
             assert_eq!((callback.get() + 1, keyboard.get()), (KEYBOARD, KEYBOARD));
             // In order: numbers are dense.
-            let sync = Message::build(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
-            client.feed(sync.finish().expect("short")).await.expect("it is taken");
-            let get = Message::build(seat, 1).new_id(keyboard).finish().expect("short");
+            let sync = Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
+            client.feed(sync.build().expect("short")).await.expect("it is taken");
+            let get = Message::builder(seat, 1).new_id(keyboard).build().expect("short");
             client.feed(get).await.expect("it is taken");
             let events = roundtrip(&mut client, ids.take().expect("a number")).await;
             let keymaps = events.into_iter().filter(|event| event.object() == keyboard);
@@ -265,19 +265,19 @@ fn what_libwayland_has_against_a_client_is_read_with_its_type() {
     run(async {
         let error = said_of(|shm, ids| {
             let pool = ids.take().expect("a number");
-            Message::build(shm, 0).new_id(pool).int(4096).finish().expect("short")
+            Message::builder(shm, 0).new_id(pool).int(4096).build().expect("short")
         })
         .await;
         assert_eq!((error.object, error.code), (1, DisplayError::INVALID_METHOD));
         assert!(error.text.starts_with("invalid arguments for wl_shm"), "{error}");
 
-        let error = said_of(|_, _| Message::build(id(77), 0).finish().expect("short")).await;
+        let error = said_of(|_, _| Message::builder(id(77), 0).build().expect("short")).await;
         assert_eq!((error.object, error.code), (1, DisplayError::INVALID_OBJECT));
         assert_eq!(error.text, "invalid object 77");
 
         let error = said_of(|_, _| {
-            let bind = Message::build(id(2), 0).uint(1).untyped_new_id("wl_shm", 99, id(5));
-            bind.finish().expect("short")
+            let bind = Message::builder(id(2), 0).uint(1).untyped_new_id("wl_shm", 99, id(5));
+            bind.build().expect("short")
         })
         .await;
         assert_eq!((error.object, error.code), (2, DisplayError::INVALID_OBJECT));

@@ -226,7 +226,7 @@ impl OurClient {
     }
 
     async fn feed(&mut self, message: anchovy_wayland::MessageBuilder) {
-        self.connection.feed(message.finish().expect("short")).await.expect("it is taken");
+        self.connection.feed(message.build().expect("short")).await.expect("it is taken");
     }
 
     async fn bind(&mut self, interface: &'static str, version: u32) -> ObjectId {
@@ -240,14 +240,14 @@ impl OurClient {
     async fn create_pool(&mut self, shm: ObjectId, size: i32) -> (ObjectId, (Identity, i32)) {
         let (pool, file) = (self.take_id("wl_shm_pool"), memfd());
         let created = (identity(&file), size);
-        self.feed(Message::build(shm, 0).new_id(pool).fd(file).int(size)).await;
+        self.feed(Message::builder(shm, 0).new_id(pool).fd(file).int(size)).await;
         (pool, created)
     }
 
     /// The events before the answer to all that was asked, without those that free numbers.
     async fn roundtrip(&mut self) -> Vec<Message> {
         let callback = self.take_id("wl_callback");
-        self.feed(Message::build(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback)).await;
+        self.feed(Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback)).await;
         self.connection.flush().await.expect("it leaves");
         let mut events = Vec::new();
         loop {
@@ -296,7 +296,7 @@ fn their_compositor_has_our_pools_with_their_files() {
                     sent.push(ours.create_pool(shm, size).await.1);
                 }
                 let [format] = &ours.roundtrip().await[..] else { panic!("a format") };
-                assert_eq!((format.object(), format.opcode(), format.length()), (shm, 0, 12));
+                assert_eq!((format.object(), format.opcode(), format.len()), (shm, 0, 12));
                 sent
             })
             .await;
@@ -312,7 +312,7 @@ fn a_number_that_their_compositor_frees_is_given_again() {
             let shm = ours.bind("wl_shm", 1).await;
             let (pool, first) = ours.create_pool(shm, 1).await;
             ours.roundtrip().await;
-            ours.feed(Message::build(pool, 1)).await;
+            ours.feed(Message::builder(pool, 1)).await;
             ours.roundtrip().await;
             // The callbacks' numbers are lower or higher; all that were freed come again.
             let mut sent = vec![first];
@@ -338,7 +338,7 @@ fn the_keymaps_of_their_compositor_arrive_with_their_files() {
         let (came, theirs) = at_theirs(compositor, &Limits::default(), async |ours| {
             let seat = ours.bind("wl_seat", 7).await;
             let keyboard = ours.take_id("wl_keyboard");
-            ours.feed(Message::build(seat, 1).new_id(keyboard)).await;
+            ours.feed(Message::builder(seat, 1).new_id(keyboard)).await;
             let mut came = Vec::new();
             for mut event in ours.roundtrip().await {
                 assert_eq!(event.object(), keyboard);
@@ -497,7 +497,7 @@ impl OurCompositor {
     }
 
     async fn feed(&mut self, message: anchovy_wayland::MessageBuilder) {
-        self.connection.feed(message.finish().expect("short")).await.expect("it is taken");
+        self.connection.feed(message.build().expect("short")).await.expect("it is taken");
     }
 
     /// Serves until the client is gone, or has done something wrong.
@@ -554,7 +554,7 @@ impl OurCompositor {
             }
             (Some("wl_shm_pool"), 1) => {
                 arguments.finish()?;
-                let delete = Message::build(ObjectId::DISPLAY, wl_display::DELETE_ID);
+                let delete = Message::builder(ObjectId::DISPLAY, wl_display::DELETE_ID);
                 self.feed(delete.uint(object.get())).await;
             }
             (Some("wl_seat"), 1) => {
@@ -564,7 +564,7 @@ impl OurCompositor {
                 for number in 0..100 {
                     let file = memfd();
                     self.sent.push((identity(&file), number));
-                    self.feed(Message::build(keyboard, 0).uint(1).fd(file).uint(number)).await;
+                    self.feed(Message::builder(keyboard, 0).uint(1).fd(file).uint(number)).await;
                 }
             }
             (known, _) => panic!("{opcode} of {known:?}"),

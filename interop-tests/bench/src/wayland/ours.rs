@@ -91,10 +91,10 @@ pub(crate) fn pools() -> Duration {
                 let pool = ids.take().expect("a number");
                 client.signatures_mut().add(pool, "wl_shm_pool");
                 let fd = null.try_clone().expect("a duplicate");
-                let create = Message::build(shm, CREATE_POOL).new_id(pool).fd(fd).int(4096);
-                let create = create.finish().expect("a good request");
+                let create = Message::builder(shm, CREATE_POOL).new_id(pool).fd(fd).int(4096);
+                let create = create.build().expect("a good request");
                 client.feed(create).await.expect("the far end is there");
-                let destroy = Message::build(pool, DESTROY_POOL).finish().expect("a good request");
+                let destroy = Message::builder(pool, DESTROY_POOL).build().expect("a good request");
                 client.feed(destroy).await.expect("the far end is there");
             }
             let callback = feed_sync(&mut client, &mut ids).await;
@@ -121,8 +121,8 @@ pub(crate) fn pools() -> Duration {
 pub(super) async fn feed_sync(client: &mut End, ids: &mut ClientIds) -> ObjectId {
     let callback = ids.take().expect("a number");
     client.signatures_mut().add(callback, "wl_callback");
-    let sync = Message::build(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
-    client.feed(sync.finish().expect("a good request")).await.expect("the far end is there");
+    let sync = Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
+    client.feed(sync.build().expect("a good request")).await.expect("the far end is there");
     callback
 }
 
@@ -149,8 +149,8 @@ pub(super) async fn handle(compositor: &mut End, mut request: Message) {
         ("wl_display", wl_display::SYNC) => {
             let callback = arguments.new_id().expect("a number");
             arguments.finish().expect("that is all");
-            let done = Message::build(callback, wl_callback::DONE).uint(0);
-            let done = done.finish().expect("a good event");
+            let done = Message::builder(callback, wl_callback::DONE).uint(0);
+            let done = done.build().expect("a good event");
             compositor.feed(done).await.expect("the near end is there");
             feed_delete(compositor, callback).await;
         }
@@ -176,8 +176,8 @@ pub(super) async fn handle(compositor: &mut End, mut request: Message) {
 }
 
 async fn feed_delete(compositor: &mut End, id: ObjectId) {
-    let delete = Message::build(ObjectId::DISPLAY, wl_display::DELETE_ID).uint(id.get());
-    let delete = delete.finish().expect("a good event");
+    let delete = Message::builder(ObjectId::DISPLAY, wl_display::DELETE_ID).uint(id.get());
+    let delete = delete.build().expect("a good event");
     compositor.feed(delete).await.expect("the near end is there");
 }
 
@@ -195,8 +195,8 @@ fn damage_in_batches(batch: u32) -> Duration {
         let start = Instant::now();
         for _ in 0..PLAIN / batch {
             for number in 0..batch {
-                let damage = Message::build(surface, DAMAGE).int(0).int(0).int(1);
-                let damage = damage.int(number as i32).finish().expect("a good request");
+                let damage = Message::builder(surface, DAMAGE).int(0).int(0).int(1);
+                let damage = damage.int(number as i32).build().expect("a good request");
                 client.feed(damage).await.expect("the far end is there");
             }
             client.flush().await.expect("the far end is there");

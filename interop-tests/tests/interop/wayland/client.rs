@@ -44,7 +44,7 @@ pub(crate) fn makes_pools(
                 for size in 1..=count {
                     let (pool, file) = (us.take_id("wl_shm_pool"), memfd());
                     sent.push(identity(&file));
-                    let create = Message::build(shm, CREATE_POOL).new_id(pool).fd(file);
+                    let create = Message::builder(shm, CREATE_POOL).new_id(pool).fd(file);
                     us.feed(create.int(size as i32)).await;
                 }
                 us.roundtrip().await;
@@ -67,7 +67,7 @@ pub(crate) fn gets_keymaps(
         let (came, seen) = meet(&theirs, count, &Limits::default(), async |us| {
             let seat = us.bind("wl_seat", 1).await;
             let keyboard = us.take_id("wl_keyboard");
-            us.feed(Message::build(seat, GET_KEYBOARD).new_id(keyboard)).await;
+            us.feed(Message::builder(seat, GET_KEYBOARD).new_id(keyboard)).await;
             let mut came = Vec::new();
             for mut event in us.roundtrip().await {
                 if (event.object(), event.opcode()) != (keyboard, KEYMAP) {
@@ -131,7 +131,7 @@ impl Client {
     }
 
     async fn feed(&mut self, message: MessageBuilder) {
-        self.connection.feed(message.finish().expect("short")).await.expect("it is taken");
+        self.connection.feed(message.build().expect("short")).await.expect("it is taken");
     }
 
     async fn bind(&mut self, interface: &'static str, version: u32) -> ObjectId {
@@ -145,7 +145,7 @@ impl Client {
     /// The events before the answer to all that was asked, without those that free numbers.
     async fn roundtrip(&mut self) -> Vec<Message> {
         let callback = self.take_id("wl_callback");
-        self.feed(Message::build(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback)).await;
+        self.feed(Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback)).await;
         self.connection.flush().await.expect("it leaves");
         let mut events = Vec::new();
         loop {

@@ -91,7 +91,7 @@ impl Compositor {
     }
 
     async fn feed(&mut self, message: MessageBuilder) {
-        self.connection.feed(message.finish().expect("short")).await.expect("it is taken");
+        self.connection.feed(message.build().expect("short")).await.expect("it is taken");
     }
 
     /// Serves until the client is gone.
@@ -133,7 +133,7 @@ impl Compositor {
             // destroy
             (Some("wl_shm_pool"), 1) => {
                 arguments.finish()?;
-                let delete = Message::build(ObjectId::DISPLAY, wl_display::DELETE_ID);
+                let delete = Message::builder(ObjectId::DISPLAY, wl_display::DELETE_ID);
                 self.feed(delete.uint(object.get())).await;
             }
             // get_keyboard
@@ -144,7 +144,7 @@ impl Compositor {
                 for number in 1..=self.keymaps as u32 {
                     let file = memfd();
                     self.seen.keymaps.push(identity(&file));
-                    let keymap = Message::build(keyboard, KEYMAP).uint(1).fd(file).uint(number);
+                    let keymap = Message::builder(keyboard, KEYMAP).uint(1).fd(file).uint(number);
                     self.feed(keymap).await;
                 }
             }
