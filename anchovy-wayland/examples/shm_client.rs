@@ -84,7 +84,7 @@ const HEIGHT: u32 = 256;
 const PICTURE: u32 = WIDTH * HEIGHT * 4;
 
 /// How long the compositor has to say what it has.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -148,9 +148,9 @@ fn options() -> Result<Option<Options>> {
 }
 
 async fn show(options: &Options) -> Result<()> {
-    let mut window = tokio::time::timeout(PATIENCE, Window::open(&options.connector))
+    let mut window = tokio::time::timeout(TIMEOUT, Window::open(&options.connector))
         .await
-        .map_err(|_| format!("the compositor has shown no window in {PATIENCE:?}"))??;
+        .map_err(|_| format!("the compositor has shown no window in {TIMEOUT:?}"))??;
     let time = options.time.unwrap_or(Duration::MAX);
     let why = match tokio::time::timeout(time, window.run(options.frames)).await {
         Ok(Ok(why)) => why,
@@ -218,7 +218,7 @@ impl Window {
         let counts: Counts = |_, _| 0;
         let mut compositor = Connection::new(connected.stream, counts, &Limits::default())?;
         let mut ids = ClientIds::new();
-        let registry = compositor.registry(&mut ids, PATIENCE).await?;
+        let registry = compositor.registry(&mut ids, TIMEOUT).await?;
         say(format_args!("connected through {}", connected.origin))?;
 
         let wl_compositor = bind(&mut compositor, &registry, &mut ids, "wl_compositor").await?;

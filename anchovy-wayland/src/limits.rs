@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limits_are_those_that_are_documented_where_nothing_else_is_said() {
+    fn the_default_limits_are_the_documented_ones() {
         let expected = Limits {
             max_message_bytes: 4096,
             max_waiting_fds: 1024 + 28,

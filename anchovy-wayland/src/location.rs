@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_directory_that_is_unset_or_empty_or_relative_is_told_as_such() {
+    fn an_unset_empty_or_relative_runtime_directory_is_reported() {
         let unset = located("x", None).unwrap_err();
         assert!(matches!(unset, LocationError::NoRuntimeDirectory), "{unset:?}");
         let empty = located("x", Some("")).unwrap_err();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_is_told_as_such() {
+    fn a_nul_is_reported() {
         let error = located("a\0b", Some("/run/me")).unwrap_err();
         assert!(matches!(error, LocationError::NulInPath { .. }), "{error:?}");
     }

@@ -26,7 +26,7 @@ pub(crate) enum Side {
 pub(crate) struct Objects {
     all: HashMap<ObjectId, Object>,
     /// It has been said that there are objects which are not known.
-    told: bool,
+    noted: bool,
 }
 
 struct Object {
@@ -76,7 +76,7 @@ pub(crate) struct Followed {
 impl Objects {
     /// The display, which is there from the start.
     pub(crate) fn new() -> Objects {
-        let mut objects = Objects { all: HashMap::new(), told: false };
+        let mut objects = Objects { all: HashMap::new(), noted: false };
         objects.insert(ObjectId::DISPLAY, Known::of("wl_display".to_owned()));
         objects
     }
@@ -126,8 +126,8 @@ impl Objects {
         match self.all.get_mut(&id) {
             Some(object) if object.destroyed => line.push_str(", of a destroyed object"),
             Some(object) => object.destroyed = is_destructor(&object.interface, side, opcode),
-            None if !self.told => {
-                self.told = true;
+            None if !self.noted => {
+                self.noted = true;
                 warning = Some(format!(
                     "it is not known what object {id} is: if it has descriptors, later messages get them"
                 ));

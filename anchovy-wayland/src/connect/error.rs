@@ -253,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_with_its_path_its_cause_and_a_cure() {
+    fn a_connect_error_names_its_path_and_a_remedy() {
         for (error, _, what) in reasons() {
             assert_eq!(error.to_string(), format!("cannot connect to a compositor: {what}"));
         }
     }
 
     #[test]
-    fn a_failure_comes_of_what_the_system_or_a_part_of_ours_said() {
+    fn a_connect_error_has_its_cause_as_source() {
         for (error, _, what) in reasons() {
             let source = error.source().expect("a cause").to_string();
             assert!(source == "the cause" || source == what, "{error:?}: {source}");

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_whoever_starts_this_process_can_cure_is_told_with_the_number_and_the_cure() {
+    fn an_inherited_error_of_the_parent_names_the_number_and_the_remedy() {
         let cure = "whoever starts this process has to leave it a connected socket, or to unset it";
         for (error, reason) in [
             (InheritedError::Negative { fd: -7 }, "-7, and no descriptor is less than 0"),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_process_can_cure_is_told_with_its_own_cure_or_cause() {
+    fn an_inherited_error_of_this_process_names_its_remedy() {
         let taken = "the socket in WAYLAND_SOCKET was taken by this process before; \
                      connect without it";
         assert_eq!(InheritedError::AlreadyTaken.to_string(), taken);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_the_kind_that_the_system_gave_or_that_says_it_best() {
+    fn an_inherited_error_has_a_fitting_kind() {
         for (error, kind) in [
             (InheritedError::NotConnected { fd: 7 }, io::ErrorKind::NotConnected),
             (InheritedError::Io { fd: 7, error: no_room() }, io::ErrorKind::QuotaExceeded),

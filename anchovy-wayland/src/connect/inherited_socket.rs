@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_below_zero_is_told_as_such() {
+    fn a_number_below_zero_is_reported() {
         for value in ["-1", "-2147483648"] {
             assert!(matches!(refused(value), InheritedError::Negative { .. }));
         }
     }
 
     #[test]
-    fn the_standard_streams_are_nobodys_socket() {
+    fn a_standard_stream_is_not_the_inherited_socket() {
         for fd in 0..=2 {
             let error = refused(&fd.to_string());
             assert!(matches!(error, InheritedError::StandardStream { fd: found } if found == fd));

@@ -18,7 +18,7 @@ fn source(error: &impl Error) -> Option<String> {
 }
 
 #[test]
-fn a_rule_that_is_broken_is_told_with_its_message_and_its_numbers() {
+fn a_wire_error_shows_its_message_and_its_numbers() {
     for (fault, rule) in [
         (WireFault::TooShort { length: 4 }, "it has 4 bytes by its header, which alone has 8"),
         (WireFault::Unaligned { length: 13 }, "it has 13 bytes, which is no multiple of 4"),
@@ -75,7 +75,7 @@ fn behind(after: Option<Place>) -> [(ReceiveError, &'static str); 6] {
 const ENDED: &str = "; what had arrived was closed, and no more can be received";
 
 #[test]
-fn the_end_of_receiving_is_told_with_the_message_that_came_before_it() {
+fn a_receive_error_shows_the_message_before_it() {
     for (error, what) in behind(Some(PLACE)) {
         assert_eq!(error.to_string(), format!("{what}, behind message 3 of object 7{ENDED}"));
     }
@@ -85,7 +85,7 @@ fn the_end_of_receiving_is_told_with_the_message_that_came_before_it() {
 }
 
 #[test]
-fn the_end_of_receiving_is_told_with_its_cause_or_its_own_message() {
+fn a_receive_error_shows_its_own_message() {
     let missing = ReceiveError::MissingFds { place: PLACE, declared: 2, arrived: 1 };
     for (error, what) in [
         (ReceiveError::Io(socket()), "receiving failed: it is reset"),
@@ -194,7 +194,7 @@ fn faults() -> [(SendErrorKind, &'static str, io::ErrorKind); 4] {
 }
 
 #[test]
-fn a_message_that_is_not_sent_is_told_with_its_numbers_and_that_nothing_of_it_was() {
+fn a_send_error_shows_its_numbers_and_that_nothing_was_sent() {
     for (fault, what, _) in faults() {
         let expected = format!("{what}; nothing of it was sent");
         assert_eq!(fault.to_string(), expected);

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_messages_do_not_take_more_memory_than_is_said() {
+    fn the_smallest_messages_stay_within_the_memory_limit() {
         let message = Message::builder(id(9), 0).build().expect("short");
         let mut answer = answer();
         let kept = (0..).take_while(|_| answer.take(&message).is_ok()).count();

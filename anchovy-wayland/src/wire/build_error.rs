@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_is_not_built_is_told_by_its_fault_and_is_bad_input() {
+    fn a_build_error_shows_its_fault_and_is_invalid_input() {
         let error = builder().string("a\0b").build().expect_err("a NUL");
         let fault = error.error;
         assert_eq!(error.to_string(), fault.to_string());

@@ -53,21 +53,21 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_tells_no_length_is_a_fault() {
-        let told = |length: u32, limit| {
+    fn a_header_without_a_valid_length_is_an_error() {
+        let kind_of = |length: u32, limit| {
             let error = header(&words(&[7, length << 16 | 3]), limit).expect_err("a fault");
             assert_eq!((error.object, error.opcode), (7, 3));
             error.fault
         };
         for length in [0, 4, 7] {
             let fault = WireFault::TooShort { length: length as usize };
-            assert_eq!(told(length, 4096), fault);
+            assert_eq!(kind_of(length, 4096), fault);
         }
         for length in [9, 10, 11, 13, 65535] {
             let fault = WireFault::Unaligned { length: length as usize };
-            assert_eq!(told(length, 4096), fault);
+            assert_eq!(kind_of(length, 4096), fault);
         }
-        assert_eq!(told(4100, 4096), WireFault::TooLong { length: 4100, limit: 4096 });
+        assert_eq!(kind_of(4100, 4096), WireFault::TooLong { length: 4100, limit: 4096 });
         assert!(header(&words(&[7, 4096 << 16]), 4096).is_ok());
         assert!(header(&words(&[7, 8 << 16]), 4096).is_ok());
         assert!(header(&words(&[7, 65532 << 16]), usize::MAX).is_ok());

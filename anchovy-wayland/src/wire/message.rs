@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_its_descriptors_is_told_from_a_whole_one() {
+    fn a_message_without_its_descriptors_is_recognized() {
         guarded(|| {
             let mut message = builder().fd(null()).fd(null()).build().expect("good");
             assert_eq!(message.check_fds(), Ok(()));

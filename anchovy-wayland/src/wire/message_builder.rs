@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_as_long_as_a_header_can_tell_and_no_longer() {
+    fn a_message_is_as_long_as_a_header_can_say_and_no_longer() {
         let longest = builder().array(&[0; LONGEST - HEADER - 4]).build().expect("just so long");
         assert_eq!(longest.len(), 65532);
         let mut bytes = BytesMut::new();

@@ -31,7 +31,7 @@ fn it_lists_what_a_compositor_has() {
 }
 
 #[test]
-fn compositors_that_are_none_are_told_about() {
+fn invalid_compositors_are_reported() {
     let global = |interface: &str| {
         let event = anchovy_wayland::Message::builder(id(2), 0).uint(1).string(interface).uint(1);
         bytes_of(&event.build().unwrap())
@@ -67,7 +67,7 @@ fn compositors_that_are_none_are_told_about() {
 }
 
 #[test]
-fn a_compositor_that_says_nothing_is_not_waited_for_for_ever() {
+fn a_silent_compositor_is_not_waited_for_forever() {
     let mut command = example("globals");
     guarded(|| {
         let directory = Directory::new();
@@ -80,7 +80,7 @@ fn a_compositor_that_says_nothing_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn what_it_is_given_wrong_is_told() {
+fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: globals"),
         (&[], 1, "XDG_RUNTIME_DIR"),
@@ -91,6 +91,6 @@ fn what_it_is_given_wrong_is_told() {
         (&["--timeout", "-1"], 2, "-1 is no number of seconds"),
         (&["/nonexistent/wayland-0"], 1, "/nonexistent/wayland-0"),
     ] {
-        told("globals", arguments, code, part);
+        assert_output("globals", arguments, code, part);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn example(name: &str) -> Command {
 }
 
 /// Sees that a program, given these arguments, ends with this status and says this.
-pub(crate) fn told(name: &str, arguments: &[&str], code: i32, part: &str) {
+pub(crate) fn assert_output(name: &str, arguments: &[&str], code: i32, part: &str) {
     let mut command = example(name);
     guarded(|| {
         let ended = run_to_end(command.args(arguments));

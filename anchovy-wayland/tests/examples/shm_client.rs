@@ -29,7 +29,7 @@ fn after(frames: usize, then: Then) -> Manners {
 }
 
 #[test]
-fn it_shows_as_many_frames_as_it_is_told_to() {
+fn it_shows_the_requested_number_of_frames() {
     let (ended, seen) = on(Manners::GOOD, &["--frames", "3"]);
     let stdout = "connected through PATH\n\
         a window of 256 x 256 pixels, 262144 bytes a frame\n\
@@ -80,7 +80,7 @@ fn it_ends_when_its_time_is_over() {
 }
 
 #[test]
-fn a_compositor_that_has_something_against_it_is_told_about() {
+fn a_display_error_is_reported() {
     for (then, part) in [
         (Then::Refuse, "shm_client: the compositor reports error 7 of object 10: too colourful\n"),
         (Then::Leave, "shm_client: the compositor is gone\n"),
@@ -97,7 +97,7 @@ fn a_compositor_that_has_something_against_it_is_told_about() {
 }
 
 #[test]
-fn what_it_is_given_wrong_is_told() {
+fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: shm_client"),
         (&[], 1, "XDG_RUNTIME_DIR"),
@@ -108,6 +108,6 @@ fn what_it_is_given_wrong_is_told() {
         (&["--seconds", "-1"], 2, "--seconds needs a number, from 1"),
         (&["--display", "/nonexistent/wayland-0"], 1, "/nonexistent/wayland-0"),
     ] {
-        told("shm_client", arguments, code, part);
+        assert_output("shm_client", arguments, code, part);
     }
 }

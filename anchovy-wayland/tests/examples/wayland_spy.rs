@@ -91,7 +91,7 @@ fn get_registry(client: &mut UnixStream, compositor: &mut UnixStream) {
 const MEMFD: &str = "memfd \"anchovy\" read+write sealed(seal)";
 
 #[test]
-fn a_client_says_through_it_what_it_says_directly_and_shows_the_same() {
+fn a_client_behaves_the_same_proxied_and_directly() {
     let (mut direct, mut spied, mut spy) =
         (example("shm_client"), example("shm_client"), example("wayland_spy"));
     guarded(|| {
@@ -238,7 +238,7 @@ fn events_have_their_descriptors_too_and_those_of_a_destroyed_object() {
 }
 
 #[test]
-fn of_what_is_in_no_table_it_says_so_and_passes_it_on() {
+fn it_marks_unknown_messages_and_forwards_them() {
     Spied::run(|spied| {
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
@@ -353,7 +353,7 @@ fn who_does_not_read_is_not_written_to() {
 }
 
 #[test]
-fn clients_and_compositors_that_are_none_disturb_nobody() {
+fn invalid_clients_and_compositors_do_not_disturb_others() {
     Spied::run(|spied| {
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
@@ -473,7 +473,7 @@ fn it_ends_as_its_command_does() {
 }
 
 #[test]
-fn what_it_is_given_wrong_is_told() {
+fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: wayland_spy"),
         (&[], 1, "XDG_RUNTIME_DIR"),
@@ -484,7 +484,7 @@ fn what_it_is_given_wrong_is_told() {
         (&["--socket"], 2, "--socket needs a name"),
         (&["--display", "/nonexistent/wayland-0", "--", "true"], 1, "/nonexistent/wayland-0"),
     ] {
-        told("wayland_spy", arguments, code, part);
+        assert_output("wayland_spy", arguments, code, part);
     }
     with_command(0, |directory, command| {
         let taken = directory.join("wayland-0").display().to_string();

@@ -15,7 +15,7 @@ use crate::harness::*;
 async fn against(messages: &[Message]) -> (Result<Registry, RegistryError>, Connection<Counts>) {
     let (mut near, mut far) = client().await;
     far.send_all(messages);
-    let outcome = near.registry(&mut ClientIds::new(), PATIENCE).await;
+    let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
     (outcome, near)
 }
 
@@ -52,7 +52,7 @@ fn all_globals_before_the_end_of_the_answer_are_there_in_order() {
 fn both_requests_leave_in_one_write() {
     run(async {
         let (mut near, far) = client().await;
-        assert!(now(near.registry(&mut ClientIds::new(), PATIENCE)).await.is_none());
+        assert!(now(near.registry(&mut ClientIds::new(), TIMEOUT)).await.is_none());
         // One `sendmsg` without descriptors is one buffer of the socket, and no more.
         far.0.set_nonblocking(true).unwrap();
         let (bytes, ..) = foreign_receive(&far.0, 0);
@@ -68,7 +68,7 @@ fn the_numbers_are_those_that_are_free() {
         (0..3).for_each(|_| _ = ids.take());
         ids.free(id(3));
         far.send_all(&[global(3, 9, "wl_seat", 7), done(5)]);
-        let registry = near.registry(&mut ids, PATIENCE).await.unwrap();
+        let registry = near.registry(&mut ids, TIMEOUT).await.unwrap();
         assert_eq!((registry.id(), interfaces(&registry)), (id(3), vec!["wl_seat"]));
         assert!(ids.is_taken(id(3)) && ids.is_taken(id(5)));
     });
@@ -81,7 +81,7 @@ fn an_answer_that_comes_byte_by_byte_is_the_same() {
         let answer = [global(2, 1, "wl_compositor", 4), global(2, 2, "wl_shm", 1), done(3)];
         let bytes: Vec<u8> = answer.iter().flat_map(bytes_of::bytes_of).collect();
         let mut ids = ClientIds::new();
-        let mut handshake = pin!(near.registry(&mut ids, PATIENCE));
+        let mut handshake = pin!(near.registry(&mut ids, TIMEOUT));
         let mut registry = None;
         for (at, byte) in bytes.iter().enumerate() {
             assert!(registry.is_none(), "byte {at}");
@@ -139,41 +139,44 @@ fn descriptors_that_come_meanwhile_stay_with_their_message() {
         let keymap = bytes_of::bytes_of(&Message::builder(id(77), 0).uint(5).build().unwrap());
         foreign_send(&far.0, &keymap, &[&[file.as_fd()]]).unwrap();
         far.send_all(&[global(2, 1, "wl_shm", 1), done(3)]);
-        near.registry(&mut ClientIds::new(), PATIENCE).await.unwrap();
+        near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap();
         let message = near.receive().await.unwrap().unwrap();
         assert_eq!(identities(message.fds()), [identity(&file)]);
     });
 }
 
 #[test]
-fn an_error_of_the_display_is_told_with_its_object_code_and_text() {
+fn a_display_error_shows_its_object_code_and_text() {
     run(async {
         let error = DisplayError::new(id(2), 1, "invalid arguments");
         let (outcome, _) = against(&[global(2, 1, "wl_shm", 1), error.message()]).await;
-        let RegistryError::Display(told) = outcome.unwrap_err() else { panic!() };
-        assert_eq!(told, error);
-        assert_eq!((told.object, told.code, &told.text[..]), (2, 1, "invalid arguments"));
+        let RegistryError::Display(reported) = outcome.unwrap_err() else { panic!() };
+        assert_eq!(reported, error);
+        assert_eq!(
+            (reported.object, reported.code, &reported.text[..]),
+            (2, 1, "invalid arguments")
+        );
     });
 }
 
 #[test]
-fn an_error_of_the_display_is_told_though_the_requests_cannot_be_sent() {
+fn a_display_error_is_reported_though_requests_cannot_be_sent() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send(&DisplayError::new(id(1), 2, "no room").message());
         drop(far);
-        let outcome = near.registry(&mut ClientIds::new(), PATIENCE).await;
+        let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
         let RegistryError::Display(error) = outcome.unwrap_err() else { panic!() };
         assert_eq!(error.text, "no room");
     });
 }
 
 #[test]
-fn a_compositor_that_is_gone_without_a_word_is_told_as_a_failed_send() {
+fn a_compositor_that_closed_silently_is_a_failed_send() {
     run(async {
         let (mut near, far) = client().await;
         drop(far);
-        let outcome = near.registry(&mut ClientIds::new(), PATIENCE).await;
+        let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
         let RegistryError::Send(error) = outcome.unwrap_err() else { panic!() };
         assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
     });
@@ -184,7 +187,7 @@ fn a_compositor_that_closes_before_the_end_is_its_own_error() {
     run(async {
         let (mut near, mut far) = client().await;
         let mut ids = ClientIds::new();
-        let mut handshake = pin!(near.registry(&mut ids, PATIENCE));
+        let mut handshake = pin!(near.registry(&mut ids, TIMEOUT));
         assert!(now(handshake.as_mut()).await.is_none());
         // What is read does not reset the connection.
         assert_eq!(far.read().len(), 24);
@@ -200,7 +203,7 @@ fn a_compositor_that_closes_inside_a_message_is_an_error_of_receiving() {
     run(async {
         let (mut near, mut far) = client().await;
         let mut ids = ClientIds::new();
-        let mut handshake = pin!(near.registry(&mut ids, PATIENCE));
+        let mut handshake = pin!(near.registry(&mut ids, TIMEOUT));
         assert!(now(handshake.as_mut()).await.is_none());
         far.read();
         far.write(&bytes_of::bytes_of(&done(3))[..9]);
@@ -215,7 +218,7 @@ fn bytes_that_are_no_message_are_an_error_of_receiving() {
     run(async {
         let (mut near, mut far) = client().await;
         far.write(&[0; 8]);
-        let outcome = near.registry(&mut ClientIds::new(), PATIENCE).await;
+        let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
         let Err(RegistryError::Receive(ReceiveError::Wire(error))) = outcome else { panic!() };
         assert_eq!(error.fault, WireFault::NullObject);
     });
@@ -256,7 +259,7 @@ fn a_compositor_that_is_silent_is_overdue_at_the_deadline_and_not_before() {
         let begin = Instant::now();
         let timeout = Duration::from_millis(1500);
         let error = near.registry(&mut ClientIds::new(), timeout).await.unwrap_err();
-        assert!(matches!(error, RegistryError::Overdue { timeout: told } if told == timeout));
+        assert!(matches!(error, RegistryError::Overdue { timeout: limit } if limit == timeout));
         // Tokio's timers have steps of a millisecond.
         assert!((timeout..=timeout + Duration::from_millis(1)).contains(&begin.elapsed()));
         // It was only late.
@@ -290,7 +293,7 @@ fn a_handshake_that_is_dropped_has_lost_nothing() {
         let events = [global(2, 1, "wl_shm", 1), delete_id(9), global(2, 2, "wl_seat", 1)];
         far.send_all(&events);
         settle().await;
-        assert!(now(near.registry(&mut ids, PATIENCE)).await.is_none());
+        assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
         assert_eq!(far.read().len(), 24);
         assert_eq!(ids.take(), Some(id(4)));
 
@@ -316,9 +319,9 @@ fn what_was_put_back_twice_is_received_once_and_in_order() {
         let other = |opcode| Message::builder(id(77), opcode).build().unwrap();
         far.send_all(&[other(1), other(2)]);
         settle().await;
-        assert!(now(near.registry(&mut ids, PATIENCE)).await.is_none());
+        assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
         far.send_all(&[other(3), global(4, 1, "wl_shm", 1), done(5)]);
-        near.registry(&mut ids, PATIENCE).await.unwrap();
+        near.registry(&mut ids, TIMEOUT).await.unwrap();
         let left = [other(1), other(2), other(3)];
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&left));
     });
@@ -335,7 +338,7 @@ fn what_was_put_back_is_in_the_parts_of_the_connection() {
         foreign_send(&far.0, &other, &[&[files[0].as_fd()]]).unwrap();
         far.send(&done(3));
         foreign_send(&far.0, &other, &[&[files[1].as_fd()]]).unwrap();
-        near.registry(&mut ClientIds::new(), PATIENCE).await.unwrap();
+        near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap();
         settle().await;
         // The next one is in the buffer below, and not only in the socket.
         let first = near.receive().await.unwrap().unwrap();
@@ -360,7 +363,7 @@ fn of_what_was_put_back_each_message_with_descriptors_and_no_other_has_its_set_i
         far.send(&delete_id(9));
         foreign_send(&far.0, &other, &[&[files[1].as_fd()]]).unwrap();
         far.send(&done(3));
-        near.registry(&mut ClientIds::new(), PATIENCE).await.unwrap();
+        near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap();
         let parts = near.into_parts();
         let plain = bytes_of::bytes_of(&delete_id(9));
         assert_eq!(parts.read_buffer, [&other[..], &plain, &other].concat());
@@ -393,7 +396,7 @@ fn a_compositor_that_floods_us_is_stopped() {
             while far.send(global(2, 1, &text, 1)).await.is_ok() {}
         };
         let handshake = async move {
-            let error = near.registry(&mut ClientIds::new(), PATIENCE).await.unwrap_err();
+            let error = near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap_err();
             assert!(matches!(error, RegistryError::TooManyBytes { limit: 1_048_576 }), "{error:?}");
         };
         tokio::join!(flood, handshake);
@@ -416,7 +419,7 @@ fn a_registry_keeps_no_more_globals_than_it_may() {
 }
 
 #[test]
-fn an_update_says_what_it_changed() {
+fn an_update_returns_what_it_changed() {
     let mut registry = Registry::new(id(2));
     let added = registry.update(&global(2, 1, "wl_seat", 7)).unwrap();
     let Some(RegistryUpdate::Added(global_added)) = added else { panic!("{added:?}") };

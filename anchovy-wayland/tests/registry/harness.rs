@@ -12,7 +12,7 @@ pub(crate) use interop_tests::*;
 pub(crate) type Counts = fn(ObjectId, u16) -> usize;
 
 /// More than any test waits, with a clock that stands.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) fn id(number: u32) -> ObjectId {
     ObjectId::new(number).expect("not 0")

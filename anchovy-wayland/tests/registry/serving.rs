@@ -47,30 +47,30 @@ fn bind(name: u32, interface: &str, version: u32) -> MessageBuilder {
 }
 
 #[test]
-fn a_new_registry_is_told_all_globals_by_name() {
+fn a_new_registry_gets_all_globals_in_order_of_name() {
     let globals = some_globals();
-    let told = events(Registries::new().answer(&globals, &get_registry(2)));
+    let sent = events(Registries::new().answer(&globals, &get_registry(2)));
     let expected = [global(2, 1, "wl_compositor", 6), global(2, 2, "wl_shm", 2)];
-    assert_eq!(all_parts(&told), all_parts(&expected));
+    assert_eq!(all_parts(&sent), all_parts(&expected));
 }
 
 #[test]
 fn a_callback_is_done_before_its_number_is_free() {
-    let told = events(Registries::new().answer(&some_globals(), &sync(3)));
-    assert_eq!(all_parts(&told), all_parts(&[done(3), delete_id(3)]));
+    let sent = events(Registries::new().answer(&some_globals(), &sync(3)));
+    assert_eq!(all_parts(&sent), all_parts(&[done(3), delete_id(3)]));
 }
 
 #[test]
-fn all_registries_are_told_of_a_global_that_comes_and_goes() {
+fn each_registry_gets_events_for_added_and_removed_globals() {
     let mut globals = some_globals();
     let mut registries = registries(&globals);
     registries.answer(&globals, &get_registry(7)).unwrap();
     assert_eq!(registries.ids(), [id(2), id(7)]);
 
     let name = globals.add("wl_output", 4).unwrap().name;
-    let told = registries.added(&globals, name);
+    let sent = registries.added(&globals, name);
     let expected = [global(2, 3, "wl_output", 4), global(7, 3, "wl_output", 4)];
-    assert_eq!(all_parts(&told), all_parts(&expected));
+    assert_eq!(all_parts(&sent), all_parts(&expected));
     assert!(registries.added(&globals, 99).is_empty());
     let expected = [global_remove(2, 3), global_remove(7, 3)];
     assert_eq!(all_parts(&registries.removed(name)), all_parts(&expected));
@@ -87,8 +87,8 @@ fn a_global_that_is_withdrawn_can_be_bound_until_it_is_removed() {
     assert!(globals.withdraw(2));
     assert!(!globals.withdraw(2));
     assert!(!globals.withdraw(99));
-    let told = events(registries.answer(&globals, &get_registry(7)));
-    assert_eq!(all_parts(&told), all_parts(&[global(7, 1, "wl_compositor", 6)]));
+    let sent = events(registries.answer(&globals, &get_registry(7)));
+    assert_eq!(all_parts(&sent), all_parts(&[global(7, 1, "wl_compositor", 6)]));
 
     let request = bind(2, "wl_shm", 1).build().unwrap();
     assert!(matches!(registries.answer(&globals, &request), Ok(Answer::Bind(_))));
@@ -123,10 +123,11 @@ fn a_bind_that_is_right_is_handed_over() {
     for version in 1..=2 {
         let request = bind(2, "wl_shm", version).build().unwrap();
         let answer = registries(&globals).answer(&globals, &request);
-        let Ok(Answer::Bind(Bind { name, interface, version: told, id: new, .. })) = answer else {
+        let Ok(Answer::Bind(Bind { name, interface, version: granted, id: new, .. })) = answer
+        else {
             panic!("{answer:?}")
         };
-        assert_eq!((name, &interface[..], told, new), (2, "wl_shm", version, id(5)));
+        assert_eq!((name, &interface[..], granted, new), (2, "wl_shm", version, id(5)));
     }
 }
 
@@ -214,7 +215,7 @@ fn the_two_halves_understand_each_other() {
             (compositor, registries)
         };
         let (registry, (mut compositor, mut registries)) =
-            tokio::join!(client.registry(&mut ids, PATIENCE), serve);
+            tokio::join!(client.registry(&mut ids, TIMEOUT), serve);
         let mut registry: Registry = registry.unwrap();
         let known: Vec<_> = registry.globals().to_vec();
         assert_eq!(known, globals.iter().cloned().collect::<Vec<_>>());

@@ -58,7 +58,7 @@ fn the_first_flush_of_a_client_is_that_of_libwayland() {
     run(async {
         let (mut near, mut far) = client().await;
         let mut ids = ClientIds::new();
-        assert!(now(near.registry(&mut ids, PATIENCE)).await.is_none());
+        assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
         assert_eq!(far.read(), hex(FIRST_FLUSH));
 
         let messages = received(FIRST_FLUSH, 0, no_fds).await;

@@ -125,7 +125,7 @@ fn the_socket_of_a_compositor_that_ended_is_replaced() {
 }
 
 #[test]
-fn a_socket_that_nobody_may_write_to_is_left_alone_as_by_libwayland() {
+fn a_write_protected_socket_is_not_removed_as_by_libwayland() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -195,7 +195,7 @@ fn what_is_no_socket_stays_and_is_named() {
 }
 
 #[test]
-fn a_path_that_is_too_long_is_told_with_both_lengths_and_nothing_is_made() {
+fn a_path_that_is_too_long_is_reported_and_creates_nothing() {
     run(async {
         let directory = Directory::new();
         let room = 107 - directory.path().as_os_str().len() - 1;
@@ -213,7 +213,7 @@ fn a_path_that_is_too_long_is_told_with_both_lengths_and_nothing_is_made() {
 }
 
 #[test]
-fn a_runtime_directory_that_is_none_is_told_as_such() {
+fn an_invalid_runtime_directory_is_reported() {
     run(async {
         let error = Listener::builder().runtime_directory("").bind("x").unwrap_err();
         let location = LocationError::EmptyRuntimeDirectory;

@@ -58,7 +58,7 @@ fn the_default_display_is_wayland_0() {
 }
 
 #[test]
-fn a_display_that_is_not_there_is_told_as_such() {
+fn a_missing_display_is_reported_as_not_found() {
     run(async {
         let directory = Directory::new();
         fs::write(directory.join("file"), "").unwrap();
@@ -73,7 +73,7 @@ fn a_display_that_is_not_there_is_told_as_such() {
 }
 
 #[test]
-fn a_compositor_that_has_ended_is_told_as_such() {
+fn a_compositor_that_has_ended_is_reported_as_refused() {
     run(async {
         let directory = Directory::new();
         drop(UnixListener::bind(directory.join("stale")).unwrap());
@@ -87,7 +87,7 @@ fn a_compositor_that_has_ended_is_told_as_such() {
 }
 
 #[test]
-fn what_is_no_socket_is_told_as_such_through_links_too() {
+fn what_is_not_a_socket_is_reported_through_links_too() {
     run(async {
         let directory = Directory::new();
         fs::write(directory.join("file"), "").unwrap();
@@ -111,7 +111,7 @@ fn a_link_to_a_display_is_followed() {
 }
 
 #[test]
-fn a_socket_of_another_type_is_told_as_such() {
+fn a_socket_of_another_type_is_reported() {
     run(async {
         let directory = Directory::new();
         let _logger = UnixDatagram::bind(directory.join("log")).unwrap();
@@ -121,7 +121,7 @@ fn a_socket_of_another_type_is_told_as_such() {
 }
 
 #[test]
-fn a_display_that_may_not_be_written_to_is_told_as_such() {
+fn a_display_without_write_permission_is_reported() {
     without_privileges(async {
         let directory = Directory::new();
         let _listener = Listener::bind(directory.join("closed")).unwrap();
@@ -133,7 +133,7 @@ fn a_display_that_may_not_be_written_to_is_told_as_such() {
 }
 
 #[test]
-fn a_full_table_of_descriptors_is_told_as_such_and_nothing_else() {
+fn a_full_descriptor_table_is_reported() {
     run(async {
         let directory = Directory::new();
         let _listener = Listener::bind(directory.join("display")).unwrap();

@@ -86,7 +86,7 @@ fn a_beginning_behind_the_last_name_finds_none() {
 }
 
 #[test]
-fn what_is_wrong_with_every_name_is_told_at_once() {
+fn an_error_of_every_name_is_returned_at_once() {
     run(async {
         let directory = Directory::new();
         let table = FullTable::with_room_for(0);

@@ -80,7 +80,7 @@ fn a_lock_of_another_file_is_not_what_was_handed_over() {
 }
 
 #[test]
-fn a_lock_that_another_has_got_is_told_as_such() {
+fn a_lock_held_by_another_process_is_reported() {
     run(async {
         let directory = Directory::new();
         let ListenerParts { socket, file } =

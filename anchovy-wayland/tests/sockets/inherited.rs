@@ -249,8 +249,8 @@ fn an_inherited_socket_that_is_refused_can_be_taken_later() {
 }
 
 #[test]
-fn an_inherited_socket_that_nobody_looks_for_stays() {
-    let test = "inherited::an_inherited_socket_that_nobody_looks_for_stays";
+fn an_inherited_socket_that_is_not_used_stays() {
+    let test = "inherited::an_inherited_socket_that_is_not_used_stays";
     if is_subject(test) {
         runtime().block_on(async {
             let before = under_the_number().unwrap();

@@ -92,7 +92,7 @@ fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
         for number in 0..COUNT {
             let message = near_reads.receive().await.unwrap().unwrap();
             assert_eq!(message.fds().len(), number as usize % 3);
-            assert_eq!(told(&message).bytes, holder_bytes(number, number as u16 % 3));
+            assert_eq!(raw(&message).bytes, holder_bytes(number, number as u16 % 3));
         }
         let near_writes = writer.await.unwrap();
         let (far_reads, far_writes) = echo.await.unwrap();
@@ -123,17 +123,17 @@ fn a_connection_is_a_stream_and_a_sink() {
     run(async {
         let (mut near, mut far) = pair();
         let message = holder(2, memfds(2));
-        let expected = [told(&plain(1, 8)), told(&message)];
+        let expected = [raw(&plain(1, 8)), raw(&message)];
         SinkExt::feed(&mut near, plain(1, 8)).await.unwrap();
         SinkExt::feed(&mut near, message).await.unwrap();
         SinkExt::flush(&mut near).await.unwrap();
         SinkExt::close(&mut near).await.unwrap();
-        let came: Vec<_> = far.by_ref().map(|message| told(&message.unwrap())).collect().await;
+        let came: Vec<_> = far.by_ref().map(|message| raw(&message.unwrap())).collect().await;
         assert_eq!(came, expected);
         // The other way goes on.
         let (mut reads, mut writes) = (near.into_split().0, far.into_split().1);
         SinkExt::send(&mut writes, plain(3, 0)).await.unwrap();
-        assert_eq!(told(&reads.next().await.unwrap().unwrap()), told(&plain(3, 0)));
+        assert_eq!(raw(&reads.next().await.unwrap().unwrap()), raw(&plain(3, 0)));
     });
 }
 
@@ -144,7 +144,7 @@ fn what_a_sink_has_flushed_has_left() {
         SinkExt::feed(&mut near, plain(1, 8)).await.unwrap();
         SinkExt::flush(&mut near).await.unwrap();
         let came = at_once(far.receive()).await.expect("at once").unwrap().unwrap();
-        assert_eq!(told(&came), told(&plain(1, 8)));
+        assert_eq!(raw(&came), raw(&plain(1, 8)));
     });
 }
 
@@ -168,7 +168,7 @@ fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
     run(async {
         let (mut near, mut far) = pair();
         let message = holder(1, memfds(1));
-        let expected = told(&message);
+        let expected = raw(&message);
         near.feed(message).await.unwrap();
         near.shutdown().await.unwrap();
         assert_eq!(take(&mut far).await, expected);
@@ -186,7 +186,7 @@ fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
             return; // This kernel cannot refuse.
         }
         let (a, b) = (holder(1, memfds(1)), holder(2, memfds(2)));
-        let expected = [told(&a), told(&b)];
+        let expected = [raw(&a), raw(&b)];
         for message in [plain(7, 0), a, plain(8, 0), b, plain(9, 0)] {
             near.feed(message).await.unwrap();
         }
@@ -198,7 +198,7 @@ fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
                 "{error:?}"
             );
             let message = *error.unsent.expect("the message comes back");
-            assert_eq!(told(&message), *expected);
+            assert_eq!(raw(&message), *expected);
             back.push(message);
         }
         near.flush().await.unwrap();
@@ -227,12 +227,12 @@ fn a_message_that_is_refused_while_room_is_made_for_another_comes_back() {
             return; // This kernel cannot refuse.
         }
         let first = holder(1, memfds(1));
-        let expected = told(&first);
+        let expected = raw(&first);
         near.feed(first).await.unwrap();
         let (reader, writer) = pipe();
         let error = near.feed(holder(2, vec![writer])).await.unwrap_err();
         assert!(matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: 1 }), "{error:?}");
-        assert_eq!(told(&error.unsent.expect("the one before")), expected);
+        assert_eq!(raw(&error.unsent.expect("the one before")), expected);
         assert!(is_abandoned(&reader), "the other one is dropped");
         // Nothing is left of either.
         near.send(plain(7, 0)).await.unwrap();
@@ -246,7 +246,7 @@ fn a_receive_that_is_given_up_loses_nothing() {
         let (mut near, foreign) = meet().await;
         let bytes = bytes(HOLDER, 2, &[1, 2, 3, 4, 5]);
         let fds = foreign.pipes(2);
-        let expected = as_told(&bytes, &identities(&fds));
+        let expected = raw_message(&bytes, &identities(&fds));
         for (number, part) in bytes.chunks(5).enumerate() {
             foreign.send_these(part, if number == 2 { &fds } else { &[] }).unwrap();
             if (number + 1) * 5 < bytes.len() {
@@ -268,7 +268,7 @@ fn the_longest_message_may_come_in_two_parts_that_are_split_anywhere() {
             foreign.send(&message[..at], 0);
             assert!(at_once(near.receive()).await.is_none());
             foreign.send(&message[at..], 0);
-            assert_eq!(take(&mut near).await, as_told(&message, &[]));
+            assert_eq!(take(&mut near).await, raw_message(&message, &[]));
         }
     });
 }
@@ -280,7 +280,7 @@ fn messages_without_arguments_pass_whatever_the_limit() {
         let (mut near, mut far) = pair_with(&limits);
         let empty = || Message::builder(id(PLAIN), 0).build().unwrap();
         near.send(empty()).await.unwrap();
-        assert_eq!(take(&mut far).await, told(&empty()));
+        assert_eq!(take(&mut far).await, raw(&empty()));
         let error = near.send(plain(1, 0)).await.unwrap_err();
         let SendErrorKind::Wire(error) = error.kind else { panic!("{error:?}") };
         assert_eq!(error.fault, WireFault::TooLong { length: 12, limit: 8 });
@@ -305,14 +305,14 @@ fn a_flush_that_is_given_up_goes_on_with_the_next() {
         let (mut near, mut far) = pair();
         let count = fill(&mut near).await;
         let message = holder(1, memfds(2));
-        let expected = told(&message);
+        let expected = raw(&message);
         near.feed(message).await.unwrap();
         for _ in 0..10 {
             assert!(now(near.flush()).await.is_none(), "there is no room for all of it");
         }
         let receive = async {
             for number in 0..count {
-                assert_eq!(take(&mut far).await, told(&plain(number, 4000)));
+                assert_eq!(take(&mut far).await, raw(&plain(number, 4000)));
             }
             take(&mut far).await
         };
@@ -341,7 +341,7 @@ fn a_send_that_is_given_up_has_taken_its_message_or_closes_it() {
         assert!(is_abandoned(&reader));
         let receive = async {
             for number in 0..=count {
-                assert_eq!(take(&mut far).await, told(&plain(number, 4000)));
+                assert_eq!(take(&mut far).await, raw(&plain(number, 4000)));
             }
         };
         tokio::join!(async { near.flush().await.unwrap() }, receive);
@@ -376,14 +376,14 @@ fn what_waits_for_a_peer_that_does_not_read_is_bounded_and_leaves_when_it_reads(
         assert!((10_000..10_000 + length).contains(&waiting), "{waiting}");
         let receive = async {
             for number in 0..taken {
-                assert_eq!(take(&mut far).await, told(&plain(number, 1000)));
+                assert_eq!(take(&mut far).await, raw(&plain(number, 1000)));
             }
         };
         let (sent, ()) = tokio::join!(writes.flush(), receive);
         sent.unwrap();
         writes.send(plain(taken, 1000)).await.unwrap();
         assert_eq!(writes.unsent_bytes(), 0);
-        assert_eq!(take(&mut far).await, told(&plain(taken, 1000)));
+        assert_eq!(take(&mut far).await, raw(&plain(taken, 1000)));
     });
 }
 
@@ -400,7 +400,7 @@ fn a_task_that_waits_for_room_is_woken_when_the_peer_reads() {
             near
         });
         for number in 0..COUNT {
-            assert_eq!(take(&mut far).await, told(&plain(number, 500)));
+            assert_eq!(take(&mut far).await, raw(&plain(number, 500)));
         }
         drop(writer.await.unwrap());
     });
@@ -414,7 +414,7 @@ fn with_as_many_descriptors_as_may_wait_no_message_is_taken_before_some_have_lef
         let mut expected = Vec::new();
         for number in 0..4 {
             let message = holder(number, memfds(3));
-            expected.push(told(&message));
+            expected.push(raw(&message));
             near.feed(message).await.unwrap();
         }
         // Two wait, at most: the others have left on their way in.
@@ -436,9 +436,9 @@ fn a_connection_that_is_taken_apart_hands_over_all_that_waits() {
         let first = holder_bytes(1, 1);
         let rest = [holder_bytes(2, 2), holder_bytes(3, 1)[..5].to_vec()].concat();
         let fds = foreign.send(&[first.clone(), rest.clone()].concat(), 4);
-        assert_eq!(take(&mut near).await, as_told(&first, &fds[..1]));
+        assert_eq!(take(&mut near).await, raw_message(&first, &fds[..1]));
         let unsent = holder(4, memfds(2));
-        let expected = told(&unsent);
+        let expected = raw(&unsent);
         near.feed(plain(7, 0)).await.unwrap();
         near.feed(unsent).await.unwrap();
 
@@ -479,14 +479,14 @@ fn counts_are_asked_for_once_per_message_in_order_and_when_it_is_whole() {
         let mut near = near.map_signatures(|_| learned.clone());
         let (a, b) = (bytes(PLAIN, 3, &[1]), bytes(PLAIN, 4, &[]));
         foreign.send(&[a.clone(), b[..7].to_vec()].concat(), 0);
-        assert_eq!(take(&mut near).await, as_told(&a, &[]));
+        assert_eq!(take(&mut near).await, raw_message(&a, &[]));
         assert_eq!(*learned.asked.borrow(), [(PLAIN, 3)], "not of the next");
         for _ in 0..3 {
             assert!(at_once(near.receive()).await.is_none());
         }
         foreign.send(&b[7..], 0);
         assert_eq!(*learned.asked.borrow(), [(PLAIN, 3)], "it is not asked for");
-        assert_eq!(take(&mut near).await, as_told(&b, &[]));
+        assert_eq!(take(&mut near).await, raw_message(&b, &[]));
         assert_eq!(*learned.asked.borrow(), [(PLAIN, 3), (PLAIN, 4)]);
     });
 }
@@ -502,7 +502,7 @@ fn what_is_learned_from_a_message_is_known_for_the_next() {
         let mut bind = near.receive().await.unwrap().unwrap();
         let object = bind.read().new_id().unwrap();
         *near.signatures_mut().holder.borrow_mut() = Some(object);
-        assert_eq!(take(&mut near).await, as_told(&bytes(60, 0, &[]), &fds));
+        assert_eq!(take(&mut near).await, raw_message(&bytes(60, 0, &[]), &fds));
         assert_eq!(*near.signatures().asked.borrow(), [(PLAIN, 0), (60, 0)]);
     });
 }
@@ -520,9 +520,9 @@ fn a_connection_has_another_source_of_counts_and_keeps_what_waits() {
         let reads = reads.map_signatures(|_| |object: ObjectId, _: u16| object.get() as usize / 60);
         let Ok(mut near) = reads.reunite(writes) else { panic!("they are of one") };
         near.send(plain(1, 0)).await.unwrap();
-        assert_eq!(take(&mut near).await, as_told(&message, &fds[..1]));
+        assert_eq!(take(&mut near).await, raw_message(&message, &fds[..1]));
         foreign.send(&message[7..], 0);
-        assert_eq!(take(&mut near).await, as_told(&message, &fds[1..]));
+        assert_eq!(take(&mut near).await, raw_message(&message, &fds[1..]));
         assert_eq!(foreign_receive(&foreign.socket, 2048).0, bytes_of_plain(1));
     });
 }
@@ -549,8 +549,8 @@ fn a_count_that_is_too_low_leaves_its_descriptor_to_the_next_message_with_one() 
         let (near, foreign) = meet().await;
         let mut near = near.map_signatures(|_| |_: ObjectId, opcode: u16| usize::from(opcode == 1));
         let fds = foreign.send(&[holder_bytes(1, 2), holder_bytes(2, 1)].concat(), 3);
-        assert_eq!(take(&mut near).await, as_told(&holder_bytes(1, 2), &[]));
-        assert_eq!(take(&mut near).await, as_told(&holder_bytes(2, 1), &fds[..1]));
+        assert_eq!(take(&mut near).await, raw_message(&holder_bytes(1, 2), &[]));
+        assert_eq!(take(&mut near).await, raw_message(&holder_bytes(2, 1), &fds[..1]));
     });
 }
 
@@ -615,7 +615,7 @@ fn a_message_that_claims_its_descriptors_in_time_has_no_deadline_any_more() {
         assert!(at_once(near.receive()).await.is_none());
         tokio::time::advance(Duration::from_secs(29)).await;
         foreign.send(&message[6..], 0);
-        assert_eq!(take(&mut near).await, as_told(&message, &fds));
+        assert_eq!(take(&mut near).await, raw_message(&message, &fds));
         // Bytes alone have as long as they take.
         foreign.send(&message[..6], 0);
         tokio::time::advance(Duration::from_secs(3600)).await;
@@ -633,7 +633,7 @@ fn without_a_deadline_descriptors_wait_for_ever() {
         tokio::time::advance(Duration::from_secs(1 << 30)).await;
         assert!(at_once(near.receive()).await.is_none());
         foreign.send(&holder_bytes(1, 1), 0);
-        assert_eq!(take(&mut near).await, as_told(&holder_bytes(1, 1), &fds));
+        assert_eq!(take(&mut near).await, raw_message(&holder_bytes(1, 1), &fds));
     });
 }
 
@@ -659,7 +659,7 @@ fn a_peer_that_closes_without_having_read_is_an_error_of_the_socket_behind_its_m
         near.send(plain(1, 0)).await.unwrap();
         let fds = foreign.send(&holder_bytes(1, 1), 1);
         drop(foreign);
-        assert_eq!(take(&mut near).await, as_told(&holder_bytes(1, 1), &fds));
+        assert_eq!(take(&mut near).await, raw_message(&holder_bytes(1, 1), &fds));
         let error = near.receive().await.unwrap_err();
         let ReceiveError::Io(error) = error else { panic!("{error:?}") };
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);

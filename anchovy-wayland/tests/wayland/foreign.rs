@@ -21,11 +21,13 @@ pub(crate) async fn meet_with(limits: &Limits) -> (Connection<Counts>, Foreign) 
 }
 
 /// Receives until it fails; says what came before.
-pub(crate) async fn until_error(connection: &mut Connection<Counts>) -> (Vec<Told>, ReceiveError) {
+pub(crate) async fn until_error(
+    connection: &mut Connection<Counts>,
+) -> (Vec<RawMessage>, ReceiveError) {
     let mut before = Vec::new();
     loop {
         match connection.receive().await {
-            Ok(Some(message)) => before.push(told(&message)),
+            Ok(Some(message)) => before.push(raw(&message)),
             Ok(None) => panic!("the stream ended, without an error, after {before:?}"),
             Err(error) => return (before, error),
         }
@@ -33,7 +35,7 @@ pub(crate) async fn until_error(connection: &mut Connection<Counts>) -> (Vec<Tol
 }
 
 /// What is sent arrives as these messages, in order, and the connection takes more.
-pub(crate) async fn gives(send: impl FnOnce(&Foreign) -> Vec<Told>) {
+pub(crate) async fn gives(send: impl FnOnce(&Foreign) -> Vec<RawMessage>) {
     let (mut near, foreign) = meet().await;
     let expected = send(&foreign);
     for message in expected {
@@ -42,26 +44,26 @@ pub(crate) async fn gives(send: impl FnOnce(&Foreign) -> Vec<Told>) {
     assert_eq!(foreign.open(), 0, "what is dropped with its message is closed");
     let after = holder_bytes(99, 1);
     let fds = foreign.send(&after, 1);
-    assert_eq!(take(&mut near).await, as_told(&after, &fds));
+    assert_eq!(take(&mut near).await, raw_message(&after, &fds));
 }
 
-/// What `stray` does ends the connection with exactly this error, whose text names the rule.
-pub(crate) async fn ends(expected: &str, rule: &str, stray: impl FnOnce(&Foreign)) {
-    ends_behind(&[], expected, rule, stray).await;
+/// What `violate` does ends the connection with exactly this error, whose text names the rule.
+pub(crate) async fn ends(expected: &str, rule: &str, violate: impl FnOnce(&Foreign)) {
+    ends_behind(&[], expected, rule, violate).await;
 }
 
 /// The same, behind these messages: all is closed that had arrived, nothing more is received,
 /// nobody else notices, and a client can be told.
 pub(crate) async fn ends_behind(
-    before: &[Told],
+    before: &[RawMessage],
     expected: &str,
     rule: &str,
-    stray: impl FnOnce(&Foreign),
+    violate: impl FnOnce(&Foreign),
 ) {
     let (mut near, foreign) = meet().await;
     let mut witness = pair();
     goes_on(&mut witness).await;
-    stray(&foreign);
+    violate(&foreign);
     let (came, error) = until_error(&mut near).await;
     assert_eq!(came, before);
     assert_eq!(format!("{error:?}"), expected);
@@ -72,11 +74,15 @@ pub(crate) async fn ends_behind(
         assert!(near.receive().await.expect("one error is enough").is_none());
     }
     goes_on(&mut witness).await;
-    tells(near, foreign, &error).await;
+    display_error_arrives(near, foreign, &error).await;
 }
 
 /// What is to be told of this error reaches a client of ours with its type, and then the end.
-async fn tells(mut near: Connection<Counts>, foreign: Foreign, error: &ReceiveError) {
+async fn display_error_arrives(
+    mut near: Connection<Counts>,
+    foreign: Foreign,
+    error: &ReceiveError,
+) {
     let Some(words) = DisplayError::of(error) else { return };
     near.send(words.message()).await.expect("the other way is open");
     drop(near);

@@ -76,12 +76,12 @@ pub(crate) fn holder_bytes(number: u32, fds: u16) -> Vec<u8> {
 
 /// Whatever a message is, to the last byte and descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct RawMessage {
     pub(crate) bytes: Vec<u8>,
     pub(crate) fds: Vec<Identity>,
 }
 
-pub(crate) fn told(message: &Message) -> Told {
+pub(crate) fn raw(message: &Message) -> RawMessage {
     // What is handed over is not inherited by a child of ours.
     for fd in message.fds() {
         let flags = rustix::io::fcntl_getfd(fd).expect("an open descriptor");
@@ -90,19 +90,19 @@ pub(crate) fn told(message: &Message) -> Told {
     let length = message.len() as u32;
     let mut bytes = header(message.object().get(), message.opcode(), length).to_vec();
     bytes.extend_from_slice(message.arguments());
-    Told { bytes, fds: identities(message.fds()) }
+    RawMessage { bytes, fds: identities(message.fds()) }
 }
 
 /// What these bytes and these descriptors are, as a message.
-pub(crate) fn as_told(bytes: &[u8], fds: &[Identity]) -> Told {
-    Told { bytes: bytes.to_vec(), fds: fds.to_vec() }
+pub(crate) fn raw_message(bytes: &[u8], fds: &[Identity]) -> RawMessage {
+    RawMessage { bytes: bytes.to_vec(), fds: fds.to_vec() }
 }
 
 /// The next message.
 pub(crate) async fn take<G: anchovy_wayland::Signatures + Unpin>(
     connection: &mut Connection<G>,
-) -> Told {
-    told(&connection.receive().await.expect("no error").expect("a message"))
+) -> RawMessage {
+    raw(&connection.receive().await.expect("no error").expect("a message"))
 }
 
 /// What a future returns without waiting, once tokio knows of all that has arrived.
@@ -119,7 +119,7 @@ pub(crate) async fn goes_on((one, other): &mut (Connection<Counts>, Connection<C
 
 async fn exchange(from: &mut Connection<Counts>, to: &mut Connection<Counts>) {
     let message = holder(77, memfds(2));
-    let expected = told(&message);
+    let expected = raw(&message);
     from.send(message).await.expect("it takes a message");
     assert_eq!(take(to).await, expected);
 }

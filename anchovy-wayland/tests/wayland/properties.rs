@@ -79,8 +79,8 @@ fn read(arguments: &mut Arguments<'_>, expected: &Argument) -> Result<Argument, 
 }
 
 /// This message is of this plan, and these are its descriptors.
-fn is_whole(mut message: Message, (plan, count): &Plan, expected: &Told) {
-    assert!(told(&message) == *expected, "{message:?}");
+fn is_whole(mut message: Message, (plan, count): &Plan, expected: &RawMessage) {
+    assert!(raw(&message) == *expected, "{message:?}");
     let mut arguments = message.read();
     let mut fds = Vec::new();
     for expected in plan {
@@ -127,7 +127,7 @@ fn what_we_send_arrives_as_it_was_to_the_last_argument_and_descriptor() {
                 };
                 let (mut near, mut far) = pair_with(&limits);
                 let messages: Vec<Message> = plans.iter().map(make).collect();
-                let expected: Vec<Told> = messages.iter().map(told).collect();
+                let expected: Vec<RawMessage> = messages.iter().map(raw).collect();
                 let sending = async {
                     for message in messages {
                         if at_once {
@@ -156,13 +156,13 @@ type Cut = (usize, usize);
 
 /// Calls in which a sender may put this stream: cut anywhere, and each descriptor at any byte up
 /// to the first of its message, in order, with at most 28 in a call.
-fn calls(expected: &[Told], cuts: &[usize], leads: &[usize]) -> Vec<Cut> {
+fn calls(expected: &[RawMessage], cuts: &[usize], leads: &[usize]) -> Vec<Cut> {
     let (mut cuts, mut leads) = (cuts.iter().cycle(), leads.iter().cycle());
     let (mut start, mut latest) = (0, Vec::new());
-    for told in expected {
+    for message in expected {
         // Any byte that is no later than the first one of the message will do.
-        latest.extend(told.fds.iter().map(|_| start));
-        start += told.bytes.len();
+        latest.extend(message.fds.iter().map(|_| start));
+        start += message.bytes.len();
     }
     // Each as early as it likes, and in order.
     let mut before = start;
@@ -205,8 +205,9 @@ fn what_a_foreign_peer_sends_is_the_same_however_it_is_cut_and_however_early_des
             runtime().block_on(async {
                 let (mut near, foreign) = meet().await;
                 let mut messages: Vec<Message> = plans.iter().map(make).collect();
-                let expected: Vec<Told> = messages.iter().map(told).collect();
-                let bytes: Vec<u8> = expected.iter().flat_map(|told| told.bytes.clone()).collect();
+                let expected: Vec<RawMessage> = messages.iter().map(raw).collect();
+                let bytes: Vec<u8> =
+                    expected.iter().flat_map(|message| message.bytes.clone()).collect();
                 let mut fds: Vec<OwnedFd> =
                     messages.iter_mut().flat_map(Message::take_fds).collect();
                 let calls = calls(&expected, &cuts, &leads);
@@ -256,7 +257,7 @@ fn hostile(parts: &[(Vec<u8>, usize)]) {
                 Err(error) => {
                     let _ = error.to_string();
                     if let Some(words) = anchovy_wayland::DisplayError::of(&error) {
-                        near.send(words.message()).await.expect("it can be told");
+                        near.send(words.message()).await.expect("it can be sent");
                     }
                     assert!(near.receive().await.expect("one is enough").is_none());
                     break;
@@ -302,7 +303,7 @@ fn valid_streams_with_some_bytes_changed_are_messages_or_an_error_and_leave_noth
 const NEXT_TO_NOTHING: u64 = 64 << 10;
 
 #[test]
-fn a_header_that_claims_64_kib_has_nothing_reserved_on_its_word() {
+fn a_header_that_claims_64_kib_reserves_nothing() {
     run(async {
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
         let (mut near, foreign) = meet_with(&limits).await;
@@ -385,6 +386,6 @@ fn two_sets_in_one_call_are_one_set() {
         let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         let message = holder_bytes(1, 3);
         foreign_send(&foreign.socket, &message, &[&borrowed[..1], &borrowed[1..]]).unwrap();
-        vec![as_told(&message, &identities(&fds))]
+        vec![raw_message(&message, &identities(&fds))]
     }));
 }

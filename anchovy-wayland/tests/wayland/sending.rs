@@ -18,7 +18,7 @@ fn placements() -> [Limits; 2] {
 }
 
 /// Messages with so many descriptors each, that leave in one flush.
-async fn flushed(limits: &Limits, fds: &[usize]) -> (Foreign, Vec<Told>) {
+async fn flushed(limits: &Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
     let (mut near, foreign) = meet_with(limits).await;
     let mut expected = Vec::new();
     for (number, count) in fds.iter().enumerate() {
@@ -26,7 +26,7 @@ async fn flushed(limits: &Limits, fds: &[usize]) -> (Foreign, Vec<Told>) {
             0 => plain(number as u32, 8),
             count => holder(number as u32, memfds(*count)),
         };
-        expected.push(told(&message));
+        expected.push(raw(&message));
         near.feed(message).await.expect("it is taken");
     }
     near.flush().await.expect("it leaves");
@@ -141,7 +141,7 @@ fn receive(foreign: &Foreign, room: usize) -> (Vec<u8>, Vec<OwnedFd>) {
 
 /// Reads and takes messages apart as libwayland 1.21 does: once per wakeup, into a ring of 4096
 /// bytes, and every message that is whole has its descriptors or is an error.
-fn as_libwayland_reads(foreign: &Foreign) -> Vec<Told> {
+fn as_libwayland_reads(foreign: &Foreign) -> Vec<RawMessage> {
     let (mut bytes, mut fds) = (Vec::<u8>::new(), VecDeque::new());
     let mut messages = Vec::new();
     loop {
@@ -163,7 +163,8 @@ fn as_libwayland_reads(foreign: &Foreign) -> Vec<Told> {
             let count = counts(id(object), second as u16);
             assert!(fds.len() >= count, "file descriptor expected, object ({object})");
             let own: Vec<OwnedFd> = fds.drain(..count).collect();
-            messages.push(Told { bytes: bytes.drain(..length).collect(), fds: identities(own) });
+            messages
+                .push(RawMessage { bytes: bytes.drain(..length).collect(), fds: identities(own) });
         }
     }
 }
@@ -204,7 +205,7 @@ fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayla
             let (mut expected, mut came) = (Vec::new(), Vec::new());
             for number in 0..200 {
                 let message = long(number);
-                let copy = told(&message);
+                let copy = raw(&message);
                 let mut feed = std::pin::pin!(near.feed(message));
                 while now(feed.as_mut()).await.is_none() {
                     came.extend(all_calls(&foreign));
@@ -219,9 +220,10 @@ fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayla
             came.extend(all_calls(&foreign));
             let bytes: Vec<u8> = came.iter().flat_map(|call| call.bytes.clone()).collect();
             let fds: Vec<Identity> = came.iter().flat_map(|call| call.fds.clone()).collect();
-            let all_bytes: Vec<u8> = expected.iter().flat_map(|told| told.bytes.clone()).collect();
+            let all_bytes: Vec<u8> =
+                expected.iter().flat_map(|message| message.bytes.clone()).collect();
             let all_fds: Vec<Identity> =
-                expected.iter().flat_map(|told| told.fds.clone()).collect();
+                expected.iter().flat_map(|message| message.fds.clone()).collect();
             assert!(bytes == all_bytes, "the bytes, in order");
             assert!(fds == all_fds, "the descriptors, in order");
         }
@@ -229,14 +231,14 @@ fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayla
 }
 
 /// All that there is to be read, call by call.
-fn all_calls(foreign: &Foreign) -> Vec<Told> {
+fn all_calls(foreign: &Foreign) -> Vec<RawMessage> {
     let mut calls = Vec::new();
     loop {
         let (bytes, fds) = receive(foreign, 4096);
         if bytes.is_empty() {
             return calls;
         }
-        calls.push(Told { bytes, fds: identities(fds) });
+        calls.push(RawMessage { bytes, fds: identities(fds) });
     }
 }
 
@@ -272,7 +274,7 @@ fn a_set_that_does_not_fit_begins_the_next_call_with_its_message() {
     run(async {
         let (foreign, expected) = flushed(&placements()[0], &[20, 0, 9, 19, 1]).await;
         let length = |range: std::ops::Range<usize>| {
-            expected[range].iter().map(|told| told.bytes.len()).sum::<usize>()
+            expected[range].iter().map(|message| message.bytes.len()).sum::<usize>()
         };
         for (range, count) in [(0..2, 20), (2..4, 28), (4..5, 1)] {
             let (bytes, fds) = receive(&foreign, 4096);

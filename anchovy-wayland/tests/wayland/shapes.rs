@@ -55,7 +55,7 @@ fn a_later_call_that_has_arrived_before_we_read_is_no_later() {
     run(gives(|foreign| {
         foreign.send(&holder_bytes(1, 1), 0);
         let fds = foreign.send(&bytes(PLAIN, 0, &[]), 1);
-        vec![as_told(&holder_bytes(1, 1), &fds), as_told(&bytes(PLAIN, 0, &[]), &[])]
+        vec![raw_message(&holder_bytes(1, 1), &fds), raw_message(&bytes(PLAIN, 0, &[]), &[])]
     }));
 }
 
@@ -66,7 +66,7 @@ fn a_message_whose_descriptor_comes_in_an_earlier_call_has_it() {
             let (before, message) = (bytes(PLAIN, 3, &[4, 5]), holder_bytes(1, 1));
             let fds = foreign.send(&before, 1);
             foreign.send(&message, 0);
-            vec![as_told(&before, &[]), as_told(&message, &fds)]
+            vec![raw_message(&before, &[]), raw_message(&message, &fds)]
         })
         .await;
         // Many messages earlier, and each of two with its own.
@@ -77,10 +77,10 @@ fn a_message_whose_descriptor_comes_in_an_earlier_call_has_it() {
             foreign.send(&holder_bytes(1, 2), 0);
             foreign.send(&before, 0);
             foreign.send(&holder_bytes(2, 1), 0);
-            let mut expected = vec![as_told(&before, &[]); 11];
-            expected.push(as_told(&holder_bytes(1, 2), &fds[..2]));
-            expected.push(as_told(&before, &[]));
-            expected.push(as_told(&holder_bytes(2, 1), &fds[2..]));
+            let mut expected = vec![raw_message(&before, &[]); 11];
+            expected.push(raw_message(&holder_bytes(1, 2), &fds[..2]));
+            expected.push(raw_message(&before, &[]));
+            expected.push(raw_message(&holder_bytes(2, 1), &fds[2..]));
             expected
         })
         .await;
@@ -100,7 +100,7 @@ fn a_message_whose_descriptor_comes_with_any_byte_of_it_has_it() {
                 if at + 1 < message.len() {
                     foreign.send(&message[at + 1..], 0);
                 }
-                vec![as_told(&message, &fds)]
+                vec![raw_message(&message, &fds)]
             })
             .await;
         }
@@ -127,12 +127,12 @@ fn a_burst_with_more_than_28_descriptors_in_one_call_ends_with_too_many() {
 }
 
 #[test]
-fn too_many_at_once_are_told_with_the_message_before_them() {
+fn too_many_descriptors_at_once_name_the_message_before_them() {
     run(async {
         let (mut near, foreign) = meet().await;
         let message = bytes(PLAIN, 7, &[]);
         foreign.send(&message, 0);
-        assert_eq!(take(&mut near).await, as_told(&message, &[]));
+        assert_eq!(take(&mut near).await, raw_message(&message, &[]));
         foreign.send(&message, 29);
         let error = near.receive().await.unwrap_err();
         let expected =
@@ -148,7 +148,7 @@ fn a_burst_with_28_descriptors_in_one_call_is_its_messages() {
     run(gives(|foreign| {
         let fds = foreign.send(&burst(28), 28);
         let one = |(number, fd): (usize, &Identity)| {
-            as_told(&holder_bytes(number as u32, 1), std::slice::from_ref(fd))
+            raw_message(&holder_bytes(number as u32, 1), std::slice::from_ref(fd))
         };
         fds.iter().enumerate().map(one).collect()
     }));
@@ -161,7 +161,7 @@ fn one_byte_with_28_descriptors_and_the_rest_with_12_give_each_message_its_own()
         let mut fds = foreign.send(&all[..1], 28);
         fds.extend(foreign.send(&all[1..], 12));
         let one = |(number, fd): (usize, &Identity)| {
-            as_told(&holder_bytes(number as u32, 1), std::slice::from_ref(fd))
+            raw_message(&holder_bytes(number as u32, 1), std::slice::from_ref(fd))
         };
         fds.iter().enumerate().map(one).collect()
     }));
@@ -194,11 +194,11 @@ fn descriptors_that_no_message_claims_end_when_there_are_more_than_1024() {
         let (mut near, foreign) = meet().await;
         unclaimed(&foreign, 1024);
         for _ in 0..37 {
-            assert_eq!(take(&mut near).await, as_told(&bytes(PLAIN, 2, &[]), &[]));
+            assert_eq!(take(&mut near).await, raw_message(&bytes(PLAIN, 2, &[]), &[]));
         }
         assert!(at_once(near.receive()).await.is_none(), "so many may wait");
         unclaimed(&foreign, 1);
-        assert_eq!(take(&mut near).await, as_told(&bytes(PLAIN, 2, &[]), &[]));
+        assert_eq!(take(&mut near).await, raw_message(&bytes(PLAIN, 2, &[]), &[]));
         let error = at_once(near.receive()).await.expect("at once").unwrap_err();
         let expected = "UnclaimedFds { waiting: 1025, limit: 1024, \
                         after: Some(Place { object: 9, opcode: 2 }) }";
@@ -232,7 +232,7 @@ fn a_limit_of_those_that_wait_is_kept() {
 fn descriptors_that_no_message_claims_before_the_end_of_the_stream_end_as_left() {
     run(async {
         let message = bytes(PLAIN, 2, &[]);
-        let before = [as_told(&message, &[])];
+        let before = [raw_message(&message, &[])];
         let expected = "FdsLeft { count: 3, after: Some(Place { object: 9, opcode: 2 }) }";
         ends_behind(&before, expected, "left 3 descriptors that no message has", |foreign| {
             foreign.send(&message, 3);
@@ -277,7 +277,7 @@ fn a_length_of_4096_is_the_message() {
         let message = bytes(PLAIN, 0, &[7; 1022]);
         assert_eq!(message.len(), 4096);
         foreign.send(&message, 0);
-        vec![as_told(&message, &[])]
+        vec![raw_message(&message, &[])]
     }));
 }
 
@@ -298,12 +298,12 @@ fn a_longer_message_is_one_where_that_is_allowed() {
         let (mut near, foreign) = meet_with(&limits).await;
         let message = bytes(PLAIN, 0, &vec![7; 65532 / 4 - 2]);
         foreign.send(&message, 0);
-        assert_eq!(take(&mut near).await, as_told(&message, &[]));
+        assert_eq!(take(&mut near).await, raw_message(&message, &[]));
         // And one that is shorter is, too, where that is the limit.
         let limits = Limits { max_message_bytes: 12, ..Limits::default() };
         let (mut near, foreign) = meet_with(&limits).await;
         foreign.send(&bytes(PLAIN, 0, &[7]), 0);
-        assert_eq!(take(&mut near).await, as_told(&bytes(PLAIN, 0, &[7]), &[]));
+        assert_eq!(take(&mut near).await, raw_message(&bytes(PLAIN, 0, &[7]), &[]));
         foreign.send(&bytes(PLAIN, 0, &[7, 7]), 0);
         let error = near.receive().await.unwrap_err();
         assert!(format!("{error:?}").contains("TooLong { length: 16, limit: 12 }"), "{error:?}");
@@ -325,7 +325,7 @@ fn fault<T: std::fmt::Debug>(result: Result<T, WireError>) -> WireFault {
 }
 
 #[test]
-fn bytes_behind_the_last_argument_are_told_when_the_arguments_are_finished() {
+fn bytes_after_the_last_argument_are_an_error_at_finish() {
     run(async {
         let mut message = arrives(&[1, 2, 3, 4, 5, 6]).await;
         let mut arguments = message.read();
@@ -343,7 +343,7 @@ fn a_message_for_the_object_0_ends() {
 }
 
 #[test]
-fn a_message_for_an_object_that_nobody_knows_or_with_an_opcode_too_high_is_the_message() {
+fn a_message_with_an_unknown_object_or_opcode_is_received() {
     run(gives(|foreign| {
         let messages = [
             bytes(77, 0, &[1]),
@@ -351,7 +351,7 @@ fn a_message_for_an_object_that_nobody_knows_or_with_an_opcode_too_high_is_the_m
             bytes(ObjectId::DISPLAY.get(), 999, &[]),
         ];
         messages.iter().for_each(|message| drop(foreign.send(message, 0)));
-        messages.iter().map(|message| as_told(message, &[])).collect()
+        messages.iter().map(|message| raw_message(message, &[])).collect()
     }));
 }
 
@@ -368,7 +368,7 @@ fn string(length: u32, text: &[u8]) -> Vec<u32> {
 }
 
 #[test]
-fn a_string_without_its_nul_is_told_when_it_is_read() {
+fn a_string_without_its_nul_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&string(4, b"wl_s")).await;
         assert_eq!(fault(message.read().string()), WireFault::StringWithoutNul);
@@ -376,7 +376,7 @@ fn a_string_without_its_nul_is_told_when_it_is_read() {
 }
 
 #[test]
-fn a_string_with_a_nul_inside_is_told_when_it_is_read() {
+fn a_string_with_a_nul_inside_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&string(7, b"wl\0shm\0")).await;
         assert_eq!(fault(message.read().string()), WireFault::StringWithNul);
@@ -384,7 +384,7 @@ fn a_string_with_a_nul_inside_is_told_when_it_is_read() {
 }
 
 #[test]
-fn a_null_string_where_none_may_be_is_told_when_it_is_read() {
+fn a_forbidden_null_string_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&[0]).await;
         assert_eq!(fault(message.read().string()), WireFault::NullString);
@@ -393,7 +393,7 @@ fn a_null_string_where_none_may_be_is_told_when_it_is_read() {
 }
 
 #[test]
-fn a_string_or_an_array_that_is_longer_than_the_message_is_told_when_it_is_read() {
+fn a_string_or_array_beyond_the_message_is_an_error_when_read() {
     run(async {
         for length in [5, 0xffff_fff0, u32::MAX] {
             let mut message = arrives(&string(length, b"wl_")).await;
@@ -409,7 +409,7 @@ fn a_string_or_an_array_that_is_longer_than_the_message_is_told_when_it_is_read(
 }
 
 #[test]
-fn a_null_object_or_new_object_where_none_may_be_is_told_when_it_is_read() {
+fn a_forbidden_null_object_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&[0]).await;
         assert_eq!(fault(message.read().object()), WireFault::NullObject);
@@ -462,7 +462,7 @@ fn a_new_object_that_skips_a_number_is_in_use_or_of_the_servers_is_the_message()
         // `wl_compositor.create_surface`, of a compositor that somebody has.
         let messages = [50, 3, 3, 0xff00_0000].map(|new| bytes(PLAIN, 0, &[new]));
         messages.iter().for_each(|message| drop(foreign.send(message, 0)));
-        messages.iter().map(|message| as_told(message, &[])).collect()
+        messages.iter().map(|message| raw_message(message, &[])).collect()
     }));
 }
 
@@ -497,7 +497,7 @@ fn bytes_one_at_a_time_are_the_messages() {
         for (message, count) in &messages {
             let fds = foreign.send(&message[..1], *count);
             message[1..].iter().for_each(|byte| drop(foreign.send(&[*byte], 0)));
-            expected.push(as_told(message, &fds));
+            expected.push(raw_message(message, &fds));
         }
         expected
     }));
@@ -568,19 +568,19 @@ fn a_peer_that_sends_nothing_and_does_not_read_is_back_pressure() {
 // ---- What we would send, and what it is spared ----
 
 #[test]
-fn a_message_of_more_than_4096_bytes_is_too_long_unless_told_otherwise_and_comes_back() {
+fn a_message_over_4096_bytes_is_returned_unless_the_limit_is_raised() {
     run(async {
         let (mut near, foreign) = meet().await;
         let (reader, writer) = pipe();
         let array = vec![7; 4088];
         let message = Message::builder(id(HOLDER), 1).fd(writer).array(&array).build().unwrap();
-        let expected = told(&message);
+        let expected = raw(&message);
         let error = near.send(message).await.unwrap_err();
         let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 1, fault }) = error.kind else {
             panic!("{error:?}")
         };
         assert_eq!(fault, WireFault::TooLong { length: 4100, limit: 4096 });
-        assert_eq!(told(error.unsent.as_deref().unwrap()), expected);
+        assert_eq!(raw(error.unsent.as_deref().unwrap()), expected);
         assert!(!is_abandoned(&reader));
 
         // Nothing of it was sent, and what is as long as it may be is.
@@ -599,7 +599,7 @@ fn a_message_of_more_than_4096_bytes_is_too_long_unless_told_otherwise_and_comes
 }
 
 #[test]
-fn the_longest_last_words_of_a_server_are_148_bytes_and_can_be_sent_where_these_are_allowed() {
+fn the_longest_display_error_has_148_bytes_and_can_be_sent() {
     run(async {
         let words = DisplayError::new(id(2), 1, "x".repeat(500));
         assert_eq!(words.message().len(), 148);
@@ -616,15 +616,15 @@ fn a_message_with_more_than_28_descriptors_is_too_many_and_comes_back() {
     run(async {
         let (mut near, mut far) = pair();
         let message = holder(1, memfds(29));
-        let expected = told(&message);
+        let expected = raw(&message);
         let error = near.send(message).await.unwrap_err();
         assert!(
             matches!(error.kind, SendErrorKind::TooManyFds { count: 29, limit: 28 }),
             "{error:?}"
         );
-        assert_eq!(told(&error.unsent.unwrap()), expected);
+        assert_eq!(raw(&error.unsent.unwrap()), expected);
         let message = holder(2, memfds(28));
-        let expected = told(&message);
+        let expected = raw(&message);
         near.send(message).await.unwrap();
         assert_eq!(take(&mut far).await, expected);
     });
@@ -636,13 +636,13 @@ fn a_message_whose_descriptors_were_taken_out_is_refused_and_comes_back() {
         let (mut near, far) = pair();
         let mut message = holder(1, memfds(3));
         let taken = message.read().fd().unwrap();
-        let expected = told(&message);
+        let expected = raw(&message);
         let error = near.send(message).await.unwrap_err();
         let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 3, fault }) = error.kind else {
             panic!("{error:?}")
         };
         assert_eq!(fault, WireFault::FdsTaken { declared: 3, present: 2 });
-        assert_eq!(told(&error.unsent.unwrap()), expected);
+        assert_eq!(raw(&error.unsent.unwrap()), expected);
         drop(taken);
         goes_on(&mut (near, far)).await;
     });
@@ -696,7 +696,7 @@ fn more_descriptors_than_may_be_under_way_come_back_with_their_message() {
         assert!(matches!(error.kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{error:?}");
         assert!(error.to_string().contains("try later"), "{error}");
         let back = *error.unsent.expect("the message comes back");
-        assert_eq!(told(&back), as_told(&holder_bytes(sent, 8), &[identity(&file); 8]));
+        assert_eq!(raw(&back), raw_message(&holder_bytes(sent, 8), &[identity(&file); 8]));
 
         // Plain ones go, and once the receiver has caught up, this one goes too.
         near.send(plain(7, 0)).await.unwrap();

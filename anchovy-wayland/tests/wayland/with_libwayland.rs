@@ -91,7 +91,7 @@ destroy(display)
 
 /// What the compositor told of: pools that it got, or keymaps that it sent.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Heard {
+struct Observed {
     pools: Vec<Identity>,
     keymaps: Vec<Identity>,
 }
@@ -100,28 +100,28 @@ struct Heard {
 async fn with_compositor<T>(
     keymaps: usize,
     client: impl AsyncFnOnce(StdUnixStream) -> T,
-) -> (T, Heard) {
+) -> (T, Observed) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
     let script = format!("KEYMAPS = {keymaps}\n{COMPOSITOR}");
     let compositor = tokio::task::spawn_blocking(move || python(OwnedFd::from(far), &script));
     let value = client(near).await;
     let said = compositor.await.expect("it ends with its client");
-    let mut heard = Heard::default();
+    let mut observed = Observed::default();
     for line in said.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let [what, device, inode] = words[..] else { panic!("{line}") };
         let identity = (device.parse().expect("a number"), inode.parse().expect("a number"));
         match what {
-            "pool" => heard.pools.push(identity),
-            "keymap" => heard.keymaps.push(identity),
+            "pool" => observed.pools.push(identity),
+            "keymap" => observed.keymaps.push(identity),
             _ => panic!("{line}"),
         }
     }
-    (value, heard)
+    (value, observed)
 }
 
 /// More than a compositor takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The keyboard, which is the fifth object of the client that has one.
 const KEYBOARD: u32 = 6;
@@ -138,7 +138,7 @@ async fn bound(
 ) -> (Connection<Counts>, ClientIds, ObjectId) {
     let mut client = Connection::new(socket, client_counts as Counts, limits).expect("a client");
     let mut ids = ClientIds::new();
-    let registry = client.registry(&mut ids, PATIENCE).await.expect("a registry");
+    let registry = client.registry(&mut ids, TIMEOUT).await.expect("a registry");
     let global = registry.find(interface).expect("the compositor has it");
     // The number of the callback is free again once the compositor says so.
     let delete_id = client.receive().await.expect("no error").expect("a message");
@@ -174,7 +174,7 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
     run(async {
         for own in [false, true] {
             let limits = Limits { fds_with_their_message: own, ..Limits::default() };
-            let (sent, heard) = with_compositor(0, async |socket| {
+            let (sent, observed) = with_compositor(0, async |socket| {
                 let (mut client, mut ids, shm) = bound(socket, &limits, "wl_shm").await;
                 let mut sent = Vec::new();
                 for _ in 0..100 {
@@ -189,7 +189,7 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
                 sent
             })
             .await;
-            assert_eq!(heard, Heard { pools: sent, keymaps: Vec::new() });
+            assert_eq!(observed, Observed { pools: sent, keymaps: Vec::new() });
         }
     });
 }
@@ -197,7 +197,7 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
 #[test]
 fn more_pools_than_a_socket_has_room_for_arrive_whole() {
     run(async {
-        let (sent, heard) = with_compositor(0, async |socket| {
+        let (sent, observed) = with_compositor(0, async |socket| {
             let (mut client, mut ids, shm) = bound(socket, &Limits::default(), "wl_shm").await;
             let mut sent = Vec::new();
             for number in 0..1500 {
@@ -211,14 +211,14 @@ fn more_pools_than_a_socket_has_room_for_arrive_whole() {
             sent
         })
         .await;
-        assert_eq!(heard.pools, sent);
+        assert_eq!(observed.pools, sent);
     });
 }
 
 #[test]
 fn a_hundred_keymaps_arrive_whole_at_us() {
     run(async {
-        let (came, heard) = with_compositor(100, async |socket| {
+        let (came, observed) = with_compositor(100, async |socket| {
             let (mut client, mut ids, seat) = bound(socket, &Limits::default(), "wl_seat").await;
             let callback = ids.take().expect("a number");
             let keyboard = ids.take().expect("a number");
@@ -242,12 +242,14 @@ fn a_hundred_keymaps_arrive_whole_at_us() {
         })
         .await;
         assert_eq!(came.len(), 100);
-        assert_eq!(heard, Heard { pools: Vec::new(), keymaps: came });
+        assert_eq!(observed, Observed { pools: Vec::new(), keymaps: came });
     });
 }
 
 /// What libwayland says of a request of ours, before it closes.
-async fn said_of(request: impl FnOnce(ObjectId, &mut ClientIds) -> Message) -> DisplayError {
+async fn display_error_after(
+    request: impl FnOnce(ObjectId, &mut ClientIds) -> Message,
+) -> DisplayError {
     let (error, _) = with_compositor(0, async |socket| {
         let (mut client, mut ids, shm) = bound(socket, &Limits::default(), "wl_shm").await;
         client.send(request(shm, &mut ids)).await.expect("it is sent");
@@ -263,7 +265,7 @@ async fn said_of(request: impl FnOnce(ObjectId, &mut ClientIds) -> Message) -> D
 #[test]
 fn what_libwayland_has_against_a_client_is_read_with_its_type() {
     run(async {
-        let error = said_of(|shm, ids| {
+        let error = display_error_after(|shm, ids| {
             let pool = ids.take().expect("a number");
             Message::builder(shm, 0).new_id(pool).int(4096).build().expect("short")
         })
@@ -271,11 +273,12 @@ fn what_libwayland_has_against_a_client_is_read_with_its_type() {
         assert_eq!((error.object, error.code), (1, DisplayError::INVALID_METHOD));
         assert!(error.text.starts_with("invalid arguments for wl_shm"), "{error}");
 
-        let error = said_of(|_, _| Message::builder(id(77), 0).build().expect("short")).await;
+        let error =
+            display_error_after(|_, _| Message::builder(id(77), 0).build().expect("short")).await;
         assert_eq!((error.object, error.code), (1, DisplayError::INVALID_OBJECT));
         assert_eq!(error.text, "invalid object 77");
 
-        let error = said_of(|_, _| {
+        let error = display_error_after(|_, _| {
             let bind = Message::builder(id(2), 0).uint(1).untyped_new_id("wl_shm", 99, id(5));
             bind.build().expect("short")
         })

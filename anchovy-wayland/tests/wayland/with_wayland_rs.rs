@@ -19,7 +19,7 @@ use anchovy_wayland::{
 use crate::harness::*;
 
 /// More than anybody takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Which interface each object has, as [`Signatures`]; kept by whoever makes the objects.
 #[derive(Clone, Debug)]
@@ -215,7 +215,7 @@ impl OurClient {
         let mut connection =
             Connection::new(socket, objects.clone(), limits).expect("a connection");
         let mut ids = ClientIds::new();
-        let registry = connection.registry(&mut ids, PATIENCE).await.expect("a registry");
+        let registry = connection.registry(&mut ids, TIMEOUT).await.expect("a registry");
         OurClient { connection, objects, ids, registry }
     }
 
@@ -504,7 +504,7 @@ impl OurCompositor {
     async fn serve(&mut self) {
         while let Some(request) = self.next().await {
             if let Err(error) = self.answer(request).await {
-                self.connection.send(error.message()).await.expect("it can be told");
+                self.connection.send(error.message()).await.expect("it can be sent");
                 return;
             }
             self.connection.flush().await.expect("it leaves");
@@ -516,7 +516,7 @@ impl OurCompositor {
             Ok(request) => request,
             Err(error) => {
                 if let Some(words) = DisplayError::of(&error) {
-                    self.connection.send(words.message()).await.expect("it can be told");
+                    self.connection.send(words.message()).await.expect("it can be sent");
                 }
                 None
             }
@@ -718,7 +718,7 @@ fn what_could_not_be_received_of_their_client_is_a_protocol_error_to_it() {
             }
         };
         let words = DisplayError::of(&error).expect("something to tell");
-        ours.send(words.message()).await.expect("it can be told");
+        ours.send(words.message()).await.expect("it can be sent");
         // It stays open meanwhile: they may still be writing, and stop at the first write that fails.
         let error = theirs.await.expect("it ends");
         drop(ours);
@@ -728,7 +728,7 @@ fn what_could_not_be_received_of_their_client_is_a_protocol_error_to_it() {
 }
 
 #[test]
-fn globals_that_come_and_go_at_their_compositor_are_told() {
+fn globals_added_and_removed_by_their_compositor_are_reported() {
     run(async {
         let (near, far) = StdUnixStream::pair().expect("a pair");
         let mut display = wayland_server::Display::<Compositor>::new().expect("a display");
@@ -745,7 +745,7 @@ fn globals_that_come_and_go_at_their_compositor_are_told() {
             display.flush_clients().expect("events");
         };
         let mut registry = {
-            let mut asked = std::pin::pin!(ours.registry(&mut ids, PATIENCE));
+            let mut asked = std::pin::pin!(ours.registry(&mut ids, TIMEOUT));
             loop {
                 if let Some(registry) = at_once(asked.as_mut()).await {
                     break registry.expect("a registry");

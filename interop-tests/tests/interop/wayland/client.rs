@@ -12,7 +12,7 @@ use interop_tests::{Transcript, identity, memfd, runtime};
 use super::*;
 
 /// More than anybody takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 const CREATE_POOL: u16 = 0;
 const GET_KEYBOARD: u16 = 1;
@@ -120,7 +120,7 @@ impl Client {
         let mut connection =
             Connection::new(socket, objects.clone(), limits).expect("a connection");
         let mut ids = ClientIds::new();
-        let registry = connection.registry(&mut ids, PATIENCE).await.expect("a registry");
+        let registry = connection.registry(&mut ids, TIMEOUT).await.expect("a registry");
         Client { connection, objects, ids, registry }
     }
 

@@ -6,7 +6,7 @@ use anchovy_wayland::{
 
 use crate::harness::*;
 
-fn told(error: &ReceiveError) -> (u32, u32, String) {
+fn reported(error: &ReceiveError) -> (u32, u32, String) {
     let DisplayError { object, code, text, .. } = DisplayError::of(error).unwrap();
     (object, code, text)
 }
@@ -78,25 +78,25 @@ fn a_request_that_is_no_message_is_an_invalid_method() {
         WireFault::StringWithoutNul,
         WireFault::EndsEarly { needed: 4, left: 0 },
     ] {
-        assert_eq!(told(&wire(4, 2, fault)), invalid(4, 2));
+        assert_eq!(reported(&wire(4, 2, fault)), invalid(4, 2));
     }
     let place = Place { object: 4, opcode: 0 };
     let missing = ReceiveError::MissingFds { place, declared: 1, arrived: 0 };
-    assert_eq!(told(&missing), invalid(4, 0));
+    assert_eq!(reported(&missing), invalid(4, 0));
 }
 
 #[test]
 fn a_request_of_no_object_is_an_invalid_object() {
     let error = wire(0, 3, WireFault::NullObject);
-    assert_eq!(told(&error), (1, 0, "invalid object 0".to_owned()));
+    assert_eq!(reported(&error), (1, 0, "invalid object 0".to_owned()));
 }
 
 #[test]
-fn a_request_that_is_too_long_is_told_so_as_libwayland_does() {
+fn a_request_that_is_too_long_is_reported_as_by_libwayland() {
     let error = wire(4, 2, WireFault::TooLong { length: 4100, limit: 4096 });
-    assert_eq!(told(&error), (1, 1, "message length 4100 exceeds 4096".to_owned()));
+    assert_eq!(reported(&error), (1, 1, "message length 4100 exceeds 4096".to_owned()));
     let error = wire(4, 2, WireFault::UnknownOpcode);
-    assert_eq!(told(&error), (1, 1, "invalid method 2, object 4".to_owned()));
+    assert_eq!(reported(&error), (1, 1, "invalid method 2, object 4".to_owned()));
 }
 
 #[test]
@@ -108,15 +108,15 @@ fn surplus_descriptors_are_the_clients_fault_and_a_full_table_is_not() {
         ReceiveError::FdsOverdue { waiting: 1, after },
     ];
     for error in &surplus {
-        assert_eq!(told(error).1, DisplayError::INVALID_METHOD, "{error:?}");
+        assert_eq!(reported(error).1, DisplayError::INVALID_METHOD, "{error:?}");
     }
     let cause = anchovy::Truncation::ProcessTableFull;
     let error = ReceiveError::Truncated { cause, after };
-    assert_eq!(told(&error).1, DisplayError::NO_MEMORY);
+    assert_eq!(reported(&error).1, DisplayError::NO_MEMORY);
 }
 
 #[test]
-fn who_is_gone_is_told_nothing() {
+fn no_error_event_after_disconnect() {
     let after = None;
     for error in [
         ReceiveError::Io(std::io::ErrorKind::ConnectionReset.into()),
