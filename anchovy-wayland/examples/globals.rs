@@ -12,6 +12,10 @@ use std::time::Duration;
 
 use anchovy_wayland::{ClientIds, Connection, Connector, Limits};
 
+mod report;
+
+use report::with_causes;
+
 const HELP: &str = "\
 Usage: globals [--timeout SECONDS] [DISPLAY]
 
@@ -42,7 +46,7 @@ async fn main() -> ExitCode {
     match list(&arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("globals: {error}");
+            eprintln!("globals: {}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
@@ -90,9 +94,10 @@ async fn list(arguments: &Arguments) -> Result<()> {
     let connected = tokio::time::timeout(*timeout, connector.connect()).await;
     let connected = connected.map_err(|_| "the compositor accepts nobody")??;
     // No event of the display, a registry or a callback has descriptors, and there are no others.
-    let mut compositor = Connection::new(connected.stream, |_, _| 0, &Limits::default())?;
+    let mut compositor = Connection::new(connected.stream, |_, _| 0, Limits::default())?;
     let registry = compositor.registry(&mut ClientIds::new(), *timeout).await;
-    let registry = registry.map_err(|error| format!("{}: {error}", connected.origin))?;
+    let registry =
+        registry.map_err(|error| format!("{}: {}", connected.origin, with_causes(&error)))?;
 
     // Not by `println`, which panics where nobody reads.
     let mut out = std::io::stdout().lock();

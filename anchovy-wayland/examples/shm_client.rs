@@ -31,6 +31,8 @@ Shows a window with moving stripes, until it is closed.
   --frames N       no more than N frames, from 1
   --seconds N      no longer than N seconds";
 
+mod report;
+
 /// The requests and events that are used here, by interface (`wayland.xml`, `xdg-shell.xml`).
 mod protocol {
     pub(crate) mod wl_compositor {
@@ -74,6 +76,7 @@ mod protocol {
 }
 
 use protocol::*;
+use report::with_causes;
 
 /// How large the window is, in pixels. A compositor may wish for another size, and this client does
 /// not follow: it would have to draw in more than one.
@@ -110,7 +113,7 @@ async fn main() -> ExitCode {
     match show(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("shm_client: {error}");
+            eprintln!("shm_client: {}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
@@ -216,7 +219,7 @@ impl Window {
     async fn open(connector: &Connector) -> Result<Window> {
         let connected = connector.connect().await?;
         let counts: Counts = |_, _| 0;
-        let mut compositor = Connection::new(connected.stream, counts, &Limits::default())?;
+        let mut compositor = Connection::new(connected.stream, counts, Limits::default())?;
         let mut ids = ClientIds::new();
         let registry = compositor.registry(&mut ids, TIMEOUT).await?;
         say(format_args!("connected through {}", connected.origin))?;

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anchovy_wayland::{
-    Connection, Connector, Limits, Listener, ObjectId, ReadHalf, ReceiveError, SendError,
-    SendErrorKind, Signatures, WriteHalf, without_inherited_socket,
+    Connection, Connector, Limits, Listener, ObjectId, OwnedReadHalf, OwnedWriteHalf, ReceiveError,
+    SendError, SendErrorKind, Signatures, without_inherited_socket,
 };
 use tokio::net::UnixStream;
 use tokio::process::Command;
@@ -25,9 +25,11 @@ use tokio::process::Command;
 mod describe;
 mod objects;
 mod protocols;
+mod report;
 mod spied;
 
 use objects::{Followed, Objects, Side};
+use report::with_causes;
 use spied::{Output, Result, Spied, is_gone, private_directory};
 
 const HELP: &str = "\
@@ -74,7 +76,7 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("wayland_spy: {error}");
+            eprintln!("wayland_spy: {}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
@@ -151,7 +153,7 @@ async fn spy_on(
     let objects = Arc::new(Mutex::new(Objects::new()));
     let end = |socket, side| {
         let signatures = Counts { side, objects: Arc::clone(&objects) };
-        Ok::<_, std::io::Error>(Connection::new(socket, signatures, &limits())?.into_split())
+        Ok::<_, std::io::Error>(Connection::new(socket, signatures, limits())?.into_split())
     };
     let (from_client, to_client) = end(client, Side::Client)?;
     let (from_compositor, to_compositor) = end(compositor, Side::Compositor)?;
@@ -187,8 +189,8 @@ impl Signatures for Counts {
 /// one has left, it is known which objects it makes: nobody speaks of them earlier.
 async fn pass(
     direction: String,
-    mut from: ReadHalf<Counts>,
-    mut to: WriteHalf,
+    mut from: OwnedReadHalf<Counts>,
+    mut to: OwnedWriteHalf,
     output: Output,
 ) -> Result<()> {
     loop {

@@ -8,10 +8,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::WireError;
 use crate::opcodes::wl_display;
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::WireError;
 
 /// The numbers of a client's objects: the smallest that is free, from 2.
 ///

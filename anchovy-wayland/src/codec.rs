@@ -7,14 +7,18 @@
 use std::os::fd::OwnedFd;
 
 use anchovy::codec::{
-    Attribution, Decoder, Encoder, Placement, ReadPolicy, ReceiveError, ReceivedFds, TakeFdsError,
-    Unclaimed, WritePolicy,
+    Attribution, Decoder, Encoder, Placement, ReadPolicy, ReceiveError, ReceivedFds, Unclaimed,
+    WritePolicy,
 };
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::error::{DecodeError, Place, WireError, WireFault};
+use crate::decode_position::DecodePosition;
 use crate::limits::Limits;
-use crate::wire::{Body, HEADER, Header, LONGEST, Message, ObjectId, header};
+use crate::wire::body::Body;
+use crate::wire::header::{HEADER_BYTES, Header, LONGEST_MESSAGE};
+use crate::wire::message::Message;
+use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::{WireError, WireErrorKind};
 
 /// Knows how many descriptors a message has.
 ///
@@ -23,7 +27,7 @@ use crate::wire::{Body, HEADER, Header, LONGEST, Message, ObjectId, header};
 /// one at a time, when they are asked for: what has been learned from one is known for the next.
 ///
 /// A wrong answer gives every later message the wrong descriptors. A count too high ends the
-/// connection ([`MissingFds`](crate::ReceiveError::MissingFds)), one too low leaves descriptors behind that
+/// connection ([`MissingFds`](crate::ReceiveError::MissingFds)), one too low leaves descriptors that
 /// the next message with some takes; [`fds`](mod@crate::fds) knows the counts of all published
 /// protocols.
 ///
@@ -57,12 +61,12 @@ pub(crate) struct Codec<G> {
     /// The message that is arriving, once its header is there.
     arriving: Option<Header>,
     /// The message that was received last.
-    pub(crate) last: Option<Place>,
+    pub(crate) last: Option<DecodePosition>,
 }
 
 impl<G> Codec<G> {
     pub(crate) fn new(signatures: G, limits: &Limits) -> Codec<G> {
-        let limit = limits.max_message_bytes.clamp(HEADER, LONGEST);
+        let limit = limits.max_message_bytes.clamp(HEADER_BYTES, LONGEST_MESSAGE);
         Codec { signatures, limit, arriving: None, last: None }
     }
 
@@ -75,17 +79,17 @@ impl<G> Codec<G> {
 
 impl<G: Signatures> Decoder for Codec<G> {
     type Item = Message;
-    type Error = DecodeError;
+    type Error = WireError;
 
     #[inline]
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Message>, ReceiveError<DecodeError>> {
+    ) -> Result<Option<Message>, ReceiveError<WireError>> {
         let header = match self.arriving {
             Some(header) => header,
-            None => match header(bytes, self.limit).map_err(malformed)? {
+            None => match Header::parse(bytes, self.limit).map_err(ReceiveError::Codec)? {
                 Some(header) => *self.arriving.insert(header),
                 None => return Ok(None),
             },
@@ -95,25 +99,14 @@ impl<G: Signatures> Decoder for Codec<G> {
             return Ok(None);
         }
         self.arriving = None;
-        let place = Place { object: object.get(), opcode };
-        self.last = Some(place);
+        self.last = Some(DecodePosition { object: object.get(), opcode });
 
         let count = self.signatures.fds(object, opcode);
-        let taken = fds.take(length, count).map_err(|error| match error {
-            TakeFdsError::Missing { declared, available: arrived } => {
-                ReceiveError::Codec(DecodeError::MissingFds { place, declared, arrived })
-            }
-            error => error.into(),
-        })?;
-        let taken = taken.collect();
-        bytes.advance(HEADER);
-        let arguments = Body::split_off(bytes, length - HEADER);
+        let taken = fds.take(length, count)?.collect();
+        bytes.advance(HEADER_BYTES);
+        let arguments = Body::split_off(bytes, length - HEADER_BYTES);
         Ok(Some(Message::received(object, opcode, arguments, taken)))
     }
-}
-
-fn malformed(error: WireError) -> ReceiveError<DecodeError> {
-    ReceiveError::Codec(DecodeError::Wire(error))
 }
 
 impl<G> Encoder<Message> for Codec<G> {
@@ -124,7 +117,7 @@ impl<G> Encoder<Message> for Codec<G> {
         message.check_fds()?;
         let (length, limit) = (message.len(), self.limit);
         if length > limit {
-            return Err(message.fault(WireFault::TooLong { length, limit }));
+            return Err(message.error(WireErrorKind::TooLong { length, limit }));
         }
         message.encode(bytes);
         Ok(())
@@ -149,7 +142,7 @@ pub(crate) fn policies(limits: &Limits) -> (ReadPolicy, WritePolicy) {
         max_waiting_fds: limits.max_waiting_fds,
         // No message is longer than its header can tell.
         max_frame_bytes: 1 << 16,
-        fd_timeout: limits.fd_deadline,
+        fd_timeout: limits.fd_timeout,
         ..ReadPolicy::default()
     };
     let placement =

@@ -1,9 +1,9 @@
 //! Something that a compositor has, as both ends know it.
 
-use crate::error::WireError;
 use crate::opcodes::wl_registry;
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::WireError;
 
 /// Something that a compositor has, and clients bind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -46,7 +46,7 @@ impl Globals {
     }
 
     /// Adds a global, with a name that none has had. The clients are to be told:
-    /// [`Registries::added`].
+    /// [`Registries::added`](crate::Registries::added).
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Globals {
     }
 
     /// Takes a global off the list that new registries are told, and leaves it to be bound by those
-    /// that do not know yet. The clients are to be told: [`Registries::removed`].
+    /// that do not know yet. The clients are to be told: [`Registries::removed`](crate::Registries::removed).
     ///
     /// Is there one of this name that was on the list?
     pub fn withdraw(&mut self, name: u32) -> bool {
@@ -126,6 +126,7 @@ impl From<AddError> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_chain::error_chain;
 
     #[test]
     fn all_names_are_given_and_then_no_more() {
@@ -133,5 +134,12 @@ mod tests {
         assert_eq!(globals.add("wl_output", 1).map(|global| global.name), Ok(u32::MAX));
         assert_eq!(globals.add("wl_output", 1), Err(AddError::NoNames));
         assert_eq!(globals.iter().count(), 1);
+    }
+
+    #[test]
+    fn an_add_error_has_no_other_cause() {
+        for error in [AddError::Interface, AddError::Version, AddError::NoNames] {
+            assert_eq!(error_chain(&error).len(), 1);
+        }
     }
 }

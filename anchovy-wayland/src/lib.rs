@@ -12,7 +12,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let socket = connect().await?.stream;
-//! let mut compositor = Connection::new(socket, |_, _| 0, &Limits::default())?;
+//! let mut compositor = Connection::new(socket, |_, _| 0, Limits::default())?;
 //! let registry = compositor.registry(&mut ClientIds::new(), Duration::from_secs(5)).await?;
 //! for global in registry.globals() {
 //!     println!("{} {}", global.interface, global.version);
@@ -43,12 +43,12 @@
 //! can. The protocol's documentation would have them arrive later, too; libwayland takes none that
 //! do, and neither do we.
 //!
-//! # What a peer gets that strays
+//! # Handling of protocol violations
 //!
 //! "Ends" means that [`receive`](Connection::receive) returns that [`ReceiveError`], with the object
 //! and the opcode of the message in it, and that everything that had arrived is closed. A server can
-//! tell its client first ([`DisplayError::of`]). What the arguments are is checked when they are
-//! read, by whoever reads them ([`Arguments`]).
+//! tell its client first ([`DisplayError::from_receive_error`]). What the arguments are is checked
+//! when they are read, by whoever reads them ([`Arguments`]).
 //!
 //! | the peer sends | it gets |
 //! |---|---|
@@ -57,19 +57,19 @@
 //! | its descriptor in an earlier `sendmsg`, or with a byte of its header | the message with its descriptor |
 //! | a burst with more than 28 descriptors in one `sendmsg` | [`TooManyFds`](ReceiveError::TooManyFds) ends |
 //! | one byte with 28 descriptors, and the rest with 12 | each message with its own |
-//! | descriptors that no message claims | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends, at more than 1024 of them; [`FdsLeft`](ReceiveError::FdsLeft), at the end of the stream |
-//! | a length of 0, 4, 7 | [`TooShort`](WireFault::TooShort) ends |
-//! | a length of 10, 13 | [`Unaligned`](WireFault::Unaligned) ends |
+//! | descriptors that no message claims | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends, at more than 1024 of them; [`UnclaimedFds`](ReceiveError::UnclaimedFds), at the end of the stream |
+//! | a length of 0, 4, 7 | [`TooShort`](WireErrorKind::TooShort) ends |
+//! | a length of 10, 13 | [`Unaligned`](WireErrorKind::Unaligned) ends |
 //! | a length of 4096 | the message |
-//! | a length of 4100, 65532 | [`TooLong`](WireFault::TooLong) ends, as soon as the header is there |
-//! | bytes behind the last argument | [`BytesLeft`](WireFault::BytesLeft) when the arguments are [finished](Arguments::finish) |
-//! | a message for the object 0 | [`NullObject`](WireFault::NullObject) ends |
+//! | a length of 4100, 65532 | [`TooLong`](WireErrorKind::TooLong) ends, as soon as the header is there |
+//! | bytes after the last argument | [`TrailingBytes`](WireErrorKind::TrailingBytes) when the arguments are [finished](Arguments::finish) |
+//! | a message for the object 0 | [`NullObject`](WireErrorKind::NullObject) ends |
 //! | a message for an object that nobody knows, or with an opcode too high | the message: objects are the user's |
-//! | a string without its NUL | [`StringWithoutNul`](WireFault::StringWithoutNul) when it is read |
-//! | a string with a NUL inside | [`StringWithNul`](WireFault::StringWithNul) when it is read |
-//! | a null string where none may be | [`NullString`](WireFault::NullString) when it is read |
-//! | a string or an array that is longer than the message | [`EndsEarly`](WireFault::EndsEarly) when it is read; nothing is reserved for it |
-//! | a null object or new object where none may be | [`NullObject`](WireFault::NullObject) when it is read |
+//! | a string without its NUL | [`StringWithoutNul`](WireErrorKind::StringWithoutNul) when it is read |
+//! | a string with a NUL inside | [`StringWithNul`](WireErrorKind::StringWithNul) when it is read |
+//! | a null string where none may be | [`NullString`](WireErrorKind::NullString) when it is read |
+//! | a string or an array that is longer than the message | [`EndsEarly`](WireErrorKind::EndsEarly) when it is read; nothing is reserved for it |
+//! | a null object or new object where none may be | [`NullObject`](WireErrorKind::NullObject) when it is read |
 //! | `bind` with version 0, one too high, another interface, an unknown name | a [`DisplayError`] to send, from [`Registries::answer`] |
 //! | a new object that skips a number, is in use, or of the server's | the message: objects are the user's |
 //! | bytes one at a time | the messages |
@@ -81,13 +81,13 @@
 //!
 //! | we would send | and instead |
 //! |---|---|
-//! | a message of more than 4096 bytes, unless told otherwise | [`TooLong`](WireFault::TooLong), and the message comes back |
+//! | a message of more than 4096 bytes, unless told otherwise | [`TooLong`](WireErrorKind::TooLong), and the message comes back |
 //! | a message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds), and the message comes back |
-//! | a message whose descriptors were taken out | [`FdsTaken`](WireFault::FdsTaken), and the message comes back |
+//! | a message whose descriptors were taken out | [`FdsTaken`](WireErrorKind::FdsTaken), and the message comes back |
 //! | more than 28 descriptors in a `sendmsg` | several, none of a descriptor later than the first byte of its message |
 //! | more descriptors than may be under way (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight), and the message comes back |
 //!
-//! # What is not promised
+//! # Limitations
 //!
 //! - Arguments are not checked before they are read, nor objects ever: that takes the protocol files.
 //! - A wrong count in [`Signatures`] gives every later message the wrong descriptors.
@@ -101,8 +101,12 @@ mod client_ids;
 mod codec;
 mod connect;
 mod connection;
-mod display;
+mod connection_parts;
+mod decode_position;
+mod display_error;
 mod error;
+#[cfg(test)]
+mod error_chain;
 pub mod fds;
 mod global;
 mod globals;
@@ -110,7 +114,10 @@ mod handshake;
 mod limits;
 mod listen;
 mod location;
+mod location_error;
 pub mod opcodes;
+mod owned_read_half;
+mod owned_write_half;
 mod registries;
 mod registry;
 mod registry_error;
@@ -121,16 +128,22 @@ pub use codec::Signatures;
 pub use connect::{
     ConnectError, Connected, Connector, InheritedError, Origin, connect, without_inherited_socket,
 };
-pub use connection::{Connection, ConnectionParts, ReadHalf, WriteHalf};
-pub use display::DisplayError;
-pub use error::{Place, ReceiveError, SendError, SendErrorKind, WireError, WireFault};
+pub use connection::Connection;
+pub use connection_parts::ConnectionParts;
+pub use decode_position::DecodePosition;
+pub use display_error::DisplayError;
+pub use error::{ReceiveError, SendError, SendErrorKind};
 pub use global::Global;
 pub use globals::{AddError, Globals};
 pub use handshake::{MAX_HANDSHAKE_BYTES, MAX_HANDSHAKE_FDS};
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use listen::{ListenError, Listener, ListenerBuilder, ListenerParts};
-pub use location::LocationError;
+pub use location_error::LocationError;
+pub use owned_read_half::OwnedReadHalf;
+pub use owned_write_half::OwnedWriteHalf;
 pub use registries::{Answer, Bind, MAX_REGISTRIES, Registries};
 pub use registry::{BindError, MAX_GLOBALS, Registry, RegistryUpdate};
 pub use registry_error::RegistryError;
-pub use wire::{Arguments, BuildError, Fixed, Message, MessageBuilder, ObjectId};
+pub use wire::{
+    Arguments, BuildError, Fixed, Message, MessageBuilder, ObjectId, WireError, WireErrorKind,
+};

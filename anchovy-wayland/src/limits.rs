@@ -19,9 +19,9 @@ pub const MAX_MESSAGE_BYTES: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest message, header and arguments, in bytes, sent or received; at least 8, which is a
-    /// header alone, and at most 65532, which is what a header can say in whole words. The [last
-    /// words](crate::DisplayError::message) of a server take up to 148, and cannot be sent where less
-    /// is allowed.
+    /// header alone, and at most 65532, which is what a header can say in whole words. The [error
+    /// event](crate::DisplayError::message) of a server takes up to 148, and cannot be sent if less is
+    /// allowed.
     pub max_message_bytes: usize,
     /// The most descriptors that may have arrived and that no message has claimed yet, with room for
     /// another full set of 28. libwayland has room for 1024 of them.
@@ -29,7 +29,7 @@ pub struct Limits {
     /// How long descriptors may wait for their message. Peers may send them early, and a peer that
     /// sends more than its messages claim has them wait for ever; without a time, until
     /// [`max_waiting_fds`](Self::max_waiting_fds) is reached.
-    pub fd_deadline: Option<Duration>,
+    pub fd_timeout: Option<Duration>,
     /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
     /// some have left.
     pub max_buffered_bytes: usize,
@@ -48,7 +48,7 @@ impl Default for Limits {
         Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
             max_waiting_fds: 1024 + anchovy::WAYLAND_FD_LIMIT,
-            fd_deadline: None,
+            fd_timeout: None,
             max_buffered_bytes: 64 << 10,
             max_buffered_fds: 256,
             fds_with_their_message: false,
@@ -65,7 +65,7 @@ mod tests {
         let expected = Limits {
             max_message_bytes: 4096,
             max_waiting_fds: 1024 + 28,
-            fd_deadline: None,
+            fd_timeout: None,
             max_buffered_bytes: 65536,
             max_buffered_fds: 256,
             fds_with_their_message: false,

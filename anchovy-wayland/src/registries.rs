@@ -4,7 +4,7 @@
 //! globals, and from then on what changes. What a client asks for is checked here as libwayland
 //! checks it, and refused with its words; objects are made by the user.
 
-use crate::display::DisplayError;
+use crate::display_error::DisplayError;
 use crate::global::Global;
 use crate::globals::Globals;
 use crate::opcodes::{wl_callback, wl_display, wl_registry};

@@ -8,13 +8,13 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::error::{WireError, WireFault};
 use crate::global::Global;
 use crate::opcodes::wl_registry;
 use crate::registry_error::RegistryError;
 use crate::wire::build_error::BuildError;
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::{WireError, WireErrorKind};
 
 /// The most globals that a [`Registry`] keeps.
 ///
@@ -148,7 +148,7 @@ impl Registry {
                     None => RegistryUpdate::RemovedUnknown { name },
                 }
             }
-            _ => return Err(event.fault(WireFault::UnknownOpcode).into()),
+            _ => return Err(event.error(WireErrorKind::UnknownOpcode).into()),
         };
         Ok(Some(update))
     }
@@ -192,5 +192,21 @@ impl Error for BindError {}
 impl From<BindError> for io::Error {
     fn from(error: BindError) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_chain::error_chain;
+
+    #[test]
+    fn a_bind_error_shows_its_versions_or_what_cannot_be_sent() {
+        let interface = "wl_output".to_owned();
+        let version = BindError::Version { interface, wanted: 5, offered: 4 };
+        let text = "wl_output has versions 1 to 4, and 5 is none of them";
+        assert_eq!(error_chain(&version), [text]);
+        let wire = WireError { object: 2, opcode: 0, kind: WireErrorKind::StringWithNul };
+        assert_eq!(error_chain(&BindError::Wire(wire)), [wire.to_string()]);
     }
 }

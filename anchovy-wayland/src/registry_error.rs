@@ -5,8 +5,10 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::display::DisplayError;
-use crate::error::{ReceiveError, SendError, WireError};
+use crate::display_error::DisplayError;
+use crate::error::receive_error::ReceiveError;
+use crate::error::send_error::SendError;
+use crate::wire::wire_error::WireError;
 
 /// Why there is no registry.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RegistryError::Display(error) => error.fmt(f),
-            RegistryError::Wire(error) => write!(f, "the compositor sent a bad event: {error}"),
+            RegistryError::Wire(_) => f.write_str("the compositor sent a bad event"),
             RegistryError::Receive(error) => error.fmt(f),
             RegistryError::Send(error) => error.fmt(f),
             RegistryError::Closed => {
@@ -79,10 +81,11 @@ impl fmt::Display for RegistryError {
 impl Error for RegistryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            RegistryError::Display(error) => Some(error),
+            // The texts of these three are those of the errors themselves, so the causes are, too.
+            RegistryError::Display(error) => error.source(),
+            RegistryError::Receive(error) => error.source(),
+            RegistryError::Send(error) => error.source(),
             RegistryError::Wire(error) => Some(error),
-            RegistryError::Receive(error) => Some(error),
-            RegistryError::Send(error) => Some(error),
             _ => None,
         }
     }
@@ -124,5 +127,34 @@ impl From<RegistryError> for io::Error {
             _ => io::ErrorKind::QuotaExceeded,
         };
         io::Error::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::send_error::SendErrorKind;
+    use crate::error_chain::error_chain;
+    use crate::wire::object_id::ObjectId;
+    use crate::wire::wire_error::WireErrorKind;
+
+    #[test]
+    fn a_registry_error_has_the_causes_of_its_parts() {
+        let socket = || io::Error::new(io::ErrorKind::ConnectionReset, "it is reset");
+        let display = DisplayError::new(ObjectId::DISPLAY, 1, "no");
+        let wire = WireError { object: 2, opcode: 0, kind: WireErrorKind::NullString };
+        let send = SendError { unsent: None, kind: SendErrorKind::Io(socket()) };
+        for (error, chain) in [
+            (RegistryError::from(display.clone()), vec![display.to_string()]),
+            (wire.into(), vec!["the compositor sent a bad event".into(), wire.to_string()]),
+            (
+                ReceiveError::Io(socket()).into(),
+                vec![ReceiveError::Io(socket()).to_string(), "it is reset".into()],
+            ),
+            (send.into(), vec!["sending failed".into(), "it is reset".into()]),
+            (RegistryError::NoIds, vec!["all numbers for objects are taken".into()]),
+        ] {
+            assert_eq!(error_chain(&error), chain);
+        }
     }
 }

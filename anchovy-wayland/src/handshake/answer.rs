@@ -1,12 +1,12 @@
 //! What a compositor answers, until the answer is complete.
 
-use crate::display::DisplayError;
-use crate::error::WireFault;
+use crate::display_error::DisplayError;
 use crate::opcodes::{wl_callback, wl_display};
 use crate::registry::Registry;
 use crate::registry_error::RegistryError;
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::WireErrorKind;
 
 /// The most that is kept of messages until the answer is complete, in bytes of memory.
 ///
@@ -68,7 +68,7 @@ impl RegistryAnswer {
                 if object == self.callback
                     || (object == ObjectId::DISPLAY && opcode != wl_display::DELETE_ID) =>
             {
-                Err(message.fault(WireFault::UnknownOpcode).into())
+                Err(message.error(WireErrorKind::UnknownOpcode).into())
             }
             _ => Ok(Step::Other),
         }

@@ -11,7 +11,7 @@ use super::answer::{RegistryAnswer, Step};
 use crate::client_ids::ClientIds;
 use crate::codec::Signatures;
 use crate::connection::Connection;
-use crate::error::{SendError, SendErrorKind};
+use crate::error::send_error::{SendError, SendErrorKind};
 use crate::opcodes::wl_display;
 use crate::registry::Registry;
 use crate::registry_error::RegistryError;
@@ -58,7 +58,7 @@ impl<G: Signatures + Unpin> Connection<G> {
     /// let compositor = tokio::spawn(async move {
     ///     let mut globals = Globals::new();
     ///     globals.add("wl_shm", 2).expect("a good global");
-    ///     let mut client = Connection::new(compositor, |_, _| 0, &Limits::default())?;
+    ///     let mut client = Connection::new(compositor, |_, _| 0, Limits::default())?;
     ///     let mut registries = Registries::new();
     ///     while let Some(request) = client.receive().await? {
     ///         if let Answer::Events(events) = registries.answer(&globals, &request)? {
@@ -71,7 +71,7 @@ impl<G: Signatures + Unpin> Connection<G> {
     ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     /// });
     ///
-    /// let mut connection = Connection::new(client, |_, _| 0, &Limits::default())?;
+    /// let mut connection = Connection::new(client, |_, _| 0, Limits::default())?;
     /// let mut ids = ClientIds::new();
     /// let registry = connection.registry(&mut ids, Duration::from_secs(10)).await?;
     /// let shm = registry.find("wl_shm").expect("every compositor has it");
@@ -92,7 +92,7 @@ impl<G: Signatures + Unpin> Connection<G> {
     }
 
     async fn ask(&mut self, ids: &mut ClientIds) -> Result<Registry, RegistryError> {
-        let (_, write) = self.sides();
+        let (_, write) = self.halves_mut();
         poll_fn(|cx| Pin::new(&mut *write).poll_ready(cx)).await?;
         // No await between these: a number that is taken is sent.
         let registry = ids.take().ok_or(RegistryError::NoIds)?;
@@ -145,7 +145,7 @@ impl<G: Signatures + Unpin> Arrived<'_, G> {
         &mut self,
         unsent: &mut Option<SendError>,
     ) -> Result<Option<Message>, RegistryError> {
-        let (read, write) = self.connection.sides();
+        let (read, write) = self.connection.halves_mut();
         poll_fn(|cx| {
             if unsent.is_none() {
                 match Pin::new(&mut *write).poll_flush(cx) {
@@ -165,7 +165,7 @@ impl<G: Signatures + Unpin> Arrived<'_, G> {
 impl<G> Drop for Arrived<'_, G> {
     fn drop(&mut self) {
         let messages = self.messages.drain(..).map(|(_, message)| message);
-        self.connection.put_back(messages);
+        self.connection.requeue(messages);
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
         run(async {
             let (near, _far) = tokio::net::UnixStream::pair().expect("a pair");
             let limits = Limits::default();
-            let mut near = Connection::new(near, |_, _| 0, &limits).expect("a connection");
+            let mut near = Connection::new(near, |_, _| 0, limits).expect("a connection");
             let mut ids = ClientIds::with_first(0xfeff_ffff);
             let error = near.registry(&mut ids, Duration::from_secs(9)).await.expect_err("none");
             assert!(matches!(error, RegistryError::NoIds), "{error:?}");

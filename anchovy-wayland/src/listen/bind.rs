@@ -8,8 +8,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
-use super::error::ListenError;
 use super::file::{Identity, OwnFile};
+use super::listen_error::ListenError;
 use super::lock::Lock;
 use crate::location::Location;
 

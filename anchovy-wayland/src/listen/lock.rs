@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::error::ListenError;
 use super::file::{Identity, OwnFile};
+use super::listen_error::ListenError;
 
 /// Of a lock file, less the umask, as in libwayland.
 const MODE: Mode = Mode::from_raw_mode(0o660);

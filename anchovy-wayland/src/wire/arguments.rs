@@ -5,12 +5,12 @@ use std::os::fd::OwnedFd;
 
 use super::fixed::Fixed;
 use super::object_id::ObjectId;
-use crate::error::{WireError, WireFault};
+use super::wire_error::{WireError, WireErrorKind};
 
 /// The arguments of a message, read one after the other.
 ///
 /// Each method reads the next one as that type, which the protocol knows and the bytes do not. An
-/// error says of which message it is. Behind an argument that ends early nothing is read; behind one
+/// error says of which message it is. After an argument that ends early nothing is read; after one
 /// that is wrong otherwise, the next can be.
 #[derive(Debug)]
 pub struct Arguments<'a> {
@@ -25,7 +25,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn uint(&mut self) -> Result<u32, WireError> {
         match self.bytes.split_first_chunk() {
@@ -33,7 +33,7 @@ impl<'a> Arguments<'a> {
                 self.bytes = rest;
                 Ok(u32::from_ne_bytes(*word))
             }
-            None => Err(self.fault(WireFault::EndsEarly { needed: 4, left: self.bytes.len() })),
+            None => Err(self.error(WireErrorKind::EndsEarly { needed: 4, left: self.bytes.len() })),
         }
     }
 
@@ -41,7 +41,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn int(&mut self) -> Result<i32, WireError> {
         Ok(self.uint()? as i32)
@@ -51,7 +51,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn fixed(&mut self) -> Result<Fixed, WireError> {
         Ok(Fixed::from_bits(self.int()?))
@@ -61,7 +61,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn optional_object(&mut self) -> Result<Option<ObjectId>, WireError> {
         Ok(ObjectId::new(self.uint()?))
@@ -71,17 +71,17 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::NullObject`], [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::NullObject`], [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn object(&mut self) -> Result<ObjectId, WireError> {
-        self.optional_object()?.ok_or_else(|| self.fault(WireFault::NullObject))
+        self.optional_object()?.ok_or_else(|| self.error(WireErrorKind::NullObject))
     }
 
     /// A `new_id` of an interface that the protocol names.
     ///
     /// # Errors
     ///
-    /// [`WireFault::NullObject`], [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::NullObject`], [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn new_id(&mut self) -> Result<ObjectId, WireError> {
         self.object()
@@ -100,7 +100,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::StringWithoutNul`], [`WireFault::StringWithNul`], [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::StringWithoutNul`], [`WireErrorKind::StringWithNul`], [`WireErrorKind::EndsEarly`].
     pub fn optional_string(&mut self) -> Result<Option<&'a CStr>, WireError> {
         let bytes = self.array()?;
         if bytes.is_empty() {
@@ -108,8 +108,8 @@ impl<'a> Arguments<'a> {
         }
         match CStr::from_bytes_until_nul(bytes) {
             Ok(text) if text.count_bytes() + 1 == bytes.len() => Ok(Some(text)),
-            Ok(_) => Err(self.fault(WireFault::StringWithNul)),
-            Err(_) => Err(self.fault(WireFault::StringWithoutNul)),
+            Ok(_) => Err(self.error(WireErrorKind::StringWithNul)),
+            Err(_) => Err(self.error(WireErrorKind::StringWithoutNul)),
         }
     }
 
@@ -117,16 +117,16 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::NullString`], and those of [`optional_string`](Self::optional_string).
+    /// [`WireErrorKind::NullString`], and those of [`optional_string`](Self::optional_string).
     pub fn string(&mut self) -> Result<&'a CStr, WireError> {
-        self.optional_string()?.ok_or_else(|| self.fault(WireFault::NullString))
+        self.optional_string()?.ok_or_else(|| self.error(WireErrorKind::NullString))
     }
 
     /// An `array`.
     ///
     /// # Errors
     ///
-    /// [`WireFault::EndsEarly`].
+    /// [`WireErrorKind::EndsEarly`].
     pub fn array(&mut self) -> Result<&'a [u8], WireError> {
         let before = self.bytes;
         let length = self.uint()?;
@@ -134,7 +134,7 @@ impl<'a> Arguments<'a> {
         if needed > self.bytes.len() as u64 {
             let left = self.bytes.len();
             self.bytes = before;
-            return Err(self.fault(WireFault::EndsEarly { needed, left }));
+            return Err(self.error(WireErrorKind::EndsEarly { needed, left }));
         }
         let (padded, rest) = self.bytes.split_at(needed as usize);
         self.bytes = rest;
@@ -145,11 +145,11 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::NoFd`]: whoever counted the descriptors of this message counted fewer.
+    /// [`WireErrorKind::NoFd`]: whoever counted the descriptors of this message counted fewer.
     #[inline]
     pub fn fd(&mut self) -> Result<OwnedFd, WireError> {
         if self.fds.is_empty() {
-            return Err(self.fault(WireFault::NoFd));
+            return Err(self.error(WireErrorKind::NoFd));
         }
         Ok(self.fds.remove(0))
     }
@@ -158,21 +158,21 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     ///
-    /// [`WireFault::BytesLeft`], [`WireFault::FdsLeft`].
+    /// [`WireErrorKind::TrailingBytes`], [`WireErrorKind::TrailingFds`].
     #[inline]
     pub fn finish(self) -> Result<(), WireError> {
         let (bytes, count) = (self.bytes.len(), self.fds.len());
         if bytes > 0 {
-            Err(self.fault(WireFault::BytesLeft { bytes }))
+            Err(self.error(WireErrorKind::TrailingBytes { bytes }))
         } else if count > 0 {
-            Err(self.fault(WireFault::FdsLeft { count }))
+            Err(self.error(WireErrorKind::TrailingFds { count }))
         } else {
             Ok(())
         }
     }
 
-    fn fault(&self, fault: WireFault) -> WireError {
-        WireError { object: self.object, opcode: self.opcode, fault }
+    fn error(&self, kind: WireErrorKind) -> WireError {
+        WireError { object: self.object, opcode: self.opcode, kind }
     }
 }
 
@@ -184,14 +184,14 @@ mod tests {
     use super::*;
 
     /// What reading from these arguments fails with.
-    fn fault<T: std::fmt::Debug>(
+    fn kind_of<T: std::fmt::Debug>(
         arguments: &[u8],
         read: impl FnOnce(&mut Arguments<'_>) -> Result<T, WireError>,
-    ) -> WireFault {
+    ) -> WireErrorKind {
         let mut message = received(arguments);
-        let error = read(&mut message.read()).expect_err("a fault");
+        let error = read(&mut message.read()).expect_err("an error");
         assert_eq!((error.object, error.opcode), (7, 3));
-        error.fault
+        error.kind
     }
 
     #[test]
@@ -210,20 +210,20 @@ mod tests {
     #[test]
     fn an_argument_that_ends_early_is_a_fault_and_is_not_read() {
         for left in 0..4 {
-            let early = WireFault::EndsEarly { needed: 4, left };
+            let early = WireErrorKind::EndsEarly { needed: 4, left };
             let bytes = &[0; 3][..left];
-            assert_eq!(fault(bytes, |arguments| arguments.int()), early);
-            assert_eq!(fault(bytes, |arguments| arguments.uint()), early);
-            assert_eq!(fault(bytes, |arguments| arguments.fixed()), early);
-            assert_eq!(fault(bytes, |arguments| arguments.object()), early);
-            assert_eq!(fault(bytes, |arguments| arguments.optional_object()), early);
-            assert_eq!(fault(bytes, |arguments| arguments.new_id()), early);
-            assert_eq!(fault(bytes, |arguments| arguments.string().map(drop)), early);
-            assert_eq!(fault(bytes, |arguments| arguments.array().map(drop)), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.int()), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.uint()), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.fixed()), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.object()), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.optional_object()), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.new_id()), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.string().map(drop)), early);
+            assert_eq!(kind_of(bytes, |arguments| arguments.array().map(drop)), early);
         }
         let bytes = sized(5, &[0; 4]);
-        let early = WireFault::EndsEarly { needed: 8, left: 4 };
-        assert_eq!(fault(&bytes, |arguments| arguments.array().map(drop)), early);
+        let early = WireErrorKind::EndsEarly { needed: 8, left: 4 };
+        assert_eq!(kind_of(&bytes, |arguments| arguments.array().map(drop)), early);
         let mut message = received(&bytes);
         let mut arguments = message.read();
         assert!(arguments.array().is_err());
@@ -231,37 +231,43 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_all_memory_is_a_fault() {
+    fn a_length_beyond_all_memory_is_an_error() {
         for length in [u32::MAX, u32::MAX - 3, 0x8000_0000] {
             let needed = u64::from(length).next_multiple_of(4);
-            let early = WireFault::EndsEarly { needed, left: 4 };
+            let early = WireErrorKind::EndsEarly { needed, left: 4 };
             let bytes = sized(length, &[0; 4]);
-            assert_eq!(fault(&bytes, |arguments| arguments.array().map(drop)), early);
-            assert_eq!(fault(&bytes, |arguments| arguments.string().map(drop)), early);
+            assert_eq!(kind_of(&bytes, |arguments| arguments.array().map(drop)), early);
+            assert_eq!(kind_of(&bytes, |arguments| arguments.string().map(drop)), early);
         }
     }
 
     #[test]
     fn an_object_that_is_null_is_a_fault_where_it_may_not_be() {
-        assert_eq!(fault(&words(&[0]), |arguments| arguments.object()), WireFault::NullObject);
-        assert_eq!(fault(&words(&[0]), |arguments| arguments.new_id()), WireFault::NullObject);
+        assert_eq!(
+            kind_of(&words(&[0]), |arguments| arguments.object()),
+            WireErrorKind::NullObject
+        );
+        assert_eq!(
+            kind_of(&words(&[0]), |arguments| arguments.new_id()),
+            WireErrorKind::NullObject
+        );
         let bytes = [sized(1, &[0; 4]), words(&[1, 0])].concat();
         let read = |arguments: &mut Arguments<'_>| arguments.untyped_new_id().map(drop);
-        assert_eq!(fault(&bytes, read), WireFault::NullObject);
+        assert_eq!(kind_of(&bytes, read), WireErrorKind::NullObject);
     }
 
     #[test]
     fn a_string_ends_with_its_only_nul() {
-        let string = |bytes: &[u8]| fault(bytes, |arguments| arguments.string().map(drop));
-        assert_eq!(string(&sized(0, &[])), WireFault::NullString);
-        assert_eq!(string(&sized(3, b"abcd")), WireFault::StringWithoutNul);
+        let string = |bytes: &[u8]| kind_of(bytes, |arguments| arguments.string().map(drop));
+        assert_eq!(string(&sized(0, &[])), WireErrorKind::NullString);
+        assert_eq!(string(&sized(3, b"abcd")), WireErrorKind::StringWithoutNul);
         // The NUL is padding.
-        assert_eq!(string(&sized(3, b"abc\0")), WireFault::StringWithoutNul);
-        assert_eq!(string(&sized(4, b"a\0b\0")), WireFault::StringWithNul);
-        assert_eq!(string(&sized(2, b"\0\0\0\0")), WireFault::StringWithNul);
+        assert_eq!(string(&sized(3, b"abc\0")), WireErrorKind::StringWithoutNul);
+        assert_eq!(string(&sized(4, b"a\0b\0")), WireErrorKind::StringWithNul);
+        assert_eq!(string(&sized(2, b"\0\0\0\0")), WireErrorKind::StringWithNul);
         let optional =
-            |bytes: &[u8]| fault(bytes, |arguments| arguments.optional_string().map(drop));
-        assert_eq!(optional(&sized(3, b"abcd")), WireFault::StringWithoutNul);
+            |bytes: &[u8]| kind_of(bytes, |arguments| arguments.optional_string().map(drop));
+        assert_eq!(optional(&sized(3, b"abcd")), WireErrorKind::StringWithoutNul);
     }
 
     #[test]
@@ -273,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_an_argument_that_is_wrong_the_next_is_read() {
+    fn the_argument_after_an_invalid_one_is_read() {
         let mut message = received(&[sized(4, b"a\0b\0"), words(&[0, 9])].concat());
         let mut arguments = message.read();
         assert!(arguments.string().is_err());
@@ -282,12 +288,12 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_that_is_not_there_is_a_fault() {
-        assert_eq!(fault(&[], |arguments| arguments.fd().map(drop)), WireFault::NoFd);
+    fn a_missing_descriptor_is_an_error() {
+        assert_eq!(kind_of(&[], |arguments| arguments.fd().map(drop)), WireErrorKind::NoFd);
     }
 
     #[test]
-    fn what_is_left_behind_the_last_argument_is_a_fault() {
+    fn what_is_left_after_the_last_argument_is_an_error() {
         guarded(|| {
             let mut message = received(&[0; 8]);
             let mut arguments = message.read();
@@ -295,11 +301,11 @@ mod tests {
             let error = arguments.finish().expect_err("a word more");
             assert_eq!(
                 error,
-                WireError { object: 7, opcode: 3, fault: WireFault::BytesLeft { bytes: 4 } }
+                WireError { object: 7, opcode: 3, kind: WireErrorKind::TrailingBytes { bytes: 4 } }
             );
             let mut message = builder().fd(null()).fd(null()).build().expect("good");
             let error = message.read().finish().expect_err("two descriptors");
-            assert_eq!(error.fault, WireFault::FdsLeft { count: 2 });
+            assert_eq!(error.kind, WireErrorKind::TrailingFds { count: 2 });
         });
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use crate::error::WireError;
+use super::wire_error::WireError;
 
 /// A message that cannot be, and its descriptors.
 #[derive(Debug)]
@@ -34,12 +34,13 @@ impl From<BuildError> for io::Error {
 mod tests {
     use super::super::testing::builder;
     use super::*;
+    use crate::error_chain::error_chain;
 
     #[test]
     fn a_build_error_shows_its_fault_and_is_invalid_input() {
         let error = builder().string("a\0b").build().expect_err("a NUL");
         let fault = error.error;
-        assert_eq!(error.to_string(), fault.to_string());
+        assert_eq!(error_chain(&error), [fault.to_string()]);
         let error = io::Error::from(error);
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(

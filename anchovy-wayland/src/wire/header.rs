@@ -1,13 +1,13 @@
 //! The header of a message: its object, its opcode and its length.
 
 use super::object_id::ObjectId;
-use crate::error::{WireError, WireFault};
+use super::wire_error::{WireError, WireErrorKind};
 
 /// The bytes of a header.
-pub(crate) const HEADER: usize = 8;
+pub(crate) const HEADER_BYTES: usize = 8;
 
 /// The longest message that a header can tell, in whole words.
-pub(crate) const LONGEST: usize = 0xfffc;
+pub(crate) const LONGEST_MESSAGE: usize = 0xfffc;
 
 /// The header of a message: whose, which, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,19 +17,23 @@ pub(crate) struct Header {
     pub(crate) length: usize,
 }
 
-/// The header that begins here, if it is there whole.
-#[inline]
-pub(crate) fn header(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireError> {
-    let (Some(object), Some(second)) = (word(bytes, 0), word(bytes, 4)) else { return Ok(None) };
-    let (opcode, length) = ((second & 0xffff) as u16, (second >> 16) as usize);
-    let fault = |fault| WireError { object, opcode, fault };
-    let limit = limit.min(LONGEST);
-    match ObjectId::new(object) {
-        None => Err(fault(WireFault::NullObject)),
-        _ if length < HEADER => Err(fault(WireFault::TooShort { length })),
-        _ if length % 4 != 0 => Err(fault(WireFault::Unaligned { length })),
-        _ if length > limit => Err(fault(WireFault::TooLong { length, limit })),
-        Some(object) => Ok(Some(Header { object, opcode, length })),
+impl Header {
+    /// Reads the header that begins here; `None` if it is not there whole.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireError> {
+        let (Some(object), Some(second)) = (word(bytes, 0), word(bytes, 4)) else {
+            return Ok(None);
+        };
+        let (opcode, length) = ((second & 0xffff) as u16, (second >> 16) as usize);
+        let error = |kind| WireError { object, opcode, kind };
+        let limit = limit.min(LONGEST_MESSAGE);
+        match ObjectId::new(object) {
+            None => Err(error(WireErrorKind::NullObject)),
+            _ if length < HEADER_BYTES => Err(error(WireErrorKind::TooShort { length })),
+            _ if length % 4 != 0 => Err(error(WireErrorKind::Unaligned { length })),
+            _ if length > limit => Err(error(WireErrorKind::TooLong { length, limit })),
+            Some(object) => Ok(Some(Header { object, opcode, length })),
+        }
     }
 }
 
@@ -47,31 +51,31 @@ mod tests {
     fn a_header_is_read_when_it_is_whole() {
         let bytes = words(&[7, 12 << 16 | 3]);
         for end in 0..8 {
-            assert_eq!(header(&bytes[..end], 4096), Ok(None));
+            assert_eq!(Header::parse(&bytes[..end], 4096), Ok(None));
         }
-        assert!(header(&bytes, 4096).expect("good").is_some());
+        assert!(Header::parse(&bytes, 4096).expect("good").is_some());
     }
 
     #[test]
     fn a_header_without_a_valid_length_is_an_error() {
         let kind_of = |length: u32, limit| {
-            let error = header(&words(&[7, length << 16 | 3]), limit).expect_err("a fault");
+            let error = Header::parse(&words(&[7, length << 16 | 3]), limit).expect_err("a fault");
             assert_eq!((error.object, error.opcode), (7, 3));
-            error.fault
+            error.kind
         };
         for length in [0, 4, 7] {
-            let fault = WireFault::TooShort { length: length as usize };
-            assert_eq!(kind_of(length, 4096), fault);
+            let kind = WireErrorKind::TooShort { length: length as usize };
+            assert_eq!(kind_of(length, 4096), kind);
         }
         for length in [9, 10, 11, 13, 65535] {
-            let fault = WireFault::Unaligned { length: length as usize };
-            assert_eq!(kind_of(length, 4096), fault);
+            let kind = WireErrorKind::Unaligned { length: length as usize };
+            assert_eq!(kind_of(length, 4096), kind);
         }
-        assert_eq!(kind_of(4100, 4096), WireFault::TooLong { length: 4100, limit: 4096 });
-        assert!(header(&words(&[7, 4096 << 16]), 4096).is_ok());
-        assert!(header(&words(&[7, 8 << 16]), 4096).is_ok());
-        assert!(header(&words(&[7, 65532 << 16]), usize::MAX).is_ok());
-        let error = header(&words(&[0, 12 << 16 | 3]), 4096).expect_err("no object");
-        assert_eq!(error, WireError { object: 0, opcode: 3, fault: WireFault::NullObject });
+        assert_eq!(kind_of(4100, 4096), WireErrorKind::TooLong { length: 4100, limit: 4096 });
+        assert!(Header::parse(&words(&[7, 4096 << 16]), 4096).is_ok());
+        assert!(Header::parse(&words(&[7, 8 << 16]), 4096).is_ok());
+        assert!(Header::parse(&words(&[7, 65532 << 16]), usize::MAX).is_ok());
+        let error = Header::parse(&words(&[0, 12 << 16 | 3]), 4096).expect_err("no object");
+        assert_eq!(error, WireError { object: 0, opcode: 3, kind: WireErrorKind::NullObject });
     }
 }

@@ -7,9 +7,9 @@ use bytes::{BufMut, BytesMut};
 
 use super::arguments::Arguments;
 use super::body::Body;
-use super::header::HEADER;
+use super::header::HEADER_BYTES;
 use super::object_id::ObjectId;
-use crate::error::{WireError, WireFault};
+use super::wire_error::{WireError, WireErrorKind};
 
 /// A request or an event, with its descriptors.
 ///
@@ -62,7 +62,7 @@ impl Message {
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "a message has a header, so none is empty")]
     pub fn len(&self) -> usize {
-        HEADER + self.arguments().len()
+        HEADER_BYTES + self.arguments().len()
     }
 
     /// The arguments, as they are on the wire.
@@ -120,7 +120,7 @@ impl Message {
         arguments.finish()?;
         match self.fds.len() {
             0 => Ok(value),
-            count => Err(self.fault(WireFault::FdsLeft { count })),
+            count => Err(self.error(WireErrorKind::TrailingFds { count })),
         }
     }
 
@@ -136,7 +136,7 @@ impl Message {
         if declared == present {
             Ok(())
         } else {
-            Err(self.fault(WireFault::FdsTaken { declared, present }))
+            Err(self.error(WireErrorKind::FdsTaken { declared, present }))
         }
     }
 
@@ -151,8 +151,8 @@ impl Message {
         out.put_slice(self.arguments());
     }
 
-    pub(crate) fn fault(&self, fault: WireFault) -> WireError {
-        WireError { object: self.object.get(), opcode: self.opcode, fault }
+    pub(crate) fn error(&self, kind: WireErrorKind) -> WireError {
+        WireError { object: self.object.get(), opcode: self.opcode, kind }
     }
 }
 
@@ -172,7 +172,7 @@ impl fmt::Debug for Message {
 mod tests {
     use interop_tests::guarded;
 
-    use super::super::header::{Header, header};
+    use super::super::header::Header;
     use super::super::testing::{builder, id, null, words};
     use super::*;
 
@@ -182,7 +182,7 @@ mod tests {
             let mut bytes = BytesMut::new();
             builder().uint(9).fd(null()).build().expect("good").encode(&mut bytes);
             assert_eq!(bytes, words(&[7, 12 << 16 | 3, 9]));
-            let found = header(&bytes, 4096).expect("good").expect("whole");
+            let found = Header::parse(&bytes, 4096).expect("good").expect("whole");
             assert_eq!(found, Header { object: id(7), opcode: 3, length: 12 });
         });
     }
@@ -193,8 +193,8 @@ mod tests {
             let mut message = builder().fd(null()).fd(null()).build().expect("good");
             assert_eq!(message.check_fds(), Ok(()));
             drop(message.read().fd());
-            let fault = WireFault::FdsTaken { declared: 2, present: 1 };
-            assert_eq!(message.check_fds(), Err(WireError { object: 7, opcode: 3, fault }));
+            let kind = WireErrorKind::FdsTaken { declared: 2, present: 1 };
+            assert_eq!(message.check_fds(), Err(WireError { object: 7, opcode: 3, kind }));
             assert_eq!(message.take_fds().len(), 1);
             assert!(message.fds().is_empty());
         });
@@ -217,10 +217,10 @@ mod tests {
             assert_eq!(message.read_plain(|arguments| arguments.uint()), Ok(4));
             assert_eq!(message.read_plain(|arguments| arguments.uint()), Ok(4));
             let error = message.read_plain(|_| Ok(())).expect_err("a word more");
-            assert_eq!(error.fault, WireFault::BytesLeft { bytes: 4 });
+            assert_eq!(error.kind, WireErrorKind::TrailingBytes { bytes: 4 });
             let message = builder().fd(null()).build().expect("good");
             let error = message.read_plain(|_| Ok(())).expect_err("a descriptor");
-            assert_eq!(error.fault, WireFault::FdsLeft { count: 1 });
+            assert_eq!(error.kind, WireErrorKind::TrailingFds { count: 1 });
             assert!(message.is(id(7), 3) && !message.is(id(7), 2) && !message.is(id(8), 3));
         });
     }

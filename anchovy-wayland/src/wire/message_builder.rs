@@ -5,10 +5,10 @@ use std::os::fd::OwnedFd;
 use super::body::BodyBuilder;
 use super::build_error::BuildError;
 use super::fixed::Fixed;
-use super::header::{HEADER, LONGEST};
+use super::header::{HEADER_BYTES, LONGEST_MESSAGE};
 use super::message::Message;
 use super::object_id::ObjectId;
-use crate::error::{WireError, WireFault};
+use super::wire_error::{WireError, WireErrorKind};
 
 /// A message that is being written, argument by argument.
 ///
@@ -22,8 +22,8 @@ pub struct MessageBuilder {
     /// Bytes of arguments that are not written: with them, it is too long.
     left_out: usize,
     fds: Vec<OwnedFd>,
-    /// The first.
-    fault: Option<WireFault>,
+    /// The first error.
+    error: Option<WireErrorKind>,
 }
 
 impl Message {
@@ -32,7 +32,7 @@ impl Message {
     #[inline]
     pub fn builder(object: ObjectId, opcode: u16) -> MessageBuilder {
         let (arguments, fds) = (BodyBuilder::default(), Vec::new());
-        MessageBuilder { object, opcode, arguments, left_out: 0, fds, fault: None }
+        MessageBuilder { object, opcode, arguments, left_out: 0, fds, error: None }
     }
 }
 
@@ -77,7 +77,7 @@ impl MessageBuilder {
     pub fn string(mut self, text: impl AsRef<[u8]>) -> Self {
         let text = text.as_ref();
         if text.contains(&0) {
-            self.fault.get_or_insert(WireFault::StringWithNul);
+            self.error.get_or_insert(WireErrorKind::StringWithNul);
         }
         self.put_sized(text, text.len() + 1);
         self
@@ -104,7 +104,7 @@ impl MessageBuilder {
     /// Writes a length and as many bytes: these, then zeros; padded to whole words.
     fn put_sized(&mut self, bytes: &[u8], length: usize) {
         let padded = length.next_multiple_of(4);
-        if length > LONGEST {
+        if length > LONGEST_MESSAGE {
             self.left_out = self.left_out.saturating_add(4 + padded);
             return;
         }
@@ -122,13 +122,13 @@ impl MessageBuilder {
     /// [limit](crate::Limits::max_message_bytes) when it is sent.
     #[inline]
     pub fn build(self) -> Result<Message, BuildError> {
-        let MessageBuilder { object, opcode, arguments, left_out, fds, fault } = self;
-        let length = (HEADER + arguments.len()).saturating_add(left_out);
-        let too_long = WireFault::TooLong { length, limit: LONGEST };
-        match fault.or((length > LONGEST).then_some(too_long)) {
+        let MessageBuilder { object, opcode, arguments, left_out, fds, error } = self;
+        let length = (HEADER_BYTES + arguments.len()).saturating_add(left_out);
+        let too_long = WireErrorKind::TooLong { length, limit: LONGEST_MESSAGE };
+        match error.or((length > LONGEST_MESSAGE).then_some(too_long)) {
             None => Ok(Message::received(object, opcode, arguments.build(), fds)),
-            Some(fault) => {
-                let error = WireError { object: object.get(), opcode, fault };
+            Some(kind) => {
+                let error = WireError { object: object.get(), opcode, kind };
                 Err(BuildError { error, fds })
             }
         }
@@ -140,7 +140,7 @@ mod tests {
     use bytes::BytesMut;
     use interop_tests::guarded;
 
-    use super::super::header::header;
+    use super::super::header::Header;
     use super::super::testing::{builder, id, null, sized, words};
     use super::*;
 
@@ -193,30 +193,36 @@ mod tests {
     fn a_string_with_a_nul_is_not_built_and_its_descriptors_come_back() {
         guarded(|| {
             let error = builder().fd(null()).string("a\0b").build().expect_err("a NUL");
-            let fault = WireFault::StringWithNul;
-            assert_eq!(error.error, WireError { object: 7, opcode: 3, fault });
+            let kind = WireErrorKind::StringWithNul;
+            assert_eq!(error.error, WireError { object: 7, opcode: 3, kind });
             assert_eq!(error.fds.len(), 1);
-            // The first fault is told, not that it is too long as well.
+            // The first error is returned, not that it is too long as well.
             let error = builder().string("\0").array(&[0; 1 << 17]).build().expect_err("a NUL");
-            assert_eq!(error.error.fault, WireFault::StringWithNul);
+            assert_eq!(error.error.kind, WireErrorKind::StringWithNul);
         });
     }
 
     #[test]
     fn a_message_is_as_long_as_a_header_can_say_and_no_longer() {
-        let longest = builder().array(&[0; LONGEST - HEADER - 4]).build().expect("just so long");
+        let longest = builder()
+            .array(&[0; LONGEST_MESSAGE - HEADER_BYTES - 4])
+            .build()
+            .expect("just so long");
         assert_eq!(longest.len(), 65532);
         let mut bytes = BytesMut::new();
         longest.encode(&mut bytes);
-        let found = header(&bytes, LONGEST).expect("good").expect("whole");
+        let found = Header::parse(&bytes, LONGEST_MESSAGE).expect("good").expect("whole");
         assert_eq!((found.length, found.opcode), (65532, 3));
 
-        let too_long = |length| WireFault::TooLong { length, limit: LONGEST };
-        let error = builder().array(&[0; LONGEST - HEADER - 3]).build().expect_err("too long");
-        assert_eq!(error.error.fault, too_long(65536));
-        let error = builder().string([b'a'; LONGEST]).array(&[0; 1 << 17]).build();
+        let too_long = |length| WireErrorKind::TooLong { length, limit: LONGEST_MESSAGE };
+        let error = builder()
+            .array(&[0; LONGEST_MESSAGE - HEADER_BYTES - 3])
+            .build()
+            .expect_err("too long");
+        assert_eq!(error.error.kind, too_long(65536));
+        let error = builder().string([b'a'; LONGEST_MESSAGE]).array(&[0; 1 << 17]).build();
         let length = 8 + 4 + 65536 + 4 + (1 << 17);
-        assert_eq!(error.expect_err("too long").error.fault, too_long(length));
+        assert_eq!(error.expect_err("too long").error.kind, too_long(length));
     }
 
     #[test]

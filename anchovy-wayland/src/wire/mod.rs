@@ -13,15 +13,15 @@ pub(crate) mod header;
 pub(crate) mod message;
 pub(crate) mod message_builder;
 pub(crate) mod object_id;
+pub(crate) mod wire_error;
 
 pub use arguments::Arguments;
-pub(crate) use body::Body;
 pub use build_error::BuildError;
 pub use fixed::Fixed;
-pub(crate) use header::{HEADER, Header, LONGEST, header};
 pub use message::Message;
 pub use message_builder::MessageBuilder;
 pub use object_id::ObjectId;
+pub use wire_error::{WireError, WireErrorKind};
 
 #[cfg(all(test, target_os = "linux"))]
 mod testing;

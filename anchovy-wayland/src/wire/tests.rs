@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::body::Body;
 use super::fixed::Fixed;
-use super::header::{HEADER, Header, LONGEST, header};
+use super::header::{HEADER_BYTES, Header, LONGEST_MESSAGE};
 use super::message::Message;
 use super::object_id::ObjectId;
 use super::testing::{builder, id, null, received};
@@ -101,10 +101,10 @@ fn whatever_is_written_is_read() {
         message.encode(&mut bytes);
         prop_assert_eq!(bytes.len() % 4, 0);
         prop_assert_eq!(bytes.len(), message.len());
-        let Header { object, opcode, length } = header(&bytes, LONGEST).unwrap().unwrap();
+        let Header { object, opcode, length } = Header::parse(&bytes, LONGEST_MESSAGE).unwrap().unwrap();
         prop_assert_eq!(length, bytes.len());
 
-        let arguments = bytes.freeze().slice(HEADER..);
+        let arguments = bytes.freeze().slice(HEADER_BYTES..);
         let mut message = Message::received(object, opcode, Body::new(arguments), message.take_fds());
         let mut arguments = message.read();
         for argument in all {
@@ -144,7 +144,7 @@ proptest! {
         bytes in prop::collection::vec(prop_oneof![Just(0u8), 0u8..12, any::<u8>()], 0..64),
         steps in prop::collection::vec(0..8u8, 0..16),
     ) {
-        let _ = header(&bytes, 4096);
+        let _ = Header::parse(&bytes, 4096);
         let mut message = received(&bytes);
         let mut arguments = message.read();
         for step in steps {

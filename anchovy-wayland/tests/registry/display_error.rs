@@ -1,18 +1,19 @@
 //! `wl_display.error`, as it is sent and as it is read.
 
 use anchovy_wayland::{
-    Connection, DisplayError, Limits, Message, Place, ReceiveError, WireError, WireFault,
+    Connection, DecodePosition, DisplayError, Limits, Message, ReceiveError, WireError,
+    WireErrorKind,
 };
 
 use crate::harness::*;
 
 fn reported(error: &ReceiveError) -> (u32, u32, String) {
-    let DisplayError { object, code, text, .. } = DisplayError::of(error).unwrap();
+    let DisplayError { object, code, text, .. } = DisplayError::from_receive_error(error).unwrap();
     (object, code, text)
 }
 
-fn wire(object: u32, opcode: u16, fault: WireFault) -> ReceiveError {
-    ReceiveError::Wire(WireError { object, opcode, fault })
+fn wire(object: u32, opcode: u16, kind: WireErrorKind) -> ReceiveError {
+    ReceiveError::Wire(WireError { object, opcode, kind })
 }
 
 #[test]
@@ -72,30 +73,30 @@ fn a_request_that_is_no_message_is_an_invalid_method() {
     let invalid =
         |object, opcode| (1, 1, format!("invalid arguments for object {object}, method {opcode}"));
     for fault in [
-        WireFault::TooShort { length: 4 },
-        WireFault::Unaligned { length: 13 },
-        WireFault::NullObject,
-        WireFault::StringWithoutNul,
-        WireFault::EndsEarly { needed: 4, left: 0 },
+        WireErrorKind::TooShort { length: 4 },
+        WireErrorKind::Unaligned { length: 13 },
+        WireErrorKind::NullObject,
+        WireErrorKind::StringWithoutNul,
+        WireErrorKind::EndsEarly { needed: 4, left: 0 },
     ] {
         assert_eq!(reported(&wire(4, 2, fault)), invalid(4, 2));
     }
-    let place = Place { object: 4, opcode: 0 };
-    let missing = ReceiveError::MissingFds { place, declared: 1, arrived: 0 };
+    let position = DecodePosition { object: 4, opcode: 0 };
+    let missing = ReceiveError::MissingFds { position, declared: 1, available: 0 };
     assert_eq!(reported(&missing), invalid(4, 0));
 }
 
 #[test]
 fn a_request_of_no_object_is_an_invalid_object() {
-    let error = wire(0, 3, WireFault::NullObject);
+    let error = wire(0, 3, WireErrorKind::NullObject);
     assert_eq!(reported(&error), (1, 0, "invalid object 0".to_owned()));
 }
 
 #[test]
 fn a_request_that_is_too_long_is_reported_as_by_libwayland() {
-    let error = wire(4, 2, WireFault::TooLong { length: 4100, limit: 4096 });
+    let error = wire(4, 2, WireErrorKind::TooLong { length: 4100, limit: 4096 });
     assert_eq!(reported(&error), (1, 1, "message length 4100 exceeds 4096".to_owned()));
-    let error = wire(4, 2, WireFault::UnknownOpcode);
+    let error = wire(4, 2, WireErrorKind::UnknownOpcode);
     assert_eq!(reported(&error), (1, 1, "invalid method 2, object 4".to_owned()));
 }
 
@@ -104,7 +105,7 @@ fn surplus_descriptors_are_the_clients_fault_and_a_full_table_is_not() {
     let after = None;
     let surplus = [
         ReceiveError::TooManyFds { count: 29, limit: 28, after },
-        ReceiveError::UnclaimedFds { waiting: 1025, limit: 1024, after },
+        ReceiveError::TooManyWaitingFds { waiting: 1025, limit: 1024, after },
         ReceiveError::FdsOverdue { waiting: 1, after },
     ];
     for error in &surplus {
@@ -120,10 +121,10 @@ fn no_error_event_after_disconnect() {
     let after = None;
     for error in [
         ReceiveError::Io(std::io::ErrorKind::ConnectionReset.into()),
-        ReceiveError::FdsLeft { count: 1, after },
+        ReceiveError::UnclaimedFds { count: 1, after },
         ReceiveError::ClosedInsideMessage { bytes: 1, after },
     ] {
-        assert_eq!(DisplayError::of(&error), None, "{error:?}");
+        assert_eq!(DisplayError::from_receive_error(&error), None, "{error:?}");
     }
 }
 
@@ -132,16 +133,16 @@ fn a_client_that_sent_no_message_reads_why_it_is_disconnected() {
     run(async {
         let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
         let mut client = Foreign(far);
-        let mut compositor = Connection::new(near, no_fds as Counts, &Limits::default()).unwrap();
+        let mut compositor = Connection::new(near, no_fds as Counts, Limits::default()).unwrap();
         let mut bytes = 7u32.to_ne_bytes().to_vec();
         bytes.extend((4100u32 << 16).to_ne_bytes());
         client.write(&bytes);
         let error = compositor.receive().await.unwrap_err();
-        compositor.send(DisplayError::of(&error).unwrap().message()).await.unwrap();
+        compositor.send(DisplayError::from_receive_error(&error).unwrap().message()).await.unwrap();
         drop(compositor);
 
         client.0.set_nonblocking(false).unwrap();
-        let mut client = Connection::new(client.0, no_fds as Counts, &Limits::default()).unwrap();
+        let mut client = Connection::new(client.0, no_fds as Counts, Limits::default()).unwrap();
         let event = client.receive().await.unwrap().unwrap();
         let error = DisplayError::read(&event).unwrap().unwrap();
         assert_eq!((error.code, &error.text[..]), (1, "message length 4100 exceeds 4096"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anchovy_wayland::{
     ClientIds, Connection, DisplayError, Limits, MAX_GLOBALS, Message, ReceiveError, Registry,
-    RegistryError, RegistryUpdate, SendErrorKind, WireFault,
+    RegistryError, RegistryUpdate, SendErrorKind, WireErrorKind,
 };
 use tokio::time::{Instant, advance, pause};
 
@@ -220,7 +220,7 @@ fn bytes_that_are_no_message_are_an_error_of_receiving() {
         far.write(&[0; 8]);
         let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
         let Err(RegistryError::Receive(ReceiveError::Wire(error))) = outcome else { panic!() };
-        assert_eq!(error.fault, WireFault::NullObject);
+        assert_eq!(error.kind, WireErrorKind::NullObject);
     });
 }
 
@@ -228,23 +228,26 @@ fn bytes_that_are_no_message_are_an_error_of_receiving() {
 fn a_malformed_event_is_an_error_with_its_place() {
     let build = |object, opcode| Message::builder(id(object), opcode);
     let events = [
-        (build(2, 0).uint(1).string("wl_shm"), WireFault::EndsEarly { needed: 4, left: 0 }),
-        (build(2, 0).uint(1).null_string().uint(1), WireFault::NullString),
-        (build(2, 0).uint(1).string("a").uint(1).uint(9), WireFault::BytesLeft { bytes: 4 }),
-        (build(2, 1), WireFault::EndsEarly { needed: 4, left: 0 }),
-        (build(2, 2).uint(1), WireFault::UnknownOpcode),
-        (build(3, 0), WireFault::EndsEarly { needed: 4, left: 0 }),
-        (build(3, 0).uint(0).uint(0), WireFault::BytesLeft { bytes: 4 }),
-        (build(3, 1).uint(0), WireFault::UnknownOpcode),
-        (build(1, 0).uint(1).uint(1), WireFault::EndsEarly { needed: 4, left: 0 }),
-        (build(1, 2), WireFault::UnknownOpcode),
+        (build(2, 0).uint(1).string("wl_shm"), WireErrorKind::EndsEarly { needed: 4, left: 0 }),
+        (build(2, 0).uint(1).null_string().uint(1), WireErrorKind::NullString),
+        (
+            build(2, 0).uint(1).string("a").uint(1).uint(9),
+            WireErrorKind::TrailingBytes { bytes: 4 },
+        ),
+        (build(2, 1), WireErrorKind::EndsEarly { needed: 4, left: 0 }),
+        (build(2, 2).uint(1), WireErrorKind::UnknownOpcode),
+        (build(3, 0), WireErrorKind::EndsEarly { needed: 4, left: 0 }),
+        (build(3, 0).uint(0).uint(0), WireErrorKind::TrailingBytes { bytes: 4 }),
+        (build(3, 1).uint(0), WireErrorKind::UnknownOpcode),
+        (build(1, 0).uint(1).uint(1), WireErrorKind::EndsEarly { needed: 4, left: 0 }),
+        (build(1, 2), WireErrorKind::UnknownOpcode),
     ];
     run(async {
         for (event, fault) in events {
             let event = event.build().unwrap();
             let (outcome, _) = against(std::slice::from_ref(&event)).await;
             let RegistryError::Wire(error) = outcome.unwrap_err() else { panic!("{event:?}") };
-            assert_eq!(error.fault, fault, "{event:?}");
+            assert_eq!(error.kind, fault, "{event:?}");
             assert_eq!((error.object, error.opcode), (event.object().get(), event.opcode()));
         }
     });
@@ -388,8 +391,8 @@ fn what_was_put_back_is_received_after_a_change_of_the_source_of_counts() {
 fn a_compositor_that_floods_us_is_stopped() {
     run(async {
         let (near, far) = tokio::net::UnixStream::pair().unwrap();
-        let mut near = Connection::new(near, no_fds as Counts, &Limits::default()).unwrap();
-        let mut far = Connection::new(far, no_fds as Counts, &Limits::default()).unwrap();
+        let mut near = Connection::new(near, no_fds as Counts, Limits::default()).unwrap();
+        let mut far = Connection::new(far, no_fds as Counts, Limits::default()).unwrap();
         let flood = async {
             // The same one again and again, so that it is not the number of globals.
             let text = "a".repeat(3000);
@@ -442,7 +445,7 @@ fn an_update_that_is_malformed_changes_nothing() {
         let remove = Message::builder(id(2), 1).uint(1).fd(file).build().unwrap();
         let error = registry.update(&remove).unwrap_err();
         let RegistryError::Wire(error) = error else { panic!("{error:?}") };
-        assert_eq!(error.fault, WireFault::FdsLeft { count: 1 });
+        assert_eq!(error.kind, WireErrorKind::TrailingFds { count: 1 });
         assert_eq!(registry.globals().len(), 1);
     });
 }

@@ -31,7 +31,7 @@ pub(crate) async fn client() -> (Connection<Counts>, Foreign) {
 pub(crate) async fn client_with(counts: Counts) -> (Connection<Counts>, Foreign) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
     far.set_nonblocking(true).expect("a socket");
-    let near = Connection::new(near, counts, &Limits::default()).expect("a connection");
+    let near = Connection::new(near, counts, Limits::default()).expect("a connection");
     // It is known to be writable then.
     settle().await;
     (near, Foreign(far))
@@ -40,7 +40,7 @@ pub(crate) async fn client_with(counts: Counts) -> (Connection<Counts>, Foreign)
 /// Two connections that face each other, the client first.
 pub(crate) fn pair() -> (Connection<Counts>, Connection<Counts>) {
     let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
-    let connection = |socket| Connection::new(socket, no_fds as Counts, &Limits::default());
+    let connection = |socket| Connection::new(socket, no_fds as Counts, Limits::default());
     (connection(near).expect("a client"), connection(far).expect("a compositor"))
 }
 

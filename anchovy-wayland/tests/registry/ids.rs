@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anchovy_wayland::opcodes::wl_display;
-use anchovy_wayland::{ClientIds, Message, ObjectId, WireFault};
+use anchovy_wayland::{ClientIds, Message, ObjectId, WireErrorKind};
 use proptest::prelude::*;
 
 use crate::harness::*;
@@ -64,10 +64,10 @@ fn a_malformed_delete_id_is_an_error() {
     let mut ids = ClientIds::new();
     let build = || Message::builder(ObjectId::DISPLAY, wl_display::DELETE_ID);
     let short = ids.update(&build().build().unwrap()).unwrap_err();
-    assert_eq!(short.fault, WireFault::EndsEarly { needed: 4, left: 0 });
+    assert_eq!(short.kind, WireErrorKind::EndsEarly { needed: 4, left: 0 });
     let long = ids.update(&build().uint(2).uint(3).build().unwrap()).unwrap_err();
     assert_eq!((long.object, long.opcode), (1, 1));
-    assert_eq!(long.fault, WireFault::BytesLeft { bytes: 4 });
+    assert_eq!(long.kind, WireErrorKind::TrailingBytes { bytes: 4 });
 }
 
 proptest! {

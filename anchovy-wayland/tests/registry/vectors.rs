@@ -45,7 +45,7 @@ async fn received(text: &str, fds: usize, counts: Counts) -> Vec<Message> {
     let sets = [&files[..]];
     foreign_send(&far, &hex(text), if fds > 0 { &sets } else { &[] }).unwrap();
     drop(far);
-    let mut connection = Connection::new(near, counts, &Limits::default()).unwrap();
+    let mut connection = Connection::new(near, counts, Limits::default()).unwrap();
     let mut messages = Vec::new();
     while let Some(message) = connection.receive().await.unwrap() {
         messages.push(message);

@@ -232,9 +232,9 @@ impl Direction {
     fn new(world: &Rc<RefCell<World>>, kind: Kind) -> Direction {
         let (near, foreign) = StdUnixStream::pair().unwrap();
         let follower = Follower { world: world.clone(), kind };
-        let ours = Connection::new(near, follower, &Limits::default()).unwrap();
+        let ours = Connection::new(near, follower, Limits::default()).unwrap();
         let (near, receives) = StdUnixStream::pair().unwrap();
-        Direction { foreign, ours, sends: connection(near, &Limits::default()), receives }
+        Direction { foreign, ours, sends: connection(near, Limits::default()), receives }
     }
 }
 
@@ -354,7 +354,7 @@ fn of_a_summary_every_call_is_its_messages() {
                             *left -= 1;
                             if *left == 0 { *fds } else { 0 }
                         };
-                        let ours = Connection::new(near, counts, &Limits::default()).unwrap();
+                        let ours = Connection::new(near, counts, Limits::default()).unwrap();
                         (ours, foreign, claim)
                     });
                 *claim.borrow_mut() = (line.messages.len(), line.fds);

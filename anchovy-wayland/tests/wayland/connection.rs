@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use anchovy::ReuniteError;
 use anchovy_wayland::{
-    Connection, Limits, Message, ObjectId, ReceiveError, SendErrorKind, Signatures, WireFault,
-    WriteHalf,
+    Connection, Limits, Message, ObjectId, OwnedWriteHalf, ReceiveError, SendErrorKind, Signatures,
+    WireErrorKind,
 };
 use futures_util::{SinkExt, StreamExt};
 
@@ -97,7 +98,7 @@ fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
         let near_writes = writer.await.unwrap();
         let (far_reads, far_writes) = echo.await.unwrap();
         // Halves of two connections do not fit.
-        let anchovy::ReuniteError(near_reads, far_writes) =
+        let ReuniteError(near_reads, far_writes) =
             near_reads.reunite(far_writes).expect_err("they are of two connections");
         let near = near_reads.reunite(near_writes).expect("they are of one");
         let far = far_reads.reunite(far_writes).expect("they are of one");
@@ -152,7 +153,7 @@ fn what_a_sink_has_flushed_has_left() {
 fn a_sink_takes_no_message_for_which_there_is_no_room() {
     run(async {
         let limits = Limits { max_buffered_bytes: 1, ..Limits::default() };
-        let (mut near, _far) = pair_with(&limits);
+        let (mut near, _far) = pair_with(limits);
         // More than a socket has room for.
         for number in 0..1_000 {
             if now(SinkExt::feed(&mut near, plain(number, 4000))).await.is_none() {
@@ -222,7 +223,7 @@ fn bytes_of_plain(number: u32) -> Vec<u8> {
 fn a_message_that_is_refused_while_room_is_made_for_another_comes_back() {
     run(async {
         let limits = Limits { max_buffered_fds: 1, ..Limits::default() };
-        let (mut near, foreign) = meet_with(&limits).await;
+        let (mut near, foreign) = meet_with(limits).await;
         if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
             return; // This kernel cannot refuse.
         }
@@ -264,7 +265,7 @@ fn the_longest_message_may_come_in_two_parts_that_are_split_anywhere() {
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
         let message = bytes(PLAIN, 0, &vec![7; 65532 / 4 - 2]);
         for at in [4, 8, 65531] {
-            let (mut near, foreign) = meet_with(&limits).await;
+            let (mut near, foreign) = meet_with(limits.clone()).await;
             foreign.send(&message[..at], 0);
             assert!(at_once(near.receive()).await.is_none());
             foreign.send(&message[at..], 0);
@@ -277,13 +278,13 @@ fn the_longest_message_may_come_in_two_parts_that_are_split_anywhere() {
 fn messages_without_arguments_pass_whatever_the_limit() {
     run(async {
         let limits = Limits { max_message_bytes: 0, ..Limits::default() };
-        let (mut near, mut far) = pair_with(&limits);
+        let (mut near, mut far) = pair_with(limits);
         let empty = || Message::builder(id(PLAIN), 0).build().unwrap();
         near.send(empty()).await.unwrap();
         assert_eq!(take(&mut far).await, raw(&empty()));
         let error = near.send(plain(1, 0)).await.unwrap_err();
         let SendErrorKind::Wire(error) = error.kind else { panic!("{error:?}") };
-        assert_eq!(error.fault, WireFault::TooLong { length: 12, limit: 8 });
+        assert_eq!(error.kind, WireErrorKind::TooLong { length: 12, limit: 8 });
     });
 }
 
@@ -326,7 +327,7 @@ fn a_flush_that_is_given_up_goes_on_with_the_next() {
 fn a_send_that_is_given_up_has_taken_its_message_or_closes_it() {
     run(async {
         let limits = Limits { max_buffered_bytes: 1, ..Limits::default() };
-        let (mut near, mut far) = pair_with(&limits);
+        let (mut near, mut far) = pair_with(limits);
         // There is room: it is taken, and leaves with a later flush.
         let mut count = 0;
         while now(near.send(plain(count, 4000))).await.is_some() {
@@ -350,7 +351,7 @@ fn a_send_that_is_given_up_has_taken_its_message_or_closes_it() {
 }
 
 /// Feeds until that is refused twice; says how many were taken.
-async fn feed_until_full(writes: &mut WriteHalf, make: impl Fn(u32) -> Message) -> u32 {
+async fn feed_until_full(writes: &mut OwnedWriteHalf, make: impl Fn(u32) -> Message) -> u32 {
     let (mut taken, mut refused) = (0, 0);
     while refused < 2 {
         match now(writes.feed(make(taken))).await {
@@ -368,7 +369,7 @@ async fn feed_until_full(writes: &mut WriteHalf, make: impl Fn(u32) -> Message) 
 fn what_waits_for_a_peer_that_does_not_read_is_bounded_and_leaves_when_it_reads() {
     run(async {
         let limits = Limits { max_buffered_bytes: 10_000, ..Limits::default() };
-        let (near, mut far) = pair_with(&limits);
+        let (near, mut far) = pair_with(limits);
         let (_reads, mut writes) = near.into_split();
         let taken = feed_until_full(&mut writes, |number| plain(number, 1000)).await;
         let length = plain(0, 1000).len();
@@ -410,7 +411,7 @@ fn a_task_that_waits_for_room_is_woken_when_the_peer_reads() {
 fn with_as_many_descriptors_as_may_wait_no_message_is_taken_before_some_have_left() {
     run(async {
         let limits = Limits { max_buffered_fds: 4, ..Limits::default() };
-        let (mut near, mut far) = pair_with(&limits);
+        let (mut near, mut far) = pair_with(limits);
         let mut expected = Vec::new();
         for number in 0..4 {
             let message = holder(number, memfds(3));
@@ -537,8 +538,7 @@ fn with_another_source_of_counts_the_message_before_an_error_is_still_known() {
         foreign.send(&[0; 5], 0);
         foreign.socket.shutdown(std::net::Shutdown::Write).unwrap();
         let error = near.receive().await.unwrap_err();
-        let expected =
-            "ClosedInsideMessage { bytes: 5, after: Some(Place { object: 9, opcode: 6 }) }";
+        let expected = "ClosedInsideMessage { bytes: 5, after: Some(DecodePosition { object: 9, opcode: 6 }) }";
         assert_eq!(format!("{error:?}"), expected);
     });
 }
@@ -586,8 +586,8 @@ fn descriptors_that_wait_too_long_end_at_the_deadline_and_not_before() {
     run(async {
         tokio::time::pause();
         let deadline = Duration::from_secs(30);
-        let limits = Limits { fd_deadline: Some(deadline), ..Limits::default() };
-        let (mut near, foreign) = meet_with(&limits).await;
+        let limits = Limits { fd_timeout: Some(deadline), ..Limits::default() };
+        let (mut near, foreign) = meet_with(limits).await;
         let start = tokio::time::Instant::now();
         foreign.send(&bytes(PLAIN, 6, &[]), 2);
         take(&mut near).await;
@@ -597,7 +597,8 @@ fn descriptors_that_wait_too_long_end_at_the_deadline_and_not_before() {
         let error = error.expect("there is a deadline").unwrap_err();
         // Timers are as exact as a millisecond.
         assert_eq!(start.elapsed().as_secs(), deadline.as_secs());
-        let expected = "FdsOverdue { waiting: 2, after: Some(Place { object: 9, opcode: 6 }) }";
+        let expected =
+            "FdsOverdue { waiting: 2, after: Some(DecodePosition { object: 9, opcode: 6 }) }";
         assert_eq!(format!("{error:?}"), expected);
         assert_eq!(foreign.open(), 0);
         assert!(near.receive().await.unwrap().is_none());
@@ -608,8 +609,8 @@ fn descriptors_that_wait_too_long_end_at_the_deadline_and_not_before() {
 fn a_message_that_claims_its_descriptors_in_time_has_no_deadline_any_more() {
     run(async {
         tokio::time::pause();
-        let limits = Limits { fd_deadline: Some(Duration::from_secs(30)), ..Limits::default() };
-        let (mut near, foreign) = meet_with(&limits).await;
+        let limits = Limits { fd_timeout: Some(Duration::from_secs(30)), ..Limits::default() };
+        let (mut near, foreign) = meet_with(limits).await;
         let message = holder_bytes(1, 2);
         let fds = foreign.send(&message[..6], 2);
         assert!(at_once(near.receive()).await.is_none());

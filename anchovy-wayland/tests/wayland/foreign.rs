@@ -9,10 +9,10 @@ use crate::harness::*;
 
 /// Our connection with default limits, and a foreign peer.
 pub(crate) async fn meet() -> (Connection<Counts>, Foreign) {
-    meet_with(&Limits::default()).await
+    meet_with(Limits::default()).await
 }
 
-pub(crate) async fn meet_with(limits: &Limits) -> (Connection<Counts>, Foreign) {
+pub(crate) async fn meet_with(limits: Limits) -> (Connection<Counts>, Foreign) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
     let near = connection(near, limits);
     // It is known to be writable then.
@@ -67,7 +67,7 @@ pub(crate) async fn ends_behind(
     let (came, error) = until_error(&mut near).await;
     assert_eq!(came, before);
     assert_eq!(format!("{error:?}"), expected);
-    let text = error.to_string();
+    let text = with_causes(&error);
     assert!(text.contains(rule), "{text:?} names the rule {rule:?}");
     assert_eq!(foreign.open(), 0, "all that had arrived is closed");
     for _ in 0..2 {
@@ -83,11 +83,11 @@ async fn display_error_arrives(
     foreign: Foreign,
     error: &ReceiveError,
 ) {
-    let Some(words) = DisplayError::of(error) else { return };
+    let Some(words) = DisplayError::from_receive_error(error) else { return };
     near.send(words.message()).await.expect("the other way is open");
     drop(near);
-    let mut client = connection(foreign.socket, &Limits::default());
-    let event = client.receive().await.expect("no error").expect("the last words");
+    let mut client = connection(foreign.socket, Limits::default());
+    let event = client.receive().await.expect("no error").expect("the error event");
     assert_eq!(DisplayError::read(&event).expect("it is well formed"), Some(words));
     // The kernel tells, behind them, that what we had not read is lost.
     match client.receive().await {

@@ -25,20 +25,20 @@ pub(crate) fn id(number: u32) -> ObjectId {
 /// A connection of ours over this socket, by [`counts`].
 pub(crate) fn connection(
     socket: impl anchovy::IntoUnixStream,
-    limits: &Limits,
+    limits: Limits,
 ) -> Connection<Counts> {
     Connection::new(socket, counts as Counts, limits).expect("a connection")
 }
 
 /// Two connections that face each other.
 pub(crate) fn pair() -> (Connection<Counts>, Connection<Counts>) {
-    pair_with(&Limits::default())
+    pair_with(Limits::default())
 }
 
 /// The same, with these limits.
-pub(crate) fn pair_with(limits: &Limits) -> (Connection<Counts>, Connection<Counts>) {
+pub(crate) fn pair_with(limits: Limits) -> (Connection<Counts>, Connection<Counts>) {
     let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
-    (connection(near, limits), connection(far, limits))
+    (connection(near, limits.clone()), connection(far, limits))
 }
 
 /// A message with these descriptors, and this number as its first argument.
@@ -122,4 +122,10 @@ async fn exchange(from: &mut Connection<Counts>, to: &mut Connection<Counts>) {
     let expected = raw(&message);
     from.send(message).await.expect("it takes a message");
     assert_eq!(take(to).await, expected);
+}
+
+/// Returns the text of an error and those of its causes.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

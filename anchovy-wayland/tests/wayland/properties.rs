@@ -125,7 +125,7 @@ fn what_we_send_arrives_as_it_was_to_the_last_argument_and_descriptor() {
                     max_buffered_bytes: room,
                     ..Limits::default()
                 };
-                let (mut near, mut far) = pair_with(&limits);
+                let (mut near, mut far) = pair_with(limits);
                 let messages: Vec<Message> = plans.iter().map(make).collect();
                 let expected: Vec<RawMessage> = messages.iter().map(raw).collect();
                 let sending = async {
@@ -256,7 +256,7 @@ fn hostile(parts: &[(Vec<u8>, usize)]) {
                 }
                 Err(error) => {
                     let _ = error.to_string();
-                    if let Some(words) = anchovy_wayland::DisplayError::of(&error) {
+                    if let Some(words) = anchovy_wayland::DisplayError::from_receive_error(&error) {
                         near.send(words.message()).await.expect("it can be sent");
                     }
                     assert!(near.receive().await.expect("one is enough").is_none());
@@ -306,7 +306,7 @@ const NEXT_TO_NOTHING: u64 = 64 << 10;
 fn a_header_that_claims_64_kib_reserves_nothing() {
     run(async {
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
-        let (mut near, foreign) = meet_with(&limits).await;
+        let (mut near, foreign) = meet_with(limits).await;
         foreign.send(&header(PLAIN, 0, 65532), 0);
         settle().await;
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());

@@ -18,7 +18,7 @@ fn placements() -> [Limits; 2] {
 }
 
 /// Messages with so many descriptors each, that leave in one flush.
-async fn flushed(limits: &Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
+async fn flushed(limits: Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
     let (mut near, foreign) = meet_with(limits).await;
     let mut expected = Vec::new();
     for (number, count) in fds.iter().enumerate() {
@@ -35,7 +35,7 @@ async fn flushed(limits: &Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
 
 /// How many of each of `sendto` and `sendmsg` these messages take, that leave in one flush; nothing
 /// in the traced process.
-fn sends(test: &str, limits: &Limits, fds: &[usize]) -> Option<(usize, usize)> {
+fn sends(test: &str, limits: Limits, fds: &[usize]) -> Option<(usize, usize)> {
     let trace = traced(test, &[], async {
         let (mut near, _foreign) = meet_with(limits).await;
         for count in fds {
@@ -53,14 +53,14 @@ fn sends(test: &str, limits: &Limits, fds: &[usize]) -> Option<(usize, usize)> {
 #[test]
 fn a_hundred_messages_with_a_descriptor_leave_in_four_calls() {
     let test = "sending::a_hundred_messages_with_a_descriptor_leave_in_four_calls";
-    let Some(calls) = sends(test, &placements()[0], &[1; 100]) else { return };
+    let Some(calls) = sends(test, placements()[0].clone(), &[1; 100]) else { return };
     assert_eq!(calls, (0, 4));
 }
 
 #[test]
 fn a_hundred_messages_that_are_to_have_their_own_leave_in_a_hundred_calls() {
     let test = "sending::a_hundred_messages_that_are_to_have_their_own_leave_in_a_hundred_calls";
-    let Some(calls) = sends(test, &placements()[1], &[1; 100]) else { return };
+    let Some(calls) = sends(test, placements()[1].clone(), &[1; 100]) else { return };
     assert_eq!(calls, (0, 100));
 }
 
@@ -68,7 +68,7 @@ fn a_hundred_messages_that_are_to_have_their_own_leave_in_a_hundred_calls() {
 fn messages_without_descriptors_leave_in_one_call() {
     let test = "sending::messages_without_descriptors_leave_in_one_call";
     for limits in placements() {
-        let Some(calls) = sends(test, &limits, &[0; 200]) else { return };
+        let Some(calls) = sends(test, limits, &[0; 200]) else { return };
         assert_eq!(calls, (1, 0));
     }
 }
@@ -79,14 +79,14 @@ const MIXED: [usize; 10] = [0, 0, 1, 0, 0, 2, 3, 0, 0, 0];
 #[test]
 fn messages_with_and_without_descriptors_leave_in_one_call() {
     let test = "sending::messages_with_and_without_descriptors_leave_in_one_call";
-    let Some(calls) = sends(test, &placements()[0], &MIXED) else { return };
+    let Some(calls) = sends(test, placements()[0].clone(), &MIXED) else { return };
     assert_eq!(calls, (0, 1));
 }
 
 #[test]
 fn each_message_with_descriptors_begins_a_call_and_plain_ones_share_it() {
     let test = "sending::each_message_with_descriptors_begins_a_call_and_plain_ones_share_it";
-    let Some(calls) = sends(test, &placements()[1], &MIXED) else { return };
+    let Some(calls) = sends(test, placements()[1].clone(), &MIXED) else { return };
     assert_eq!(calls, (1, 3));
 }
 
@@ -173,7 +173,7 @@ fn as_libwayland_reads(foreign: &Foreign) -> Vec<RawMessage> {
 fn a_hundred_create_pools_in_one_flush_arrive_whole_at_who_reads_as_libwayland() {
     run(async {
         for limits in placements() {
-            let (foreign, expected) = flushed(&limits, &[1; 100]).await;
+            let (foreign, expected) = flushed(limits, &[1; 100]).await;
             assert_eq!(as_libwayland_reads(&foreign), expected);
         }
     });
@@ -185,7 +185,7 @@ fn sets_of_every_size_arrive_whole_at_who_reads_as_libwayland() {
         let sizes: Vec<usize> = (0..=28).chain((0..=28).rev()).flat_map(|n| [n, 0, 1]).collect();
         for limits in placements() {
             let limits = Limits { max_buffered_fds: 10_000, ..limits };
-            let (foreign, expected) = flushed(&limits, &sizes).await;
+            let (foreign, expected) = flushed(limits, &sizes).await;
             assert_eq!(as_libwayland_reads(&foreign), expected);
         }
     });
@@ -195,7 +195,7 @@ fn sets_of_every_size_arrive_whole_at_who_reads_as_libwayland() {
 fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayland() {
     run(async {
         for limits in placements() {
-            let (mut near, foreign) = meet_with(&limits).await;
+            let (mut near, foreign) = meet_with(limits).await;
             let long = |number: u32| {
                 let fds = memfds((number % 4) as usize);
                 let message = Message::builder(id(HOLDER), fds.len() as u16).uint(number);
@@ -247,7 +247,7 @@ fn no_descriptor_is_later_than_the_first_byte_of_its_message() {
     run(async {
         let sizes = [0, 3, 0, 20, 8, 1, 0, 28, 1, 27, 1, 1, 0];
         for limits in placements() {
-            let (foreign, expected) = flushed(&limits, &sizes).await;
+            let (foreign, expected) = flushed(limits.clone(), &sizes).await;
             let mut arrived: VecDeque<OwnedFd> = VecDeque::new();
             for message in &expected {
                 let (first, fds) = receive(&foreign, 1);
@@ -272,7 +272,7 @@ fn no_descriptor_is_later_than_the_first_byte_of_its_message() {
 #[test]
 fn a_set_that_does_not_fit_begins_the_next_call_with_its_message() {
     run(async {
-        let (foreign, expected) = flushed(&placements()[0], &[20, 0, 9, 19, 1]).await;
+        let (foreign, expected) = flushed(placements()[0].clone(), &[20, 0, 9, 19, 1]).await;
         let length = |range: std::ops::Range<usize>| {
             expected[range].iter().map(|message| message.bytes.len()).sum::<usize>()
         };

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use anchovy_wayland::{
     Bind, DisplayError, Globals, Limits, Message, ObjectId, Registries, SendErrorKind, WireError,
-    WireFault,
+    WireErrorKind,
 };
 
 use crate::foreign::*;
@@ -19,8 +19,8 @@ fn a_message_without_a_descriptor_that_it_has_ends_with_missing_descriptors() {
     run(async {
         for (declared, arrived) in [(1, 0), (2, 1), (28, 0), (28, 27)] {
             let expected = format!(
-                "MissingFds {{ place: Place {{ object: 5, opcode: {declared} }}, \
-                 declared: {declared}, arrived: {arrived} }}"
+                "MissingFds {{ position: DecodePosition {{ object: 5, opcode: {declared} }}, \
+                 declared: {declared}, available: {arrived} }}"
             );
             let rule = format!(
                 "message {declared} of object 5 has {declared} descriptors, {arrived} have arrived"
@@ -39,8 +39,7 @@ fn a_message_whose_descriptor_comes_in_a_later_call_ends_the_same() {
         let (mut near, foreign) = meet().await;
         foreign.send(&holder_bytes(1, 1), 0);
         let error = near.receive().await.unwrap_err();
-        let expected =
-            "MissingFds { place: Place { object: 5, opcode: 1 }, declared: 1, arrived: 0 }";
+        let expected = "MissingFds { position: DecodePosition { object: 5, opcode: 1 }, declared: 1, available: 0 }";
         assert_eq!(format!("{error:?}"), expected);
         foreign.send(&bytes(PLAIN, 0, &[]), 1);
         assert!(near.receive().await.unwrap().is_none(), "it is not waited for");
@@ -135,10 +134,9 @@ fn too_many_descriptors_at_once_name_the_message_before_them() {
         assert_eq!(take(&mut near).await, raw_message(&message, &[]));
         foreign.send(&message, 29);
         let error = near.receive().await.unwrap_err();
-        let expected =
-            "TooManyFds { count: 29, limit: 28, after: Some(Place { object: 9, opcode: 7 }) }";
+        let expected = "TooManyFds { count: 29, limit: 28, after: Some(DecodePosition { object: 9, opcode: 7 }) }";
         assert_eq!(format!("{error:?}"), expected);
-        assert!(error.to_string().contains(", behind message 7 of object 9;"), "{error}");
+        assert!(error.to_string().contains(", after message 7 of object 9;"), "{error}");
         assert_eq!(foreign.open(), 0);
     });
 }
@@ -200,8 +198,8 @@ fn descriptors_that_no_message_claims_end_when_there_are_more_than_1024() {
         unclaimed(&foreign, 1);
         assert_eq!(take(&mut near).await, raw_message(&bytes(PLAIN, 2, &[]), &[]));
         let error = at_once(near.receive()).await.expect("at once").unwrap_err();
-        let expected = "UnclaimedFds { waiting: 1025, limit: 1024, \
-                        after: Some(Place { object: 9, opcode: 2 }) }";
+        let expected = "TooManyWaitingFds { waiting: 1025, limit: 1024, \
+                        after: Some(DecodePosition { object: 9, opcode: 2 }) }";
         assert_eq!(format!("{error:?}"), expected);
         assert!(error.to_string().contains("1025 descriptors wait for a message, and 1024 may"));
         for _ in 0..2 {
@@ -216,14 +214,14 @@ fn descriptors_that_no_message_claims_end_when_there_are_more_than_1024() {
 fn a_limit_of_those_that_wait_is_kept() {
     run(async {
         let limits = Limits { max_waiting_fds: 28 + 3, ..Limits::default() };
-        let (mut near, foreign) = meet_with(&limits).await;
+        let (mut near, foreign) = meet_with(limits).await;
         foreign.send(&bytes(PLAIN, 2, &[]), 3);
         take(&mut near).await;
         assert!(at_once(near.receive()).await.is_none());
         foreign.send(&bytes(PLAIN, 2, &[]), 1);
         take(&mut near).await;
         let error = at_once(near.receive()).await.expect("at once").unwrap_err();
-        assert!(format!("{error:?}").starts_with("UnclaimedFds { waiting: 4, limit: 3,"));
+        assert!(format!("{error:?}").starts_with("TooManyWaitingFds { waiting: 4, limit: 3,"));
         assert_eq!(foreign.open(), 0);
     });
 }
@@ -233,7 +231,8 @@ fn descriptors_that_no_message_claims_before_the_end_of_the_stream_end_as_left()
     run(async {
         let message = bytes(PLAIN, 2, &[]);
         let before = [raw_message(&message, &[])];
-        let expected = "FdsLeft { count: 3, after: Some(Place { object: 9, opcode: 2 }) }";
+        let expected =
+            "UnclaimedFds { count: 3, after: Some(DecodePosition { object: 9, opcode: 2 }) }";
         ends_behind(&before, expected, "left 3 descriptors that no message has", |foreign| {
             foreign.send(&message, 3);
             foreign.socket.shutdown(std::net::Shutdown::Write).unwrap();
@@ -243,8 +242,8 @@ fn descriptors_that_no_message_claims_before_the_end_of_the_stream_end_as_left()
 }
 
 /// What a header that says this ends with, before any byte of the arguments is there.
-async fn header_ends(object: u32, length: u32, fault: &str, rule: &str) {
-    let expected = format!("Wire(WireError {{ object: {object}, opcode: 3, fault: {fault} }})");
+async fn header_ends(object: u32, length: u32, kind: &str, rule: &str) {
+    let expected = format!("Wire(WireError {{ object: {object}, opcode: 3, kind: {kind} }})");
     ends(&expected, rule, |foreign| {
         foreign.send(&header(object, 3, length), 2);
     })
@@ -295,13 +294,13 @@ fn a_length_of_4100_or_65532_ends_as_too_long_as_soon_as_the_header_is_there() {
 fn a_longer_message_is_one_where_that_is_allowed() {
     run(async {
         let limits = Limits { max_message_bytes: usize::MAX, ..Limits::default() };
-        let (mut near, foreign) = meet_with(&limits).await;
+        let (mut near, foreign) = meet_with(limits).await;
         let message = bytes(PLAIN, 0, &vec![7; 65532 / 4 - 2]);
         foreign.send(&message, 0);
         assert_eq!(take(&mut near).await, raw_message(&message, &[]));
         // And one that is shorter is, too, where that is the limit.
         let limits = Limits { max_message_bytes: 12, ..Limits::default() };
-        let (mut near, foreign) = meet_with(&limits).await;
+        let (mut near, foreign) = meet_with(limits).await;
         foreign.send(&bytes(PLAIN, 0, &[7]), 0);
         assert_eq!(take(&mut near).await, raw_message(&bytes(PLAIN, 0, &[7]), &[]));
         foreign.send(&bytes(PLAIN, 0, &[7, 7]), 0);
@@ -317,11 +316,11 @@ async fn arrives(arguments: &[u32]) -> Message {
     near.receive().await.expect("no error").expect("a message")
 }
 
-/// The fault of a message that arrived.
-fn fault<T: std::fmt::Debug>(result: Result<T, WireError>) -> WireFault {
-    let WireError { object, opcode, fault } = result.expect_err("a fault");
+/// Which rule a message that arrived breaks.
+fn kind_of<T: std::fmt::Debug>(result: Result<T, WireError>) -> WireErrorKind {
+    let WireError { object, opcode, kind } = result.expect_err("an error");
     assert_eq!((object, opcode), (PLAIN, 3));
-    fault
+    kind
 }
 
 #[test]
@@ -330,7 +329,7 @@ fn bytes_after_the_last_argument_are_an_error_at_finish() {
         let mut message = arrives(&[1, 2, 3, 4, 5, 6]).await;
         let mut arguments = message.read();
         assert_eq!(arguments.uint(), Ok(1));
-        assert_eq!(fault(arguments.finish()), WireFault::BytesLeft { bytes: 20 });
+        assert_eq!(kind_of(arguments.finish()), WireErrorKind::TrailingBytes { bytes: 20 });
     });
 }
 
@@ -371,7 +370,7 @@ fn string(length: u32, text: &[u8]) -> Vec<u32> {
 fn a_string_without_its_nul_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&string(4, b"wl_s")).await;
-        assert_eq!(fault(message.read().string()), WireFault::StringWithoutNul);
+        assert_eq!(kind_of(message.read().string()), WireErrorKind::StringWithoutNul);
     });
 }
 
@@ -379,7 +378,7 @@ fn a_string_without_its_nul_is_an_error_when_read() {
 fn a_string_with_a_nul_inside_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&string(7, b"wl\0shm\0")).await;
-        assert_eq!(fault(message.read().string()), WireFault::StringWithNul);
+        assert_eq!(kind_of(message.read().string()), WireErrorKind::StringWithNul);
     });
 }
 
@@ -387,7 +386,7 @@ fn a_string_with_a_nul_inside_is_an_error_when_read() {
 fn a_forbidden_null_string_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&[0]).await;
-        assert_eq!(fault(message.read().string()), WireFault::NullString);
+        assert_eq!(kind_of(message.read().string()), WireErrorKind::NullString);
         assert_eq!(message.read().optional_string(), Ok(None));
     });
 }
@@ -398,10 +397,10 @@ fn a_string_or_array_beyond_the_message_is_an_error_when_read() {
         for length in [5, 0xffff_fff0, u32::MAX] {
             let mut message = arrives(&string(length, b"wl_")).await;
             let needed = u64::from(length).next_multiple_of(4);
-            let expected = WireFault::EndsEarly { needed, left: 4 };
+            let expected = WireErrorKind::EndsEarly { needed, left: 4 };
             let reserved = allocation_counter::measure(|| {
-                assert_eq!(fault(message.read().string()), expected);
-                assert_eq!(fault(message.read().array()), expected);
+                assert_eq!(kind_of(message.read().string()), expected);
+                assert_eq!(kind_of(message.read().array()), expected);
             });
             assert_eq!(reserved.bytes_total, 0, "nothing is reserved for it");
         }
@@ -412,8 +411,8 @@ fn a_string_or_array_beyond_the_message_is_an_error_when_read() {
 fn a_forbidden_null_object_is_an_error_when_read() {
     run(async {
         let mut message = arrives(&[0]).await;
-        assert_eq!(fault(message.read().object()), WireFault::NullObject);
-        assert_eq!(fault(message.read().new_id()), WireFault::NullObject);
+        assert_eq!(kind_of(message.read().object()), WireErrorKind::NullObject);
+        assert_eq!(kind_of(message.read().new_id()), WireErrorKind::NullObject);
         assert_eq!(message.read().optional_object(), Ok(None));
     });
 }
@@ -536,7 +535,7 @@ fn descriptors_while_our_table_is_full_end_as_truncated() {
             assert_eq!(foreign.open(), 0);
             assert!(near.receive().await.unwrap().is_none());
             goes_on(&mut witness).await;
-            let words = DisplayError::of(&error).unwrap();
+            let words = DisplayError::from_receive_error(&error).unwrap();
             assert_eq!(words.code, DisplayError::NO_MEMORY);
         }
     });
@@ -576,10 +575,10 @@ fn a_message_over_4096_bytes_is_returned_unless_the_limit_is_raised() {
         let message = Message::builder(id(HOLDER), 1).fd(writer).array(&array).build().unwrap();
         let expected = raw(&message);
         let error = near.send(message).await.unwrap_err();
-        let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 1, fault }) = error.kind else {
+        let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 1, kind }) = error.kind else {
             panic!("{error:?}")
         };
-        assert_eq!(fault, WireFault::TooLong { length: 4100, limit: 4096 });
+        assert_eq!(kind, WireErrorKind::TooLong { length: 4100, limit: 4096 });
         assert_eq!(raw(error.unsent.as_deref().unwrap()), expected);
         assert!(!is_abandoned(&reader));
 
@@ -591,7 +590,7 @@ fn a_message_over_4096_bytes_is_returned_unless_the_limit_is_raised() {
         assert_eq!((rest.len(), &rest[..8]), (4096, &header(PLAIN, 0, 4096)[..]));
 
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
-        let (mut near, mut far) = pair_with(&limits);
+        let (mut near, mut far) = pair_with(limits);
         near.send(*error.unsent.unwrap()).await.unwrap();
         assert_eq!(take(&mut far).await, expected);
         assert!(is_abandoned(&reader));
@@ -605,7 +604,7 @@ fn the_longest_display_error_has_148_bytes_and_can_be_sent() {
         assert_eq!(words.message().len(), 148);
         for (most, sent) in [(148, true), (147, false)] {
             let limits = Limits { max_message_bytes: most, ..Limits::default() };
-            let (mut near, _foreign) = meet_with(&limits).await;
+            let (mut near, _foreign) = meet_with(limits).await;
             assert_eq!(near.send(words.message()).await.is_ok(), sent);
         }
     });
@@ -638,10 +637,10 @@ fn a_message_whose_descriptors_were_taken_out_is_refused_and_comes_back() {
         let taken = message.read().fd().unwrap();
         let expected = raw(&message);
         let error = near.send(message).await.unwrap_err();
-        let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 3, fault }) = error.kind else {
+        let SendErrorKind::Wire(WireError { object: HOLDER, opcode: 3, kind }) = error.kind else {
             panic!("{error:?}")
         };
-        assert_eq!(fault, WireFault::FdsTaken { declared: 3, present: 2 });
+        assert_eq!(kind, WireErrorKind::FdsTaken { declared: 3, present: 2 });
         assert_eq!(raw(&error.unsent.unwrap()), expected);
         drop(taken);
         goes_on(&mut (near, far)).await;

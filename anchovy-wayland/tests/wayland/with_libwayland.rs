@@ -133,7 +133,7 @@ fn client_counts(object: ObjectId, opcode: u16) -> usize {
 /// A client that has bound this interface, and the object.
 async fn bound(
     socket: StdUnixStream,
-    limits: &Limits,
+    limits: Limits,
     interface: &str,
 ) -> (Connection<Counts>, ClientIds, ObjectId) {
     let mut client = Connection::new(socket, client_counts as Counts, limits).expect("a client");
@@ -175,7 +175,7 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
         for own in [false, true] {
             let limits = Limits { fds_with_their_message: own, ..Limits::default() };
             let (sent, observed) = with_compositor(0, async |socket| {
-                let (mut client, mut ids, shm) = bound(socket, &limits, "wl_shm").await;
+                let (mut client, mut ids, shm) = bound(socket, limits, "wl_shm").await;
                 let mut sent = Vec::new();
                 for _ in 0..100 {
                     let file = memfd();
@@ -198,7 +198,7 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
 fn more_pools_than_a_socket_has_room_for_arrive_whole() {
     run(async {
         let (sent, observed) = with_compositor(0, async |socket| {
-            let (mut client, mut ids, shm) = bound(socket, &Limits::default(), "wl_shm").await;
+            let (mut client, mut ids, shm) = bound(socket, Limits::default(), "wl_shm").await;
             let mut sent = Vec::new();
             for number in 0..1500 {
                 let file = memfd();
@@ -219,7 +219,7 @@ fn more_pools_than_a_socket_has_room_for_arrive_whole() {
 fn a_hundred_keymaps_arrive_whole_at_us() {
     run(async {
         let (came, observed) = with_compositor(100, async |socket| {
-            let (mut client, mut ids, seat) = bound(socket, &Limits::default(), "wl_seat").await;
+            let (mut client, mut ids, seat) = bound(socket, Limits::default(), "wl_seat").await;
             let callback = ids.take().expect("a number");
             let keyboard = ids.take().expect("a number");
             assert_eq!((callback.get() + 1, keyboard.get()), (KEYBOARD, KEYBOARD));
@@ -251,7 +251,7 @@ async fn display_error_after(
     request: impl FnOnce(ObjectId, &mut ClientIds) -> Message,
 ) -> DisplayError {
     let (error, _) = with_compositor(0, async |socket| {
-        let (mut client, mut ids, shm) = bound(socket, &Limits::default(), "wl_shm").await;
+        let (mut client, mut ids, shm) = bound(socket, Limits::default(), "wl_shm").await;
         client.send(request(shm, &mut ids)).await.expect("it is sent");
         let event = client.receive().await.expect("no error").expect("an event");
         let error = DisplayError::read(&event).expect("it is well formed").expect("an error");

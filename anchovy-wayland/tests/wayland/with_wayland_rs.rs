@@ -210,7 +210,7 @@ struct OurClient {
 }
 
 impl OurClient {
-    async fn new(socket: StdUnixStream, limits: &Limits) -> OurClient {
+    async fn new(socket: StdUnixStream, limits: Limits) -> OurClient {
         let objects = Objects::new(fds::events);
         let mut connection =
             Connection::new(socket, objects.clone(), limits).expect("a connection");
@@ -272,7 +272,7 @@ impl OurClient {
 /// Our client at their compositor.
 async fn at_theirs<T>(
     compositor: Compositor,
-    limits: &Limits,
+    limits: Limits,
     client: impl AsyncFnOnce(&mut OurClient) -> T,
 ) -> (T, Compositor) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
@@ -288,7 +288,7 @@ fn their_compositor_has_our_pools_with_their_files() {
     run(async {
         for own in [false, true] {
             let limits = Limits { fds_with_their_message: own, ..Limits::default() };
-            let (sent, theirs) = at_theirs(Compositor::default(), &limits, async |ours| {
+            let (sent, theirs) = at_theirs(Compositor::default(), limits, async |ours| {
                 let shm = ours.bind("wl_shm", 1).await;
                 let mut sent = Vec::new();
                 // More than leave in a call.
@@ -308,7 +308,7 @@ fn their_compositor_has_our_pools_with_their_files() {
 #[test]
 fn a_number_that_their_compositor_frees_is_given_again() {
     run(async {
-        let (sent, theirs) = at_theirs(Compositor::default(), &Limits::default(), async |ours| {
+        let (sent, theirs) = at_theirs(Compositor::default(), Limits::default(), async |ours| {
             let shm = ours.bind("wl_shm", 1).await;
             let (pool, first) = ours.create_pool(shm, 1).await;
             ours.roundtrip().await;
@@ -335,7 +335,7 @@ fn a_number_that_their_compositor_frees_is_given_again() {
 fn the_keymaps_of_their_compositor_arrive_with_their_files() {
     run(async {
         let compositor = Compositor { keymaps: 100, ..Compositor::default() };
-        let (came, theirs) = at_theirs(compositor, &Limits::default(), async |ours| {
+        let (came, theirs) = at_theirs(compositor, Limits::default(), async |ours| {
             let seat = ours.bind("wl_seat", 7).await;
             let keyboard = ours.take_id("wl_keyboard");
             ours.feed(Message::builder(seat, 1).new_id(keyboard)).await;
@@ -362,7 +362,7 @@ fn the_keymaps_of_their_compositor_arrive_with_their_files() {
 fn an_error_of_their_compositor_is_read_with_its_type() {
     run(async {
         let compositor = Compositor { bad_size: 13, ..Compositor::default() };
-        at_theirs(compositor, &Limits::default(), async |ours| {
+        at_theirs(compositor, Limits::default(), async |ours| {
             let shm = ours.bind("wl_shm", 1).await;
             ours.create_pool(shm, 13).await;
             let events = ours.roundtrip().await;
@@ -485,7 +485,7 @@ struct OurCompositor {
 }
 
 impl OurCompositor {
-    fn new(socket: StdUnixStream, limits: &Limits) -> OurCompositor {
+    fn new(socket: StdUnixStream, limits: Limits) -> OurCompositor {
         let objects = Objects::new(fds::requests);
         let connection = Connection::new(socket, objects.clone(), limits).expect("a connection");
         let mut globals = Globals::new();
@@ -515,7 +515,7 @@ impl OurCompositor {
         match self.connection.receive().await {
             Ok(request) => request,
             Err(error) => {
-                if let Some(words) = DisplayError::of(&error) {
+                if let Some(words) = DisplayError::from_receive_error(&error) {
                     self.connection.send(words.message()).await.expect("it can be sent");
                 }
                 None
@@ -581,7 +581,7 @@ struct Done {
 
 /// Their client at our compositor.
 async fn at_ours<T: Send + 'static>(
-    limits: &Limits,
+    limits: Limits,
     bad_size: i32,
     client: impl FnOnce(Client) -> T + Send + 'static,
 ) -> (T, Done) {
@@ -598,7 +598,7 @@ async fn at_ours<T: Send + 'static>(
 #[test]
 fn their_client_knows_the_globals_of_our_compositor() {
     run(async {
-        let (globals, _) = at_ours(&Limits::default(), -1, |mut client| {
+        let (globals, _) = at_ours(Limits::default(), -1, |mut client| {
             client.roundtrip().expect("an answer");
             client.seen.globals
         })
@@ -610,7 +610,7 @@ fn their_client_knows_the_globals_of_our_compositor() {
 #[test]
 fn the_pools_of_their_client_arrive_with_their_files() {
     run(async {
-        let (sent, ours) = at_ours(&Limits::default(), -1, |mut client| {
+        let (sent, ours) = at_ours(Limits::default(), -1, |mut client| {
             let shm = client.shm();
             // More than leave in a call.
             let files = memfds(100);
@@ -630,7 +630,7 @@ fn the_pools_of_their_client_arrive_with_their_files() {
 #[test]
 fn a_number_that_our_compositor_frees_is_given_again() {
     run(async {
-        let ((), ours) = at_ours(&Limits::default(), -1, |mut client| {
+        let ((), ours) = at_ours(Limits::default(), -1, |mut client| {
             let (shm, file) = (client.shm(), memfd());
             let pool = shm.create_pool(file.as_fd(), 1, &client.queue.handle(), ());
             pool.destroy();
@@ -653,7 +653,7 @@ fn the_keymaps_of_our_compositor_arrive_at_their_client_with_their_files() {
     run(async {
         for own in [false, true] {
             let limits = Limits { fds_with_their_message: own, ..Limits::default() };
-            let (came, ours) = at_ours(&limits, -1, |mut client| {
+            let (came, ours) = at_ours(limits, -1, |mut client| {
                 client.seat().get_keyboard(&client.queue.handle(), ());
                 client.roundtrip().expect("an answer");
                 client.seen.keymaps
@@ -680,7 +680,7 @@ fn protocol_error(
 #[test]
 fn an_error_of_our_compositor_is_a_protocol_error_of_its_object_to_their_client() {
     run(async {
-        let ((error, shm), _) = at_ours(&Limits::default(), 13, |mut client| {
+        let ((error, shm), _) = at_ours(Limits::default(), 13, |mut client| {
             use wayland_client::Proxy;
             let (shm, file) = (client.shm(), memfd());
             shm.create_pool(file.as_fd(), 13, &client.queue.handle(), ());
@@ -710,14 +710,14 @@ fn what_could_not_be_received_of_their_client_is_a_protocol_error_to_it() {
             let error = connection.roundtrip().expect_err("an error");
             protocol_error(wayland_client::DispatchError::Backend(error))
         });
-        let mut ours = connection(near, &Limits::default());
+        let mut ours = connection(near, Limits::default());
         let error = loop {
             match ours.receive().await {
                 Ok(request) => assert!(request.is_some(), "they wait for an answer"),
                 Err(error) => break error,
             }
         };
-        let words = DisplayError::of(&error).expect("something to tell");
+        let words = DisplayError::from_receive_error(&error).expect("something to tell");
         ours.send(words.message()).await.expect("it can be sent");
         // It stays open meanwhile: they may still be writing, and stop at the first write that fails.
         let error = theirs.await.expect("it ends");
@@ -738,7 +738,7 @@ fn globals_added_and_removed_by_their_compositor_are_reported() {
         let mut state = Compositor::default();
 
         let objects = Objects::new(fds::events);
-        let mut ours = Connection::new(near, objects, &Limits::default()).expect("a connection");
+        let mut ours = Connection::new(near, objects, Limits::default()).expect("a connection");
         let mut ids = ClientIds::new();
         let mut serve = || {
             display.dispatch_clients(&mut state).expect("requests");

@@ -68,7 +68,7 @@ pub(super) fn pair() -> (End, End) {
 }
 
 pub(super) fn end(socket: UnixStream, objects: Objects) -> End {
-    Connection::new(socket, objects, &Limits::default()).expect("a connection")
+    Connection::new(socket, objects, Limits::default()).expect("a connection")
 }
 
 /// The two ends, and an object that the client has made already.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anchovy_wayland::opcodes::wl_display;
 use anchovy_wayland::{
-    ClientIds, Connection, Limits, Message, ObjectId, ReadHalf, Signatures, WriteHalf, fds,
+    ClientIds, Connection, Limits, Message, ObjectId, OwnedReadHalf, Signatures, OwnedWriteHalf, fds,
 };
 use futures_util::FutureExt;
 use tokio::net::UnixStream;
@@ -75,7 +75,7 @@ fn proxy(client: UnixStream, compositor: UnixStream) {
     let half = |socket, count| {
         let signatures = Direction { interfaces: interfaces.clone(), count };
         let limits = Limits { fds_with_their_message: true, ..Limits::default() };
-        Connection::new(socket, signatures, &limits).expect("a connection").into_split()
+        Connection::new(socket, signatures, limits).expect("a connection").into_split()
     };
     let (requests, to_client) = half(client, fds::requests);
     let (events, to_compositor) = half(compositor, fds::events);
@@ -99,8 +99,8 @@ fn is_of_display(message: &Message, opcode: u16) -> bool {
 
 /// What has arrived together leaves together, and nothing waits for more.
 async fn forward(
-    mut from: ReadHalf<Direction>,
-    mut to: WriteHalf,
+    mut from: OwnedReadHalf<Direction>,
+    mut to: OwnedWriteHalf,
     learn: fn(&mut Message, &mut HashMap<ObjectId, &'static str>),
 ) {
     while let Some(first) = from.receive().await.expect("a message") {

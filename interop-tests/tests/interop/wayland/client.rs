@@ -23,7 +23,7 @@ pub(crate) fn sees_globals(
     theirs: impl AsyncFn(UnixStream, usize) -> Seen,
     transcript: &Transcript,
 ) {
-    meet(&theirs, 0, &Limits::default(), async |us| {
+    meet(&theirs, 0, Limits::default(), async |us| {
         for global in us.registry.globals() {
             transcript.note(format!("it has {} {}", global.interface, global.version));
         }
@@ -38,7 +38,7 @@ pub(crate) fn makes_pools(
     for own in [false, true] {
         let limits = Limits { fds_with_their_message: own, ..Limits::default() };
         for count in BURSTS {
-            let (sent, seen) = meet(&theirs, 0, &limits, async |us| {
+            let (sent, seen) = meet(&theirs, 0, limits.clone(), async |us| {
                 let shm = us.bind("wl_shm", 1).await;
                 let mut sent = Vec::new();
                 for size in 1..=count {
@@ -64,7 +64,7 @@ pub(crate) fn gets_keymaps(
     transcript: &Transcript,
 ) {
     for count in BURSTS {
-        let (came, seen) = meet(&theirs, count, &Limits::default(), async |us| {
+        let (came, seen) = meet(&theirs, count, Limits::default(), async |us| {
             let seat = us.bind("wl_seat", 1).await;
             let keyboard = us.take_id("wl_keyboard");
             us.feed(Message::builder(seat, GET_KEYBOARD).new_id(keyboard)).await;
@@ -93,7 +93,7 @@ pub(crate) fn gets_keymaps(
 fn meet<T>(
     theirs: &impl AsyncFn(UnixStream, usize) -> Seen,
     keymaps: usize,
-    limits: &Limits,
+    limits: Limits,
     client: impl AsyncFnOnce(&mut Client) -> T,
 ) -> (T, Seen) {
     runtime().block_on(async {
@@ -115,7 +115,7 @@ struct Client {
 }
 
 impl Client {
-    async fn new(socket: UnixStream, limits: &Limits) -> Client {
+    async fn new(socket: UnixStream, limits: Limits) -> Client {
         let objects = Objects::new(fds::events);
         let mut connection =
             Connection::new(socket, objects.clone(), limits).expect("a connection");

@@ -18,7 +18,7 @@ pub(crate) fn shows_globals(
     theirs: impl AsyncFn(UnixStream, Ask) -> Seen,
     transcript: &Transcript,
 ) {
-    let (_, seen) = meet(&theirs, Ask::Globals, 0, &Limits::default());
+    let (_, seen) = meet(&theirs, Ask::Globals, 0, Limits::default());
     for (interface, version) in seen.globals {
         transcript.note(format!("it sees {interface} {version}"));
     }
@@ -27,7 +27,7 @@ pub(crate) fn shows_globals(
 /// Takes pools, and compares their files with those that their client has sent.
 pub(crate) fn takes_pools(theirs: impl AsyncFn(UnixStream, Ask) -> Seen, transcript: &Transcript) {
     for count in BURSTS {
-        let (ours, sent) = meet(&theirs, Ask::Pools(count), 0, &Limits::default());
+        let (ours, sent) = meet(&theirs, Ask::Pools(count), 0, Limits::default());
         assert_eq!(ours.pools, sent.pools);
         transcript.note(format!("it > {count} create_pool"));
         transcript.note(format!("we see {} pools, each with its file", ours.pools.len()));
@@ -42,7 +42,7 @@ pub(crate) fn gives_keymaps(
     for own in [false, true] {
         let limits = Limits { fds_with_their_message: own, ..Limits::default() };
         for count in BURSTS {
-            let (ours, seen) = meet(&theirs, Ask::Keymaps, count, &limits);
+            let (ours, seen) = meet(&theirs, Ask::Keymaps, count, limits.clone());
             assert_eq!(ours.keymaps, seen.keymaps);
             let how = if own { "each with its message" } else { "as early as may be" };
             transcript.note(format!("we > {count} keymaps, descriptors {how}"));
@@ -56,7 +56,7 @@ fn meet(
     theirs: &impl AsyncFn(UnixStream, Ask) -> Seen,
     ask: Ask,
     keymaps: usize,
-    limits: &Limits,
+    limits: Limits,
 ) -> (Seen, Seen) {
     runtime().block_on(async {
         let (near, far) = UnixStream::pair().expect("a pair");
@@ -80,7 +80,7 @@ struct Compositor {
 }
 
 impl Compositor {
-    fn new(socket: UnixStream, keymaps: usize, limits: &Limits) -> Compositor {
+    fn new(socket: UnixStream, keymaps: usize, limits: Limits) -> Compositor {
         let objects = Objects::new(fds::requests);
         let connection = Connection::new(socket, objects.clone(), limits).expect("a connection");
         let mut globals = Globals::new();

@@ -9,8 +9,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::InheritedError;
-use crate::location::LocationError;
+use super::inherited_error::InheritedError;
+use crate::location_error::LocationError;
 
 /// Why no compositor could be connected to.
 ///

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::location::LocationError;
+use crate::location_error::LocationError;
 
 /// Why a display cannot be listened at.
 ///

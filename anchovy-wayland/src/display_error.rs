@@ -1,4 +1,4 @@
-//! The last words of a compositor.
+//! The error that a compositor sends before it disconnects a client.
 //!
 //! A client that breaks a rule is told which, in a `wl_display.error`, and then disconnected. A
 //! client wants that as an error with a type, and a compositor wants to say it as libwayland does,
@@ -8,9 +8,11 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::error::{ReceiveError, WireError, WireFault};
+use crate::error::receive_error::ReceiveError;
 use crate::opcodes::wl_display;
-use crate::wire::{Message, ObjectId};
+use crate::wire::message::Message;
+use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::{WireError, WireErrorKind};
 
 /// The most that is sent of a text, in bytes: libwayland has a buffer of 128, with a NUL.
 const MAX_TEXT: usize = 127;
@@ -66,7 +68,7 @@ impl DisplayError {
     ///         match client.receive().await {
     ///             Ok(Some(request)) => drop(request),
     ///             Ok(None) => return Ok(()),
-    ///             Err(error) => match DisplayError::of(&error) {
+    ///             Err(error) => match DisplayError::from_receive_error(&error) {
     ///                 Some(error) => return client.send(error.message()).await,
     ///                 None => return Ok(()),
     ///             },
@@ -74,26 +76,26 @@ impl DisplayError {
     ///     }
     /// }
     /// ```
-    pub fn of(error: &ReceiveError) -> Option<DisplayError> {
+    pub fn from_receive_error(error: &ReceiveError) -> Option<DisplayError> {
         let code = match error {
             ReceiveError::Wire(error) => return Some(DisplayError::from(*error)),
-            ReceiveError::MissingFds { place, .. } => {
-                return Some(invalid_arguments(place.object, place.opcode));
+            ReceiveError::MissingFds { position, .. } => {
+                return Some(invalid_arguments(position.object, position.opcode));
             }
             ReceiveError::TooManyFds { .. }
-            | ReceiveError::UnclaimedFds { .. }
+            | ReceiveError::TooManyWaitingFds { .. }
             | ReceiveError::FdsOverdue { .. } => DisplayError::INVALID_METHOD,
             ReceiveError::Truncated { .. } => DisplayError::NO_MEMORY,
             // The client is gone.
             ReceiveError::Io(_)
-            | ReceiveError::FdsLeft { .. }
+            | ReceiveError::UnclaimedFds { .. }
             | ReceiveError::ClosedInsideMessage { .. } => return None,
         };
         let text = match error {
             ReceiveError::TooManyFds { count, limit, .. } => {
                 format!("{count} file descriptors at once exceed {limit}")
             }
-            ReceiveError::UnclaimedFds { waiting, limit, .. } => {
+            ReceiveError::TooManyWaitingFds { waiting, limit, .. } => {
                 format!("{waiting} file descriptors without a message exceed {limit}")
             }
             ReceiveError::FdsOverdue { waiting, .. } => {
@@ -150,16 +152,16 @@ fn invalid_arguments(object: u32, opcode: u16) -> DisplayError {
 /// What a compositor tells a client of a request that it could not read.
 impl From<WireError> for DisplayError {
     fn from(error: WireError) -> DisplayError {
-        let WireError { object, opcode, fault } = error;
-        let (code, text) = match fault {
-            WireFault::NullObject if object == 0 => {
+        let WireError { object, opcode, kind } = error;
+        let (code, text) = match kind {
+            WireErrorKind::NullObject if object == 0 => {
                 (DisplayError::INVALID_OBJECT, "invalid object 0".to_owned())
             }
-            WireFault::UnknownOpcode => {
+            WireErrorKind::UnknownOpcode => {
                 let text = format!("invalid method {opcode}, object {object}");
                 (DisplayError::INVALID_METHOD, text)
             }
-            WireFault::TooLong { length, limit } => {
+            WireErrorKind::TooLong { length, limit } => {
                 let text = format!("message length {length} exceeds {limit}");
                 (DisplayError::INVALID_METHOD, text)
             }
@@ -181,5 +183,18 @@ impl Error for DisplayError {}
 impl From<DisplayError> for io::Error {
     fn from(error: DisplayError) -> io::Error {
         io::Error::other(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_chain::error_chain;
+
+    #[test]
+    fn a_display_error_shows_its_object_code_and_text() {
+        let object = ObjectId::new(7).expect("not 0");
+        let error = DisplayError::new(object, 2, "no");
+        assert_eq!(error_chain(&error), ["the compositor reports error 2 of object 7: no"]);
     }
 }

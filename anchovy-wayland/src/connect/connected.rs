@@ -1,0 +1,30 @@
+//! A connection to a compositor.
+
+use tokio::net::UnixStream;
+
+use super::origin::Origin;
+
+/// A connection to a compositor, and how it came about.
+///
+/// ```
+/// use anchovy_wayland::{Connector, Listener, Origin};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let path = std::env::temp_dir().join(format!("anchovy-connected-{}", std::process::id()));
+/// let listener = Listener::bind(&path)?;
+/// let connector = Connector::new().without_inherited().display(&path);
+/// let connected = connector.connect().await?;
+/// assert_eq!(connected.origin, Origin::Path(path));
+/// # drop(listener);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Connected {
+    /// Connected, registered with the runtime, and close-on-exec; no byte was sent. It is what
+    /// [`Connection::new`](crate::Connection::new) takes.
+    pub stream: UnixStream,
+    /// Where it is from.
+    pub origin: Origin,
+}

@@ -1,0 +1,7 @@
+//! What goes wrong in receiving and in sending.
+
+pub(crate) mod receive_error;
+pub(crate) mod send_error;
+
+pub use receive_error::ReceiveError;
+pub use send_error::{SendError, SendErrorKind};

@@ -1,0 +1,161 @@
+//! How to listen, where the environment does not say all.
+
+use std::path::{Path, PathBuf};
+
+use tokio::net::UnixListener;
+
+use super::bind;
+use super::listen_error::ListenError;
+use super::listener::{Listener, need_timers};
+use super::lock::Lock;
+use crate::location::{Environment, Location, process_environment, runtime_directory};
+
+/// The number of the last name that is tried, as in libwayland (`MAX_DISPLAYNO`).
+const LAST_NUMBER: u32 = 32;
+
+/// How to listen, where the environment does not say all.
+///
+/// ```
+/// use anchovy_wayland::Listener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = std::env::temp_dir().join(format!("anchovy-builder-{}", std::process::id()));
+/// # std::fs::create_dir(&directory)?;
+/// let builder = Listener::builder().runtime_directory(&directory).first_number(1);
+/// let listener = builder.bind_free()?;
+/// assert_eq!(listener.path(), Some(&*directory.join("wayland-1")));
+/// # drop(listener);
+/// # std::fs::remove_dir(directory)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until it binds"]
+pub struct ListenerBuilder {
+    directory: Option<PathBuf>,
+    first: u32,
+}
+
+impl Listener {
+    /// Listens at a display of this name, in the directory that `XDG_RUNTIME_DIR` names, or at this
+    /// absolute path.
+    ///
+    /// This makes system calls that may wait for a disk.
+    ///
+    /// ```
+    /// use anchovy_wayland::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let path = std::env::temp_dir().join(format!("anchovy-bind-{}", std::process::id()));
+    /// let listener = Listener::bind(&path)?;
+    /// assert!(path.exists());
+    /// drop(listener);
+    /// assert!(!path.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and timers.
+    pub fn bind(name: impl AsRef<Path>) -> Result<Listener, ListenError> {
+        Listener::builder().bind(name)
+    }
+
+    /// Listens at the first of `wayland-0` to `wayland-32` that is free, as libwayland's
+    /// `wl_display_add_socket_auto` does, in the directory that `XDG_RUNTIME_DIR` names.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`]. What is wrong with one name alone leads to the next.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and timers.
+    pub fn bind_free() -> Result<Listener, ListenError> {
+        Listener::builder().bind_free()
+    }
+
+    /// More to say before it listens.
+    pub fn builder() -> ListenerBuilder {
+        ListenerBuilder::default()
+    }
+}
+
+impl ListenerBuilder {
+    /// Uses this directory instead of that in `XDG_RUNTIME_DIR`. It has to be absolute, too.
+    pub fn runtime_directory(mut self, directory: impl Into<PathBuf>) -> ListenerBuilder {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Where [`bind_free`](ListenerBuilder::bind_free) begins: 0 if this is not said, as in
+    /// libwayland; 1 in wlroots, so that nobody gets the default display by accident. No name is free
+    /// for a number above 32.
+    pub fn first_number(mut self, first: u32) -> ListenerBuilder {
+        self.first = first;
+        self
+    }
+
+    /// Listens at a display of this name; see [`Listener::bind`].
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and timers.
+    pub fn bind(&self, name: impl AsRef<Path>) -> Result<Listener, ListenError> {
+        self.bind_in(name.as_ref(), &process_environment)
+    }
+
+    /// Listens at the first name that is free; see [`Listener::bind_free`].
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and timers.
+    pub fn bind_free(&self) -> Result<Listener, ListenError> {
+        self.bind_free_in(&process_environment)
+    }
+
+    fn bind_in(&self, name: &Path, environment: Environment<'_>) -> Result<Listener, ListenError> {
+        need_timers();
+        let location = Location::resolve(name, self.directory.as_deref(), environment)?;
+        let lock = Lock::acquire(&location.path)?;
+        let (file, socket) = bind::bind(&location, &lock)?;
+        let socket = UnixListener::from_std(socket)
+            .map_err(|error| ListenError::Io { path: location.path.clone(), error })?;
+        let name = Some(name.to_owned());
+        Ok(Listener { file: Some(file), socket, lock: Some(lock), name })
+    }
+
+    fn bind_free_in(&self, environment: Environment<'_>) -> Result<Listener, ListenError> {
+        let mut reason = None;
+        for number in self.first..=LAST_NUMBER {
+            match self.bind_in(Path::new(&format!("wayland-{number}")), environment) {
+                Err(error) if error.is_about_one_name() => {
+                    reason.get_or_insert(error);
+                }
+                result => return result,
+            }
+        }
+        let directory = runtime_directory(self.directory.as_deref(), environment)?;
+        Err(ListenError::NoFreeName {
+            directory,
+            first: self.first,
+            last: LAST_NUMBER,
+            reason: reason.map(Box::new),
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! A message that breaks a rule of the wire format.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// A message that breaks a rule of the wire format: which one, and which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WireError {
+    /// The number of its object, 0 included.
+    pub object: u32,
+    /// Which request or event of its interface, from 0.
+    pub opcode: u16,
+    /// The rule that it breaks.
+    pub kind: WireErrorKind,
+}
+
+/// Which rule of the wire format a message breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WireErrorKind {
+    /// It is shorter than its header, which has 8 bytes.
+    TooShort {
+        /// What its header says, in bytes.
+        length: usize,
+    },
+    /// Its length is no multiple of 4.
+    Unaligned {
+        /// What its header says, in bytes.
+        length: usize,
+    },
+    /// It is longer than it may be.
+    TooLong {
+        /// Its length, in bytes.
+        length: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// Its object, or one that it names, is null where that is not allowed.
+    NullObject,
+    /// The interface of its object has no such request or event.
+    UnknownOpcode,
+    /// It ends before an argument does.
+    EndsEarly {
+        /// Bytes that the argument has.
+        needed: u64,
+        /// Bytes that are left for it.
+        left: usize,
+    },
+    /// A string is null where that is not allowed.
+    NullString,
+    /// A string does not end with a NUL.
+    StringWithoutNul,
+    /// A string has a NUL before its end.
+    StringWithNul,
+    /// It has fewer descriptors than are read.
+    NoFd,
+    /// Bytes are left after the last argument.
+    TrailingBytes {
+        /// How many.
+        bytes: usize,
+    },
+    /// Descriptors are left after the last argument.
+    TrailingFds {
+        /// How many.
+        count: usize,
+    },
+    /// Descriptors were taken out of it, and it cannot be sent without them.
+    FdsTaken {
+        /// How many there were.
+        declared: usize,
+        /// How many there are.
+        present: usize,
+    },
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message {} of object {}: ", self.opcode, self.object)?;
+        match self.kind {
+            WireErrorKind::TooShort { length } => {
+                write!(f, "it has {length} bytes by its header, which alone has 8")
+            }
+            WireErrorKind::Unaligned { length } => {
+                write!(f, "it has {length} bytes, which is no multiple of 4")
+            }
+            WireErrorKind::TooLong { length, limit } => {
+                write!(f, "it has {length} bytes, and may have {limit}")
+            }
+            WireErrorKind::NullObject => f.write_str("an object is null that may not be"),
+            WireErrorKind::UnknownOpcode => f.write_str("its interface has no such message"),
+            WireErrorKind::EndsEarly { needed, left } => {
+                write!(f, "an argument has {needed} bytes, of which {left} are there")
+            }
+            WireErrorKind::NullString => f.write_str("a string is null that may not be"),
+            WireErrorKind::StringWithoutNul => f.write_str("a string does not end with a NUL"),
+            WireErrorKind::StringWithNul => f.write_str("a string has a NUL before its end"),
+            WireErrorKind::NoFd => f.write_str("it has no descriptor left for an argument"),
+            WireErrorKind::TrailingBytes { bytes } => {
+                write!(f, "{bytes} bytes are left after its last argument")
+            }
+            WireErrorKind::TrailingFds { count } => {
+                write!(f, "{count} descriptors are left after its last argument")
+            }
+            WireErrorKind::FdsTaken { declared, present } => {
+                write!(f, "it had {declared} descriptors, and has {present}")
+            }
+        }
+    }
+}
+
+impl Error for WireError {}
+
+impl From<WireError> for io::Error {
+    fn from(error: WireError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_chain::error_chain;
+
+    fn wire(kind: WireErrorKind) -> WireError {
+        WireError { object: 7, opcode: 3, kind }
+    }
+
+    #[test]
+    fn a_wire_error_shows_its_message_and_its_numbers() {
+        for (kind, rule) in [
+            (
+                WireErrorKind::TooShort { length: 4 },
+                "it has 4 bytes by its header, which alone has 8",
+            ),
+            (WireErrorKind::Unaligned { length: 13 }, "it has 13 bytes, which is no multiple of 4"),
+            (WireErrorKind::TooLong { length: 20, limit: 16 }, "it has 20 bytes, and may have 16"),
+            (WireErrorKind::NullObject, "an object is null that may not be"),
+            (WireErrorKind::UnknownOpcode, "its interface has no such message"),
+            (
+                WireErrorKind::EndsEarly { needed: 12, left: 8 },
+                "an argument has 12 bytes, of which 8 are there",
+            ),
+            (WireErrorKind::NullString, "a string is null that may not be"),
+            (WireErrorKind::StringWithoutNul, "a string does not end with a NUL"),
+            (WireErrorKind::StringWithNul, "a string has a NUL before its end"),
+            (WireErrorKind::NoFd, "it has no descriptor left for an argument"),
+            (WireErrorKind::TrailingBytes { bytes: 4 }, "4 bytes are left after its last argument"),
+            (
+                WireErrorKind::TrailingFds { count: 2 },
+                "2 descriptors are left after its last argument",
+            ),
+            (
+                WireErrorKind::FdsTaken { declared: 2, present: 1 },
+                "it had 2 descriptors, and has 1",
+            ),
+        ] {
+            assert_eq!(error_chain(&wire(kind)), [format!("message 3 of object 7: {rule}")]);
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_broken_is_bad_data_as_an_io_error() {
+        let wire = wire(WireErrorKind::NoFd);
+        let error = io::Error::from(wire);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(error.into_inner().unwrap().downcast_ref(), Some(&wire));
+    }
+}
