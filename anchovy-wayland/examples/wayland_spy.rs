@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
 use anchovy_wayland::{
     Connection, Connector, Limits, Listener, ObjectId, OwnedReadHalf, OwnedWriteHalf, ReceiveError,
     SendError, SendErrorKind, Signatures, without_inherited_socket,
 };
-use tokio::net::UnixStream;
 use tokio::process::Command;
 
 mod describe;
@@ -144,7 +144,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
 
 /// Everything between one client and the compositor, to its end.
 async fn spy_on(
-    client: UnixStream,
+    client: AnchovyStream<WAYLAND_SCM_RIGHTS>,
     compositor: Arc<Connector>,
     number: u64,
     output: Output,

@@ -33,34 +33,12 @@ pub enum LocationError {
     /// The name is empty. `WAYLAND_DISPLAY` is often set to that in order to keep a program from
     /// Wayland, so it does not stand for `wayland-0`.
     EmptyName,
-    /// The path has a NUL, which no path of the system has.
-    NulInPath {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The path does not fit into an address of the kernel (`sun_path`, unix(7)).
-    TooLong {
-        /// The path.
-        path: PathBuf,
-        /// Its length, in bytes.
-        length: usize,
-        /// The most that fits, in bytes, behind which there is a NUL: 107 on Linux.
-        limit: usize,
-    },
-    /// The standard library makes no address of the path.
-    Unusable {
-        /// The path.
-        path: PathBuf,
-        /// What it says.
-        error: io::Error,
-    },
 }
 
 impl LocationError {
     pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
             LocationError::NoRuntimeDirectory => io::ErrorKind::NotFound,
-            LocationError::Unusable { error, .. } => error.kind(),
             _ => io::ErrorKind::InvalidInput,
         }
     }
@@ -87,27 +65,26 @@ impl fmt::Display for LocationError {
                 "the name of the display is empty (WAYLAND_DISPLAY), so no display is meant; \
                  set it, or unset it for wayland-0",
             ),
-            LocationError::NulInPath { path } => {
-                write!(f, "the path {path:?} has a NUL, which no path has; use another name")
-            }
-            LocationError::TooLong { path, length, limit } => write!(
-                f,
-                "the path {} has {length} bytes, and that of a socket may have {limit}; \
-                 use a shorter runtime directory or name",
-                path.display()
-            ),
-            LocationError::Unusable { path, error } => {
-                write!(f, "the path {} is none for a socket: {error}", path.display())
-            }
         }
     }
 }
 
-impl Error for LocationError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            LocationError::Unusable { error, .. } => Some(error),
-            _ => None,
+impl Error for LocationError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_chain::error_chain;
+
+    #[test]
+    fn a_location_error_has_no_other_cause() {
+        for error in [
+            LocationError::NoRuntimeDirectory,
+            LocationError::EmptyRuntimeDirectory,
+            LocationError::RelativeRuntimeDirectory { directory: "run/me".into() },
+            LocationError::EmptyName,
+        ] {
+            assert_eq!(error_chain(&error).len(), 1);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A connection to a compositor.
 
-use tokio::net::UnixStream;
+use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
 
 use super::origin::Origin;
 
@@ -24,7 +24,7 @@ use super::origin::Origin;
 pub struct Connected {
     /// Connected, registered with the runtime, and close-on-exec; no byte was sent. It is what
     /// [`Connection::new`](crate::Connection::new) takes.
-    pub stream: UnixStream,
+    pub stream: AnchovyStream<WAYLAND_SCM_RIGHTS>,
     /// Where it is from.
     pub origin: Origin,
 }

@@ -1,23 +1,18 @@
 //! How to connect to a compositor.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use tokio::net::UnixStream;
+use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
 
 use super::connect_error::ConnectError;
 use super::connected::Connected;
 use super::inherited_socket;
 use super::origin::Origin;
-use crate::location::{DISPLAY, Environment, Location, SOCKET, process_environment};
+use crate::location::{DISPLAY, Environment, SOCKET, process_environment, socket_path};
 
 /// The display that is meant where none is named, as in libwayland.
 const DEFAULT: &str = "wayland-0";
-
-/// How long to wait before a compositor whose queue of connections is full is tried again. Short
-/// beside what a person notices, long beside what accepting takes.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Connects to the compositor that the environment names, as libwayland's `wl_display_connect` does.
 ///
@@ -29,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime with I/O enabled.
+/// Outside of a tokio runtime with I/O and time enabled.
 ///
 /// # Cancel safety
 ///
@@ -153,7 +148,7 @@ impl Connector {
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O enabled. Timers are not used.
+    /// Outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
@@ -170,9 +165,9 @@ impl Connector {
                 let stream = inherited_socket::take(&value)?;
                 Ok(Connected { stream, origin: Origin::Inherited })
             }
-            Target::Socket(location) => {
-                let stream = connect_to(&location).await?;
-                Ok(Connected { stream, origin: Origin::Path(location.path) })
+            Target::Socket(path) => {
+                let stream = AnchovyStream::<WAYLAND_SCM_RIGHTS>::connect(&path).await?;
+                Ok(Connected { stream, origin: Origin::Path(path) })
             }
         }
     }
@@ -188,7 +183,7 @@ impl Connector {
             None => environment(DISPLAY).map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from),
         };
         let directory = self.directory.as_deref();
-        Ok(Target::Socket(Location::resolve(&name, directory, environment)?))
+        Ok(Target::Socket(socket_path(&name, directory, environment)?))
     }
 }
 
@@ -197,30 +192,8 @@ impl Connector {
 enum Target {
     /// What `WAYLAND_SOCKET` says.
     Inherited(OsString),
-    Socket(Location),
-}
-
-async fn connect_to(location: &Location) -> Result<UnixStream, ConnectError> {
-    let address = location.address.clone().into();
-    let failed = |path: &Path, error| Err(ConnectError::of(path, error));
-    loop {
-        match UnixStream::connect_addr(&address).await {
-            Ok(stream) => return Ok(stream),
-            // connect(2): a non-blocking Unix socket gets EAGAIN where a blocking one would wait,
-            // and no readiness tells when there is room.
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                if let Err(error) = pause().await {
-                    return failed(&location.path, error);
-                }
-            }
-            Err(error) => return failed(&location.path, error),
-        }
-    }
-}
-
-/// Sleeps on a thread of the runtime's pool, since the runtime may have no timers.
-async fn pause() -> std::io::Result<()> {
-    Ok(tokio::task::spawn_blocking(|| std::thread::sleep(PAUSE)).await?)
+    /// The socket at this path.
+    Socket(PathBuf),
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -237,7 +210,7 @@ mod tests {
         };
         match connector.target(&look) {
             Ok(Target::Inherited(value)) => format!("inherited {}", value.to_str().unwrap()),
-            Ok(Target::Socket(location)) => location.path.to_str().unwrap().to_owned(),
+            Ok(Target::Socket(path)) => path.to_str().unwrap().to_owned(),
             Err(ConnectError::Location(error)) => format!("{error:?}"),
             Err(error) => panic!("{error:?}"),
         }

@@ -6,13 +6,13 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
+use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
-use tokio::net::UnixStream;
 
 use super::inherited_error::InheritedError;
 use super::inherited_fd::{InheritedFd, LAST_STANDARD_STREAM};
@@ -43,7 +43,7 @@ pub fn without_inherited_socket(command: &mut Command) -> &mut Command {
 /// The socket of which this is the number, moved to a descriptor of our own.
 ///
 /// What is refused is still there under its number.
-pub(super) fn take(value: &OsStr) -> Result<UnixStream, InheritedError> {
+pub(super) fn take(value: &OsStr) -> Result<AnchovyStream<WAYLAND_SCM_RIGHTS>, InheritedError> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if *taken {
         return Err(InheritedError::AlreadyTaken);
@@ -63,9 +63,7 @@ pub(super) fn take(value: &OsStr) -> Result<UnixStream, InheritedError> {
     // All that can fail comes before the step that cannot be undone.
     let placeholder = UnixDatagram::unbound().map_err(failed)?;
     let own = inherited.as_fd().try_clone_to_owned().map_err(failed)?;
-    let stream = std::os::unix::net::UnixStream::from(own);
-    stream.set_nonblocking(true).map_err(failed)?;
-    let stream = UnixStream::from_std(stream).map_err(failed)?;
+    let stream = AnchovyStream::new(UnixStream::from(own)).map_err(failed)?;
     inherited.replace(placeholder).map_err(failed)?;
     *taken = true;
     Ok(stream)

@@ -44,24 +44,16 @@ pub enum ListenError {
         /// What the system said.
         error: io::Error,
     },
-    /// A process that does not hold the lock has the socket open.
-    InUse {
-        /// The socket.
-        path: PathBuf,
-    },
     /// A socket is there whose permissions allow neither its owner nor its group to write to it. Who
     /// has done that wants it to stay; libwayland leaves it, too.
     WriteProtected {
         /// The socket.
         path: PathBuf,
     },
-    /// There is something that is no socket.
-    NotASocket {
-        /// What is there.
-        path: PathBuf,
-        /// What it is: "a file", "a directory", "a symbolic link" or "something".
-        found: &'static str,
-    },
+    /// There is no socket at the path: a process that does not hold the lock has one there
+    /// ([`InUse`](anchovy::ListenError::InUse)), something else than a socket is there
+    /// ([`NotASocket`](anchovy::ListenError::NotASocket)), or the system refused.
+    Socket(anchovy::ListenError),
     /// None of the names that are tried was free.
     NoFreeName {
         /// The runtime directory.
@@ -79,23 +71,19 @@ pub enum ListenError {
         /// The socket.
         path: PathBuf,
     },
-    /// The system refused for another reason: a full table of descriptors, for instance.
-    Io {
-        /// The socket.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
 }
 
 impl ListenError {
     /// Whether it is this name alone that is not to be had.
     pub(super) fn is_about_one_name(&self) -> bool {
         match self {
-            ListenError::Locked { .. }
-            | ListenError::InUse { .. }
-            | ListenError::WriteProtected { .. }
-            | ListenError::NotASocket { .. } => true,
+            ListenError::Locked { .. } | ListenError::WriteProtected { .. } => true,
+            ListenError::Socket(error) => matches!(
+                error,
+                anchovy::ListenError::InUse { .. }
+                    | anchovy::ListenError::NotASocket { .. }
+                    | anchovy::ListenError::OtherOwner { .. }
+            ),
             // The file of another user, where more than one may write to the directory.
             ListenError::Lock { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
             _ => false,
@@ -107,12 +95,11 @@ impl ListenError {
             ListenError::Location(error) => error.kind(),
             ListenError::NoFreeName { reason: Some(reason), .. } => reason.kind(),
             ListenError::NoFreeName { reason: None, .. } => io::ErrorKind::InvalidInput,
-            ListenError::Locked { .. } | ListenError::InUse { .. } => io::ErrorKind::AddrInUse,
-            ListenError::WriteProtected { .. } | ListenError::NotASocket { .. } => {
-                io::ErrorKind::AlreadyExists
-            }
+            ListenError::Locked { .. } => io::ErrorKind::AddrInUse,
+            ListenError::WriteProtected { .. } => io::ErrorKind::AlreadyExists,
             ListenError::NotHandedOver { .. } => io::ErrorKind::InvalidInput,
-            ListenError::Lock { error, .. } | ListenError::Io { error, .. } => error.kind(),
+            ListenError::Lock { error, .. } => error.kind(),
+            ListenError::Socket(error) => error.kind(),
         }
     }
 }
@@ -144,24 +131,13 @@ impl fmt::Display for ListenError {
                     io::ErrorKind::PermissionDenied => "this process may not write there",
                     _ => "use another name",
                 };
-                write!(f, "cannot listen: no lock {}: {hint} ({error})", path.display())
+                write!(f, "cannot listen: no lock {}: {hint}", path.display())
             }
-            ListenError::InUse { path } => write!(
-                f,
-                "cannot listen: a process has {} open, without a lock; \
-                 end it, or use another name",
-                path.display()
-            ),
+            ListenError::Socket(error) => write!(f, "cannot listen: {error}"),
             ListenError::WriteProtected { path } => write!(
                 f,
                 "cannot listen: nobody may write to {}, so it was left alone; \
                  remove it, or use another name",
-                path.display()
-            ),
-            ListenError::NotASocket { path, found } => write!(
-                f,
-                "cannot listen: {} is {found}, and was left alone; \
-                 move it, or use another name",
                 path.display()
             ),
             ListenError::NotHandedOver { path } => write!(
@@ -170,9 +146,6 @@ impl fmt::Display for ListenError {
                  bind them anew",
                 path.display()
             ),
-            ListenError::Io { path, error } => {
-                write!(f, "cannot listen: {}: {error}", path.display())
-            }
         }
     }
 }
@@ -180,9 +153,11 @@ impl fmt::Display for ListenError {
 impl Error for ListenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            ListenError::Location(error) => Some(error),
-            ListenError::Lock { error, .. } | ListenError::Io { error, .. } => Some(error),
-            ListenError::NoFreeName { reason: Some(reason), .. } => Some(reason),
+            // The texts of these three include that of the part, and so the cause is that of the part.
+            ListenError::Location(error) => error.source(),
+            ListenError::Socket(error) => error.source(),
+            ListenError::NoFreeName { reason, .. } => reason.as_ref()?.source(),
+            ListenError::Lock { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -194,9 +169,52 @@ impl From<LocationError> for ListenError {
     }
 }
 
+impl From<anchovy::ListenError> for ListenError {
+    fn from(error: anchovy::ListenError) -> ListenError {
+        ListenError::Socket(error)
+    }
+}
+
 /// Of the kind that the system gave, or of the one that says it best.
 impl From<ListenError> for io::Error {
     fn from(error: ListenError) -> io::Error {
         io::Error::new(error.kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_chain::error_chain;
+
+    #[test]
+    fn a_listen_error_has_the_error_of_the_system_as_source() {
+        let path = || PathBuf::from("/run/me/x");
+        let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "it is refused");
+        let lock = || ListenError::Lock { path: path(), error: refused() };
+        let free = |reason| ListenError::NoFreeName {
+            directory: "/run/me".into(),
+            first: 0,
+            last: 32,
+            reason,
+        };
+        for (error, cause) in [
+            (LocationError::EmptyName.into(), None),
+            (ListenError::Locked { path: path() }, None),
+            (lock(), Some("it is refused")),
+            (ListenError::WriteProtected { path: path() }, None),
+            (anchovy::ListenError::InUse { path: path() }.into(), None),
+            (
+                anchovy::ListenError::Io { path: Some(path()), error: refused() }.into(),
+                Some("it is refused"),
+            ),
+            (free(Some(Box::new(lock()))), Some("it is refused")),
+            (free(None), None),
+            (ListenError::NotHandedOver { path: path() }, None),
+        ] {
+            let chain = error_chain(&error);
+            assert!(chain[0].starts_with("cannot listen: "), "{chain:?}");
+            assert_eq!(chain.get(1).map(String::as_str), cause, "{chain:?}");
+        }
     }
 }

@@ -1,16 +1,13 @@
 //! A socket that clients connect to.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixListener as StdListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tokio::net::unix::UCred;
-use tokio::net::{UnixListener, UnixStream};
+use anchovy::{AnchovyListener, AnchovyStream, IntoUnixListener, WAYLAND_SCM_RIGHTS};
+use tokio::net::unix::SocketAddr;
 
-use super::accept;
-use super::file::{Identity, OwnFile};
 use super::listen_error::ListenError;
 use super::listener_parts::ListenerParts;
 use super::lock::Lock;
@@ -32,8 +29,8 @@ use super::lock::Lock;
 /// # let _client = connector.connect().await?;
 /// let name = listener.name().expect("it was bound to one");
 /// println!("clients use WAYLAND_DISPLAY={}", name.display());
-/// let (stream, credentials) = listener.accept().await?;
-/// println!("user {} is here", credentials.uid());
+/// let (stream, _) = listener.accept().await?;
+/// println!("user {} is here", stream.peer_cred()?.uid());
 /// let connection = Connection::new(stream, |_, _| 0, Limits::default())?;
 /// # drop((connection, listener));
 /// # std::fs::remove_dir(directory)?;
@@ -43,7 +40,7 @@ use super::lock::Lock;
 ///
 /// # The lock
 ///
-/// Beside the socket there is a file with `.lock` behind its name, which is locked (flock(2)) as long
+/// Beside the socket there is a file with `.lock` after its name, which is locked (flock(2)) as long
 /// as this exists, exactly as libwayland does it, so that each keeps the other away. A socket that a
 /// compositor has left behind, because it was killed, is replaced. What is no socket is not, nor is
 /// one that a process has open, lock or no lock, nor one that neither its owner nor its group may
@@ -60,10 +57,9 @@ use super::lock::Lock;
 #[derive(Debug)]
 #[must_use = "dropping a listener removes its socket"]
 pub struct Listener {
-    // They go in this order: so a successor, who has to lock first, finds no file that will be
-    // removed under it.
-    pub(super) file: Option<OwnFile>,
-    pub(super) socket: UnixListener,
+    // In this order, the socket's file is removed before the lock's: so a successor, who has to lock
+    // first, finds no file that will be removed under it.
+    pub(super) socket: AnchovyListener<WAYLAND_SCM_RIGHTS>,
     pub(super) lock: Option<Lock>,
     pub(super) name: Option<PathBuf>,
 }
@@ -79,9 +75,9 @@ impl Listener {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> std::io::Result<()> {
-    /// # let path = std::env::temp_dir().join(format!("anchovy-adopt-{}", std::process::id()));
+    /// # let path = std::env::temp_dir().join(format!("anchovy-from-std-{}", std::process::id()));
     /// let bound = std::os::unix::net::UnixListener::bind(&path)?;
-    /// let listener = Listener::adopt(bound)?;
+    /// let listener = Listener::from_std(bound)?;
     /// drop(listener);
     /// assert!(path.exists());
     /// # std::fs::remove_file(path)
@@ -90,17 +86,46 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Those of registering it with tokio.
+    /// [`ListenError::Socket`], with
+    /// [`NotAListener`](anchovy::ListenError::NotAListener) if it is not a Unix stream socket that
+    /// listens. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and timers.
-    pub fn adopt(socket: StdListener) -> io::Result<Listener> {
-        need_timers();
-        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-        socket.set_nonblocking(true)?;
-        let socket = UnixListener::from_std(socket)?;
-        Ok(Listener { file: None, socket, lock: None, name: None })
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn from_std(socket: StdUnixListener) -> Result<Listener, ListenError> {
+        Listener::from_socket(socket)
+    }
+
+    /// Listens on a socket of which there is only a descriptor, such as one of `LISTEN_FDS`; see
+    /// [`from_std`](Self::from_std).
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_std`](Self::from_std).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// ```
+    /// use anchovy_wayland::{ListenError, Listener};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let file = std::fs::File::open("/dev/null")?;
+    /// let refused = Listener::from_fd(file.into());
+    /// assert!(matches!(refused, Err(ListenError::Socket(anchovy::ListenError::NotAListener))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_fd(fd: OwnedFd) -> Result<Listener, ListenError> {
+        Listener::from_socket(fd)
+    }
+
+    fn from_socket(socket: impl IntoUnixListener) -> Result<Listener, ListenError> {
+        let socket = AnchovyListener::builder().build(socket)?;
+        Ok(Listener { socket, lock: None, name: None })
     }
 
     /// Goes on where [`into_parts`](Listener::into_parts) was called, in this process or in another.
@@ -111,28 +136,28 @@ impl Listener {
     ///
     /// [`NotHandedOver`](ListenError::NotHandedOver) if the socket is not bound to this path, or if
     /// the lock is not that of the file that is there; [`Locked`](ListenError::Locked) if another
-    /// process has got the lock; [`Io`](ListenError::Io). The files stay then.
+    /// process has got the lock; [`Socket`](ListenError::Socket). The files stay then.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O and timers.
     pub fn from_parts(parts: ListenerParts) -> Result<Listener, ListenError> {
-        let address = parts.socket.local_addr();
-        let bound = address.as_ref().ok().and_then(|address| address.as_pathname());
-        let bound = bound.map(Path::to_owned).unwrap_or_default();
-        let failed = |error| ListenError::Io { path: bound.clone(), error };
-        let mut listener = Listener::adopt(parts.socket).map_err(failed)?;
-        if let Some((path, lock)) = parts.file {
-            if path != bound {
-                return Err(ListenError::NotHandedOver { path });
-            }
-            let identity = Identity::of(&path).map_err(failed)?;
-            let lock = Lock::resume(&path, lock)?;
-            listener.file = Some(OwnFile::new(path.clone(), identity));
-            listener.lock = Some(lock);
-            listener.name = Some(path);
+        let ListenerParts { socket, file } = parts;
+        let Some((path, lock)) = file else { return Listener::from_socket(socket) };
+        let address = socket.local_addr().map_err(|error| {
+            ListenError::from(anchovy::ListenError::Io { path: Some(path.clone()), error })
+        })?;
+        if address.as_pathname() != Some(&*path) {
+            return Err(ListenError::NotHandedOver { path });
         }
-        Ok(listener)
+        let lock = Lock::resume(&path, lock)?;
+        match AnchovyListener::builder().unlink_on_drop(true).build(socket) {
+            Ok(socket) => Ok(Listener { socket, lock: Some(lock), name: Some(path) }),
+            Err(error) => {
+                lock.keep();
+                Err(error.into())
+            }
+        }
     }
 
     /// Takes it apart, and leaves its files where they are.
@@ -141,33 +166,35 @@ impl Listener {
     ///
     /// Those of taking the socket from tokio; then the files are removed.
     pub fn into_parts(self) -> io::Result<ListenerParts> {
-        let Listener { file, socket, lock, name: _ } = self;
+        let Listener { socket, lock, name: _ } = self;
+        let path = socket.path().map(Path::to_owned);
         let socket = socket.into_std()?;
-        let file = file.zip(lock).map(|(file, lock)| (file.keep(), lock.keep()));
+        let file = path.zip(lock).map(|(path, lock)| (path, lock.keep()));
         Ok(ListenerParts { socket, file })
     }
 
     /// What it was bound to: a name, or an absolute path; nothing if the socket was
-    /// [adopted](Listener::adopt).
+    /// [adopted](Listener::from_std).
     ///
     /// This is what `WAYLAND_DISPLAY` is for clients that have the same `XDG_RUNTIME_DIR`.
     pub fn name(&self) -> Option<&Path> {
         self.name.as_deref()
     }
 
-    /// Where the socket is, absolute; nothing if it was [adopted](Listener::adopt).
+    /// Where the socket is, absolute; nothing if it was [adopted](Listener::from_std).
     pub fn path(&self) -> Option<&Path> {
-        self.file.as_ref().map(OwnFile::path)
+        self.socket.path()
     }
 
-    /// The next client, and who has connected it, by the kernel (`SO_PEERCRED`, unix(7)).
+    /// Accepts the next client, and returns its stream and the address that it is bound to, which is
+    /// unnamed for most clients.
     ///
-    /// That is user, group and process of the moment when it connected. A process may have handed its
-    /// socket on since, or be gone and its number be another's, so decide by user.
+    /// [`peer_cred`](AnchovyStream::peer_cred) of the stream tells user, group and process of the
+    /// moment when the client connected (`SO_PEERCRED`, unix(7)). A process may have handed its
+    /// socket on since, or have ended and its number be another's, so decide by user.
     ///
-    /// A full table of descriptors (EMFILE, ENFILE), and a kernel without memory (ENOBUFS, ENOMEM),
-    /// are no errors: they are waited for, 5 ms at first and twice as long each time, up to a second.
-    /// The client waits meanwhile.
+    /// While there is no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), this waits: 5 ms at
+    /// first, twice as long each time, and a second at most. The client waits meanwhile.
     ///
     /// ```
     /// use anchovy_wayland::{Connector, Listener};
@@ -177,8 +204,8 @@ impl Listener {
     /// let path = std::env::temp_dir().join(format!("anchovy-accept-{}", std::process::id()));
     /// let listener = Listener::bind(&path)?;
     /// let _client = Connector::new().without_environment().display(&path).connect().await?;
-    /// let (_stream, credentials) = listener.accept().await?;
-    /// assert_eq!(credentials.pid(), Some(std::process::id() as i32));
+    /// let (stream, _) = listener.accept().await?;
+    /// assert_eq!(stream.peer_cred()?.pid(), Some(std::process::id() as i32));
     /// # Ok(())
     /// # }
     /// ```
@@ -190,8 +217,8 @@ impl Listener {
     /// # Cancel safety
     ///
     /// No client is lost if this is dropped.
-    pub async fn accept(&self) -> io::Result<(UnixStream, UCred)> {
-        accept::accept(&self.socket).await
+    pub async fn accept(&self) -> io::Result<(AnchovyStream<WAYLAND_SCM_RIGHTS>, SocketAddr)> {
+        self.socket.accept().await
     }
 }
 
@@ -199,9 +226,4 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-/// Panics where there is no timer: now, and not when the table is full for the first time.
-pub(super) fn need_timers() {
-    drop(tokio::time::sleep(Duration::ZERO));
 }

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio::net::UnixListener;
+use anchovy::AnchovyListener;
 
-use super::bind;
 use super::listen_error::ListenError;
-use super::listener::{Listener, need_timers};
+use super::listener::Listener;
 use super::lock::Lock;
-use crate::location::{Environment, Location, process_environment, runtime_directory};
+use super::write_protection;
+use crate::location::{Environment, process_environment, runtime_directory, socket_path};
+
+/// Clients that may wait to be accepted, as in libwayland.
+const BACKLOG: u32 = 128;
 
 /// The number of the last name that is tried, as in libwayland (`MAX_DISPLAYNO`).
 const LAST_NUMBER: u32 = 32;
@@ -130,14 +133,11 @@ impl ListenerBuilder {
     }
 
     fn bind_in(&self, name: &Path, environment: Environment<'_>) -> Result<Listener, ListenError> {
-        need_timers();
-        let location = Location::resolve(name, self.directory.as_deref(), environment)?;
-        let lock = Lock::acquire(&location.path)?;
-        let (file, socket) = bind::bind(&location, &lock)?;
-        let socket = UnixListener::from_std(socket)
-            .map_err(|error| ListenError::Io { path: location.path.clone(), error })?;
-        let name = Some(name.to_owned());
-        Ok(Listener { file: Some(file), socket, lock: Some(lock), name })
+        let path = socket_path(name, self.directory.as_deref(), environment)?;
+        let lock = Lock::acquire(&path)?;
+        write_protection::check(&path)?;
+        let socket = AnchovyListener::builder().replace_stale(true).backlog(BACKLOG).bind(&path)?;
+        Ok(Listener { socket, lock: Some(lock), name: Some(name.to_owned()) })
     }
 
     fn bind_free_in(&self, environment: Environment<'_>) -> Result<Listener, ListenError> {

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 
-/// What a [`Listener`](crate::Listener) is made of, for a process that hands it to another, or to itself behind an
+/// What a [`Listener`](crate::Listener) is made of, for a process that hands it to another, or to itself after an
 /// exec.
 ///
 /// The files stay, and nobody else gets the name as long as the lock is open somewhere. Clients that
@@ -29,6 +29,6 @@ pub struct ListenerParts {
     /// Listening, non-blocking and close-on-exec.
     pub socket: StdListener,
     /// The socket's file, and its open and locked lock file, which is close-on-exec; nothing if the
-    /// socket was [adopted](crate::Listener::adopt).
+    /// socket was [bound by somebody else](crate::Listener::from_std).
     pub file: Option<(PathBuf, OwnedFd)>,
 }

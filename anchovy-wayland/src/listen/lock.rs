@@ -12,10 +12,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use anchovy::PathGuard;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::file::{Identity, OwnFile};
 use super::listen_error::ListenError;
 
 /// Of a lock file, less the umask, as in libwayland.
@@ -25,8 +25,9 @@ const MODE: Mode = Mode::from_raw_mode(0o660);
 ///
 /// The order is the point: the file is removed while it is still locked.
 #[derive(Debug)]
+#[must_use = "the lock is given up when this is dropped"]
 pub(super) struct Lock {
-    file: OwnFile,
+    file: PathGuard,
     fd: OwnedFd,
 }
 
@@ -47,10 +48,10 @@ impl Lock {
                 Err(Errno::WOULDBLOCK) => return Err(ListenError::Locked { path }),
                 Err(error) => return Err(failed(&path, error.into())),
             }
-            let identity = Identity::of_open(&fd).map_err(|error| failed(&path, error))?;
-            // Each time that this fails, another process has ended or begun.
-            if has_name(&path, identity).map_err(|error| failed(&path, error))? {
-                return Ok(Lock { file: OwnFile::new(path, identity), fd });
+            // Each time that there is none, another process has ended or begun.
+            let guard = PathGuard::for_open_file(&path, &fd);
+            if let Some(file) = guard.map_err(|error| failed(&path, error))? {
+                return Ok(Lock { file, fd });
             }
         }
     }
@@ -58,14 +59,19 @@ impl Lock {
     /// The lock of a socket that this process or its predecessor has acquired.
     pub(super) fn resume(socket: &Path, fd: OwnedFd) -> Result<Lock, ListenError> {
         let path = path_of(socket);
-        let identity = Identity::of_open(&fd).map_err(|error| failed(&path, error))?;
-        if !has_name(&path, identity).map_err(|error| failed(&path, error))? {
+        let guard = PathGuard::for_open_file(&path, &fd).map_err(|error| failed(&path, error))?;
+        let Some(file) = guard else {
             return Err(ListenError::NotHandedOver { path: socket.to_owned() });
-        }
+        };
         match try_lock(&fd) {
-            Ok(()) => Ok(Lock { file: OwnFile::new(path, identity), fd }),
-            Err(Errno::WOULDBLOCK) => Err(ListenError::Locked { path }),
-            Err(error) => Err(failed(&path, error.into())),
+            Ok(()) => Ok(Lock { file, fd }),
+            Err(error) => {
+                file.keep();
+                Err(match error {
+                    Errno::WOULDBLOCK => ListenError::Locked { path },
+                    error => failed(&path, error.into()),
+                })
+            }
         }
     }
 
@@ -93,14 +99,6 @@ fn try_lock(fd: &OwnedFd) -> rustix::io::Result<()> {
     rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive)
 }
 
-fn has_name(path: &Path, identity: Identity) -> io::Result<bool> {
-    match Identity::of(path) {
-        Ok(found) => Ok(found == identity),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 fn failed(path: &Path, error: io::Error) -> ListenError {
     ListenError::Lock { path: path.to_owned(), error }
 }
@@ -108,7 +106,7 @@ fn failed(path: &Path, error: io::Error) -> ListenError {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::cell::Cell;
-    use std::fs;
+    use std::fs::{self, File};
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use interop_tests::{Directory, guarded};
@@ -177,8 +175,9 @@ mod tests {
             });
             let lock = lock.unwrap();
             assert_eq!(times.get(), 2);
-            let named = Identity::of(&path_of(&socket)).unwrap();
-            assert_eq!(Identity::of_open(&lock.fd).unwrap(), named);
+            let named = path_of(&socket).metadata().unwrap();
+            let locked = File::from(lock.fd.try_clone().unwrap()).metadata().unwrap();
+            assert_eq!((locked.dev(), locked.ino()), (named.dev(), named.ino()));
             assert!(matches!(Lock::acquire(&socket), Err(ListenError::Locked { .. })));
         });
     }

@@ -3,14 +3,12 @@
 //! There are two files to a display, a socket and its lock, and an order in which they come and go:
 //! the lock comes first and goes last, so that who holds it may do with the socket what it likes.
 
-mod accept;
-mod bind;
-mod file;
 pub(crate) mod listen_error;
 pub(crate) mod listener;
 pub(crate) mod listener_builder;
 pub(crate) mod listener_parts;
 mod lock;
+mod write_protection;
 
 pub use listen_error::ListenError;
 pub use listener::Listener;

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
 use anchovy_wayland::{
     Answer, Connection, DisplayError, Globals, Limits, Listener, Message, ObjectId, Registries,
 };
@@ -123,7 +124,7 @@ struct Serving {
 }
 
 impl Serving {
-    fn new(client: tokio::net::UnixStream, manners: Manners) -> Serving {
+    fn new(client: AnchovyStream<WAYLAND_SCM_RIGHTS>, manners: Manners) -> Serving {
         let mut globals = Globals::new();
         for (interface, version) in manners.globals {
             globals.add(interface, *version).expect("a good global");

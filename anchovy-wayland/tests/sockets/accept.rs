@@ -12,7 +12,8 @@ fn a_client_comes_with_its_credentials() {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
         let _client = UnixStream::connect(directory.join("x")).unwrap();
-        let (_stream, credentials) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let credentials = stream.peer_cred().unwrap();
         assert_eq!(credentials.uid(), rustix::process::geteuid().as_raw());
         assert_eq!(credentials.gid(), rustix::process::getegid().as_raw());
         assert_eq!(credentials.pid(), Some(std::process::id() as i32));

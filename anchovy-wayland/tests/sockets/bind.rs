@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use anchovy::PathError;
 use anchovy_wayland::{ListenError, Listener, LocationError};
 use interop_tests::{
     Directory, FullTable, guarded, mark, now, run, runtime, traced, without_privileges,
@@ -148,7 +149,10 @@ fn the_socket_of_a_compositor_that_locks_nothing_stays_and_it_does_not_notice() 
 
         let error = Listener::bind(&path).unwrap_err();
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-        assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        assert!(
+            matches!(error, ListenError::Socket(anchovy::ListenError::InUse { .. })),
+            "{error:?}"
+        );
         let nobody = living.accept().unwrap_err();
         assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
         assert!(UnixStream::connect(&path).is_ok());
@@ -166,7 +170,10 @@ fn the_socket_of_a_process_that_does_not_listen_stays() {
         let _logger = UnixDatagram::bind(directory.join("logger")).unwrap();
         for name in ["early", "logger"] {
             let error = Listener::bind(directory.join(name)).unwrap_err();
-            assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+            assert!(
+                matches!(error, ListenError::Socket(anchovy::ListenError::InUse { .. })),
+                "{error:?}"
+            );
         }
         assert_eq!(names(&directory), ["early", "logger"]);
     });
@@ -187,7 +194,10 @@ fn what_is_no_socket_stays_and_is_named() {
             let error = Listener::bind(directory.join(name)).unwrap_err();
             let said = error.to_string();
             assert!(said.contains(kind) && said.contains(name), "{said}");
-            assert!(matches!(error, ListenError::NotASocket { .. }), "{error:?}");
+            assert!(
+                matches!(error, ListenError::Socket(anchovy::ListenError::NotASocket { .. })),
+                "{error:?}"
+            );
         }
         assert_eq!(names(&directory), ["directory", "file", "link", "stale"]);
         assert_eq!(fs::read(directory.join("file")).unwrap(), b"precious");
@@ -204,7 +214,11 @@ fn a_path_that_is_too_long_is_reported_and_creates_nothing() {
         assert!(
             matches!(
                 error,
-                ListenError::Location(LocationError::TooLong { length: 108, limit: 107, .. })
+                ListenError::Socket(anchovy::ListenError::Path(PathError::TooLong {
+                    length: 108,
+                    limit: 107,
+                    ..
+                }))
             ),
             "{error:?}"
         );
@@ -269,7 +283,7 @@ fn a_full_table_of_descriptors_leaves_nothing_behind() {
         // One for the lock.
         table.make_room_for(1);
         let error = Listener::bind(&path).unwrap_err();
-        assert!(matches!(error, ListenError::Io { .. }), "{error:?}");
+        assert!(matches!(error, ListenError::Socket(anchovy::ListenError::Io { .. })), "{error:?}");
         table.make_room_for(1);
         drop(Listener::bind(&path).unwrap());
         drop(table);
@@ -373,7 +387,7 @@ fn an_adopted_socket_is_listened_on_and_its_file_is_not_removed() {
         let bound = UnixListener::bind(&path).unwrap();
         rustix::io::fcntl_setfd(&bound, rustix::io::FdFlags::empty()).unwrap();
 
-        let listener = Listener::adopt(bound).unwrap();
+        let listener = Listener::from_std(bound).unwrap();
         assert_eq!((listener.name(), listener.path()), (None, None));
         let flags = rustix::io::fcntl_getfd(&listener).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC), "no child inherits it");

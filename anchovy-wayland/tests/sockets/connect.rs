@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
+use anchovy::PathError;
 use anchovy_wayland::{ConnectError, Connected, Connector, Listener, Origin};
 use interop_tests::{Directory, FullTable, now, run, without_privileges};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
@@ -16,13 +17,14 @@ fn connector(path: impl AsRef<Path>) -> Connector {
     Connector::new().without_environment().display(path.as_ref())
 }
 
-/// What the error says of this path, which it has to name, with what the system said.
+/// Returns the error of connecting to this path, which names the path and has as source, but not in its
+/// text, the error of the system.
 async fn refused(path: &Path) -> ConnectError {
     let error = connector(path).connect().await.unwrap_err();
     let said = error.to_string();
     assert!(said.contains(path.to_str().unwrap()), "{said}");
     let cause = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
-    assert!(said.contains(&cause.to_string()), "{said}");
+    assert!(!said.contains(&cause.to_string()), "{said}");
     error
 }
 
@@ -35,11 +37,11 @@ fn a_display_is_reached_by_its_path_and_by_its_name() {
         let by_name = Connector::new().without_environment().runtime_directory(directory.path());
 
         for connector in [connector(&path), by_name.display("a b")] {
-            let Connected { stream, origin } = connector.connect().await.unwrap();
+            let Connected { mut stream, origin } = connector.connect().await.unwrap();
             assert_eq!(origin, Origin::Path(path.clone()));
             stream.writable().await.unwrap();
             stream.try_write(b"!").unwrap();
-            let (accepted, _) = listener.accept().await.unwrap();
+            let (mut accepted, _) = listener.accept().await.unwrap();
             accepted.readable().await.unwrap();
             assert_eq!(accepted.try_read(&mut [0; 2]).unwrap(), 1);
         }
@@ -64,7 +66,10 @@ fn a_missing_display_is_reported_as_not_found() {
         fs::write(directory.join("file"), "").unwrap();
         for name in ["none", "none/none", "file/none"] {
             let error = refused(&directory.join(name)).await;
-            assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
+            assert!(
+                matches!(error, ConnectError::Socket(anchovy::ConnectError::NotFound { .. })),
+                "{error:?}"
+            );
             assert!(error.to_string().contains("is a compositor running"), "{error}");
         }
         let error = refused(&directory.join("none")).await;
@@ -80,7 +85,10 @@ fn a_compositor_that_has_ended_is_reported_as_refused() {
         symlink(directory.join("stale"), directory.join("link")).unwrap();
         for name in ["stale", "link"] {
             let error = refused(&directory.join(name)).await;
-            assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+            assert!(
+                matches!(error, ConnectError::Socket(anchovy::ConnectError::Refused { .. })),
+                "{error:?}"
+            );
             assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionRefused);
         }
     });
@@ -95,7 +103,10 @@ fn what_is_not_a_socket_is_reported_through_links_too() {
         symlink(directory.join("file"), directory.join("link")).unwrap();
         for name in ["file", "directory", "link"] {
             let error = refused(&directory.join(name)).await;
-            assert!(matches!(error, ConnectError::NotASocket { .. }), "{error:?}");
+            assert!(
+                matches!(error, ConnectError::Socket(anchovy::ConnectError::NotASocket { .. })),
+                "{error:?}"
+            );
         }
     });
 }
@@ -116,7 +127,10 @@ fn a_socket_of_another_type_is_reported() {
         let directory = Directory::new();
         let _logger = UnixDatagram::bind(directory.join("log")).unwrap();
         let error = refused(&directory.join("log")).await;
-        assert!(matches!(error, ConnectError::NotAStream { .. }), "{error:?}");
+        assert!(
+            matches!(error, ConnectError::Socket(anchovy::ConnectError::NotAStream { .. })),
+            "{error:?}"
+        );
     });
 }
 
@@ -127,7 +141,10 @@ fn a_display_without_write_permission_is_reported() {
         let _listener = Listener::bind(directory.join("closed")).unwrap();
         fs::set_permissions(directory.join("closed"), Permissions::from_mode(0o555)).unwrap();
         let error = refused(&directory.join("closed")).await;
-        assert!(matches!(error, ConnectError::PermissionDenied { .. }), "{error:?}");
+        assert!(
+            matches!(error, ConnectError::Socket(anchovy::ConnectError::PermissionDenied { .. })),
+            "{error:?}"
+        );
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::PermissionDenied);
     });
 }
@@ -139,7 +156,10 @@ fn a_full_descriptor_table_is_reported() {
         let _listener = Listener::bind(directory.join("display")).unwrap();
         let mut table = FullTable::with_room_for(0);
         let error = refused(&directory.join("display")).await;
-        assert!(matches!(error, ConnectError::Io { .. }), "{error:?}");
+        assert!(
+            matches!(error, ConnectError::Socket(anchovy::ConnectError::Io { .. })),
+            "{error:?}"
+        );
         table.make_room_for(1);
         assert!(connector(directory.join("display")).connect().await.is_ok());
     });
@@ -180,5 +200,54 @@ fn a_connect_that_is_dropped_leaves_nothing_in_the_queue() {
         let _accepted = rustix::net::accept(&listener).unwrap();
         rustix::io::ioctl_fionbio(&listener, true).unwrap();
         assert_eq!(rustix::net::accept(&listener).unwrap_err(), rustix::io::Errno::AGAIN);
+    });
+}
+
+/// Returns the error of connecting to this name in this directory, or to this absolute path.
+async fn path_error(name: &Path, directory: &str) -> (PathError, String) {
+    let connector = connector(name).runtime_directory(directory);
+    let error = connector.connect().await.unwrap_err();
+    let text = error.to_string();
+    let ConnectError::Socket(anchovy::ConnectError::Path(error)) = error else {
+        panic!("{error:?}")
+    };
+    (error, text)
+}
+
+#[test]
+fn a_path_may_be_as_long_as_the_kernel_has_room_for_and_no_longer() {
+    run(async {
+        const LONGEST: usize = 107;
+        let directory = "/run";
+        let name = "a".repeat(LONGEST - "/run/".len());
+        let error = connector(&name).runtime_directory(directory).connect().await.unwrap_err();
+        let ConnectError::Socket(anchovy::ConnectError::NotFound { path, .. }) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(path.as_os_str().len(), LONGEST);
+
+        let absolute = format!("/{}", "a".repeat(LONGEST));
+        for (name, path) in
+            [(format!("{name}b"), format!("/run/{name}b")), (absolute.clone(), absolute)]
+        {
+            let (error, text) = path_error(Path::new(&name), directory).await;
+            for part in [path.as_str(), &(LONGEST + 1).to_string(), &LONGEST.to_string()] {
+                assert!(text.contains(part), "{text}");
+            }
+            match error {
+                PathError::TooLong { length, limit, .. } => {
+                    assert_eq!((length, limit), (LONGEST + 1, LONGEST));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_nul_is_reported() {
+    run(async {
+        let (error, _) = path_error(Path::new("a\0b"), "/run/me").await;
+        assert!(matches!(error, PathError::NulInPath { .. }), "{error:?}");
     });
 }

@@ -71,7 +71,10 @@ fn the_last_name_is_wayland_32_and_after_it_there_is_none() {
         let ListenError::NoFreeName { first: 0, last: 32, reason: Some(reason), .. } = error else {
             panic!("{error:?}")
         };
-        assert!(matches!(*reason, ListenError::NotASocket { .. }), "{reason:?}");
+        assert!(
+            matches!(*reason, ListenError::Socket(anchovy::ListenError::NotASocket { .. })),
+            "{reason:?}"
+        );
     });
 }
 

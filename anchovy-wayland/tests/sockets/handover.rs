@@ -43,7 +43,7 @@ fn an_adopted_socket_has_no_file_to_hand_over() {
     run(async {
         let directory = Directory::new();
         let bound = UnixListener::bind(directory.join("x")).unwrap();
-        let parts = Listener::adopt(bound).unwrap().into_parts().unwrap();
+        let parts = Listener::from_std(bound).unwrap().into_parts().unwrap();
         assert!(parts.file.is_none());
         drop(Listener::from_parts(parts).unwrap());
         assert_eq!(names(&directory), ["x"]);

@@ -106,7 +106,10 @@ fn what_a_killed_compositor_left_is_used_again() {
             assert_eq!(names(&directory), ["wayland.7", "wayland.7.lock"]);
             let connector = Connector::new().without_environment().display(&path);
             let error = connector.connect().await.unwrap_err();
-            assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+            assert!(
+                matches!(error, ConnectError::Socket(anchovy::ConnectError::Refused { .. })),
+                "{error:?}"
+            );
 
             let listener = Listener::bind(&path).unwrap();
             assert_eq!(directory.join("wayland.7.lock").metadata().unwrap().ino(), lock);

@@ -108,7 +108,7 @@ fn an_inherited_socket_is_taken_once_whole_and_for_this_process_alone() {
 
 async fn take_and_look() {
     let before = under_the_number().unwrap();
-    let connected = Connector::new().display("/nonexistent").connect().await.unwrap();
+    let mut connected = Connector::new().display("/nonexistent").connect().await.unwrap();
     assert_eq!(connected.origin, Origin::Inherited);
     let flags = rustix::io::fcntl_getfd(&connected.stream).unwrap();
     assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
