@@ -209,3 +209,19 @@ impl From<ConnectError> for io::Error {
         io::Error::new(error.kind(), error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_has_vanished_since_it_refused_was_one() {
+        assert!(!is_no_socket(Path::new("/nonexistent/socket")));
+        assert!(is_no_socket(Path::new("/")));
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = ConnectError::from_io_error("/nonexistent/socket".into(), refused());
+        assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+        let error = ConnectError::from_io_error("/".into(), refused());
+        assert!(matches!(error, ConnectError::NotASocket { .. }), "{error:?}");
+    }
+}

@@ -62,6 +62,26 @@ pub enum PathError {
 }
 
 impl PathError {
+    /// Checks that a path can name a socket, without looking at the file system. A path that begins
+    /// with a NUL byte is an abstract name.
+    ///
+    /// [`bind`](crate::AnchovyListener::bind) and [`connect`](crate::AnchovyStream::connect) do the
+    /// same first. This is for programs that make other files before they bind.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError`].
+    ///
+    /// ```
+    /// use anchovy::PathError;
+    ///
+    /// assert!(PathError::check("/run/user/1000/bus").is_ok());
+    /// assert_eq!(PathError::check(""), Err(PathError::Empty));
+    /// ```
+    pub fn check(path: impl AsRef<Path>) -> Result<(), PathError> {
+        SocketPath::new(path.as_ref()).map(drop)
+    }
+
     /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
         match self {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anchovy::AnchovyListener;
+use anchovy::{AnchovyListener, PathError};
 
 use super::listen_error::ListenError;
 use super::listener::Listener;
@@ -134,6 +134,8 @@ impl ListenerBuilder {
 
     fn bind_in(&self, name: &Path, environment: Environment<'_>) -> Result<Listener, ListenError> {
         let path = socket_path(name, self.directory.as_deref(), environment)?;
+        // Before a lock file is made for a path that no socket can have.
+        PathError::check(&path).map_err(anchovy::ListenError::from)?;
         let lock = Lock::acquire(&path)?;
         write_protection::check(&path)?;
         let socket = AnchovyListener::builder().replace_stale(true).backlog(BACKLOG).bind(&path)?;

@@ -205,7 +205,7 @@ fn what_is_no_socket_stays_and_is_named() {
 }
 
 #[test]
-fn a_path_that_is_too_long_is_reported_and_creates_nothing() {
+fn a_path_that_no_socket_can_have_is_reported_and_creates_nothing() {
     run(async {
         let directory = Directory::new();
         let room = 107 - directory.path().as_os_str().len() - 1;
@@ -222,6 +222,11 @@ fn a_path_that_is_too_long_is_reported_and_creates_nothing() {
             ),
             "{error:?}"
         );
+        let error = Listener::bind(directory.join("a\0b")).unwrap_err();
+        let path = ListenError::Socket(anchovy::ListenError::Path(PathError::NulInPath {
+            path: directory.join("a\0b"),
+        }));
+        assert_eq!(format!("{error:?}"), format!("{path:?}"));
         assert!(names(&directory).is_empty());
     });
 }
