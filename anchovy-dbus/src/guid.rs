@@ -10,7 +10,7 @@ use std::io;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::random;
+use hex::FromHexError;
 
 /// The length of a guid in text, in hex digits (D-Bus Specification, "UUIDs").
 const DIGITS: usize = 32;
@@ -51,7 +51,7 @@ impl Guid {
         // A clock before 1970 is wrong, but no reason not to serve.
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
         let mut bytes = [0; DIGITS / 2];
-        random::fill(&mut bytes[..12])?;
+        getrandom::fill(&mut bytes[..12])?;
         // 32 bits are what there is room for; they wrap in 2106.
         bytes[12..].copy_from_slice(&(seconds as u32).to_be_bytes());
         Ok(Guid(bytes))
@@ -70,17 +70,14 @@ impl Guid {
     /// assert_eq!(Guid::parse(b"0123"), Err(GuidError::Length { length: 4 }));
     /// ```
     pub fn parse(text: &[u8]) -> Result<Guid, GuidError> {
-        if text.len() != DIGITS {
-            return Err(GuidError::Length { length: text.len() });
-        }
         let mut bytes = [0; DIGITS / 2];
-        for (position, &digit) in text.iter().enumerate() {
-            let value =
-                hex_digit(digit).ok_or(GuidError::NotAHexDigit { position, byte: digit })?;
-            let byte = &mut bytes[position / 2];
-            *byte = *byte << 4 | value;
+        match hex::decode_to_slice(text, &mut bytes) {
+            Ok(()) => Ok(Guid(bytes)),
+            Err(FromHexError::InvalidHexCharacter { index: position, .. }) => {
+                Err(GuidError::NotAHexDigit { position, byte: text[position] })
+            }
+            Err(_) => Err(GuidError::Length { length: text.len() }),
         }
-        Ok(Guid(bytes))
     }
 
     /// A guid from its 16 bytes.
@@ -106,14 +103,9 @@ impl Guid {
     }
 }
 
-/// The value of a hex digit of either case.
-pub(crate) fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
-}
-
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

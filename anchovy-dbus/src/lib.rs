@@ -125,7 +125,6 @@ mod handshake;
 mod limits;
 mod listener;
 mod message;
-mod random;
 pub mod server;
 
 pub use address::{

@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use crate::guid::hex_digit;
-
 /// Whether a byte may stand for itself.
 pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_/.\\*".contains(&byte)
@@ -28,15 +26,13 @@ pub(super) fn unescape(text: &[u8]) -> Result<Vec<u8>, ValueError> {
         rest = after;
         match *byte {
             b'%' => {
-                let digits = match after {
-                    [high, low, after @ ..] => {
-                        rest = after;
-                        hex_digit(*high).zip(hex_digit(*low))
-                    }
-                    _ => None,
-                };
-                let (high, low) = digits.ok_or(ValueError::BadEscape(index))?;
-                value.push(high << 4 | low);
+                let (digits, after) =
+                    after.split_at_checked(2).ok_or(ValueError::BadEscape(index))?;
+                rest = after;
+                let mut escaped = [0];
+                hex::decode_to_slice(digits, &mut escaped)
+                    .map_err(|_| ValueError::BadEscape(index))?;
+                value.extend(escaped);
             }
             byte if is_plain(byte) => value.push(byte),
             _ => return Err(ValueError::Unescaped(index)),

@@ -11,7 +11,8 @@ use bytes::BytesMut;
 
 use super::error::HandshakeError;
 use super::inbox::Inbox;
-use super::words::{self, Login};
+use super::line;
+use super::login::Login;
 use crate::guid::Guid;
 use crate::limits::HandshakeLimits;
 
@@ -141,7 +142,7 @@ impl ClientAuth {
         self.login = login;
         let mechanism = login.mechanism();
         let line = match login.response() {
-            Some(response) => format!("AUTH {mechanism} {}\r\n", words::to_hex(&response)),
+            Some(response) => format!("AUTH {mechanism} {}\r\n", hex::encode(response)),
             None => format!("AUTH {mechanism}\r\n"),
         };
         self.output.extend_from_slice(line.as_bytes());
@@ -175,7 +176,7 @@ impl ClientAuth {
     }
 
     fn line(&mut self, expected: Expected, line: &[u8]) -> Result<Option<Reply>, HandshakeError> {
-        let (command, arguments) = words::command(line).unwrap_or_default();
+        let (command, arguments) = line::command(line).unwrap_or_default();
         self.expected.pop_front();
         match (expected, command, arguments) {
             (Expected::Data, b"DATA", None | Some(b"")) => {
@@ -194,7 +195,7 @@ impl ClientAuth {
             }
             (Expected::Ignored, b"OK" | b"ERROR", _) => Ok(None),
             (Expected::Data | Expected::Ok | Expected::Rejected, b"REJECTED", mechanisms) => {
-                let mechanisms = printable(mechanisms.unwrap_or_default());
+                let mechanisms = line::printable(mechanisms.unwrap_or_default());
                 if self.pipelined {
                     return Err(HandshakeError::Rejected { mechanisms });
                 }
@@ -276,10 +277,6 @@ impl ClientAuth {
     }
 }
 
-fn printable(text: &[u8]) -> String {
-    words::printable(text)
-}
-
 fn unexpected(expected: Expected, line: &[u8]) -> HandshakeError {
     let expected = match expected {
         Expected::Data => "DATA or OK",
@@ -288,5 +285,5 @@ fn unexpected(expected: Expected, line: &[u8]) -> HandshakeError {
         Expected::Rejected => "REJECTED",
         Expected::Agree => "AGREE_UNIX_FD or ERROR",
     };
-    HandshakeError::Unexpected { expected, line: words::printable(line) }
+    HandshakeError::Unexpected { expected, line: line::printable(line) }
 }

@@ -65,13 +65,16 @@
 //! | descriptors in one call with `BEGIN` and a message | the message has them, if they were agreed on | dbus-broker |
 //! | the handshake byte by byte, or in one write | the same | all |
 
-mod client;
-mod error;
+pub(crate) mod client;
+pub(crate) mod error;
 mod inbox;
-mod server;
-mod words;
+mod line;
+pub(crate) mod login;
+pub(crate) mod mechanism;
+pub(crate) mod server;
 
 pub use client::{ClientAuth, Reply};
 pub use error::HandshakeError;
+pub use login::Login;
+pub use mechanism::Mechanism;
 pub use server::{Event, Request, ServerAuth};
-pub use words::{Login, Mechanism};

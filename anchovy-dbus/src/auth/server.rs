@@ -23,7 +23,8 @@ use bytes::BytesMut;
 
 use super::error::HandshakeError;
 use super::inbox::Inbox;
-use super::words::{self, Mechanism};
+use super::line;
+use super::mechanism::Mechanism;
 use crate::guid::Guid;
 use crate::limits::HandshakeLimits;
 
@@ -160,7 +161,7 @@ impl ServerAuth {
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), HandshakeError> {
-        let Some((command, arguments)) = words::command(line) else {
+        let Some((command, arguments)) = line::command(line) else {
             return self.error("that is no command");
         };
         match (command, arguments, self.state) {
@@ -199,12 +200,12 @@ impl ServerAuth {
     }
 
     /// What the client says of itself, in hex.
-    fn response(&mut self, mechanism: Mechanism, hex: &[u8]) -> Result<(), HandshakeError> {
-        let uid = match (mechanism, words::from_hex(hex)) {
-            (_, None) => return self.rejected(),
-            (Mechanism::Anonymous, Some(_)) => None,
-            (Mechanism::External, Some(identity)) => {
-                let claimed = words::uid(&identity);
+    fn response(&mut self, mechanism: Mechanism, digits: &[u8]) -> Result<(), HandshakeError> {
+        let uid = match (mechanism, hex::decode(digits)) {
+            (_, Err(_)) => return self.rejected(),
+            (Mechanism::Anonymous, Ok(_)) => None,
+            (Mechanism::External, Ok(identity)) => {
+                let claimed = line::parse_uid(&identity);
                 if self.peer_uid.is_none() || !(identity.is_empty() || claimed == self.peer_uid) {
                     return self.rejected();
                 }

@@ -46,7 +46,7 @@ impl<'a> Header<'a> {
 
     /// What its sender asks for.
     pub fn flags(self) -> Flags {
-        Flags::from_bits(self.byte(2))
+        Flags::from_bits_retain(self.byte(2))
     }
 
     /// The serial by which an answer refers to the message; see [`Message::serial`].

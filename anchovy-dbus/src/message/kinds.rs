@@ -2,7 +2,8 @@
 //! sender asks for.
 
 use std::fmt;
-use std::ops::{BitOr, BitOrAssign};
+
+use bitflags::bitflags;
 
 /// The order of the bytes in the numbers of a message, header and body alike.
 ///
@@ -121,64 +122,40 @@ impl fmt::Display for MessageType {
     }
 }
 
-/// What the sender of a message asks for (D-Bus Specification, "Message Format").
-///
-/// Bits that the specification does not define are kept, and mean nothing.
-///
-/// ```
-/// use anchovy_dbus::Flags;
-///
-/// let flags = Flags::NO_REPLY_EXPECTED | Flags::NO_AUTO_START;
-/// assert!(flags.contains(Flags::NO_AUTO_START));
-/// assert!(!flags.contains(Flags::ALLOW_INTERACTIVE_AUTHORIZATION));
-/// assert_eq!(flags.bits(), 3);
-/// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Flags(u8);
+bitflags! {
+    /// Flags of a message (D-Bus Specification, "Message Format").
+    ///
+    /// Bits that the specification does not define are kept, and mean nothing.
+    ///
+    /// ```
+    /// use anchovy_dbus::Flags;
+    ///
+    /// let flags = Flags::NO_REPLY_EXPECTED | Flags::NO_AUTO_START;
+    /// assert!(flags.contains(Flags::NO_AUTO_START));
+    /// assert!(!flags.contains(Flags::ALLOW_INTERACTIVE_AUTHORIZATION));
+    /// assert_eq!(flags.bits(), 3);
+    /// ```
+    #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+    pub struct Flags: u8 {
+        /// The caller expects no reply.
+        const NO_REPLY_EXPECTED = 1;
+        /// The bus must not start an owner for the destination.
+        const NO_AUTO_START = 2;
+        /// The caller waits while the user is asked to authorize the call.
+        const ALLOW_INTERACTIVE_AUTHORIZATION = 4;
+        // Every other bit, so that no operation drops one.
+        const _ = !0;
+    }
+}
 
 impl Flags {
-    /// Nothing is asked for.
-    pub const NONE: Flags = Flags(0);
-    /// The call wants no answer.
-    pub const NO_REPLY_EXPECTED: Flags = Flags(1);
-    /// The bus is not to start an owner for the destination.
-    pub const NO_AUTO_START: Flags = Flags(2);
-    /// The caller is prepared to wait while somebody is asked whether the call is allowed.
-    pub const ALLOW_INTERACTIVE_AUTHORIZATION: Flags = Flags(4);
-
-    /// Flags of these bits, the unknown ones too: the third byte of a message.
-    pub const fn from_bits(bits: u8) -> Flags {
-        Flags(bits)
-    }
-
-    /// All bits, the unknown ones too.
-    pub const fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// Are all flags of `other` among these?
-    pub const fn contains(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for Flags {
-    type Output = Flags;
-
-    fn bitor(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for Flags {
-    fn bitor_assign(&mut self, other: Flags) {
-        self.0 |= other.0;
-    }
+    /// No flag.
+    pub const NONE: Flags = Flags::empty();
 }
 
 impl fmt::Debug for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Flags({:#04x})", self.0)
+        write!(f, "Flags({:#04x})", self.bits())
     }
 }
 
@@ -210,7 +187,7 @@ mod tests {
 
     #[test]
     fn flags_can_be_added() {
-        let mut flags = Flags::from_bits(0x80);
+        let mut flags = Flags::from_bits_retain(0x80);
         flags |= Flags::NO_AUTO_START;
         assert_eq!(flags.bits(), 0x82);
         assert_eq!(format!("{flags:?}"), "Flags(0x82)");

@@ -167,7 +167,7 @@ fn a_message_that_is_rebuilt_is_as_it_was() {
     for order in ORDERS {
         let message = Message::builder(MessageType::Unknown(9))
             .byte_order(order)
-            .flags(Flags::from_bits(0xf0))
+            .flags(Flags::from_bits_retain(0xf0))
             .serial(SERIAL)
             .path("/p")
             .interface("i.i")

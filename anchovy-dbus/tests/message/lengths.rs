@@ -23,7 +23,7 @@ fn the_fixed_part_says_what_the_message_is() {
         let header = message.header();
         assert_eq!(header.byte_order(), order);
         assert_eq!(header.message_type(), MessageType::MethodCall);
-        assert_eq!(header.flags(), Flags::from_bits(0x81));
+        assert_eq!(header.flags(), Flags::from_bits_retain(0x81));
         assert_eq!(header.serial(), NonZeroU32::new(0x0102_0304));
         assert_eq!(message.serial(), NonZeroU32::new(0x0102_0304));
     }

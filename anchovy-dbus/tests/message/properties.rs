@@ -42,7 +42,7 @@ impl Wish {
     pub(crate) fn build(&self) -> Message {
         let mut builder = Message::builder(self.message_type)
             .byte_order(self.order)
-            .flags(Flags::from_bits(self.flags))
+            .flags(Flags::from_bits_retain(self.flags))
             .serial(self.serial);
         if let Some(path) = &self.path {
             builder = builder.path(path);

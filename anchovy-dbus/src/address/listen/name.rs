@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::random;
-
 /// What a random name is made of, and how many of these.
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 pub(super) const RANDOM_LETTERS: usize = 10;
@@ -14,7 +12,7 @@ pub(super) fn random_name() -> io::Result<String> {
     let end = name.len() + RANDOM_LETTERS;
     while name.len() < end {
         let mut bytes = [0; RANDOM_LETTERS];
-        random::fill(&mut bytes)?;
+        getrandom::fill(&mut bytes)?;
         name.extend(bytes.into_iter().filter_map(letter).take(end - name.len()));
     }
     Ok(name)
