@@ -143,7 +143,7 @@ pub use guid::{Guid, GuidError};
 pub use limits::{HandshakeLimits, INTEROPERABLE_FDS, Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
 pub use listener::{Incoming, Listener};
 pub use message::{
-    ByteOrder, FieldError, Flags, Header, HeaderField, Message, MessageBuilder, MessageError,
-    MessageType, Refused, SignatureError,
+    BuildError, ByteOrder, FieldError, Flags, Header, HeaderField, Message, MessageBuilder,
+    MessageError, MessageType, SignatureError,
 };
 pub use server::Server;

@@ -6,12 +6,16 @@ use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
-use super::Message;
-use super::error::{FieldError, MessageError, Refused};
+use super::build_error::BuildError;
+use super::byte_order::ByteOrder;
+use super::content::Message;
+use super::error::MessageError;
 use super::field::HeaderField;
+use super::field_error::FieldError;
 use super::fields::Fields;
-use super::frame::{Frame, VERSION};
-use super::kinds::{ByteOrder, Flags, MessageType};
+use super::flags::Flags;
+use super::frame::{Frame, Lengths, VERSION, message_type};
+use super::message_type::MessageType;
 use super::signature::SignatureError;
 use crate::limits::Limits;
 
@@ -26,7 +30,7 @@ use crate::limits::Limits;
 ///     .flags(Flags::NO_REPLY_EXPECTED)
 ///     .body("u", 7_u32.to_ne_bytes().to_vec())
 ///     .build()?;
-/// # Ok::<(), anchovy_dbus::Refused>(())
+/// # Ok::<(), anchovy_dbus::BuildError>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing before it is told to build"]
@@ -173,11 +177,10 @@ impl<'a> MessageBuilder<'a> {
     ///
     /// Whatever would be wrong with the message if a peer sent it, apart from a serial that is not
     /// there yet; the descriptors are handed back.
-    pub fn build(self) -> Result<Message, Refused> {
-        let made = self.head().and_then(|head| Ok((Fields::read(&head)?, head)));
-        let (fields, head) = match made {
-            Ok(made) => made,
-            Err(error) => return Err(Refused { error, fds: self.fds }),
+    pub fn build(self) -> Result<Message, BuildError> {
+        let (head, fields) = match self.head() {
+            Ok(head) => head,
+            Err(error) => return Err(BuildError { error, fds: self.fds }),
         };
         Ok(Message {
             head,
@@ -190,14 +193,14 @@ impl<'a> MessageBuilder<'a> {
         })
     }
 
-    /// Writes the header, with no serial.
-    fn head(&self) -> Result<Bytes, MessageError> {
-        let length = self.fields_length();
+    /// Writes the header, with no serial, and reads its fields as those of a received one.
+    fn head(&self) -> Result<(Bytes, Fields), MessageError> {
+        let lengths = Lengths { fields: self.fields_length(), body: self.body.len() as u64 };
         // Before anything is written: nothing is made that is too long to be sent.
-        let frame = Frame::new(length, self.body.len() as u64, &Limits::client())?;
+        let frame = Frame::new(self.byte_order, self.message_type, lengths, &Limits::client())?;
         let mut head = Vec::with_capacity(frame.head_length);
         head.extend([self.byte_order.byte(), self.message_type.code(), self.flags.bits(), VERSION]);
-        for number in [frame.body_length as u32, 0, length as u32] {
+        for number in [frame.body_length as u32, 0, frame.fields_length as u32] {
             head.extend(self.byte_order.write(number));
         }
         for (field, text) in self.texts() {
@@ -220,7 +223,10 @@ impl<'a> MessageBuilder<'a> {
             head.push(0);
         }
         pad(&mut head);
-        Ok(head.into())
+        // An unknown type with the code of a known one is that known one.
+        let message_type = message_type(self.message_type.code())?;
+        let fields = Fields::read(&Frame { message_type, ..frame }, &head)?;
+        Ok((head.into(), fields))
     }
 
     /// The fields that are texts, in the order in which they are written.

@@ -1,14 +1,15 @@
-//! What is wrong with a message, as a type. Each rule of the specification has its own variant, so
-//! that who gets an error knows what the peer does wrong, and a test knows why it is refused.
+//! The rules of the specification that a message breaks.
+//!
+//! Each rule has its own variant, so that an error says what the peer does wrong, and a test can
+//! check why a message is refused.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use super::field::HeaderField;
-use super::kinds::MessageType;
-use super::signature::SignatureError;
+use super::field_error::FieldError;
+use super::message_type::MessageType;
 
 /// What a message does wrong (D-Bus Specification, "Message Protocol" and "Marshaling").
 ///
@@ -16,7 +17,7 @@ use super::signature::SignatureError;
 /// more messages can be told after one that is not valid: the connection wants closing.
 ///
 /// Where an [`io::Error`] is asked for it travels inside one, of the kind
-/// [`InvalidData`](io::ErrorKind::InvalidData), and [`MessageError::of`] takes it out.
+/// [`InvalidData`](io::ErrorKind::InvalidData), and [`MessageError::from_io_error`] takes it out.
 ///
 /// ```
 /// use anchovy_dbus::{Message, MessageError};
@@ -94,67 +95,17 @@ pub enum MessageError {
 }
 
 impl MessageError {
-    /// The error of a message inside `error`, if there is one.
+    /// Returns the [`MessageError`] inside `error`, if there is one.
     ///
     /// ```
     /// use anchovy_dbus::MessageError;
     ///
     /// let error = std::io::Error::from(MessageError::Version(2));
-    /// assert_eq!(MessageError::of(&error), Some(MessageError::Version(2)));
+    /// assert_eq!(MessageError::from_io_error(&error), Some(MessageError::Version(2)));
     /// ```
-    pub fn of(error: &io::Error) -> Option<MessageError> {
+    pub fn from_io_error(error: &io::Error) -> Option<MessageError> {
         error.get_ref()?.downcast_ref().copied()
     }
-}
-
-/// What is wrong with the value of a header field (D-Bus Specification, "Header Fields", "Marshaling"
-/// and "Valid Names").
-///
-/// ```
-/// use anchovy_dbus::{FieldError, HeaderField, Message, MessageError};
-///
-/// let refused = Message::method_call("/", "not.a.member").build().unwrap_err();
-/// let error = MessageError::Field { field: HeaderField::Member, error: FieldError::Name };
-/// assert_eq!(refused.error, error);
-/// assert_eq!(error.to_string(), "the header field MEMBER is not a valid name of its kind");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FieldError {
-    /// It is not of the type of that field.
-    Type,
-    /// It is not exactly one value: its signature has no type, or several.
-    NotOneType,
-    /// It goes on where the row of fields, or an array in it, has ended.
-    EndsEarly,
-    /// A byte that aligns a value is not 0.
-    Padding,
-    /// A text does not end with a byte 0.
-    NotTerminated,
-    /// There is a byte 0 within a text.
-    NulInText,
-    /// A text is not UTF-8.
-    NotUtf8,
-    /// A path of an object is not valid.
-    ObjectPath,
-    /// A signature is not valid.
-    Signature(SignatureError),
-    /// A name is not valid: of an interface, a member, an error or a connection.
-    Name,
-    /// A name or a path is reserved for what never leaves a process: the interface
-    /// `org.freedesktop.DBus.Local` and the path `/org/freedesktop/DBus/Local`.
-    Reserved,
-    /// A serial is 0.
-    NoSerial,
-    /// A boolean is neither 0 nor 1.
-    Boolean(u32),
-    /// An array has more than 2²⁶ bytes.
-    ArrayTooLong(u32),
-    /// The bytes of an array are no whole number of elements.
-    ArrayNotWhole,
-    /// More than 64 containers are within each other, the row of fields, the field and its variant
-    /// among them.
-    TooDeep,
 }
 
 impl fmt::Display for MessageError {
@@ -200,81 +151,10 @@ impl fmt::Display for MessageError {
     }
 }
 
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            FieldError::Type => "is not of its type",
-            FieldError::NotOneType => "is not exactly one value",
-            FieldError::EndsEarly => "is longer than what it is in",
-            FieldError::Padding => "has a byte of padding that is not 0",
-            FieldError::NotTerminated => "has a text that does not end with 0",
-            FieldError::NulInText => "has a text with a 0 in it",
-            FieldError::NotUtf8 => "has a text that is not UTF-8",
-            FieldError::ObjectPath => "has a path that is not valid",
-            FieldError::Signature(error) => {
-                return write!(f, "has a signature that is not valid: {error}");
-            }
-            FieldError::Name => "is not a valid name of its kind",
-            FieldError::Reserved => "is reserved for what never leaves a process",
-            FieldError::NoSerial => "is 0",
-            FieldError::Boolean(value) => {
-                return write!(f, "has a boolean of {value}, which is neither 0 nor 1");
-            }
-            FieldError::ArrayTooLong(length) => {
-                return write!(f, "has an array of {length} bytes, more than 64 MiB");
-            }
-            FieldError::ArrayNotWhole => "has an array that is no whole number of elements",
-            FieldError::TooDeep => "has more than 64 containers within each other",
-        })
-    }
-}
-
 impl Error for MessageError {}
-
-impl Error for FieldError {}
-
-impl From<SignatureError> for FieldError {
-    fn from(error: SignatureError) -> FieldError {
-        FieldError::Signature(error)
-    }
-}
 
 impl From<MessageError> for io::Error {
     fn from(error: MessageError) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidData, error)
-    }
-}
-
-/// A message that was refused, with the descriptors that were meant for it.
-///
-/// None was closed. As an [`io::Error`] it closes them, and leaves the [`MessageError`].
-///
-/// ```
-/// use anchovy_dbus::Message;
-///
-/// let null = std::fs::File::open("/dev/null")?;
-/// let refused = Message::method_call("no path", "Take").fds(vec![null.into()]).build().unwrap_err();
-/// assert_eq!(refused.fds.len(), 1);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct Refused {
-    /// What is wrong.
-    pub error: MessageError,
-    /// All descriptors that were handed over, in their order.
-    pub fds: Vec<OwnedFd>,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl Error for Refused {}
-
-impl From<Refused> for io::Error {
-    fn from(refused: Refused) -> io::Error {
-        refused.error.into()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::kinds::MessageType;
+use super::message_type::MessageType;
 
 /// A field of a header.
 ///

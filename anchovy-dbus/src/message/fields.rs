@@ -4,10 +4,10 @@
 
 use std::num::NonZeroU32;
 
-use super::error::{FieldError, MessageError};
+use super::error::MessageError;
 use super::field::HeaderField;
-use super::frame::{FIXED_BYTES, number};
-use super::kinds::{ByteOrder, MessageType};
+use super::field_error::FieldError;
+use super::frame::{FIXED_BYTES, Frame};
 use super::names;
 use super::reader::{Reader, Span};
 use super::value;
@@ -35,24 +35,12 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Reads a whole header: everything in it is as the specification says, but for its version and
-    /// its serial, which a frame looks at.
-    pub(super) fn read(head: &[u8]) -> Result<Fields, MessageError> {
-        let start = |_| MessageError::Length { declared: FIXED_BYTES, length: head.len() };
-        let &[order, message_type, ..] =
-            head.first_chunk::<FIXED_BYTES>().ok_or(()).map_err(start)?;
-        let order = ByteOrder::from_byte(order).ok_or(MessageError::ByteOrder(order))?;
-        let number = |at| number(head, at, order).ok_or(()).map_err(start);
-        let (body_length, length) = (number(4)?, number(12)?);
-        let message_type = match message_type {
-            0 => return Err(MessageError::NoType),
-            code => MessageType::from_code(code),
-        };
-
-        let end = FIXED_BYTES.saturating_add(length as usize);
+    /// Reads the fields of a whole header, of which the frame has been read.
+    pub(super) fn read(frame: &Frame, head: &[u8]) -> Result<Fields, MessageError> {
+        let end = FIXED_BYTES + frame.fields_length;
         let (row, padding) = head.split_at_checked(end).ok_or(MessageError::FieldsEndEarly)?;
         let mut fields = Fields::default();
-        let mut reader = Reader::new(row, FIXED_BYTES, order);
+        let mut reader = Reader::new(row, FIXED_BYTES, frame.byte_order);
         while !reader.is_at_end() {
             fields.read_one(&mut reader)?;
         }
@@ -60,11 +48,12 @@ impl Fields {
             return Err(MessageError::Padding);
         }
 
+        let message_type = frame.message_type;
         let required = HeaderField::required(message_type);
         if let Some(&field) = required.iter().find(|field| !fields.has(**field)) {
             return Err(MessageError::FieldMissing { field, message_type });
         }
-        match (fields.signature.of(head).is_empty(), body_length == 0) {
+        match (fields.signature.of(head).is_empty(), frame.body_length == 0) {
             (true, false) => Err(MessageError::BodyWithoutSignature),
             (false, true) => Err(MessageError::SignatureWithoutBody),
             _ => Ok(fields),

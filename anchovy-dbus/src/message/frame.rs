@@ -4,8 +4,9 @@
 
 use std::num::NonZeroU32;
 
+use super::byte_order::ByteOrder;
 use super::error::MessageError;
-use super::kinds::ByteOrder;
+use super::message_type::MessageType;
 use crate::limits::{Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
 
 /// The bytes before the header fields: four of one byte, three numbers (D-Bus Specification,
@@ -15,42 +16,60 @@ pub(super) const FIXED_BYTES: usize = 16;
 /// The major version of the protocol ("Message Format").
 pub(super) const VERSION: u8 = 1;
 
-/// How long the two parts of a message are, in bytes.
+/// What the first 16 bytes of a message say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// The header, with what pads it to a multiple of 8.
+    pub(super) byte_order: ByteOrder,
+    pub(super) message_type: MessageType,
+    /// The serial, which a message that is built does not have yet.
+    pub(super) serial: Option<NonZeroU32>,
+    /// Length of the header fields, in bytes.
+    pub(super) fields_length: usize,
+    /// Length of the header, in bytes, with its padding to a multiple of 8.
     pub(crate) head_length: usize,
-    /// The body.
+    /// Length of the body, in bytes.
     pub(crate) body_length: usize,
 }
 
-/// The lengths of the message that begins here, once its first 16 bytes are there.
-///
-/// # Errors
-///
-/// What can be told from those bytes, each as soon as it can.
-pub(crate) fn frame(bytes: &[u8], limits: &Limits) -> Result<Option<Frame>, MessageError> {
-    let Some(&first) = bytes.first() else { return Ok(None) };
-    let order = ByteOrder::from_byte(first).ok_or(MessageError::ByteOrder(first))?;
-    if bytes.get(1) == Some(&0) {
-        return Err(MessageError::NoType);
-    }
-    match bytes.get(3) {
-        Some(&version) if version != VERSION => return Err(MessageError::Version(version)),
-        _ => {}
-    }
-    let Some(body_length) = number(bytes, 4, order) else { return Ok(None) };
-    let Some(serial) = number(bytes, 8, order) else { return Ok(None) };
-    if NonZeroU32::new(serial).is_none() {
-        return Err(MessageError::NoSerial);
-    }
-    let Some(fields_length) = number(bytes, 12, order) else { return Ok(None) };
-    Frame::new(fields_length.into(), body_length.into(), limits).map(Some)
-}
-
 impl Frame {
-    /// For so many bytes of fields and of body.
-    pub(super) fn new(fields: u64, body: u64, limits: &Limits) -> Result<Frame, MessageError> {
+    /// Reads the frame of the message that `bytes` begin with.
+    ///
+    /// Returns `None` while fewer than 16 bytes are there.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with those bytes, each error as soon as its byte is there.
+    #[inline]
+    pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Frame>, MessageError> {
+        let Some(&first) = bytes.first() else { return Ok(None) };
+        let order = ByteOrder::from_byte(first).ok_or(MessageError::ByteOrder(first))?;
+        let Some(&code) = bytes.get(1) else { return Ok(None) };
+        let message_type = message_type(code)?;
+        match bytes.get(3) {
+            Some(&version) if version != VERSION => return Err(MessageError::Version(version)),
+            _ => {}
+        }
+        let Some(body_length) = number(bytes, 4, order) else { return Ok(None) };
+        let Some(serial) = number(bytes, 8, order) else { return Ok(None) };
+        let serial = NonZeroU32::new(serial).ok_or(MessageError::NoSerial)?;
+        let Some(fields_length) = number(bytes, 12, order) else { return Ok(None) };
+        let lengths = Lengths { fields: fields_length.into(), body: body_length.into() };
+        let frame = Frame::new(order, message_type, lengths, limits)?;
+        Ok(Some(Frame { serial: Some(serial), ..frame }))
+    }
+
+    /// Creates the frame of a message that has no serial yet.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageError::FieldsTooLong`] and [`MessageError::TooLong`].
+    pub(super) fn new(
+        byte_order: ByteOrder,
+        message_type: MessageType,
+        lengths: Lengths,
+        limits: &Limits,
+    ) -> Result<Frame, MessageError> {
+        let Lengths { fields, body } = lengths;
         let limit = limits.max_fields_bytes.min(MAX_ARRAY_BYTES);
         if fields > limit as u64 {
             return Err(MessageError::FieldsTooLong { length: fields, limit });
@@ -61,18 +80,41 @@ impl Frame {
         if length > limit as u64 {
             return Err(MessageError::TooLong { length, limit });
         }
-        // Neither is more than 2²⁷.
-        Ok(Frame { head_length: head as usize, body_length: body as usize })
+        Ok(Frame {
+            byte_order,
+            message_type,
+            serial: None,
+            // None is more than 2²⁷.
+            fields_length: fields as usize,
+            head_length: head as usize,
+            body_length: body as usize,
+        })
     }
 
-    /// Header and body together, in bytes.
+    /// Length of header and body together, in bytes.
     pub(crate) fn length(self) -> usize {
         self.head_length + self.body_length
     }
 }
 
+/// Lengths of the header fields and of the body, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lengths {
+    pub(super) fields: u64,
+    pub(super) body: u64,
+}
+
+/// The type with this code.
+pub(super) fn message_type(code: u8) -> Result<MessageType, MessageError> {
+    if code == 0 { Err(MessageError::NoType) } else { Ok(MessageType::from_code(code)) }
+}
+
+pub(crate) fn frame(bytes: &[u8], limits: &Limits) -> Result<Option<Frame>, MessageError> {
+    Frame::read(bytes, limits)
+}
+
 /// The number at this place, if it is there.
-pub(super) fn number(bytes: &[u8], at: usize, order: ByteOrder) -> Option<u32> {
+fn number(bytes: &[u8], at: usize, order: ByteOrder) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(order.read(*bytes))
 }
@@ -81,7 +123,20 @@ pub(super) fn number(bytes: &[u8], at: usize, order: ByteOrder) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const LENGTHS: Frame = Frame { head_length: 40, body_length: 5 };
+    /// Lengths of the header and of the body.
+    const LENGTHS: (usize, usize) = (40, 5);
+
+    /// The lengths in the frame of the message that begins here.
+    fn lengths(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, usize)>, MessageError> {
+        let frame = Frame::read(bytes, limits)?;
+        Ok(frame.map(|frame| (frame.head_length, frame.body_length)))
+    }
+
+    /// Whether a message of so many bytes of fields and of body has a frame.
+    fn check(fields: u64, body: u64, limits: &Limits) -> Result<(), MessageError> {
+        let lengths = Lengths { fields, body };
+        Frame::new(ByteOrder::Little, MessageType::Signal, lengths, limits).map(|_| ())
+    }
 
     /// Fields of 17 bytes and a body of 5, in either order.
     fn starts() -> [[u8; 16]; 2] {
@@ -98,8 +153,9 @@ mod tests {
     #[test]
     fn sixteen_bytes_tell_both_lengths() {
         for start in starts() {
-            assert_eq!(frame(&start, &limits()), Ok(Some(LENGTHS)));
-            assert_eq!(LENGTHS.length(), 45);
+            assert_eq!(lengths(&start, &limits()), Ok(Some(LENGTHS)));
+            let frame = Frame::read(&start, &limits()).unwrap().unwrap();
+            assert_eq!(frame.length(), 45);
         }
     }
 
@@ -107,7 +163,7 @@ mod tests {
     fn what_follows_does_not_matter() {
         for start in starts() {
             let more = [&start[..], b"\xff\xff\xff"].concat();
-            assert_eq!(frame(&more, &limits()), Ok(Some(LENGTHS)));
+            assert_eq!(lengths(&more, &limits()), Ok(Some(LENGTHS)));
         }
     }
 
@@ -115,7 +171,7 @@ mod tests {
     fn fewer_bytes_tell_nothing() {
         for start in starts() {
             for length in 0..16 {
-                assert_eq!(frame(&start[..length], &limits()), Ok(None), "{length}");
+                assert_eq!(lengths(&start[..length], &limits()), Ok(None), "{length}");
             }
         }
     }
@@ -125,9 +181,9 @@ mod tests {
     fn tells_at(place: usize, error: MessageError, change: impl Fn(&mut [u8; 16])) {
         for mut start in starts() {
             change(&mut start);
-            assert_eq!(frame(&start[..place], &limits()), Ok(None));
+            assert_eq!(lengths(&start[..place], &limits()), Ok(None));
             for length in place + 1..=16 {
-                assert_eq!(frame(&start[..length], &limits()), Err(error), "{length}");
+                assert_eq!(lengths(&start[..length], &limits()), Err(error), "{length}");
             }
         }
     }
@@ -144,9 +200,9 @@ mod tests {
     fn the_fields_have_their_limit() {
         let with = |max_fields_bytes| Limits { max_fields_bytes, ..limits() };
         for start in starts() {
-            assert_eq!(frame(&start, &with(17)), Ok(Some(LENGTHS)));
+            assert_eq!(lengths(&start, &with(17)), Ok(Some(LENGTHS)));
             let error = MessageError::FieldsTooLong { length: 17, limit: 16 };
-            assert_eq!(frame(&start, &with(16)), Err(error));
+            assert_eq!(lengths(&start, &with(16)), Err(error));
         }
     }
 
@@ -154,9 +210,9 @@ mod tests {
     fn the_message_has_its_limit_and_the_padding_counts() {
         let with = |max_message_bytes| Limits { max_message_bytes, ..limits() };
         for start in starts() {
-            assert_eq!(frame(&start, &with(45)), Ok(Some(LENGTHS)));
+            assert_eq!(lengths(&start, &with(45)), Ok(Some(LENGTHS)));
             let error = MessageError::TooLong { length: 45, limit: 44 };
-            assert_eq!(frame(&start, &with(44)), Err(error));
+            assert_eq!(lengths(&start, &with(44)), Err(error));
         }
     }
 
@@ -165,22 +221,22 @@ mod tests {
         let most =
             Limits { max_fields_bytes: usize::MAX, max_message_bytes: usize::MAX, ..limits() };
         let fields = MAX_ARRAY_BYTES as u64;
-        assert!(Frame::new(fields, 0, &most).is_ok());
+        assert!(check(fields, 0, &most).is_ok());
         let error = MessageError::FieldsTooLong { length: fields + 1, limit: MAX_ARRAY_BYTES };
-        assert_eq!(Frame::new(fields + 1, 0, &most), Err(error));
+        assert_eq!(check(fields + 1, 0, &most), Err(error));
 
         let body = MAX_MESSAGE_BYTES as u64 - 16;
-        assert!(Frame::new(0, body, &most).is_ok());
+        assert!(check(0, body, &most).is_ok());
         let length = MAX_MESSAGE_BYTES as u64 + 1;
         let error = MessageError::TooLong { length, limit: MAX_MESSAGE_BYTES };
-        assert_eq!(Frame::new(0, body + 1, &most), Err(error));
+        assert_eq!(check(0, body + 1, &most), Err(error));
     }
 
     #[test]
     fn no_length_overflows() {
-        assert!(Frame::new(u64::MAX, u64::MAX, &limits()).is_err());
-        assert!(Frame::new(0, u64::MAX, &limits()).is_err());
-        assert!(Frame::new(0, 1 << 32, &limits()).is_err());
-        assert!(Frame::new(1 << 32, 0, &limits()).is_err());
+        assert!(check(u64::MAX, u64::MAX, &limits()).is_err());
+        assert!(check(0, u64::MAX, &limits()).is_err());
+        assert!(check(0, 1 << 32, &limits()).is_err());
+        assert!(check(1 << 32, 0, &limits()).is_err());
     }
 }

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::Message;
-use super::kinds::{ByteOrder, Flags, MessageType};
+use super::byte_order::ByteOrder;
+use super::content::Message;
+use super::flags::Flags;
+use super::message_type::MessageType;
 use super::reader::Span;
 
 /// What the header of a [`Message`] says.
@@ -26,11 +28,18 @@ use super::reader::Span;
 /// assert_eq!(header.destination(), Some(":1.7"));
 /// assert_eq!(header.signature(), "u");
 /// assert_eq!(header.body_len(), 4);
-/// # Ok::<(), anchovy_dbus::Refused>(())
+/// # Ok::<(), anchovy_dbus::BuildError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Header<'a> {
-    pub(super) message: &'a Message,
+    message: &'a Message,
+}
+
+impl Message {
+    /// What the header says.
+    pub fn header(&self) -> Header<'_> {
+        Header { message: self }
+    }
 }
 
 impl<'a> Header<'a> {

@@ -2,8 +2,8 @@
 //! given, and it reads nothing twice and keeps nothing: what it returns are places in the same
 //! bytes (D-Bus Specification, "Marshaling").
 
-use super::error::FieldError;
-use super::kinds::ByteOrder;
+use super::byte_order::ByteOrder;
+use super::field_error::FieldError;
 use super::names;
 use super::signature::Signature;
 

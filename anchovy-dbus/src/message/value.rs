@@ -3,7 +3,7 @@
 //! peer's word. So every value is looked at as if it mattered, the nesting is bounded, and nothing
 //! is allocated (D-Bus Specification, "Header Fields" and "Marshaling").
 
-use super::error::FieldError;
+use super::field_error::FieldError;
 use super::reader::Reader;
 use super::signature::Signature;
 use crate::limits::MAX_ARRAY_BYTES;

@@ -4,8 +4,8 @@ use std::io;
 use std::num::NonZeroU32;
 
 use anchovy_dbus::{
-    ByteOrder, FieldError, Flags, HeaderField, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES, Message,
-    MessageBuilder, MessageError, MessageType, Refused, SignatureError,
+    BuildError, ByteOrder, FieldError, Flags, HeaderField, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES,
+    Message, MessageBuilder, MessageError, MessageType, SignatureError,
 };
 use bytes::Bytes;
 
@@ -187,13 +187,13 @@ fn a_message_that_is_rebuilt_is_as_it_was() {
 
 #[test]
 fn an_error_can_be_found_again_in_an_io_error() {
-    let refused: Refused = call().member("").build().unwrap_err();
+    let refused: BuildError = call().member("").build().unwrap_err();
     let expected = refused.error;
     assert_eq!(refused.to_string(), expected.to_string());
     let error = io::Error::from(refused);
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    assert_eq!(MessageError::of(&error), Some(expected));
-    assert_eq!(MessageError::of(&io::Error::from(io::ErrorKind::InvalidData)), None);
+    assert_eq!(MessageError::from_io_error(&error), Some(expected));
+    assert_eq!(MessageError::from_io_error(&io::Error::from(io::ErrorKind::InvalidData)), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use anchovy_dbus::{Message, MessageError, Refused};
+use anchovy_dbus::{BuildError, Message, MessageError};
 
 use crate::raw::{ORDERS, Raw, UNIX_FDS};
 
@@ -36,7 +36,7 @@ fn more_or_fewer_descriptors_than_declared_are_handed_back() {
             let fds: Vec<_> = (0..present).map(|_| null()).collect();
             let expected = numbers(&fds);
             let bytes = Raw::call(order).numeric(UNIX_FDS, declared).finish();
-            let Refused { error, fds } = Message::from_bytes(bytes, fds).unwrap_err();
+            let BuildError { error, fds } = Message::from_bytes(bytes, fds).unwrap_err();
             assert_eq!(error, MessageError::FdCount { declared, present });
             assert_eq!(numbers(&fds), expected);
         }

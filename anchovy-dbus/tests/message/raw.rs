@@ -1,6 +1,6 @@
 //! Messages byte by byte, right or wrong.
 
-use anchovy_dbus::{ByteOrder, FieldError, HeaderField, Message, MessageError, Refused};
+use anchovy_dbus::{BuildError, ByteOrder, FieldError, HeaderField, Message, MessageError};
 use bytes::Bytes;
 
 pub(crate) const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
@@ -122,7 +122,7 @@ impl Raw {
 }
 
 pub(crate) fn read(raw: Raw) -> Result<Message, MessageError> {
-    Message::from_bytes(raw.finish(), Vec::new()).map_err(|Refused { error, .. }| error)
+    Message::from_bytes(raw.finish(), Vec::new()).map_err(|BuildError { error, .. }| error)
 }
 
 /// It is taken, in either byte order.

@@ -1,0 +1,43 @@
+//! A message that was not made, and its descriptors.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::error::MessageError;
+
+/// An error of building or parsing a message, with the descriptors that were meant for it.
+///
+/// The descriptors are open. Converting the error into an [`io::Error`] closes them and keeps the
+/// [`MessageError`].
+///
+/// ```
+/// use anchovy_dbus::Message;
+///
+/// let null = std::fs::File::open("/dev/null")?;
+/// let refused = Message::method_call("no path", "Take").fds(vec![null.into()]).build().unwrap_err();
+/// assert_eq!(refused.fds.len(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BuildError {
+    /// The reason.
+    pub error: MessageError,
+    /// All descriptors that were given, in their order.
+    pub fds: Vec<OwnedFd>,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for BuildError {}
+
+impl From<BuildError> for io::Error {
+    fn from(error: BuildError) -> io::Error {
+        error.error.into()
+    }
+}

@@ -1,0 +1,104 @@
+//! The bytes of a message.
+
+use std::ops::Range;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::content::Message;
+use super::error::MessageError;
+
+/// Place of the serial in a header.
+const SERIAL: Range<usize> = 8..12;
+
+impl Message {
+    /// All bytes of the message: its header, with its serial, and its body.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageError::NoSerial`] if the message has none; [`MessageError::FdCount`] if its
+    /// descriptors were taken or cut, so that it declares more than there are.
+    ///
+    /// ```
+    /// # use std::num::NonZeroU32;
+    /// use anchovy_dbus::{ByteOrder, Message, MessageError};
+    ///
+    /// let builder = Message::method_call("/", "Ping").byte_order(ByteOrder::Little);
+    /// let mut call = builder.build()?;
+    /// assert_eq!(call.to_bytes(), Err(MessageError::NoSerial));
+    /// call.set_serial(NonZeroU32::MIN);
+    /// assert_eq!(call.to_bytes()?[..12], *b"l\x01\0\x01\0\0\0\0\x01\0\0\0");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn to_bytes(&self) -> Result<Bytes, MessageError> {
+        let mut bytes = BytesMut::with_capacity(self.head.len() + self.body.len());
+        self.encode_head(&mut bytes)?;
+        bytes.put_slice(&self.body);
+        Ok(bytes.freeze())
+    }
+
+    /// Writes the header, with the serial, to the end of `out`. The body is to follow.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_bytes`](Self::to_bytes); nothing is written then.
+    pub(crate) fn encode_head(&self, out: &mut BytesMut) -> Result<(), MessageError> {
+        let serial = self.serial.ok_or(MessageError::NoSerial)?;
+        self.check_fds()?;
+        let serial = self.header().byte_order().write(serial.get());
+        let start = out.len();
+        out.extend_from_slice(&self.head);
+        out[start..][SERIAL].copy_from_slice(&serial);
+        Ok(())
+    }
+
+    /// Are there as many descriptors as the header says?
+    pub(crate) fn check_fds(&self) -> Result<(), MessageError> {
+        let (declared, present) = (self.fields.unix_fds, self.fds.len());
+        if declared as usize == present {
+            Ok(())
+        } else {
+            Err(MessageError::FdCount { declared, present })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use anchovy::Truncation;
+
+    use super::*;
+
+    #[test]
+    fn a_header_is_written_behind_what_is_there() {
+        let call = Message::method_call("/", "M").serial(NonZeroU32::MIN).body("ay", vec![0; 5]);
+        let mut head = call.build().expect("a message").to_bytes().expect("a serial");
+        let message = Message::from_bytes(head.clone(), Vec::new()).expect("a message");
+        head.truncate(head.len() - 5);
+        let mut out = BytesMut::from(&b"before"[..]);
+        message.encode_head(&mut out).expect("a serial");
+        assert_eq!(out, [&b"before"[..], &head].concat());
+    }
+
+    #[test]
+    fn nothing_is_written_of_a_message_without_a_serial() {
+        let message = Message::method_call("/", "M").build().expect("a message");
+        let mut out = BytesMut::from(&b"before"[..]);
+        assert_eq!(message.encode_head(&mut out), Err(MessageError::NoSerial));
+        assert_eq!(out, &b"before"[..]);
+    }
+
+    #[test]
+    fn a_message_that_was_cut_says_why_and_is_not_written() {
+        let null = std::fs::File::open("/dev/null").expect("a file");
+        let built = Message::method_call("/", "M").serial(NonZeroU32::MIN).fds(vec![null.into()]);
+        let mut message = built.build().expect("a message");
+        message.attach(Vec::new(), Some(Truncation::ProcessTableFull));
+        assert_eq!(message.truncation(), Some(Truncation::ProcessTableFull));
+        assert_eq!(message.header().unix_fds(), 1);
+        let error = MessageError::FdCount { declared: 1, present: 0 };
+        assert_eq!(message.encode_head(&mut BytesMut::new()), Err(error));
+        assert!(format!("{message:?}").contains("ProcessTableFull"));
+    }
+}

@@ -1,0 +1,76 @@
+//! The type of a message.
+
+use std::fmt;
+
+/// What a message is (D-Bus Specification, "Message Format").
+///
+/// ```
+/// use anchovy_dbus::MessageType;
+///
+/// assert_eq!(MessageType::from_code(4), MessageType::Signal);
+/// assert_eq!(MessageType::from_code(77), MessageType::Unknown(77));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageType {
+    /// A call of a method; it has a path and a member.
+    MethodCall,
+    /// The answer to a call; it has the serial of the call.
+    MethodReturn,
+    /// The answer to a call that failed; it has a name and the serial of the call.
+    Error,
+    /// What an object has to tell; it has a path, an interface and a member.
+    Signal,
+    /// A type that a later specification may define. Applications ignore such messages; proxies may
+    /// pass them on.
+    Unknown(u8),
+}
+
+impl MessageType {
+    /// The type with this code: 1 to 4, or one that is unknown.
+    ///
+    /// 0 is not valid: no message has it.
+    pub fn from_code(code: u8) -> MessageType {
+        match code {
+            1 => MessageType::MethodCall,
+            2 => MessageType::MethodReturn,
+            3 => MessageType::Error,
+            4 => MessageType::Signal,
+            unknown => MessageType::Unknown(unknown),
+        }
+    }
+
+    /// The code of the type: the second byte of a message.
+    pub fn code(self) -> u8 {
+        match self {
+            MessageType::MethodCall => 1,
+            MessageType::MethodReturn => 2,
+            MessageType::Error => 3,
+            MessageType::Signal => 4,
+            MessageType::Unknown(code) => code,
+        }
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MessageType::MethodCall => f.write_str("a method call"),
+            MessageType::MethodReturn => f.write_str("a method return"),
+            MessageType::Error => f.write_str("an error"),
+            MessageType::Signal => f.write_str("a signal"),
+            MessageType::Unknown(code) => write!(f, "a message of the unknown type {code}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_the_code_of_its_type() {
+        for code in 0..=u8::MAX {
+            assert_eq!(MessageType::from_code(code).code(), code);
+        }
+    }
+}

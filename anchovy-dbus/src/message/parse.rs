@@ -1,0 +1,141 @@
+//! A message from its bytes and descriptors.
+
+use std::os::fd::OwnedFd;
+
+use bytes::Bytes;
+
+use super::build_error::BuildError;
+use super::content::Message;
+use super::error::MessageError;
+use super::fields::Fields;
+use super::frame::{FIXED_BYTES, Frame};
+use crate::limits::Limits;
+
+impl Message {
+    /// A message of all its bytes, and its descriptors.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the specification does not allow, in the header; that there are more bytes, or
+    /// fewer, than the header says; that there are more descriptors, or fewer. Of the body, only the
+    /// length is looked at. The descriptors are handed back.
+    ///
+    /// ```
+    /// # use std::num::NonZeroU32;
+    /// use anchovy_dbus::{Message, MessageError};
+    ///
+    /// let call = Message::method_call("/", "Ping").serial(NonZeroU32::MIN).build()?;
+    /// let bytes = call.to_bytes()?;
+    /// assert_eq!(Message::from_bytes(bytes.clone(), Vec::new())?.header().member(), Some("Ping"));
+    ///
+    /// let null = std::fs::File::open("/dev/null")?;
+    /// let refused = Message::from_bytes(bytes, vec![null.into()]).unwrap_err();
+    /// assert_eq!(refused.error, MessageError::FdCount { declared: 0, present: 1 });
+    /// assert_eq!(refused.fds.len(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn from_bytes(bytes: Bytes, fds: Vec<OwnedFd>) -> Result<Message, BuildError> {
+        match Message::parse_whole(bytes) {
+            Ok(mut message) => {
+                message.attach(fds, None);
+                match message.check_fds() {
+                    Ok(()) => Ok(message),
+                    Err(error) => Err(BuildError { error, fds: message.take_fds() }),
+                }
+            }
+            Err(error) => Err(BuildError { error, fds }),
+        }
+    }
+
+    fn parse_whole(mut bytes: Bytes) -> Result<Message, MessageError> {
+        let length = bytes.len();
+        // The limits of a client are those of the specification.
+        let Some(frame) = Frame::read(&bytes, &Limits::client())? else {
+            return Err(MessageError::Length { declared: FIXED_BYTES, length });
+        };
+        let head = bytes.split_to(frame.head_length.min(length));
+        Message::from_parts(&frame, head, bytes)
+    }
+
+    /// Creates a message from its frame, its header and its body.
+    ///
+    /// It has no descriptors yet: [`attach`](Self::attach) them.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageError::Length`] if the parts are not as long as the frame says; otherwise what is
+    /// wrong with the header fields.
+    pub(crate) fn from_parts(
+        frame: &Frame,
+        head: Bytes,
+        body: Bytes,
+    ) -> Result<Message, MessageError> {
+        if (head.len(), body.len()) != (frame.head_length, frame.body_length) {
+            let length = head.len().saturating_add(body.len());
+            return Err(MessageError::Length { declared: frame.length(), length });
+        }
+        let fields = Fields::read(frame, &head)?;
+        let (serial, fds) = (frame.serial, Vec::new());
+        Ok(Message { head, body, fields, serial, fds, truncation: None, charge: None })
+    }
+
+    pub(crate) fn parse(
+        head: Bytes,
+        body: Bytes,
+        limits: &Limits,
+    ) -> Result<Message, MessageError> {
+        let Some(frame) = Frame::read(&head, limits)? else {
+            let length = head.len().saturating_add(body.len());
+            return Err(MessageError::Length { declared: FIXED_BYTES, length });
+        };
+        Message::from_parts(&frame, head, body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// The header and the body of a message, as they would arrive.
+    fn parts() -> (Bytes, Bytes) {
+        let call = Message::method_call("/", "M").serial(NonZeroU32::MIN).body("ay", vec![0; 5]);
+        let mut head = call.build().expect("a message").to_bytes().expect("a serial");
+        let body = head.split_off(head.len() - 5);
+        (head, body)
+    }
+
+    #[test]
+    fn a_message_is_made_of_its_parts() {
+        let (head, body) = parts();
+        let message = Message::parse(head, body, &Limits::client()).expect("a message");
+        assert_eq!(message.header().member(), Some("M"));
+        assert_eq!(message.serial(), Some(NonZeroU32::MIN));
+        assert_eq!(message.body().len(), 5);
+    }
+
+    #[test]
+    fn parts_are_as_long_as_their_header_says() {
+        let (head, body) = parts();
+        let declared = head.len() + 5;
+        for (head, body) in [
+            (head.clone(), body.slice(1..)),
+            (head.clone(), Bytes::from_static(&[0; 6])),
+            (head.slice(..head.len() - 1), Bytes::from_static(&[0; 6])),
+            (head.slice(..16), body.clone()),
+        ] {
+            let length = head.len() + body.len();
+            let refused = Message::parse(head, body, &Limits::client()).unwrap_err();
+            assert_eq!(refused, MessageError::Length { declared, length });
+        }
+    }
+
+    #[test]
+    fn parts_have_the_limits_that_they_are_given() {
+        let (head, body) = parts();
+        let limits = Limits { max_message_bytes: head.len() + 4, ..Limits::client() };
+        let error = MessageError::TooLong { length: head.len() as u64 + 5, limit: head.len() + 4 };
+        assert_eq!(Message::parse(head, body, &limits).unwrap_err(), error);
+    }
+}
