@@ -179,7 +179,9 @@ impl fmt::Display for AddressError {
             AddressError::BadRuntime { position } => {
                 write!(f, "byte {position}: the value of runtime can only be yes")
             }
-            AddressError::BadGuid { position, error } => write!(f, "byte {position}: {error}"),
+            AddressError::BadGuid { position, .. } => {
+                write!(f, "byte {position}: the value of guid is not a guid")
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub use error::{FailedListen, ListenError, ListenFailure};
 pub use file::SocketFile;
 
-use super::bus::{Environment, process_environment, runtime_directory};
+use super::environment::{Environment, process_environment, runtime_directory};
 use super::{Address, Addresses, Transport};
 use bind::{bind_abstract, bind_new, bind_path};
 use name::random_name;
