@@ -2,7 +2,7 @@
 
 use interop_tests::Scenario;
 
-use super::through::through;
+use super::proxied::proxied;
 use super::*;
 
 const CLIENT: Script = Script("dbus_fast_client.py");
@@ -12,7 +12,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("its_descriptor_comes_back", |t| CLIENT.calls_us(Work::One, t)),
     Scenario::new("more_than_a_socket_takes_comes_back", |t| CLIENT.calls_us(Work::Large, t)),
     Scenario::new("sixteen_of_its_descriptors_come_to_us", |t| CLIENT.calls_us(Work::Sink, t)),
-    Scenario::new("through_us_nothing_changes", |t| {
-        through(CLIENT, &[Work::Call, Work::One, Work::Sink, Work::Large], t);
+    Scenario::new("proxied_traffic_is_unchanged", |t| {
+        proxied(CLIENT, &[Work::Call, Work::One, Work::Sink, Work::Large], t);
     }),
 ];

@@ -2,7 +2,7 @@
 
 use interop_tests::Scenario;
 
-use super::through::{ALL, through};
+use super::proxied::{ALL, proxied};
 use super::*;
 
 const CLIENT: Script = Script("gdbus_client.py");
@@ -18,5 +18,5 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("sixteen_of_ours_come_back", |t| SERVER.is_called(Work::Sixteen, t)),
     Scenario::new("calls_of_ours_sent_together_keep_theirs", |t| SERVER.is_called(Work::Batch, t)),
     Scenario::new("more_than_our_socket_takes_comes_back", |t| SERVER.is_called(Work::Large, t)),
-    Scenario::new("through_us_nothing_changes", |t| through(CLIENT, ALL, t)),
+    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
 ];

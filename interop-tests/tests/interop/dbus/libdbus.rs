@@ -2,8 +2,8 @@
 
 use interop_tests::{Program, Scenario, Transcript, runtime};
 
+use super::proxied::{ALL, proxied};
 use super::script::{bare, both};
-use super::through::{ALL, through};
 use super::*;
 
 const CLIENT: Script = Script("libdbus_client.py");
@@ -20,7 +20,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("sixteen_of_ours_come_back", |t| SERVER.is_called(Work::Sixteen, t)),
     Scenario::new("calls_of_ours_sent_together_keep_theirs", |t| SERVER.is_called(Work::Batch, t)),
     Scenario::new("more_than_our_socket_takes_comes_back", |t| SERVER.is_called(Work::Large, t)),
-    Scenario::new("through_us_nothing_changes", |t| through(CLIENT, ALL, t)),
+    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
 ];
 
 /// dbus-send knows no descriptors.

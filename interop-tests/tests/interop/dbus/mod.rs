@@ -13,10 +13,10 @@ pub(crate) mod dbus_fast;
 mod drive;
 pub(crate) mod gdbus;
 pub(crate) mod libdbus;
+mod proxied;
 mod script;
 pub(crate) mod sd_bus;
 mod serve;
-mod through;
 pub(crate) mod xdg_dbus_proxy;
 pub(crate) mod zbus;
 

@@ -13,8 +13,8 @@ use std::process::Command;
 use interop_tests::{Peer, Program, Scenario, Transcript, runtime};
 
 use super::bus::SERVICE;
+use super::proxied::{ALL, compare, proxied};
 use super::script::{bare, both};
-use super::through::{ALL, compare, through};
 use super::*;
 
 const CLIENT: Script = Script("sd_bus_client.py");
@@ -31,8 +31,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("sixteen_descriptors_cross_the_bridge", |t| bridge(Work::Sixteen, t)),
     Scenario::new("calls_sent_together_cross_the_bridge", |t| bridge(Work::Batch, t)),
     Scenario::new("more_than_a_socket_takes_crosses_the_bridge", |t| bridge(Work::Large, t)),
-    Scenario::new("through_us_nothing_changes", |t| through(CLIENT, ALL, t)),
-    Scenario::new("through_us_nothing_of_busctl_changes", busctl_through_us),
+    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
+    Scenario::new("proxied_traffic_of_busctl_is_unchanged", proxied_busctl),
 ];
 
 /// `busctl call` of a method of ours.
@@ -104,7 +104,7 @@ fn bridge(work: Work, transcript: &Transcript) {
     });
 }
 
-fn busctl_through_us(transcript: &Transcript) {
+fn proxied_busctl(transcript: &Transcript) {
     for call in [&["Echo", "s", "hello"][..], &["Give"]] {
         transcript.note(format!("# {}", call[0]));
         compare(transcript, async |bus| {

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use interop_tests::{DbusDaemon, Scenario, Transcript, memfds, runtime};
 
 use super::bus::{SERVICE, serving};
-use super::through::compare;
+use super::proxied::compare;
 use super::*;
 
 mod socket;
@@ -35,7 +35,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("over_our_halves_descriptors_cross_a_bus", |t| over_us(Work::Descriptors, t)),
     Scenario::new("over_our_halves_sixteen_descriptors_cross", |t| over_us(Work::Sixteen, t)),
     Scenario::new("over_our_halves_more_than_a_socket_takes_crosses", |t| over_us(Work::Large, t)),
-    Scenario::new("through_us_nothing_changes", through_us),
+    Scenario::new("proxied_traffic_is_unchanged", proxied_by_us),
 ];
 
 /// A client of zbus, on our server.
@@ -129,7 +129,7 @@ fn over_us(work: Work, transcript: &Transcript) {
     });
 }
 
-fn through_us(transcript: &Transcript) {
+fn proxied_by_us(transcript: &Transcript) {
     for work in [Work::Call, Work::Descriptors, Work::Sixteen, Work::Large] {
         transcript.note(format!("# {}", work.word()));
         compare(transcript, async |bus| {

@@ -1,4 +1,4 @@
-//! Through us: a real client and a real bus, and our spy in between, with a tap on either side of it.
+//! A real client and a real bus with our spy between them, and a tap on either side of the spy.
 
 use std::process::Command;
 
@@ -11,8 +11,8 @@ use super::*;
 /// What most clients can do.
 pub(crate) const ALL: &[Work] = &[Work::Call, Work::Descriptors, Work::Sixteen, Work::Large];
 
-/// Has a script do these works through us, and compares what came in with what went out.
-pub(crate) fn through(client: Script, works: &[Work], transcript: &Transcript) {
+/// Has a script do these works through our spy, and compares what came in with what went out.
+pub(crate) fn proxied(client: Script, works: &[Work], transcript: &Transcript) {
     for &work in works {
         transcript.note(format!("# {}", work.word()));
         compare(transcript, async |bus| {
