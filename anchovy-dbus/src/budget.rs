@@ -62,7 +62,7 @@ impl FdBudget {
     /// everything that is not a peer's; half of that for one uid.
     ///
     /// A limit that is raised later does not raise the budget.
-    pub fn of_this_process(reserve: usize) -> FdBudget {
+    pub fn for_process(reserve: usize) -> FdBudget {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let total = limit.saturating_sub(reserve);
@@ -92,9 +92,9 @@ impl FdBudget {
 }
 
 impl Default for FdBudget {
-    /// [Of this process](FdBudget::of_this_process), less 64.
+    /// Creates a budget [for this process](FdBudget::for_process), with a reserve of 64.
     fn default() -> FdBudget {
-        FdBudget::of_this_process(RESERVE)
+        FdBudget::for_process(RESERVE)
     }
 }
 

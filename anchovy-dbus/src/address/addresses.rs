@@ -30,6 +30,7 @@ impl Addresses {
     /// assert_eq!(addresses.to_string(), "unix:runtime=yes;unix:tmpdir=/tmp");
     /// # Ok::<(), anchovy_dbus::AddressError>(())
     /// ```
+    #[must_use]
     pub fn or(mut self, address: Address) -> Addresses {
         self.0.push(address);
         self

@@ -127,6 +127,7 @@ impl Address {
     /// assert_eq!(address.to_string(), text);
     /// # Ok::<(), anchovy_dbus::AddressError>(())
     /// ```
+    #[must_use]
     pub fn with_guid(mut self, guid: Guid) -> Address {
         self.guid = Some(guid);
         self

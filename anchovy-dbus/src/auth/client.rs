@@ -40,6 +40,7 @@ pub struct ClientAuth {
     /// NUL has been sent.
     begun: bool,
     pipelined: bool,
+    wants_fds: bool,
     expected_guid: Option<Guid>,
     guid: Option<Guid>,
     unix_fds: bool,
@@ -82,6 +83,7 @@ impl ClientAuth {
             login: Login::default(),
             begun: false,
             pipelined: false,
+            wants_fds: true,
             expected_guid: None,
             guid: None,
             unix_fds: false,
@@ -119,9 +121,14 @@ impl ClientAuth {
         self.expected.push_back(Expected::Rejected);
     }
 
+    /// Sets whether [`pipeline`](Self::pipeline) asks for descriptor passing; by default it does.
+    pub fn set_unix_fds(&mut self, wanted: bool) {
+        self.wants_fds = wanted;
+    }
+
     /// Asks for everything at once and begins: one write, and replies that can all be read before
     /// the first message is sent.
-    pub fn pipeline(&mut self, login: Login, unix_fds: bool) {
+    pub fn pipeline(&mut self, login: Login) {
         self.pipelined = true;
         self.auth(login);
         if login.response().is_none() {
@@ -129,7 +136,7 @@ impl ClientAuth {
             self.expected.push_back(Expected::Data);
         }
         self.expected.push_back(Expected::Ok);
-        if unix_fds {
+        if self.wants_fds {
             self.negotiate_unix_fd();
         }
         self.begin();

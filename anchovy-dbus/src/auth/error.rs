@@ -92,7 +92,7 @@ pub enum HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeError::Io(error) => write!(f, "the handshake failed: {error}"),
+            HandshakeError::Io(_) => f.write_str("the socket failed during the handshake"),
             HandshakeError::Closed { pipelined: false } => {
                 f.write_str("the peer closed the connection during the handshake")
             }

@@ -8,7 +8,7 @@
 //! (CVE-2018-6560).
 //!
 //! [`client`](crate::client) and [`server`](crate::server) drive them over a socket; a proxy, a
-//! fuzzer or another runtime can drive them by hand:
+//! fuzzer or another runtime can drive them itself:
 //!
 //! ```
 //! use anchovy_dbus::auth::{ClientAuth, Event, Login, Reply, ServerAuth};
@@ -18,7 +18,7 @@
 //! let mut client = ClientAuth::new(HandshakeLimits::default());
 //! let mut server = ServerAuth::new(guid, Some(1000), HandshakeLimits::default());
 //!
-//! client.pipeline(Login::External, true);
+//! client.pipeline(Login::External);
 //! server.receive(&client.take_output(), Vec::new());
 //! assert!(matches!(server.next_event()?, Some(Event::Request(_))));
 //! server.accept();

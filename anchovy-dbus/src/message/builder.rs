@@ -33,7 +33,7 @@ use crate::limits::Limits;
 /// # Ok::<(), anchovy_dbus::BuildError>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "a builder does nothing before it is told to build"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct MessageBuilder<'a> {
     byte_order: ByteOrder,
     message_type: MessageType,

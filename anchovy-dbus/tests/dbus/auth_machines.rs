@@ -102,7 +102,10 @@ impl Manner {
     /// The first thing that it says.
     pub(crate) fn start(self, auth: &mut ClientAuth) {
         match self {
-            Manner::Pipelined { login, unix_fds } => auth.pipeline(login, unix_fds),
+            Manner::Pipelined { login, unix_fds } => {
+                auth.set_unix_fds(unix_fds);
+                auth.pipeline(login);
+            }
             Manner::Stepwise { login, .. } => auth.authenticate(login),
         }
     }

@@ -216,7 +216,8 @@ async fn to_our_client(calls: &[Call]) -> String {
     let mut auth = ClientAuth::new(HandshakeLimits::default());
     let login = logins.next().expect("a login");
     if pipelined {
-        auth.pipeline(login, negotiates);
+        auth.set_unix_fds(negotiates);
+        auth.pipeline(login);
     } else {
         auth.authenticate(login);
     }

@@ -1,82 +1,21 @@
-//! Being connected to: the whole handshake, or step by step.
-//!
-//! [`Server`] does the whole handshake, and asks a function of its user who may come in. Who wants
-//! to take the time for that, or to decide more, takes the steps:
-//!
-//! ```text
-//! Unauthenticated ─ request ─▶ Request ─ accept ─▶ Accepted ─ begin ─▶ Begun(Connection)
-//!        ▲                        │ reject             │
-//!        └────────────────────────┴────────────────────┘ Cancelled
-//! ```
-//!
-//! ```
-//! use anchovy_dbus::server::Progress;
-//! use anchovy_dbus::{Client, Guid, Server};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (ours, theirs) = tokio::net::UnixStream::pair()?;
-//! let client = tokio::spawn(async move { Client::new().handshake(theirs).await });
-//!
-//! let mut server = Server::new(Guid::generate()?).start(ours)?;
-//! let connection = loop {
-//!     let request = server.request().await?;
-//!     println!("{:?} of uid {:?} asks", request.mechanism(), request.uid());
-//!     match request.accept().begin().await? {
-//!         Progress::Begun(connection) => break connection,
-//!         Progress::Cancelled(again) => server = again,
-//!     }
-//! };
-//! assert!(connection.unix_fds());
-//! # client.await??;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Nobody gets in without having asked, and nothing is sent before the client begins:
-//!
-//! ```compile_fail,E0599
-//! # fn f(server: anchovy_dbus::server::Unauthenticated) {
-//! server.accept();
-//! # }
-//! ```
-//!
-//! ```compile_fail,E0599
-//! # async fn f(server: anchovy_dbus::server::Unauthenticated) {
-//! server.begin().await;
-//! # }
-//! ```
-//!
-//! ```compile_fail,E0599
-//! # async fn f(request: anchovy_dbus::server::Request) {
-//! request.begin().await; // it is not decided yet
-//! # }
-//! ```
-//!
-//! ```compile_fail,E0382
-//! # async fn f(request: anchovy_dbus::server::Request) {
-//! request.accept();
-//! request.reject().await;
-//! # }
-//! ```
-//!
-//! ```compile_fail,E0599
-//! # async fn f(accepted: anchovy_dbus::server::Accepted, message: anchovy_dbus::Message) {
-//! accepted.send(message).await;
-//! # }
-//! ```
+//! A server that does the whole handshake.
 
 use std::fmt;
 use std::sync::Arc;
 
 use anchovy::IntoUnixStream;
 
-use crate::auth::{self, Event, HandshakeError, Mechanism, ServerAuth};
+use super::step::Step;
+use super::steps::{Progress, Unauthenticated};
+use crate::auth::error::HandshakeError;
+use crate::auth::mechanism::Mechanism;
+use crate::auth::server::ServerAuth;
 use crate::budget::Meter;
-use crate::connection::{Connection, Outcome, Role};
+use crate::codec::limit_socket;
+use crate::connection::Connection;
 use crate::credentials::Credentials;
 use crate::guid::Guid;
-use crate::handshake::{Driver, Machine, Serving, Socket, refuse_fds};
+use crate::handshake::{Driver, Serving, Socket, refuse_fds};
 use crate::limits::{HandshakeLimits, Limits};
 use crate::listener::Cost;
 
@@ -93,6 +32,7 @@ use crate::listener::Cost;
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "a server does nothing until it is bound or given a socket"]
 pub struct Server {
     guid: Guid,
     mechanisms: Vec<Mechanism>,
@@ -262,7 +202,7 @@ impl Server {
         cost: Option<Cost>,
         meter: Option<Meter>,
     ) -> Result<Unauthenticated, HandshakeError> {
-        crate::codec::limit_socket(&mut socket, &self.limits, self.unix_fds)?;
+        limit_socket(&mut socket, &self.limits, self.unix_fds)?;
         if self.kernel_refuses {
             refuse_fds(&socket, true);
         }
@@ -277,149 +217,5 @@ impl Server {
         let limits = self.limits.clone();
         let step = Step { driver, credentials, cost, guid, fds_at_once, limits };
         Ok(Unauthenticated { step: Box::new(step) })
-    }
-}
-
-/// What every step carries on.
-#[derive(Debug)]
-struct Step {
-    driver: Driver<Serving>,
-    credentials: Credentials,
-    cost: Option<Cost>,
-    guid: Guid,
-    fds_at_once: bool,
-    limits: Limits,
-}
-
-impl Step {
-    fn connection(self) -> Result<Connection, HandshakeError> {
-        let Step { driver, credentials, cost, guid, fds_at_once, limits } = self;
-        let Driver { socket, machine, meter, .. } = driver;
-        let unix_fds = machine.auth.unix_fds();
-        let rest = Machine::into_rest(machine);
-        let role = Role::Server { fds_at_once, cost, meter };
-        let outcome = Outcome { socket, rest, unix_fds, guid, credentials, role };
-        Ok(Connection::new(outcome, &limits)?)
-    }
-}
-
-/// A client that has not said who it is, or was turned away.
-#[derive(Debug)]
-pub struct Unauthenticated {
-    step: Box<Step>,
-}
-
-/// A client that has said who it is, truly as far as can be told, and waits to be let in.
-#[derive(Debug)]
-pub struct Request {
-    step: Box<Step>,
-    request: auth::Request,
-}
-
-/// A client that was let in, and has not begun.
-#[derive(Debug)]
-pub struct Accepted {
-    step: Box<Step>,
-}
-
-/// What a client does that was let in.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is matched at once, and nobody keeps many")]
-pub enum Progress {
-    /// It begins.
-    Begun(Connection),
-    /// It takes back who it is, and may log in anew.
-    Cancelled(Unauthenticated),
-}
-
-impl Unauthenticated {
-    /// Who the client is, by the kernel.
-    pub fn credentials(&self) -> &Credentials {
-        &self.step.credentials
-    }
-
-    /// Waits until the client has said who it is. What it says is compared with what the kernel
-    /// says; who lies is rejected without anybody being asked.
-    ///
-    /// # Errors
-    ///
-    /// [`HandshakeError`]; the socket is closed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped, it closes the socket, as every step does.
-    pub async fn request(mut self) -> Result<Request, HandshakeError> {
-        let request = |serving: &mut Serving| {
-            Ok(match serving.auth.next_event()? {
-                Some(Event::Request(request)) => Some(request),
-                _ => None,
-            })
-        };
-        let request = self.step.driver.until(request).await?;
-        Ok(Request { step: self.step, request })
-    }
-}
-
-impl Request {
-    /// Who the client is, by the kernel.
-    pub fn credentials(&self) -> &Credentials {
-        &self.step.credentials
-    }
-
-    /// How it says who it is.
-    pub fn mechanism(&self) -> Mechanism {
-        self.request.mechanism
-    }
-
-    /// Its uid, by the kernel and by the client; nobody's with `ANONYMOUS`.
-    pub fn uid(&self) -> Option<u32> {
-        self.request.uid
-    }
-
-    /// Lets it in.
-    pub fn accept(mut self) -> Accepted {
-        self.step.driver.machine.auth.accept();
-        Accepted { step: self.step }
-    }
-
-    /// Turns it away; it may try again, some times.
-    ///
-    /// # Errors
-    ///
-    /// [`HandshakeError`]; the socket is closed.
-    pub async fn reject(mut self) -> Result<Unauthenticated, HandshakeError> {
-        let mut decided = false;
-        self.step
-            .driver
-            .until(|serving| {
-                if !std::mem::replace(&mut decided, true) {
-                    serving.auth.reject()?;
-                }
-                Ok(Some(()))
-            })
-            .await?;
-        Ok(Unauthenticated { step: self.step })
-    }
-}
-
-impl Accepted {
-    /// Waits until the client begins, agreeing to descriptors if they are offered.
-    ///
-    /// # Errors
-    ///
-    /// [`HandshakeError`]; the socket is closed.
-    pub async fn begin(mut self) -> Result<Progress, HandshakeError> {
-        let begins = |serving: &mut Serving| {
-            Ok(match serving.auth.next_event()? {
-                Some(Event::Begin) => Some(true),
-                Some(Event::Cancelled) => Some(false),
-                _ => None,
-            })
-        };
-        if self.step.driver.until(begins).await? {
-            Ok(Progress::Begun(self.step.connection()?))
-        } else {
-            Ok(Progress::Cancelled(Unauthenticated { step: self.step }))
-        }
     }
 }

@@ -1,0 +1,264 @@
+//! A client that does the whole handshake.
+
+use std::num::NonZeroU32;
+
+use anchovy::IntoUnixStream;
+use bytes::Bytes;
+
+use super::open_error::OpenError;
+use super::step::Step;
+use super::steps::{Authentication, Rejected, Unauthenticated};
+use crate::address::addresses::Addresses;
+use crate::auth::client::ClientAuth;
+use crate::auth::error::HandshakeError;
+use crate::auth::login::Login;
+use crate::codec::MessageCodec;
+use crate::connection::Connection;
+use crate::guid::Guid;
+use crate::handshake::{Driver, Socket};
+use crate::limits::{HandshakeLimits, Limits};
+use crate::message::Message;
+
+/// How to connect: who to say one is, what to ask for, and within which limits.
+///
+/// ```no_run
+/// use anchovy_dbus::auth::Login;
+/// use anchovy_dbus::{Addresses, Client};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bus = Client::new().connect(&Addresses::session()?).await?;
+///
+/// // Through an old xdg-dbus-proxy, to a server that knows us by another number.
+/// let addresses = "unix:path=/run/user/1000/.dbus-proxy/bus".parse()?;
+/// let login = Login::ExternalUid(100_000);
+/// let bus = Client::new().login(login).stepwise().connect(&addresses).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a client does nothing until it connects"]
+pub struct Client {
+    login: Login,
+    pipelined: bool,
+    unix_fds: bool,
+    guid: Option<Guid>,
+    limits: Limits,
+    handshake_limits: HandshakeLimits,
+}
+
+impl Default for Client {
+    fn default() -> Client {
+        Client::new()
+    }
+}
+
+impl Client {
+    /// Whoever the kernel says, asking for descriptors, everything in one write.
+    pub fn new() -> Client {
+        Client {
+            login: Login::External,
+            pipelined: true,
+            unix_fds: true,
+            guid: None,
+            limits: Limits::client(),
+            handshake_limits: HandshakeLimits::default(),
+        }
+    }
+
+    /// Says this about who it is.
+    pub fn login(mut self, login: Login) -> Client {
+        self.login = login;
+        self
+    }
+
+    /// Waits for each reply before it goes on: three round trips in place of one, which proxies
+    /// take that lose their way otherwise (xdg-dbus-proxy before 0.1.6).
+    ///
+    /// Nothing then tells when the server has read `BEGIN`, and libdbus and sd-bus as servers lose
+    /// descriptors that they read together with it. So let a message without any be answered before
+    /// the first that has some, as a bus answers `Hello`.
+    pub fn stepwise(mut self) -> Client {
+        self.pipelined = false;
+        self
+    }
+
+    /// Does not ask for descriptors.
+    pub fn without_fds(mut self) -> Client {
+        self.unix_fds = false;
+        self
+    }
+
+    /// Accepts no server but the one with this guid. An address that names one does the same.
+    pub fn guid(mut self, guid: Guid) -> Client {
+        self.guid = Some(guid);
+        self
+    }
+
+    /// Within these limits, once messages flow.
+    pub fn limits(mut self, limits: Limits) -> Client {
+        self.limits = limits;
+        self
+    }
+
+    /// Within these limits until then.
+    pub fn handshake_limits(mut self, limits: HandshakeLimits) -> Client {
+        self.handshake_limits = limits;
+        self
+    }
+
+    /// Connects to the first of these addresses that can be reached.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing stays open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it closes what it has opened.
+    pub async fn connect(&self, addresses: &Addresses) -> Result<Connection, OpenError> {
+        self.open(addresses, Bytes::new()).await
+    }
+
+    /// Connects, and sends a message: on a bus, the call of `Hello`, which has to be the first.
+    /// Returns its serial too.
+    ///
+    /// It leaves in one write with the handshake, so that the bus has answered both after one round
+    /// trip. Step by step it leaves behind the handshake, and so does a message with descriptors,
+    /// for they may not be sent before they are agreed on.
+    ///
+    /// ```no_run
+    /// use anchovy_dbus::{Addresses, Client, Message};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
+    ///     .interface("org.freedesktop.DBus")
+    ///     .destination("org.freedesktop.DBus")
+    ///     .build()?;
+    /// let (mut bus, serial) = Client::new().connect_and_send(&Addresses::session()?, hello).await?;
+    /// let answer = bus.receive().await?.expect("the bus answers");
+    /// assert_eq!(answer.header().reply_serial(), Some(serial));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing stays open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it closes what it has opened; the message may have left.
+    pub async fn connect_and_send(
+        &self,
+        addresses: &Addresses,
+        mut first: Message,
+    ) -> Result<(Connection, NonZeroU32), OpenError> {
+        let given = first.serial();
+        let serial = given.unwrap_or(NonZeroU32::MIN);
+        // What must not leave yet, or at all, goes the usual way, which says why.
+        let may_leave = MessageCodec::new(self.limits.clone(), false).check(&first).is_ok();
+        if !self.pipelined || !may_leave {
+            let mut connection = self.connect(addresses).await?;
+            let sent = connection.send(first).await;
+            return sent.map(|serial| (connection, serial)).map_err(OpenError::First);
+        }
+        first.set_serial(serial);
+        let bytes = first.to_bytes().expect("it has a serial, and was checked");
+        let mut connection = self.open(addresses, bytes).await?;
+        if given.is_none() {
+            connection.go_on_after(serial);
+        }
+        Ok((connection, serial))
+    }
+
+    async fn open(&self, addresses: &Addresses, behind: Bytes) -> Result<Connection, OpenError> {
+        let connected = addresses.connect().await.map_err(OpenError::Connect)?;
+        let address = connected.address;
+        let mut client = self.clone();
+        client.guid = address.guid().or(client.guid);
+        match client.whole_handshake(connected.stream, behind).await {
+            Ok(connection) => Ok(connection),
+            Err(error) => Err(OpenError::Handshake { address, error }),
+        }
+    }
+
+    /// The handshake on a socket that is connected already.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it closes the socket.
+    pub async fn handshake(
+        &self,
+        socket: impl IntoUnixStream,
+    ) -> Result<Connection, HandshakeError> {
+        self.whole_handshake(socket, Bytes::new()).await
+    }
+
+    /// With bytes that leave behind it, if it leaves at once.
+    async fn whole_handshake(
+        &self,
+        socket: impl IntoUnixStream,
+        behind: Bytes,
+    ) -> Result<Connection, HandshakeError> {
+        if self.pipelined {
+            return self.pipeline(socket, behind).await;
+        }
+        match self.start(socket)?.authenticate(self.login).await? {
+            Authentication::Accepted(accepted) if self.unix_fds => {
+                accepted.negotiate_unix_fd().await?.begin().await
+            }
+            Authentication::Accepted(accepted) => accepted.begin().await,
+            Authentication::Rejected(Rejected { mechanisms, .. }) => {
+                Err(HandshakeError::Rejected { mechanisms })
+            }
+        }
+    }
+
+    async fn pipeline(
+        &self,
+        socket: impl IntoUnixStream,
+        behind: Bytes,
+    ) -> Result<Connection, HandshakeError> {
+        let mut step = self.step(socket)?;
+        step.driver.behind = behind;
+        step.driver.machine.set_unix_fds(self.unix_fds);
+        step.driver.machine.pipeline(self.login);
+        step.driver
+            .until(|auth| {
+                while auth.next_reply()?.is_some() {}
+                Ok(auth.is_answered().then_some(()))
+            })
+            .await?;
+        step.connection()
+    }
+
+    /// The first step of a handshake that is taken step by step; nothing is sent yet. The time that
+    /// it may take begins.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AnchovyStream::new`](anchovy::AnchovyStream::new).
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime of tokio with timers.
+    pub fn start(&self, socket: impl IntoUnixStream) -> Result<Unauthenticated, HandshakeError> {
+        Ok(Unauthenticated { step: self.step(socket)? })
+    }
+
+    fn step(&self, socket: impl IntoUnixStream) -> Result<Step, HandshakeError> {
+        let socket = Socket::new(socket)?;
+        let mut auth = ClientAuth::new(self.handshake_limits.clone());
+        if let Some(guid) = self.guid {
+            auth.expect_guid(guid);
+        }
+        let driver = Driver::new(socket, auth, self.handshake_limits.deadline);
+        Ok(Step { driver, limits: self.limits.clone() })
+    }
+}
