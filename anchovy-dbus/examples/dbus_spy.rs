@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Address, Addresses, Client, FdBudget, Incoming, Limits, ReadHalf, ReceiveError, SendError,
-    SendErrorKind, Server, WriteHalf,
+    Address, Addresses, Client, FdBudget, Incoming, Limits, OwnedReadHalf, OwnedWriteHalf,
+    ReceiveError, SendError, SendErrorKind, Server,
 };
 use rustix::process::{Resource, getrlimit};
 use tokio::process::Command;
@@ -196,7 +196,12 @@ impl Bus {
     /// Passes messages on in one direction until there are no more.
     ///
     /// None is received before the last one has left, so who does not read is not written to.
-    async fn pass(&self, direction: String, mut from: ReadHalf, mut to: WriteHalf) -> Result<()> {
+    async fn pass(
+        &self,
+        direction: String,
+        mut from: OwnedReadHalf,
+        mut to: OwnedWriteHalf,
+    ) -> Result<()> {
         loop {
             let mut message = match from.receive().await {
                 Ok(Some(message)) => message,

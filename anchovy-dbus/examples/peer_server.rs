@@ -154,7 +154,7 @@ async fn talk(incoming: Incoming, name: &str, guid: Guid) -> Result<()> {
     let mut client = incoming.handshake().await?;
     say(format_args!(
         "{name} is here, of uid {}, {} descriptors",
-        client.credentials().uid(),
+        client.peer_cred().uid(),
         if client.unix_fds() { "with" } else { "without" }
     ));
     while let Some(mut call) = client.receive().await? {

@@ -1,14 +1,15 @@
 //! Where a message ends, and that it comes with exactly the descriptors that it declares.
 
-use std::io;
 use std::os::fd::OwnedFd;
 
 use anchovy::codec::{Decoder, Encoder, ReceiveError, ReceivedFds};
 use bytes::{Bytes, BytesMut};
 
-use crate::error::CodecError;
+use crate::error::codec_error::CodecError;
 use crate::limits::Limits;
-use crate::message::{Frame, Message, MessageError, frame};
+use crate::message::content::Message;
+use crate::message::error::MessageError;
+use crate::message::frame::Frame;
 
 /// Messages out of bytes, and back, for [`anchovy::codec::Framed`].
 ///
@@ -24,8 +25,8 @@ use crate::message::{Frame, Message, MessageError, frame};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
-/// let mut near = Framed::new(near, MessageCodec::new(Limits::client(), true));
-/// let mut far = Framed::new(far, MessageCodec::new(Limits::client(), true));
+/// let mut near = Framed::new(near, MessageCodec::new(Limits::client()));
+/// let mut far = Framed::new(far, MessageCodec::new(Limits::client()));
 ///
 /// let mut signal = Message::signal("/", "com.example.Door", "Opened").build()?;
 /// signal.set_serial(std::num::NonZeroU32::MIN);
@@ -43,12 +44,19 @@ pub struct MessageCodec {
 }
 
 impl MessageCodec {
-    /// Within these limits, and with descriptors if they were agreed on.
-    pub fn new(limits: Limits, unix_fds: bool) -> MessageCodec {
-        MessageCodec { limits, unix_fds, arriving: None }
+    /// Creates a codec with these limits, for a connection that passes descriptors.
+    pub fn new(limits: Limits) -> MessageCodec {
+        MessageCodec { limits, unix_fds: true, arriving: None }
     }
 
-    /// May this message be sent?
+    /// Refuses messages with descriptors, in both directions.
+    #[must_use]
+    pub fn without_fds(mut self) -> MessageCodec {
+        self.unix_fds = false;
+        self
+    }
+
+    /// Checks whether this message may be sent.
     pub(crate) fn check(&self, message: &Message) -> Result<(), CodecError> {
         message.check_fds()?;
         let count = message.fds().len();
@@ -59,7 +67,7 @@ impl MessageCodec {
         if count > limit {
             return Err(CodecError::TooManyFds { count, limit });
         }
-        let (length, limit) = (message.length(), self.limits.max_message_bytes);
+        let (length, limit) = (message.len(), self.limits.max_message_bytes);
         if length > limit {
             return Err(MessageError::TooLong { length: length as u64, limit }.into());
         }
@@ -78,7 +86,7 @@ impl Decoder for MessageCodec {
     ) -> Result<Option<Message>, ReceiveError<CodecError>> {
         let frame = match self.arriving {
             Some(frame) => frame,
-            None => match frame(bytes, &self.limits).map_err(invalid)? {
+            None => match Frame::read(bytes, &self.limits).map_err(invalid)? {
                 Some(frame) => *self.arriving.insert(frame),
                 None => return Ok(None),
             },
@@ -91,7 +99,7 @@ impl Decoder for MessageCodec {
 
         let head = bytes.split_to(frame.head_length).freeze();
         let body = bytes.split_to(frame.body_length).freeze();
-        let mut message = Message::parse(head, body, &self.limits).map_err(invalid)?;
+        let mut message = Message::from_parts(&frame, head, body).map_err(invalid)?;
         let declared = message.header().unix_fds() as usize;
         if declared == 0 {
             return Ok(Some(message));
@@ -138,40 +146,4 @@ fn invalid(error: MessageError) -> ReceiveError<CodecError> {
 /// To share the bytes of a body costs an allocation, if it was built; to copy a few costs less.
 fn is_short(message: &Message) -> bool {
     message.body().len() < 4 << 10
-}
-
-/// What [`anchovy::codec`] knows of limits, in its words.
-pub(crate) fn policies(
-    limits: &Limits,
-    survive_truncation: bool,
-) -> (anchovy::codec::ReadPolicy, anchovy::codec::WritePolicy) {
-    use anchovy::codec::{Attribution, Placement, ReadPolicy, Unclaimed, WritePolicy};
-
-    let read = ReadPolicy {
-        attribution: Attribution::Range,
-        unclaimed: Unclaimed::Error,
-        survive_truncation,
-        max_waiting_fds: limits.max_waiting_fds.max(2 * limits.max_received_fds),
-        // The codec knows how long a message will be before it is longer.
-        max_frame_bytes: crate::MAX_MESSAGE_BYTES,
-        fd_timeout: limits.fd_deadline,
-    };
-    let write = WritePolicy {
-        placement: Placement::Alone,
-        max_buffered_bytes: limits.max_buffered_bytes,
-        max_buffered_fds: limits.max_buffered_fds,
-    };
-    (read, write)
-}
-
-/// So that the stream's own check is never the stricter one, and speaks with our words.
-pub(crate) fn limit_socket(
-    socket: &mut crate::handshake::Socket,
-    limits: &Limits,
-    unix_fds: bool,
-) -> io::Result<()> {
-    let most = anchovy::DBUS_FD_LIMIT;
-    let receive = if unix_fds { limits.max_received_fds.min(most) } else { 0 };
-    socket.set_read_fd_limit(receive)?;
-    Ok(())
 }

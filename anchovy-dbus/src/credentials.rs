@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::handshake::Socket;
+use crate::socket::Socket;
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Asks the kernel; without a pidfd.
-    pub(crate) fn of(socket: &Socket) -> io::Result<Credentials> {
+    /// Asks the kernel for the credentials of the peer, without a pidfd.
+    pub(crate) fn from_socket(socket: &Socket) -> io::Result<Credentials> {
         let peer = socket.peer_cred()?;
         Ok(Credentials { uid: peer.uid(), gid: peer.gid(), pid: peer.pid(), pidfd: None })
     }

@@ -113,6 +113,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod admission;
 pub mod auth;
 mod budget;
 pub mod client;
@@ -125,7 +126,9 @@ mod handshake;
 mod limits;
 mod listener;
 mod message;
+mod pending_handshakes;
 pub mod server;
+mod socket;
 
 pub use address::{
     Address, AddressError, Addresses, Bound, BusAddressError, ConnectError, ConnectFailure,
@@ -136,7 +139,7 @@ pub use auth::HandshakeError;
 pub use budget::FdBudget;
 pub use client::{Client, OpenError};
 pub use codec::MessageCodec;
-pub use connection::{Connection, ConnectionParts, ReadHalf, WriteHalf};
+pub use connection::{Connection, ConnectionParts, OwnedReadHalf, OwnedWriteHalf};
 pub use credentials::Credentials;
 pub use error::{CodecError, ReceiveError, SendError, SendErrorKind};
 pub use guid::{Guid, GuidError};

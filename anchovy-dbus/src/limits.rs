@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anchovy::DBUS_FD_LIMIT;
+
 /// The most descriptors of one message that every peer accepts.
 ///
 /// libdbus disconnects whoever sends it one more, on the way to dbus-daemon and from it
@@ -43,7 +45,7 @@ pub struct Limits {
     /// is said here, since the read that completes a message may bring the set of the next one.
     pub max_waiting_fds: usize,
     /// How long descriptors may wait for the rest of their message.
-    pub fd_deadline: Option<Duration>,
+    pub fd_timeout: Option<Duration>,
     /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
     /// some have left.
     pub max_buffered_bytes: usize,
@@ -61,9 +63,9 @@ impl Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
             max_fields_bytes: MAX_ARRAY_BYTES,
             max_sent_fds: INTEROPERABLE_FDS,
-            max_received_fds: anchovy::DBUS_FD_LIMIT,
-            max_waiting_fds: 2 * anchovy::DBUS_FD_LIMIT,
-            fd_deadline: Some(Duration::from_secs(150)),
+            max_received_fds: DBUS_FD_LIMIT,
+            max_waiting_fds: 2 * DBUS_FD_LIMIT,
+            fd_timeout: Some(Duration::from_secs(150)),
             max_buffered_bytes: 64 << 10,
             max_buffered_fds: 256,
         }
@@ -78,10 +80,15 @@ impl Limits {
             max_fields_bytes: 1 << 20,
             max_received_fds: INTEROPERABLE_FDS,
             max_waiting_fds: 2 * INTEROPERABLE_FDS,
-            fd_deadline: Some(Duration::from_secs(30)),
+            fd_timeout: Some(Duration::from_secs(30)),
             max_buffered_fds: INTEROPERABLE_FDS,
             ..Limits::client()
         }
+    }
+
+    /// The most descriptors that wait for the rest of their message.
+    pub(crate) fn waiting_fds(&self) -> usize {
+        self.max_waiting_fds.max(2 * self.max_received_fds)
     }
 }
 
@@ -92,7 +99,7 @@ impl Limits {
 ///
 /// use anchovy_dbus::HandshakeLimits;
 ///
-/// let hasty = HandshakeLimits { deadline: Duration::from_secs(1), ..HandshakeLimits::default() };
+/// let hasty = HandshakeLimits { timeout: Duration::from_secs(1), ..HandshakeLimits::default() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
@@ -105,7 +112,7 @@ pub struct HandshakeLimits {
     /// Errors: whoever has to say so many, server or client, closes with the last of them.
     pub max_errors: usize,
     /// From the first step to the last. dbus-daemon has the same.
-    pub deadline: Duration,
+    pub timeout: Duration,
 }
 
 impl Default for HandshakeLimits {
@@ -116,7 +123,7 @@ impl Default for HandshakeLimits {
             max_bytes: 64 << 10,
             max_rejects: 6,
             max_errors: 16,
-            deadline: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
         }
     }
 }

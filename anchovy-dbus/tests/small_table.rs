@@ -39,7 +39,7 @@ const SET: usize = 16;
 fn serve(name: &str, threads: bool) {
     let _limit = Lowered::descriptors(TABLE);
     let work = async {
-        let limits = Limits { fd_deadline: Some(Duration::from_millis(300)), ..Limits::server() };
+        let limits = Limits { fd_timeout: Some(Duration::from_millis(300)), ..Limits::server() };
         let guid = Guid::parse(b"0123456789abcdef0123456789abcdef").expect("32 digits");
         let server = Server::new(guid).authorize(|_, _| true).limits(limits);
         let addresses: Addresses = format!("unix:abstract={name}").parse().expect("an address");

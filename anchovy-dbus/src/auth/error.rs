@@ -20,7 +20,7 @@ pub enum HandshakeError {
         /// Whether the client had sent the whole handshake at once, which not every proxy takes.
         pipelined: bool,
     },
-    /// The handshake took too long ([`HandshakeLimits::deadline`](crate::HandshakeLimits)).
+    /// The handshake took too long ([`HandshakeLimits::timeout`](crate::HandshakeLimits)).
     TimedOut {
         /// How long it was given.
         after: Duration,

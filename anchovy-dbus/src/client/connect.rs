@@ -13,11 +13,12 @@ use crate::auth::client::ClientAuth;
 use crate::auth::error::HandshakeError;
 use crate::auth::login::Login;
 use crate::codec::MessageCodec;
-use crate::connection::Connection;
+use crate::connection::duplex::Connection;
 use crate::guid::Guid;
-use crate::handshake::{Driver, Socket};
+use crate::handshake::driver::Driver;
 use crate::limits::{HandshakeLimits, Limits};
-use crate::message::Message;
+use crate::message::content::Message;
+use crate::socket::Socket;
 
 /// How to connect: who to say one is, what to ask for, and within which limits.
 ///
@@ -158,7 +159,7 @@ impl Client {
         let given = first.serial();
         let serial = given.unwrap_or(NonZeroU32::MIN);
         // What must not leave yet, or at all, goes the usual way, which says why.
-        let may_leave = MessageCodec::new(self.limits.clone(), false).check(&first).is_ok();
+        let may_leave = MessageCodec::new(self.limits.clone()).without_fds().check(&first).is_ok();
         if !self.pipelined || !may_leave {
             let mut connection = self.connect(addresses).await?;
             let sent = connection.send(first).await;
@@ -168,17 +169,17 @@ impl Client {
         let bytes = first.to_bytes().expect("it has a serial, and was checked");
         let mut connection = self.open(addresses, bytes).await?;
         if given.is_none() {
-            connection.go_on_after(serial);
+            connection.continue_after(serial);
         }
         Ok((connection, serial))
     }
 
-    async fn open(&self, addresses: &Addresses, behind: Bytes) -> Result<Connection, OpenError> {
+    async fn open(&self, addresses: &Addresses, trailing: Bytes) -> Result<Connection, OpenError> {
         let connected = addresses.connect().await.map_err(OpenError::Connect)?;
         let address = connected.address;
         let mut client = self.clone();
         client.guid = address.guid().or(client.guid);
-        match client.whole_handshake(connected.stream, behind).await {
+        match client.whole_handshake(connected.stream, trailing).await {
             Ok(connection) => Ok(connection),
             Err(error) => Err(OpenError::Handshake { address, error }),
         }
@@ -200,14 +201,14 @@ impl Client {
         self.whole_handshake(socket, Bytes::new()).await
     }
 
-    /// With bytes that leave behind it, if it leaves at once.
+    /// Does the whole handshake; if it is pipelined, `trailing` leaves in the same write, after it.
     async fn whole_handshake(
         &self,
         socket: impl IntoUnixStream,
-        behind: Bytes,
+        trailing: Bytes,
     ) -> Result<Connection, HandshakeError> {
         if self.pipelined {
-            return self.pipeline(socket, behind).await;
+            return self.pipeline(socket, trailing).await;
         }
         match self.start(socket)?.authenticate(self.login).await? {
             Authentication::Accepted(accepted) if self.unix_fds => {
@@ -223,10 +224,10 @@ impl Client {
     async fn pipeline(
         &self,
         socket: impl IntoUnixStream,
-        behind: Bytes,
+        trailing: Bytes,
     ) -> Result<Connection, HandshakeError> {
         let mut step = self.step(socket)?;
-        step.driver.behind = behind;
+        step.driver.trailing = trailing;
         step.driver.machine.set_unix_fds(self.unix_fds);
         step.driver.machine.pipeline(self.login);
         step.driver
@@ -258,7 +259,7 @@ impl Client {
         if let Some(guid) = self.guid {
             auth.expect_guid(guid);
         }
-        let driver = Driver::new(socket, auth, self.handshake_limits.deadline);
+        let driver = Driver::new(socket, auth, self.handshake_limits.timeout);
         Ok(Step { driver, limits: self.limits.clone() })
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::address::connect::ConnectError;
 use crate::address::construct::Address;
 use crate::auth::error::HandshakeError;
-use crate::error::SendError;
+use crate::error::send_error::SendError;
 
 /// Why a client is not connected.
 #[derive(Debug)]

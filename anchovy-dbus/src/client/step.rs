@@ -2,9 +2,11 @@
 
 use crate::auth::client::ClientAuth;
 use crate::auth::error::HandshakeError;
-use crate::connection::{Connection, Outcome, Role};
+use crate::connection::duplex::Connection;
 use crate::credentials::Credentials;
-use crate::handshake::{Driver, Machine};
+use crate::handshake::driver::Driver;
+use crate::handshake::machine::Machine;
+use crate::handshake::outcome::{HandshakeOutcome, Role};
 use crate::limits::Limits;
 
 /// What every step carries on.
@@ -20,9 +22,10 @@ impl Step {
         let Some(guid) = machine.guid() else {
             unreachable!("a handshake is over when the server has said who it is");
         };
-        let (unix_fds, credentials) = (machine.unix_fds(), Credentials::of(&socket)?);
+        let (unix_fds, credentials) = (machine.unix_fds(), Credentials::from_socket(&socket)?);
         let rest = Machine::into_rest(machine);
-        let outcome = Outcome { socket, rest, unix_fds, guid, credentials, role: Role::Client };
-        Ok(Connection::new(outcome, &self.limits)?)
+        let outcome =
+            HandshakeOutcome { socket, rest, unix_fds, guid, credentials, role: Role::Client };
+        Ok(Connection::new(outcome, self.limits)?)
     }
 }

@@ -4,7 +4,7 @@ use super::step::Step;
 use crate::auth::client::{ClientAuth, Reply};
 use crate::auth::error::HandshakeError;
 use crate::auth::login::Login;
-use crate::connection::Connection;
+use crate::connection::duplex::Connection;
 use crate::guid::Guid;
 
 /// A client that has said nothing yet.

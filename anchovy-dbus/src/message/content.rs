@@ -8,7 +8,7 @@ use anchovy::Truncation;
 use bytes::Bytes;
 
 use super::fields::Fields;
-use crate::budget::Charge;
+use crate::budget::fd_budget::FdCharge;
 
 /// A message, with its descriptors.
 ///
@@ -43,8 +43,8 @@ pub struct Message {
     pub(super) serial: Option<NonZeroU32>,
     pub(super) fds: Vec<OwnedFd>,
     pub(super) truncation: Option<Truncation>,
-    /// Charge for the descriptors, on a server.
-    pub(super) charge: Option<Charge>,
+    /// FdCharge for the descriptors, on a server.
+    pub(super) charge: Option<FdCharge>,
 }
 
 impl Message {
@@ -120,12 +120,12 @@ impl Message {
     }
 
     /// Charges the descriptors to somebody, until they are taken.
-    pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
+    pub(crate) fn set_charge(&mut self, charge: Option<FdCharge>) {
         self.charge = charge;
     }
 
     /// Leaves the charge to whoever has the descriptors next.
-    pub(crate) fn take_charge(&mut self) -> Option<Charge> {
+    pub(crate) fn take_charge(&mut self) -> Option<FdCharge> {
         self.charge.take()
     }
 
@@ -134,8 +134,8 @@ impl Message {
         self.serial = serial;
     }
 
-    /// Header and body together, in bytes.
-    pub(crate) fn length(&self) -> usize {
+    /// Returns the length of header and body together, in bytes.
+    pub(crate) fn len(&self) -> usize {
         self.head.len() + self.body.len()
     }
 }

@@ -109,10 +109,6 @@ pub(super) fn message_type(code: u8) -> Result<MessageType, MessageError> {
     if code == 0 { Err(MessageError::NoType) } else { Ok(MessageType::from_code(code)) }
 }
 
-pub(crate) fn frame(bytes: &[u8], limits: &Limits) -> Result<Option<Frame>, MessageError> {
-    Frame::read(bytes, limits)
-}
-
 /// The number at this place, if it is there.
 fn number(bytes: &[u8], at: usize, order: ByteOrder) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk()?;

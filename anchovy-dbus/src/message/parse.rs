@@ -78,18 +78,6 @@ impl Message {
         let (serial, fds) = (frame.serial, Vec::new());
         Ok(Message { head, body, fields, serial, fds, truncation: None, charge: None })
     }
-
-    pub(crate) fn parse(
-        head: Bytes,
-        body: Bytes,
-        limits: &Limits,
-    ) -> Result<Message, MessageError> {
-        let Some(frame) = Frame::read(&head, limits)? else {
-            let length = head.len().saturating_add(body.len());
-            return Err(MessageError::Length { declared: FIXED_BYTES, length });
-        };
-        Message::from_parts(&frame, head, body)
-    }
 }
 
 #[cfg(test)]
@@ -97,6 +85,12 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+
+    /// Parses a message of this header and this body.
+    fn parse(head: Bytes, body: Bytes, limits: &Limits) -> Result<Message, MessageError> {
+        let frame = Frame::read(&head, limits)?.expect("16 bytes");
+        Message::from_parts(&frame, head, body)
+    }
 
     /// The header and the body of a message, as they would arrive.
     fn parts() -> (Bytes, Bytes) {
@@ -109,7 +103,7 @@ mod tests {
     #[test]
     fn a_message_is_made_of_its_parts() {
         let (head, body) = parts();
-        let message = Message::parse(head, body, &Limits::client()).expect("a message");
+        let message = parse(head, body, &Limits::client()).expect("a message");
         assert_eq!(message.header().member(), Some("M"));
         assert_eq!(message.serial(), Some(NonZeroU32::MIN));
         assert_eq!(message.body().len(), 5);
@@ -126,7 +120,7 @@ mod tests {
             (head.slice(..16), body.clone()),
         ] {
             let length = head.len() + body.len();
-            let refused = Message::parse(head, body, &Limits::client()).unwrap_err();
+            let refused = parse(head, body, &Limits::client()).unwrap_err();
             assert_eq!(refused, MessageError::Length { declared, length });
         }
     }
@@ -136,6 +130,6 @@ mod tests {
         let (head, body) = parts();
         let limits = Limits { max_message_bytes: head.len() + 4, ..Limits::client() };
         let error = MessageError::TooLong { length: head.len() as u64 + 5, limit: head.len() + 4 };
-        assert_eq!(Message::parse(head, body, &limits).unwrap_err(), error);
+        assert_eq!(parse(head, body, &limits).unwrap_err(), error);
     }
 }

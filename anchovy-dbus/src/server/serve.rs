@@ -7,17 +7,17 @@ use anchovy::IntoUnixStream;
 
 use super::step::Step;
 use super::steps::{Progress, Unauthenticated};
+use crate::admission::Admission;
 use crate::auth::error::HandshakeError;
 use crate::auth::mechanism::Mechanism;
 use crate::auth::server::ServerAuth;
-use crate::budget::Meter;
-use crate::codec::limit_socket;
-use crate::connection::Connection;
+use crate::connection::duplex::Connection;
 use crate::credentials::Credentials;
 use crate::guid::Guid;
-use crate::handshake::{Driver, Serving, Socket, refuse_fds};
+use crate::handshake::driver::Driver;
+use crate::handshake::serving::Serving;
 use crate::limits::{HandshakeLimits, Limits};
-use crate::listener::Cost;
+use crate::socket::{Socket, limit_received_fds, set_fd_passing};
 
 /// How to serve: who may come in, what is offered, and within which limits.
 ///
@@ -141,7 +141,7 @@ impl Server {
     }
 
     pub(crate) fn waiting_fds(&self) -> usize {
-        self.limits.max_waiting_fds.max(2 * self.limits.max_received_fds)
+        self.limits.waiting_fds()
     }
 
     /// The handshake on a socket that a client has connected to.
@@ -157,17 +157,17 @@ impl Server {
         &self,
         socket: impl IntoUnixStream,
     ) -> Result<Connection, HandshakeError> {
-        self.finish(self.start(socket)?).await
+        self.whole_handshake(self.start(socket)?).await
     }
 
-    /// As [`handshake`](Self::handshake), from the first step.
-    pub(crate) async fn finish(
+    /// Does the handshake from its first step.
+    pub(crate) async fn whole_handshake(
         &self,
         mut server: Unauthenticated,
     ) -> Result<Connection, HandshakeError> {
         loop {
             let request = server.request().await?;
-            if !(self.authorize)(request.credentials(), request.mechanism()) {
+            if !(self.authorize)(request.peer_cred(), request.mechanism()) {
                 server = request.reject().await?;
                 continue;
             }
@@ -190,32 +190,37 @@ impl Server {
     /// Outside a runtime of tokio with timers.
     pub fn start(&self, socket: impl IntoUnixStream) -> Result<Unauthenticated, HandshakeError> {
         let socket = Socket::new(socket)?;
-        let mut credentials = Credentials::of(&socket)?;
+        let mut credentials = Credentials::from_socket(&socket)?;
         credentials.add_pidfd(&socket);
-        self.start_with(socket, credentials, None, None)
+        self.start_with(socket, credentials, None)
     }
 
     pub(crate) fn start_with(
         &self,
         mut socket: Socket,
         credentials: Credentials,
-        cost: Option<Cost>,
-        meter: Option<Meter>,
+        admission: Option<Admission>,
     ) -> Result<Unauthenticated, HandshakeError> {
-        limit_socket(&mut socket, &self.limits, self.unix_fds)?;
+        let limit = if self.unix_fds { self.limits.max_received_fds } else { 0 };
+        limit_received_fds(&mut socket, limit)?;
         if self.kernel_refuses {
-            refuse_fds(&socket, true);
+            set_fd_passing(&socket, false);
         }
         let limits = self.handshake_limits.clone();
         let mut auth = ServerAuth::new(self.guid, Some(credentials.uid()), limits);
         auth.set_mechanisms(&self.mechanisms);
         auth.set_unix_fds(self.unix_fds);
         let machine = Serving { auth, kernel_refuses: self.kernel_refuses };
-        let mut driver = Driver::new(socket, machine, self.handshake_limits.deadline);
-        driver.meter = meter;
+        let mut driver = Driver::new(socket, machine, self.handshake_limits.timeout);
+        let (mut charge, mut pending) = (None, None);
+        if let Some(admission) = admission {
+            driver.meter = Some(admission.meter);
+            (charge, pending) = (Some(admission.charge), Some(admission.handshake));
+        }
         let (guid, fds_at_once) = (self.guid, self.fds_at_once);
         let limits = self.limits.clone();
-        let step = Step { driver, credentials, cost, guid, fds_at_once, limits };
+        let step =
+            Step { driver, credentials, charge, _pending: pending, guid, fds_at_once, limits };
         Ok(Unauthenticated { step: Box::new(step) })
     }
 }

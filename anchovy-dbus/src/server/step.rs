@@ -1,19 +1,26 @@
 //! What every step of a handshake has.
 
 use crate::auth::error::HandshakeError;
-use crate::connection::{Connection, Outcome, Role};
+use crate::budget::fd_budget::FdCharge;
+use crate::connection::duplex::Connection;
 use crate::credentials::Credentials;
 use crate::guid::Guid;
-use crate::handshake::{Driver, Machine, Serving};
+use crate::handshake::driver::Driver;
+use crate::handshake::machine::Machine;
+use crate::handshake::outcome::{HandshakeOutcome, Role};
+use crate::handshake::serving::Serving;
 use crate::limits::Limits;
-use crate::listener::Cost;
+use crate::pending_handshakes::PendingHandshake;
 
 /// What every step carries on.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) driver: Driver<Serving>,
     pub(super) credentials: Credentials,
-    pub(super) cost: Option<Cost>,
+    /// For the socket and the pidfd of the client, on a listener.
+    pub(super) charge: Option<FdCharge>,
+    /// The place among the handshakes of a listener, until this one is over.
+    pub(super) _pending: Option<PendingHandshake>,
     pub(super) guid: Guid,
     pub(super) fds_at_once: bool,
     pub(super) limits: Limits,
@@ -21,12 +28,12 @@ pub(super) struct Step {
 
 impl Step {
     pub(super) fn connection(self) -> Result<Connection, HandshakeError> {
-        let Step { driver, credentials, cost, guid, fds_at_once, limits } = self;
+        let Step { driver, credentials, charge, guid, fds_at_once, limits, .. } = self;
         let Driver { socket, machine, meter, .. } = driver;
         let unix_fds = machine.auth.unix_fds();
         let rest = Machine::into_rest(machine);
-        let role = Role::Server { fds_at_once, cost, meter };
-        let outcome = Outcome { socket, rest, unix_fds, guid, credentials, role };
-        Ok(Connection::new(outcome, &limits)?)
+        let role = Role::Server { fds_at_once, charge, meter };
+        let outcome = HandshakeOutcome { socket, rest, unix_fds, guid, credentials, role };
+        Ok(Connection::new(outcome, limits)?)
     }
 }

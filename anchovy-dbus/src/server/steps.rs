@@ -6,9 +6,9 @@ use super::step::Step;
 use crate::auth::error::HandshakeError;
 use crate::auth::mechanism::Mechanism;
 use crate::auth::server::{Event, Request as AuthRequest};
-use crate::connection::Connection;
+use crate::connection::duplex::Connection;
 use crate::credentials::Credentials;
-use crate::handshake::Serving;
+use crate::handshake::serving::Serving;
 
 /// A client that has not said who it is, or was turned away.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ pub enum Progress {
 }
 
 impl Unauthenticated {
-    /// Who the client is, by the kernel.
-    pub fn credentials(&self) -> &Credentials {
+    /// Returns the credentials of the client, from the kernel.
+    pub fn peer_cred(&self) -> &Credentials {
         &self.step.credentials
     }
 
@@ -68,8 +68,8 @@ impl Unauthenticated {
 }
 
 impl Request {
-    /// Who the client is, by the kernel.
-    pub fn credentials(&self) -> &Credentials {
+    /// Returns the credentials of the client, from the kernel.
+    pub fn peer_cred(&self) -> &Credentials {
         &self.step.credentials
     }
 

@@ -193,18 +193,18 @@ fn a_client_gives_up_after_30_seconds_in_either_manner() {
 fn a_deadline_can_be_set_on_both_sides() {
     run(async {
         tokio::time::pause();
-        let deadline = Duration::from_secs(7);
-        let limits = HandshakeLimits { deadline, ..limits() };
+        let timeout = Duration::from_secs(7);
+        let limits = HandshakeLimits { timeout, ..limits() };
         let (near, far) = StdUnixStream::pair().unwrap();
         let start = Instant::now();
         let outcome = server().handshake_limits(limits.clone()).handshake(near).await;
-        assert!(matches!(outcome, Err(HandshakeError::TimedOut { after }) if after == deadline));
+        assert!(matches!(outcome, Err(HandshakeError::TimedOut { after }) if after == timeout));
         assert_eq!((Instant::now() - start).as_secs(), 7);
         drop(far);
 
         let (near, far) = StdUnixStream::pair().unwrap();
         let outcome = Client::new().handshake_limits(limits).handshake(near).await;
-        assert!(matches!(outcome, Err(HandshakeError::TimedOut { after }) if after == deadline));
+        assert!(matches!(outcome, Err(HandshakeError::TimedOut { after }) if after == timeout));
         assert_eq!((Instant::now() - start).as_secs(), 14);
         drop(far);
     });
@@ -231,7 +231,7 @@ fn a_deadline_is_of_the_whole_chain_of_steps() {
 #[test]
 fn a_deadline_that_no_clock_reaches_is_none() {
     run(async {
-        let limits = HandshakeLimits { deadline: Duration::MAX, ..limits() };
+        let limits = HandshakeLimits { timeout: Duration::MAX, ..limits() };
         let client = Client::new().handshake_limits(limits.clone());
         pair_of(&client, &server().handshake_limits(limits)).await;
     });

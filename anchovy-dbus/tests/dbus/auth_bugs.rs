@@ -57,8 +57,8 @@ fn cve_2018_6560_no_other_blank_lets_a_client_in() {
 fn cve_2014_3639_who_never_logs_in_is_closed_in_time() {
     run(async {
         tokio::time::pause();
-        let deadline = Duration::from_secs(5);
-        let limits = HandshakeLimits { deadline, ..limits() };
+        let timeout = Duration::from_secs(5);
+        let limits = HandshakeLimits { timeout, ..limits() };
         for said in [&b""[..], b"\0", b"\0AUTH", b"\0AUTH EXTERNAL\r\n", b"\0AUTH ANONYMOUS\r\n"] {
             let (near, mut far) = StdUnixStream::pair().unwrap();
             far.write_all(said).unwrap();

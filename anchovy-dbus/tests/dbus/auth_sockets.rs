@@ -365,7 +365,7 @@ fn a_server_rejects_whom_it_does_not_want_and_lets_him_try_again() {
             let request = again.request().await.unwrap();
             let uid = rustix::process::geteuid().as_raw();
             assert_eq!((request.mechanism(), request.uid()), (Mechanism::External, Some(uid)));
-            assert_eq!(request.credentials().uid(), uid);
+            assert_eq!(request.peer_cred().uid(), uid);
             let progress = request.accept().begin().await.unwrap();
             let Progress::Begun(connection) = progress else { panic!("{progress:?}") };
             connection

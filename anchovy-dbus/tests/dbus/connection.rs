@@ -59,10 +59,7 @@ fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
         assert_eq!(client_reads.guid(), client_writes.guid());
         assert!(client_reads.unix_fds() && client_writes.unix_fds());
         let uid = rustix::process::geteuid().as_raw();
-        assert_eq!(
-            (client_reads.credentials().uid(), client_writes.credentials().uid()),
-            (uid, uid)
-        );
+        assert_eq!((client_reads.peer_cred().uid(), client_writes.peer_cred().uid()), (uid, uid));
         let writer = tokio::spawn(async move {
             for number in 0..COUNT {
                 client_writes.send(signal("A", memfds(number % 3))).await.unwrap();

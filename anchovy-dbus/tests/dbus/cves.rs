@@ -419,8 +419,8 @@ fn dbus_broker_435_a_full_table_is_fatal_neither_to_accept_nor_to_the_pidfd() {
         // One place: the socket, and no pidfd.
         let full = FullTable::with_room_for(1);
         let incoming = listener.accept().await.unwrap();
-        assert!(incoming.credentials().pidfd().is_none());
-        assert_eq!(incoming.credentials().uid(), rustix::process::geteuid().as_raw());
+        assert!(incoming.peer_cred().pidfd().is_none());
+        assert_eq!(incoming.peer_cred().uid(), rustix::process::geteuid().as_raw());
         drop((full, incoming));
 
         let _other = connect();
@@ -433,7 +433,7 @@ fn dbus_broker_435_a_full_table_is_fatal_neither_to_accept_nor_to_the_pidfd() {
         full.take();
         tokio::time::resume();
         let incoming = listener.accept().await.unwrap();
-        assert_eq!(incoming.credentials().pidfd().is_some(), kernel_is_at_least(6, 5));
+        assert_eq!(incoming.peer_cred().pidfd().is_some(), kernel_is_at_least(6, 5));
         assert_eq!(listener.refused(), 0);
     });
 }

@@ -123,7 +123,7 @@ pub(crate) async fn ends_on(
     let (came, error) = until_error(&mut connection).await;
     assert_eq!(came, before);
     assert_eq!(format!("{error:?}"), expected);
-    let text = error.to_string();
+    let text = chain(&error);
     assert!(text.contains(rule), "{text:?} names the rule {rule:?}");
     assert_eq!(foreign.open(), 0, "all that had arrived is closed");
     for _ in 0..2 {

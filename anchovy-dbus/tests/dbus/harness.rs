@@ -1,6 +1,7 @@
 //! What the tests share: two ends that have been through a handshake, and a foreign one that has
 //! been there by hand.
 
+use std::error::Error;
 use std::io::{Read, Write};
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
@@ -52,6 +53,17 @@ pub(crate) async fn with_foreign_server(client: &Client) -> (Connection, StdUnix
     far.read_exact(&mut lines).expect("the whole handshake");
     assert_eq!(&lines, b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n");
     (connection, far)
+}
+
+/// The text of an error and those of its sources, joined by colons.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        texts.push(cause.to_string());
+        source = cause.source();
+    }
+    texts.join(": ")
 }
 
 /// A signal with this member and these descriptors.

@@ -751,7 +751,7 @@ async fn comes_back(
     let serial = message.serial();
     let error = connection.send(message).await.unwrap_err();
     assert_eq!(format!("{:?}", error.kind), expected);
-    assert!(error.to_string().contains(rule), "{error}");
+    assert!(chain(&error).contains(rule), "{error}");
     let back = *error.unsent.expect("the message comes back");
     assert_eq!((identities(back.fds()), back.serial()), (fds, serial));
     connection.send(signal("Other", Vec::new())).await.unwrap();

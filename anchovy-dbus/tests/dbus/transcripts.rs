@@ -141,7 +141,9 @@ async fn messages(
     }
     drop(far);
     let near = AnchovyStream::<DBUS_SCM_RIGHTS>::new(near).unwrap();
-    let mut parts = FramedParts::new(near, MessageCodec::new(limits, unix_fds));
+    let codec = MessageCodec::new(limits);
+    let codec = if unix_fds { codec } else { codec.without_fds() };
+    let mut parts = FramedParts::new(near, codec);
     (parts.read_buffer, parts.read_sets) = rest;
     let mut framed = Framed::from_parts(parts);
     while let Some(message) = framed.next().await {

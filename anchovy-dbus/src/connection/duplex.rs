@@ -1,0 +1,253 @@
+//! A connection in both directions.
+
+use std::io;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
+
+use anchovy::ReuniteError;
+use anchovy::codec::{Framed, FramedParts, ReadPolicy};
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use super::parts::ConnectionParts;
+use super::peer::Peer;
+use super::policies::{read_policy, write_policy};
+use super::read_half::OwnedReadHalf;
+use super::write_half::OwnedWriteHalf;
+use crate::codec::MessageCodec;
+use crate::credentials::Credentials;
+use crate::error::receive_error::ReceiveError;
+use crate::error::send_error::SendError;
+use crate::guid::Guid;
+use crate::handshake::outcome::{HandshakeOutcome, Role};
+use crate::limits::Limits;
+use crate::message::content::Message;
+use crate::socket::{limit_received_fds, set_fd_passing};
+
+/// A connection to a bus or a peer, after the handshake: a [`Stream`] and a [`Sink`] of
+/// [messages](Message), each with exactly its descriptors.
+///
+/// [`Client`](crate::Client) and [`Server`](crate::Server) make them.
+///
+/// ```no_run
+/// use anchovy_dbus::{Addresses, Client, Message};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut bus = Client::new().connect(&Addresses::session()?).await?;
+/// let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
+///     .interface("org.freedesktop.DBus")
+///     .destination("org.freedesktop.DBus")
+///     .build()?;
+/// let serial = bus.send(hello).await?;
+/// while let Some(message) = bus.receive().await? {
+///     if message.header().reply_serial() == Some(serial) {
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # How messages leave
+///
+/// Plain messages that wait together leave together. A message with descriptors has its `sendmsg`
+/// to itself, which is the only form that every peer takes; what is left of a long one follows
+/// without them.
+///
+/// # Serials
+///
+/// A message without a serial gets the next one of its connection, from 1 to 2³²−1 and from 1
+/// again. One that has a serial keeps it, so that a proxy changes nothing; who gives serials by hand
+/// sees to it that they are unique.
+///
+/// # Descriptors
+///
+/// Whether they may pass is known when the handshake is over ([`unix_fds`](Connection::unix_fds)),
+/// and not by type: a message that has some where they may not is refused with
+/// [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed), and comes back.
+///
+/// # Cancel safety
+///
+/// [`receive`](Connection::receive) and [`flush`](Connection::flush) lose nothing when they are
+/// dropped. [`send`](Connection::send) owns its message until there is room for it: dropped before,
+/// the message is dropped; dropped after, it leaves with the next flush.
+#[derive(Debug)]
+pub struct Connection {
+    read: OwnedReadHalf,
+    write: OwnedWriteHalf,
+}
+
+impl Connection {
+    pub(crate) fn new(outcome: HandshakeOutcome, limits: Limits) -> io::Result<Connection> {
+        let HandshakeOutcome { mut socket, rest, unix_fds, guid, credentials, role } = outcome;
+        limit_received_fds(&mut socket, if unix_fds { limits.max_received_fds } else { 0 })?;
+        if !unix_fds {
+            set_fd_passing(&socket, false);
+        }
+        let (survive_truncation, has_sent, charge, meter) = match role {
+            Role::Client => (false, true, None, None),
+            Role::Server { fds_at_once, charge, meter } => (true, fds_at_once, charge, meter),
+        };
+        let read_policy = ReadPolicy { survive_truncation, ..read_policy(&limits) };
+        let write_policy = write_policy(&limits);
+        let codec = MessageCodec::new(limits);
+        let codec = if unix_fds { codec } else { codec.without_fds() };
+        let mut parts = FramedParts::new(socket, codec);
+        (parts.read_policy, parts.write_policy) = (read_policy, write_policy);
+        (parts.read_buffer, parts.read_sets) = rest;
+        let (read, write) = Framed::from_parts(parts).into_split();
+        let peer = Arc::new(Peer {
+            guid,
+            credentials,
+            unix_fds,
+            has_sent: AtomicBool::new(has_sent),
+            _charge: charge,
+        });
+        let read = OwnedReadHalf::new(read, Arc::clone(&peer), meter);
+        Ok(Connection { read, write: OwnedWriteHalf::new(write, peer) })
+    }
+
+    /// Continues with the serial after this one, which a message had that was sent before.
+    pub(crate) fn continue_after(&mut self, serial: NonZeroU32) {
+        self.write.continue_after(serial);
+    }
+
+    /// The guid of the server, which is ours if we serve.
+    pub fn guid(&self) -> Guid {
+        self.read.guid()
+    }
+
+    /// Returns the credentials of the peer, from the kernel.
+    pub fn peer_cred(&self) -> &Credentials {
+        self.read.peer_cred()
+    }
+
+    /// Returns whether descriptor passing was negotiated in the handshake.
+    pub fn unix_fds(&self) -> bool {
+        self.read.unix_fds()
+    }
+
+    /// Two halves that can be in two tasks.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        (self.read, self.write)
+    }
+
+    /// Takes the connection apart, losing nothing.
+    pub fn into_parts(self) -> ConnectionParts {
+        let unix_fds = self.unix_fds();
+        let (read, write) = (self.read.into_framed(), self.write.into_framed());
+        let parts = read.reunite(write).expect("they are of one stream").into_parts();
+        ConnectionParts {
+            socket: parts.stream,
+            read_buffer: parts.read_buffer,
+            read_sets: parts.read_sets,
+            write_buffer: parts.write_buffer,
+            write_sets: parts.write_sets,
+            unix_fds,
+        }
+    }
+
+    /// As [`OwnedReadHalf::receive`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
+        self.read.receive().await
+    }
+
+    /// As [`OwnedWriteHalf::send`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
+        self.write.send(message).await
+    }
+
+    /// As [`OwnedWriteHalf::feed`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn feed(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
+        self.write.feed(message).await
+    }
+
+    /// As [`OwnedWriteHalf::flush`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        self.write.flush().await
+    }
+
+    /// As [`OwnedWriteHalf::shutdown`].
+    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    pub async fn shutdown(&mut self) -> Result<(), SendError> {
+        self.write.shutdown().await
+    }
+}
+
+impl OwnedReadHalf {
+    /// The two halves of one connection make it whole again.
+    ///
+    /// # Errors
+    ///
+    /// [`ReuniteError`] with both halves, if they are not of one connection.
+    #[expect(clippy::result_large_err, reason = "the value in Ok is as large")]
+    pub fn reunite(
+        self,
+        write: OwnedWriteHalf,
+    ) -> Result<Connection, ReuniteError<OwnedReadHalf, OwnedWriteHalf>> {
+        if self.is_of_one_connection_with(&write) {
+            Ok(Connection { read: self, write })
+        } else {
+            Err(ReuniteError(self, write))
+        }
+    }
+}
+
+impl Stream for Connection {
+    type Item = Result<Message, ReceiveError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.get_mut().read).poll_next(cx)
+    }
+}
+
+impl Sink<Message> for Connection {
+    type Error = SendError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Pin::new(&mut self.get_mut().write).poll_ready(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
+        Pin::new(&mut self.get_mut().write).start_send(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Pin::new(&mut self.get_mut().write).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        Pin::new(&mut self.get_mut().write).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::connect::Client;
+    use crate::server::serve::Server;
+
+    #[tokio::test]
+    async fn serials_begin_again_at_one_after_the_last() {
+        let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
+        let server = Server::new(Guid::generate().expect("random bytes"));
+        let client = Client::new();
+        let (client, server) = tokio::join!(client.handshake(near), server.handshake(far));
+        let (mut client, mut server) = (client.expect("a client"), server.expect("a server"));
+        client.write.next_serial = NonZeroU32::MAX;
+        for expected in [u32::MAX, 1, 2] {
+            let call = Message::method_call("/", "Ping").build().expect("a good call");
+            assert_eq!(client.send(call).await.expect("it is sent").get(), expected);
+            let call = server.receive().await.expect("no error").expect("a call");
+            assert_eq!(call.serial().map(NonZeroU32::get), Some(expected));
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The sending half of a connection.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use anchovy::DBUS_SCM_RIGHTS;
+use anchovy::codec::{self, FramedWrite};
+use futures_sink::Sink;
+
+use super::peer::Peer;
+use crate::budget::fd_budget::FdCharge;
+use crate::codec::MessageCodec;
+use crate::credentials::Credentials;
+use crate::error::codec_error::CodecError;
+use crate::error::send_error::{SendError, SendErrorKind};
+use crate::guid::Guid;
+use crate::message::content::Message;
+
+/// The [`Sink`] of messages that [`Connection::into_split`] makes.
+///
+/// Dropping it closes what has not left and shuts the write side down.
+#[derive(Debug)]
+pub struct OwnedWriteHalf {
+    framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
+    peer: Arc<Peer>,
+    pub(super) next_serial: NonZeroU32,
+    /// Number and charge of the descriptors that have not been sent, message by message.
+    charges: VecDeque<(usize, Option<FdCharge>)>,
+    charged: usize,
+}
+
+impl OwnedWriteHalf {
+    pub(super) fn new(
+        framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
+        peer: Arc<Peer>,
+    ) -> OwnedWriteHalf {
+        let (next_serial, charges) = (NonZeroU32::MIN, VecDeque::new());
+        OwnedWriteHalf { framed, peer, next_serial, charges, charged: 0 }
+    }
+
+    pub(super) fn into_framed(self) -> FramedWrite<DBUS_SCM_RIGHTS, MessageCodec> {
+        self.framed
+    }
+
+    pub(super) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    pub(super) fn continue_after(&mut self, serial: NonZeroU32) {
+        self.next_serial = serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
+    }
+
+    /// The guid of the server, which is ours if we serve.
+    pub fn guid(&self) -> Guid {
+        self.peer.guid
+    }
+
+    /// Returns the credentials of the peer, from the kernel.
+    pub fn peer_cred(&self) -> &Credentials {
+        &self.peer.credentials
+    }
+
+    /// Returns whether descriptor passing was negotiated in the handshake.
+    pub fn unix_fds(&self) -> bool {
+        self.peer.unix_fds
+    }
+
+    /// Sends a message, and returns its serial once it has left.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the message if it is this one that was refused. A message before it that
+    /// waited to be sent can be the one as well: compare serials.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before there was room, the message is dropped; later, it leaves with the next flush.
+    pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
+        let serial = self.feed(message).await?;
+        self.flush().await?;
+        Ok(serial)
+    }
+
+    /// Takes a message that leaves with the next [`flush`](Self::flush), or earlier, and returns its
+    /// serial.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has taken nothing, and the message is dropped.
+    pub async fn feed(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.take(message)
+    }
+
+    /// Waits until all that was taken has left.
+    ///
+    /// # Errors
+    ///
+    /// [`SendErrorKind::Io`] if the socket failed; the message that was refused if one's descriptors
+    /// were, and the next flush goes on with what is behind it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if this is dropped.
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        poll_fn(|cx| self.poll_all(cx)).await
+    }
+
+    /// Flushes, and tells the peer that nothing more will come.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if this is dropped.
+    pub async fn shutdown(&mut self) -> Result<(), SendError> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_close(cx)).await
+    }
+
+    fn take(&mut self, mut message: Message) -> Result<NonZeroU32, SendError> {
+        let count = message.fds().len();
+        // Where none were agreed on, no time is the right one, and the codec says so.
+        let agreed = self.peer.unix_fds;
+        if count > 0 && agreed && !self.peer.has_sent.load(Ordering::Acquire) {
+            return Err(SendError {
+                unsent: Some(Box::new(message)),
+                kind: SendErrorKind::FdsTooEarly { count },
+            });
+        }
+        let given = message.serial();
+        let serial = given.unwrap_or(self.next_serial);
+        message.set_serial(serial);
+        let charge = message.take_charge();
+        match Pin::new(&mut self.framed).start_send(message) {
+            Ok(()) => {
+                if given.is_none() {
+                    self.continue_after(serial);
+                }
+                if count > 0 {
+                    self.charges.push_back((count, charge));
+                    self.charged += count;
+                }
+                Ok(serial)
+            }
+            Err(error) => {
+                let unsent = error.unsent.map(|mut message| {
+                    message.restore_serial(given);
+                    message.set_charge(charge);
+                    Box::new(message)
+                });
+                Err(SendError { unsent, kind: error.kind.into() })
+            }
+        }
+    }
+
+    /// Ends the charges of descriptors that have been sent.
+    fn release_sent(&mut self) {
+        let unsent = self.framed.unsent_fds();
+        while let Some((count, _)) = self.charges.front() {
+            if self.charged - count < unsent {
+                break;
+            }
+            self.charged -= count;
+            self.charges.pop_front();
+        }
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let outcome = Pin::new(&mut self.framed).poll_ready(cx);
+        self.after_flush(outcome)
+    }
+
+    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let outcome = Pin::new(&mut self.framed).poll_flush(cx);
+        self.after_flush(outcome)
+    }
+
+    fn after_flush(
+        &mut self,
+        outcome: Poll<Result<(), codec::SendError<Message, codec::SendErrorKind<CodecError>>>>,
+    ) -> Poll<Result<(), SendError>> {
+        self.release_sent();
+        outcome.map_err(|error| {
+            let kind = SendErrorKind::from(error.kind);
+            let refused = match kind {
+                SendErrorKind::FdsRefusedByPeer { .. }
+                | SendErrorKind::TooManyFdsInFlight { .. } => self.framed.take_refused(),
+                _ => None,
+            };
+            let unsent = refused.and_then(|refused| {
+                let charge = self.charges.pop_front().and_then(|(count, charge)| {
+                    self.charged -= count;
+                    charge
+                });
+                // They are the bytes of a message that was checked when it was taken.
+                let mut message = Message::from_bytes(refused.bytes, refused.fds).ok()?;
+                message.set_charge(charge);
+                Some(Box::new(message))
+            });
+            SendError { unsent, kind }
+        })
+    }
+}
+
+impl Sink<Message> for OwnedWriteHalf {
+    type Error = SendError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.get_mut().poll_room(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
+        self.get_mut().take(message).map(|_| ())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.get_mut().poll_all(cx)
+    }
+
+    /// Flushes, and tells the peer that nothing more will come.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.framed).poll_close(cx);
+        this.after_flush(outcome)
+    }
+}

@@ -1,0 +1,117 @@
+//! A handshake over a socket.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem;
+use std::task::ready;
+use std::time::Duration;
+
+use anchovy::FdError;
+use bytes::Bytes;
+use tokio::io::{AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, timeout_at};
+
+use super::machine::Machine;
+use crate::auth::error::HandshakeError;
+use crate::budget::fd_meter::FdMeter;
+use crate::socket::Socket;
+
+/// Bytes that one receive takes: lines are short.
+const READ: usize = 2 << 10;
+
+/// A handshake under way.
+#[derive(Debug)]
+pub(crate) struct Driver<M> {
+    pub(crate) socket: Socket,
+    pub(crate) machine: M,
+    /// Bytes that leave in one write with the first output of the machine, after it.
+    pub(crate) trailing: Bytes,
+    /// What arrives is charged to the peer, on a server that has a budget.
+    pub(crate) meter: Option<FdMeter>,
+    deadline: Instant,
+    timeout: Duration,
+}
+
+impl<M: Machine> Driver<M> {
+    pub(crate) fn new(socket: Socket, machine: M, timeout: Duration) -> Driver<M> {
+        let now = Instant::now();
+        // A time that no clock reaches is no deadline, in effect.
+        let far = now + Duration::from_secs(60 * 60 * 24 * 365);
+        let deadline = now.checked_add(timeout).unwrap_or(far);
+        Driver { socket, machine, trailing: Bytes::new(), meter: None, deadline, timeout }
+    }
+
+    /// Sends what the machine has to say, and receives until `step` has an outcome.
+    pub(crate) async fn until<T>(
+        &mut self,
+        step: impl FnMut(&mut M) -> Result<Option<T>, HandshakeError>,
+    ) -> Result<T, HandshakeError> {
+        let after = self.timeout;
+        match timeout_at(self.deadline, self.drive(step)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(HandshakeError::TimedOut { after }),
+        }
+    }
+
+    async fn drive<T>(
+        &mut self,
+        mut step: impl FnMut(&mut M) -> Result<Option<T>, HandshakeError>,
+    ) -> Result<T, HandshakeError> {
+        loop {
+            let outcome = step(&mut self.machine);
+            let mut output = self.machine.take_output();
+            if !output.is_empty() {
+                output.extend_from_slice(&mem::take(&mut self.trailing));
+                self.machine.before_output(&self.socket);
+                if outcome.is_err() {
+                    let _ = self.socket.try_write(&output);
+                } else {
+                    self.socket.write_all(&output).await.map_err(|error| self.failed(error))?;
+                }
+            }
+            if let Some(outcome) = outcome? {
+                return Ok(outcome);
+            }
+            self.receive().await?;
+        }
+    }
+
+    async fn receive(&mut self) -> Result<(), HandshakeError> {
+        let mut bytes = [0; READ];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let Driver { socket, meter, .. } = self;
+        let received = poll_fn(|cx| {
+            let Some(meter) = meter else { return socket.poll_recv_with_fds(cx, &mut buf) };
+            let receiving = ready!(meter.poll_receive(cx));
+            let outcome = socket.poll_recv_with_fds(cx, &mut buf);
+            receiving.complete(socket.read_queue().len(), 0);
+            outcome
+        });
+        let received = received.await;
+        let received = received.map_err(|error| self.failed(error))?;
+        if received.bytes == 0 {
+            return Err(self.closed());
+        }
+        let fds = self.socket.read_queue_mut().drain(..).collect();
+        self.machine.receive(&bytes[..received.bytes], fds);
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> HandshakeError {
+        match (self.socket.read_error(), error.kind()) {
+            (Some(FdError::TooManyReceived { count, limit: 0, .. }), _) => {
+                HandshakeError::Descriptors { count }
+            }
+            (Some(FdError::TooManyReceived { count, limit, .. }), _) => {
+                HandshakeError::TooManyFds { count, limit }
+            }
+            // Who closes before it has read everything resets the connection.
+            (None, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => self.closed(),
+            _ => HandshakeError::Io(error),
+        }
+    }
+
+    fn closed(&self) -> HandshakeError {
+        HandshakeError::Closed { pipelined: self.machine.is_pipelined() }
+    }
+}

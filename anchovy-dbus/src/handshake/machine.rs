@@ -1,0 +1,42 @@
+//! A state machine that a driver can drive.
+
+use std::os::fd::OwnedFd;
+
+use anchovy::codec::FdSet;
+use bytes::BytesMut;
+
+use crate::auth::client::ClientAuth;
+use crate::socket::Socket;
+
+/// One side of a handshake.
+pub(crate) trait Machine {
+    fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>);
+    fn take_output(&mut self) -> BytesMut;
+    fn into_rest(self) -> (BytesMut, Vec<FdSet>);
+
+    /// Is everything that will be said under way already?
+    fn is_pipelined(&self) -> bool;
+
+    /// Called before what the machine says is sent.
+    fn before_output(&self, socket: &Socket);
+}
+
+impl Machine for ClientAuth {
+    fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
+        self.receive(bytes, fds);
+    }
+
+    fn take_output(&mut self) -> BytesMut {
+        self.take_output()
+    }
+
+    fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
+        self.into_rest()
+    }
+
+    fn is_pipelined(&self) -> bool {
+        self.is_pipelined()
+    }
+
+    fn before_output(&self, _: &Socket) {}
+}

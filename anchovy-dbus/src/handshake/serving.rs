@@ -1,0 +1,44 @@
+//! The server's side of a handshake.
+
+use std::os::fd::OwnedFd;
+
+use anchovy::codec::FdSet;
+use bytes::BytesMut;
+
+use super::machine::Machine;
+use crate::auth::server::ServerAuth;
+use crate::socket::{Socket, set_fd_passing};
+
+/// The server's machine, and what it has its kernel do.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) auth: ServerAuth,
+    /// Descriptors are refused by the kernel while they are not agreed on (`SO_PASSRIGHTS`).
+    pub(crate) kernel_refuses: bool,
+}
+
+impl Machine for Serving {
+    fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
+        self.auth.receive(bytes, fds);
+    }
+
+    fn take_output(&mut self) -> BytesMut {
+        self.auth.take_output()
+    }
+
+    fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
+        self.auth.into_rest()
+    }
+
+    fn is_pipelined(&self) -> bool {
+        false
+    }
+
+    /// A client that has read AGREE_UNIX_FD may send descriptors at once, so they have to pass by
+    /// then; and no longer once it has read that the agreement is off.
+    fn before_output(&self, socket: &Socket) {
+        if self.kernel_refuses {
+            set_fd_passing(socket, self.auth.unix_fds());
+        }
+    }
+}

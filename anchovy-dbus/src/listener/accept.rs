@@ -1,0 +1,177 @@
+//! A listener, and how it accepts clients.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
+
+use super::incoming::Incoming;
+use crate::address::construct::Address;
+use crate::address::listen::SocketFile;
+use crate::admission::Admission;
+use crate::budget::fd_budget::FdBudget;
+use crate::budget::fd_meter::FdMeter;
+use crate::credentials::Credentials;
+use crate::pending_handshakes::PendingHandshakes;
+use crate::server::serve::Server;
+use crate::socket::Socket;
+
+/// What a client costs before it sends anything: its socket, and the pidfd of its process.
+const FDS_OF_CLIENT: usize = 2;
+
+/// How long to wait for room in a full table: at first, doubled each time, and at most.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// A socket that clients connect to.
+///
+/// The file of the socket is removed when the listener is dropped.
+///
+/// ```
+/// use anchovy_dbus::{Address, Guid, Message, Server};
+/// # use anchovy_dbus::Client;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let address = Address::tmpdir(std::env::temp_dir())?;
+/// let listener = Server::new(Guid::generate()?).listen(&address.into())?;
+/// println!("listening at {}", listener.address());
+/// # let addresses = listener.address().clone().into();
+/// # let client = tokio::spawn(async move {
+/// #     let mut connection = Client::new().connect(&addresses).await.unwrap();
+/// #     connection.send(Message::method_call("/", "Ping").build().unwrap()).await.unwrap();
+/// #     connection.receive().await.unwrap().unwrap()
+/// # });
+/// # let served =
+/// loop {
+///     let incoming = listener.accept().await?;
+///     let task = tokio::spawn(async move {
+///         let mut connection = incoming.handshake().await?;
+///         while let Some(call) = connection.receive().await? {
+///             connection.send(Message::method_return(&call).build()?).await?;
+///         }
+///         Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+///     });
+/// #   break task;
+/// }
+/// # ;
+/// # client.await?;
+/// # served.await?.unwrap();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Listener {
+    pub(super) socket: UnixListener,
+    pub(super) address: Address,
+    pub(super) _file: Option<SocketFile>,
+    pub(super) server: Arc<Server>,
+    pub(super) budget: FdBudget,
+    pub(super) handshakes: Arc<PendingHandshakes>,
+    pub(super) refused: AtomicU64,
+}
+
+impl Listener {
+    /// Charges clients to this budget, which other listeners may share.
+    pub fn with_budget(mut self, budget: FdBudget) -> Listener {
+        self.budget = budget;
+        self
+    }
+
+    /// Has at most so many clients in their handshake at once, 64 if this is not said, and half as
+    /// many of one uid. With as many no other is accepted until one is through; of one uid, more
+    /// are closed at once.
+    pub fn with_max_unauthenticated(mut self, most: usize) -> Listener {
+        self.handshakes = PendingHandshakes::new(most.max(1));
+        self
+    }
+
+    /// Where clients connect, with the guid of the server.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What clients are charged to.
+    pub fn budget(&self) -> &FdBudget {
+        &self.budget
+    }
+
+    /// Clients that were closed at once: their uid had as many in the handshake as it may, or no
+    /// room left in the budget.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The next client.
+    ///
+    /// A full table of descriptors is no error: it is waited for, a little longer each time.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the budget is too small for any client;
+    /// otherwise those of accept(2) that will not pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// No client is lost if this is dropped.
+    pub async fn accept(&self) -> io::Result<Incoming> {
+        let waiting = self.server.waiting_fds();
+        if !self.budget.could_hold(FDS_OF_CLIENT + waiting) {
+            let needed = FDS_OF_CLIENT + waiting;
+            let error = format!("the budget has no room for the {needed} descriptors of a client");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
+        loop {
+            let permit = self.handshakes.acquire().await;
+            let socket = self.accept_socket().await?;
+            match self.admit(socket, permit, waiting) {
+                Some(incoming) => return Ok(incoming),
+                None => self.refused.fetch_add(1, Ordering::Relaxed),
+            };
+        }
+    }
+
+    async fn accept_socket(&self) -> io::Result<UnixStream> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let error = match self.socket.accept().await {
+                Ok((socket, _)) => return Ok(socket),
+                Err(error) => error,
+            };
+            match Errno::from_io_error(&error) {
+                // The client is gone again.
+                Some(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
+                // The client stays in the queue of the socket, which stays readable.
+                Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    sleep(wait).await;
+                    wait = LONGEST_WAIT.min(wait * 2);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Reserves what the client occupies, or closes its socket.
+    fn admit(
+        &self,
+        socket: UnixStream,
+        permit: OwnedSemaphorePermit,
+        waiting: usize,
+    ) -> Option<Incoming> {
+        let uid = socket.peer_cred().ok()?.uid();
+        let handshake = self.handshakes.begin(uid, permit)?;
+        let account = self.budget.account(uid);
+        let charge = account.charge_with_room(FDS_OF_CLIENT, waiting)?;
+        let socket = Socket::new(socket).ok()?;
+        let mut credentials = Credentials::from_socket(&socket).ok()?;
+        credentials.add_pidfd(&socket);
+        let meter = FdMeter::new(account, waiting);
+        let admission = Admission { charge, meter, handshake };
+        Some(Incoming { socket, credentials, server: Arc::clone(&self.server), admission })
+    }
+}
