@@ -144,7 +144,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     // All clients are our own, of one uid, which may have all there is.
     let room = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     let room = usize::try_from(room.saturating_sub(64))?;
-    let listener = server.listen(&listen)?.with_budget(FdBudget::new(room, room));
+    let listener = server.bind(&listen)?.with_budget(FdBudget::new(room, room));
 
     if let Some((program, arguments)) = command.split_first() {
         let mut command = Command::new(program);

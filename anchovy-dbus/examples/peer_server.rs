@@ -108,7 +108,7 @@ async fn serve(arguments: Arguments) -> Result<()> {
     // Before anybody knows that we are here, so that who does can tell us to end.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let listener = server.listen(&arguments.addresses)?;
+    let listener = server.bind(&arguments.addresses)?;
     say(format_args!("{}", listener.address()));
     tokio::select! {
         error = accept(&listener, server.guid()) => Err(error),

@@ -131,9 +131,9 @@ pub mod server;
 mod socket;
 
 pub use address::{
-    Address, AddressError, Addresses, Bound, BusAddressError, ConnectError, ConnectFailure,
-    Connected, FailedConnect, FailedListen, ListenError, ListenFailure, OtherTransport,
-    RuntimeSocketProblem, SocketFile, Transport,
+    Address, AddressError, Addresses, Bound, BusAddressError, ConnectAttempt, ConnectError,
+    ConnectErrorKind, Connected, ListenAttempt, ListenError, ListenErrorKind, OtherTransport,
+    RuntimeSocketProblem, Transport,
 };
 pub use auth::HandshakeError;
 pub use budget::FdBudget;

@@ -43,7 +43,7 @@ fn serve(name: &str, threads: bool) {
         let guid = Guid::parse(b"0123456789abcdef0123456789abcdef").expect("32 digits");
         let server = Server::new(guid).authorize(|_, _| true).limits(limits);
         let addresses: Addresses = format!("unix:abstract={name}").parse().expect("an address");
-        let listener = server.listen(&addresses).expect("nobody else has the name");
+        let listener = server.bind(&addresses).expect("nobody else has the name");
         let listener = listener.with_budget(FdBudget::default());
         println!("listening");
         tokio::select! {

@@ -163,5 +163,5 @@ fn variable(
         .map_err(|error| BusAddressError::Invalid { variable, error })
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;

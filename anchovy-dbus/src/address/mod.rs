@@ -8,28 +8,31 @@
 //! with one usable address stays usable.
 
 pub(crate) mod addresses;
+pub(crate) mod bind;
 mod bus;
 mod bus_error;
 pub(crate) mod connect;
+pub(crate) mod connect_error;
 pub(crate) mod construct;
 mod environment;
 mod error;
 mod escape;
 mod format;
-pub(crate) mod listen;
+pub(crate) mod listen_error;
 mod other_transport;
 mod parse;
 mod piece;
-mod socket;
-#[cfg(test)]
-mod test_directory;
+mod random_name;
+mod sources;
 mod transport;
 
 pub use addresses::Addresses;
+pub use bind::Bound;
 pub use bus_error::{BusAddressError, RuntimeSocketProblem};
-pub use connect::{ConnectError, ConnectFailure, Connected, FailedConnect};
+pub use connect::Connected;
+pub use connect_error::{ConnectAttempt, ConnectError, ConnectErrorKind};
 pub use construct::Address;
 pub use error::AddressError;
-pub use listen::{Bound, FailedListen, ListenError, ListenFailure, SocketFile};
+pub use listen_error::{ListenAttempt, ListenError, ListenErrorKind};
 pub use other_transport::OtherTransport;
 pub use transport::Transport;

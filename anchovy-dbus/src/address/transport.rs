@@ -1,5 +1,7 @@
 //! The transports that an address can name.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::other_transport::OtherTransport;
@@ -42,4 +44,9 @@ pub enum Transport {
     /// It is read, so that a list with a Unix socket in it works, and is neither connected to nor
     /// listened on.
     Other(OtherTransport),
+}
+
+/// The path by which anchovy and tokio know an abstract name: a NUL byte, and the name.
+pub(super) fn abstract_path(name: &[u8]) -> PathBuf {
+    OsString::from_vec([b"\0", name].concat()).into()
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::address::connect::ConnectError;
+use crate::address::connect_error::ConnectError;
 use crate::address::construct::Address;
 use crate::auth::error::HandshakeError;
 use crate::error::send_error::SendError;

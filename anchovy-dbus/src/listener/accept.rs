@@ -3,16 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use rustix::io::Errno;
-use tokio::net::{UnixListener, UnixStream};
+use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::sleep;
 
 use super::incoming::Incoming;
 use crate::address::construct::Address;
-use crate::address::listen::SocketFile;
 use crate::admission::Admission;
 use crate::budget::fd_budget::FdBudget;
 use crate::budget::fd_meter::FdMeter;
@@ -23,10 +19,6 @@ use crate::socket::Socket;
 
 /// What a client costs before it sends anything: its socket, and the pidfd of its process.
 const FDS_OF_CLIENT: usize = 2;
-
-/// How long to wait for room in a full table: at first, doubled each time, and at most.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A socket that clients connect to.
 ///
@@ -39,7 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let address = Address::tmpdir(std::env::temp_dir())?;
-/// let listener = Server::new(Guid::generate()?).listen(&address.into())?;
+/// let listener = Server::new(Guid::generate()?).bind(&address.into())?;
 /// println!("listening at {}", listener.address());
 /// # let addresses = listener.address().clone().into();
 /// # let client = tokio::spawn(async move {
@@ -67,9 +59,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct Listener {
-    pub(super) socket: UnixListener,
+    pub(super) socket: AnchovyListener<DBUS_SCM_RIGHTS>,
     pub(super) address: Address,
-    pub(super) _file: Option<SocketFile>,
     pub(super) server: Arc<Server>,
     pub(super) budget: FdBudget,
     pub(super) handshakes: Arc<PendingHandshakes>,
@@ -128,7 +119,7 @@ impl Listener {
         }
         loop {
             let permit = self.handshakes.acquire().await;
-            let socket = self.accept_socket().await?;
+            let (socket, _) = self.socket.accept().await?;
             match self.admit(socket, permit, waiting) {
                 Some(incoming) => return Ok(incoming),
                 None => self.refused.fetch_add(1, Ordering::Relaxed),
@@ -136,30 +127,10 @@ impl Listener {
         }
     }
 
-    async fn accept_socket(&self) -> io::Result<UnixStream> {
-        let mut wait = FIRST_WAIT;
-        loop {
-            let error = match self.socket.accept().await {
-                Ok((socket, _)) => return Ok(socket),
-                Err(error) => error,
-            };
-            match Errno::from_io_error(&error) {
-                // The client is gone again.
-                Some(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
-                // The client stays in the queue of the socket, which stays readable.
-                Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    sleep(wait).await;
-                    wait = LONGEST_WAIT.min(wait * 2);
-                }
-                _ => return Err(error),
-            }
-        }
-    }
-
     /// Reserves what the client occupies, or closes its socket.
     fn admit(
         &self,
-        socket: UnixStream,
+        socket: Socket,
         permit: OwnedSemaphorePermit,
         waiting: usize,
     ) -> Option<Incoming> {
@@ -167,7 +138,6 @@ impl Listener {
         let handshake = self.handshakes.begin(uid, permit)?;
         let account = self.budget.account(uid);
         let charge = account.charge_with_room(FDS_OF_CLIENT, waiting)?;
-        let socket = Socket::new(socket).ok()?;
         let mut credentials = Credentials::from_socket(&socket).ok()?;
         credentials.add_pidfd(&socket);
         let meter = FdMeter::new(account, waiting);

@@ -1,14 +1,15 @@
-//! A listener from addresses, or from a socket that is bound.
+//! A listener from addresses, or from a socket that listens already.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::net::UnixListener;
+use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS, set_fd_passing};
 
 use super::accept::Listener;
 use crate::address::addresses::Addresses;
-use crate::address::listen::{Bound, ListenError};
+use crate::address::bind::Bound;
+use crate::address::construct::Address;
+use crate::address::listen_error::ListenError;
 use crate::budget::fd_budget::FdBudget;
 use crate::pending_handshakes::PendingHandshakes;
 use crate::server::serve::Server;
@@ -18,46 +19,68 @@ use crate::server::serve::Server;
 const MAX_UNAUTHENTICATED: usize = 64;
 
 impl Server {
-    /// Listens at the first of these addresses that can be listened at, with the
+    /// Binds the first of these addresses that can be bound, and listens, with the
     /// [budget](FdBudget) of this process.
     ///
     /// # Errors
     ///
-    /// [`ListenError`].
+    /// [`ListenError`], with the reason for each address.
     ///
     /// # Panics
     ///
-    /// Outside a runtime of tokio.
-    pub fn listen(&self, addresses: &Addresses) -> Result<Listener, ListenError> {
-        let bound = addresses.listen()?;
-        let address = bound.address.clone();
-        self.listen_on(bound).map_err(|error| ListenError::of(address, error))
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn bind(&self, addresses: &Addresses) -> Result<Listener, ListenError> {
+        let mut options = AnchovyListener::builder();
+        if self.kernel_refuses {
+            options = options.fd_passing(false);
+        }
+        let Bound { listener, address } = addresses.bind_with(&options)?;
+        Ok(self.listener(listener, address))
     }
 
-    /// Listens on a socket that is bound already.
+    /// Returns a listener for a socket that listens already, such as one of socket activation, with
+    /// the [budget](FdBudget) of this process.
     ///
-    /// # Errors
+    /// `address` is where clients connect to the socket. The guid of this server replaces that of
+    /// the address.
     ///
-    /// Those of registering it with tokio.
+    /// From here on, the kernel refuses descriptors before the handshake, as with
+    /// [`bind`](Self::bind). A client that connected earlier may have sent some; its handshake
+    /// fails.
     ///
-    /// # Panics
+    /// ```
+    /// use anchovy::AnchovyListener;
+    /// use anchovy_dbus::{Address, Guid, Server};
     ///
-    /// Outside a runtime of tokio.
-    pub fn listen_on(&self, bound: Bound) -> io::Result<Listener> {
-        let Bound { listener, address, file } = bound;
-        listener.set_nonblocking(true)?;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("anchovy-dbus-mode-{}", std::process::id()));
+    /// // A socket that only this user can connect to.
+    /// let socket = AnchovyListener::builder().mode(0o600).bind(&path)?;
+    /// let listener = Server::new(Guid::generate()?).with_listener(socket, Address::path(&path)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_listener(
+        &self,
+        listener: AnchovyListener<DBUS_SCM_RIGHTS>,
+        address: Address,
+    ) -> Listener {
         if self.kernel_refuses {
-            // What connections have from their start. A kernel that cannot refuse leaves it to us.
-            let _ = anchovy::set_fd_passing(&listener, false);
+            // A kernel that cannot refuse them carries them, and then they are refused here.
+            let _ = set_fd_passing(&listener, false);
         }
-        Ok(Listener {
-            socket: UnixListener::from_std(listener)?,
+        self.listener(listener, address)
+    }
+
+    fn listener(&self, socket: AnchovyListener<DBUS_SCM_RIGHTS>, address: Address) -> Listener {
+        Listener {
+            socket,
             address: address.with_guid(self.guid()),
-            _file: file,
             server: Arc::new(self.clone()),
             budget: FdBudget::default(),
             handshakes: PendingHandshakes::new(MAX_UNAUTHENTICATED),
             refused: AtomicU64::new(0),
-        })
+        }
     }
 }

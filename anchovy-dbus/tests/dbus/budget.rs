@@ -32,7 +32,7 @@ fn listen(server: &Server, budget: FdBudget) -> (Listener, String) {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("anchovy-budget-{}-{number}", std::process::id());
     let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
-    (server.listen(&address).unwrap().with_budget(budget), name)
+    (server.bind(&address).unwrap().with_budget(budget), name)
 }
 
 fn connect(name: &str) -> Foreign {

@@ -120,7 +120,7 @@ fn cve_2014_3636_a_many_connections_hold_no_more_than_their_uid_may() {
         let budget = FdBudget::new(128, 64);
         let address: Addresses =
             format!("unix:abstract=anchovy-3636-{}", std::process::id()).parse().unwrap();
-        let listener = server().listen(&address).unwrap().with_budget(budget.clone());
+        let listener = server().bind(&address).unwrap().with_budget(budget.clone());
         let mut connections = Vec::new();
         let name = format!("anchovy-3636-{}", std::process::id());
         for _ in 0..64 {
@@ -169,7 +169,7 @@ fn cve_2014_7824_the_budget_follows_the_limit_of_the_process_however_low() {
         drop(limit);
         let address: Addresses =
             format!("unix:abstract=anchovy-7824-{}", std::process::id()).parse().unwrap();
-        let listener = server().listen(&address).unwrap().with_budget(budget);
+        let listener = server().bind(&address).unwrap().with_budget(budget);
         let error = listener.accept().await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     });
@@ -409,7 +409,7 @@ fn dbus_broker_435_a_full_table_is_fatal_neither_to_accept_nor_to_the_pidfd() {
     run(async {
         let name = format!("anchovy-435-{}", std::process::id());
         let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
-        let listener = server().listen(&address).unwrap().with_budget(FdBudget::new(100, 100));
+        let listener = server().bind(&address).unwrap().with_budget(FdBudget::new(100, 100));
         let connect = || {
             use std::os::linux::net::SocketAddrExt;
             let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
@@ -444,7 +444,7 @@ fn dbus_broker_435_accept_does_not_spin_while_the_table_is_full() {
     let trace = traced(test, &["-e", "trace=getppid,accept4"], async {
         let name = format!("anchovy-435-spin-{}", std::process::id());
         let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
-        let listener = server().listen(&address).unwrap().with_budget(FdBudget::new(100, 100));
+        let listener = server().bind(&address).unwrap().with_budget(FdBudget::new(100, 100));
         use std::os::linux::net::SocketAddrExt;
         let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
         let _client = StdUnixStream::connect_addr(&address).unwrap();

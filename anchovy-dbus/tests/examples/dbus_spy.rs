@@ -26,7 +26,7 @@ fn spying_on(server: Server, test: impl AsyncFnOnce(Listener, &mut Program)) {
         let directory = Directory::new();
         let runtime = runtime();
         let listener = runtime.block_on(async {
-            server.listen(&address_in(&directory, "server").into()).expect("a directory of ours")
+            server.bind(&address_in(&directory, "server").into()).expect("a directory of ours")
         });
         command.arg(listener.address().to_string());
         command.args(["--listen", &address_in(&directory, "spy").to_string()]);

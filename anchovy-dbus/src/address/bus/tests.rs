@@ -6,8 +6,9 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use interop_tests::Directory;
+
 use super::super::error::AddressError;
-use super::super::test_directory::TestDirectory;
 use super::*;
 
 fn environment<'a, T: AsRef<OsStr> + ?Sized>(
@@ -25,7 +26,7 @@ fn is_path(addresses: Result<Addresses, BusAddressError>, path: &Path) {
 
 #[test]
 fn the_session_bus_is_where_its_variable_says() {
-    let directory = TestDirectory::new();
+    let directory = Directory::new();
     let _bus = UnixListener::bind(directory.join("bus")).unwrap();
     let runtime = directory.path().to_str().unwrap();
     let variables = [
@@ -39,7 +40,7 @@ fn the_session_bus_is_where_its_variable_says() {
 
 #[test]
 fn without_a_variable_the_session_bus_is_in_the_runtime_directory() {
-    let directory = TestDirectory::new();
+    let directory = Directory::new();
     let _bus = UnixListener::bind(directory.join("bus")).unwrap();
     let variables = [("XDG_RUNTIME_DIR", directory.path())];
     is_path(session(&environment(&variables)), &directory.join("bus"));
@@ -47,7 +48,7 @@ fn without_a_variable_the_session_bus_is_in_the_runtime_directory() {
 
 #[test]
 fn an_empty_variable_is_none() {
-    let directory = TestDirectory::new();
+    let directory = Directory::new();
     let _bus = UnixListener::bind(directory.join("bus")).unwrap();
     let runtime = directory.path().to_str().unwrap();
     let variables = [("DBUS_SESSION_BUS_ADDRESS", ""), ("XDG_RUNTIME_DIR", runtime)];
@@ -98,7 +99,7 @@ fn a_relative_runtime_directory_is_refused() {
 
 #[test]
 fn a_runtime_directory_without_a_socket_is_refused_with_the_path() {
-    let directory = TestDirectory::new();
+    let directory = Directory::new();
     let variables = [("XDG_RUNTIME_DIR", directory.path())];
 
     let error = session(&environment(&variables)).unwrap_err();
@@ -112,7 +113,7 @@ fn a_runtime_directory_without_a_socket_is_refused_with_the_path() {
 
 #[test]
 fn a_link_to_a_socket_is_no_session_bus() {
-    let directory = TestDirectory::new();
+    let directory = Directory::new();
     let _bus = UnixListener::bind(directory.join("other")).unwrap();
     symlink(directory.join("other"), directory.join("bus")).unwrap();
 
@@ -123,7 +124,7 @@ fn a_link_to_a_socket_is_no_session_bus() {
 
 #[test]
 fn a_socket_of_somebody_else_is_no_session_bus() {
-    let directory = TestDirectory::new();
+    let directory = Directory::new();
     let _bus = UnixListener::bind(directory.join("bus")).unwrap();
     let found = fs::symlink_metadata(directory.join("bus")).unwrap();
 

@@ -27,7 +27,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 fn dbus_send_calls_us(transcript: &Transcript) {
     runtime().block_on(async {
         let directory = Directory::new();
-        let listener = server().listen(&address_in(&directory, "socket")).expect("a directory");
+        let listener = server().bind(&address_in(&directory, "socket")).expect("a directory");
         let mut command = bare("dbus-send");
         command.arg(format!("--peer={}", listener.address()));
         command.args(["--print-reply=literal", PATH, "org.example.Test.Echo", "string:hello"]);

@@ -32,7 +32,7 @@ impl Script {
     pub(crate) fn calls_us(self, work: Work, transcript: &Transcript) {
         runtime().block_on(async {
             let directory = Directory::new();
-            let listener = server().listen(&address_in(&directory, "socket")).expect("a directory");
+            let listener = server().bind(&address_in(&directory, "socket")).expect("a directory");
             let mut command = self.command();
             command.args([&listener.address().to_string(), "-", work.word()]);
             let mut caller = Program::start(&mut command);

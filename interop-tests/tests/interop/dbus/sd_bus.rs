@@ -58,7 +58,7 @@ fn see_answer(said: &[String], call: &[&str]) {
 fn busctl_calls_us(call: &[&str], transcript: &Transcript) {
     runtime().block_on(async {
         let directory = Directory::new();
-        let listener = server().listen(&address_in(&directory, "socket")).expect("a directory");
+        let listener = server().bind(&address_in(&directory, "socket")).expect("a directory");
         let mut busctl = Program::start(&mut busctl(&listener.address().to_string(), call));
         let serving = async {
             let incoming = listener.accept().await.expect("a client");
@@ -75,7 +75,7 @@ fn bridge(work: Work, transcript: &Transcript) {
     runtime().block_on(async {
         for (client, first) in LOGINS {
             let directory = Directory::new();
-            let listener = server().listen(&address_in(&directory, "socket")).expect("a directory");
+            let listener = server().bind(&address_in(&directory, "socket")).expect("a directory");
             let (near, far) = UnixStream::pair().expect("a pair");
             let mut command = bare("systemd-stdio-bridge");
             command.arg(format!("--bus-path={}", listener.address()));

@@ -1,0 +1,146 @@
+//! The error of connecting to a list of addresses.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::construct::Address;
+use super::sources::with_sources;
+
+/// Why no address could be connected to.
+///
+/// The text has the reason for each address; there is no single [`source`](Error::source).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use anchovy_dbus::{Addresses, ConnectErrorKind};
+///
+/// let addresses: Addresses = "tcp:host=localhost,port=1;unix:path=/nonexistent/bus".parse()?;
+/// let error = addresses.connect().await.unwrap_err();
+///
+/// let kinds: Vec<_> = error.attempts().iter().map(|attempt| &attempt.kind).collect();
+/// assert!(matches!(kinds[..], [ConnectErrorKind::NotAUnixSocket, ConnectErrorKind::Socket(_)]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ConnectError {
+    pub(super) attempts: Vec<ConnectAttempt>,
+}
+
+/// One address of a [`ConnectError`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use anchovy_dbus::{Address, Addresses};
+///
+/// let error = Addresses::from(Address::path("/nonexistent")?).connect().await.unwrap_err();
+/// assert_eq!(error.attempts()[0].address, Address::path("/nonexistent")?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ConnectAttempt {
+    /// The address.
+    pub address: Address,
+    /// The reason why it could not be connected to.
+    pub kind: ConnectErrorKind,
+}
+
+/// Why one address could not be connected to.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use anchovy_dbus::{Address, Addresses, ConnectErrorKind};
+///
+/// let error = Addresses::from(Address::runtime()).connect().await.unwrap_err();
+/// assert!(matches!(error.attempts()[0].kind, ConnectErrorKind::ListenOnly));
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectErrorKind {
+    /// Its transport is another one than `unix`.
+    NotAUnixSocket,
+    /// It is for a server to listen on, which then has another address to connect to (D-Bus
+    /// Specification, "Unix Domain Sockets").
+    ListenOnly,
+    /// Its socket could not be connected to.
+    Socket(anchovy::ConnectError),
+}
+
+impl ConnectError {
+    pub(super) fn new(attempts: Vec<ConnectAttempt>) -> ConnectError {
+        ConnectError { attempts }
+    }
+
+    /// Returns the addresses that were tried, in order.
+    pub fn attempts(&self) -> &[ConnectAttempt] {
+        &self.attempts
+    }
+}
+
+impl From<anchovy::ConnectError> for ConnectErrorKind {
+    fn from(error: anchovy::ConnectError) -> ConnectErrorKind {
+        ConnectErrorKind::Socket(error)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot connect: ")?;
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            let semicolon = if index == 0 { "" } else { "; " };
+            write!(f, "{semicolon}{attempt}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The address, the reason, and what caused it.
+impl fmt::Display for ConnectAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, with_sources(&self.kind))
+    }
+}
+
+impl fmt::Display for ConnectErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectErrorKind::NotAUnixSocket => {
+                f.write_str("this is no Unix socket, and only those are supported")
+            }
+            ConnectErrorKind::ListenOnly => f.write_str(
+                "this is for a server to listen on; connect to the address that the server prints",
+            ),
+            ConnectErrorKind::Socket(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ConnectError {}
+
+impl Error for ConnectErrorKind {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Its text is the text of this error.
+            ConnectErrorKind::Socket(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// Of the kind of the last address that has a Unix socket to connect to;
+/// [`Unsupported`](io::ErrorKind::Unsupported) if none has.
+impl From<ConnectError> for io::Error {
+    fn from(error: ConnectError) -> io::Error {
+        let kind = error.attempts.iter().rev().find_map(|attempt| match &attempt.kind {
+            ConnectErrorKind::Socket(error) => Some(error.kind()),
+            _ => None,
+        });
+        io::Error::new(kind.unwrap_or(io::ErrorKind::Unsupported), error)
+    }
+}
