@@ -12,7 +12,11 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anchovy_dbus::{Addresses, ByteOrder, Client, Connection, Message, MessageType};
+use anchovy_dbus::{AddressError, Addresses, ByteOrder, Client, Connection, Message, MessageType};
+
+mod report;
+
+use report::report;
 
 const HELP: &str = "\
 Usage: bus_client [ADDRESS]
@@ -31,9 +35,10 @@ async fn main() -> ExitCode {
             println!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        [] => Addresses::session().map_err(|error| format!("no session bus: {error}")),
+        [] => Addresses::session().map_err(|error| format!("no session bus: {}", report(&error))),
         [address] if !address.starts_with('-') => {
-            address.parse().map_err(|error| format!("{address}: {error}"))
+            let addresses = address.parse();
+            addresses.map_err(|error: AddressError| format!("{address}: {}", report(&error)))
         }
         _ => Err(format!("not understood\n\n{HELP}")),
     };
@@ -47,7 +52,7 @@ async fn main() -> ExitCode {
     match list(&addresses).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bus_client: {error}");
+            eprintln!("bus_client: {}", report(&*error));
             ExitCode::FAILURE
         }
     }
@@ -61,10 +66,10 @@ async fn list(addresses: &Addresses) -> Result<()> {
     writeln!(out, "descriptors pass: {}", if bus.unix_fds() { "yes" } else { "no" })?;
 
     let hello = call(&mut bus, "Hello", None).await?;
-    writeln!(out, "we are {}", Body::of(&hello).string()?)?;
+    writeln!(out, "we are {}", Body::new(&hello).string()?)?;
 
     let names = call(&mut bus, "ListNames", None).await?;
-    let mut names = Body::of(&names).strings()?;
+    let mut names = Body::new(&names).strings()?;
     names.sort();
     for name in names {
         // A unique name is that of a connection; any other is one that a connection has asked for.
@@ -73,8 +78,8 @@ async fn list(addresses: &Addresses) -> Result<()> {
             continue;
         }
         match call(&mut bus, "GetConnectionUnixProcessID", Some(&name)).await {
-            Ok(answer) => writeln!(out, "{name}  process {}", Body::of(&answer).number()?)?,
-            Err(error) => writeln!(out, "{name}  {error}")?, // It may be gone by now.
+            Ok(answer) => writeln!(out, "{name}  process {}", Body::new(&answer).number()?)?,
+            Err(error) => writeln!(out, "{name}  {}", report(&*error))?, // It may be gone by now.
         }
     }
     bus.shutdown().await?;
@@ -101,7 +106,7 @@ async fn call(bus: &mut Connection, member: &str, argument: Option<&str>) -> Res
         }
         if message.header().message_type() == MessageType::Error {
             let name = message.header().error_name().unwrap_or_default();
-            let text = Body::of(&message).string().unwrap_or_default();
+            let text = Body::new(&message).string().unwrap_or_default();
             return Err(format!("{name}: {text}").into());
         }
         return Ok(message);
@@ -117,7 +122,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn of(message: &'a Message) -> Body<'a> {
+    fn new(message: &'a Message) -> Body<'a> {
         let header = message.header();
         let (signature, byte_order) = (header.signature(), header.byte_order());
         Body { bytes: message.body(), position: 0, signature, byte_order }

@@ -15,17 +15,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Address, Addresses, Client, FdBudget, Incoming, Limits, OwnedReadHalf, OwnedWriteHalf,
-    ReceiveError, SendError, SendErrorKind, Server,
+    Address, AddressError, Addresses, Client, FdBudget, Incoming, Limits, OwnedReadHalf,
+    OwnedWriteHalf, ReceiveError, SendError, SendErrorKind, Server,
 };
 use rustix::process::{Resource, getrlimit};
 use tokio::process::Command;
 
 mod describe;
 mod message_line;
+mod report;
 mod spied;
 
 use message_line::line;
+use report::report;
 use spied::{Output, Result, Spied, is_gone, private_directory};
 
 const HELP: &str = "\
@@ -60,14 +62,14 @@ async fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("dbus_spy: {error}");
+            eprintln!("dbus_spy: {}", report(&*error));
             return ExitCode::from(2);
         }
     };
     match run(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("dbus_spy: {error}");
+            eprintln!("dbus_spy: {}", report(&*error));
             ExitCode::FAILURE
         }
     }
@@ -114,7 +116,8 @@ fn arguments() -> Result<Option<Arguments>> {
 }
 
 fn addresses(text: &str) -> Result<Addresses> {
-    text.parse().map_err(|error| format!("{text}: {error}").into())
+    let addresses = text.parse();
+    addresses.map_err(|error: AddressError| format!("{text}: {}", report(&error)).into())
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -157,7 +160,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let bus = Arc::new(Bus { addresses: bus, client: upstream, output: spied.output() });
     let accept = async || Ok(listener.accept().await?);
-    spied.serve(accept, |client, number| Arc::clone(&bus).spy_on(client, number)).await
+    let spy_on = |client, number| {
+        let bus = Arc::clone(&bus);
+        async move { bus.spy_on(client, number).await.map_err(|error| report(&*error).into()) }
+    };
+    spied.serve(accept, spy_on).await
 }
 
 /// As many descriptors as the kernel carries, either way: how many are too many, the two ends decide.
@@ -174,7 +181,7 @@ struct Bus {
 
 impl Bus {
     /// Everything between one client and the bus, to its end.
-    async fn spy_on(self: Arc<Bus>, incoming: Incoming, number: u64) -> Result<()> {
+    async fn spy_on(&self, incoming: Incoming, number: u64) -> Result<()> {
         let client = incoming.handshake().await?;
         // Descriptors pass on both sides or on neither, so that no message can be sent to who
         // cannot have it.

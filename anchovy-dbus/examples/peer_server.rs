@@ -21,8 +21,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 mod describe;
 mod message_line;
+mod report;
 
 use message_line::line;
+use report::report;
 
 const HELP: &str = "\
 Usage: peer_server ADDRESS [--max-fds N] [--anonymous]
@@ -60,7 +62,7 @@ async fn main() -> ExitCode {
     match serve(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("peer_server: {error}");
+            eprintln!("peer_server: {}", report(&*error));
             ExitCode::FAILURE
         }
     }
@@ -85,7 +87,7 @@ fn arguments() -> std::result::Result<Option<Arguments>, String> {
             }
             address if addresses.is_none() => {
                 let read = address.parse::<Addresses>();
-                addresses = Some(read.map_err(|error| format!("{address}: {error}"))?);
+                addresses = Some(read.map_err(|error| format!("{address}: {}", report(&error)))?);
             }
             another => return Err(format!("one address, not {another} as well\n\n{HELP}")),
         }
@@ -142,7 +144,7 @@ async fn accept(listener: &Listener, guid: Guid) -> Box<dyn Error + Send + Sync>
             let name = format!(":1.{number}");
             match talk(incoming, &name, guid).await {
                 Ok(()) => say(format_args!("{name} has gone")),
-                Err(error) => say(format_args!("{name} has to go: {error}")),
+                Err(error) => say(format_args!("{name} has to go: {}", report(&*error))),
             }
         });
     }
@@ -170,7 +172,7 @@ async fn talk(incoming: Incoming, name: &str, guid: Guid) -> Result<()> {
                 return Err(error.into());
             }
             // The answer came back, and the connection is as well as it was.
-            client.send(refuse(&call, &error.to_string())?).await?;
+            client.send(refuse(&call, &report(&error))?).await?;
         }
     }
     Ok(())

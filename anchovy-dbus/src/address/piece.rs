@@ -25,8 +25,8 @@ impl<'a> Piece<'a> {
     pub(super) fn cut(self, separator: u8) -> Option<(Piece<'a>, Piece<'a>)> {
         let index = self.text.iter().position(|&byte| byte == separator)?;
         let before = Piece { text: &self.text[..index], position: self.position };
-        let behind = Piece { text: &self.text[index + 1..], position: self.position + index + 1 };
-        Some((before, behind))
+        let after = Piece { text: &self.text[index + 1..], position: self.position + index + 1 };
+        Some((before, after))
     }
 
     pub(super) fn name(self) -> Result<&'a str, AddressError> {

@@ -58,6 +58,7 @@ const FDS_OF_CLIENT: usize = 2;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "the socket is closed when this is dropped"]
 pub struct Listener {
     pub(super) socket: AnchovyListener<DBUS_SCM_RIGHTS>,
     pub(super) address: Address,

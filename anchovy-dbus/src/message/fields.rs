@@ -53,7 +53,7 @@ impl Fields {
         if let Some(&field) = required.iter().find(|field| !fields.has(**field)) {
             return Err(MessageError::FieldMissing { field, message_type });
         }
-        match (fields.signature.of(head).is_empty(), frame.body_length == 0) {
+        match (fields.signature.slice(head).is_empty(), frame.body_length == 0) {
             (true, false) => Err(MessageError::BodyWithoutSignature),
             (false, true) => Err(MessageError::SignatureWithoutBody),
             _ => Ok(fields),

@@ -126,7 +126,7 @@ impl<'a> Header<'a> {
 
     /// The text at this place: all of them were found to be ASCII.
     fn text(self, span: Span) -> Option<&'a str> {
-        let text = span.of(&self.message.head);
+        let text = span.slice(&self.message.head);
         std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
     }
 }

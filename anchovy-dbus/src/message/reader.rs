@@ -16,7 +16,7 @@ pub(super) struct Span {
 
 impl Span {
     /// The bytes there, if there are any.
-    pub(super) fn of(self, head: &[u8]) -> &[u8] {
+    pub(super) fn slice(self, head: &[u8]) -> &[u8] {
         let start = self.start as usize;
         head.get(start..start + self.length as usize).unwrap_or_default()
     }

@@ -11,6 +11,7 @@ mod auth_sockets;
 mod budget;
 mod connection;
 mod cves;
+mod errors;
 mod foreign;
 mod harness;
 mod manual;
