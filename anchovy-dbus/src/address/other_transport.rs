@@ -25,7 +25,7 @@ impl OtherTransport {
     }
 
     /// Keys and their values, in the order of the text; a value is bytes, its escapes undone. The
-    /// key `guid` is not among them, see [`Address::guid`].
+    /// key `guid` is not among them, see [`Address::guid`](crate::Address::guid).
     pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
     }

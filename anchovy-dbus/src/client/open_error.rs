@@ -21,7 +21,7 @@ pub enum OpenError {
         /// Why.
         error: HandshakeError,
     },
-    /// The message of [`connect_and_send`](Client::connect_and_send) was not sent.
+    /// The message of [`connect_and_send`](crate::Client::connect_and_send) was not sent.
     First(SendError),
 }
 

@@ -20,7 +20,7 @@ use crate::error::receive_error::ReceiveError;
 use crate::guid::Guid;
 use crate::message::content::Message;
 
-/// The [`Stream`] of messages that [`Connection::into_split`] makes.
+/// The [`Stream`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
 #[derive(Debug)]
 pub struct OwnedReadHalf {
     framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,

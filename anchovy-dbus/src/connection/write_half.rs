@@ -21,7 +21,7 @@ use crate::error::send_error::{SendError, SendErrorKind};
 use crate::guid::Guid;
 use crate::message::content::Message;
 
-/// The [`Sink`] of messages that [`Connection::into_split`] makes.
+/// The [`Sink`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
 ///
 /// Dropping it closes what has not left and shuts the write side down.
 #[derive(Debug)]

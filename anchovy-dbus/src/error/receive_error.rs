@@ -62,7 +62,7 @@ pub enum ReceiveError {
     },
     /// The kernel did not hand over all descriptors of a message, on a client.
     ///
-    /// A server goes on, and [marks](Message::truncation) the message.
+    /// A server goes on, and [marks](crate::Message::truncation) the message.
     Truncated {
         /// Why.
         cause: Truncation,

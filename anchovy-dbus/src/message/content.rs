@@ -12,7 +12,7 @@ use crate::budget::fd_budget::FdCharge;
 
 /// A message, with its descriptors.
 ///
-/// Its header is valid as the specification says ("Message Protocol"), and can be [asked](Header).
+/// Its header is valid as the specification says ("Message Protocol"), and can be [asked](crate::Header).
 /// Its body is the bytes that its sender made of it: nobody has looked at them.
 ///
 /// Dropping a message closes its descriptors.
