@@ -13,6 +13,7 @@ mod connection;
 mod cves;
 mod errors;
 mod foreign;
+mod given_listener;
 mod harness;
 mod manual;
 mod properties;
