@@ -1,4 +1,4 @@
-//! Limits and switches, before there is a stream.
+//! Making streams, with limits and options of their own.
 
 use std::io;
 use std::path::Path;
@@ -7,13 +7,14 @@ use tokio::net::UnixStream;
 
 use crate::connect::{ConnectError, connect};
 use crate::error::fd_error::FdError;
-use crate::receive::{ReceiveLimits, Receiver, default_queue};
+use crate::into_stream::IntoUnixStream;
+use crate::receive::{ReceiveLimits, Receiver, default_queue_limit};
 use crate::send::{SendLimits, Sender};
 use crate::socket::Socket;
 use crate::space::Space;
-use crate::stream::{AnchovyStream, IntoUnixStream};
+use crate::stream::anchovy_stream::AnchovyStream;
 
-/// Makes streams with limits of their own; from [`AnchovyStream::builder`].
+/// A builder for [`AnchovyStream`]; see [`AnchovyStream::builder`].
 ///
 /// What is not set is as for [`AnchovyStream::new`].
 ///
@@ -33,18 +34,103 @@ use crate::stream::{AnchovyStream, IntoUnixStream};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Builder<const S: usize> {
+#[must_use]
+pub struct StreamBuilder<const S: usize> {
     read_fd_limit: Option<usize>,
     read_queue_limit: Option<usize>,
     write_fd_limit: Option<usize>,
     inq: bool,
 }
 
-impl<const S: usize> Builder<S> {
+impl<const S: usize> AnchovyStream<S> {
+    /// Takes over the `UnixStream` of std or of tokio, or another stream, which keeps its queues.
+    ///
+    /// One of std is made non-blocking. One of tokio is registered anew, for a read that ended
+    /// behind a set of descriptors may have made it forget that more is queued; descriptors that
+    /// such a read met are lost already.
+    ///
+    /// # Errors
+    ///
+    /// [`FdError::NotAUnixStream`], and those of the system. The socket is closed then.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O enabled, as tokio's own `from_std` does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
+    ///
+    /// let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+    /// let stream = AnchovyStream::<WAYLAND_SCM_RIGHTS>::new(socket)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(stream: impl IntoUnixStream) -> io::Result<Self> {
+        Self::builder().build(stream)
+    }
+
+    /// Creates a builder, which sets limits and options of the stream.
+    pub fn builder() -> StreamBuilder<S> {
+        StreamBuilder::new()
+    }
+
+    /// Connects to the socket at `path`. A path that begins with a NUL byte is an abstract name
+    /// (Linux), as for tokio's [`UnixStream::connect`].
+    ///
+    /// While the backlog of the listener is full, this waits as a blocking connect(2) does, for as
+    /// long as that takes: use a timeout where the server may hang.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], which tells a missing server from a missing permission.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the socket is closed.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+    ///
+    /// let bus = AnchovyStream::<DBUS_SCM_RIGHTS>::connect("/run/dbus/system_bus_socket").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
+        Self::builder().connect(path).await
+    }
+
+    /// Two streams that are connected to each other.
+    ///
+    /// # Errors
+    ///
+    /// Those of socketpair(2).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O enabled.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        Self::builder().pair()
+    }
+}
+
+impl<const S: usize> StreamBuilder<S> {
     pub(crate) fn new() -> Self {
         // Wherever a stream comes from, `S` is looked at here, and a wrong one does not build.
-        let _ = const { Space::of(S) };
-        Builder { read_fd_limit: None, read_queue_limit: None, write_fd_limit: None, inq: true }
+        let _ = const { Space::from_bytes(S) };
+        StreamBuilder {
+            read_fd_limit: None,
+            read_queue_limit: None,
+            write_fd_limit: None,
+            inq: true,
+        }
     }
 
     /// The most descriptors that may arrive with one message; exact, and 0 for none at all.
@@ -94,10 +180,11 @@ impl<const S: usize> Builder<S> {
     /// Outside of a tokio runtime with I/O enabled, as tokio's own `from_std` does.
     pub fn build(&self, stream: impl IntoUnixStream) -> io::Result<AnchovyStream<S>> {
         let (mut receiver, mut sender) = self.sides()?;
-        let taken = stream.into_taken(self.inq)?;
+        let taken = stream.into_taken()?;
         (receiver.queue, receiver.failed) = (taken.read_queue, taken.read_error);
         sender.queue = taken.write_queue;
-        Ok(AnchovyStream::assemble(taken.socket, receiver, sender))
+        let socket = self.with_options(taken.socket)?;
+        Ok(AnchovyStream { socket, receiver, sender })
     }
 
     /// Connects to the socket at `path`; see [`AnchovyStream::connect`].
@@ -120,18 +207,6 @@ impl<const S: usize> Builder<S> {
         self.registered(stream).map_err(|error| ConnectError::Io { path: path.to_owned(), error })
     }
 
-    /// Checks the limits.
-    pub(crate) fn check(&self) -> Result<(), FdError> {
-        self.sides().map(drop)
-    }
-
-    /// Makes a stream of a socket that tokio has made and never read from.
-    pub(crate) fn registered(&self, stream: UnixStream) -> io::Result<AnchovyStream<S>> {
-        let (receiver, sender) = self.sides()?;
-        let socket = Socket::registered(stream, self.inq)?;
-        Ok(AnchovyStream::assemble(socket, receiver, sender))
-    }
-
     /// Two streams that are connected to each other, both with these limits.
     ///
     /// # Errors
@@ -142,30 +217,42 @@ impl<const S: usize> Builder<S> {
     ///
     /// Outside of a tokio runtime with I/O enabled.
     pub fn pair(&self) -> io::Result<(AnchovyStream<S>, AnchovyStream<S>)> {
-        let (receiver, sender) = self.sides()?;
+        self.check()?;
         let (left, right) = UnixStream::pair()?;
-        let left = Socket::registered(left, self.inq)?;
-        let left = AnchovyStream::assemble(left, receiver, sender);
+        Ok((self.registered(left)?, self.registered(right)?))
+    }
+
+    /// Checks the limits.
+    pub(crate) fn check(&self) -> Result<(), FdError> {
+        self.sides().map(drop)
+    }
+
+    /// Makes a stream of a socket that tokio has made and never read from.
+    pub(crate) fn registered(&self, stream: UnixStream) -> io::Result<AnchovyStream<S>> {
         let (receiver, sender) = self.sides()?;
-        let right = Socket::registered(right, self.inq)?;
-        Ok((left, AnchovyStream::assemble(right, receiver, sender)))
+        let socket = self.with_options(Socket::registered(stream)?)?;
+        Ok(AnchovyStream { socket, receiver, sender })
+    }
+
+    fn with_options(&self, socket: Socket) -> io::Result<Socket> {
+        if self.inq { Ok(socket.with_inq()) } else { socket.without_inq() }
     }
 
     fn sides(&self) -> Result<(Receiver, Sender), FdError> {
-        let space = const { Space::of(S) };
+        let space = const { Space::from_bytes(S) };
 
-        let mut receive = ReceiveLimits::of(space);
-        if let Some(set) = self.read_fd_limit {
-            receive = receive.with_set(set)?;
-            receive.queue = default_queue(set);
+        let mut receive = ReceiveLimits::new(space);
+        if let Some(limit) = self.read_fd_limit {
+            receive = receive.with_fd_limit(limit)?;
+            receive.queue_limit = default_queue_limit(limit);
         }
-        if let Some(queue) = self.read_queue_limit {
-            receive = receive.with_queue(queue)?;
+        if let Some(limit) = self.read_queue_limit {
+            receive = receive.with_queue_limit(limit)?;
         }
 
-        let mut send = SendLimits::of(space);
-        if let Some(set) = self.write_fd_limit {
-            send = send.with_set(set)?;
+        let mut send = SendLimits::new(space);
+        if let Some(limit) = self.write_fd_limit {
+            send = send.with_fd_limit(limit)?;
         }
         Ok((Receiver::new(receive), Sender::new(send)))
     }

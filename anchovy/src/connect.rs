@@ -59,7 +59,7 @@ pub(crate) async fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
 pub enum ConnectError {
     /// The path cannot name a socket; nothing was tried.
     Path(PathError),
-    /// A limit of the [builder](crate::Builder) is out of range; nothing was tried.
+    /// A limit of the [builder](crate::StreamBuilder) is out of range; nothing was tried.
     Limit(FdError),
     /// There is no such file (ENOENT), or a directory on the way is none (ENOTDIR). For an abstract
     /// name, see [`Refused`](Self::Refused).

@@ -69,14 +69,13 @@
 //! [`AsyncRead`]: tokio::io::AsyncRead
 //! [`AsyncWrite`]: tokio::io::AsyncWrite
 
-#[macro_use]
-mod face;
-
 mod builder;
 #[cfg(feature = "codec")]
 pub mod codec;
 mod connect;
 mod error;
+mod into_stream;
+mod limits;
 mod listen;
 mod passing;
 mod path;
@@ -89,9 +88,11 @@ mod split;
 mod stream;
 mod sys;
 
-pub use builder::Builder;
+pub use builder::StreamBuilder;
 pub use connect::ConnectError;
 pub use error::{FdError, ReuniteError, Truncation};
+pub use into_stream::IntoUnixStream;
+pub use limits::{DBUS_FD_LIMIT, DBUS_SCM_RIGHTS, WAYLAND_FD_LIMIT, WAYLAND_SCM_RIGHTS};
 #[cfg(feature = "codec")]
 pub use listen::Incoming;
 pub use listen::{AnchovyListener, IntoUnixListener, ListenError, ListenerBuilder};
@@ -110,23 +111,4 @@ pub use receive::Received;
 /// ```
 pub use rustix::cmsg_space;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-pub use stream::{AnchovyStream, IntoUnixStream, Parts};
-
-/// The most descriptors in one D-Bus message: 253.
-///
-/// The D-Bus specification names no number. This is the most that Linux carries in one
-/// `sendmsg` (`SCM_MAX_FD`), and a D-Bus message has its descriptors in one.
-pub const DBUS_FD_LIMIT: usize = space::SCM_MAX_FD;
-
-/// `S` of a stream for D-Bus: the ancillary space, in bytes, of [`DBUS_FD_LIMIT`] descriptors.
-pub const DBUS_SCM_RIGHTS: usize = rustix::cmsg_space!(ScmRights(DBUS_FD_LIMIT));
-
-/// The most descriptors in one `sendmsg` between Wayland peers: 28.
-///
-/// The Wayland protocol names no number. This is the one of its reference implementation
-/// (`MAX_FDS_OUT` in libwayland's connection.c), which never sends more and, in many versions,
-/// does not receive more.
-pub const WAYLAND_FD_LIMIT: usize = 28;
-
-/// `S` of a stream for Wayland: the ancillary space, in bytes, of [`WAYLAND_FD_LIMIT`] descriptors.
-pub const WAYLAND_SCM_RIGHTS: usize = rustix::cmsg_space!(ScmRights(WAYLAND_FD_LIMIT));
+pub use stream::{AnchovyStream, Parts};

@@ -1,7 +1,7 @@
 //! Descriptors refused by the kernel: for sockets that are no streams of ours, which a listener is.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::sys;
 
@@ -39,6 +39,15 @@ pub fn set_fd_passing(socket: impl AsFd, on: bool) -> io::Result<()> {
     match sys::set_fd_passing(socket.as_fd(), on) {
         // Without the option, it is always on.
         Err(error) if on && error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Returns whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
+pub(crate) fn fd_passing(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    match sys::fd_passing(socket) {
+        // Without the option, it is always on.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
         outcome => outcome,
     }
 }

@@ -49,10 +49,10 @@ pub(crate) struct Receiver {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReceiveLimits {
     pub(crate) space: Space,
-    /// Descriptors in one message.
-    pub(crate) set: usize,
-    /// Descriptors in the queue.
-    pub(crate) queue: usize,
+    /// The most descriptors in one message.
+    pub(crate) fd_limit: usize,
+    /// The most descriptors in the queue.
+    pub(crate) queue_limit: usize,
 }
 
 impl Receiver {
@@ -118,7 +118,8 @@ impl Receiver {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let (queued, fd_limit, limit) = (self.queue.len(), self.limits.set, self.limits.queue);
+        let (queued, fd_limit, limit) =
+            (self.queue.len(), self.limits.fd_limit, self.limits.queue_limit);
         if queued + fd_limit > limit {
             return Err(FdError::ReadQueueFull { queued, fd_limit, limit });
         }
@@ -128,16 +129,16 @@ impl Receiver {
     /// The fields of this side, for the Debug of whoever has it.
     pub(crate) fn debug(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
         debug
-            .field("read_fd_limit", &self.limits.set)
+            .field("read_fd_limit", &self.limits.fd_limit)
             .field("read_queue", &self.queue)
-            .field("read_queue_limit", &self.limits.queue)
+            .field("read_queue_limit", &self.limits.queue_limit)
             .field("read_error", &self.failed);
     }
 
     /// Keeps what arrived, or closes it and fails for good.
     fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
         let Arrival { bytes, fds, .. } = *arrival;
-        if fds <= self.limits.set && !arrival.truncated && arrival.errno.is_none() {
+        if fds <= self.limits.fd_limit && !arrival.truncated && arrival.errno.is_none() {
             #[cfg(feature = "tracing")]
             tracing::trace!(bytes, fds, "received");
             return Ok(Received { bytes, fds, ..Received::default() });
@@ -149,7 +150,7 @@ impl Receiver {
                 FdError::Truncated { received: fds, cause: socket.why_truncated() }
             }
             None => {
-                let (limit, space) = (self.limits.set, self.limits.space.bytes);
+                let (limit, space) = (self.limits.fd_limit, self.limits.space.bytes);
                 FdError::TooManyReceived { count: fds, limit, space }
             }
             Some(errno) => {
@@ -171,35 +172,34 @@ impl Receiver {
 }
 
 impl ReceiveLimits {
-    /// All that the space allows for.
-    pub(crate) fn of(space: Space) -> ReceiveLimits {
-        ReceiveLimits { space, set: space.fds, queue: default_queue(space.fds) }
+    /// The limits that `S` of the stream allows.
+    pub(crate) fn new(space: Space) -> ReceiveLimits {
+        ReceiveLimits { space, fd_limit: space.fds, queue_limit: default_queue_limit(space.fds) }
     }
 
-    /// A set is at most what the space stands for, and fits into the queue.
-    pub(crate) fn with_set(self, set: usize) -> Result<ReceiveLimits, FdError> {
+    /// Sets the most descriptors in one message, at most what `S` and the queue allow.
+    pub(crate) fn with_fd_limit(self, limit: usize) -> Result<ReceiveLimits, FdError> {
         let Space { bytes: space, fds } = self.space;
-        let most = fds.min(self.queue);
-        if set > most {
-            return Err(FdError::LimitOutOfRange { limit: set, least: 0, most, space });
+        let most = fds.min(self.queue_limit);
+        if limit > most {
+            return Err(FdError::LimitOutOfRange { limit, least: 0, most, space });
         }
-        Ok(ReceiveLimits { set, ..self })
+        Ok(ReceiveLimits { fd_limit: limit, ..self })
     }
 
-    /// The queue has room for a set.
-    pub(crate) fn with_queue(self, queue: usize) -> Result<ReceiveLimits, FdError> {
-        let (least, space) = (self.set, self.space.bytes);
-        if queue < least {
-            let most = usize::MAX;
-            return Err(FdError::LimitOutOfRange { limit: queue, least, most, space });
+    /// Sets the most descriptors in the queue, at least as many as in one message.
+    pub(crate) fn with_queue_limit(self, limit: usize) -> Result<ReceiveLimits, FdError> {
+        let (least, space) = (self.fd_limit, self.space.bytes);
+        if limit < least {
+            return Err(FdError::LimitOutOfRange { limit, least, most: usize::MAX, space });
         }
-        Ok(ReceiveLimits { queue, ..self })
+        Ok(ReceiveLimits { queue_limit: limit, ..self })
     }
 }
 
-/// Enough for two messages that carry all they can, or for very many small ones.
-pub(crate) fn default_queue(set: usize) -> usize {
-    256.max(2 * set)
+/// Twice the per-message limit, and at least 256.
+pub(crate) fn default_queue_limit(fd_limit: usize) -> usize {
+    256.max(2 * fd_limit)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -207,15 +207,16 @@ mod tests {
     //! What later kernels tell, in place of a flag.
 
     use super::*;
+    use crate::limits::WAYLAND_SCM_RIGHTS;
 
     /// A set of three, one of which is an errno.
     fn accept(errno: i32) -> (Receiver, FdError) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let _runtime = runtime.as_ref().expect("a runtime").enter();
         let (near, _far) = std::os::unix::net::UnixStream::pair().expect("a pair");
-        let socket = Socket::new(near.try_clone().expect("a duplicate"), true).expect("a socket");
+        let socket = Socket::new(near.try_clone().expect("a duplicate")).expect("a socket");
 
-        let mut receiver = Receiver::new(ReceiveLimits::of(Space::of(crate::WAYLAND_SCM_RIGHTS)));
+        let mut receiver = Receiver::new(ReceiveLimits::new(Space::from_bytes(WAYLAND_SCM_RIGHTS)));
         let before = near.try_clone().expect("a duplicate").into();
         let came = [near.try_clone().expect("a duplicate").into(), near.into()];
         receiver.queue.push_back(before);

@@ -24,8 +24,8 @@ pub(crate) struct Sender {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SendLimits {
     pub(crate) space: Space,
-    /// Descriptors with one write.
-    pub(crate) set: usize,
+    /// The most descriptors with one write.
+    pub(crate) fd_limit: usize,
 }
 
 impl Sender {
@@ -113,7 +113,7 @@ impl Sender {
 
     /// The fields of this side, for the Debug of whoever has it.
     pub(crate) fn debug(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
-        debug.field("write_fd_limit", &self.limits.set).field("write_queue", &self.queue);
+        debug.field("write_fd_limit", &self.limits.fd_limit).field("write_queue", &self.queue);
     }
 
     /// Closes our side of what is on its way.
@@ -138,22 +138,22 @@ impl Sender {
 }
 
 impl SendLimits {
-    /// All that the space allows for.
-    pub(crate) fn of(space: Space) -> SendLimits {
-        SendLimits { space, set: space.fds }
+    /// The limits that `S` of the stream allows.
+    pub(crate) fn new(space: Space) -> SendLimits {
+        SendLimits { space, fd_limit: space.fds }
     }
 
-    /// A set is at most what the space stands for.
-    pub(crate) fn with_set(self, set: usize) -> Result<SendLimits, FdError> {
+    /// Sets the most descriptors with one write, at most what `S` allows.
+    pub(crate) fn with_fd_limit(self, limit: usize) -> Result<SendLimits, FdError> {
         let Space { bytes: space, fds: most } = self.space;
-        if set > most {
-            return Err(FdError::LimitOutOfRange { limit: set, least: 0, most, space });
+        if limit > most {
+            return Err(FdError::LimitOutOfRange { limit, least: 0, most, space });
         }
-        Ok(SendLimits { set, ..self })
+        Ok(SendLimits { fd_limit: limit, ..self })
     }
 
     pub(crate) fn check(self, count: usize) -> Result<(), FdError> {
-        let (limit, space) = (self.set, self.space.bytes);
+        let (limit, space) = (self.fd_limit, self.space.bytes);
         if count > limit {
             return Err(FdError::TooManyToSend { count, limit, space });
         }

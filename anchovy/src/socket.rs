@@ -24,6 +24,7 @@ use tokio::net::UnixStream;
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
+use crate::limits::DBUS_SCM_RIGHTS;
 use crate::space::SCM_MAX_FD;
 use crate::sys::{self, Arrival};
 
@@ -39,7 +40,7 @@ const SEND: SendFlags = SendFlags::empty();
 #[derive(Debug)]
 pub(crate) struct Socket {
     io: UnixStream,
-    /// Did we switch `SO_INQ` on?
+    /// Whether this crate enabled `SO_INQ`.
     inq: bool,
 }
 
@@ -48,7 +49,7 @@ impl Socket {
     ///
     /// A registration of old could have lost the readiness of bytes that are still queued (see
     /// above), so a tokio stream comes here by way of std: registering anew brings a new edge.
-    pub(crate) fn new(stream: StdUnixStream, inq: bool) -> Result<Socket, TransferError> {
+    pub(crate) fn new(stream: StdUnixStream) -> Result<Socket, TransferError> {
         let local = net::getsockname(&stream);
         let unix = local.is_ok_and(|local| local.address_family() == AddressFamily::UNIX);
         let is_stream =
@@ -57,26 +58,29 @@ impl Socket {
             return Err(FdError::NotAUnixStream.into());
         }
         stream.set_nonblocking(true)?;
-        Ok(Socket::registered(UnixStream::from_std(stream)?, inq)?)
+        Ok(Socket::registered(UnixStream::from_std(stream)?)?)
     }
 
     /// Takes over a socket that tokio has made and never read from.
-    pub(crate) fn registered(io: UnixStream, inq: bool) -> io::Result<Socket> {
+    pub(crate) fn registered(io: UnixStream) -> io::Result<Socket> {
         #[cfg(target_vendor = "apple")]
         net::sockopt::set_socket_nosigpipe(&io, true)?;
 
-        // A kernel that does not know the option leaves us with what a short read tells.
-        let inq = inq && sys::set_inq(io.as_fd(), true).is_ok();
-        Ok(Socket { io, inq })
+        Ok(Socket { io, inq: false })
     }
 
-    /// Switches `SO_INQ` on, where the kernel has it, or off.
-    pub(crate) fn with_inq(mut self, inq: bool) -> io::Result<Socket> {
-        if inq && !self.inq {
-            self.inq = sys::set_inq(self.io.as_fd(), true).is_ok();
-        } else if !inq && self.inq {
+    /// Enables `SO_INQ`, so that every receive returns the number of bytes that are still queued.
+    ///
+    /// On a kernel without the option, a short read is the only sign that nothing is queued.
+    pub(crate) fn with_inq(mut self) -> Socket {
+        self.inq = self.inq || sys::set_inq(self.io.as_fd(), true).is_ok();
+        self
+    }
+
+    /// Disables `SO_INQ` if this crate has enabled it.
+    pub(crate) fn without_inq(mut self) -> io::Result<Socket> {
+        if std::mem::replace(&mut self.inq, false) {
             sys::set_inq(self.io.as_fd(), false)?;
-            self.inq = false;
         }
         Ok(self)
     }
@@ -233,7 +237,7 @@ impl Socket {
         let mut set = [self.io.as_fd(); MOST];
         set.iter_mut().zip(fds).for_each(|(slot, fd)| *slot = fd);
 
-        let mut space = [const { std::mem::MaybeUninit::uninit() }; crate::DBUS_SCM_RIGHTS];
+        let mut space = [const { std::mem::MaybeUninit::uninit() }; DBUS_SCM_RIGHTS];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let fits = control.push(SendAncillaryMessage::ScmRights(&set[..count]));
         assert!(fits, "the control buffer holds the largest set");

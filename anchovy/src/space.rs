@@ -16,7 +16,7 @@ impl Space {
     /// Panics where `bytes` are the space of no count of descriptors.
     ///
     /// Padding makes the spaces of some neighbouring counts equal; they stand for the largest.
-    pub(crate) const fn of(bytes: usize) -> Space {
+    pub(crate) const fn from_bytes(bytes: usize) -> Space {
         let mut fds = SCM_MAX_FD;
         while fds > 0 {
             if rustix::cmsg_space!(ScmRights(fds)) == bytes {
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn every_count_has_a_space_that_stands_for_at_least_that_count() {
         for count in 1..=SCM_MAX_FD {
-            let limit = Space::of(rustix::cmsg_space!(ScmRights(count))).fds;
+            let limit = Space::from_bytes(rustix::cmsg_space!(ScmRights(count))).fds;
             assert!(limit >= count, "{count} descriptors became {limit}");
         }
     }
@@ -47,15 +47,15 @@ mod tests {
     #[test]
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     fn padding_makes_an_odd_count_and_the_next_one_equal() {
-        assert_eq!(Space::of(rustix::cmsg_space!(ScmRights(27))).fds, 28);
-        assert_eq!(Space::of(rustix::cmsg_space!(ScmRights(28))).fds, 28);
-        assert_eq!(Space::of(136).fds, 28);
-        assert_eq!(Space::of(1040).fds, 253);
+        assert_eq!(Space::from_bytes(rustix::cmsg_space!(ScmRights(27))).fds, 28);
+        assert_eq!(Space::from_bytes(rustix::cmsg_space!(ScmRights(28))).fds, 28);
+        assert_eq!(Space::from_bytes(136).fds, 28);
+        assert_eq!(Space::from_bytes(1040).fds, 253);
     }
 
     #[test]
     #[should_panic(expected = "rustix::cmsg_space!(ScmRights(N))")]
     fn a_count_in_the_place_of_a_space_is_refused() {
-        Space::of(28);
+        Space::from_bytes(28);
     }
 }

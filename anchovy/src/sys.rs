@@ -16,6 +16,8 @@ use std::ptr;
 use libc::{c_int, cmsghdr, iovec, msghdr};
 use tokio::io::ReadBuf;
 
+use crate::limits::DBUS_SCM_RIGHTS;
+
 pub(crate) use options::{fd_passing, peer_pidfd, set_fd_passing, set_inq};
 
 /// Room for a full set, and 1 KiB for all that can come with it: credentials (32 bytes), a pidfd
@@ -23,7 +25,7 @@ pub(crate) use options::{fd_passing, peer_pidfd, set_fd_passing, set_inq};
 ///
 /// So a cut set is never ours to blame on a small buffer, whatever the owner of the socket
 /// switched on. The buffer is never initialised as a whole, so its size costs nothing.
-const CONTROL_BYTES: usize = crate::DBUS_SCM_RIGHTS + 1024;
+const CONTROL_BYTES: usize = DBUS_SCM_RIGHTS + 1024;
 
 /// The control buffer, in units that align it for its first header.
 type Control = [MaybeUninit<cmsghdr>; CONTROL_HEADERS];

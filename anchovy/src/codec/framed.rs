@@ -1,4 +1,4 @@
-//! Streams of items: whole, and in halves.
+//! The whole framed stream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,17 +8,18 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::time::Instant;
 
-use super::attribution::{FdSet, Inbound};
-use super::plan::{Outbound, RefusedFrame};
+use super::decoder::Decoder;
+use super::encoder::Encoder;
+use super::framed_parts::FramedParts;
+use super::inbound::Inbound;
+use super::outbound::Outbound;
 use super::policy::{ReadPolicy, WritePolicy};
+use super::read_state::{FrameResult, ReadState};
 use super::receive_error::ReceiveError;
+use super::refused_frame::RefusedFrame;
 use super::send_error::{SendError, SendErrorKind};
-use super::state::{Phase, ReadState, WriteState};
-use super::traits::{Decoder, Encoder};
-use crate::error::reunite_error::ReuniteError;
-use crate::error::transfer_error::TransferError;
-use crate::split::{OwnedReadHalf, OwnedWriteHalf};
-use crate::stream::AnchovyStream;
+use super::write_state::{WriteState, flush_error};
+use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A [`Stream`] and [`Sink`] of items with their descriptors: the `Framed` of tokio-util.
 ///
@@ -52,134 +53,10 @@ use crate::stream::AnchovyStream;
 /// over, so a dropped one that had to wait for room drops its item.
 #[derive(Debug)]
 pub struct Framed<const S: usize, C> {
-    stream: AnchovyStream<S>,
-    codec: C,
-    read: ReadState,
-    write: WriteState,
-}
-
-/// The [`Stream`] of items that [`Framed::into_split`] makes.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> io::Result<()> {
-/// use anchovy::codec::Framed;
-/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::{SinkExt, StreamExt};
-///
-/// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
-/// let (mut read, _write) = Framed::new(near, Lines).into_split();
-/// let reader = tokio::spawn(async move {
-///     while let Some(line) = read.next().await {
-///         println!("{}", line?.0);
-///     }
-///     io::Result::Ok(read)
-/// });
-///
-/// let mut far = Framed::new(far, Lines);
-/// far.send(("for the other task".to_owned(), vec![])).await?;
-/// drop(far);
-/// reader.await??;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct FramedRead<const S: usize, C> {
-    half: OwnedReadHalf<S>,
-    codec: C,
-    read: ReadState,
-}
-
-/// The [`Sink`] of items that [`Framed::into_split`] makes.
-///
-/// Dropping it closes what has not left and shuts the write side down.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> io::Result<()> {
-/// use anchovy::codec::Framed;
-/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::{SinkExt, StreamExt};
-///
-/// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
-/// let (read, mut write) = Framed::new(near, Lines).into_split();
-/// let writer = tokio::spawn(async move {
-///     write.send(("from the other task".to_owned(), vec![])).await.map(|()| write)
-/// });
-///
-/// let mut far = Framed::new(far, Lines);
-/// assert_eq!(far.next().await.expect("a line")?.0, "from the other task");
-/// let write = writer.await?.expect("it was sent");
-/// let near = read.reunite(write).expect("they are of one stream");
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct FramedWrite<const S: usize, C> {
-    half: OwnedWriteHalf<S>,
-    codec: C,
-    write: WriteState,
-}
-
-/// A framed stream taken apart; nothing of it is lost.
-///
-/// What a handshake has read too far goes in the same way:
-///
-/// ```
-/// # use anchovy::codec::{Decoder, FdSet, Framed, FramedParts, ReceivedFds};
-/// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// # use bytes::BytesMut;
-/// # async fn after<C: Decoder>(mut stream: AnchovyStream<DBUS_SCM_RIGHTS>, codec: C) -> std::io::Result<Framed<DBUS_SCM_RIGHTS, C>> {
-/// let mut buf = [0; 1024];
-/// let received = stream.recv_with_fds(&mut buf).await?;
-/// let handshake = 48; // bytes that were the handshake's, of all that came
-///
-/// let mut parts = FramedParts::new(stream, codec);
-/// parts.read_buffer.extend_from_slice(&buf[handshake..received.bytes]);
-/// let fds = parts.stream.read_queue_mut().drain(..).collect();
-/// parts.read_sets.push(FdSet::new(0..received.bytes - handshake, fds));
-/// # Ok(Framed::from_parts(parts))
-/// # }
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct FramedParts<const S: usize, C> {
-    /// The stream. Its queues are not those of the items.
-    pub stream: AnchovyStream<S>,
-    /// The codec.
-    pub codec: C,
-    /// Bytes that have arrived and are not decoded.
-    pub read_buffer: BytesMut,
-    /// The descriptors that came with them, in order; ranges count from the start of the buffer.
-    pub read_sets: Vec<FdSet>,
-    /// Bytes that have not left.
-    pub write_buffer: BytesMut,
-    /// The descriptors that leave with them, in order, with the ranges of their items.
-    pub write_sets: Vec<FdSet>,
-    /// How items are received.
-    pub read_policy: ReadPolicy,
-    /// How items are sent.
-    pub write_policy: WritePolicy,
-    phase: Phase,
-}
-
-impl<const S: usize, C> FramedParts<S, C> {
-    /// A stream and a codec, nothing read and nothing to be sent, with default policies.
-    pub fn new(stream: AnchovyStream<S>, codec: C) -> Self {
-        FramedParts {
-            stream,
-            codec,
-            read_buffer: BytesMut::new(),
-            read_sets: Vec::new(),
-            write_buffer: BytesMut::new(),
-            write_sets: Vec::new(),
-            read_policy: ReadPolicy::default(),
-            write_policy: WritePolicy::default(),
-            phase: Phase::Open,
-        }
-    }
+    pub(super) stream: AnchovyStream<S>,
+    pub(super) codec: C,
+    pub(super) read: ReadState,
+    pub(super) write: WriteState,
 }
 
 impl<const S: usize, C> Framed<S, C> {
@@ -235,17 +112,6 @@ impl<const S: usize, C> Framed<S, C> {
         }
     }
 
-    /// Two halves that can be in two tasks, with a codec each.
-    pub fn into_split(self) -> (FramedRead<S, C>, FramedWrite<S, C>)
-    where
-        C: Clone,
-    {
-        let Framed { stream, codec, read, write } = self;
-        let (read_half, write_half) = stream.into_split();
-        let write = FramedWrite { half: write_half, codec: codec.clone(), write };
-        (FramedRead { half: read_half, codec, read }, write)
-    }
-
     /// The stream itself, for limits and credentials.
     ///
     /// Its queues are not those of the items.
@@ -260,216 +126,144 @@ impl<const S: usize, C> Framed<S, C> {
     }
 }
 
-impl<const S: usize, C> FramedRead<S, C> {
-    /// The two halves of one framed stream make it whole again, with the codec of this one.
+impl<const S: usize, C> Framed<S, C> {
+    /// How items are received.
+    pub fn read_policy(&self) -> &ReadPolicy {
+        &self.read.policy
+    }
+
+    /// Bytes that have arrived and are not decoded.
+    pub fn read_buffer(&self) -> &BytesMut {
+        &self.read.inbound.bytes
+    }
+
+    /// Descriptors that have arrived and wait for their items.
+    pub fn waiting_fds(&self) -> usize {
+        self.read.inbound.waiting()
+    }
+
+    /// Descriptors that nothing claimed, and that were closed, with
+    /// [`Unclaimed::Close`](super::Unclaimed::Close).
+    pub fn unclaimed_fds(&self) -> u64 {
+        self.read.inbound.closed()
+    }
+
+    /// The next item, if it has arrived already; nothing is read.
+    ///
+    /// `None` says nothing of what a read would bring, or of an end of the stream of items.
     ///
     /// # Errors
     ///
-    /// [`ReuniteError`] with both halves, if they are not of one stream.
-    #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
-    pub fn reunite<D>(
-        self,
-        write: FramedWrite<S, D>,
-    ) -> Result<Framed<S, C>, ReuniteError<FramedRead<S, C>, FramedWrite<S, D>>> {
-        match self.half.reunite(write.half) {
-            Ok(stream) => {
-                let (codec, read, write) = (self.codec, self.read, write.write);
-                Ok(Framed { stream, codec, read, write })
-            }
-            Err(ReuniteError(read_half, write_half)) => Err(ReuniteError(
-                FramedRead { half: read_half, ..self },
-                FramedWrite { half: write_half, ..write },
-            )),
-        }
+    /// As those of the stream of items, which has ended then.
+    pub fn next_buffered(&mut self) -> Option<Result<C::Item, ReceiveError<C::Error>>>
+    where
+        C: Decoder,
+    {
+        self.read.next_buffered(&mut self.codec)
     }
 
-    /// The read half itself.
-    pub fn get_ref(&self) -> &OwnedReadHalf<S> {
-        &self.half
+    /// Polls the stream of items without reading, for whoever has no room for what a read
+    /// would bring: what has arrived is decoded, and the
+    /// [timeout](ReadPolicy::fd_timeout) is kept. A later poll of the stream itself reads on.
+    ///
+    /// # Errors
+    ///
+    /// As those of the stream of items, which has ended then.
+    pub fn poll_paused(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameResult<C>>>
+    where
+        C: Decoder,
+    {
+        self.read.poll_paused(&mut self.codec, cx)
     }
 
-    /// The read half itself. What is read from it by hand is missing from the items.
-    pub fn get_mut(&mut self) -> &mut OwnedReadHalf<S> {
-        &mut self.half
+    /// The codec.
+    pub fn codec(&self) -> &C {
+        &self.codec
+    }
+
+    /// The same with another codec, for a type that the two halves need not share.
+    pub fn map_codec<D>(self, map: impl FnOnce(C) -> D) -> Framed<S, D> {
+        let Framed { stream, codec, mut read, write } = self;
+        // Another codec may decode a frame where the first could not.
+        read.may_decode = true;
+        Framed { stream, codec: map(codec), read, write }
+    }
+
+    /// The codec.
+    pub fn codec_mut(&mut self) -> &mut C {
+        // In another mode, it may decode a frame where it could not before.
+        self.read.may_decode = true;
+        &mut self.codec
     }
 }
 
-impl<const S: usize, C> FramedWrite<S, C> {
-    /// The write half itself.
-    pub fn get_ref(&self) -> &OwnedWriteHalf<S> {
-        &self.half
+impl<const S: usize, C> Framed<S, C> {
+    /// How items are sent.
+    pub fn write_policy(&self) -> &WritePolicy {
+        &self.write.policy
     }
 
-    /// The write half itself. What is written to it by hand is among the items.
-    pub fn get_mut(&mut self) -> &mut OwnedWriteHalf<S> {
-        &mut self.half
+    /// Bytes of items that have not left.
+    pub fn unsent_bytes(&self) -> usize {
+        self.write.outbound.len()
+    }
+
+    /// Descriptors of items that have not left.
+    pub fn unsent_fds(&self) -> usize {
+        self.write.outbound.unsent_fds()
+    }
+
+    /// Takes back the item that is next to leave, with its descriptors, if none of its
+    /// bytes has left and it has descriptors to take back; see [`RefusedFrame`].
+    ///
+    /// For when a flush failed because the kernel refused to carry the descriptors
+    /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
+    /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with
+    /// what is behind it. One that is not taken back is tried again by the next flush.
+    pub fn take_refused(&mut self) -> Option<RefusedFrame> {
+        self.write.outbound.take_back()
     }
 }
 
-/// What a stream of items can do.
-macro_rules! read_items {
-    ($type:ident, $side:ident $(, $other:ident)*) => {
-        impl<const S: usize, C> $type<S, C> {
-            /// How items are received.
-            pub fn read_policy(&self) -> &ReadPolicy {
-                &self.read.policy
-            }
+impl<const S: usize, C: Decoder + Unpin> Stream for Framed<S, C> {
+    type Item = Result<C::Item, ReceiveError<C::Error>>;
 
-            /// Bytes that have arrived and are not decoded.
-            pub fn read_buffer(&self) -> &BytesMut {
-                &self.read.inbound.bytes
-            }
-
-            /// Descriptors that have arrived and wait for their items.
-            pub fn waiting_fds(&self) -> usize {
-                self.read.inbound.waiting()
-            }
-
-            /// Descriptors that nothing claimed, and that were closed, with
-            /// [`Unclaimed::Close`](super::Unclaimed::Close).
-            pub fn unclaimed_fds(&self) -> u64 {
-                self.read.inbound.closed()
-            }
-
-            /// The next item, if it has arrived already; nothing is read.
-            ///
-            /// `None` says nothing of what a read would bring, or of an end of the stream of items.
-            ///
-            /// # Errors
-            ///
-            /// As those of the stream of items, which has ended then.
-            pub fn next_buffered(&mut self) -> Option<Result<C::Item, ReceiveError<C::Error>>>
-            where
-                C: Decoder,
-            {
-                self.read.next_buffered(&mut self.codec)
-            }
-
-            /// Polls the stream of items without reading, for whoever has no room for what a read
-            /// would bring: what has arrived is decoded, and the
-            /// [timeout](ReadPolicy::fd_timeout) is kept. A later poll of the stream itself reads on.
-            ///
-            /// # Errors
-            ///
-            /// As those of the stream of items, which has ended then.
-            pub fn poll_paused(
-                &mut self,
-                cx: &mut Context<'_>,
-            ) -> Poll<Option<Result<C::Item, ReceiveError<C::Error>>>>
-            where
-                C: Decoder,
-            {
-                self.read.poll_paused(&mut self.codec, cx)
-            }
-
-            /// The codec.
-            pub fn codec(&self) -> &C {
-                &self.codec
-            }
-
-            /// The same with another codec, for a type that the two halves need not share.
-            pub fn map_codec<D>(self, map: impl FnOnce(C) -> D) -> $type<S, D> {
-                let $type { $side, codec, mut read $(, $other)* } = self;
-                // Another codec may make an item of what the first could not.
-                read.fresh = true;
-                $type { $side, codec: map(codec), read $(, $other)* }
-            }
-
-            /// The codec.
-            pub fn codec_mut(&mut self) -> &mut C {
-                // In another mode, it may make an item of what it could not before.
-                self.read.fresh = true;
-                &mut self.codec
-            }
-        }
-
-        impl<const S: usize, C: Decoder + Unpin> Stream for $type<S, C> {
-            type Item = Result<C::Item, ReceiveError<C::Error>>;
-
-            #[inline]
-            fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-                let this = self.get_mut();
-                this.read.poll_item(&mut this.codec, this.$side.reading(), cx)
-            }
-        }
-    };
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        this.read.poll_frame(&mut this.codec, (&this.stream.socket, &mut this.stream.receiver), cx)
+    }
 }
 
-/// What a sink of items can do.
-macro_rules! write_items {
-    ($type:ident, $side:ident) => {
-        impl<const S: usize, C> $type<S, C> {
-            /// How items are sent.
-            pub fn write_policy(&self) -> &WritePolicy {
-                &self.write.policy
-            }
+impl<const S: usize, C: Encoder<I> + Unpin, I> Sink<I> for Framed<S, C> {
+    type Error = SendError<I, SendErrorKind<C::Error>>;
 
-            /// Bytes of items that have not left.
-            pub fn unsent_bytes(&self) -> usize {
-                self.write.outbound.len()
-            }
+    #[inline]
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let this = self.get_mut();
+        this.write
+            .poll_ready((&this.stream.socket, &mut this.stream.sender), cx)
+            .map_err(flush_error)
+    }
 
-            /// Descriptors of items that have not left.
-            pub fn unsent_fds(&self) -> usize {
-                self.write.outbound.unsent_fds()
-            }
+    #[inline]
+    fn start_send(self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
+        let this = self.get_mut();
+        this.write.start_send(&mut this.codec, item, &this.stream.sender)
+    }
 
-            /// Takes back the item that is next to leave, with its descriptors, if none of its
-            /// bytes has left and it has descriptors to take back; see [`RefusedFrame`].
-            ///
-            /// For when a flush failed because the kernel refused to carry the descriptors
-            /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
-            /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with
-            /// what is behind it. One that is not taken back is tried again by the next flush.
-            pub fn take_refused(&mut self) -> Option<RefusedFrame> {
-                self.write.outbound.take_back()
-            }
-        }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let this = self.get_mut();
+        this.write
+            .poll_flush((&this.stream.socket, &mut this.stream.sender), cx)
+            .map_err(flush_error)
+    }
 
-        impl<const S: usize, C: Encoder<I> + Unpin, I> Sink<I> for $type<S, C> {
-            type Error = SendError<I, SendErrorKind<C::Error>>;
-
-            #[inline]
-            fn poll_ready(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-            ) -> Poll<Result<(), Self::Error>> {
-                let this = self.get_mut();
-                this.write.poll_ready(this.$side.writing(), cx).map_err(without_item)
-            }
-
-            #[inline]
-            fn start_send(self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
-                let this = self.get_mut();
-                let (_, sender) = this.$side.writing();
-                this.write.start_send(&mut this.codec, item, sender)
-            }
-
-            fn poll_flush(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-            ) -> Poll<Result<(), Self::Error>> {
-                let this = self.get_mut();
-                this.write.poll_flush(this.$side.writing(), cx).map_err(without_item)
-            }
-
-            /// Flushes, and shuts the write side down.
-            fn poll_close(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-            ) -> Poll<Result<(), Self::Error>> {
-                let this = self.get_mut();
-                this.write.poll_close(this.$side.writing(), cx).map_err(without_item)
-            }
-        }
-    };
-}
-
-read_items!(Framed, stream, write);
-write_items!(Framed, stream);
-read_items!(FramedRead, half);
-write_items!(FramedWrite, half);
-
-fn without_item<I, E>(error: TransferError) -> SendError<I, SendErrorKind<E>> {
-    SendError { unsent: None, kind: error.into() }
+    /// Flushes, and shuts the write side down.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let this = self.get_mut();
+        this.write
+            .poll_close((&this.stream.socket, &mut this.stream.sender), cx)
+            .map_err(flush_error)
+    }
 }

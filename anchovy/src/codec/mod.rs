@@ -39,23 +39,38 @@
 //! A [`ReceiveError`] ends a stream of frames; everything that arrived and was not returned is
 //! closed then. A [`SendError`] returns the frame that was refused.
 
-mod attribution;
+mod decoder;
+mod encoder;
+mod fd_queue;
+mod fd_set;
 mod framed;
+mod framed_parts;
+mod framed_read;
+mod framed_split;
+mod framed_write;
+mod inbound;
+mod outbound;
 #[cfg(all(test, target_os = "linux"))]
 mod pair;
-mod plan;
 mod policy;
+mod read_state;
 mod receive_error;
+mod received_fds;
+mod refused_frame;
 mod send_error;
-mod state;
-mod take_error;
-mod traits;
+mod take_fds_error;
+mod write_state;
 
-pub use attribution::{FdSet, ReceivedFds};
-pub use framed::{Framed, FramedParts, FramedRead, FramedWrite};
-pub use plan::RefusedFrame;
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+pub use fd_set::FdSet;
+pub use framed::Framed;
+pub use framed_parts::FramedParts;
+pub use framed_read::FramedRead;
+pub use framed_write::FramedWrite;
 pub use policy::{Attribution, Placement, ReadPolicy, Unclaimed, WritePolicy};
 pub use receive_error::ReceiveError;
+pub use received_fds::ReceivedFds;
+pub use refused_frame::RefusedFrame;
 pub use send_error::{SendError, SendErrorKind};
-pub use take_error::TakeFdsError;
-pub use traits::{Decoder, Encoder};
+pub use take_fds_error::TakeFdsError;

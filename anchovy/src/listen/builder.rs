@@ -11,7 +11,7 @@ use super::bind::{Bound, bind_abstract, bind_path};
 use super::error::ListenError;
 use super::listener::{AcceptOptions, AnchovyListener};
 use super::mode::PERMISSIONS;
-use crate::builder::Builder;
+use crate::builder::StreamBuilder;
 use crate::passing::set_fd_passing;
 use crate::path::SocketPath;
 use crate::path_guard::PathGuard;
@@ -39,7 +39,7 @@ const BACKLOG: u32 = 1024;
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `bind` or `build` is called"]
 pub struct ListenerBuilder<const S: usize> {
-    stream: Builder<S>,
+    stream: StreamBuilder<S>,
     limits_fds: bool,
     replace_stale: bool,
     mode: Option<u32>,
@@ -51,7 +51,7 @@ pub struct ListenerBuilder<const S: usize> {
 impl<const S: usize> ListenerBuilder<S> {
     pub(super) fn new() -> Self {
         ListenerBuilder {
-            stream: Builder::new(),
+            stream: StreamBuilder::new(),
             limits_fds: false,
             replace_stale: false,
             mode: None,
@@ -153,7 +153,7 @@ impl<const S: usize> ListenerBuilder<S> {
     }
 
     /// Sets whether accepted streams use `SO_INQ` where the kernel has it; see
-    /// [`Builder::inq`]. Default: `true`.
+    /// [`StreamBuilder::inq`]. Default: `true`.
     pub fn inq(mut self, on: bool) -> Self {
         self.stream = self.stream.inq(on);
         self

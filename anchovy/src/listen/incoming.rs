@@ -9,7 +9,7 @@ use tokio::net::unix::SocketAddr;
 use tokio_util::net::Listener;
 
 use super::listener::AnchovyListener;
-use crate::stream::AnchovyStream;
+use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A [`Stream`] of accepted [`AnchovyStream`]s, from [`AnchovyListener::incoming`]. It never ends.
 ///

@@ -14,10 +14,10 @@ use tokio::net::{UnixListener, UnixStream};
 use super::backoff::{AfterError, Backoff};
 use super::builder::ListenerBuilder;
 use super::error::ListenError;
-use crate::builder::Builder;
+use crate::builder::StreamBuilder;
 use crate::passing::set_fd_passing;
 use crate::path_guard::PathGuard;
-use crate::stream::AnchovyStream;
+use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A Unix socket that accepts [`AnchovyStream`]s.
 ///
@@ -73,7 +73,7 @@ pub struct AnchovyListener<const S: usize> {
 /// What each accepted stream gets.
 #[derive(Clone, Debug)]
 pub(super) struct AcceptOptions<const S: usize> {
-    pub(super) stream: Builder<S>,
+    pub(super) stream: StreamBuilder<S>,
     /// To be set on each accepted socket, because it is not inherited.
     pub(super) fd_passing: Option<bool>,
 }

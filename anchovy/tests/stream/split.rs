@@ -196,7 +196,7 @@ fn streams_and_halves_go_wherever_tasks_go() {
     goes_anywhere::<anchovy::OwnedWriteHalf<{ anchovy::DBUS_SCM_RIGHTS }>>();
     goes_anywhere::<anchovy::ReadHalf<'static, { anchovy::DBUS_SCM_RIGHTS }>>();
     goes_anywhere::<anchovy::WriteHalf<'static, { anchovy::DBUS_SCM_RIGHTS }>>();
-    goes_anywhere::<anchovy::Builder<{ anchovy::DBUS_SCM_RIGHTS }>>();
+    goes_anywhere::<anchovy::StreamBuilder<{ anchovy::DBUS_SCM_RIGHTS }>>();
     goes_anywhere::<anchovy::Parts>();
 }
 

@@ -17,11 +17,14 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use tokio::time::Instant;
 
-use super::attribution::{FdSet, Inbound, ReceivedFds};
-use super::plan::Outbound;
+use super::decoder::Decoder;
+use super::encoder::Encoder;
+use super::fd_set::FdSet;
+use super::inbound::Inbound;
+use super::outbound::Outbound;
 use super::policy::{Attribution, Placement, ReadPolicy, Unclaimed};
 use super::receive_error::ReceiveError;
-use super::traits::{Decoder, Encoder};
+use super::received_fds::ReceivedFds;
 use crate::error::truncation::Truncation;
 
 /// Two bytes of length, a byte that says how many descriptors, and a payload.

@@ -1,7 +1,6 @@
-//! The two sides of a framed stream, over the two sides of a stream: the state machines of
-//! attribution and of the write plan, driven by a socket.
+//! The receiving side of a framed stream, over the receiving side of a stream.
 //!
-//! The receiving side goes through three phases:
+//! It goes through three phases:
 //!
 //! | phase | the next item comes from | goes to |
 //! |---|---|---|
@@ -10,7 +9,7 @@
 //! | `Over` | nowhere: the stream of items has ended | |
 
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -19,16 +18,13 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
-use super::attribution::{Inbound, take};
-use super::plan::Outbound;
-use super::policy::{Attribution, ReadPolicy, WritePolicy};
+use super::decoder::Decoder;
+use super::fd_queue::take;
+use super::inbound::Inbound;
+use super::policy::{Attribution, ReadPolicy};
 use super::receive_error::ReceiveError;
-use super::send_error::{SendError, SendErrorKind};
-use super::traits::{Decoder, Encoder};
-use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
-use crate::send::Sender;
 use crate::socket::Socket;
 
 /// Room for reads when an item begins, on a stream that has had more to read than fitted.
@@ -45,16 +41,13 @@ const MOST: usize = 256 << 10;
 /// A frame that a decoder returned, or the reason that there are no more.
 pub(crate) type FrameResult<D> = Result<<D as Decoder>::Item, ReceiveError<<D as Decoder>::Error>>;
 
-/// Slices for one call; items are few and payloads fewer.
-const SLICES: usize = 64;
-
 #[derive(Debug)]
 pub(crate) struct ReadState {
     pub(crate) inbound: Inbound,
     pub(crate) policy: ReadPolicy,
     pub(crate) phase: Phase,
-    /// Something may be decoded that could not be before.
-    pub(crate) fresh: bool,
+    /// Whether a frame may be decoded that could not be decoded before.
+    pub(crate) may_decode: bool,
     /// Room to make for reads when an item begins.
     room: usize,
     /// Runs until the deadline, while there is one.
@@ -70,11 +63,11 @@ pub(crate) enum Phase {
 
 impl ReadState {
     pub(crate) fn new(inbound: Inbound, policy: ReadPolicy, phase: Phase) -> ReadState {
-        ReadState { inbound, policy, phase, fresh: true, room: IDLE, sleep: None }
+        ReadState { inbound, policy, phase, may_decode: true, room: IDLE, sleep: None }
     }
 
     #[inline]
-    pub(crate) fn poll_item<D: Decoder>(
+    pub(crate) fn poll_frame<D: Decoder>(
         &mut self,
         decoder: &mut D,
         (socket, receiver): (&Socket, &mut Receiver),
@@ -92,12 +85,12 @@ impl ReadState {
 
     /// What waits, and no read.
     pub(crate) fn next_buffered<D: Decoder>(&mut self, decoder: &mut D) -> Option<FrameResult<D>> {
-        if self.phase != Phase::Open || !self.fresh {
+        if self.phase != Phase::Open || !self.may_decode {
             return None;
         }
         let outcome = self.inbound.decode(decoder, &self.policy, false);
         match &outcome {
-            Ok(item) => self.fresh = item.is_some(),
+            Ok(item) => self.may_decode = item.is_some(),
             Err(_) => self.end(),
         }
         outcome.transpose()
@@ -140,17 +133,17 @@ impl ReadState {
     ) -> Poll<Option<FrameResult<D>>> {
         loop {
             let at_end = self.phase == Phase::Ended;
-            if self.fresh || at_end {
+            if self.may_decode || at_end {
                 if let Some(frame) = self.inbound.decode(decoder, &self.policy, at_end)? {
                     return Poll::Ready(Some(Ok(frame)));
                 }
-                self.fresh = false;
+                self.may_decode = false;
             }
             if at_end {
                 let finished = self.inbound.finish(&self.policy);
                 return Poll::Ready(finished.err().map(Err));
             }
-            self.inbound.admit(receiver.limits.set, &self.policy)?;
+            self.inbound.admit(receiver.limits.fd_limit, &self.policy)?;
             // What has arrived in time is in time, however late we come to read it.
             if self.poll_read(socket, receiver, cx)?.is_pending() {
                 self.poll_deadline(cx)?;
@@ -196,7 +189,7 @@ impl ReadState {
         } else {
             self.inbound.received(count, receiver.queue.drain(older..), truncated, now);
         }
-        self.fresh = true;
+        self.may_decode = true;
         Poll::Ready(Ok(()))
     }
 
@@ -236,74 +229,4 @@ impl AsyncRead for Source<'_> {
         // An error has filled nothing; the caller finds it in `outcome`.
         Poll::Ready(Ok(()))
     }
-}
-
-#[derive(Debug)]
-pub(crate) struct WriteState {
-    pub(crate) outbound: Outbound,
-    pub(crate) policy: WritePolicy,
-}
-
-impl WriteState {
-    #[inline]
-    pub(crate) fn poll_ready(
-        &mut self,
-        side: (&Socket, &mut Sender),
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), TransferError>> {
-        if self.outbound.is_full(&self.policy) {
-            self.poll_flush(side, cx)
-        } else {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    #[inline]
-    pub(crate) fn start_send<I, E: Encoder<I>>(
-        &mut self,
-        encoder: &mut E,
-        item: I,
-        sender: &Sender,
-    ) -> Result<(), SendError<I, SendErrorKind<E::Error>>> {
-        self.outbound.push(encoder, item, |count| sender.limits.check(count))
-    }
-
-    pub(crate) fn poll_flush(
-        &mut self,
-        (socket, sender): (&Socket, &mut Sender),
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), TransferError>> {
-        while let Some(call) = self.outbound.next(self.policy.placement, sender.limits.set) {
-            self.outbound.line_up();
-            let fds = self.outbound.fds(call.fds);
-            let sent = if let Some(slice) = self.outbound.slice(call.bytes) {
-                sender.poll_send(socket, cx, &[slice], fds)
-            } else {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = self.outbound.slices(call.bytes, &mut slices);
-                sender.poll_send(socket, cx, &slices[..count], fds)
-            };
-            match ready!(sent) {
-                Ok(bytes) => self.outbound.sent(call, bytes),
-                Err(error) if is_refusal(&error) && self.outbound.refused(call) => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    pub(crate) fn poll_close(
-        &mut self,
-        (socket, sender): (&Socket, &mut Sender),
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), TransferError>> {
-        ready!(self.poll_flush((socket, &mut *sender), cx))?;
-        Poll::Ready(sender.shutdown(socket))
-    }
-}
-
-/// Returns whether the kernel refused the descriptors, and nothing else.
-fn is_refusal(error: &TransferError) -> bool {
-    let TransferError::Fd(error) = error else { return false };
-    matches!(**error, FdError::RefusedByPeer { .. } | FdError::TooManyInFlight { .. })
 }

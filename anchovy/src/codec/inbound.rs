@@ -15,10 +15,12 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
+use super::decoder::Decoder;
+use super::fd_queue::take;
+use super::fd_set::FdSet;
 use super::policy::{Attribution, ReadPolicy, Unclaimed};
 use super::receive_error::ReceiveError;
-use super::take_error::TakeFdsError;
-use super::traits::Decoder;
+use super::received_fds::{ReceivedFds, ReceivedSet};
 use crate::error::truncation::Truncation;
 
 /// Bytes that have arrived and are not decoded, and the sets that came with them.
@@ -31,20 +33,9 @@ pub(crate) struct Inbound {
     item: u64,
     /// The descriptors of all sets, in order.
     fds: VecDeque<OwnedFd>,
-    sets: VecDeque<Set>,
+    sets: VecDeque<ReceivedSet>,
     /// Descriptors that nothing claimed, and that were closed.
     closed: u64,
-}
-
-/// One set: the range of the stream that its `recvmsg` returned, and how many of it wait.
-#[derive(Debug)]
-pub(crate) struct Set {
-    start: u64,
-    end: u64,
-    fds: usize,
-    truncated: Option<Truncation>,
-    /// When it arrived, if there is a deadline.
-    arrived: Option<Instant>,
 }
 
 impl Inbound {
@@ -62,7 +53,7 @@ impl Inbound {
         if fds > 0 || truncated.is_some() {
             let end = self.position + self.bytes.len() as u64;
             let start = end - count as u64;
-            self.sets.push_back(Set { start, end, fds, truncated, arrived: now });
+            self.sets.push_back(ReceivedSet { start, end, fds, truncated, arrived: now });
         }
     }
 
@@ -181,7 +172,7 @@ impl Inbound {
             let start = range.start.clamp(before, length);
             let end = range.end.clamp(start, length);
             before = end;
-            inbound.sets.push_back(Set {
+            inbound.sets.push_back(ReceivedSet {
                 start: start as u64,
                 end: end as u64,
                 fds: fds.len(),
@@ -210,181 +201,5 @@ impl Inbound {
             })
             .collect();
         (self.bytes, sets)
-    }
-}
-
-/// Descriptors, and the bytes that they came with or leave with.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> io::Result<()> {
-/// use anchovy::codec::{FdSet, Framed, FramedParts};
-/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::StreamExt;
-///
-/// let (near, _far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
-/// let null = std::fs::File::open("/dev/null")?;
-/// let mut parts = FramedParts::new(near, Lines);
-/// parts.read_buffer.extend_from_slice(b"0nothing\n1a file\n");
-/// parts.read_sets.push(FdSet::new(9..17, vec![null.into()]));
-///
-/// let mut framed = Framed::from_parts(parts);
-/// assert_eq!(framed.next().await.expect("a line")?.1.len(), 0);
-/// assert_eq!(framed.next().await.expect("a line")?.1.len(), 1);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct FdSet {
-    /// Which bytes of the buffer beside it; sets are in order, and do not overlap.
-    ///
-    /// Of received ones, those that one `recvmsg` returned; of ones to be sent, those of their item.
-    pub range: std::ops::Range<usize>,
-    /// The descriptors, in order.
-    pub fds: Vec<OwnedFd>,
-    /// Why the kernel cut the set when it was received, if it did; there are no descriptors then.
-    pub truncated: Option<Truncation>,
-}
-
-impl FdSet {
-    /// Descriptors that came with these bytes, or leave with them.
-    pub fn new(range: std::ops::Range<usize>, fds: Vec<OwnedFd>) -> FdSet {
-        FdSet { range, fds, truncated: None }
-    }
-}
-
-/// The descriptors that have arrived, as a [`Decoder`] sees them.
-///
-/// ```
-/// # use std::os::fd::OwnedFd;
-/// use anchovy::codec::{ReceivedFds, TakeFdsError};
-///
-/// /// Takes the descriptors of a frame of `length` bytes that declares `count` of them.
-/// fn declared(
-///     fds: &mut ReceivedFds<'_>,
-///     length: usize,
-///     count: usize,
-/// ) -> Result<Vec<OwnedFd>, TakeFdsError> {
-///     // The kernel cut a set, and `ReadPolicy::survive_truncation` is on: go without.
-///     if fds.truncation(length).is_some() {
-///         return Ok(Vec::new());
-///     }
-///     Ok(fds.take(length, count)?.collect())
-/// }
-/// ```
-#[derive(Debug)]
-pub struct ReceivedFds<'a> {
-    /// Where in the stream the decoder's bytes begin.
-    position: u64,
-    attribution: Attribution,
-    fds: &'a mut VecDeque<OwnedFd>,
-    sets: &'a mut VecDeque<Set>,
-}
-
-impl ReceivedFds<'_> {
-    /// How many descriptors an item of the next `length` bytes can claim.
-    #[inline]
-    pub fn available(&self, length: usize) -> usize {
-        self.sets_of(length).map(|set| set.fds).sum()
-    }
-
-    /// Claims `count` descriptors for an item of the next `length` bytes, the oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`TakeFdsError::Missing`] if there are not as many, and [`TakeFdsError::Truncated`] if a set
-    /// among them was truncated, because the others may then belong to the next frame. None is
-    /// claimed. All bytes of the frame have arrived, so nothing is gained by waiting.
-    #[inline]
-    pub fn take(
-        &mut self,
-        length: usize,
-        count: usize,
-    ) -> Result<impl ExactSizeIterator<Item = OwnedFd>, TakeFdsError> {
-        if count == 0 {
-            return Ok(take(self.fds, 0));
-        }
-        if let Some(cause) = self.truncation(length) {
-            return Err(TakeFdsError::Truncated { cause });
-        }
-        let available = self.available(length);
-        if available < count {
-            return Err(TakeFdsError::Missing { declared: count, available });
-        }
-        claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
-        Ok(take(self.fds, count))
-    }
-
-    /// Why the kernel cut a set that came with the next `length` bytes, if it did.
-    ///
-    /// It is told only where [`ReadPolicy::survive_truncation`] is set; otherwise that ends the
-    /// stream of items. An item that can go without its descriptors is to be marked so by its
-    /// decoder; none of that set will come.
-    #[inline]
-    pub fn truncation(&self, length: usize) -> Option<Truncation> {
-        let end = self.position.saturating_add(length as u64);
-        self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
-    }
-
-    /// The sets that an item of the next `length` bytes can claim from. Those before it are gone.
-    #[inline]
-    fn sets_of(&self, length: usize) -> impl Iterator<Item = &Set> {
-        let end = match self.attribution {
-            Attribution::Range => self.position.saturating_add(length as u64),
-            Attribution::Fifo => u64::MAX,
-        };
-        self.sets.iter().take_while(move |set| set.start < end)
-    }
-}
-
-/// Takes so many descriptors off the front; those that are not asked for are closed.
-#[inline]
-pub(super) fn take(fds: &mut VecDeque<OwnedFd>, count: usize) -> Taken<'_> {
-    Taken { left: count.min(fds.len()), fds }
-}
-
-/// What [`take`] returns; a `Drain` does more than a few descriptors are worth.
-#[derive(Debug)]
-pub(super) struct Taken<'a> {
-    fds: &'a mut VecDeque<OwnedFd>,
-    left: usize,
-}
-
-impl Iterator for Taken<'_> {
-    type Item = OwnedFd;
-
-    #[inline]
-    fn next(&mut self) -> Option<OwnedFd> {
-        self.left = self.left.checked_sub(1)?;
-        self.fds.pop_front()
-    }
-
-    #[inline]
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Taken<'_> {}
-
-impl Drop for Taken<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.for_each(drop);
-    }
-}
-
-/// Takes so many off the first of these counts.
-#[inline]
-pub(super) fn claim<'a>(counts: impl Iterator<Item = &'a mut usize>, mut left: usize) {
-    for count in counts {
-        if left == 0 {
-            return;
-        }
-        let taken = left.min(*count);
-        *count -= taken;
-        left -= taken;
     }
 }

@@ -13,10 +13,12 @@ use std::os::fd::OwnedFd;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::attribution::{FdSet, claim, take};
+use super::encoder::Encoder;
+use super::fd_queue::{claim, take};
+use super::fd_set::FdSet;
 use super::policy::{Placement, WritePolicy};
+use super::refused_frame::RefusedFrame;
 use super::send_error::{SendError, SendErrorKind};
-use super::traits::Encoder;
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 
@@ -59,40 +61,6 @@ struct Item {
 pub(crate) struct Call {
     pub(crate) bytes: usize,
     pub(crate) fds: usize,
-}
-
-/// An item whose descriptors the kernel refused to carry, taken back in the form in which it would
-/// have left.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> io::Result<()> {
-/// use anchovy::codec::{Framed, SendErrorKind};
-/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::{SinkExt, StreamExt};
-///
-/// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
-/// if far.set_fd_passing(false).is_ok() {
-///     let (mut near, mut far) = (Framed::new(near, Lines), Framed::new(far, Lines));
-///     let null = std::fs::File::open("/dev/null")?;
-///     let failed = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
-///     assert!(matches!(failed.kind, SendErrorKind::FdsRefusedByPeer { count: 1 }));
-///
-///     let refused = near.take_refused().expect("none of it left");
-///     assert_eq!((&refused.bytes[..], refused.fds.len()), (&b"1a file\n"[..], 1));
-///     near.send(("no file, then".to_owned(), vec![])).await?;
-///     assert_eq!(far.next().await.expect("a line")?.0, "no file, then");
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct RefusedFrame {
-    /// Its bytes; none of them left.
-    pub bytes: Bytes,
-    /// Its descriptors.
-    pub fds: Vec<OwnedFd>,
 }
 
 impl Outbound {

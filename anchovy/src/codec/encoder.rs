@@ -1,0 +1,58 @@
+//! How a protocol encodes frames.
+
+use std::os::fd::OwnedFd;
+
+use bytes::{Bytes, BytesMut};
+
+/// Makes bytes and descriptors of items: the `Encoder` of tokio-util, with descriptors.
+///
+/// It borrows the item, so that one that is refused goes back to its sender whole.
+///
+/// ```
+/// use std::io;
+/// use std::os::fd::OwnedFd;
+///
+/// use anchovy::codec::Encoder;
+/// use bytes::{BufMut, BytesMut};
+///
+/// struct Texts;
+///
+/// impl Encoder<(String, Vec<OwnedFd>)> for Texts {
+///     type Error = io::Error;
+///
+///     fn encode(&mut self, item: &(String, Vec<OwnedFd>), bytes: &mut BytesMut) -> io::Result<()> {
+///         let length = u8::try_from(item.0.len()).map_err(io::Error::other)?;
+///         bytes.put_slice(&[length, item.1.len() as u8]);
+///         bytes.put_slice(item.0.as_bytes());
+///         Ok(())
+///     }
+///
+///     fn fds<'a>(&mut self, item: &'a mut (String, Vec<OwnedFd>)) -> &'a mut Vec<OwnedFd> {
+///         &mut item.1
+///     }
+/// }
+/// ```
+pub trait Encoder<Item> {
+    /// The codec's own error, for frames that cannot be sent
+    /// ([`SendErrorKind::Codec`](super::SendErrorKind::Codec)).
+    type Error;
+
+    /// Writes the item to the end of `bytes`. What is there already are items that wait to be sent;
+    /// an encoder that shortens the buffer makes `start_send` panic.
+    ///
+    /// # Errors
+    ///
+    /// The item goes back to its sender; what was written of it is taken off again.
+    fn encode(&mut self, item: &Item, bytes: &mut BytesMut) -> Result<(), Self::Error>;
+
+    /// The descriptors of the item, in order. They are counted before anything else happens, and
+    /// taken once the item is accepted.
+    fn fds<'a>(&mut self, item: &'a mut Item) -> &'a mut Vec<OwnedFd>;
+
+    /// More bytes of the item, behind those that [`encode`](Self::encode) writes, which are sent
+    /// from where they are if they are many.
+    fn payload(&mut self, item: &Item) -> Bytes {
+        let _ = item;
+        Bytes::new()
+    }
+}

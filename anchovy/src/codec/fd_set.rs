@@ -1,0 +1,48 @@
+//! A descriptor set and its range of bytes.
+
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+use crate::error::truncation::Truncation;
+
+/// Descriptors, and the bytes that they came with or leave with.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::codec::{FdSet, Framed, FramedParts};
+/// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// use futures_util::StreamExt;
+///
+/// let (near, _far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+/// let null = std::fs::File::open("/dev/null")?;
+/// let mut parts = FramedParts::new(near, Lines);
+/// parts.read_buffer.extend_from_slice(b"0nothing\n1a file\n");
+/// parts.read_sets.push(FdSet::new(9..17, vec![null.into()]));
+///
+/// let mut framed = Framed::from_parts(parts);
+/// assert_eq!(framed.next().await.expect("a line")?.1.len(), 0);
+/// assert_eq!(framed.next().await.expect("a line")?.1.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FdSet {
+    /// Which bytes of the buffer beside it; sets are in order, and do not overlap.
+    ///
+    /// Of received ones, those that one `recvmsg` returned; of ones to be sent, those of their item.
+    pub range: Range<usize>,
+    /// The descriptors, in order.
+    pub fds: Vec<OwnedFd>,
+    /// Why the kernel cut the set when it was received, if it did; there are no descriptors then.
+    pub truncated: Option<Truncation>,
+}
+
+impl FdSet {
+    /// Descriptors that came with these bytes, or leave with them.
+    pub fn new(range: Range<usize>, fds: Vec<OwnedFd>) -> FdSet {
+        FdSet { range, fds, truncated: None }
+    }
+}

@@ -1,0 +1,67 @@
+//! A framed stream taken apart.
+
+use bytes::BytesMut;
+
+use super::fd_set::FdSet;
+use super::policy::{ReadPolicy, WritePolicy};
+use super::read_state::Phase;
+use crate::stream::anchovy_stream::AnchovyStream;
+
+/// A framed stream taken apart; nothing of it is lost.
+///
+/// What a handshake has read too far goes in the same way:
+///
+/// ```
+/// # use anchovy::codec::{Decoder, FdSet, Framed, FramedParts, ReceivedFds};
+/// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+/// # use bytes::BytesMut;
+/// # async fn after<C: Decoder>(mut stream: AnchovyStream<DBUS_SCM_RIGHTS>, codec: C) -> std::io::Result<Framed<DBUS_SCM_RIGHTS, C>> {
+/// let mut buf = [0; 1024];
+/// let received = stream.recv_with_fds(&mut buf).await?;
+/// let handshake = 48; // bytes that were the handshake's, of all that came
+///
+/// let mut parts = FramedParts::new(stream, codec);
+/// parts.read_buffer.extend_from_slice(&buf[handshake..received.bytes]);
+/// let fds = parts.stream.read_queue_mut().drain(..).collect();
+/// parts.read_sets.push(FdSet::new(0..received.bytes - handshake, fds));
+/// # Ok(Framed::from_parts(parts))
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FramedParts<const S: usize, C> {
+    /// The stream. Its queues are not those of the items.
+    pub stream: AnchovyStream<S>,
+    /// The codec.
+    pub codec: C,
+    /// Bytes that have arrived and are not decoded.
+    pub read_buffer: BytesMut,
+    /// The descriptors that came with them, in order; ranges count from the start of the buffer.
+    pub read_sets: Vec<FdSet>,
+    /// Bytes that have not left.
+    pub write_buffer: BytesMut,
+    /// The descriptors that leave with them, in order, with the ranges of their items.
+    pub write_sets: Vec<FdSet>,
+    /// How items are received.
+    pub read_policy: ReadPolicy,
+    /// How items are sent.
+    pub write_policy: WritePolicy,
+    pub(super) phase: Phase,
+}
+
+impl<const S: usize, C> FramedParts<S, C> {
+    /// A stream and a codec, nothing read and nothing to be sent, with default policies.
+    pub fn new(stream: AnchovyStream<S>, codec: C) -> Self {
+        FramedParts {
+            stream,
+            codec,
+            read_buffer: BytesMut::new(),
+            read_sets: Vec::new(),
+            write_buffer: BytesMut::new(),
+            write_sets: Vec::new(),
+            read_policy: ReadPolicy::default(),
+            write_policy: WritePolicy::default(),
+            phase: Phase::Open,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The received descriptors, as a decoder sees them.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+
+use tokio::time::Instant;
+
+use super::fd_queue::{claim, take};
+use super::policy::Attribution;
+use super::take_fds_error::TakeFdsError;
+use crate::error::truncation::Truncation;
+
+/// The descriptors that have arrived, as a [`Decoder`](super::Decoder) sees them.
+///
+/// ```
+/// # use std::os::fd::OwnedFd;
+/// use anchovy::codec::{ReceivedFds, TakeFdsError};
+///
+/// /// Takes the descriptors of a frame of `length` bytes that declares `count` of them.
+/// fn declared(
+///     fds: &mut ReceivedFds<'_>,
+///     length: usize,
+///     count: usize,
+/// ) -> Result<Vec<OwnedFd>, TakeFdsError> {
+///     // The kernel cut a set, and `ReadPolicy::survive_truncation` is on: go without.
+///     if fds.truncation(length).is_some() {
+///         return Ok(Vec::new());
+///     }
+///     Ok(fds.take(length, count)?.collect())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ReceivedFds<'a> {
+    /// Where in the stream the decoder's bytes begin.
+    pub(super) position: u64,
+    pub(super) attribution: Attribution,
+    pub(super) fds: &'a mut VecDeque<OwnedFd>,
+    pub(super) sets: &'a mut VecDeque<ReceivedSet>,
+}
+
+impl ReceivedFds<'_> {
+    /// How many descriptors an item of the next `length` bytes can claim.
+    #[inline]
+    pub fn available(&self, length: usize) -> usize {
+        self.sets_of(length).map(|set| set.fds).sum()
+    }
+
+    /// Claims `count` descriptors for an item of the next `length` bytes, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`TakeFdsError::Missing`] if there are not as many, and [`TakeFdsError::Truncated`] if a set
+    /// among them was truncated, because the others may then belong to the next frame. None is
+    /// claimed. All bytes of the frame have arrived, so nothing is gained by waiting.
+    #[inline]
+    pub fn take(
+        &mut self,
+        length: usize,
+        count: usize,
+    ) -> Result<impl ExactSizeIterator<Item = OwnedFd>, TakeFdsError> {
+        if count == 0 {
+            return Ok(take(self.fds, 0));
+        }
+        if let Some(cause) = self.truncation(length) {
+            return Err(TakeFdsError::Truncated { cause });
+        }
+        let available = self.available(length);
+        if available < count {
+            return Err(TakeFdsError::Missing { declared: count, available });
+        }
+        claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
+        Ok(take(self.fds, count))
+    }
+
+    /// Why the kernel cut a set that came with the next `length` bytes, if it did.
+    ///
+    /// It is told only where [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation) is set; otherwise that ends the
+    /// stream of items. An item that can go without its descriptors is to be marked so by its
+    /// decoder; none of that set will come.
+    #[inline]
+    pub fn truncation(&self, length: usize) -> Option<Truncation> {
+        let end = self.position.saturating_add(length as u64);
+        self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
+    }
+
+    /// The sets that an item of the next `length` bytes can claim from. Those before it are gone.
+    #[inline]
+    fn sets_of(&self, length: usize) -> impl Iterator<Item = &ReceivedSet> {
+        let end = match self.attribution {
+            Attribution::Range => self.position.saturating_add(length as u64),
+            Attribution::Fifo => u64::MAX,
+        };
+        self.sets.iter().take_while(move |set| set.start < end)
+    }
+}
+
+/// One set: the range of the stream that its `recvmsg` returned, and how many of it wait.
+#[derive(Debug)]
+pub(crate) struct ReceivedSet {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) fds: usize,
+    pub(super) truncated: Option<Truncation>,
+    /// When it arrived, if there is a deadline.
+    pub(super) arrived: Option<Instant>,
+}

@@ -1,0 +1,75 @@
+//! The sockets that can become a stream.
+
+use std::os::unix::net::UnixStream as StdUnixStream;
+
+use tokio::net::UnixStream;
+
+use crate::stream::anchovy_stream::AnchovyStream;
+
+/// A socket that can become an [`AnchovyStream`]: the `UnixStream` of std or of tokio, or an
+/// `AnchovyStream` itself, also of another `S`.
+///
+/// An `AnchovyStream` keeps its queues and a failed read side, and gets new limits. A descriptor
+/// becomes a `UnixStream` of std with `From<OwnedFd>`.
+///
+/// The trait is sealed.
+pub trait IntoUnixStream: sealed::Sealed {}
+
+impl IntoUnixStream for StdUnixStream {}
+impl IntoUnixStream for UnixStream {}
+impl<const S: usize> IntoUnixStream for AnchovyStream<S> {}
+
+pub(crate) mod sealed {
+    use std::collections::VecDeque;
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream as StdUnixStream;
+
+    use tokio::net::UnixStream;
+
+    use crate::error::fd_error::FdError;
+    use crate::socket::Socket;
+    use crate::stream::anchovy_stream::AnchovyStream;
+
+    pub trait Sealed {
+        /// Takes the socket from its former owner, with what is queued beside it.
+        fn into_taken(self) -> io::Result<Taken>;
+    }
+
+    /// A socket and what is queued beside it.
+    #[derive(Debug)]
+    pub struct Taken {
+        pub(crate) socket: Socket,
+        pub(crate) read_queue: VecDeque<OwnedFd>,
+        pub(crate) write_queue: VecDeque<OwnedFd>,
+        pub(crate) read_error: Option<FdError>,
+    }
+
+    impl Sealed for StdUnixStream {
+        fn into_taken(self) -> io::Result<Taken> {
+            Ok(Taken {
+                socket: Socket::new(self)?,
+                read_queue: VecDeque::new(),
+                write_queue: VecDeque::new(),
+                read_error: None,
+            })
+        }
+    }
+
+    impl Sealed for UnixStream {
+        fn into_taken(self) -> io::Result<Taken> {
+            self.into_std()?.into_taken()
+        }
+    }
+
+    impl<const S: usize> Sealed for AnchovyStream<S> {
+        fn into_taken(self) -> io::Result<Taken> {
+            Ok(Taken {
+                socket: self.socket,
+                read_queue: self.receiver.queue,
+                write_queue: self.sender.queue,
+                read_error: self.receiver.failed,
+            })
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The halves that borrow their stream.
+
+use crate::receive::Receiver;
+use crate::send::Sender;
+use crate::socket::Socket;
+use crate::stream::anchovy_stream::AnchovyStream;
+
+/// The read half that [`AnchovyStream::split`] borrows.
+pub struct ReadHalf<'a, const S: usize> {
+    pub(crate) socket: &'a Socket,
+    pub(crate) receiver: &'a mut Receiver,
+}
+
+/// The write half that [`AnchovyStream::split`] borrows.
+///
+/// Dropping it shuts nothing down.
+pub struct WriteHalf<'a, const S: usize> {
+    pub(crate) socket: &'a Socket,
+    pub(crate) sender: &'a mut Sender,
+}
+
+impl<const S: usize> AnchovyStream<S> {
+    /// Borrows the two halves, to read and write at once in one task.
+    ///
+    /// ```
+    /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// let (mut stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+    /// let (mut read, mut write) = stream.split();
+    /// let mut buf = [0; 4];
+    /// tokio::try_join!(write.write_all(b"ping"), peer.write_all(b"pong"), read.read_exact(&mut buf))?;
+    /// assert_eq!(&buf, b"pong");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn split(&mut self) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
+        let AnchovyStream { socket, receiver, sender } = self;
+        (ReadHalf { socket, receiver }, WriteHalf { socket, sender })
+    }
+}

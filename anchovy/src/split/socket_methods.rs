@@ -1,0 +1,99 @@
+//! The methods of the halves that concern the socket.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use tokio::io::{Interest, Ready};
+use tokio::net::unix::{SocketAddr, UCred};
+
+use super::borrowed::{ReadHalf, WriteHalf};
+use super::owned::{OwnedReadHalf, OwnedWriteHalf};
+use crate::passing;
+use crate::space::Space;
+use crate::sys;
+
+macro_rules! socket_methods {
+    ([$($generics:tt)*] $half:ty) => {
+        impl<$($generics)*> $half {
+            /// See [`AnchovyStream::FD_LIMIT`](crate::AnchovyStream::FD_LIMIT).
+            pub const FD_LIMIT: usize = Space::from_bytes(S).fds;
+
+            /// See [`AnchovyStream::ready`](crate::AnchovyStream::ready).
+            pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+                self.socket.io().ready(interest).await
+            }
+
+            /// See [`AnchovyStream::try_io`](crate::AnchovyStream::try_io).
+            #[expect(clippy::missing_errors_doc, reason = "documented there")]
+            pub fn try_io<R>(
+                &self,
+                interest: Interest,
+                io: impl FnOnce() -> io::Result<R>,
+            ) -> io::Result<R> {
+                self.socket.io().try_io(interest, io)
+            }
+
+            /// See [`AnchovyStream::async_io`](crate::AnchovyStream::async_io).
+            pub async fn async_io<R>(
+                &self,
+                interest: Interest,
+                io: impl FnMut() -> io::Result<R>,
+            ) -> io::Result<R> {
+                self.socket.io().async_io(interest, io).await
+            }
+
+            /// See [`AnchovyStream::local_addr`](crate::AnchovyStream::local_addr).
+            pub fn local_addr(&self) -> io::Result<SocketAddr> {
+                self.socket.io().local_addr()
+            }
+
+            /// See [`AnchovyStream::peer_addr`](crate::AnchovyStream::peer_addr).
+            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+                self.socket.io().peer_addr()
+            }
+
+            /// See [`AnchovyStream::peer_cred`](crate::AnchovyStream::peer_cred).
+            pub fn peer_cred(&self) -> io::Result<UCred> {
+                self.socket.io().peer_cred()
+            }
+
+            /// See [`AnchovyStream::peer_pidfd`](crate::AnchovyStream::peer_pidfd).
+            pub fn peer_pidfd(&self) -> io::Result<OwnedFd> {
+                sys::peer_pidfd(self.as_fd())
+            }
+
+            /// See [`AnchovyStream::fd_passing`](crate::AnchovyStream::fd_passing).
+            pub fn fd_passing(&self) -> io::Result<bool> {
+                passing::fd_passing(self.as_fd())
+            }
+
+            /// See [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing).
+            pub fn set_fd_passing(&self, on: bool) -> io::Result<()> {
+                passing::set_fd_passing(self, on)
+            }
+
+            /// See [`AnchovyStream::take_error`](crate::AnchovyStream::take_error).
+            pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+                self.socket.io().take_error()
+            }
+        }
+
+        /// As for [`AnchovyStream`](crate::AnchovyStream): I/O on it bypasses queues and limits.
+        impl<$($generics)*> AsFd for $half {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.socket.io().as_fd()
+            }
+        }
+
+        impl<$($generics)*> AsRawFd for $half {
+            fn as_raw_fd(&self) -> RawFd {
+                self.socket.io().as_raw_fd()
+            }
+        }
+    };
+}
+
+socket_methods!(['a, const S: usize] ReadHalf<'a, S>);
+socket_methods!(['a, const S: usize] WriteHalf<'a, S>);
+socket_methods!([const S: usize] OwnedReadHalf<S>);
+socket_methods!([const S: usize] OwnedWriteHalf<S>);

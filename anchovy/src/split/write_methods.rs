@@ -1,0 +1,156 @@
+//! The methods of the halves that send.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+
+use super::borrowed::WriteHalf;
+use super::owned::OwnedWriteHalf;
+use crate::error::fd_error::FdError;
+
+macro_rules! write_methods {
+    ([$($generics:tt)*] $half:ty, $name:literal) => {
+        impl<$($generics)*> $half {
+            /// See [`AnchovyStream::write_queue`](crate::AnchovyStream::write_queue).
+            pub fn write_queue(&self) -> &VecDeque<OwnedFd> {
+                &self.sender.queue
+            }
+
+            /// See [`AnchovyStream::write_queue_mut`](crate::AnchovyStream::write_queue_mut).
+            pub fn write_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
+                &mut self.sender.queue
+            }
+
+            /// See [`AnchovyStream::send_with_fds`](crate::AnchovyStream::send_with_fds).
+            #[expect(clippy::missing_errors_doc, reason = "documented there")]
+            pub async fn send_with_fds<F: AsFd>(
+                &mut self,
+                buf: &[u8],
+                fds: &[F],
+            ) -> io::Result<usize> {
+                self.send_vectored_with_fds(&[IoSlice::new(buf)], fds).await
+            }
+
+            /// See [`AnchovyStream::send_vectored_with_fds`](crate::AnchovyStream::send_vectored_with_fds).
+            pub async fn send_vectored_with_fds<F: AsFd>(
+                &mut self,
+                bufs: &[IoSlice<'_>],
+                fds: &[F],
+            ) -> io::Result<usize> {
+                poll_fn(|cx| self.poll_send_vectored_with_fds(cx, bufs, fds)).await
+            }
+
+            /// See [`AnchovyStream::poll_send_vectored_with_fds`](crate::AnchovyStream::poll_send_vectored_with_fds).
+            pub fn poll_send_vectored_with_fds<F: AsFd>(
+                &mut self,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+                fds: &[F],
+            ) -> Poll<io::Result<usize>> {
+                self.sender.poll_send(&self.socket, cx, bufs, fds).map_err(io::Error::from)
+            }
+
+            /// See [`AnchovyStream::try_send_with_fds`](crate::AnchovyStream::try_send_with_fds).
+            pub fn try_send_with_fds<F: AsFd>(
+                &mut self,
+                buf: &[u8],
+                fds: &[F],
+            ) -> io::Result<usize> {
+                self.try_send_vectored_with_fds(&[IoSlice::new(buf)], fds)
+            }
+
+            /// See [`AnchovyStream::try_send_vectored_with_fds`](crate::AnchovyStream::try_send_vectored_with_fds).
+            pub fn try_send_vectored_with_fds<F: AsFd>(
+                &mut self,
+                bufs: &[IoSlice<'_>],
+                fds: &[F],
+            ) -> io::Result<usize> {
+                Ok(self.sender.try_send(&self.socket, bufs, fds)?)
+            }
+
+            /// See [`AnchovyStream::try_write`](crate::AnchovyStream::try_write).
+            pub fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.try_write_vectored(&[IoSlice::new(buf)])
+            }
+
+            /// See [`AnchovyStream::try_write_vectored`](crate::AnchovyStream::try_write_vectored).
+            pub fn try_write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                Ok(self.sender.try_write(&self.socket, bufs)?)
+            }
+
+            /// See [`AnchovyStream::writable`](crate::AnchovyStream::writable).
+            pub async fn writable(&self) -> io::Result<()> {
+                self.socket.io().writable().await
+            }
+
+            /// See [`AnchovyStream::poll_write_ready`](crate::AnchovyStream::poll_write_ready).
+            pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.socket.io().poll_write_ready(cx)
+            }
+
+            /// See [`AnchovyStream::write_fd_limit`](crate::AnchovyStream::write_fd_limit).
+            pub fn write_fd_limit(&self) -> usize {
+                self.sender.limits.fd_limit
+            }
+
+            /// See [`AnchovyStream::set_write_fd_limit`](crate::AnchovyStream::set_write_fd_limit).
+            #[expect(clippy::missing_errors_doc, reason = "documented there")]
+            pub fn set_write_fd_limit(&mut self, limit: usize) -> Result<(), FdError> {
+                self.sender.limits = self.sender.limits.with_fd_limit(limit)?;
+                Ok(())
+            }
+        }
+
+        /// As for [`AnchovyStream`](crate::AnchovyStream).
+        impl<$($generics)*> AsyncWrite for $half {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                let this = self.get_mut();
+                this.sender.poll_write(&this.socket, cx, bufs).map_err(io::Error::from)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                let this = self.get_mut();
+                Poll::Ready(Ok(this.sender.shutdown(&this.socket)?))
+            }
+        }
+
+        impl<$($generics)*> fmt::Debug for $half {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut debug = f.debug_struct($name);
+                debug.field("fd", &self.as_raw_fd());
+                debug.field("S", &S).field("FD_LIMIT", &Self::FD_LIMIT);
+                self.sender.debug(&mut debug);
+                debug.finish()
+            }
+        }
+    };
+}
+
+write_methods!(['a, const S: usize] WriteHalf<'a, S>, "WriteHalf");
+write_methods!([const S: usize] OwnedWriteHalf<S>, "OwnedWriteHalf");

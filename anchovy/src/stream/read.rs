@@ -1,0 +1,201 @@
+//! Methods of a stream that receive.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSliceMut};
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::anchovy_stream::AnchovyStream;
+use crate::error::fd_error::FdError;
+use crate::receive::Received;
+
+impl<const S: usize> AnchovyStream<S> {
+    /// Descriptors that arrived and were not taken yet, the oldest first.
+    pub fn read_queue(&self) -> &VecDeque<OwnedFd> {
+        &self.receiver.queue
+    }
+
+    /// Descriptors that arrived and were not taken yet, to take them.
+    pub fn read_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
+        &mut self.receiver.queue
+    }
+
+    /// Receives once: bytes to the start of `buf`, and the descriptors that came with them
+    /// to the back of the [read queue](Self::read_queue).
+    ///
+    /// It says how many of each *this* receive brought. Where the bytes are 0, the stream
+    /// has ended, or `buf` is empty. An empty `buf` receives nothing, and leaves the
+    /// descriptors that wait in the kernel where they are.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket, and [`FdError`](crate::FdError):
+    /// [`ReadQueueFull`](crate::FdError::ReadQueueFull) before anything is read;
+    /// [`TooManyReceived`](crate::FdError::TooManyReceived) and
+    /// [`Truncated`](crate::FdError::Truncated) for good.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what has not been returned has not been received.
+    ///
+    /// ```
+    /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (mut stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+    /// peer.send_with_fds(b"in and out", &[&std::io::stdin(), &std::io::stdin()]).await?;
+    ///
+    /// let mut buf = [0; 64];
+    /// let received = stream.recv_with_fds(&mut buf).await?;
+    /// assert_eq!((received.bytes, received.fds), (10, 2));
+    ///
+    /// let older = stream.read_queue().len() - received.fds;
+    /// let these = stream.read_queue_mut().split_off(older);
+    /// assert_eq!(these.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn recv_with_fds(&mut self, buf: &mut [u8]) -> io::Result<Received> {
+        let mut buf = ReadBuf::new(buf);
+        poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf)).await
+    }
+
+    /// As [`recv_with_fds`](Self::recv_with_fds), into the unfilled part of `buf`, which
+    /// it need not initialise and advances by the bytes received.
+    pub fn poll_recv_with_fds(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Received>> {
+        self.receiver.poll_receive(&self.socket, cx, buf).map_err(io::Error::from)
+    }
+
+    /// As [`recv_with_fds`](Self::recv_with_fds), or `WouldBlock`.
+    pub fn try_recv_with_fds(&mut self, buf: &mut [u8]) -> io::Result<Received> {
+        Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
+    }
+
+    /// As [`recv_with_fds`](Self::recv_with_fds), but only the bytes are counted, or
+    /// `WouldBlock`.
+    ///
+    /// ```
+    /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use std::io::ErrorKind;
+    ///
+    /// let (mut stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+    /// peer.send_with_fds(b"bytes", &[std::io::stdin()]).await?;
+    ///
+    /// let mut buf = [0; 64];
+    /// stream.readable().await?;
+    /// assert_eq!(stream.try_read(&mut buf)?, 5);
+    /// assert_eq!(stream.read_queue().len(), 1);
+    /// assert_eq!(stream.try_read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.try_recv_with_fds(buf).map(|received| received.bytes)
+    }
+
+    /// As [`try_read`](Self::try_read), into several buffers, one after the other.
+    ///
+    /// At most 1,024 of them (`UIO_MAXIOV`) are filled.
+    pub fn try_read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Ok(self.receiver.try_receive_vectored(&self.socket, bufs)?.bytes)
+    }
+
+    /// Waits until there is something to read, or the stream has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: readiness that was missed is found again by the next call.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.io().readable().await
+    }
+
+    /// As [`readable`](Self::readable); only the last task that asked is woken.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.io().poll_read_ready(cx)
+    }
+
+    /// The most descriptors that may arrive with one message.
+    pub fn read_fd_limit(&self) -> usize {
+        self.receiver.limits.fd_limit
+    }
+
+    /// Sets the most descriptors that may arrive with one message; exact, whatever the
+    /// padding of `S`, and 0 for none at all.
+    ///
+    /// A message with more fails the read side for good
+    /// ([`TooManyReceived`](crate::FdError::TooManyReceived)).
+    ///
+    /// # Errors
+    ///
+    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above
+    /// [`FD_LIMIT`](Self::FD_LIMIT) or [`read_queue_limit`](Self::read_queue_limit).
+    ///
+    /// ```
+    /// # use anchovy::{AnchovyStream, FdError, DBUS_SCM_RIGHTS};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (mut stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+    /// stream.set_read_fd_limit(1).expect("less than S allows");
+    ///
+    /// peer.send_with_fds(b"two", &[std::io::stdin(), std::io::stdin()]).await?;
+    /// let refused = FdError::from_io_error(&stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+    /// assert!(matches!(refused, Some(FdError::TooManyReceived { count: 2, limit: 1, .. })));
+    /// assert_eq!(stream.read_error(), refused); // for good
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_read_fd_limit(&mut self, limit: usize) -> Result<(), FdError> {
+        self.receiver.limits = self.receiver.limits.with_fd_limit(limit)?;
+        Ok(())
+    }
+
+    /// The most descriptors that may wait in the read queue.
+    ///
+    /// By default the larger of 256 and twice [`read_fd_limit`](Self::read_fd_limit).
+    pub fn read_queue_limit(&self) -> usize {
+        self.receiver.limits.queue_limit
+    }
+
+    /// Sets the most descriptors that may wait in the read queue.
+    ///
+    /// While the queue has no room for another full set, reads fail with
+    /// [`ReadQueueFull`](crate::FdError::ReadQueueFull), and nothing is read or lost.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) below
+    /// [`read_fd_limit`](Self::read_fd_limit), for then nothing could ever be read.
+    pub fn set_read_queue_limit(&mut self, limit: usize) -> Result<(), FdError> {
+        self.receiver.limits = self.receiver.limits.with_queue_limit(limit)?;
+        Ok(())
+    }
+
+    /// Why every read fails from now on, if it does.
+    pub fn read_error(&self) -> Option<FdError> {
+        self.receiver.failed
+    }
+}
+
+/// Descriptors that came with a read are at the back of the read queue when it returns.
+///
+/// A full read queue fails the read, and nothing is lost; an adapter that reads in a loop
+/// (`read_exact`, `copy`) gives up with that error, so drain the queue first.
+impl<const S: usize> AsyncRead for AnchovyStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().poll_recv_with_fds(cx, buf).map_ok(|_| ())
+    }
+}
