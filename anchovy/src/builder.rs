@@ -161,8 +161,8 @@ impl<const S: usize> StreamBuilder<S> {
     ///
     /// It makes every receive say how many bytes are still queued, which saves reads that find
     /// nothing. It belongs to the socket, not to the descriptor: where the socket is shared with
-    /// others that receive from it (a duplicate, another process), it makes their `recvmsg` with
-    /// an exact or no control buffer show `MSG_CTRUNC`, and is better kept off.
+    /// others that receive from it (a duplicate, another process), it makes their `recvmsg` with an
+    /// exact or no control buffer show `MSG_CTRUNC`, and is better kept off.
     pub fn inq(mut self, on: bool) -> Self {
         self.inq = on;
         self

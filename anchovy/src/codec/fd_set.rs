@@ -8,7 +8,7 @@ use crate::error::truncation::Truncation;
 /// Descriptors, and the bytes that they came with or leave with.
 ///
 /// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::{FdSet, Framed, FramedParts};

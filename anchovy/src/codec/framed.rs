@@ -24,7 +24,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// A [`Stream`] and [`Sink`] of items with their descriptors: the `Framed` of tokio-util.
 ///
 /// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::Framed;
@@ -119,8 +119,8 @@ impl<const S: usize, C> Framed<S, C> {
         &self.stream
     }
 
-    /// The stream itself, for limits and credentials. What is read from it or written to it by
-    /// hand is missing from the items.
+    /// The stream itself, for limits and credentials. What is read from it or written to it by hand
+    /// is missing from the items.
     pub fn get_mut(&mut self) -> &mut AnchovyStream<S> {
         &mut self.stream
     }
@@ -162,9 +162,9 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.next_buffered(&mut self.codec)
     }
 
-    /// Polls the stream of items without reading, for whoever has no room for what a read
-    /// would bring: what has arrived is decoded, and the
-    /// [timeout](ReadPolicy::fd_timeout) is kept. A later poll of the stream itself reads on.
+    /// Polls the stream of items without reading, for whoever has no room for what a read would
+    /// bring: what has arrived is decoded, and the [timeout](ReadPolicy::fd_timeout) is kept. A
+    /// later poll of the stream itself reads on.
     ///
     /// # Errors
     ///
@@ -213,13 +213,13 @@ impl<const S: usize, C> Framed<S, C> {
         self.write.outbound.unsent_fds()
     }
 
-    /// Takes back the item that is next to leave, with its descriptors, if none of its
-    /// bytes has left and it has descriptors to take back; see [`RefusedFrame`].
+    /// Takes back the item that is next to leave, with its descriptors, if none of its bytes has
+    /// left and it has descriptors to take back; see [`RefusedFrame`].
     ///
     /// For when a flush failed because the kernel refused to carry the descriptors
     /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
-    /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with
-    /// what is behind it. One that is not taken back is tried again by the next flush.
+    /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with what
+    /// is behind it. One that is not taken back is tried again by the next flush.
     pub fn take_refused(&mut self) -> Option<RefusedFrame> {
         self.write.outbound.take_back()
     }

@@ -15,7 +15,7 @@ use crate::split::owned::OwnedReadHalf;
 /// The [`Stream`] of items that [`Framed::into_split`](super::Framed::into_split) makes.
 ///
 /// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::Framed;

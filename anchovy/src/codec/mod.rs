@@ -50,8 +50,6 @@ mod framed_split;
 mod framed_write;
 mod inbound;
 mod outbound;
-#[cfg(all(test, target_os = "linux"))]
-mod pair;
 mod policy;
 mod read_state;
 mod receive_error;
@@ -59,6 +57,8 @@ mod received_fds;
 mod refused_frame;
 mod send_error;
 mod take_fds_error;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 mod write_state;
 
 pub use decoder::Decoder;

@@ -16,7 +16,7 @@ use crate::error::truncation::Truncation;
 /// not decoded are dropped, and the stream of frames ends.
 ///
 /// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::{Framed, ReceiveError};

@@ -74,9 +74,10 @@ impl ReceivedFds<'_> {
 
     /// Why the kernel cut a set that came with the next `length` bytes, if it did.
     ///
-    /// It is told only where [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation) is set; otherwise that ends the
-    /// stream of items. An item that can go without its descriptors is to be marked so by its
-    /// decoder; none of that set will come.
+    /// It is told only where
+    /// [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation) is set; otherwise
+    /// that ends the stream of items. An item that can go without its descriptors is to be marked
+    /// so by its decoder; none of that set will come.
     #[inline]
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
         let end = self.position.saturating_add(length as u64);

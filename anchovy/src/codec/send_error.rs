@@ -14,7 +14,7 @@ use crate::error::transfer_error::TransferError;
 /// a frame whose descriptors are the cause can be [taken back].
 ///
 /// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/lines.rs"));
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::{Framed, SendErrorKind};

@@ -7,9 +7,9 @@ use super::truncation::Truncation;
 
 /// Why an operation failed on account of descriptors.
 ///
-/// It travels inside the [`io::Error`] that the operation returned; [`FdError::from_io_error`] takes it out.
-/// What it says of the stream holds for both of its halves: an error of one side never touches
-/// the other.
+/// It travels inside the [`io::Error`] that the operation returned; [`FdError::from_io_error`]
+/// takes it out. What it says of the stream holds for both of its halves: an error of one side
+/// never touches the other.
 ///
 /// ```
 /// # use anchovy::{AnchovyStream, FdError, WAYLAND_SCM_RIGHTS};
@@ -113,9 +113,9 @@ pub enum FdError {
     /// This user has too many descriptors in flight (`ETOOMANYREFS`).
     ///
     /// The kernel bounds, per user and over all sockets, the descriptors that are sent and not yet
-    /// received by the sender's `RLIMIT_NOFILE` (unix(7)). Nothing was sent and nothing was
-    /// closed: the same write works once the receivers have caught up. Bytes without descriptors
-    /// still pass. [`io::ErrorKind::QuotaExceeded`].
+    /// received by the sender's `RLIMIT_NOFILE` (unix(7)). Nothing was sent and nothing was closed:
+    /// the same write works once the receivers have caught up. Bytes without descriptors still
+    /// pass. [`io::ErrorKind::QuotaExceeded`].
     TooManyInFlight {
         /// Descriptors that were to leave.
         count: usize,

@@ -16,8 +16,8 @@ pub enum Truncation {
     SystemTableFull,
     /// The kernel named the error in place of a descriptor; the number is its errno.
     Errno(i32),
-    /// A security module denied a descriptor, or a table was full for a moment: the kernel does
-    /// not say, and the tables had room again when they were looked at.
+    /// A security module denied a descriptor, or a table was full for a moment: the kernel does not
+    /// say, and the tables had room again when they were looked at.
     Unknown,
 }
 

@@ -9,9 +9,10 @@ use crate::socket::Socket;
 
 /// A Unix stream socket that carries descriptors beside bytes.
 ///
-/// - **Sending**: push [`OwnedFd`](std::os::fd::OwnedFd)s to the [write queue](Self::write_queue_mut), then write. All of
-///   them leave in one message with the first byte of that write, and the queue is empty. Or lend
-///   them to [`send_with_fds`](Self::send_with_fds).
+/// - **Sending**: push each [`OwnedFd`](std::os::fd::OwnedFd) to the
+///   [write queue](Self::write_queue_mut), then write. All of them leave in one message with the
+///   first byte of that write, and the queue is empty. Or lend them to
+///   [`send_with_fds`](Self::send_with_fds).
 /// - **Receiving**: read. The descriptors that came with a read are at the back of the [read
 ///   queue](Self::read_queue_mut) when it returns, owned and close-on-exec.
 ///

@@ -19,7 +19,8 @@ use crate::space::Space;
 #[non_exhaustive]
 pub struct Parts {
     /// The socket, non-blocking, and with `SO_INQ` off if this crate had it on. (The kernel does
-    /// not tell whether it was on before; [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps it off.)
+    /// not tell whether it was on before; [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps
+    /// it off.)
     pub socket: StdUnixStream,
     /// Descriptors that arrived and were not taken.
     pub read_queue: VecDeque<OwnedFd>,

@@ -24,12 +24,12 @@ impl<const S: usize> AnchovyStream<S> {
         &mut self.receiver.queue
     }
 
-    /// Receives once: bytes to the start of `buf`, and the descriptors that came with them
-    /// to the back of the [read queue](Self::read_queue).
+    /// Receives once: bytes to the start of `buf`, and the descriptors that came with them to the
+    /// back of the [read queue](Self::read_queue).
     ///
-    /// It says how many of each *this* receive brought. Where the bytes are 0, the stream
-    /// has ended, or `buf` is empty. An empty `buf` receives nothing, and leaves the
-    /// descriptors that wait in the kernel where they are.
+    /// It says how many of each *this* receive brought. Where the bytes are 0, the stream has
+    /// ended, or `buf` is empty. An empty `buf` receives nothing, and leaves the descriptors that
+    /// wait in the kernel where they are.
     ///
     /// # Errors
     ///
@@ -64,8 +64,8 @@ impl<const S: usize> AnchovyStream<S> {
         poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf)).await
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), into the unfilled part of `buf`, which
-    /// it need not initialise and advances by the bytes received.
+    /// As [`recv_with_fds`](Self::recv_with_fds), into the unfilled part of `buf`, which it need
+    /// not initialise and advances by the bytes received.
     pub fn poll_recv_with_fds(
         &mut self,
         cx: &mut Context<'_>,
@@ -79,8 +79,7 @@ impl<const S: usize> AnchovyStream<S> {
         Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), but only the bytes are counted, or
-    /// `WouldBlock`.
+    /// As [`recv_with_fds`](Self::recv_with_fds), but only the bytes are counted, or `WouldBlock`.
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -129,16 +128,16 @@ impl<const S: usize> AnchovyStream<S> {
         self.receiver.limits.fd_limit
     }
 
-    /// Sets the most descriptors that may arrive with one message; exact, whatever the
-    /// padding of `S`, and 0 for none at all.
+    /// Sets the most descriptors that may arrive with one message; exact, whatever the padding of
+    /// `S`, and 0 for none at all.
     ///
     /// A message with more fails the read side for good
     /// ([`TooManyReceived`](crate::FdError::TooManyReceived)).
     ///
     /// # Errors
     ///
-    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above
-    /// [`FD_LIMIT`](Self::FD_LIMIT) or [`read_queue_limit`](Self::read_queue_limit).
+    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above [`FD_LIMIT`](Self::FD_LIMIT) or
+    /// [`read_queue_limit`](Self::read_queue_limit).
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, FdError, DBUS_SCM_RIGHTS};

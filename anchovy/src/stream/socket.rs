@@ -14,16 +14,15 @@ use crate::sys;
 impl<const S: usize> AnchovyStream<S> {
     /// The most descriptors that `S` has room for in one message.
     ///
-    /// Padding makes the spaces of an odd count and of the even one after it equal (on
-    /// 64-bit Linux), so this is the larger of the two: 28 for
-    /// `cmsg_space!(ScmRights(27))`. An exact odd limit is set at run time.
+    /// Padding makes the spaces of an odd count and of the even one after it equal (on 64-bit
+    /// Linux), so this is the larger of the two: 28 for `cmsg_space!(ScmRights(27))`. An exact odd
+    /// limit is set at run time.
     pub const FD_LIMIT: usize = Space::from_bytes(S).fds;
 
     /// Waits until the socket is ready for what `interest` names, as tokio's
     /// [`UnixStream::ready`](tokio::net::UnixStream::ready) does.
     ///
-    /// Readiness can be a false alarm; the `try_` methods then return `WouldBlock` and
-    /// clear it.
+    /// Readiness can be a false alarm; the `try_` methods then return `WouldBlock` and clear it.
     ///
     /// # Cancel safety
     ///
@@ -33,11 +32,11 @@ impl<const S: usize> AnchovyStream<S> {
     }
 
     /// Runs non-blocking I/O of your own on the socket, as tokio's
-    /// [`UnixStream::try_io`](tokio::net::UnixStream::try_io) does: not at all if the
-    /// socket is not known to be ready, and `WouldBlock` from it clears the readiness.
+    /// [`UnixStream::try_io`](tokio::net::UnixStream::try_io) does: not at all if the socket is not
+    /// known to be ready, and `WouldBlock` from it clears the readiness.
     ///
-    /// What the closure sends and receives bypasses queues and limits, and a plain read
-    /// loses the descriptors of the bytes that it takes (unix(7)).
+    /// What the closure sends and receives bypasses queues and limits, and a plain read loses the
+    /// descriptors of the bytes that it takes (unix(7)).
     ///
     /// # Errors
     ///
@@ -50,13 +49,13 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().try_io(interest, io)
     }
 
-    /// Runs non-blocking I/O of your own on the socket until it does not return
-    /// `WouldBlock`; see [`try_io`](Self::try_io) for what that bypasses.
+    /// Runs non-blocking I/O of your own on the socket until it does not return `WouldBlock`; see
+    /// [`try_io`](Self::try_io) for what that bypasses.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe if the closure is all there is to an operation: it is only dropped
-    /// while it waits for the socket.
+    /// Cancel safe if the closure is all there is to an operation: it is only dropped while it
+    /// waits for the socket.
     pub async fn async_io<R>(
         &self,
         interest: Interest,
@@ -75,8 +74,8 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().peer_addr()
     }
 
-    /// The user, group and process that the other end had when it connected, listened or
-    /// made the pair (`SO_PEERCRED` on Linux, unix(7)).
+    /// The user, group and process that the other end had when it connected, listened or made the
+    /// pair (`SO_PEERCRED` on Linux, unix(7)).
     ///
     /// The process number may be somebody else's by now; where that matters, use
     /// [`peer_pidfd`](Self::peer_pidfd).
@@ -99,8 +98,8 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](std::io::ErrorKind::Unsupported) before Linux 6.5 and on other
-    /// systems. Before Linux 6.16, an error too once that process is gone.
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported) before Linux 6.5 and on other systems.
+    /// Before Linux 6.16, an error too once that process is gone.
     pub fn peer_pidfd(&self) -> io::Result<OwnedFd> {
         sys::peer_pidfd(self.as_fd())
     }
@@ -114,18 +113,18 @@ impl<const S: usize> AnchovyStream<S> {
         passing::fd_passing(self.as_fd())
     }
 
-    /// Lets the kernel refuse descriptors that peers send to this socket, or carry them
-    /// again (`SO_PASSRIGHTS`).
+    /// Lets the kernel refuse descriptors that peers send to this socket, or carry them again
+    /// (`SO_PASSRIGHTS`).
     ///
-    /// While it is off, a peer's `sendmsg` with descriptors fails with `EPERM`, and this
-    /// process never has them in its table. Bytes pass, and so do descriptors that were on
-    /// their way before.
+    /// While it is off, a peer's `sendmsg` with descriptors fails with `EPERM`, and this process
+    /// never has them in its table. Bytes pass, and so do descriptors that were on their way
+    /// before.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](std::io::ErrorKind::Unsupported) where the kernel cannot refuse
-    /// (before Linux 6.16, other systems). A read limit of 0 then fails the read side
-    /// instead, once descriptors have arrived.
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported) where the kernel cannot refuse (before
+    /// Linux 6.16, other systems). A read limit of 0 then fails the read side instead, once
+    /// descriptors have arrived.
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, FdError, DBUS_SCM_RIGHTS};
@@ -152,9 +151,9 @@ impl<const S: usize> AnchovyStream<S> {
 
 /// The socket itself, for options and the like.
 ///
-/// Reading from it or writing to it bypasses queues and limits. Where the kernel knows
-/// `SO_INQ` it is switched on, so that a foreign `recvmsg` with a control buffer that has
-/// no room for it shows `MSG_CTRUNC`, on a duplicate of the descriptor as well;
+/// Reading from it or writing to it bypasses queues and limits. Where the kernel knows `SO_INQ` it
+/// is switched on, so that a foreign `recvmsg` with a control buffer that has no room for it shows
+/// `MSG_CTRUNC`, on a duplicate of the descriptor as well;
 /// [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps it off, and
 /// [`into_parts`](crate::AnchovyStream::into_parts) switches it off again.
 impl<const S: usize> AsFd for AnchovyStream<S> {

@@ -28,8 +28,8 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Sends once, with one `sendmsg`: bytes, and descriptors that stay yours.
     ///
-    /// The descriptors left if and only if this returns Ok. Not all of `buf` may have left
-    /// (the count says how much); write the rest without descriptors.
+    /// The descriptors left if and only if this returns Ok. Not all of `buf` may have left (the
+    /// count says how much); write the rest without descriptors.
     ///
     /// An empty `buf` sends nothing and returns 0, if `fds` is empty too.
     ///
@@ -65,8 +65,7 @@ impl<const S: usize> AnchovyStream<S> {
         self.send_vectored_with_fds(&[IoSlice::new(buf)], fds).await
     }
 
-    /// As [`send_with_fds`](Self::send_with_fds), from several buffers, one after the
-    /// other.
+    /// As [`send_with_fds`](Self::send_with_fds), from several buffers, one after the other.
     ///
     /// At most 1,024 of them (`UIO_MAXIOV`) leave with one call.
     pub async fn send_vectored_with_fds<F: AsFd>(
@@ -139,22 +138,21 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Errors
     ///
-    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above
-    /// [`FD_LIMIT`](Self::FD_LIMIT).
+    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above [`FD_LIMIT`](Self::FD_LIMIT).
     pub fn set_write_fd_limit(&mut self, limit: usize) -> Result<(), FdError> {
         self.sender.limits = self.sender.limits.with_fd_limit(limit)?;
         Ok(())
     }
 }
 
-/// The write queue leaves with the first byte that is written, and is empty then; a write
-/// of no bytes sends nothing and keeps it. Nothing is buffered, so a flush does nothing.
+/// The write queue leaves with the first byte that is written, and is empty then; a write of no
+/// bytes sends nothing and keeps it. Nothing is buffered, so a flush does nothing.
 ///
-/// A future that was dropped half way (`write_all` in a `select!`) may have written some;
-/// whether the descriptors left, the queue tells: they did if it is empty.
+/// A future that was dropped half way (`write_all` in a `select!`) may have written some; whether
+/// the descriptors left, the queue tells: they did if it is empty.
 ///
-/// A shutdown with descriptors in the queue is
-/// [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes) and shuts nothing down.
+/// A shutdown with descriptors in the queue is [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes)
+/// and shuts nothing down.
 impl<const S: usize> AsyncWrite for AnchovyStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,

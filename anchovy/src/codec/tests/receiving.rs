@@ -1,6 +1,23 @@
 //! Whose descriptors are whose, and what a liar gets.
 
-use super::*;
+use std::convert::Infallible;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, BytesMut};
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use tokio::time::Instant;
+
+use super::super::decoder::Decoder;
+use super::super::inbound::Inbound;
+use super::super::policy::{Placement, ReadPolicy, Unclaimed};
+use super::super::received_fds::ReceivedFds;
+use super::kernel::Kernel;
+use super::pair::{
+    CUT, PLACEMENTS, Pair, decode_all, error, every_split, receive_all, receive_cut,
+};
+use super::texts::{Error, Text, bytes_of, known, memfd, text};
 
 #[test]
 fn descriptors_that_an_item_does_not_declare_are_not_shifted_to_the_next() {
@@ -318,5 +335,26 @@ fn what_a_decoder_claims_and_does_not_keep_is_closed_and_not_the_next_items() {
         let kept = inbound.decode(&mut Wasteful, &policy, false).unwrap().expect("an item");
         assert_eq!(kept.as_ref().map(inode), Some(expected));
         assert_eq!(inbound.waiting(), 0);
+    }
+}
+
+/// Looks at each item of five bytes, and notes whether it is marked.
+struct Marks(Vec<bool>);
+
+impl Decoder for Marks {
+    type Item = ();
+    type Error = Infallible;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+        fds: &mut ReceivedFds<'_>,
+    ) -> Result<Option<()>, Error> {
+        if bytes.len() < 5 {
+            return Ok(None);
+        }
+        self.0.push(fds.truncation(5).is_some());
+        bytes.advance(5);
+        Ok(Some(()))
     }
 }

@@ -1,6 +1,12 @@
 //! Honest ends: whatever is sent arrives as it was sent, however it is cut.
 
-use super::*;
+use bytes::Bytes;
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+
+use super::super::policy::Placement;
+use super::pair::{MOST, PLACEMENTS, Pair, arrive_in_every_split, every_split, receive_all};
+use super::texts::{HEADER, Text, bytes_of, known, memfd};
 
 #[test]
 fn cve_2014_3533_each_item_has_exactly_its_own_descriptors_in_every_split() {
@@ -61,4 +67,48 @@ fn descriptors_may_come_with_any_byte_of_their_item() {
             assert_eq!(pair.received[0].fds.len(), 1);
         }
     }
+}
+
+/// One step of a long exchange.
+#[derive(Clone, Debug)]
+enum Step {
+    Push { length: usize, fds: usize },
+    Send { most: usize },
+    Receive { size: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let length = prop_oneof![4 => 0..20usize, 1 => 20..9000usize];
+    let fds = prop_oneof![3 => Just(0usize), 3 => 1..5usize, 1 => Just(MOST)];
+    let some = || prop_oneof![2 => 1..12usize, 2 => 12..600usize, 2 => Just(usize::MAX)];
+    prop_oneof![
+        3 => (length, fds).prop_map(|(length, fds)| Step::Push { length, fds }),
+        2 => some().prop_map(|most| Step::Send { most }),
+        2 => some().prop_map(|size| Step::Receive { size }),
+    ]
+}
+
+fn exchange(placement: Placement, steps: Vec<Step>) {
+    let mut pair = Pair::new(placement);
+    let mut sent = Vec::new();
+    for (number, step) in steps.into_iter().enumerate() {
+        match step {
+            Step::Push { length, fds } => {
+                let payload = Bytes::from(vec![number as u8; length]);
+                let text = Text { payload, fds: (0..fds).map(|_| memfd()).collect() };
+                sent.push(known(&text));
+                pair.push(text);
+            }
+            Step::Send { most } => {
+                pair.send(most);
+            }
+            Step::Receive { size } => {
+                pair.receive(size).unwrap();
+            }
+        }
+    }
+    while pair.send(usize::MAX) {}
+    while pair.receive(4096).unwrap() {}
+    assert_eq!(pair.known(), sent);
+    assert!(pair.outbound.is_empty() && pair.inbound.waiting() == 0);
 }

@@ -1,6 +1,14 @@
 //! What goes through parts, ours and those of others.
 
-use super::*;
+use bytes::BytesMut;
+
+use super::super::fd_set::FdSet;
+use super::super::inbound::Inbound;
+use super::super::outbound::Outbound;
+use super::super::policy::Placement;
+use super::pair::{MOST, PLACEMENTS, Pair, decode_all, error, receive_all};
+use super::texts::{bytes_of, memfd, text};
+use crate::error::truncation::Truncation;
 
 #[test]
 fn what_waits_goes_through_parts_with_its_ranges() {

@@ -1,6 +1,11 @@
 //! Which bytes leave with which descriptors.
 
-use super::*;
+use bytes::Bytes;
+
+use super::super::policy::Placement;
+use super::kernel::Kernel;
+use super::pair::{MOST, PLACEMENTS, Pair, receive_all};
+use super::texts::{HEADER, Text, bytes_of, memfd, text};
 
 #[test]
 fn calls_are_planned_by_placement() {

@@ -1,0 +1,35 @@
+//! The rules of Linux for a stream socket.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+
+/// What one `sendmsg` left in the kernel.
+pub(super) struct Segment {
+    pub(super) bytes: VecDeque<u8>,
+    pub(super) fds: Vec<OwnedFd>,
+}
+
+/// The kernel: a queue of segments, and the rules of Linux for reading from it.
+#[derive(Default)]
+pub(super) struct Kernel(VecDeque<Segment>);
+
+impl Kernel {
+    pub(super) fn send(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
+        self.0.push_back(Segment { bytes: bytes.iter().copied().collect(), fds });
+    }
+
+    /// Takes bytes until there are enough, or a set was met and its segment has come to its end.
+    pub(super) fn receive(&mut self, size: usize) -> (Vec<u8>, Vec<OwnedFd>) {
+        let (mut bytes, mut fds) = (Vec::new(), Vec::new());
+        while bytes.len() < size && fds.is_empty() {
+            let Some(segment) = self.0.front_mut() else { break };
+            let count = segment.bytes.len().min(size - bytes.len());
+            bytes.extend(segment.bytes.drain(..count));
+            fds = std::mem::take(&mut segment.fds);
+            if segment.bytes.is_empty() {
+                self.0.pop_front();
+            }
+        }
+        (bytes, fds)
+    }
+}
