@@ -18,7 +18,7 @@ use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
 use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
-use crate::sys::Arrival;
+use crate::sys::receive::Arrival;
 
 /// What one receive brought; see [`recv_with_fds`](crate::AnchovyStream::recv_with_fds).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

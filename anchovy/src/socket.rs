@@ -26,7 +26,8 @@ use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
 use crate::limits::DBUS_SCM_RIGHTS;
 use crate::space::SCM_MAX_FD;
-use crate::sys::{self, Arrival};
+use crate::sys;
+use crate::sys::receive::{self, Arrival};
 
 /// The most slices that one system call takes: `UIO_MAXIOV` of Linux, `IOV_MAX` elsewhere.
 pub(crate) const MAX_SLICES: usize = 1024;
@@ -135,7 +136,7 @@ impl Socket {
     ) -> io::Result<()> {
         let room = buf.remaining();
         self.try_receive_with(room, arrival, |arrival| {
-            sys::receive(self.io.as_fd(), buf, queue, arrival)
+            receive::receive(self.io.as_fd(), buf, queue, arrival)
         })
     }
 
@@ -148,7 +149,7 @@ impl Socket {
     ) -> io::Result<()> {
         let room = bufs.iter().map(|buf| buf.len()).sum();
         self.try_receive_with(room, arrival, |arrival| {
-            sys::receive_vectored(self.io.as_fd(), bufs, queue, arrival)
+            receive::receive_vectored(self.io.as_fd(), bufs, queue, arrival)
         })
     }
 

@@ -1,0 +1,26 @@
+//! The options of Linux on other systems: none is supported.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use libc::c_int;
+
+// No control message has these types.
+pub(super) const SCM_PIDFD: c_int = -1;
+pub(super) const SCM_INQ: c_int = -2;
+
+pub(crate) fn set_inq(_: BorrowedFd<'_>, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn fd_passing(_: BorrowedFd<'_>) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn set_fd_passing(_: BorrowedFd<'_>, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn peer_pidfd(_: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}

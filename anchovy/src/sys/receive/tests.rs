@@ -1,0 +1,114 @@
+//! Control messages that this kernel does not send, or not to order.
+
+use std::os::fd::IntoRawFd;
+
+use super::*;
+
+/// A control buffer as the kernel leaves it.
+struct Written {
+    control: Control,
+    length: usize,
+}
+
+impl Written {
+    fn new() -> Written {
+        Written { control: [MaybeUninit::uninit(); CONTROL_HEADERS], length: 0 }
+    }
+
+    /// Adds a message of these ints, whose header claims that many more than there are.
+    fn push(mut self, level: c_int, kind: c_int, ints: &[c_int], more: usize) -> Written {
+        // SAFETY: this computes a length.
+        let length = unsafe { libc::CMSG_LEN(size_of_val(ints) as u32) } as usize;
+        // SAFETY: `cmsghdr` is plain integers, for which zero is valid.
+        let mut header: cmsghdr = unsafe { mem::zeroed() };
+        header.cmsg_len = length + more * size_of::<c_int>();
+        header.cmsg_level = level;
+        header.cmsg_type = kind;
+        let start = self.control.as_mut_ptr().cast::<u8>().wrapping_add(self.length);
+        // SAFETY: tests push far less than the buffer holds, and `start` is aligned.
+        unsafe { start.cast::<cmsghdr>().write(header) };
+        let data = start.wrapping_add(size_of::<cmsghdr>()).cast();
+        // SAFETY: as above; on Linux the data starts right behind the header.
+        unsafe { ptr::copy_nonoverlapping(ints.as_ptr(), data, ints.len()) };
+        self.length += length.next_multiple_of(size_of::<usize>());
+        self
+    }
+
+    fn take(mut self) -> (Arrival, VecDeque<OwnedFd>) {
+        // SAFETY: zero is a valid value of every field.
+        let mut message: msghdr = unsafe { mem::zeroed() };
+        message.msg_control = self.control.as_mut_ptr().cast();
+        message.msg_controllen = self.length;
+        let (mut arrival, mut queue) = (Arrival::default(), VecDeque::new());
+        // SAFETY: it is as the kernel would have left it, and is decoded once.
+        unsafe { take_control_messages(&message, &mut arrival, &mut queue) };
+        (arrival, queue)
+    }
+}
+
+fn null() -> c_int {
+    std::fs::File::open("/dev/null").expect("a null device").into_raw_fd()
+}
+
+const RIGHTS: c_int = libc::SCM_RIGHTS;
+const SOCKET: c_int = libc::SOL_SOCKET;
+
+#[test]
+fn an_errno_among_descriptors_is_none_and_the_others_are_owned() {
+    let (first, last) = (null(), null());
+    let written = Written::new().push(SOCKET, RIGHTS, &[first, -libc::EMFILE, last], 0);
+    let (arrival, queue) = written.take();
+    assert_eq!((arrival.fds, arrival.errno), (2, Some(libc::EMFILE)));
+    let owned: Vec<_> = queue.iter().map(AsRawFd::as_raw_fd).collect();
+    assert_eq!(owned, [first, last]);
+}
+
+#[test]
+fn the_least_int_is_an_errno_too() {
+    let (arrival, queue) = Written::new().push(SOCKET, RIGHTS, &[c_int::MIN], 0).take();
+    assert_eq!((arrival.fds, queue.len()), (0, 0));
+    assert!(arrival.errno.is_some());
+}
+
+#[test]
+fn a_message_that_claims_more_than_there_is_ends_with_the_buffer() {
+    let fd = null();
+    let (arrival, queue) = Written::new().push(SOCKET, RIGHTS, &[fd, null()], 100).take();
+    assert_eq!((arrival.fds, queue.len()), (2, 2));
+    assert_eq!(queue[0].as_raw_fd(), fd);
+}
+
+#[test]
+fn several_sets_of_one_receive_are_one() {
+    let written = Written::new().push(SOCKET, RIGHTS, &[null()], 0);
+    let written = written.push(SOCKET, RIGHTS, &[null(), null()], 0);
+    assert_eq!(written.take().1.len(), 3);
+}
+
+#[test]
+fn what_else_comes_is_passed_over_and_is_a_barrier() {
+    let other = Written::new().push(libc::SOL_UDP, 7, &[1, 2, 3], 0);
+    let (arrival, queue) = other.push(SOCKET, SCM_PIDFD, &[-libc::ESRCH], 0).take();
+    assert_eq!((arrival.fds, queue.len(), arrival.errno), (0, 0, None));
+    assert!(arrival.barrier);
+}
+
+#[test]
+fn a_pidfd_behind_a_set_is_closed_and_not_counted() {
+    let pidfd = null();
+    let written = Written::new().push(SOCKET, RIGHTS, &[null()], 0);
+    let (arrival, queue) = written.push(SOCKET, SCM_PIDFD, &[pidfd], 0).take();
+    assert_eq!((arrival.fds, queue.len()), (1, 1));
+}
+
+#[test]
+fn what_is_queued_is_told_and_is_no_barrier() {
+    let (arrival, _) = Written::new().push(SOCKET, SCM_INQ, &[42], 0).take();
+    assert_eq!((arrival.queued, arrival.barrier), (Some(42), false));
+}
+
+#[test]
+fn no_control_message_at_all_is_nothing() {
+    let (arrival, queue) = Written::new().take();
+    assert_eq!((arrival.fds, queue.len(), arrival.barrier), (0, 0, false));
+}
