@@ -60,8 +60,7 @@
 //!
 //! # Features
 //!
-//! `codec`: items, each with its own descriptors; see the module `codec`. tokio's timers are used only
-//! where a deadline is asked for.
+//! `codec`: frames, each with its own descriptors; see the module `codec`.
 //!
 //! `tracing`: one event for each send and each receive, with its byte and descriptor counts, at the
 //! level TRACE, and one at DEBUG when a read side fails.
