@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::receive_error::ReceiveError;
 use super::received_fds::ReceivedFds;
 
-/// Makes items of bytes and descriptors: the `Decoder` of tokio-util, with descriptors.
+/// Makes frames of bytes and descriptors: the `Decoder` of tokio-util, with descriptors.
 ///
 /// ```
 /// use std::io;
@@ -32,9 +32,9 @@ use super::received_fds::ReceivedFds;
 ///             return Ok(None);
 ///         }
 ///         let fds = fds.take(length, count.into())?.collect();
-///         let mut item = bytes.split_to(length);
-///         item.advance(2);
-///         Ok(Some((item.freeze(), fds)))
+///         let mut frame = bytes.split_to(length);
+///         frame.advance(2);
+///         Ok(Some((frame.freeze(), fds)))
 ///     }
 /// }
 /// ```
@@ -44,14 +44,14 @@ pub trait Decoder {
     /// The codec's own error, for bytes that are no frame ([`ReceiveError::Codec`]).
     type Error;
 
-    /// Takes one item off the start of `bytes`, with its descriptors from `fds`, if it is there
+    /// Takes one frame off the start of `bytes`, with its descriptors from `fds`, if it is there
     /// whole; otherwise returns `None` and is called again when more has arrived.
     ///
-    /// Bytes that it takes without returning an item belong to the next one.
+    /// Bytes that it takes without returning a frame belong to the next one.
     ///
     /// # Errors
     ///
-    /// Any error ends the stream of items; all that waits is closed.
+    /// Any error ends the stream of frames; all that waits is closed.
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
@@ -60,12 +60,12 @@ pub trait Decoder {
 
     /// As [`decode`](Self::decode), when nothing more will arrive.
     ///
-    /// A decoder that takes bytes without returning an item, and so knows of an item that nobody
+    /// A decoder that takes bytes without returning a frame, and so knows of a frame that nobody
     /// else sees, has to say here that it is not whole.
     ///
     /// # Errors
     ///
-    /// By default, [`ReceiveError::ClosedInsideFrame`] if there are bytes and they are no item.
+    /// By default, [`ReceiveError::ClosedInsideFrame`] if there are bytes and they are no frame.
     fn decode_eof(
         &mut self,
         bytes: &mut BytesMut,

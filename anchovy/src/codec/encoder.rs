@@ -4,9 +4,9 @@ use std::os::fd::OwnedFd;
 
 use bytes::{Bytes, BytesMut};
 
-/// Makes bytes and descriptors of items: the `Encoder` of tokio-util, with descriptors.
+/// Makes bytes and descriptors of frames: the `Encoder` of tokio-util, with descriptors.
 ///
-/// It borrows the item, so that one that is refused goes back to its sender whole.
+/// It borrows the frame, so that one that is refused goes back to its sender whole.
 ///
 /// ```
 /// use std::io;
@@ -20,15 +20,15 @@ use bytes::{Bytes, BytesMut};
 /// impl Encoder<(String, Vec<OwnedFd>)> for Texts {
 ///     type Error = io::Error;
 ///
-///     fn encode(&mut self, item: &(String, Vec<OwnedFd>), bytes: &mut BytesMut) -> io::Result<()> {
-///         let length = u8::try_from(item.0.len()).map_err(io::Error::other)?;
-///         bytes.put_slice(&[length, item.1.len() as u8]);
-///         bytes.put_slice(item.0.as_bytes());
+///     fn encode(&mut self, frame: &(String, Vec<OwnedFd>), bytes: &mut BytesMut) -> io::Result<()> {
+///         let length = u8::try_from(frame.0.len()).map_err(io::Error::other)?;
+///         bytes.put_slice(&[length, frame.1.len() as u8]);
+///         bytes.put_slice(frame.0.as_bytes());
 ///         Ok(())
 ///     }
 ///
-///     fn fds<'a>(&mut self, item: &'a mut (String, Vec<OwnedFd>)) -> &'a mut Vec<OwnedFd> {
-///         &mut item.1
+///     fn fds<'a>(&mut self, frame: &'a mut (String, Vec<OwnedFd>)) -> &'a mut Vec<OwnedFd> {
+///         &mut frame.1
 ///     }
 /// }
 /// ```
@@ -37,22 +37,22 @@ pub trait Encoder<Item> {
     /// ([`SendErrorKind::Codec`](super::SendErrorKind::Codec)).
     type Error;
 
-    /// Writes the item to the end of `bytes`. What is there already are items that wait to be sent;
+    /// Writes the frame to the end of `bytes`. What is there already are frames that wait to be sent;
     /// an encoder that shortens the buffer makes `start_send` panic.
     ///
     /// # Errors
     ///
-    /// The item goes back to its sender; what was written of it is taken off again.
-    fn encode(&mut self, item: &Item, bytes: &mut BytesMut) -> Result<(), Self::Error>;
+    /// The frame goes back to its sender; what was written of it is taken off again.
+    fn encode(&mut self, frame: &Item, bytes: &mut BytesMut) -> Result<(), Self::Error>;
 
-    /// The descriptors of the item, in order. They are counted before anything else happens, and
-    /// taken once the item is accepted.
-    fn fds<'a>(&mut self, item: &'a mut Item) -> &'a mut Vec<OwnedFd>;
+    /// The descriptors of the frame, in order. They are counted before anything else happens, and
+    /// taken once the frame is accepted.
+    fn fds<'a>(&mut self, frame: &'a mut Item) -> &'a mut Vec<OwnedFd>;
 
-    /// More bytes of the item, behind those that [`encode`](Self::encode) writes, which are sent
+    /// More bytes of the frame, behind those that [`encode`](Self::encode) writes, which are sent
     /// from where they are if they are many.
-    fn payload(&mut self, item: &Item) -> Bytes {
-        let _ = item;
+    fn payload(&mut self, frame: &Item) -> Bytes {
+        let _ = frame;
         Bytes::new()
     }
 }

@@ -32,7 +32,7 @@ use crate::error::truncation::Truncation;
 pub struct FdSet {
     /// Which bytes of the buffer beside it; sets are in order, and do not overlap.
     ///
-    /// Of received ones, those that one `recvmsg` returned; of ones to be sent, those of their item.
+    /// Of received ones, those that one `recvmsg` returned; of ones to be sent, those of their frame.
     pub range: Range<usize>,
     /// The descriptors, in order.
     pub fds: Vec<OwnedFd>,

@@ -21,7 +21,7 @@ use super::send_error::{SendError, SendErrorKind};
 use super::write_state::{WriteState, flush_error};
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// A [`Stream`] and [`Sink`] of items with their descriptors: the `Framed` of tokio-util.
+/// A [`Stream`] and [`Sink`] of frames with their descriptors: the `Framed` of tokio-util.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -38,9 +38,9 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// near.feed(("nothing".to_owned(), vec![])).await?;
 /// near.send(("a file".to_owned(), vec![file.into()])).await?;
 ///
-/// let (line, fds) = far.next().await.expect("an item")?;
+/// let (line, fds) = far.next().await.expect("a frame")?;
 /// assert_eq!((&line[..], fds.len()), ("nothing", 0));
-/// let (line, fds) = far.next().await.expect("an item")?;
+/// let (line, fds) = far.next().await.expect("a frame")?;
 /// assert_eq!((&line[..], fds.len()), ("a file", 1));
 /// # Ok(())
 /// # }
@@ -49,8 +49,8 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// # Cancel safety
 ///
 /// Both sides are poll-based and keep their state, so `next` loses nothing when it is dropped, and
-/// neither does `flush`. `send` and `feed` of futures-util own their item until they have handed it
-/// over, so a dropped one that had to wait for room drops its item.
+/// neither does `flush`. `send` and `feed` of futures-util own their frame until they have handed it
+/// over, so a dropped one that had to wait for room drops its frame.
 #[derive(Debug)]
 pub struct Framed<const S: usize, C> {
     pub(super) stream: AnchovyStream<S>,
@@ -60,16 +60,16 @@ pub struct Framed<const S: usize, C> {
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// Items of this codec, with default policies.
+    /// Frames of this codec, with default policies.
     ///
-    /// Descriptors that are in the queues of the stream already belong to no item: take them out,
+    /// Descriptors that are in the queues of the stream already belong to no frame: take them out,
     /// or hand them over with [`from_parts`](Self::from_parts). While there are any in its write
     /// queue, nothing can be sent ([`SendErrorKind::WriteQueueNotEmpty`]).
     pub fn new(stream: AnchovyStream<S>, codec: C) -> Self {
         Framed::from_parts(FramedParts::new(stream, codec))
     }
 
-    /// Items of this codec, as its protocol wants them received and sent.
+    /// Frames of this codec, as its protocol wants them received and sent.
     pub fn with_policies(
         stream: AnchovyStream<S>,
         codec: C,
@@ -95,7 +95,7 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Takes the framed stream apart, losing nothing.
     ///
-    /// A stream of items that has ended stays so.
+    /// A stream of frames that has ended stays so.
     pub fn into_parts(self) -> FramedParts<S, C> {
         let (read_buffer, read_sets) = self.read.inbound.into_parts();
         let (write_buffer, write_sets) = self.write.outbound.into_parts();
@@ -114,20 +114,20 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// The stream itself, for limits and credentials.
     ///
-    /// Its queues are not those of the items.
+    /// Its queues are not those of the frames.
     pub fn get_ref(&self) -> &AnchovyStream<S> {
         &self.stream
     }
 
     /// The stream itself, for limits and credentials. What is read from it or written to it by hand
-    /// is missing from the items.
+    /// is missing from the frames.
     pub fn get_mut(&mut self) -> &mut AnchovyStream<S> {
         &mut self.stream
     }
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// How items are received.
+    /// How frames are received.
     pub fn read_policy(&self) -> &ReadPolicy {
         &self.read.policy
     }
@@ -137,7 +137,7 @@ impl<const S: usize, C> Framed<S, C> {
         &self.read.inbound.bytes
     }
 
-    /// Descriptors that have arrived and wait for their items.
+    /// Descriptors that have arrived and wait for their frames.
     pub fn waiting_fds(&self) -> usize {
         self.read.inbound.waiting()
     }
@@ -148,13 +148,13 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.inbound.closed()
     }
 
-    /// The next item, if it has arrived already; nothing is read.
+    /// The next frame, if it has arrived already; nothing is read.
     ///
-    /// `None` says nothing of what a read would bring, or of an end of the stream of items.
+    /// `None` says nothing of what a read would bring, or of an end of the stream of frames.
     ///
     /// # Errors
     ///
-    /// As those of the stream of items, which has ended then.
+    /// As those of the stream of frames, which has ended then.
     pub fn next_buffered(&mut self) -> Option<Result<C::Item, ReceiveError<C::Error>>>
     where
         C: Decoder,
@@ -162,13 +162,13 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.next_buffered(&mut self.codec)
     }
 
-    /// Polls the stream of items without reading, for whoever has no room for what a read would
+    /// Polls the stream of frames without reading, for whoever has no room for what a read would
     /// bring: what has arrived is decoded, and the [timeout](ReadPolicy::fd_timeout) is kept. A
     /// later poll of the stream itself reads on.
     ///
     /// # Errors
     ///
-    /// As those of the stream of items, which has ended then.
+    /// As those of the stream of frames, which has ended then.
     pub fn poll_paused(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameResult<C>>>
     where
         C: Decoder,
@@ -198,22 +198,22 @@ impl<const S: usize, C> Framed<S, C> {
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// How items are sent.
+    /// How frames are sent.
     pub fn write_policy(&self) -> &WritePolicy {
         &self.write.policy
     }
 
-    /// Bytes of items that have not left.
+    /// Bytes of frames that have not left.
     pub fn unsent_bytes(&self) -> usize {
         self.write.outbound.len()
     }
 
-    /// Descriptors of items that have not left.
+    /// Descriptors of frames that have not left.
     pub fn unsent_fds(&self) -> usize {
         self.write.outbound.unsent_fds()
     }
 
-    /// Takes back the item that is next to leave, with its descriptors, if none of its bytes has
+    /// Takes back the frame that is next to leave, with its descriptors, if none of its bytes has
     /// left and it has descriptors to take back; see [`RefusedFrame`].
     ///
     /// For when a flush failed because the kernel refused to carry the descriptors
@@ -247,9 +247,9 @@ impl<const S: usize, C: Encoder<I> + Unpin, I> Sink<I> for Framed<S, C> {
     }
 
     #[inline]
-    fn start_send(self: Pin<&mut Self>, item: I) -> Result<(), Self::Error> {
+    fn start_send(self: Pin<&mut Self>, frame: I) -> Result<(), Self::Error> {
         let this = self.get_mut();
-        this.write.start_send(&mut this.codec, item, &this.stream.sender)
+        this.write.start_send(&mut this.codec, frame, &this.stream.sender)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

@@ -30,7 +30,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FramedParts<const S: usize, C> {
-    /// The stream. Its queues are not those of the items.
+    /// The stream. Its queues are not those of the frames.
     pub stream: AnchovyStream<S>,
     /// The codec.
     pub codec: C,
@@ -40,11 +40,11 @@ pub struct FramedParts<const S: usize, C> {
     pub read_sets: Vec<FdSet>,
     /// Bytes that have not left.
     pub write_buffer: BytesMut,
-    /// The descriptors that leave with them, in order, with the ranges of their items.
+    /// The descriptors that leave with them, in order, with the ranges of their frames.
     pub write_sets: Vec<FdSet>,
-    /// How items are received.
+    /// How frames are received.
     pub read_policy: ReadPolicy,
-    /// How items are sent.
+    /// How frames are sent.
     pub write_policy: WritePolicy,
     pub(super) phase: Phase,
 }

@@ -12,7 +12,7 @@ use super::read_state::{FrameResult, ReadState};
 use super::receive_error::ReceiveError;
 use crate::split::owned::OwnedReadHalf;
 
-/// The [`Stream`] of items that [`Framed::into_split`](super::Framed::into_split) makes.
+/// The [`Stream`] of frames that [`Framed::into_split`](super::Framed::into_split) makes.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -51,7 +51,7 @@ impl<const S: usize, C> FramedRead<S, C> {
         &self.half
     }
 
-    /// The read half itself. What is read from it by hand is missing from the items.
+    /// The read half itself. What is read from it by hand is missing from the frames.
     pub fn get_mut(&mut self) -> &mut OwnedReadHalf<S> {
         &mut self.half
     }

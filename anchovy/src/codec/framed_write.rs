@@ -12,7 +12,7 @@ use super::send_error::{SendError, SendErrorKind};
 use super::write_state::{WriteState, flush_error};
 use crate::split::owned::OwnedWriteHalf;
 
-/// The [`Sink`] of items that [`Framed::into_split`](super::Framed::into_split) makes.
+/// The [`Sink`] of frames that [`Framed::into_split`](super::Framed::into_split) makes.
 ///
 /// Dropping it closes what has not left and shuts the write side down.
 ///
@@ -50,7 +50,7 @@ impl<const S: usize, C> FramedWrite<S, C> {
         &self.half
     }
 
-    /// The write half itself. What is written to it by hand is among the items.
+    /// The write half itself. What is written to it by hand is among the frames.
     pub fn get_mut(&mut self) -> &mut OwnedWriteHalf<S> {
         &mut self.half
     }

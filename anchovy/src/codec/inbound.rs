@@ -2,11 +2,11 @@
 //!
 //! The kernel says with which `recvmsg` a set came, and that the last of its bytes belongs to the
 //! `sendmsg` that the set left with; where that began, it does not say. So what is known of a set
-//! is a range of stream bytes, and an item can have sent it only if it overlaps that range. Each
-//! item takes as many as it declares, in order; what is left of a set when its range is decoded
-//! belongs to nobody, and would be the next item's if it were not stopped here.
+//! is a range of stream bytes, and a frame can have sent it only if it overlaps that range. Each
+//! frame takes as many as it declares, in order; what is left of a set when its range is decoded
+//! belongs to nobody, and would be the next frame's if it were not stopped here.
 //!
-//! No socket, no clock: bytes, descriptors and the time come in, items and a deadline come out.
+//! No socket, no clock: bytes, descriptors and the time come in, frames and a deadline come out.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -29,14 +29,18 @@ pub(crate) struct Inbound {
     pub(crate) bytes: BytesMut,
     /// Where in the stream `bytes` begins.
     position: u64,
-    /// Where in the stream the item begins that is being decoded.
-    item: u64,
+    /// Where in the stream the frame begins that is being decoded.
+    frame_start: u64,
     /// The descriptors of all sets, in order.
     fds: VecDeque<OwnedFd>,
     sets: VecDeque<ReceivedSet>,
     /// Descriptors that nothing claimed, and that were closed.
     closed: u64,
 }
+
+/// A frame that a decoder returned, if a complete one has arrived.
+pub(crate) type FrameOutcome<D> =
+    Result<Option<<D as Decoder>::Item>, ReceiveError<<D as Decoder>::Error>>;
 
 impl Inbound {
     /// Notes that the last `count` of the bytes have just arrived with these descriptors.
@@ -57,14 +61,31 @@ impl Inbound {
         }
     }
 
-    /// Decodes one item, if one is there whole.
+    /// Decodes one frame, if a complete one has arrived.
     #[inline]
     pub(crate) fn decode<D: Decoder>(
         &mut self,
         decoder: &mut D,
         policy: &ReadPolicy,
-        at_end: bool,
-    ) -> Result<Option<D::Item>, ReceiveError<D::Error>> {
+    ) -> FrameOutcome<D> {
+        self.decode_with(policy, |bytes, fds| decoder.decode(bytes, fds))
+    }
+
+    /// As [`decode`](Self::decode), when nothing more will arrive.
+    pub(crate) fn decode_eof<D: Decoder>(
+        &mut self,
+        decoder: &mut D,
+        policy: &ReadPolicy,
+    ) -> FrameOutcome<D> {
+        self.decode_with(policy, |bytes, fds| decoder.decode_eof(bytes, fds))
+    }
+
+    #[inline]
+    fn decode_with<T, E>(
+        &mut self,
+        policy: &ReadPolicy,
+        decode: impl FnOnce(&mut BytesMut, &mut ReceivedFds<'_>) -> Result<Option<T>, ReceiveError<E>>,
+    ) -> Result<Option<T>, ReceiveError<E>> {
         let before = self.bytes.len();
         let mut fds = ReceivedFds {
             position: self.position,
@@ -72,24 +93,22 @@ impl Inbound {
             fds: &mut self.fds,
             sets: &mut self.sets,
         };
-        let item = if at_end {
-            decoder.decode_eof(&mut self.bytes, &mut fds)?
-        } else {
-            decoder.decode(&mut self.bytes, &mut fds)?
-        };
+        let frame = decode(&mut self.bytes, &mut fds)?;
         self.position += before.saturating_sub(self.bytes.len()) as u64;
-        if item.is_some() {
-            self.item = self.position;
+        if frame.is_some() {
+            self.frame_start = self.position;
             self.release_decoded(policy)?;
         }
-        Ok(item)
+        Ok(frame)
     }
 
-    /// Lets go of the sets whose range is decoded.
+    /// Releases the sets whose range is decoded.
     #[inline]
     fn release_decoded<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         while let Some(set) = self.sets.front() {
-            if set.end > self.item || (set.fds > 0 && policy.attribution == Attribution::Fifo) {
+            if set.end > self.frame_start
+                || (set.fds > 0 && policy.attribution == Attribution::Fifo)
+            {
                 break;
             }
             let count = set.fds;
@@ -116,7 +135,7 @@ impl Inbound {
         }
     }
 
-    /// Nothing more will arrive, and no item is left: nobody will claim what waits.
+    /// Nothing more will arrive, and no frame is left: nobody will claim what waits.
     pub(crate) fn finish<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         self.sets.clear();
         self.close_unclaimed(self.fds.len(), policy)
@@ -140,13 +159,13 @@ impl Inbound {
         Ok(())
     }
 
-    /// Until when the rest of an item has to have arrived, for the sets that wait for it.
+    /// Until when the rest of a frame has to have arrived, for the sets that wait for it.
     pub(crate) fn deadline(&self, timeout: Duration) -> Option<Instant> {
         let waiting = self.sets.iter().find(|set| set.fds > 0)?;
         waiting.arrived?.checked_add(timeout)
     }
 
-    /// Descriptors that wait for their items.
+    /// Descriptors that wait for their frames.
     pub(crate) fn waiting(&self) -> usize {
         self.fds.len()
     }

@@ -1,14 +1,14 @@
-//! Items, each with its own descriptors.
+//! Frames, each with its own descriptors.
 //!
-//! A protocol cuts a stream into items, and says with each how many descriptors it has. This module
+//! A protocol cuts a stream into frames, and says with each how many descriptors it has. This module
 //! has the shapes of tokio-util's codec ([`Decoder`], [`Encoder`], [`Framed`]) for that, and none of
-//! its trap: a `tokio_util::codec::Framed` over a stream with descriptors joins several items into
+//! its trap: a `tokio_util::codec::Framed` over a stream with descriptors joins several frames into
 //! one write, and the descriptors of all of them leave with the first.
 //!
 //! # Where descriptors ride
 //!
 //! ```text
-//! items     [ A ][ B, 2 fds ][ C ][ D, 1 fd ]
+//! frames     [ A ][ B, 2 fds ][ C ][ D, 1 fd ]
 //!
 //! sendmsg   |A   |B      +2  |C   |D    +1  |     Placement::Alone
 //!           |A   |B      +2   C   |D    +1  |     Placement::FirstByte
@@ -17,23 +17,23 @@
 //! recvmsg   |A    B      +2  |C    D    +1  |     of what Alone sent, on Linux
 //! ```
 //!
-//! What a receiver can know of a set is the range of bytes that came with it. An item may claim
+//! What a receiver can know of a set is the range of bytes that came with it. A frame may claim
 //! descriptors only of sets whose range it overlaps, in order, as many as it declares; what nobody
-//! has claimed when a range is decoded ends the stream of items (or is closed and counted), and is
+//! has claimed when a range is decoded ends the stream of frames (or is closed and counted), and is
 //! never handed to a later one.
 //!
 //! # What is guaranteed
 //!
-//! - Sending: a set leaves once, in one `sendmsg`, never later than the first byte of its item, and
-//!   by the [`Placement`] that the protocol chose. Plain items share calls. A full socket is
-//!   back-pressure; an item that is refused comes back whole.
-//! - Receiving, [`Attribution::Range`]: exact for every sender that gives each item with descriptors
+//! - Sending: a set leaves once, in one `sendmsg`, never later than the first byte of its frame, and
+//!   by the [`Placement`] that the protocol chose. Plain frames share calls. A full socket is
+//!   back-pressure; a frame that is refused comes back whole.
+//! - Receiving, [`Attribution::Range`]: exact for every sender that gives each frame with descriptors
 //!   its own `sendmsg`, or puts it first in one. A sender that lies about counts gets an error, or
 //!   at worst descriptors that it sent itself within one `recvmsg` of ours: never those of an earlier
-//!   set. Sets that are buried behind other items are attributed when one read covers them, and an
+//!   set. Sets that are buried behind other frames are attributed when one read covers them, and an
 //!   error otherwise.
 //! - Receiving, [`Attribution::Fifo`]: in order, for protocols in which only that matters.
-//! - Bounded: descriptors that wait, bytes that wait for the end of an item, and, if wanted, how
+//! - Bounded: descriptors that wait, bytes that wait for the end of a frame, and, if wanted, how
 //!   long.
 //!
 //! A [`ReceiveError`] ends a stream of frames; everything that arrived and was not returned is

@@ -1,11 +1,11 @@
 //! Which bytes leave with which descriptors.
 //!
-//! Items are a row of bytes; some of them begin a set. What is planned is the next `sendmsg`: how
+//! Frames are a row of bytes; some of them begin a set. What is planned is the next `sendmsg`: how
 //! many of the bytes, and how many of the descriptors, by the [`Placement`] of the protocol. A set
 //! leaves with the first byte of a call or not at all, and the kernel may take fewer bytes than
 //! planned, so what is kept is what has left, and each call is planned anew.
 //!
-//! No socket: items come in, calls come out.
+//! No socket: frames come in, calls come out.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -22,7 +22,7 @@ use super::send_error::{SendError, SendErrorKind};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 
-/// Payloads of fewer bytes are copied behind their item: a slice of their own costs more.
+/// Payloads of fewer bytes are copied behind their frame: a slice of their own costs more.
 const COPIED: usize = 4 << 10;
 
 /// Bytes and descriptors that have not left.
@@ -37,20 +37,20 @@ pub(crate) struct Outbound {
     left: usize,
     /// Where in the stream the first of the bytes is.
     position: u64,
-    /// Where in the stream the next item begins.
+    /// Where in the stream the next frame begins.
     end: u64,
-    /// The items with descriptors of which a byte has not left, in order.
-    items: VecDeque<Item>,
-    /// The descriptors of all items, in order.
+    /// The frames with descriptors of which a byte has not left, in order.
+    frames: VecDeque<PendingFrame>,
+    /// The descriptors of all frames, in order.
     fds: VecDeque<OwnedFd>,
-    /// The kernel refused a set among others: until one has left, each goes with its own item, so
+    /// The kernel refused a set among others: until one has left, each goes with its own frame, so
     /// that it is clear whose is refused.
     one_by_one: bool,
 }
 
-/// An item with descriptors: its range of the stream, and how many of them have not left.
+/// A frame with descriptors: its range of the stream, and how many of them have not left.
 #[derive(Clone, Copy, Debug)]
-struct Item {
+struct PendingFrame {
     start: u64,
     end: u64,
     fds: usize,
@@ -64,32 +64,32 @@ pub(crate) struct Call {
 }
 
 impl Outbound {
-    /// Takes an item, or gives it back.
+    /// Takes a frame, or gives it back.
     #[inline]
     pub(crate) fn push<I, E: Encoder<I>>(
         &mut self,
         encoder: &mut E,
-        mut item: I,
+        mut frame: I,
         refusal: impl FnOnce(usize) -> Result<(), FdError>,
     ) -> Result<(), SendError<I, SendErrorKind<E::Error>>> {
-        let count = encoder.fds(&mut item).len();
+        let count = encoder.fds(&mut frame).len();
         if let Err(error) = refusal(count) {
             let kind = TransferError::from(error).into();
-            return Err(SendError { unsent: Some(item), kind });
+            return Err(SendError { unsent: Some(frame), kind });
         }
 
         let before = self.tail.len();
-        if let Err(error) = encoder.encode(&item, &mut self.tail) {
+        if let Err(error) = encoder.encode(&frame, &mut self.tail) {
             self.tail.truncate(before);
-            return Err(SendError { unsent: Some(item), kind: SendErrorKind::Codec(error) });
+            return Err(SendError { unsent: Some(frame), kind: SendErrorKind::Codec(error) });
         }
-        // Bytes before it are those of other items, which would never leave.
+        // Bytes before it are those of other frames, which would never leave.
         assert!(self.tail.len() >= before, "an encoder only appends to the buffer");
-        let payload = encoder.payload(&item);
+        let payload = encoder.payload(&frame);
         let length = self.tail.len() - before + payload.len();
         if length == 0 && count > 0 {
             let kind = SendErrorKind::FdsWithoutBytes { count };
-            return Err(SendError { unsent: Some(item), kind });
+            return Err(SendError { unsent: Some(frame), kind });
         }
 
         if payload.len() < COPIED {
@@ -101,8 +101,8 @@ impl Outbound {
         }
         let (start, end) = (self.end, self.end + length as u64);
         if count > 0 {
-            self.items.push_back(Item { start, end, fds: count });
-            self.fds.extend(encoder.fds(&mut item).drain(..));
+            self.frames.push_back(PendingFrame { start, end, fds: count });
+            self.fds.extend(encoder.fds(&mut frame).drain(..));
         }
         self.end = end;
         Ok(())
@@ -114,33 +114,34 @@ impl Outbound {
         if self.is_empty() && self.fds.is_empty() {
             return None;
         }
-        // An item of which something has left already is plain from there on, but for the rule
+        // A frame of which something has left already is plain from there on, but for the rule
         // that it shares no call.
-        let begun = self.items.front().filter(|item| item.start < self.position);
-        let mut waiting = self.items.iter().filter(|item| item.start >= self.position).peekable();
+        let begun = self.frames.front().filter(|frame| frame.start < self.position);
+        let mut waiting =
+            self.frames.iter().filter(|frame| frame.start >= self.position).peekable();
 
         let alone = placement == Placement::Alone;
         let together = placement == Placement::Together && !self.one_by_one;
         let mut call = Call { bytes: 0, fds: 0 };
         let mut end = self.end;
-        if let (Some(item), true) = (begun, alone) {
-            end = item.end;
+        if let (Some(frame), true) = (begun, alone) {
+            end = frame.end;
         } else if together {
-            for item in waiting {
+            for frame in waiting {
                 // Those of the first one fit, or it would have been refused.
-                if call.fds + item.fds > most && item.start > self.position {
-                    end = item.start;
+                if call.fds + frame.fds > most && frame.start > self.position {
+                    end = frame.start;
                     break;
                 }
-                call.fds += item.fds;
+                call.fds += frame.fds;
             }
         } else {
-            if let Some(item) = waiting.next_if(|item| item.start == self.position) {
-                call.fds = item.fds;
-                end = if alone { item.end } else { end };
+            if let Some(frame) = waiting.next_if(|frame| frame.start == self.position) {
+                call.fds = frame.fds;
+                end = if alone { frame.end } else { end };
             }
-            if let Some(item) = waiting.peek() {
-                end = end.min(item.start);
+            if let Some(frame) = waiting.peek() {
+                end = end.min(frame.start);
             }
         }
         call.bytes = (end - self.position) as usize;
@@ -189,31 +190,31 @@ impl Outbound {
         if call.fds > 0 {
             // What is closed here is on its way.
             take(&mut self.fds, call.fds).for_each(drop);
-            claim(self.items.iter_mut().map(|item| &mut item.fds), call.fds);
+            claim(self.frames.iter_mut().map(|frame| &mut frame.fds), call.fds);
             self.one_by_one = false;
         }
         self.advance(bytes);
     }
 
     /// Notes that the kernel refused the descriptors of a call, and says whether another plan may
-    /// do: it may if other items were in it.
+    /// do: it may if other frames were in it.
     pub(crate) fn refused(&mut self, call: Call) -> bool {
         let head = self
-            .items
+            .frames
             .front()
-            .is_some_and(|item| item.start == self.position && item.fds == call.fds);
+            .is_some_and(|frame| frame.start == self.position && frame.fds == call.fds);
         !head && !std::mem::replace(&mut self.one_by_one, true)
     }
 
-    /// Takes the item at the head back, with its descriptors, if none of its bytes has left.
+    /// Takes the frame at the head back, with its descriptors, if none of its bytes has left.
     pub(crate) fn take_back(&mut self) -> Option<RefusedFrame> {
-        let item = *self.items.front()?;
-        if item.start != self.position || item.fds == 0 {
+        let frame = *self.frames.front()?;
+        if frame.start != self.position || frame.fds == 0 {
             return None;
         }
-        self.items.pop_front();
-        let fds = take(&mut self.fds, item.fds).collect();
-        let length = (item.end - item.start) as usize;
+        self.frames.pop_front();
+        let fds = take(&mut self.fds, frame.fds).collect();
+        let length = (frame.end - frame.start) as usize;
         let mut bytes = Vec::with_capacity(length);
         for part in self.parts() {
             bytes.extend_from_slice(&part[..part.len().min(length - bytes.len())]);
@@ -242,8 +243,9 @@ impl Outbound {
         } else if self.left > self.tail.len() / 2 && self.left > COPIED {
             self.tail.advance(std::mem::take(&mut self.left));
         }
-        while self.items.front().is_some_and(|item| item.end <= self.position && item.fds == 0) {
-            self.items.pop_front();
+        while self.frames.front().is_some_and(|frame| frame.end <= self.position && frame.fds == 0)
+        {
+            self.frames.pop_front();
         }
     }
 
@@ -279,24 +281,28 @@ impl Outbound {
             let start = range.start.clamp(before, length);
             let end = range.end.clamp(start, length);
             before = end;
-            outbound.items.push_back(Item { start: start as u64, end: end as u64, fds: fds.len() });
+            outbound.frames.push_back(PendingFrame {
+                start: start as u64,
+                end: end as u64,
+                fds: fds.len(),
+            });
             outbound.fds.extend(fds);
         }
         outbound
     }
 
-    /// Hands over what has not left. The rest of an item that has begun to leave is a set of none,
+    /// Hands over what has not left. The rest of a frame that has begun to leave is a set of none,
     /// for it still shares its calls with nobody where that is the rule.
     pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
         let position = self.position;
         let relative = |offset: u64| offset.saturating_sub(position) as usize;
         let sets = self
-            .items
+            .frames
             .iter()
-            .filter(|item| item.fds > 0 || item.start < position)
-            .map(|item| {
-                let range = relative(item.start)..relative(item.end);
-                FdSet::new(range, take(&mut self.fds, item.fds).collect())
+            .filter(|frame| frame.fds > 0 || frame.start < position)
+            .map(|frame| {
+                let range = relative(frame.start)..relative(frame.end);
+                FdSet::new(range, take(&mut self.fds, frame.fds).collect())
             })
             .collect();
         let mut bytes = BytesMut::with_capacity((self.end - position) as usize);

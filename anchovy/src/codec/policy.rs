@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How a received set finds its item.
+/// How a received set finds its frame.
 ///
 /// ```
 /// use anchovy::codec::{Attribution, ReadPolicy};
@@ -14,12 +14,12 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribution {
-    /// An item gets descriptors of sets that came with its own bytes, and no others.
+    /// A frame gets descriptors of sets that came with its own bytes, and no others.
     ///
-    /// For protocols in which an item has its own descriptors (D-Bus, varlink).
+    /// For protocols in which a frame has its own descriptors (D-Bus, varlink).
     #[default]
     Range,
-    /// An item gets the oldest descriptors that wait, whatever they came with.
+    /// A frame gets the oldest descriptors that wait, whatever they came with.
     ///
     /// For protocols in which descriptors are a queue beside the bytes (Wayland, X11).
     Fifo,
@@ -30,20 +30,20 @@ pub enum Attribution {
 /// ```
 /// use anchovy::codec::{ReadPolicy, Unclaimed};
 ///
-/// // As dbus-broker does where an item brings more than it declares.
+/// // As dbus-broker does where a frame brings more than it declares.
 /// let lenient = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unclaimed {
-    /// The stream of items ends with [`ReceiveError::UnclaimedFds`](super::ReceiveError::UnclaimedFds).
+    /// The stream of frames ends with [`ReceiveError::UnclaimedFds`](super::ReceiveError::UnclaimedFds).
     #[default]
     Error,
     /// They are closed and counted.
     Close,
 }
 
-/// Where the descriptors of an item ride.
+/// Where the descriptors of a frame ride.
 ///
 /// ```
 /// use anchovy::codec::{Placement, WritePolicy};
@@ -53,21 +53,21 @@ pub enum Unclaimed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
-    /// With their item, which shares its `sendmsg` with no byte of another item.
+    /// With their frame, which shares its `sendmsg` with no byte of another frame.
     ///
     /// What every D-Bus peer accepts.
     #[default]
     Alone,
-    /// With the first byte of their item, which begins a `sendmsg`; plain items may follow in it.
+    /// With the first byte of their frame, which begins a `sendmsg`; plain frames may follow in it.
     FirstByte,
-    /// In order, with the first byte of their item or earlier: several sets share a `sendmsg`, as
+    /// In order, with the first byte of their frame or earlier: several sets share a `sendmsg`, as
     /// many as fit into its limit of descriptors.
     ///
     /// What Wayland allows, and the fewest calls.
     Together,
 }
 
-/// How items are received.
+/// How frames are received.
 ///
 /// ```
 /// use std::time::Duration;
@@ -84,24 +84,24 @@ pub enum Placement {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPolicy {
-    /// How a received set finds its item.
+    /// How a received set finds its frame.
     pub attribution: Attribution,
     /// What becomes of descriptors that nothing claimed. With [`Attribution::Fifo`] that is known
     /// only when the stream has ended.
     pub unclaimed: Unclaimed,
-    /// Whether to go on when the kernel cut a set. What came of it is closed, and items whose
+    /// Whether to go on when the kernel cut a set. What came of it is closed, and frames whose
     /// bytes it came with find it out from [`ReceivedFds::truncation`](super::ReceivedFds::truncation).
     /// Otherwise, and always with [`Attribution::Fifo`] (where nobody could say any more whose the
-    /// next descriptors are), the stream of items ends with
+    /// next descriptors are), the stream of frames ends with
     /// [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
     pub survive_truncation: bool,
-    /// The most descriptors that may wait for their items, but at least one full set. There is
+    /// The most descriptors that may wait for their frames, but at least one full set. There is
     /// always room for another full set, or nothing is read. A set that was cut counts as one.
     pub max_waiting_fds: usize,
-    /// The most bytes that may wait for the end of an item, and so about the most that an item may
+    /// The most bytes that may wait for the end of a frame, and so about the most that a frame may
     /// have; up to 256 KiB more may have been read.
     pub max_frame_bytes: usize,
-    /// How long descriptors may wait for the rest of their item. With it, tokio's timers are used.
+    /// How long descriptors may wait for the rest of their frame. With it, tokio's timers are used.
     pub fd_timeout: Option<Duration>,
 }
 
@@ -119,22 +119,22 @@ impl Default for ReadPolicy {
     }
 }
 
-/// How items are sent.
+/// How frames are sent.
 ///
 /// ```
 /// use anchovy::codec::WritePolicy;
 ///
-/// // Nothing waits: each item is sent before the next one is taken.
+/// // Nothing waits: each frame is sent before the next one is taken.
 /// let prompt = WritePolicy { max_buffered_bytes: 1, ..WritePolicy::default() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WritePolicy {
-    /// Where the descriptors of an item ride.
+    /// Where the descriptors of a frame ride.
     pub placement: Placement,
-    /// Bytes that may wait to be sent; with as many, the sink sends before it takes another item.
+    /// Bytes that may wait to be sent; with as many, the sink sends before it takes another frame.
     pub max_buffered_bytes: usize,
     /// Descriptors that may wait to be sent; with as many, the sink sends before it takes another
-    /// item.
+    /// frame.
     pub max_buffered_fds: usize,
 }
 

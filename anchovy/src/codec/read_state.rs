@@ -2,11 +2,11 @@
 //!
 //! It goes through three phases:
 //!
-//! | phase | the next item comes from | goes to |
+//! | phase | the next frame comes from | goes to |
 //! |---|---|---|
 //! | `Open` | what waits; else a read | `Ended` when a read brings no bytes, `Over` with an error |
-//! | `Ended` | what waits, decoded as the last of it | `Over` when there is no item left, or with an error |
-//! | `Over` | nowhere: the stream of items has ended | |
+//! | `Ended` | what waits, decoded as the last of it | `Over` when there is no frame left, or with an error |
+//! | `Over` | nowhere: the stream of frames has ended | |
 
 use std::future::Future;
 use std::io;
@@ -27,7 +27,7 @@ use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
 use crate::socket::Socket;
 
-/// Room for reads when an item begins, on a stream that has had more to read than fitted.
+/// Room for reads when a frame begins, on a stream that has had more to read than fitted.
 const FIRST: usize = 8 << 10;
 
 /// The same before that: most streams idle most of the time, and what they hold meanwhile is mostly
@@ -48,7 +48,7 @@ pub(crate) struct ReadState {
     pub(crate) phase: Phase,
     /// Whether a frame may be decoded that could not be decoded before.
     pub(crate) may_decode: bool,
-    /// Room to make for reads when an item begins.
+    /// Room to make for reads when a frame begins.
     room: usize,
     /// Runs until the deadline, while there is one.
     sleep: Option<Pin<Box<Sleep>>>,
@@ -88,9 +88,9 @@ impl ReadState {
         if self.phase != Phase::Open || !self.may_decode {
             return None;
         }
-        let outcome = self.inbound.decode(decoder, &self.policy, false);
+        let outcome = self.inbound.decode(decoder, &self.policy);
         match &outcome {
-            Ok(item) => self.may_decode = item.is_some(),
+            Ok(frame) => self.may_decode = frame.is_some(),
             Err(_) => self.end(),
         }
         outcome.transpose()
@@ -132,16 +132,17 @@ impl ReadState {
         cx: &mut Context<'_>,
     ) -> Poll<Option<FrameResult<D>>> {
         loop {
-            let at_end = self.phase == Phase::Ended;
-            if self.may_decode || at_end {
-                if let Some(frame) = self.inbound.decode(decoder, &self.policy, at_end)? {
+            if self.phase == Phase::Ended {
+                if let Some(frame) = self.inbound.decode_eof(decoder, &self.policy)? {
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                return Poll::Ready(self.inbound.finish(&self.policy).err().map(Err));
+            }
+            if self.may_decode {
+                if let Some(frame) = self.inbound.decode(decoder, &self.policy)? {
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 self.may_decode = false;
-            }
-            if at_end {
-                let finished = self.inbound.finish(&self.policy);
-                return Poll::Ready(finished.err().map(Err));
             }
             self.inbound.admit(receiver.limits.fd_limit, &self.policy)?;
             // What has arrived in time is in time, however late we come to read it.
@@ -162,7 +163,7 @@ impl ReadState {
         let bytes = &mut self.inbound.bytes;
         let length = bytes.len();
         if bytes.capacity() - length < self.room / 2 {
-            // For the start of an item, the same memory once more will do.
+            // For the start of a frame, the same memory once more will do.
             bytes.reserve(length.min(MOST).max(self.room.saturating_sub(length)));
         }
         let spare = bytes.capacity() - length;

@@ -39,13 +39,13 @@ pub struct ReceivedFds<'a> {
 }
 
 impl ReceivedFds<'_> {
-    /// How many descriptors an item of the next `length` bytes can claim.
+    /// How many descriptors a frame of the next `length` bytes can claim.
     #[inline]
     pub fn available(&self, length: usize) -> usize {
         self.sets_of(length).map(|set| set.fds).sum()
     }
 
-    /// Claims `count` descriptors for an item of the next `length` bytes, the oldest first.
+    /// Claims `count` descriptors for a frame of the next `length` bytes, the oldest first.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl ReceivedFds<'_> {
     ///
     /// It is told only where
     /// [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation) is set; otherwise
-    /// that ends the stream of items. An item that can go without its descriptors is to be marked
+    /// that ends the stream of frames. A frame that can go without its descriptors is to be marked
     /// so by its decoder; none of that set will come.
     #[inline]
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
@@ -84,7 +84,7 @@ impl ReceivedFds<'_> {
         self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
     }
 
-    /// The sets that an item of the next `length` bytes can claim from. Those before it are gone.
+    /// The sets that a frame of the next `length` bytes can claim from. Those before it are gone.
     #[inline]
     fn sets_of(&self, length: usize) -> impl Iterator<Item = &ReceivedSet> {
         let end = match self.attribution {

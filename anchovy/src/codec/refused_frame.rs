@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
-/// An item whose descriptors the kernel refused to carry, taken back in the form in which it would
+/// A frame whose descriptors the kernel refused to carry, taken back in the form in which it would
 /// have left.
 ///
 /// ```

@@ -12,7 +12,7 @@ use crate::error::transfer_error::TransferError;
 use crate::send::Sender;
 use crate::socket::Socket;
 
-/// Slices for one call; items are few and payloads fewer.
+/// Slices for one call; frames are few and payloads fewer.
 const SLICES: usize = 64;
 
 /// The error of a flush, which returns no frame.
@@ -44,10 +44,10 @@ impl WriteState {
     pub(crate) fn start_send<I, E: Encoder<I>>(
         &mut self,
         encoder: &mut E,
-        item: I,
+        frame: I,
         sender: &Sender,
     ) -> Result<(), SendError<I, SendErrorKind<E::Error>>> {
-        self.outbound.push(encoder, item, |count| sender.limits.check(count))
+        self.outbound.push(encoder, frame, |count| sender.limits.check(count))
     }
 
     pub(crate) fn poll_flush(

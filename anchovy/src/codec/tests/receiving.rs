@@ -232,7 +232,7 @@ fn items_before_and_behind_a_cut_set_are_not_marked() {
         receive_cut(&mut pair, &vec![0; 15 - before]);
         pair.inbound.bytes.extend_from_slice(&[0; 5]);
         let mut marks = Marks(Vec::new());
-        while pair.inbound.decode(&mut marks, &pair.policy, false).unwrap().is_some() {}
+        while pair.inbound.decode(&mut marks, &pair.policy).unwrap().is_some() {}
         assert_eq!(marks.0, [false, false, true, false]);
     }
 }
@@ -260,7 +260,7 @@ fn as_much_waits_as_may_and_no_more() {
 
 #[test]
 fn the_deadline_is_that_of_the_oldest_set_that_waits() {
-    let (patience, now) = (Duration::from_secs(30), Instant::now());
+    let (timeout, now) = (Duration::from_secs(30), Instant::now());
     let mut pair = Pair::new(Placement::Alone);
     let later = |seconds| Some(now + Duration::from_secs(seconds));
     let (a, b) = (bytes_of("a", 1), bytes_of("b", 2));
@@ -268,13 +268,13 @@ fn the_deadline_is_that_of_the_oldest_set_that_waits() {
         pair.inbound.bytes.extend_from_slice(bytes);
         pair.inbound.received(bytes.len(), std::iter::once(memfd()), None, later(seconds));
         decode_all(pair).unwrap();
-        pair.inbound.deadline(patience)
+        pair.inbound.deadline(timeout)
     };
     // A is whole and has its own; what its set came with beside it waits for none.
     assert_eq!(bring(&mut pair, &[&a[..], &b[..1]].concat(), 0), None);
     assert_eq!(bring(&mut pair, &b[1..2], 1), later(31));
     assert_eq!(bring(&mut pair, &b[2..3], 2), later(31));
-    // A patience without end is no deadline.
+    // A timeout without end is no deadline.
     assert_eq!(pair.inbound.deadline(Duration::MAX), None);
 }
 
@@ -301,8 +301,8 @@ fn an_item_of_an_absurd_length_claims_what_there_is() {
     let mut inbound = Inbound::default();
     inbound.bytes.extend_from_slice(b"ab");
     inbound.received(2, std::iter::once(memfd()), None, None);
-    assert_eq!(inbound.decode(&mut Absurd(1), &policy, false).unwrap(), Some(1));
-    inbound.decode(&mut Absurd(usize::MAX), &policy, false).expect_err("it is unclaimed");
+    assert_eq!(inbound.decode(&mut Absurd(1), &policy).unwrap(), Some(1));
+    inbound.decode(&mut Absurd(usize::MAX), &policy).expect_err("it is unclaimed");
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn what_a_decoder_claims_and_does_not_keep_is_closed_and_not_the_next_items() {
         let expected = inode(&fds[0]);
         inbound.bytes.put_u8(fds.len() as u8);
         inbound.received(1, fds.into_iter(), None, None);
-        let kept = inbound.decode(&mut Wasteful, &policy, false).unwrap().expect("an item");
+        let kept = inbound.decode(&mut Wasteful, &policy).unwrap().expect("an item");
         assert_eq!(kept.as_ref().map(inode), Some(expected));
         assert_eq!(inbound.waiting(), 0);
     }
