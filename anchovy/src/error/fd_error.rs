@@ -84,7 +84,7 @@ pub enum FdError {
         /// The most that may wait in the read queue.
         limit: usize,
     },
-    /// Descriptors were to leave, but no byte for them to ride on.
+    /// Descriptors were to be sent without a byte.
     ///
     /// The kernel drops descriptors that are sent without a byte on a stream, so nothing was sent
     /// and nothing was closed: write at least one byte, or clear the write queue.
@@ -197,7 +197,7 @@ impl fmt::Display for FdError {
                  (its limit is {limit}); nothing was read, drain the queue"
             ),
             FdError::FdsWithoutBytes { count } => {
-                write!(f, "{count} descriptors have no byte to ride on; nothing was sent or closed")
+                write!(f, "{count} descriptors to send without a byte; nothing was sent or closed")
             }
             FdError::WriteQueueNotEmpty { queued } => write!(
                 f,

@@ -38,3 +38,16 @@ impl From<TransferError> for io::Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_as_small_as_with_an_io_error() {
+        let size = size_of::<Poll<Result<usize, TransferError>>>();
+        assert_eq!(size, size_of::<Poll<io::Result<usize>>>());
+    }
+}

@@ -325,6 +325,20 @@ fn descriptors_of_the_stream_itself_never_become_those_of_an_item() {
 }
 
 #[test]
+fn a_full_read_queue_of_the_stream_itself_ends_the_stream_of_frames() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        near.get_mut().set_read_fd_limit(2).unwrap();
+        near.get_mut().set_read_queue_limit(3).unwrap();
+        near.get_mut().read_queue_mut().extend(memfds(2));
+        foreign_send(&far, &bytes_of(b"no room", 0), &[]).unwrap();
+        let error = near.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, ReceiveError::ReadQueueFull { queued: 2, limit: 3 }), "{error:?}");
+        assert!(near.next().await.is_none());
+    });
+}
+
+#[test]
 fn by_fifo_a_cut_set_always_ends_the_stream_of_items() {
     run(async {
         let policy = ReadPolicy {
