@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::sys;
+use crate::sys::options;
 
 /// Lets the kernel refuse descriptors that peers send to this socket, or carry them again
 /// (`SO_PASSRIGHTS`), as [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing)
@@ -36,7 +36,7 @@ use crate::sys;
 /// # }
 /// ```
 pub fn set_fd_passing(socket: impl AsFd, on: bool) -> io::Result<()> {
-    match sys::set_fd_passing(socket.as_fd(), on) {
+    match options::set_fd_passing(socket.as_fd(), on) {
         // Without the option, it is always on.
         Err(error) if on && error.kind() == io::ErrorKind::Unsupported => Ok(()),
         outcome => outcome,
@@ -45,7 +45,7 @@ pub fn set_fd_passing(socket: impl AsFd, on: bool) -> io::Result<()> {
 
 /// Returns whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
 pub(crate) fn fd_passing(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    match sys::fd_passing(socket) {
+    match options::fd_passing(socket) {
         // Without the option, it is always on.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
         outcome => outcome,

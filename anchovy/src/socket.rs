@@ -26,7 +26,7 @@ use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
 use crate::limits::DBUS_SCM_RIGHTS;
 use crate::space::SCM_MAX_FD;
-use crate::sys;
+use crate::sys::options;
 use crate::sys::receive::{self, Arrival};
 
 /// The most slices that one system call takes: `UIO_MAXIOV` of Linux, `IOV_MAX` elsewhere.
@@ -74,14 +74,14 @@ impl Socket {
     ///
     /// On a kernel without the option, a short read is the only sign that nothing is queued.
     pub(crate) fn with_inq(mut self) -> Socket {
-        self.inq = self.inq || sys::set_inq(self.io.as_fd(), true).is_ok();
+        self.inq = self.inq || options::set_inq(self.io.as_fd(), true).is_ok();
         self
     }
 
     /// Disables `SO_INQ` if this crate has enabled it.
     pub(crate) fn without_inq(mut self) -> io::Result<Socket> {
         if std::mem::replace(&mut self.inq, false) {
-            sys::set_inq(self.io.as_fd(), false)?;
+            options::set_inq(self.io.as_fd(), false)?;
         }
         Ok(self)
     }
@@ -92,7 +92,7 @@ impl Socket {
     /// `MSG_CTRUNC`.
     pub(crate) fn into_std(self) -> io::Result<StdUnixStream> {
         if self.inq {
-            sys::set_inq(self.io.as_fd(), false)?;
+            options::set_inq(self.io.as_fd(), false)?;
         }
         self.io.into_std()
     }

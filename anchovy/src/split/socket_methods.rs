@@ -10,7 +10,7 @@ use super::borrowed::{ReadHalf, WriteHalf};
 use super::owned::{OwnedReadHalf, OwnedWriteHalf};
 use crate::passing;
 use crate::space::Space;
-use crate::sys;
+use crate::sys::options;
 
 macro_rules! socket_methods {
     ([$($generics:tt)*] $half:ty) => {
@@ -59,7 +59,7 @@ macro_rules! socket_methods {
 
             /// See [`AnchovyStream::peer_pidfd`](crate::AnchovyStream::peer_pidfd).
             pub fn peer_pidfd(&self) -> io::Result<OwnedFd> {
-                sys::peer_pidfd(self.as_fd())
+                options::peer_pidfd(self.as_fd())
             }
 
             /// See [`AnchovyStream::fd_passing`](crate::AnchovyStream::fd_passing).

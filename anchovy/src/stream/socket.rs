@@ -9,7 +9,7 @@ use tokio::net::unix::{SocketAddr, UCred};
 use super::anchovy_stream::AnchovyStream;
 use crate::passing;
 use crate::space::Space;
-use crate::sys;
+use crate::sys::options;
 
 impl<const S: usize> AnchovyStream<S> {
     /// The most descriptors that `S` has room for in one message.
@@ -101,7 +101,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// [`Unsupported`](std::io::ErrorKind::Unsupported) before Linux 6.5 and on other systems.
     /// Before Linux 6.16, an error too once that process is gone.
     pub fn peer_pidfd(&self) -> io::Result<OwnedFd> {
-        sys::peer_pidfd(self.as_fd())
+        options::peer_pidfd(self.as_fd())
     }
 
     /// May peers send descriptors to this socket? (`SO_PASSRIGHTS`)

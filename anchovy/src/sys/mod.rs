@@ -8,11 +8,9 @@
 #![allow(unsafe_code)]
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod options;
+pub(crate) mod options;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[path = "no_options.rs"]
-mod options;
+pub(crate) mod options;
 mod own;
 pub(crate) mod receive;
-
-pub(crate) use options::{fd_passing, peer_pidfd, set_fd_passing, set_inq};

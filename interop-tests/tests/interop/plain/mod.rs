@@ -1,7 +1,7 @@
 //! Plain streams: what is at the other end of an `AnchovyStream` knows nothing but the kernel.
 
 pub(crate) mod c;
-mod promises;
+mod guarantees;
 pub(crate) mod python;
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};

@@ -21,11 +21,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("what_waits_is_bounded_and_draining_cures_it", the_queue_is_bounded),
     Scenario::new("a_liar_gets_an_error_and_nobody_elses_descriptors", a_liar),
     Scenario::new("more_for_a_message_than_a_server_takes_is_an_error", too_many_for_a_message),
-    Scenario::new("a_refusal_costs_nothing", promises::a_refusal_costs_nothing),
-    Scenario::new("descriptors_that_were_not_agreed_on_come_back", promises::not_agreed_on),
-    Scenario::new("a_call_that_is_given_up_loses_nothing", promises::given_up),
-    Scenario::new("who_is_no_good_gets_an_error_and_costs_little", promises::no_good),
-    Scenario::new(promises::STEADY, promises::the_steady_state),
+    Scenario::new("a_refusal_costs_nothing", guarantees::a_refusal_costs_nothing),
+    Scenario::new("descriptors_that_were_not_agreed_on_come_back", guarantees::not_agreed_on),
+    Scenario::new("a_call_that_is_given_up_loses_nothing", guarantees::given_up),
+    Scenario::new("who_is_no_good_gets_an_error_and_costs_little", guarantees::no_good),
+    Scenario::new(guarantees::STEADY, guarantees::the_steady_state),
 ];
 
 /// A stream, and a Python that does this at its other end.
