@@ -107,7 +107,7 @@ impl<const S: usize> AnchovyStream<S> {
         Self::builder().connect(path).await
     }
 
-    /// Two streams that are connected to each other.
+    /// Creates a pair of connected streams.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ impl<const S: usize> StreamBuilder<S> {
         }
     }
 
-    /// The most descriptors that may arrive with one message; exact, and 0 for none at all.
+    /// Sets the most descriptors that may arrive with one message; exact, and 0 for none at all.
     ///
     /// By default [`AnchovyStream::FD_LIMIT`], which is also the most that it can be.
     pub fn read_fd_limit(mut self, limit: usize) -> Self {
@@ -141,7 +141,7 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// The most descriptors that may wait in the read queue, at least one full set.
+    /// Sets the most descriptors that may wait in the read queue, at least those of one message.
     ///
     /// By default the larger of 256 and twice the limit of a set.
     pub fn read_queue_limit(mut self, limit: usize) -> Self {
@@ -149,7 +149,7 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// The most descriptors that may leave with one write; 0 for none at all.
+    /// Sets the most descriptors that may leave with one write; 0 for none at all.
     ///
     /// By default [`AnchovyStream::FD_LIMIT`], which is also the most that it can be.
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
@@ -157,7 +157,7 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Whether to switch `SO_INQ` on, where the kernel knows it (Linux 6.17). By default, yes.
+    /// Sets whether to enable `SO_INQ`, if the kernel knows it (Linux 6.17). Enabled by default.
     ///
     /// It makes every receive say how many bytes are still queued, which saves reads that find
     /// nothing. It belongs to the socket, not to the descriptor: where the socket is shared with
@@ -207,7 +207,7 @@ impl<const S: usize> StreamBuilder<S> {
         self.registered(stream).map_err(|error| ConnectError::Io { path: path.to_owned(), error })
     }
 
-    /// Two streams that are connected to each other, both with these limits.
+    /// Creates a pair of connected streams, both with these limits.
     ///
     /// # Errors
     ///

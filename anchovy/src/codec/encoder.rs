@@ -37,20 +37,20 @@ pub trait Encoder<Item> {
     /// ([`SendErrorKind::Codec`](super::SendErrorKind::Codec)).
     type Error;
 
-    /// Writes the frame to the end of `bytes`. What is there already are frames that wait to be sent;
-    /// an encoder that shortens the buffer makes `start_send` panic.
+    /// Writes the frame to the end of `bytes`. What is there already are frames that wait to be
+    /// sent; an encoder that shortens the buffer makes `start_send` panic.
     ///
     /// # Errors
     ///
     /// The frame goes back to its sender; what was written of it is taken off again.
     fn encode(&mut self, frame: &Item, bytes: &mut BytesMut) -> Result<(), Self::Error>;
 
-    /// The descriptors of the frame, in order. They are counted before anything else happens, and
-    /// taken once the frame is accepted.
+    /// Returns the descriptors of the frame, in order. They are counted before anything else
+    /// happens, and taken once the frame is accepted.
     fn fds<'a>(&mut self, frame: &'a mut Item) -> &'a mut Vec<OwnedFd>;
 
-    /// More bytes of the frame, behind those that [`encode`](Self::encode) writes, which are sent
-    /// from where they are if they are many.
+    /// Returns more bytes of the frame, after those that [`encode`](Self::encode) writes, which are
+    /// sent from where they are if they are many.
     fn payload(&mut self, frame: &Item) -> Bytes {
         let _ = frame;
         Bytes::new()

@@ -49,8 +49,8 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// # Cancel safety
 ///
 /// Both sides are poll-based and keep their state, so `next` loses nothing when it is dropped, and
-/// neither does `flush`. `send` and `feed` of futures-util own their frame until they have handed it
-/// over, so a dropped one that had to wait for room drops its frame.
+/// neither does `flush`. `send` and `feed` of futures-util own their frame until they have handed
+/// it over, so a dropped one that had to wait for room drops its frame.
 #[derive(Debug)]
 pub struct Framed<const S: usize, C> {
     pub(super) stream: AnchovyStream<S>,
@@ -60,7 +60,7 @@ pub struct Framed<const S: usize, C> {
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// Frames of this codec, with default policies.
+    /// Creates a stream of frames of this codec, with default policies.
     ///
     /// Descriptors that are in the queues of the stream already belong to no frame: take them out,
     /// or hand them over with [`from_parts`](Self::from_parts). While there are any in its write
@@ -69,7 +69,7 @@ impl<const S: usize, C> Framed<S, C> {
         Framed::from_parts(FramedParts::new(stream, codec))
     }
 
-    /// Frames of this codec, as its protocol wants them received and sent.
+    /// Creates a stream of frames of this codec, with the policies of its protocol.
     pub fn with_policies(
         stream: AnchovyStream<S>,
         codec: C,
@@ -112,43 +112,44 @@ impl<const S: usize, C> Framed<S, C> {
         }
     }
 
-    /// The stream itself, for limits and credentials.
+    /// Returns the stream itself, for limits and credentials.
     ///
     /// Its queues are not those of the frames.
     pub fn get_ref(&self) -> &AnchovyStream<S> {
         &self.stream
     }
 
-    /// The stream itself, for limits and credentials. What is read from it or written to it by hand
-    /// is missing from the frames.
+    /// Returns the stream itself, for limits and credentials.
+    ///
+    /// What is read from it is missing from the frames, and what is written to it is added to them.
     pub fn get_mut(&mut self) -> &mut AnchovyStream<S> {
         &mut self.stream
     }
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// How frames are received.
+    /// Returns how frames are received.
     pub fn read_policy(&self) -> &ReadPolicy {
         &self.read.policy
     }
 
-    /// Bytes that have arrived and are not decoded.
+    /// Returns the bytes that have arrived and are not decoded.
     pub fn read_buffer(&self) -> &BytesMut {
         &self.read.inbound.bytes
     }
 
-    /// Descriptors that have arrived and wait for their frames.
+    /// Returns the number of descriptors that have arrived and wait for their frames.
     pub fn waiting_fds(&self) -> usize {
         self.read.inbound.waiting()
     }
 
-    /// Descriptors that nothing claimed, and that were closed, with
+    /// Returns the number of descriptors that no frame claimed and that were closed, with
     /// [`Unclaimed::Close`](super::Unclaimed::Close).
     pub fn unclaimed_fds(&self) -> u64 {
         self.read.inbound.closed()
     }
 
-    /// The next frame, if it has arrived already; nothing is read.
+    /// Returns the next frame if it has arrived already; nothing is read.
     ///
     /// `None` says nothing of what a read would bring, or of an end of the stream of frames.
     ///
@@ -162,9 +163,9 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.next_buffered(&mut self.codec)
     }
 
-    /// Polls the stream of frames without reading, for whoever has no room for what a read would
-    /// bring: what has arrived is decoded, and the [timeout](ReadPolicy::fd_timeout) is kept. A
-    /// later poll of the stream itself reads on.
+    /// Polls the stream of frames without reading, for a caller that has no room for what a read
+    /// would bring: what has arrived is decoded, and the [timeout](ReadPolicy::fd_timeout) is kept.
+    /// A later poll of the stream itself reads on.
     ///
     /// # Errors
     ///
@@ -176,12 +177,12 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.poll_paused(&mut self.codec, cx)
     }
 
-    /// The codec.
+    /// Returns the codec.
     pub fn codec(&self) -> &C {
         &self.codec
     }
 
-    /// The same with another codec, for a type that the two halves need not share.
+    /// Replaces the codec, for a type that the two halves need not share.
     pub fn map_codec<D>(self, map: impl FnOnce(C) -> D) -> Framed<S, D> {
         let Framed { stream, codec, mut read, write } = self;
         // Another codec may decode a frame where the first could not.
@@ -189,7 +190,7 @@ impl<const S: usize, C> Framed<S, C> {
         Framed { stream, codec: map(codec), read, write }
     }
 
-    /// The codec.
+    /// Returns the codec; a frame that it could not decode before is tried again.
     pub fn codec_mut(&mut self) -> &mut C {
         // In another mode, it may decode a frame where it could not before.
         self.read.may_decode = true;
@@ -198,17 +199,17 @@ impl<const S: usize, C> Framed<S, C> {
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// How frames are sent.
+    /// Returns how frames are sent.
     pub fn write_policy(&self) -> &WritePolicy {
         &self.write.policy
     }
 
-    /// Bytes of frames that have not left.
+    /// Returns the number of bytes of frames that have not left.
     pub fn unsent_bytes(&self) -> usize {
         self.write.outbound.len()
     }
 
-    /// Descriptors of frames that have not left.
+    /// Returns the number of descriptors of frames that have not left.
     pub fn unsent_fds(&self) -> usize {
         self.write.outbound.unsent_fds()
     }
@@ -219,7 +220,7 @@ impl<const S: usize, C> Framed<S, C> {
     /// For when a flush failed because the kernel refused to carry the descriptors
     /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
     /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with what
-    /// is behind it. One that is not taken back is tried again by the next flush.
+    /// is after it. One that is not taken back is tried again by the next flush.
     pub fn take_refused(&mut self) -> Option<RefusedFrame> {
         self.write.outbound.take_back()
     }

@@ -50,7 +50,8 @@ pub struct FramedParts<const S: usize, C> {
 }
 
 impl<const S: usize, C> FramedParts<S, C> {
-    /// A stream and a codec, nothing read and nothing to be sent, with default policies.
+    /// Creates the parts of a stream and a codec, with nothing read, nothing to be sent, and
+    /// default policies.
     pub fn new(stream: AnchovyStream<S>, codec: C) -> Self {
         FramedParts {
             stream,

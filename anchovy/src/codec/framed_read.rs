@@ -46,12 +46,12 @@ pub struct FramedRead<const S: usize, C> {
 }
 
 impl<const S: usize, C> FramedRead<S, C> {
-    /// The read half itself.
+    /// Returns the read half itself.
     pub fn get_ref(&self) -> &OwnedReadHalf<S> {
         &self.half
     }
 
-    /// The read half itself. What is read from it by hand is missing from the frames.
+    /// Returns the read half itself. What is read from it is missing from the frames.
     pub fn get_mut(&mut self) -> &mut OwnedReadHalf<S> {
         &mut self.half
     }

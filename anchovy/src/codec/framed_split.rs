@@ -6,7 +6,7 @@ use super::framed_write::FramedWrite;
 use crate::error::reunite_error::ReuniteError;
 
 impl<const S: usize, C> Framed<S, C> {
-    /// Two halves that can be in two tasks, with a codec each.
+    /// Splits into two halves that can be in two tasks, with a codec each.
     pub fn into_split(self) -> (FramedRead<S, C>, FramedWrite<S, C>)
     where
         C: Clone,
@@ -19,7 +19,7 @@ impl<const S: usize, C> Framed<S, C> {
 }
 
 impl<const S: usize, C> FramedRead<S, C> {
-    /// The two halves of one framed stream make it whole again, with the codec of this one.
+    /// Joins the two halves of one framed stream again, with the codec of this half.
     ///
     /// # Errors
     ///

@@ -45,12 +45,12 @@ pub struct FramedWrite<const S: usize, C> {
 }
 
 impl<const S: usize, C> FramedWrite<S, C> {
-    /// The write half itself.
+    /// Returns the write half itself.
     pub fn get_ref(&self) -> &OwnedWriteHalf<S> {
         &self.half
     }
 
-    /// The write half itself. What is written to it by hand is among the frames.
+    /// Returns the write half itself. What is written to it is added to the frames.
     pub fn get_mut(&mut self) -> &mut OwnedWriteHalf<S> {
         &mut self.half
     }

@@ -135,7 +135,7 @@ impl Inbound {
         }
     }
 
-    /// Nothing more will arrive, and no frame is left: nobody will claim what waits.
+    /// Closes what waits when nothing more will arrive and no frame is left to claim it.
     pub(crate) fn finish<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         self.sets.clear();
         self.close_unclaimed(self.fds.len(), policy)
@@ -159,7 +159,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Until when the rest of a frame has to have arrived, for the sets that wait for it.
+    /// Returns the time by which the rest of a frame has to arrive, for the sets that wait for it.
     pub(crate) fn deadline(&self, timeout: Duration) -> Option<Instant> {
         let waiting = self.sets.iter().find(|set| set.fds > 0)?;
         waiting.arrived?.checked_add(timeout)

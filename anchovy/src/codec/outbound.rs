@@ -108,7 +108,7 @@ impl Outbound {
         Ok(())
     }
 
-    /// The next `sendmsg`, with at most `most` descriptors, if there is anything to send.
+    /// Returns the next `sendmsg`, with at most `most` descriptors, if there is anything to send.
     pub(crate) fn next(&self, placement: Placement, most: usize) -> Option<Call> {
         // Descriptors without a byte, which only foreign parts can bring, are refused when sent.
         if self.is_empty() && self.fds.is_empty() {
@@ -148,13 +148,15 @@ impl Outbound {
         Some(call)
     }
 
-    /// The bytes of a call, if they are in one place: they are if there are no large payloads.
+    /// Returns the bytes of a call, if they are in one place: they are if there are no large
+    /// payloads.
     pub(crate) fn slice(&self, bytes: usize) -> Option<IoSlice<'_>> {
         let tail = &self.tail[self.left..];
         self.chunks.is_empty().then(|| IoSlice::new(&tail[..tail.len().min(bytes)]))
     }
 
-    /// The bytes of a call, as far as there are slices for them.
+    /// Fills `slices` with the bytes of a call, as far as they fit, and returns the number of
+    /// slices.
     pub(crate) fn slices<'a>(&'a self, bytes: usize, slices: &mut [IoSlice<'a>]) -> usize {
         let (mut left, mut count) = (bytes, 0);
         for (slice, part) in slices.iter_mut().zip(self.parts()) {
@@ -170,17 +172,17 @@ impl Outbound {
     }
 
     /// Makes the descriptors one slice, for [`fds`](Self::fds).
-    pub(crate) fn line_up(&mut self) {
+    pub(crate) fn make_contiguous(&mut self) {
         self.fds.make_contiguous();
     }
 
-    /// The bytes that have not left, in order.
+    /// Returns the bytes that have not left, in order.
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let parts = self.chunks.iter().map(|chunk| &chunk[..]);
         parts.chain([&self.tail[self.left..]]).filter(|part| !part.is_empty())
     }
 
-    /// The descriptors of a call, which are lined up.
+    /// Returns the descriptors of a call, which are contiguous.
     pub(crate) fn fds(&self, count: usize) -> &[OwnedFd] {
         &self.fds.as_slices().0[..count]
     }

@@ -36,7 +36,8 @@ pub enum Attribution {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unclaimed {
-    /// The stream of frames ends with [`ReceiveError::UnclaimedFds`](super::ReceiveError::UnclaimedFds).
+    /// The stream of frames ends with
+    /// [`ReceiveError::UnclaimedFds`](super::ReceiveError::UnclaimedFds).
     #[default]
     Error,
     /// They are closed and counted.
@@ -90,10 +91,10 @@ pub struct ReadPolicy {
     /// only when the stream has ended.
     pub unclaimed: Unclaimed,
     /// Whether to go on when the kernel cut a set. What came of it is closed, and frames whose
-    /// bytes it came with find it out from [`ReceivedFds::truncation`](super::ReceivedFds::truncation).
-    /// Otherwise, and always with [`Attribution::Fifo`] (where nobody could say any more whose the
-    /// next descriptors are), the stream of frames ends with
-    /// [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
+    /// bytes it came with find it out from
+    /// [`ReceivedFds::truncation`](super::ReceivedFds::truncation). Otherwise, and always with
+    /// [`Attribution::Fifo`] (where nobody could say any more whose the next descriptors are), the
+    /// stream of frames ends with [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
     pub survive_truncation: bool,
     /// The most descriptors that may wait for their frames, but at least one full set. There is
     /// always room for another full set, or nothing is read. A set that was cut counts as one.

@@ -83,7 +83,7 @@ impl ReadState {
         Poll::Ready(outcome)
     }
 
-    /// What waits, and no read.
+    /// Decodes a frame that has arrived, without reading.
     pub(crate) fn next_buffered<D: Decoder>(&mut self, decoder: &mut D) -> Option<FrameResult<D>> {
         if self.phase != Phase::Open || !self.may_decode {
             return None;
@@ -96,7 +96,7 @@ impl ReadState {
         outcome.transpose()
     }
 
-    /// What waits, and no read; the deadline is kept.
+    /// Decodes a frame that has arrived, without reading; the deadline is kept.
     pub(crate) fn poll_paused<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -194,7 +194,7 @@ impl ReadState {
         Poll::Ready(Ok(()))
     }
 
-    /// Sees that the deadline is not over, and wakes the task when it is.
+    /// Checks that the deadline has not passed, and wakes the task when it does.
     fn poll_deadline<E>(&mut self, cx: &mut Context<'_>) -> Result<(), ReceiveError<E>> {
         let deadline = self.policy.fd_timeout.and_then(|timeout| self.inbound.deadline(timeout));
         let Some(deadline) = deadline else {

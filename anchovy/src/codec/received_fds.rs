@@ -39,7 +39,7 @@ pub struct ReceivedFds<'a> {
 }
 
 impl ReceivedFds<'_> {
-    /// How many descriptors a frame of the next `length` bytes can claim.
+    /// Returns the number of descriptors that a frame of the next `length` bytes can claim.
     #[inline]
     pub fn available(&self, length: usize) -> usize {
         self.sets_of(length).map(|set| set.fds).sum()
@@ -72,19 +72,19 @@ impl ReceivedFds<'_> {
         Ok(take(self.fds, count))
     }
 
-    /// Why the kernel cut a set that came with the next `length` bytes, if it did.
+    /// Returns why the kernel truncated a set that arrived with the next `length` bytes, if it did.
     ///
-    /// It is told only where
-    /// [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation) is set; otherwise
-    /// that ends the stream of frames. A frame that can go without its descriptors is to be marked
-    /// so by its decoder; none of that set will come.
+    /// Only with [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation);
+    /// otherwise a truncated set ends the stream of frames. A frame that can go without its
+    /// descriptors is to be marked so by its decoder; none of that set will come.
     #[inline]
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
         let end = self.position.saturating_add(length as u64);
         self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
     }
 
-    /// The sets that a frame of the next `length` bytes can claim from. Those before it are gone.
+    /// Returns the sets that a frame of the next `length` bytes can claim from. Those before it are
+    /// gone.
     #[inline]
     fn sets_of(&self, length: usize) -> impl Iterator<Item = &ReceivedSet> {
         let end = match self.attribution {

@@ -15,7 +15,7 @@ use crate::socket::Socket;
 /// Slices for one call; frames are few and payloads fewer.
 const SLICES: usize = 64;
 
-/// The error of a flush, which returns no frame.
+/// Returns the error of a flush, which returns no frame.
 pub(crate) fn flush_error<T, E>(error: TransferError) -> SendError<T, SendErrorKind<E>> {
     SendError { unsent: None, kind: error.into() }
 }
@@ -56,7 +56,7 @@ impl WriteState {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), TransferError>> {
         while let Some(call) = self.outbound.next(self.policy.placement, sender.limits.fd_limit) {
-            self.outbound.line_up();
+            self.outbound.make_contiguous();
             let fds = self.outbound.fds(call.fds);
             let sent = if let Some(slice) = self.outbound.slice(call.bytes) {
                 sender.poll_send(socket, cx, &[slice], fds)

@@ -141,7 +141,7 @@ pub enum FdError {
 }
 
 impl FdError {
-    /// The descriptor error inside `error`, if there is one.
+    /// Returns the descriptor error inside `error`, if there is one.
     ///
     /// ```
     /// # use anchovy::FdError;
@@ -155,7 +155,7 @@ impl FdError {
         error.get_ref()?.downcast_ref().copied()
     }
 
-    /// The [`io::ErrorKind`] of the [`io::Error`] that carries this.
+    /// Returns the kind of the [`io::Error`] that carries this error.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             FdError::TooManyToSend { .. }

@@ -22,7 +22,7 @@ pub enum Truncation {
 }
 
 impl Truncation {
-    /// The cause that an errno in the place of a descriptor names.
+    /// Returns the cause that an errno in the place of a descriptor names.
     pub(crate) fn from_errno(errno: i32) -> Truncation {
         match errno {
             libc::EMFILE => Truncation::ProcessTableFull,

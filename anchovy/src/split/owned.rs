@@ -19,8 +19,8 @@ pub struct OwnedReadHalf<const S: usize> {
 
 /// The write half that [`AnchovyStream::into_split`] makes.
 ///
-/// Dropping it closes what is left in the write queue and shuts the write side down: the peer
-/// reads to the end. [`forget`](Self::forget) drops it without.
+/// Dropping it closes what is left in the write queue and shuts the write side down: the peer reads
+/// to the end. [`forget`](Self::forget) drops it without.
 pub struct OwnedWriteHalf<const S: usize> {
     pub(crate) socket: Arc<Socket>,
     pub(crate) sender: Sender,
@@ -61,12 +61,12 @@ impl<const S: usize> AnchovyStream<S> {
 }
 
 impl<const S: usize> OwnedReadHalf<S> {
-    /// Are these the two halves of one stream?
+    /// Returns whether these are the two halves of one stream.
     pub fn is_pair_of(&self, write: &OwnedWriteHalf<S>) -> bool {
         Arc::ptr_eq(&self.socket, &write.socket)
     }
 
-    /// Makes the two halves of one stream that stream again, with both queues.
+    /// Joins the two halves of one stream again, with both queues.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl<const S: usize> OwnedReadHalf<S> {
 }
 
 impl<const S: usize> OwnedWriteHalf<S> {
-    /// Makes the two halves of one stream that stream again; see [`OwnedReadHalf::reunite`].
+    /// Joins the two halves of one stream again; see [`OwnedReadHalf::reunite`].
     ///
     /// # Errors
     ///

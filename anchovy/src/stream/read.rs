@@ -14,12 +14,12 @@ use crate::error::fd_error::FdError;
 use crate::receive::Received;
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Descriptors that arrived and were not taken yet, the oldest first.
+    /// Returns the descriptors that arrived and were not taken yet, the oldest first.
     pub fn read_queue(&self) -> &VecDeque<OwnedFd> {
         &self.receiver.queue
     }
 
-    /// Descriptors that arrived and were not taken yet, to take them.
+    /// Returns the descriptors that arrived and were not taken yet, to take them.
     pub fn read_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
         &mut self.receiver.queue
     }
@@ -123,7 +123,7 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().poll_read_ready(cx)
     }
 
-    /// The most descriptors that may arrive with one message.
+    /// Returns the most descriptors that may arrive with one message.
     pub fn read_fd_limit(&self) -> usize {
         self.receiver.limits.fd_limit
     }
@@ -158,7 +158,7 @@ impl<const S: usize> AnchovyStream<S> {
         Ok(())
     }
 
-    /// The most descriptors that may wait in the read queue.
+    /// Returns the most descriptors that may wait in the read queue.
     ///
     /// By default the larger of 256 and twice [`read_fd_limit`](Self::read_fd_limit).
     pub fn read_queue_limit(&self) -> usize {
@@ -179,7 +179,7 @@ impl<const S: usize> AnchovyStream<S> {
         Ok(())
     }
 
-    /// Why every read fails from now on, if it does.
+    /// Returns the error with which every later read fails, if the read side has failed.
     pub fn read_error(&self) -> Option<FdError> {
         self.receiver.failed
     }

@@ -64,18 +64,18 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().async_io(interest, io).await
     }
 
-    /// The address that this end is bound to.
+    /// Returns the address that this end is bound to.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
 
-    /// The address that the other end is bound to.
+    /// Returns the address that the other end is bound to.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr()
     }
 
-    /// The user, group and process that the other end had when it connected, listened or made the
-    /// pair (`SO_PEERCRED` on Linux, unix(7)).
+    /// Returns the user, group and process that the other end had when it connected, listened or
+    /// made the pair (`SO_PEERCRED` on Linux, unix(7)).
     ///
     /// The process number may be somebody else's by now; where that matters, use
     /// [`peer_pidfd`](Self::peer_pidfd).
@@ -93,7 +93,7 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().peer_cred()
     }
 
-    /// A descriptor of the process at the other end, which never becomes another process
+    /// Returns a descriptor of the process at the other end, which never becomes another process
     /// (`SO_PEERPIDFD`, pidfd_open(2)). It is close-on-exec.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl<const S: usize> AnchovyStream<S> {
         options::peer_pidfd(self.as_fd())
     }
 
-    /// May peers send descriptors to this socket? (`SO_PASSRIGHTS`)
+    /// Returns whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl<const S: usize> AnchovyStream<S> {
     }
 }
 
-/// The socket itself, for options and the like.
+/// Borrows the socket itself, for options and the like.
 ///
 /// Reading from it or writing to it bypasses queues and limits. Where the kernel knows `SO_INQ` it
 /// is switched on, so that a foreign `recvmsg` with a control buffer that has no room for it shows

@@ -13,12 +13,12 @@ use super::anchovy_stream::AnchovyStream;
 use crate::error::fd_error::FdError;
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Descriptors that leave with the first byte of the next write.
+    /// Returns the descriptors that leave with the first byte of the next write.
     pub fn write_queue(&self) -> &VecDeque<OwnedFd> {
         &self.sender.queue
     }
 
-    /// Descriptors that leave with the first byte of the next write, to add some.
+    /// Returns the descriptors that leave with the first byte of the next write, to add some.
     ///
     /// They all leave in one message, so there may be at most
     /// [`write_fd_limit`](Self::write_fd_limit) of them when you write.
@@ -126,7 +126,7 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().poll_write_ready(cx)
     }
 
-    /// The most descriptors that may leave with one write.
+    /// Returns the most descriptors that may leave with one write.
     pub fn write_fd_limit(&self) -> usize {
         self.sender.limits.fd_limit
     }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-use super::super::policy::Placement;
 use super::pair::{MOST, PLACEMENTS, Pair, arrive_in_every_split, every_split, receive_all};
 use super::texts::{HEADER, Text, bytes_of, known, memfd};
+use crate::codec::policy::Placement;
 
 #[test]
 fn cve_2014_3533_each_item_has_exactly_its_own_descriptors_in_every_split() {

@@ -2,11 +2,11 @@
 
 use std::io::IoSlice;
 
-use super::super::inbound::Inbound;
-use super::super::outbound::Outbound;
-use super::super::policy::{Attribution, Placement, ReadPolicy};
 use super::kernel::Kernel;
 use super::texts::{Error, HEADER, Known, Text, Texts, known, text};
+use crate::codec::inbound::Inbound;
+use crate::codec::outbound::Outbound;
+use crate::codec::policy::{Attribution, Placement, ReadPolicy};
 use crate::error::truncation::Truncation;
 
 /// One direction: a sender, the kernel, and a receiver.
@@ -66,7 +66,7 @@ impl Pair {
         let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
         assert!(bytes.len() <= call.bytes && !bytes.is_empty());
         assert!(call.fds <= MOST);
-        self.outbound.line_up();
+        self.outbound.make_contiguous();
         let fds = self.outbound.fds(call.fds).iter().map(|fd| fd.try_clone().unwrap()).collect();
         let taken = bytes.len().min(most);
         self.kernel.send(&bytes[..taken], fds);

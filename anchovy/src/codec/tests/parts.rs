@@ -2,12 +2,12 @@
 
 use bytes::BytesMut;
 
-use super::super::fd_set::FdSet;
-use super::super::inbound::Inbound;
-use super::super::outbound::Outbound;
-use super::super::policy::Placement;
 use super::pair::{MOST, PLACEMENTS, Pair, decode_all, error, receive_all};
 use super::texts::{bytes_of, memfd, text};
+use crate::codec::fd_set::FdSet;
+use crate::codec::inbound::Inbound;
+use crate::codec::outbound::Outbound;
+use crate::codec::policy::Placement;
 use crate::error::truncation::Truncation;
 
 #[test]

@@ -9,15 +9,15 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use tokio::time::Instant;
 
-use super::super::decoder::Decoder;
-use super::super::inbound::Inbound;
-use super::super::policy::{Placement, ReadPolicy, Unclaimed};
-use super::super::received_fds::ReceivedFds;
 use super::kernel::Kernel;
 use super::pair::{
     CUT, PLACEMENTS, Pair, decode_all, error, every_split, receive_all, receive_cut,
 };
 use super::texts::{Error, Text, bytes_of, known, memfd, text};
+use crate::codec::decoder::Decoder;
+use crate::codec::inbound::Inbound;
+use crate::codec::policy::{Placement, ReadPolicy, Unclaimed};
+use crate::codec::received_fds::ReceivedFds;
 
 #[test]
 fn descriptors_that_an_item_does_not_declare_are_not_shifted_to_the_next() {

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::super::policy::Placement;
 use super::kernel::Kernel;
 use super::pair::{MOST, PLACEMENTS, Pair, receive_all};
 use super::texts::{HEADER, Text, bytes_of, memfd, text};
+use crate::codec::policy::Placement;
 
 #[test]
 fn calls_are_planned_by_placement() {

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rustix::fs::{MemfdFlags, fstat, memfd_create};
 
-use super::super::decoder::Decoder;
-use super::super::encoder::Encoder;
-use super::super::receive_error::ReceiveError;
-use super::super::received_fds::ReceivedFds;
+use crate::codec::decoder::Decoder;
+use crate::codec::encoder::Encoder;
+use crate::codec::receive_error::ReceiveError;
+use crate::codec::received_fds::ReceivedFds;
 
 /// Two bytes of length, a byte that says how many descriptors, and a payload.
 pub(super) struct Texts;
