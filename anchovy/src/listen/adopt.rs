@@ -8,7 +8,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 use tokio::net::UnixListener;
 
-use super::error::ListenError;
+use super::listen_error::ListenError;
 
 /// A socket that can become an [`AnchovyListener`](crate::AnchovyListener): the `UnixListener` of
 /// std or of tokio, or a descriptor.

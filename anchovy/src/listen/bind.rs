@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
-use super::error::ListenError;
-use super::lock::DirectoryLock;
+use super::directory_lock::DirectoryLock;
+use super::listen_error::ListenError;
 use super::mode;
 use super::stale;
 use crate::path::SocketPath;

@@ -8,7 +8,7 @@ use futures_core::Stream;
 use tokio::net::unix::SocketAddr;
 use tokio_util::net::Listener;
 
-use super::listener::AnchovyListener;
+use super::anchovy_listener::AnchovyListener;
 use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A [`Stream`] of accepted [`AnchovyStream`]s, from [`AnchovyListener::incoming`]. It never ends.

@@ -7,21 +7,22 @@
 //!       └─ accept ─▶ backoff                              no room for a client
 //! ```
 
+mod accept_options;
 mod adopt;
+mod anchovy_listener;
 mod backoff;
 mod bind;
-mod builder;
-mod error;
+mod directory_lock;
 #[cfg(feature = "codec")]
 mod incoming;
-mod listener;
-mod lock;
+mod listen_error;
+mod listener_builder;
 mod mode;
 mod stale;
 
 pub use adopt::IntoUnixListener;
-pub use builder::ListenerBuilder;
-pub use error::ListenError;
+pub use anchovy_listener::AnchovyListener;
 #[cfg(feature = "codec")]
 pub use incoming::Incoming;
-pub use listener::AnchovyListener;
+pub use listen_error::ListenError;
+pub use listener_builder::ListenerBuilder;

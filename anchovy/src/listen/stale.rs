@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::error::ListenError;
+use super::listen_error::ListenError;
 use crate::path_guard::FileId;
 
 /// The bit of a directory in which only its owner may remove a file (chmod(2)).

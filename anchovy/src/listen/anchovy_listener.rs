@@ -2,20 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use tokio::net::UnixListener;
 use tokio::net::unix::SocketAddr;
-use tokio::net::{UnixListener, UnixStream};
 
+use super::accept_options::AcceptOptions;
 use super::backoff::{AfterError, Backoff};
-use super::builder::ListenerBuilder;
-use super::error::ListenError;
-use crate::builder::StreamBuilder;
-use crate::passing::set_fd_passing;
 use crate::path_guard::PathGuard;
 use crate::stream::anchovy_stream::AnchovyStream;
 
@@ -70,100 +67,7 @@ pub struct AnchovyListener<const S: usize> {
     backoff: Mutex<Backoff>,
 }
 
-/// What each accepted stream gets.
-#[derive(Clone, Debug)]
-pub(super) struct AcceptOptions<const S: usize> {
-    pub(super) stream: StreamBuilder<S>,
-    /// To be set on each accepted socket, because it is not inherited.
-    pub(super) fd_passing: Option<bool>,
-}
-
-impl<const S: usize> AcceptOptions<S> {
-    fn stream(&self, socket: UnixStream) -> io::Result<AnchovyStream<S>> {
-        if let Some(on) = self.fd_passing {
-            // A kernel without the option leaves it to the limit of the stream.
-            let _ = set_fd_passing(&socket, on);
-        }
-        self.stream.registered(socket)
-    }
-}
-
 impl<const S: usize> AnchovyListener<S> {
-    /// Binds a new socket to `path` and listens. A path that begins with a NUL byte is an abstract
-    /// name (Linux).
-    ///
-    /// # Errors
-    ///
-    /// [`ListenError`], with [`InUse`](ListenError::InUse) if the path exists;
-    /// [`replace_stale`](ListenerBuilder::replace_stale) removes the socket of a server that has
-    /// ended.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with I/O and time enabled.
-    pub fn bind(path: impl AsRef<Path>) -> Result<Self, ListenError> {
-        Self::builder().bind(path)
-    }
-
-    /// Returns a builder, for options.
-    pub fn builder() -> ListenerBuilder<S> {
-        ListenerBuilder::new()
-    }
-
-    /// Takes over a listener of std. It becomes non-blocking and close-on-exec.
-    ///
-    /// # Errors
-    ///
-    /// [`ListenError::NotAListener`] if it is not a listening Unix stream socket, and
-    /// [`ListenError::Io`]. The socket is closed.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with I/O and time enabled.
-    pub fn from_std(listener: StdUnixListener) -> Result<Self, ListenError> {
-        Self::builder().build(listener)
-    }
-
-    /// Takes over a listener of tokio.
-    ///
-    /// # Errors
-    ///
-    /// As for [`from_std`](Self::from_std).
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with I/O and time enabled.
-    pub fn from_tokio(listener: UnixListener) -> Result<Self, ListenError> {
-        Self::builder().build(listener)
-    }
-
-    /// Takes over a descriptor, such as one that another process has handed over.
-    ///
-    /// # Errors
-    ///
-    /// As for [`from_std`](Self::from_std).
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with I/O and time enabled.
-    ///
-    /// ```
-    /// use std::os::fd::OwnedFd;
-    ///
-    /// use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS, ListenError};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let file: OwnedFd = std::fs::File::open("/dev/null")?.into();
-    /// let refused = AnchovyListener::<DBUS_SCM_RIGHTS>::from_fd(file);
-    /// assert!(matches!(refused, Err(ListenError::NotAListener)));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn from_fd(fd: OwnedFd) -> Result<Self, ListenError> {
-        Self::builder().build(fd)
-    }
-
     pub(super) fn assemble(
         file: Option<PathGuard>,
         socket: UnixListener,
@@ -234,10 +138,10 @@ impl<const S: usize> AnchovyListener<S> {
     }
 
     /// Stops listening: removes the file of the socket if it is still the same file, whatever
-    /// [`unlink_on_drop`](ListenerBuilder::unlink_on_drop) says, and closes the socket. Accepted
+    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop) says, and closes the socket. Accepted
     /// streams live on; clients that wait to be accepted are disconnected.
     ///
-    /// A socket that was given to [`build`](ListenerBuilder::build) without `unlink_on_drop` keeps
+    /// A socket that was given to [`build`](crate::ListenerBuilder::build) without `unlink_on_drop` keeps
     /// its file.
     ///
     /// # Errors
@@ -252,9 +156,9 @@ impl<const S: usize> AnchovyListener<S> {
 
     /// Gives the socket back, non-blocking and listening. Its file stays, for whoever goes on
     /// listening: a child process, or a new listener with
-    /// [`unlink_on_drop`](ListenerBuilder::unlink_on_drop).
+    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop).
     ///
-    /// With [`fd_passing(false)`](ListenerBuilder::fd_passing), it stays so for the socket.
+    /// With [`fd_passing(false)`](crate::ListenerBuilder::fd_passing), it stays so for the socket.
     ///
     /// # Errors
     ///
@@ -279,8 +183,8 @@ impl<const S: usize> AnchovyListener<S> {
     }
 
     /// Returns the absolute path of the socket's file. `None` for an abstract name, and for a socket
-    /// that was given to [`build`](ListenerBuilder::build) without
-    /// [`unlink_on_drop`](ListenerBuilder::unlink_on_drop).
+    /// that was given to [`build`](crate::ListenerBuilder::build) without
+    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop).
     pub fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(PathGuard::path)
     }

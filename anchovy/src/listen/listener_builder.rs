@@ -1,15 +1,17 @@
 //! The options of a listener.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 
 use tokio::net::UnixListener;
 
+use super::accept_options::AcceptOptions;
 use super::adopt::{IntoUnixListener, adopt};
+use super::anchovy_listener::AnchovyListener;
 use super::backoff::Backoff;
 use super::bind::{Bound, bind_abstract, bind_path};
-use super::error::ListenError;
-use super::listener::{AcceptOptions, AnchovyListener};
+use super::listen_error::ListenError;
 use super::mode::PERMISSIONS;
 use crate::builder::StreamBuilder;
 use crate::passing::set_fd_passing;
@@ -46,6 +48,83 @@ pub struct ListenerBuilder<const S: usize> {
     unlink_on_drop: Option<bool>,
     backlog: u32,
     fd_passing: Option<bool>,
+}
+
+impl<const S: usize> AnchovyListener<S> {
+    /// Binds a new socket to `path` and listens. A path that begins with a NUL byte is an abstract
+    /// name (Linux).
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`], with [`InUse`](ListenError::InUse) if the path exists;
+    /// [`replace_stale`](ListenerBuilder::replace_stale) removes the socket of a server that has
+    /// ended.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn bind(path: impl AsRef<Path>) -> Result<Self, ListenError> {
+        Self::builder().bind(path)
+    }
+
+    /// Returns a builder, for options.
+    pub fn builder() -> ListenerBuilder<S> {
+        ListenerBuilder::new()
+    }
+
+    /// Takes over a listener of std. It becomes non-blocking and close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::NotAListener`] if it is not a listening Unix stream socket, and
+    /// [`ListenError::Io`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn from_std(listener: StdUnixListener) -> Result<Self, ListenError> {
+        Self::builder().build(listener)
+    }
+
+    /// Takes over a listener of tokio.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_std`](Self::from_std).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub fn from_tokio(listener: UnixListener) -> Result<Self, ListenError> {
+        Self::builder().build(listener)
+    }
+
+    /// Takes over a descriptor, such as one that another process has handed over.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_std`](Self::from_std).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// ```
+    /// use std::os::fd::OwnedFd;
+    ///
+    /// use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS, ListenError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let file: OwnedFd = std::fs::File::open("/dev/null")?.into();
+    /// let refused = AnchovyListener::<DBUS_SCM_RIGHTS>::from_fd(file);
+    /// assert!(matches!(refused, Err(ListenError::NotAListener)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, ListenError> {
+        Self::builder().build(fd)
+    }
 }
 
 impl<const S: usize> ListenerBuilder<S> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::error::ListenError;
+use super::listen_error::ListenError;
 
 /// How long another process may hold the lock. Replacing a socket takes far less; but whoever may
 /// read the directory may lock it, and must not be able to keep a server from starting for ever.
