@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::command;
+use crate::cycles;
 use crate::interop;
 use crate::lock;
 use crate::steps::Steps;
@@ -21,6 +22,7 @@ use crate::tools;
 ///   system tools    the programs that tests run are installed and recent enough
 ///   real programs   so are the peers of `cargo xtask interop`
 ///   format          rustfmt would change nothing
+///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
 ///   clippy          no warnings; of anchovy with default features, none and all
 ///   tests           doc tests too; of anchovy with default features, none and all
 ///   interop         every scenario with every real program: see `cargo xtask interop --help`
@@ -63,6 +65,8 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
 
     steps.step("format", || cargo("fmt --all --check"))?;
     steps.step("format of the bench", || cargo(&format!("fmt {BENCH} --check")))?;
+
+    steps.step("cycles", cycles::check_all)?;
 
     for (name, choice) in CHOICES {
         steps.step(&format!("clippy: {name}"), || {

@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod command;
+mod cycles;
 mod demo;
 mod interop;
 mod lock;
@@ -43,6 +44,7 @@ enum Task {
     Demo(demo::Arguments),
     Interop(interop::Arguments),
     Bench(bench::Arguments),
+    Cycles(cycles::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Task::Demo(demo::Arguments {}) => demo::run(),
         Task::Interop(arguments) => interop::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Cycles(arguments) => cycles::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
