@@ -41,9 +41,9 @@ pub(crate) struct Arguments {
     install: bool,
 }
 
-/// A name for headings, and what is chosen. Each of the first three is by itself: what the others
-/// ask of anchovy would be switched on in all of them.
-const CHOICES: &[(&str, &str)] = &[
+/// Packages to check in one call, with a name for headings. Those of anchovy have a call each, because
+/// cargo would enable in all of them the features that other packages ask of it.
+const SELECTIONS: &[(&str, &str)] = &[
     ("anchovy, default features", "-p anchovy"),
     ("anchovy, no features", "-p anchovy --no-default-features"),
     ("anchovy, all features", "-p anchovy --all-features"),
@@ -59,25 +59,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
-    let install = arguments.install || tools::in_ci();
-    steps.step("system tools", || tools::ensure_present(install))?;
-    steps.step("real programs", || interop::ensure_present(install))?;
+    let on_missing = tools::on_missing(arguments.install);
+    steps.step("system tools", || tools::ensure_present(on_missing))?;
+    steps.step("real programs", || interop::ensure_present(on_missing))?;
 
     steps.step("format", || cargo("fmt --all --check"))?;
     steps.step("format of the bench", || cargo(&format!("fmt {BENCH} --check")))?;
 
     steps.step("cycles", cycles::check_all)?;
 
-    for (name, choice) in CHOICES {
+    for (name, selection) in SELECTIONS {
         steps.step(&format!("clippy: {name}"), || {
-            cargo(&format!("clippy {choice} --all-targets {DENY}"))
+            cargo(&format!("clippy {selection} --all-targets {DENY}"))
         })?;
     }
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
 
-    // A choice of targets, `--all-targets` too, would leave the doc tests out.
-    for (name, choice) in CHOICES {
-        steps.step(&format!("tests and doc tests: {name}"), || cargo(&format!("test {choice}")))?;
+    // A selection of targets, `--all-targets` too, would leave the doc tests out.
+    for (name, selection) in SELECTIONS {
+        steps.step(&format!("tests and doc tests: {name}"), || {
+            cargo(&format!("test {selection}"))
+        })?;
     }
 
     steps.step("interop", interop::run_all)?;
@@ -109,17 +111,17 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
 
 /// Builds what would be published.
 ///
-/// In a place that was never used before: cargo unpacks packages that others here need into its home,
-/// by that place and their version, and does not look whether what it finds there is of today.
+/// The target directory is a new one: cargo unpacks packages that others here need into its home, by
+/// that directory and their version, and does not check whether what it finds there is up to date.
 fn packages() -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let place = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
+    let target_directory = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
     // One call for all of them: a package may need another that is not published yet.
     let outcome = cargo(&format!(
-        "package --workspace --exclude xtask --exclude interop-tests --allow-dirty --target-dir {place}"
+        "package --workspace --exclude xtask --exclude interop-tests --allow-dirty --target-dir {target_directory}"
     ));
-    // What counts is what cargo said.
-    let _ = fs::remove_dir_all(command::root().join(place));
+    // Only the result of cargo counts.
+    let _ = fs::remove_dir_all(command::root().join(target_directory));
     outcome
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a command without showing it, and returns what it wrote to standard output.
-pub(crate) fn answer(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = line(command);
     let output = command
         .stdin(Stdio::null())
@@ -75,7 +75,7 @@ pub(crate) fn json_text(json: &str, key: &str) -> Option<String> {
 
 /// Where cargo puts what it builds.
 pub(crate) fn target_directory() -> Result<PathBuf> {
-    let metadata = answer(&mut cargo("metadata --format-version 1 --no-deps"))?;
+    let metadata = output(&mut cargo("metadata --format-version 1 --no-deps"))?;
     let path =
         json_text(&metadata, "target_directory").context("cargo names no target directory")?;
     Ok(PathBuf::from(path))
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_found_in_the_words_of_cargo() {
+    fn texts_are_found_in_the_json_of_cargo() {
         let line = r#"{"reason":"x","executable":"/a/\"b\"\\c","fresh":true}"#;
         assert_eq!(json_text(line, "executable").unwrap(), r#"/a/"b"\c"#);
         assert_eq!(json_text(line, "fresh"), None);

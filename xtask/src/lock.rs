@@ -18,7 +18,7 @@ pub(crate) fn version_of(name: &str) -> Result<String> {
     version_in(name, &lock).map(str::to_owned).with_context(|| format!("Cargo.lock has no {name}"))
 }
 
-/// Cargo writes the version of a package behind its name.
+/// Cargo writes the version of a package on the line after its name.
 fn version_in<'a>(name: &str, lock: &'a str) -> Option<&'a str> {
     let mut lines = lock.lines();
     lines.find(|line| *line == format!("name = \"{name}\""))?;
@@ -87,7 +87,7 @@ version = "1.0.0"
     }
 
     #[test]
-    fn the_version_of_a_package_is_behind_its_name() {
+    fn the_version_of_a_package_follows_its_name() {
         assert_eq!(version_in("anchovy-dbus", LOCK), Some("0.5.0"));
         assert_eq!(version_in("dbus", LOCK), None);
     }

@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand};
 Begin here:
   cargo xtask demo             see a descriptor cross from one process to another
   cargo xtask ci --install     every check there is, after installing what they need
-  cargo xtask interop          meet the programs that people really run
+  cargo xtask interop          run the interoperability scenarios against real peers
   cargo xtask ci --help        what a subcommand does, step by step"
 )]
 struct Arguments {
@@ -72,7 +72,7 @@ mod tests {
     use super::Arguments;
 
     #[test]
-    fn the_command_line_contradicts_itself_nowhere() {
+    fn the_definition_of_the_command_line_is_consistent() {
         Arguments::command().debug_assert();
     }
 }

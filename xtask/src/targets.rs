@@ -29,8 +29,8 @@ fn is_installed(sysroot: &Path, target: &str) -> bool {
 fn rustc(what: &str) -> Result<String> {
     // cargo lets this variable choose the compiler, and its sysroot is the one that counts.
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
-    let answer = command::answer(command::program(rustc).args(["--print", what]))?;
-    Ok(answer.trim_end().to_owned())
+    let printed = command::output(command::program(rustc).args(["--print", what]))?;
+    Ok(printed.trim_end().to_owned())
 }
 
 #[cfg(test)]

@@ -29,8 +29,22 @@ const TOOLS: &[Tool] = &[
     Tool { program: "libwayland-server.so.0", package: "libwayland-server0", minimum: None },
 ];
 
-/// Fails unless every tool is there, after installing what is missing where `install` allows it.
-pub(crate) fn ensure_present(install: bool) -> Result<()> {
+/// What to do if packages are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnMissing {
+    Install,
+    Fail,
+}
+
+/// Returns what to do if packages are missing, for a command that was given `--install` or not.
+pub(crate) fn on_missing(install: bool) -> OnMissing {
+    // In CI there is no user who could be asked.
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    if install || in_ci { OnMissing::Install } else { OnMissing::Fail }
+}
+
+/// Fails unless every tool is installed, after installing what is missing if `on_missing` says so.
+pub(crate) fn ensure_present(on_missing: OnMissing) -> Result<()> {
     let missing = missing();
     if missing.is_empty() {
         let names: Vec<_> = TOOLS.iter().map(|tool| tool.program).collect();
@@ -40,24 +54,28 @@ pub(crate) fn ensure_present(install: bool) -> Result<()> {
 
     let faults = faults(&missing);
     let packages: Vec<_> = missing.iter().map(|(tool, _)| tool.package).collect();
-    install_packages(&faults, &packages, install)?;
+    install_packages(&faults, &packages, on_missing)?;
     let missing = self::missing();
     ensure!(missing.is_empty(), "after installing, tests still need {}", self::faults(&missing));
     Ok(())
 }
 
-/// Installs the packages that cure these faults, where `install` allows it; fails where it does not,
-/// or where there is no apt-get, with what to do instead.
-pub(crate) fn install_packages(faults: &str, packages: &[&str], install: bool) -> Result<()> {
-    if command::answer(command::program("apt-get").arg("--version")).is_err() {
+/// Installs the packages whose absence causes these faults. Fails with what to do instead if
+/// `on_missing` does not allow it, or if there is no apt-get.
+pub(crate) fn install_packages(
+    faults: &str,
+    packages: &[&str],
+    on_missing: OnMissing,
+) -> Result<()> {
+    if command::output(command::program("apt-get").arg("--version")).is_err() {
         let names = packages.join(", ");
         bail!(
             "tests need {faults}; there is no apt-get here, install by other means what Debian \
              has in {names}"
         );
     }
-    let commands = install_commands(packages, is_root());
-    if !install {
+    let commands = install_commands(packages, User::current());
+    if on_missing == OnMissing::Fail {
         let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
         bail!("tests need {faults}; run `{}`, or give --install", lines.join(" && "));
     }
@@ -66,11 +84,6 @@ pub(crate) fn install_packages(faults: &str, packages: &[&str], install: bool) -
         command::run(command::program(words[0]).args(&words[1..]).stdin(Stdio::null()))?;
     }
     Ok(())
-}
-
-/// Are we to install without being asked? Where nobody is there to ask, which CI says.
-pub(crate) fn in_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }
 
 /// The tools that cannot be used, each with the reason.
@@ -88,10 +101,10 @@ fn version_text(tool: &Tool) -> Option<String> {
     if tool.program.contains(".so.") {
         let load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])";
         let mut python = command::program("python3");
-        return command::answer(python.args(["-c", load, tool.program])).ok();
+        return command::output(python.args(["-c", load, tool.program])).ok();
     }
     // Running it tells more than finding it: a version manager's stand-in is on PATH and may fail.
-    command::answer(command::program(tool.program).arg("--version")).ok()
+    command::output(command::program(tool.program).arg("--version")).ok()
 }
 
 /// Why a tool that says this of itself cannot be used.
@@ -121,9 +134,23 @@ fn version(text: &str) -> Option<Version> {
     })
 }
 
-/// The commands, in order, that install these packages.
-fn install_commands<'a>(packages: &[&'a str], root: bool) -> [Vec<&'a str>; 2] {
-    let become_root: &[&str] = if root { &[] } else { &["sudo"] };
+/// The user who runs this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    Root,
+    Other,
+}
+
+impl User {
+    fn current() -> User {
+        let id = command::output(command::program("id").arg("-u"));
+        if id.is_ok_and(|id| id.trim_end() == "0") { User::Root } else { User::Other }
+    }
+}
+
+/// Returns the commands, in order, that install these packages.
+fn install_commands<'a>(packages: &[&'a str], user: User) -> [Vec<&'a str>; 2] {
+    let become_root: &[&str] = if user == User::Root { &[] } else { &["sudo"] };
     let update = ["apt-get", "update"];
     // A package may ask a question, and nobody is there to answer; `env`, because sudo does not
     // hand variables down.
@@ -139,10 +166,6 @@ fn install_commands<'a>(packages: &[&'a str], root: bool) -> [Vec<&'a str>; 2] {
         "DPkg::Lock::Timeout=120",
     ];
     [[become_root, &update].concat(), [become_root, &install, packages].concat()]
-}
-
-fn is_root() -> bool {
-    command::answer(command::program("id").arg("-u")).is_ok_and(|user| user.trim_end() == "0")
 }
 
 #[cfg(test)]
@@ -186,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_of_any_version_need_not_tell_it() {
+    fn a_tool_without_a_minimum_may_print_no_version() {
         assert_eq!(fault(&STRACE, Some("strace")), None);
         assert!(fault(&PYTHON, Some("Python")).is_some());
     }
 
     #[test]
     fn root_installs_directly() {
-        let [update, install] = install_commands(&["strace", "python3"], true);
+        let [update, install] = install_commands(&["strace", "python3"], User::Root);
         assert_eq!(update.join(" "), "apt-get update");
         assert_eq!(
             install.join(" "),
@@ -202,8 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn anybody_else_installs_through_sudo() {
-        let [update, install] = install_commands(&["strace"], false);
+    fn other_users_install_with_sudo() {
+        let [update, install] = install_commands(&["strace"], User::Other);
         assert_eq!(update.join(" "), "sudo apt-get update");
         assert_eq!(
             install.join(" "),

@@ -1,137 +1,15 @@
-//! What counts is whether the programs that people really run understand us, so they are found,
-//! installed where that is allowed, and met one scenario after another.
+//! Runs the interoperability scenarios against real peers: finds the peers, installs them if that is
+//! allowed, and runs one scenario after another.
 //!
-//! A scenario is a process of its own: the program `interop` of the package interop-tests does one and
-//! ends. What is here knows nothing of what they do.
+//! A scenario is a process of its own: the program `interop` of the package interop-tests runs one and
+//! ends. What a scenario does is not known here.
 
 mod obtain;
+mod paths;
+mod peer;
 mod peers;
 mod report;
 mod scenarios;
+mod subcommand;
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::fs;
-use std::path::PathBuf;
-
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::command;
-use crate::tools;
-
-use peers::{PEERS, Peer};
-
-/// Meet the programs that people really run, and see that they and we understand each other
-///
-/// Looks for each peer and its version, builds the scenarios, runs them one after another, each in a
-/// process of its own, prints one table and writes it to target/interop/report.md. A peer that is
-/// missing, a scenario that fails and one that hangs are failures, with their names; nothing is
-/// skipped.
-///
-/// Peers run as processes of this user, in private temporary directories, and are killed by their own
-/// ids. No session, no display and no service of the machine is used or touched. With --install,
-/// packages are installed, and nothing else is changed; a package that would take over a service is
-/// unpacked below target/interop instead. Programs that cargo can build (busd) are built there too.
-///
-/// Of a failed scenario, the log and what was in its directory are kept, and their paths printed. Each
-/// has a transcript, which is compared with the accepted one: `cargo insta review` accepts another.
-#[derive(Debug, clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_long_help = "\
-Examples:
-  cargo xtask interop                     every scenario with every peer
-  cargo xtask interop --install           after installing what is missing, with apt-get
-  cargo xtask interop gdbus dbus-broker   these peers only"
-)]
-pub(crate) struct Arguments {
-    /// Peers to meet; without any, all of them
-    #[arg(value_name = "PEER", value_parser = peer_names())]
-    peers: Vec<String>,
-
-    /// Install missing programs with apt-get, through sudo unless root;
-    /// the environment variable CI implies it
-    #[arg(long, verbatim_doc_comment)]
-    install: bool,
-}
-
-fn peer_names() -> clap::builder::PossibleValuesParser {
-    PEERS.iter().map(|peer| peer.name).collect::<Vec<_>>().into()
-}
-
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let chosen = |peer: &&Peer| {
-        arguments.peers.is_empty() || arguments.peers.iter().any(|name| name == peer.name)
-    };
-    let peers: Vec<_> = PEERS.iter().filter(chosen).collect();
-    let place = Place::new()?;
-    obtain::ensure_present(&peers, &place, arguments.install || tools::in_ci())?;
-    meet(&peers, &place).context("interop")
-}
-
-/// Fails unless every peer is there, after installing what is missing where `install` allows it.
-pub(crate) fn ensure_present(install: bool) -> Result<()> {
-    obtain::ensure_present(&PEERS.iter().collect::<Vec<_>>(), &Place::new()?, install)
-}
-
-/// Every scenario with every peer; all of them are there.
-pub(crate) fn run_all() -> Result<()> {
-    meet(&PEERS.iter().collect::<Vec<_>>(), &Place::new()?)
-}
-
-/// Where everything is that we make, and where programs are found.
-struct Place {
-    /// `target/interop`.
-    directory: PathBuf,
-    /// `PATH`, with what we have built or unpacked before everything else.
-    path: OsString,
-}
-
-impl Place {
-    fn new() -> Result<Place> {
-        let directory = command::target_directory()?.join("interop");
-        let ours = [directory.join("bin"), directory.join("unpacked/usr/bin")];
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&path)))?;
-        Ok(Place { directory, path })
-    }
-}
-
-fn meet(peers: &[&Peer], place: &Place) -> Result<()> {
-    scenarios::build_examples()?;
-    let features: BTreeSet<_> = peers.iter().map(|peer| peer.feature).collect();
-    let mut listed = Vec::new();
-    for feature in features {
-        // Each program knows all scenarios, but for those that take another feature.
-        let all = scenarios::build(feature)?;
-        // The two lists of peers are in two packages, which must not lose sight of each other.
-        for name in all.iter().map(|scenario| &scenario.peer) {
-            ensure!(PEERS.iter().any(|peer| peer.name == name), "xtask has no peer called {name}");
-        }
-        let wanted = |name: &str| peers.iter().any(|p| p.name == name && p.feature == feature);
-        listed.extend(all.into_iter().filter(|scenario| wanted(&scenario.peer)));
-    }
-    let mut outcomes = Vec::new();
-    for peer in peers {
-        let version = peer.version(&place.path).with_context(|| peer.name.to_owned())?;
-        let its: Vec<_> = listed.iter().filter(|scenario| scenario.peer == peer.name).collect();
-        ensure!(!its.is_empty(), "there is no scenario with {}", peer.name);
-        eprintln!("{} {version}", peer.name);
-        for scenario in its {
-            outcomes.push(scenarios::run(scenario, &version, place)?);
-        }
-    }
-
-    let table = report::table(&outcomes);
-    println!("\n{table}");
-    let path = place.directory.join("report.md");
-    fs::write(&path, &table).with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("written to {}", path.display());
-
-    let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
-    if !failed.is_empty() {
-        let names: Vec<_> = failed.iter().map(|outcome| outcome.name()).collect();
-        bail!("{} of {} scenarios failed: {}", failed.len(), outcomes.len(), names.join(", "));
-    }
-    Ok(())
-}
+pub(crate) use subcommand::{Arguments, ensure_present, run, run_all};

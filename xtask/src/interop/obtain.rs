@@ -5,15 +5,15 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Place;
-use super::peers::{Need, Peer, Source};
+use super::paths::Paths;
+use super::peer::{Need, Peer, Source};
 use crate::command;
-use crate::tools;
+use crate::tools::{self, OnMissing};
 
-/// Fails unless all that these peers take is there, after installing what is missing where `install`
-/// allows it. What cargo can build is built without being asked, as it changes nothing elsewhere.
-pub(super) fn ensure_present(peers: &[&Peer], place: &Place, install: bool) -> Result<()> {
-    let missing = missing(peers, place);
+/// Fails unless everything that these peers need is installed, after installing what is missing if
+/// `on_missing` says so. What cargo can build is always built, because it changes nothing elsewhere.
+pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissing) -> Result<()> {
+    let missing = missing(peers, paths);
     let debian = |need: &&&Need| !matches!(need.source, Source::Crate { .. });
     let from_debian: Vec<_> = missing.iter().filter(debian).copied().collect();
     if !from_debian.is_empty() {
@@ -24,7 +24,7 @@ pub(super) fn ensure_present(peers: &[&Peer], place: &Place, install: bool) -> R
             Source::Unpacked { package, .. } => Some(package),
             _ => None,
         });
-        if let (Some(package), false) = (unpacked, install) {
+        if let (Some(package), OnMissing::Fail) = (unpacked, on_missing) {
             bail!(
                 "tests need {}; give --install, which installs {} with apt-get, and unpacks \
                  {package} below target/interop, since installed it would take over a service",
@@ -32,16 +32,16 @@ pub(super) fn ensure_present(peers: &[&Peer], place: &Place, install: bool) -> R
                 packages.join(", ")
             );
         }
-        tools::install_packages(&names(&from_debian), &packages, install)?;
+        tools::install_packages(&names(&from_debian), &packages, on_missing)?;
     }
     for need in &missing {
         match need.source {
             Source::Package(_) => {}
-            Source::Unpacked { package, .. } => unpack(package, place)?,
-            Source::Crate { name, version } => build(name, version, place)?,
+            Source::Unpacked { package, .. } => unpack(package, paths)?,
+            Source::Crate { name, version } => build(name, version, paths)?,
         }
     }
-    let missing = self::missing(peers, place);
+    let missing = self::missing(peers, paths);
     ensure!(missing.is_empty(), "after installing, still missing: {}", names(&missing));
 
     let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
@@ -50,11 +50,11 @@ pub(super) fn ensure_present(peers: &[&Peer], place: &Place, install: bool) -> R
 }
 
 /// What is not there, each once.
-fn missing(peers: &[&Peer], place: &Place) -> Vec<&'static Need> {
+fn missing(peers: &[&Peer], paths: &Paths) -> Vec<&'static Need> {
     let mut missing: Vec<&Need> = Vec::new();
     for need in peers.iter().flat_map(|peer| peer.needs) {
         let seen = missing.iter().any(|other| other.name == need.name);
-        if !seen && !need.is_present(&place.path) {
+        if !seen && !need.is_present(&paths.search) {
             missing.push(need);
         }
     }
@@ -75,8 +75,8 @@ fn packages(need: &Need) -> Vec<&'static str> {
 }
 
 /// Downloads a package and takes its files out, without installing it.
-fn unpack(package: &str, place: &Place) -> Result<()> {
-    let packages = place.directory.join("packages");
+fn unpack(package: &str, paths: &Paths) -> Result<()> {
+    let packages = paths.output.join("packages");
     let _ = fs::remove_dir_all(&packages); // Of an earlier run; most often there is none.
     fs::create_dir_all(&packages).with_context(|| format!("cannot make {}", packages.display()))?;
     let mut download = command::program("apt-get");
@@ -85,18 +85,18 @@ fn unpack(package: &str, place: &Place) -> Result<()> {
     let files = fs::read_dir(&packages)?.map(|entry| entry.map(|entry| entry.path()));
     for file in files.collect::<std::io::Result<Vec<_>>>()? {
         let mut extract = command::program("dpkg-deb");
-        extract.arg("--extract").arg(file).arg(place.directory.join("unpacked"));
+        extract.arg("--extract").arg(file).arg(paths.output.join("unpacked"));
         command::run(&mut extract)?;
     }
     Ok(())
 }
 
 /// Builds a program of another workspace, as its own lock file says.
-fn build(name: &str, version: &str, place: &Place) -> Result<()> {
+fn build(name: &str, version: &str, paths: &Paths) -> Result<()> {
     let mut install = command::cargo("install --locked --debug --quiet --force");
-    install.args([name, "--version", version, "--root"]).arg(&place.directory);
+    install.args([name, "--version", version, "--root"]).arg(&paths.output);
     // Nobody debugs it, and it is there sooner.
     install.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    install.arg("--target-dir").arg(place.directory.join("build"));
+    install.arg("--target-dir").arg(paths.output.join("build"));
     command::run(install.stdin(Stdio::null()))
 }

@@ -1,56 +1,13 @@
-//! The peers: what each is called, where its version is told, and what it takes to have it.
+//! The table of peers.
 //!
 //! A peer has scenarios of the same name in interop-tests/tests/interop.
 
-use std::ffi::OsStr;
-
-use anyhow::{Context, Result};
-
-use crate::command;
-use crate::lock;
-
-/// A program, or several of one maker, that scenarios meet.
-pub(crate) struct Peer {
-    pub(crate) name: &'static str,
-    version: Version,
-    /// The feature of interop-tests that its scenarios are built with, if they want one.
-    pub(crate) feature: Option<&'static str>,
-    pub(crate) needs: &'static [Need],
-}
-
-/// Where the version of a peer is told.
-enum Version {
-    /// A command prints it.
-    Printed(&'static [&'static str]),
-    /// It is a library that the scenarios are linked with.
-    Locked(&'static str),
-    /// It is such a library, on another one, of which a command prints the version.
-    LockedOn(&'static str, &'static [&'static str]),
-}
-
-/// A program or a module that has to be there.
-pub(crate) struct Need {
-    pub(crate) name: &'static str,
-    /// A command that succeeds where it is there.
-    pub(crate) probe: &'static [&'static str],
-    pub(crate) source: Source,
-}
-
-/// How to get it.
-pub(crate) enum Source {
-    /// A Debian package.
-    Package(&'static str),
-    /// A Debian package that, installed, would take over a service of the machine: its files are
-    /// unpacked where only we find them, and the libraries that it needs are installed.
-    Unpacked { package: &'static str, libraries: &'static [&'static str] },
-    /// A program on crates.io, of exactly this version.
-    Crate { name: &'static str, version: &'static str },
-}
+use super::peer::{Need, Peer, Source, Version};
 
 /// Debian's modules belong to Debian's Python, whatever else is on PATH.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// The version of the libdbus that programs are linked with here, which only libdbus tells.
+/// The version of the libdbus that programs are linked with here, which only libdbus reports.
 const LIBDBUS_VERSION: &str = "
 import ctypes
 numbers = [ctypes.c_int() for _ in range(3)]
@@ -91,7 +48,7 @@ const DBUS_DAEMON: Need = Need {
     source: Source::Package("dbus-daemon"),
 };
 
-pub(crate) const PEERS: &[Peer] = &[
+pub(super) const PEERS: &[Peer] = &[
     Peer { name: "zbus", version: Version::Locked("zbus"), feature: None, needs: &[DBUS_DAEMON] },
     Peer {
         name: "busd",
@@ -318,73 +275,18 @@ const FONT: Need = Need {
     source: Source::Package("fonts-dejavu-core"),
 };
 
-impl Peer {
-    /// Its version, in numbers.
-    pub(crate) fn version(&self, path: &OsStr) -> Result<String> {
-        match self.version {
-            Version::Locked(package) => lock::version_of(package),
-            Version::Printed(words) => printed(words, path),
-            Version::LockedOn(package, words) => {
-                Ok(format!("{} on {}", lock::version_of(package)?, printed(words, path)?))
-            }
-        }
-    }
-}
-
-impl Need {
-    pub(crate) fn is_present(&self, path: &OsStr) -> bool {
-        answer(self.probe, path).is_ok()
-    }
-}
-
-/// The version that a command prints.
-fn printed(words: &[&str], path: &OsStr) -> Result<String> {
-    let said = answer(words, path)?;
-    numbers(&said).with_context(|| format!("`{}` tells no version: {said}", words[0]))
-}
-
-/// What a command prints that is found on this `PATH`.
-fn answer(words: &[&str], path: &OsStr) -> Result<String> {
-    // `env` looks for the program where it is told to; we would look on our own PATH.
-    let mut set = std::ffi::OsString::from("PATH=");
-    set.push(path);
-    command::answer(command::program("env").arg(set).args(words))
-}
-
-/// The numbers of the first word that begins with one: `252` of `systemd 252 (252.38-1)`.
-fn numbers(said: &str) -> Option<String> {
-    let words = said.split_whitespace().map(|word| word.trim_start_matches('('));
-    let word = words.into_iter().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
-    Some(word[..end].to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_from_what_programs_print() {
-        for (said, version) in [
-            ("D-Bus Message Bus Daemon 1.14.10\nCopyright 2002", "1.14.10"),
-            ("dbus-broker 33", "33"),
-            ("systemd 252 (252.38-1~deb12u1)\n+PAM", "252"),
-            ("cc (Debian 12.2.0-14+deb12u1) 12.2.0", "12.2.0"),
-            ("1.14.10\n", "1.14.10"),
-        ] {
-            assert_eq!(numbers(said).as_deref(), Some(version));
-        }
-        assert_eq!(numbers("no version"), None);
-    }
-
-    #[test]
-    fn the_busd_that_is_looked_for_is_the_one_that_is_built() {
+    fn the_busd_that_is_probed_for_is_the_one_that_is_built() {
         let busd = PEERS.iter().find(|peer| peer.name == "busd").unwrap();
         assert!(busd.needs[0].probe[2].contains(BUSD));
     }
 
     #[test]
-    fn every_peer_has_a_name_of_its_own() {
+    fn names_of_peers_are_unique() {
         let mut names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
         names.sort();
         names.dedup();

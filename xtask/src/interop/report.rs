@@ -2,7 +2,7 @@
 
 use super::scenarios::Outcome;
 
-/// A line for each scenario, and one behind them for all.
+/// Returns a table with a row for each scenario, and a summary after it.
 pub(super) fn table(outcomes: &[Outcome]) -> String {
     let heading = ["peer", "version", "scenario", "result", "seconds"].map(str::to_owned);
     let mut rows = vec![heading];

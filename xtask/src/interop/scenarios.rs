@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Place;
+use super::paths::Paths;
 use crate::command;
 
 /// A scenario ends itself after a minute, with its name; this is for one that cannot even do that.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A line of the list that a scenario program prints.
 pub(super) struct Scenario {
@@ -27,7 +27,7 @@ pub(super) struct Scenario {
     program: Rc<Path>,
 }
 
-/// What became of a scenario.
+/// Result of a scenario.
 pub(super) struct Outcome {
     pub(super) peer: String,
     pub(super) version: String,
@@ -62,14 +62,14 @@ pub(super) fn build(feature: Option<&str>) -> Result<Vec<Scenario>> {
     };
     command::run(&mut build())?;
     // Once more, now that there is nothing to build, for the path alone.
-    let said = command::answer(build().arg("--message-format=json"))?;
-    let program = said.lines().filter(|line| line.contains(r#""name":"interop""#));
+    let messages = command::output(build().arg("--message-format=json"))?;
+    let program = messages.lines().filter(|line| line.contains(r#""name":"interop""#));
     let program = program.filter_map(|line| command::json_text(line, "executable")).next_back();
     let program = program.context("cargo does not say where the scenario program is")?;
     let program: Rc<Path> = PathBuf::from(program).into();
 
-    let said = command::answer(command::program(&*program).arg("--list"))?;
-    said.lines()
+    let list = command::output(command::program(&*program).arg("--list"))?;
+    list.lines()
         .map(|line| {
             let (peer, name) = line.split_once(' ').context("a line of a peer and a name")?;
             let (peer, name, program) = (peer.to_owned(), name.to_owned(), program.clone());
@@ -79,12 +79,12 @@ pub(super) fn build(feature: Option<&str>) -> Result<Vec<Scenario>> {
 }
 
 /// Runs a scenario, and shows what becomes of it.
-pub(super) fn run(scenario: &Scenario, version: &str, place: &Place) -> Result<Outcome> {
-    let words = scenario.name.replace('_', " ");
-    eprint!("  {words} ... ");
+pub(super) fn run(scenario: &Scenario, version: &str, paths: &Paths) -> Result<Outcome> {
+    let title = scenario.name.replace('_', " ");
+    eprint!("  {title} ... ");
     let _ = std::io::stderr().flush();
 
-    let logs = place.directory.join("logs").join(&scenario.peer);
+    let logs = paths.output.join("logs").join(&scenario.peer);
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let log = logs.join(format!("{}.log", scenario.name));
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -93,14 +93,14 @@ pub(super) fn run(scenario: &Scenario, version: &str, place: &Place) -> Result<O
     let mut command = command::program(&*scenario.program);
     command.args([&scenario.peer, &scenario.name]);
     // Whatever asks for a temporary file is to have it there.
-    command.env("TMPDIR", &directory).env("PATH", &place.path);
+    command.env("TMPDIR", &directory).env("PATH", &paths.search);
     command.env("INSTA_WORKSPACE_ROOT", command::root());
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     let start = Instant::now();
-    let ended = wait(&mut command, PATIENCE)?;
+    let status = wait(&mut command, TIMEOUT)?;
     let time = start.elapsed();
 
-    let failure = match ended {
+    let failure = match status {
         Some(status) if status.success() => None,
         Some(status) => Some(reason(&log).unwrap_or_else(|| status.to_string())),
         None => Some("hangs".to_owned()),
@@ -120,7 +120,7 @@ pub(super) fn run(scenario: &Scenario, version: &str, place: &Place) -> Result<O
         }
     }
     let (peer, version) = (scenario.peer.clone(), version.to_owned());
-    Ok(Outcome { peer, version, scenario: words, time, failure })
+    Ok(Outcome { peer, version, scenario: title, time, failure })
 }
 
 /// A directory that nobody else may enter, with a short path: that of a socket is bounded.
@@ -138,17 +138,17 @@ fn private_directory() -> Result<PathBuf> {
 }
 
 /// Waits for the end of a process; one that hangs is killed, with all that it has started.
-fn wait(command: &mut Command, patience: Duration) -> Result<Option<ExitStatus>> {
+fn wait(command: &mut Command, timeout: Duration) -> Result<Option<ExitStatus>> {
     let mut child = command.process_group(0).spawn().context("the scenario does not start")?;
     let group = child.id().to_string();
     let (report, reported) = mpsc::channel();
     let waiting = thread::spawn(move || {
         let _ = report.send(child.wait());
     });
-    let ended = match reported.recv_timeout(patience) {
+    let status = match reported.recv_timeout(timeout) {
         Ok(status) => Some(status?),
         Err(RecvTimeoutError::Timeout) => {
-            // Nobody has waited for it with success, so the number is still that of its group.
+            // The child was not reaped yet, so the number still is that of its process group.
             let kill = command::program("sh").args(["-c", "kill -s KILL -- -$0", &group]).status();
             ensure!(kill.is_ok_and(|status| status.success()), "cannot kill process group {group}");
             None
@@ -156,10 +156,11 @@ fn wait(command: &mut Command, patience: Duration) -> Result<Option<ExitStatus>>
         Err(RecvTimeoutError::Disconnected) => None,
     };
     let _ = waiting.join();
-    Ok(ended)
+    Ok(status)
 }
 
-/// The line of a log that says why: behind the word of a panic, or of the watchdog.
+/// Returns the line of a log that gives the reason: the one after that of a panic, or that of the
+/// watchdog.
 fn reason(log: &Path) -> Option<String> {
     let text = fs::read(log).ok()?;
     let text = String::from_utf8_lossy(&text);
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_process_that_ends_is_waited_for() {
-        let status = wait(Command::new("sh").args(["-c", "exit 3"]), PATIENCE).unwrap();
+        let status = wait(Command::new("sh").args(["-c", "exit 3"]), TIMEOUT).unwrap();
         assert_eq!(status.unwrap().code(), Some(3));
     }
 }
