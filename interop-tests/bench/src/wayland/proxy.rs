@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anchovy_wayland::opcodes::wl_display;
 use anchovy_wayland::{
-    ClientIds, Connection, Limits, Message, ObjectId, OwnedReadHalf, Signatures, OwnedWriteHalf, fds,
+    ClientIds, Connection, Limits, Message, ObjectId, OwnedReadHalf, OwnedWriteHalf, Signatures,
+    fds,
 };
 use futures_util::FutureExt;
 use tokio::net::UnixStream;
