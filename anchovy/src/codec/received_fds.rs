@@ -61,6 +61,11 @@ impl ReceivedFds<'_> {
         if count == 0 {
             return Ok(take(self.fds, 0));
         }
+        self.claim(length, count)?;
+        Ok(take(self.fds, count))
+    }
+
+    fn claim(&mut self, length: usize, count: usize) -> Result<(), TakeFdsError> {
         if let Some(cause) = self.truncation(length) {
             return Err(TakeFdsError::Truncated { cause });
         }
@@ -69,7 +74,7 @@ impl ReceivedFds<'_> {
             return Err(TakeFdsError::Missing { declared: count, available });
         }
         claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
-        Ok(take(self.fds, count))
+        Ok(())
     }
 
     /// Returns why the kernel truncated a set that arrived with the next `length` bytes, if it did.

@@ -43,6 +43,9 @@ impl fmt::Display for TakeFdsError {
 impl Error for TakeFdsError {}
 
 impl<E> From<TakeFdsError> for ReceiveError<E> {
+    // Out of line, so that a decoder in which nothing fails stays small enough to be inlined.
+    #[cold]
+    #[inline(never)]
     fn from(error: TakeFdsError) -> ReceiveError<E> {
         match error {
             TakeFdsError::Missing { declared, available } => {

@@ -22,6 +22,7 @@ impl Decoder for Items {
     type Item = Vec<OwnedFd>;
     type Error = io::Error;
 
+    #[inline]
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
