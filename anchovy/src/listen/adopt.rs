@@ -55,7 +55,7 @@ pub(super) fn adopt(socket: impl IntoUnixListener) -> Result<StdUnixListener, Li
     let is_listener = getsockname(&socket)
         .is_ok_and(|address| address.address_family() == AddressFamily::UNIX)
         && sockopt::socket_type(&socket) == Ok(SocketType::STREAM)
-        && sockopt::socket_acceptconn(&socket) == Ok(true);
+        && listens(&socket);
     if !is_listener {
         return Err(ListenError::NotAListener);
     }
@@ -63,4 +63,16 @@ pub(super) fn adopt(socket: impl IntoUnixListener) -> Result<StdUnixListener, Li
     let listener = StdUnixListener::from(socket);
     listener.set_nonblocking(true).map_err(failed)?;
     Ok(listener)
+}
+
+/// Returns whether a socket listens (`SO_ACCEPTCONN`).
+#[cfg(not(target_vendor = "apple"))]
+fn listens(socket: &OwnedFd) -> bool {
+    sockopt::socket_acceptconn(socket) == Ok(true)
+}
+
+/// These systems do not tell; accept(2) fails on a socket that does not listen.
+#[cfg(target_vendor = "apple")]
+fn listens(_: &OwnedFd) -> bool {
+    true
 }
