@@ -68,6 +68,7 @@
 //! [`AsyncRead`]: tokio::io::AsyncRead
 //! [`AsyncWrite`]: tokio::io::AsyncWrite
 
+mod budget;
 mod builder;
 #[cfg(feature = "codec")]
 pub mod codec;
@@ -87,6 +88,9 @@ mod split;
 mod stream;
 mod sys;
 
+pub use budget::{
+    Account, AccountKey, Budget, BudgetBuilder, Charge, ChargeRequest, Resource, Usage,
+};
 pub use builder::StreamBuilder;
 pub use connect::ConnectError;
 pub use error::{FdError, ReuniteError, Truncation};

@@ -1,0 +1,356 @@
+//! One resource: what each account holds of it, and who waits for more.
+//!
+//! A waiter is woken only once its amount has been taken for it, so nobody is woken in vain, and
+//! nobody who came later gets ahead of it. Waiters of one account are served in the order in which
+//! they came. Returning an amount costs one comparison for each account with waiters, however many
+//! waiters it has.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::key::AccountKey;
+use super::share::Pool;
+
+#[derive(Debug)]
+pub(super) struct Ledger(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    pool: Pool,
+    accounts: HashMap<AccountKey, Holding>,
+    /// Accounts with waiters; a different one is asked first each time.
+    waiting: VecDeque<AccountKey>,
+    next_ticket: u64,
+}
+
+/// What an account holds, and who waits to take more for it.
+#[derive(Debug, Default)]
+struct Holding {
+    own: usize,
+    /// By ticket, so the first is the one that has waited longest.
+    queue: BTreeMap<u64, Waiting>,
+    /// Amounts that were taken for waiters that have not come back yet.
+    granted: BTreeMap<u64, usize>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    amount: usize,
+    waker: Waker,
+}
+
+/// A place in the queue of an account.
+#[derive(Debug, Default)]
+pub(super) struct Ticket(Option<u64>);
+
+impl Ledger {
+    pub(super) fn new(total: usize) -> Ledger {
+        Ledger(Mutex::new(State {
+            pool: Pool::new(total),
+            accounts: HashMap::new(),
+            waiting: VecDeque::new(),
+            next_ticket: 0,
+        }))
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.lock().pool.total()
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.lock().pool.used()
+    }
+
+    pub(super) fn used_by(&self, key: AccountKey) -> usize {
+        self.lock().accounts.get(&key).map_or(0, |holding| holding.own)
+    }
+
+    /// What each account holds, of those that hold something.
+    pub(super) fn holdings(&self) -> Vec<(AccountKey, usize)> {
+        let state = self.lock();
+        let holdings = state.accounts.iter().map(|(key, holding)| (*key, holding.own));
+        holdings.filter(|(_, own)| *own > 0).collect()
+    }
+
+    /// Returns whether an account could take `amount` if nobody held anything.
+    pub(super) fn could_ever_take(&self, amount: usize) -> bool {
+        Pool::new(self.total()).admits(0, amount)
+    }
+
+    /// Takes `amount` if the account may have it and `more` beside it.
+    pub(super) fn try_take(&self, key: AccountKey, amount: usize, more: usize) -> bool {
+        let mut state = self.lock();
+        let own = state.accounts.get(&key).map_or(0, |holding| holding.own);
+        let admitted = state.pool.admits(own, amount.saturating_add(more));
+        if admitted {
+            state.take(key, amount);
+        }
+        admitted
+    }
+
+    /// Takes `amount`, or waits until the account may have it.
+    pub(super) fn poll_take(
+        &self,
+        key: AccountKey,
+        amount: usize,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let mut state = self.lock();
+        if let Some(number) = ticket.0 {
+            let granted =
+                state.accounts.get_mut(&key).and_then(|held| held.granted.remove(&number));
+            match granted {
+                Some(granted) if granted >= amount => {
+                    ticket.0 = None;
+                    let wakers = state.give_back(key, granted - amount);
+                    drop(state);
+                    wakers.into_iter().for_each(Waker::wake);
+                    return Poll::Ready(());
+                }
+                // More is wanted now than was waited for.
+                Some(granted) => {
+                    let wakers = state.give_back(key, granted);
+                    wakers.into_iter().for_each(Waker::wake);
+                }
+                None => {}
+            }
+        }
+        let own = state.accounts.get(&key).map_or(0, |holding| holding.own);
+        if state.pool.admits(own, amount) {
+            state.forget(key, ticket);
+            state.take(key, amount);
+            return Poll::Ready(());
+        }
+        state.wait(key, amount, ticket, cx.waker());
+        Poll::Pending
+    }
+
+    /// Gives up a place in the queue, and what was taken for it.
+    pub(super) fn cancel(&self, key: AccountKey, ticket: &mut Ticket) {
+        if let Some(number) = ticket.0 {
+            let mut state = self.lock();
+            let granted =
+                state.accounts.get_mut(&key).and_then(|held| held.granted.remove(&number));
+            let wakers = granted.map_or_else(Vec::new, |granted| state.give_back(key, granted));
+            state.forget(key, ticket);
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Returns `amount`, and wakes those who can go on now.
+    pub(super) fn give_back(&self, key: AccountKey, amount: usize) {
+        if amount > 0 {
+            let wakers = self.lock().give_back(key, amount);
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Numbers are whole after each statement that changes them.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, key: AccountKey, amount: usize) {
+        if amount > 0 {
+            let holding = self.accounts.entry(key).or_default();
+            self.pool.take(&mut holding.own, amount);
+        }
+    }
+
+    #[must_use = "these can go on now"]
+    fn give_back(&mut self, key: AccountKey, amount: usize) -> Vec<Waker> {
+        if amount == 0 {
+            return Vec::new();
+        }
+        if let Some(holding) = self.accounts.get_mut(&key) {
+            self.pool.give_back(&mut holding.own, amount);
+        }
+        self.drop_if_unused(key);
+        self.grant()
+    }
+
+    /// Takes for waiters what they may have now, and returns their wakers.
+    fn grant(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        for _ in 0..self.waiting.len() {
+            let Some(key) = self.waiting.pop_front() else { break };
+            let Some(holding) = self.accounts.get_mut(&key) else { continue };
+            while let Some(first) = holding.queue.first_entry() {
+                if !self.pool.admits(holding.own, first.get().amount) {
+                    break;
+                }
+                let (ticket, Waiting { amount, waker }) = first.remove_entry();
+                self.pool.take(&mut holding.own, amount);
+                holding.granted.insert(ticket, amount);
+                wakers.push(waker);
+            }
+            if !holding.queue.is_empty() {
+                self.waiting.push_back(key);
+            }
+        }
+        wakers
+    }
+
+    fn wait(&mut self, key: AccountKey, amount: usize, ticket: &mut Ticket, waker: &Waker) {
+        let number = *ticket.0.get_or_insert_with(|| {
+            self.next_ticket += 1;
+            self.next_ticket
+        });
+        let holding = self.accounts.entry(key).or_default();
+        if holding.queue.is_empty() {
+            self.waiting.push_back(key);
+        }
+        match holding.queue.get_mut(&number) {
+            Some(waiting) => {
+                waiting.amount = amount;
+                waiting.waker.clone_from(waker);
+            }
+            None => {
+                holding.queue.insert(number, Waiting { amount, waker: waker.clone() });
+            }
+        }
+    }
+
+    fn forget(&mut self, key: AccountKey, ticket: &mut Ticket) {
+        let Some(number) = ticket.0.take() else { return };
+        if let Some(holding) = self.accounts.get_mut(&key) {
+            let was_queued = holding.queue.remove(&number).is_some();
+            if was_queued && holding.queue.is_empty() {
+                self.waiting.retain(|waiting| *waiting != key);
+            }
+        }
+        self.drop_if_unused(key);
+    }
+
+    fn drop_if_unused(&mut self, key: AccountKey) {
+        let unused = |holding: &Holding| {
+            holding.own == 0 && holding.queue.is_empty() && holding.granted.is_empty()
+        };
+        if self.accounts.get(&key).is_some_and(unused) {
+            self.accounts.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Someone who waits, with the number of times that they were woken.
+    struct Task {
+        wakes: Arc<Wakes>,
+        ticket: Ticket,
+        key: AccountKey,
+    }
+
+    impl Task {
+        fn new(uid: u32) -> Task {
+            Task { wakes: Arc::default(), ticket: Ticket::default(), key: AccountKey::Uid(uid) }
+        }
+
+        fn poll(&mut self, ledger: &Ledger, amount: usize) -> bool {
+            let waker = Arc::clone(&self.wakes).into();
+            let mut cx = Context::from_waker(&waker);
+            ledger.poll_take(self.key, amount, &mut self.ticket, &mut cx).is_ready()
+        }
+
+        fn wakes(&self) -> usize {
+            self.wakes.0.load(Ordering::Relaxed)
+        }
+    }
+
+    const A: AccountKey = AccountKey::Uid(1);
+    const B: AccountKey = AccountKey::Uid(2);
+
+    #[test]
+    fn only_waiters_that_can_go_on_are_woken_and_in_order() {
+        let ledger = Ledger::new(100);
+        assert!(ledger.try_take(A, 50, 0));
+        let mut tasks: Vec<_> = (0..1000).map(|_| Task::new(1)).collect();
+        for task in &mut tasks {
+            for _ in 0..3 {
+                assert!(!task.poll(&ledger, 10));
+            }
+        }
+        ledger.give_back(A, 20);
+        let wakes: Vec<_> = tasks.iter().map(Task::wakes).collect();
+        assert_eq!(wakes[..3], [1, 1, 0], "as many as there is room for, the oldest first");
+        assert_eq!(wakes.iter().sum::<usize>(), 2);
+        assert!(tasks[0].poll(&ledger, 10) && tasks[1].poll(&ledger, 10));
+        assert!(!tasks[2].poll(&ledger, 10));
+        assert_eq!(ledger.used(), 50);
+        for task in &mut tasks {
+            ledger.cancel(task.key, &mut task.ticket);
+        }
+        ledger.give_back(A, 50);
+        assert_eq!(ledger.holdings(), []);
+        assert!(ledger.lock().accounts.is_empty() && ledger.lock().waiting.is_empty());
+    }
+
+    #[test]
+    fn what_one_account_returns_lets_another_go_on() {
+        let ledger = Ledger::new(120);
+        assert!(ledger.try_take(A, 60, 0) && ledger.try_take(B, 20, 0));
+        let (mut first, mut second) = (Task::new(1), Task::new(2));
+        assert!(!first.poll(&ledger, 5) && !second.poll(&ledger, 5));
+        ledger.give_back(A, 30);
+        assert_eq!((first.wakes(), second.wakes()), (0, 1), "the first still holds its share");
+        assert!(second.poll(&ledger, 5));
+        assert_eq!((ledger.used_by(A), ledger.used_by(B)), (30, 25));
+    }
+
+    #[test]
+    fn a_waiter_that_is_gone_leaves_its_amount_to_the_next() {
+        let ledger = Ledger::new(20);
+        assert!(ledger.try_take(A, 10, 0));
+        let (mut first, mut second) = (Task::new(1), Task::new(1));
+        assert!(!first.poll(&ledger, 10) && !second.poll(&ledger, 10));
+        ledger.give_back(A, 10);
+        assert_eq!((first.wakes(), second.wakes()), (1, 0));
+        ledger.cancel(A, &mut first.ticket);
+        assert_eq!(second.wakes(), 1);
+        assert!(second.poll(&ledger, 10));
+    }
+
+    #[test]
+    fn a_waiter_may_ask_for_another_amount() {
+        let ledger = Ledger::new(40);
+        assert!(ledger.try_take(A, 20, 0));
+        let mut task = Task::new(1);
+        assert!(!task.poll(&ledger, 5));
+        ledger.give_back(A, 5);
+        assert_eq!(task.wakes(), 1);
+        assert!(!task.poll(&ledger, 6), "more than was waited for");
+        assert_eq!(ledger.used(), 15);
+        ledger.give_back(A, 1);
+        assert!(task.poll(&ledger, 2), "less than was waited for");
+        assert_eq!(ledger.used(), 16);
+    }
+
+    #[test]
+    fn room_beside_an_amount_is_asked_for_and_not_taken() {
+        let ledger = Ledger::new(20);
+        assert!(!ledger.try_take(A, 5, 6));
+        assert!(ledger.try_take(A, 5, 5));
+        assert_eq!(ledger.used(), 5);
+        assert!(ledger.could_ever_take(10) && !ledger.could_ever_take(11));
+    }
+}

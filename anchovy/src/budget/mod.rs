@@ -1,0 +1,20 @@
+//! What peers may make a process hold, divided so that none of them takes what another needs.
+//!
+//! ```text
+//! Budget ── ledger for each Resource ── share: how much an account may hold
+//!   │                │
+//!   └─ Account ── Charge (returned on drop), ChargeRequest (waits)
+//! ```
+
+mod account;
+#[expect(clippy::module_inception, reason = "each type has a file with its name")]
+mod budget;
+mod key;
+mod ledger;
+mod resource;
+mod share;
+
+pub use account::{Account, Charge, ChargeRequest};
+pub use budget::{Budget, BudgetBuilder};
+pub use key::AccountKey;
+pub use resource::{Resource, Usage};

@@ -1,0 +1,152 @@
+//! How a total is divided among accounts.
+//!
+//! An account may hold at most 1/(n+1) of what the others leave of the total, where n is the number
+//! of accounts that hold something, itself included:
+//!
+//! ```text
+//! own ≤ (total − others) / (n + 1)
+//! ```
+//!
+//! A single account gets half of the total; if it takes that, the second gets a sixth, the third a
+//! twelfth, the nth 1/(n·(n+1)). In general, between 1/n² and 1/n, as in dbus-broker.
+//!
+//! **Bound**: while n accounts hold something, at least total/(n+1) is free, whatever the order in
+//! which they took and returned; so the next account can take total/((n+1)·(n+2)).
+//!
+//! *Proof* by induction over n. With n = 0, all is free. Order the n accounts by the time at which
+//! each last took something; let z be the last. The other n−1 held something all the time since, so
+//! by induction they leave at least total/n. (Accounts that have returned everything since only made
+//! the rule stricter while they were there.) When z last took something, it was left with at most
+//! 1/(n+1) of what they leave, so n/(n+1) of that stays free: at least total/n · n/(n+1) =
+//! total/(n+1). After that, everybody only returned something, which leaves more. ∎
+
+/// A resource of which accounts take and return amounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pool {
+    total: usize,
+    used: usize,
+    /// Accounts that hold something.
+    holders: usize,
+}
+
+impl Pool {
+    pub(super) fn new(total: usize) -> Pool {
+        Pool { total, used: 0, holders: 0 }
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.total
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Returns whether an account that holds `own` may take `amount` more.
+    pub(super) fn admits(&self, own: usize, amount: usize) -> bool {
+        let others = self.used - own;
+        let holders = self.holders + usize::from(own == 0);
+        let Some(wanted) = own.checked_add(amount) else { return false };
+        let available = self.total.saturating_sub(others);
+        // In 128 bits, for amounts of bytes times numbers of accounts.
+        wanted as u128 * (holders as u128 + 1) <= available as u128
+    }
+
+    /// Takes `amount` for an account that holds `own`, whether or not that is admitted.
+    pub(super) fn take(&mut self, own: &mut usize, amount: usize) {
+        if amount > 0 {
+            self.holders += usize::from(*own == 0);
+            self.used += amount;
+            *own += amount;
+        }
+    }
+
+    /// Returns `amount` of the `own` that an account holds.
+    pub(super) fn give_back(&mut self, own: &mut usize, amount: usize) {
+        if amount > 0 {
+            self.used -= amount;
+            *own -= amount;
+            self.holders -= usize::from(*own == 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes as much as is admitted, and returns how much that was.
+    fn take_all(pool: &mut Pool, own: &mut usize) -> usize {
+        let (mut most, mut step) = (0, pool.total().next_power_of_two());
+        while step > 0 {
+            if pool.admits(*own, most + step) {
+                most += step;
+            }
+            step /= 2;
+        }
+        pool.take(own, most);
+        most
+    }
+
+    #[test]
+    fn greedy_accounts_get_a_half_a_sixth_and_a_twelfth() {
+        let mut pool = Pool::new(1200);
+        let taken = [0; 5].map(|mut own| take_all(&mut pool, &mut own));
+        assert_eq!(taken, [600, 200, 100, 60, 40]);
+        assert_eq!(pool.used(), 1000);
+    }
+
+    #[test]
+    fn an_account_whose_others_have_gone_may_take_more_and_one_with_more_others_less() {
+        let mut pool = Pool::new(1200);
+        let (mut first, mut second) = (0, 0);
+        take_all(&mut pool, &mut first);
+        take_all(&mut pool, &mut second);
+        assert!(!pool.admits(first, 1) && !pool.admits(second, 1));
+        let all = first;
+        pool.give_back(&mut first, all);
+        assert_eq!(take_all(&mut pool, &mut second), 400, "half of the total again");
+        assert_eq!(take_all(&mut pool, &mut first), 200);
+    }
+
+    #[test]
+    fn nothing_is_admitted_of_nothing_and_nothing_is_always_admitted() {
+        let pool = Pool::new(0);
+        assert!(pool.admits(0, 0));
+        assert!(!pool.admits(0, 1));
+        let (mut pool, mut own) = (Pool::new(usize::MAX), 0);
+        pool.take(&mut own, 1);
+        assert!(!pool.admits(own, usize::MAX), "no overflow");
+    }
+
+    proptest! {
+        /// The bound of the module's documentation, after any sequence of takes and returns.
+        #[test]
+        fn while_n_accounts_hold_something_the_next_one_finds_its_share(
+            total in 0..10_000usize,
+            steps in prop::collection::vec((0..12usize, 0..3u8, 0..4_000usize), 0..200),
+        ) {
+            let mut pool = Pool::new(total);
+            let mut own = [0usize; 12];
+            for (account, kind, amount) in steps {
+                match kind {
+                    0 => { take_all(&mut pool, &mut own[account]); }
+                    1 if pool.admits(own[account], amount) => pool.take(&mut own[account], amount),
+                    1 => {}
+                    _ => {
+                        let amount = amount.min(own[account]);
+                        pool.give_back(&mut own[account], amount);
+                    }
+                }
+                let holders = own.iter().filter(|own| **own > 0).count();
+                prop_assert_eq!(pool.used(), own.iter().sum::<usize>());
+                let free = total - pool.used();
+                prop_assert!(free * (holders + 1) >= total, "{} of {} free, {:?}", free, total, own);
+                let next = total / ((holders + 1) * (holders + 2));
+                prop_assert!(pool.admits(0, next), "{} of {}, {:?}", next, total, own);
+            }
+        }
+    }
+}
