@@ -7,12 +7,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::IoSliceMut;
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
+use crate::budget::{Account, Charge, ChargeRequest, Resource};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
@@ -43,6 +44,18 @@ pub(crate) struct Receiver {
     /// whose it was.
     #[cfg(feature = "codec")]
     pub(crate) survives_truncation: bool,
+    /// What the queue holds is charged to the account of the peer, if it has one.
+    pub(crate) held: Option<HeldFds>,
+    /// Descriptors for which there has to be room before a receive, if more than one set.
+    #[cfg(feature = "codec")]
+    pub(crate) reserve: usize,
+}
+
+/// The charge for received descriptors that nobody has taken.
+#[derive(Debug)]
+pub(crate) struct HeldFds {
+    charge: Charge,
+    request: ChargeRequest,
 }
 
 /// What may arrive, and what may wait.
@@ -72,10 +85,92 @@ impl Receiver {
         }
         self.admit()?;
         let mut arrival = Arrival::default();
-        ready!(socket.poll_receive(cx, buf, &mut self.queue, &mut arrival))?;
-        let received = self.accept(socket, &arrival)?;
+        let Some(account) = socket.account() else {
+            ready!(socket.poll_receive(cx, buf, &mut self.queue, &mut arrival))?;
+            return Poll::Ready(self.advance(socket, &arrival, buf));
+        };
+        // Nothing is charged for a receive that would find nothing.
+        ready!(socket.io().poll_read_ready(cx))?;
+        ready!(self.poll_charge(account, cx));
+        let Some(_receiving) = account.begin_receive() else {
+            // It is over at once: only a receive on another thread can be in the way.
+            cx.waker().wake_by_ref();
+            self.settle_charge();
+            return Poll::Pending;
+        };
+        let outcome = socket.poll_receive(cx, buf, &mut self.queue, &mut arrival);
+        let received = outcome.map(|outcome| match outcome {
+            Ok(()) => self.advance(socket, &arrival, buf),
+            Err(error) => Err(error.into()),
+        });
+        self.settle_charge();
+        received
+    }
+
+    fn advance(
+        &mut self,
+        socket: &Socket,
+        arrival: &Arrival,
+        buf: &mut ReadBuf<'_>,
+    ) -> Result<Received, TransferError> {
+        let received = self.accept(socket, arrival)?;
         buf.advance(received.bytes);
-        Poll::Ready(Ok(received))
+        Ok(received)
+    }
+
+    /// Charges room for what a receive may bring, or waits until the account has it.
+    fn poll_charge(&mut self, account: &Account, cx: &mut Context<'_>) -> Poll<()> {
+        let room = self.queue.len() + self.room();
+        let held = self.held.get_or_insert_with(|| HeldFds {
+            charge: account.empty_charge(Resource::HeldFds),
+            request: ChargeRequest::new(),
+        });
+        let missing = room.saturating_sub(held.charge.amount());
+        held.charge.poll_grow_up_to(cx, missing, &mut held.request)
+    }
+
+    /// As [`poll_charge`](Self::poll_charge), or `WouldBlock`.
+    fn try_charge(&mut self, socket: &Socket) -> io::Result<()> {
+        let Some(account) = socket.account() else { return Ok(()) };
+        let room = self.queue.len() + self.room();
+        let held = self.held.get_or_insert_with(|| HeldFds {
+            charge: account.empty_charge(Resource::HeldFds),
+            request: ChargeRequest::new(),
+        });
+        let missing = room.saturating_sub(held.charge.amount());
+        if held.charge.try_grow(missing) { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Returns the error of a set for which the account has no room, if it has none.
+    fn over_budget(&self, count: usize) -> Option<FdError> {
+        let charged = self.held.as_ref()?.charge.amount();
+        let available = charged.saturating_sub(self.queue.len() - count);
+        (count > available && count <= self.limits.fd_limit)
+            .then_some(FdError::OverBudget { count, available })
+    }
+
+    /// Returns what is charged beyond what the queue holds.
+    fn settle_charge(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.charge.shrink_to(self.queue.len());
+        }
+    }
+
+    /// Gives up the charge of `count` descriptors that are about to be taken off the queue.
+    #[cfg(feature = "codec")]
+    #[expect(dead_code, reason = "the codec takes it over next")]
+    pub(crate) fn take_charge(&mut self, count: usize) -> Option<Charge> {
+        Some(self.held.as_mut()?.charge.split_off(count))
+    }
+
+    #[cfg(feature = "codec")]
+    fn room(&self) -> usize {
+        self.limits.fd_limit.max(self.reserve)
+    }
+
+    #[cfg(not(feature = "codec"))]
+    fn room(&self) -> usize {
+        self.limits.fd_limit
     }
 
     pub(crate) fn try_receive(
@@ -87,11 +182,14 @@ impl Receiver {
             return Ok(Received::default());
         }
         self.admit()?;
+        self.try_charge(socket)?;
         let mut arrival = Arrival::default();
-        socket.try_receive(buf, &mut self.queue, &mut arrival)?;
-        let received = self.accept(socket, &arrival)?;
-        buf.advance(received.bytes);
-        Ok(received)
+        let received = match socket.try_receive(buf, &mut self.queue, &mut arrival) {
+            Ok(()) => self.advance(socket, &arrival, buf),
+            Err(error) => Err(error.into()),
+        };
+        self.settle_charge();
+        received
     }
 
     pub(crate) fn try_receive_vectored(
@@ -108,9 +206,15 @@ impl Receiver {
             return Ok(Received::default());
         }
         self.admit()?;
+        self.try_charge(socket)?;
         let mut arrival = Arrival::default();
-        socket.try_receive_vectored(&mut bufs[..count], &mut self.queue, &mut arrival)?;
-        Ok(self.accept(socket, &arrival)?)
+        let bufs = &mut bufs[..count];
+        let received = match socket.try_receive_vectored(bufs, &mut self.queue, &mut arrival) {
+            Ok(()) => self.accept(socket, &arrival).map_err(TransferError::from),
+            Err(error) => Err(error.into()),
+        };
+        self.settle_charge();
+        received
     }
 
     /// May we read at all?
@@ -138,6 +242,11 @@ impl Receiver {
     /// Keeps what arrived, or closes it and fails for good.
     fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
         let Arrival { bytes, fds, .. } = *arrival;
+        if let Some(error) = self.over_budget(fds) {
+            self.queue.truncate(self.queue.len() - fds);
+            self.failed = Some(error);
+            return Err(error);
+        }
         if fds <= self.limits.fd_limit && !arrival.truncated && arrival.errno.is_none() {
             #[cfg(feature = "tracing")]
             tracing::trace!(bytes, fds, "received");

@@ -51,7 +51,9 @@ impl Sender {
             let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
             return Poll::Ready(traced(sent, 0));
         }
-        let sent = ready!(socket.poll_send(cx, slices, self.queue.iter().map(AsFd::as_fd)));
+        ready!(socket.poll_admit_fds(cx, self.queue.len()))?;
+        let sent = socket.poll_send(cx, slices, self.queue.iter().map(AsFd::as_fd));
+        let sent = ready!(admitted(socket, self.queue.len(), sent));
         Poll::Ready(self.written(sent))
     }
 
@@ -66,7 +68,12 @@ impl Sender {
             return Ok(0);
         }
         self.limits.check(self.queue.len())?;
+        let count = self.queue.len();
+        if count > 0 {
+            socket.try_admit_fds(count)?;
+        }
         let sent = socket.try_send(slices, self.queue.iter().map(AsFd::as_fd));
+        let sent = retracted(socket, count, sent);
         self.written(sent)
     }
 
@@ -83,7 +90,13 @@ impl Sender {
         if slices.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let sent = ready!(socket.poll_send(cx, slices, fds.iter().map(AsFd::as_fd)));
+        if fds.is_empty() {
+            let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
+            return Poll::Ready(traced(sent, 0));
+        }
+        ready!(socket.poll_admit_fds(cx, fds.len()))?;
+        let sent = socket.poll_send(cx, slices, fds.iter().map(AsFd::as_fd));
+        let sent = ready!(admitted(socket, fds.len(), sent));
         Poll::Ready(traced(sent, fds.len()))
     }
 
@@ -99,8 +112,11 @@ impl Sender {
         if slices.is_empty() {
             return Ok(0);
         }
+        if !fds.is_empty() {
+            socket.try_admit_fds(fds.len())?;
+        }
         let sent = socket.try_send(slices, fds.iter().map(AsFd::as_fd));
-        traced(sent, fds.len())
+        traced(retracted(socket, fds.len(), sent), fds.len())
     }
 
     /// Nobody can write after a shutdown, so what is queued would never leave.
@@ -159,6 +175,29 @@ impl SendLimits {
         }
         Ok(())
     }
+}
+
+/// Takes the charge of descriptors back that were admitted and have not left.
+fn admitted(
+    socket: &Socket,
+    count: usize,
+    sent: Poll<Result<usize, TransferError>>,
+) -> Poll<Result<usize, TransferError>> {
+    if !matches!(sent, Poll::Ready(Ok(_))) {
+        socket.retract_fds(count);
+    }
+    sent
+}
+
+fn retracted(
+    socket: &Socket,
+    count: usize,
+    sent: Result<usize, TransferError>,
+) -> Result<usize, TransferError> {
+    if count > 0 && sent.is_err() {
+        socket.retract_fds(count);
+    }
+    sent
 }
 
 /// The slices that one system call can take, from the first that is not empty.

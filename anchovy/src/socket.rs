@@ -21,16 +21,21 @@ use rustix::net::{
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::UnixStream;
 
+use crate::budget::{Account, Charge};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
 use crate::limits::DBUS_SCM_RIGHTS;
+use crate::peer_account::PeerAccount;
 use crate::space::SCM_MAX_FD;
 use crate::sys::options;
 use crate::sys::receive::{self, Arrival};
 
 /// The most slices that one system call takes: `UIO_MAXIOV` of Linux, `IOV_MAX` elsewhere.
 pub(crate) const MAX_SLICES: usize = 1024;
+
+/// Why there always is an `io`.
+const HERE: &str = "the socket is given away only with its owner";
 
 /// A peer that is gone is an error of the write, never a signal.
 #[cfg(not(target_vendor = "apple"))]
@@ -40,9 +45,12 @@ const SEND: SendFlags = SendFlags::empty();
 
 #[derive(Debug)]
 pub(crate) struct Socket {
-    io: UnixStream,
+    /// Taken only when the socket is given away or kept for its charges.
+    io: Option<UnixStream>,
     /// Whether this crate enabled `SO_INQ`.
     inq: bool,
+    /// Whom the peer's descriptors and memory are charged to, if to anybody.
+    peer: Option<Box<PeerAccount>>,
 }
 
 impl Socket {
@@ -67,21 +75,21 @@ impl Socket {
         #[cfg(target_vendor = "apple")]
         net::sockopt::set_socket_nosigpipe(&io, true)?;
 
-        Ok(Socket { io, inq: false })
+        Ok(Socket { io: Some(io), inq: false, peer: None })
     }
 
     /// Enables `SO_INQ`, so that every receive returns the number of bytes that are still queued.
     ///
     /// On a kernel without the option, a short read is the only sign that nothing is queued.
     pub(crate) fn with_inq(mut self) -> Socket {
-        self.inq = self.inq || options::set_inq(self.io.as_fd(), true).is_ok();
+        self.inq = self.inq || options::set_inq(self.io().as_fd(), true).is_ok();
         self
     }
 
     /// Disables `SO_INQ` if this crate has enabled it.
     pub(crate) fn without_inq(mut self) -> io::Result<Socket> {
         if std::mem::replace(&mut self.inq, false) {
-            options::set_inq(self.io.as_fd(), false)?;
+            options::set_inq(self.io().as_fd(), false)?;
         }
         Ok(self)
     }
@@ -90,11 +98,11 @@ impl Socket {
     ///
     /// `SO_INQ` left on would make a foreign `recvmsg` with an exact or no control buffer show
     /// `MSG_CTRUNC`.
-    pub(crate) fn into_std(self) -> io::Result<StdUnixStream> {
+    pub(crate) fn into_std(mut self) -> io::Result<StdUnixStream> {
         if self.inq {
-            options::set_inq(self.io.as_fd(), false)?;
+            options::set_inq(self.io().as_fd(), false)?;
         }
-        self.io.into_std()
+        self.io.take().expect(HERE).into_std()
     }
 
     pub(crate) fn has_inq(&self) -> bool {
@@ -102,8 +110,49 @@ impl Socket {
     }
 
     /// The socket as tokio has it, for readiness and addresses.
+    #[inline]
     pub(crate) fn io(&self) -> &UnixStream {
-        &self.io
+        self.io.as_ref().expect(HERE)
+    }
+
+    /// Charges what the peer makes this process hold to an account, from now on.
+    pub(crate) fn set_account(&mut self, account: Account, socket: Option<Charge>) {
+        self.peer = Some(Box::new(PeerAccount::new(account, socket)));
+    }
+
+    /// The account that the peer's descriptors and memory are charged to.
+    #[inline]
+    pub(crate) fn account(&self) -> Option<&Account> {
+        Some(self.peer.as_ref()?.account())
+    }
+
+    /// Charges `count` descriptors that are about to be sent, or waits until they may be.
+    pub(crate) fn poll_admit_fds(
+        &self,
+        cx: &mut Context<'_>,
+        count: usize,
+    ) -> Poll<Result<(), FdError>> {
+        let Some(peer) = &self.peer else { return Poll::Ready(Ok(())) };
+        peer.in_flight().poll_admit(cx, count, || self.is_drained())
+    }
+
+    /// As [`poll_admit_fds`](Self::poll_admit_fds), or `WouldBlock`.
+    pub(crate) fn try_admit_fds(&self, count: usize) -> io::Result<()> {
+        let Some(peer) = &self.peer else { return Ok(()) };
+        let admitted = peer.in_flight().try_admit(count, || self.is_drained());
+        if admitted { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Takes back the charge of `count` descriptors that were not sent after all.
+    pub(crate) fn retract_fds(&self, count: usize) {
+        if let Some(peer) = &self.peer {
+            peer.in_flight().retract(count);
+        }
+    }
+
+    /// Returns whether the peer has read all that was sent to it.
+    fn is_drained(&self) -> bool {
+        options::unsent_bytes(self.io().as_fd()).is_ok_and(|unsent| unsent == 0)
     }
 
     /// Receives bytes into the unfilled part of `buf`, without advancing it, and descriptors to
@@ -119,7 +168,7 @@ impl Socket {
         arrival: &mut Arrival,
     ) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.io.poll_read_ready(cx))?;
+            ready!(self.io().poll_read_ready(cx))?;
             match self.try_receive(buf, queue, arrival) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
@@ -136,7 +185,7 @@ impl Socket {
     ) -> io::Result<()> {
         let room = buf.remaining();
         self.try_receive_with(room, arrival, |arrival| {
-            receive::receive(self.io.as_fd(), buf, queue, arrival)
+            receive::receive(self.io().as_fd(), buf, queue, arrival)
         })
     }
 
@@ -149,7 +198,7 @@ impl Socket {
     ) -> io::Result<()> {
         let room = bufs.iter().map(|buf| buf.len()).sum();
         self.try_receive_with(room, arrival, |arrival| {
-            receive::receive_vectored(self.io.as_fd(), bufs, queue, arrival)
+            receive::receive_vectored(self.io().as_fd(), bufs, queue, arrival)
         })
     }
 
@@ -161,7 +210,7 @@ impl Socket {
         mut receive: impl FnMut(&mut Arrival) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut arrived = false;
-        let outcome = self.io.try_io(Interest::READABLE, || {
+        let outcome = self.io().try_io(Interest::READABLE, || {
             uninterrupted(|| receive(arrival))?;
             arrived = true;
             if drained(arrival, room) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
@@ -180,7 +229,7 @@ impl Socket {
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>> + Clone,
     ) -> Poll<Result<usize, TransferError>> {
         loop {
-            ready!(self.io.poll_write_ready(cx))?;
+            ready!(self.io().poll_write_ready(cx))?;
             match self.try_send(slices, fds.clone()) {
                 Err(TransferError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
@@ -196,7 +245,7 @@ impl Socket {
     ) -> Result<usize, TransferError> {
         let count = fds.len();
         let (mut sent, mut left) = (0, false);
-        let outcome = self.io.try_io(Interest::WRITABLE, || {
+        let outcome = self.io().try_io(Interest::WRITABLE, || {
             sent = self.send(slices, fds)?;
             left = true;
             // There is no room for the rest until the peer takes something, which makes an edge.
@@ -221,8 +270,8 @@ impl Socket {
         }
         // With one buffer and nothing beside it, `send` is the cheaper call.
         let sent = rustix::io::retry_on_intr(|| match slices {
-            [slice] => net::send(&self.io, slice, SEND),
-            _ => net::sendmsg(&self.io, slices, &mut SendAncillaryBuffer::default(), SEND),
+            [slice] => net::send(self.io(), slice, SEND),
+            _ => net::sendmsg(self.io(), slices, &mut SendAncillaryBuffer::default(), SEND),
         });
         Ok(sent?)
     }
@@ -235,7 +284,7 @@ impl Socket {
     ) -> io::Result<usize> {
         let count = fds.len();
         // A slice is what the kernel interface wants; our own descriptor fills what is unused.
-        let mut set = [self.io.as_fd(); MOST];
+        let mut set = [self.io().as_fd(); MOST];
         set.iter_mut().zip(fds).for_each(|(slot, fd)| *slot = fd);
 
         let mut space = [const { std::mem::MaybeUninit::uninit() }; DBUS_SCM_RIGHTS];
@@ -243,22 +292,38 @@ impl Socket {
         let fits = control.push(SendAncillaryMessage::ScmRights(&set[..count]));
         assert!(fits, "the control buffer holds the largest set");
 
-        let sent = rustix::io::retry_on_intr(|| net::sendmsg(&self.io, slices, &mut control, SEND));
+        let sent =
+            rustix::io::retry_on_intr(|| net::sendmsg(self.io(), slices, &mut control, SEND));
         Ok(sent?)
     }
 
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        Ok(net::shutdown(&self.io, net::Shutdown::Write)?)
+        Ok(net::shutdown(self.io(), net::Shutdown::Write)?)
     }
 
     /// Looks whether a table is full, by asking for one more descriptor.
     ///
     /// Only of use while the descriptors of the cut set are still open.
     pub(crate) fn why_truncated(&self) -> Truncation {
-        match rustix::io::fcntl_dupfd_cloexec(&self.io, 0) {
+        match rustix::io::fcntl_dupfd_cloexec(self.io(), 0) {
             Err(Errno::MFILE) => Truncation::ProcessTableFull,
             Err(Errno::NFILE) => Truncation::SystemTableFull,
             _ => Truncation::Unknown,
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let (Some(io), Some(mut peer)) = (self.io.take(), self.peer.take()) else { return };
+        let in_flight = peer.in_flight().take_charge();
+        let unread = || options::unsent_bytes(io.as_fd()).is_ok_and(|unsent| unsent > 0);
+        if in_flight.amount() > 0 && unread() {
+            // To the peer it looks closed.
+            let _ = net::shutdown(&io, net::Shutdown::Both);
+            if let Ok(socket) = io.into_std() {
+                in_flight.linger(socket.into(), peer.socket.take());
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use rustix::process::{Resource as SystemResource, getrlimit};
 
 use super::account::Account;
 use super::key::AccountKey;
-use super::ledger::Ledger;
+use super::ledgers::Ledgers;
 use super::resource::{Resource, Usage};
 
 /// Descriptors that are kept for the process itself: what it has open besides its connections.
@@ -43,12 +43,6 @@ const BYTES: usize = 512 << 20;
 #[derive(Clone)]
 pub struct Budget(Arc<Ledgers>);
 
-struct Ledgers {
-    held_fds: Ledger,
-    fds_in_flight: Ledger,
-    bytes: Ledger,
-}
-
 impl Budget {
     /// Returns a builder, whose totals are derived from the limits of this process.
     pub fn builder() -> BudgetBuilder {
@@ -57,49 +51,32 @@ impl Budget {
 
     /// Returns the account with this key. A user id makes the account of that user.
     pub fn account(&self, key: impl Into<AccountKey>) -> Account {
-        Account::new(self.clone(), key.into())
+        Account::new(Arc::clone(&self.0), key.into())
     }
 
     /// Returns what is charged to all accounts together.
     pub fn usage(&self) -> Usage {
-        self.each(Ledger::used)
+        self.0.usage()
     }
 
     /// Returns the totals.
     pub fn totals(&self) -> Usage {
-        self.each(Ledger::total)
+        self.0.totals()
     }
 
     /// Returns what is charged to the account with this key.
     pub fn usage_of(&self, key: impl Into<AccountKey>) -> Usage {
-        let key = key.into();
-        self.each(|ledger| ledger.used_by(key))
+        self.0.usage_of(key.into())
     }
 
     /// Returns the accounts that hold something of a resource, with the amounts, in no order.
     pub fn holders(&self, resource: Resource) -> Vec<(AccountKey, usize)> {
-        self.ledger(resource).holdings()
+        self.0.ledger(resource).holdings()
     }
 
     /// Returns whether a single account could hold `amount` of a resource if nobody held anything.
     pub fn could_ever_hold(&self, resource: Resource, amount: usize) -> bool {
-        self.ledger(resource).could_ever_take(amount)
-    }
-
-    pub(super) fn ledger(&self, resource: Resource) -> &Ledger {
-        match resource {
-            Resource::HeldFds => &self.0.held_fds,
-            Resource::FdsInFlight => &self.0.fds_in_flight,
-            Resource::Bytes => &self.0.bytes,
-        }
-    }
-
-    fn each(&self, figure: impl Fn(&Ledger) -> usize) -> Usage {
-        Usage {
-            held_fds: figure(&self.0.held_fds),
-            fds_in_flight: figure(&self.0.fds_in_flight),
-            bytes: figure(&self.0.bytes),
-        }
+        self.0.ledger(resource).could_ever_take(amount)
     }
 }
 
@@ -163,10 +140,10 @@ impl BudgetBuilder {
     pub fn build(&self) -> Budget {
         let limit = getrlimit(SystemResource::Nofile).current.unwrap_or(u64::MAX);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.reserve);
-        Budget(Arc::new(Ledgers {
-            held_fds: Ledger::new(self.held_fds.unwrap_or(limit)),
-            fds_in_flight: Ledger::new(self.fds_in_flight.unwrap_or(limit)),
-            bytes: Ledger::new(self.bytes),
-        }))
+        Budget(Arc::new(Ledgers::new(&Usage {
+            held_fds: self.held_fds.unwrap_or(limit),
+            fds_in_flight: self.fds_in_flight.unwrap_or(limit),
+            bytes: self.bytes,
+        })))
     }
 }

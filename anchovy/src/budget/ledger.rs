@@ -28,6 +28,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Holding {
     own: usize,
+    /// What of it is held as long as a connection lives, so that waiting for it would be in vain.
+    pinned: usize,
     /// By ticket, so the first is the one that has waited longest.
     queue: BTreeMap<u64, Waiting>,
     /// Amounts that were taken for waiters that have not come back yet.
@@ -36,8 +38,30 @@ struct Holding {
 
 #[derive(Debug)]
 struct Waiting {
-    amount: usize,
+    wanted: Wanted,
     waker: Waker,
+}
+
+/// How much somebody wants to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All of it, however long that takes.
+    Exactly(usize),
+    /// All of it, or as much as there is once the account holds nothing whose return could be waited
+    /// for.
+    UpTo(usize),
+}
+
+impl Wanted {
+    /// Returns how much of it an account may take now, or `None` if it has to wait.
+    fn admitted(self, pool: &Pool, own: usize, pinned: usize) -> Option<usize> {
+        let (Wanted::Exactly(amount) | Wanted::UpTo(amount)) = self;
+        if pool.admits(own, amount) {
+            return Some(amount);
+        }
+        let is_vain = matches!(self, Wanted::UpTo(_)) && own == pinned;
+        is_vain.then(|| pool.most(own))
+    }
 }
 
 /// A place in the queue of an account.
@@ -89,25 +113,26 @@ impl Ledger {
         admitted
     }
 
-    /// Takes `amount`, or waits until the account may have it.
+    /// Takes what is wanted, or waits until the account may have it. Returns how much was taken.
     pub(super) fn poll_take(
         &self,
         key: AccountKey,
-        amount: usize,
+        wanted: Wanted,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    ) -> Poll<usize> {
+        let (Wanted::Exactly(amount) | Wanted::UpTo(amount)) = wanted;
         let mut state = self.lock();
         if let Some(number) = ticket.0 {
             let granted =
                 state.accounts.get_mut(&key).and_then(|held| held.granted.remove(&number));
             match granted {
-                Some(granted) if granted >= amount => {
+                Some(granted) if granted >= amount || matches!(wanted, Wanted::UpTo(_)) => {
                     ticket.0 = None;
-                    let wakers = state.give_back(key, granted - amount);
+                    let wakers = state.give_back(key, granted.saturating_sub(amount));
                     drop(state);
                     wakers.into_iter().for_each(Waker::wake);
-                    return Poll::Ready(());
+                    return Poll::Ready(granted.min(amount));
                 }
                 // More is wanted now than was waited for.
                 Some(granted) => {
@@ -117,14 +142,28 @@ impl Ledger {
                 None => {}
             }
         }
-        let own = state.accounts.get(&key).map_or(0, |holding| holding.own);
-        if state.pool.admits(own, amount) {
+        let (own, pinned) = state.accounts.get(&key).map_or((0, 0), |held| (held.own, held.pinned));
+        if let Some(admitted) = wanted.admitted(&state.pool, own, pinned) {
             state.forget(key, ticket);
-            state.take(key, amount);
-            return Poll::Ready(());
+            state.take(key, admitted);
+            return Poll::Ready(admitted);
         }
-        state.wait(key, amount, ticket, cx.waker());
+        state.wait(key, wanted, ticket, cx.waker());
         Poll::Pending
+    }
+
+    /// Says that `amount` of what an account holds stays for long: nobody waits for it.
+    pub(super) fn pin(&self, key: AccountKey, amount: usize) {
+        if let Some(holding) = self.lock().accounts.get_mut(&key) {
+            holding.pinned += amount;
+        }
+    }
+
+    /// Takes back what [`pin`](Self::pin) said.
+    pub(super) fn unpin(&self, key: AccountKey, amount: usize) {
+        if let Some(holding) = self.lock().accounts.get_mut(&key) {
+            holding.pinned -= amount;
+        }
     }
 
     /// Gives up a place in the queue, and what was taken for it.
@@ -181,10 +220,11 @@ impl State {
             let Some(key) = self.waiting.pop_front() else { break };
             let Some(holding) = self.accounts.get_mut(&key) else { continue };
             while let Some(first) = holding.queue.first_entry() {
-                if !self.pool.admits(holding.own, first.get().amount) {
+                let wanted = first.get().wanted;
+                let Some(amount) = wanted.admitted(&self.pool, holding.own, holding.pinned) else {
                     break;
-                }
-                let (ticket, Waiting { amount, waker }) = first.remove_entry();
+                };
+                let (ticket, Waiting { waker, .. }) = first.remove_entry();
                 self.pool.take(&mut holding.own, amount);
                 holding.granted.insert(ticket, amount);
                 wakers.push(waker);
@@ -196,7 +236,7 @@ impl State {
         wakers
     }
 
-    fn wait(&mut self, key: AccountKey, amount: usize, ticket: &mut Ticket, waker: &Waker) {
+    fn wait(&mut self, key: AccountKey, wanted: Wanted, ticket: &mut Ticket, waker: &Waker) {
         let number = *ticket.0.get_or_insert_with(|| {
             self.next_ticket += 1;
             self.next_ticket
@@ -207,11 +247,11 @@ impl State {
         }
         match holding.queue.get_mut(&number) {
             Some(waiting) => {
-                waiting.amount = amount;
+                waiting.wanted = wanted;
                 waiting.waker.clone_from(waker);
             }
             None => {
-                holding.queue.insert(number, Waiting { amount, waker: waker.clone() });
+                holding.queue.insert(number, Waiting { wanted, waker: waker.clone() });
             }
         }
     }
@@ -269,7 +309,9 @@ mod tests {
         fn poll(&mut self, ledger: &Ledger, amount: usize) -> bool {
             let waker = Arc::clone(&self.wakes).into();
             let mut cx = Context::from_waker(&waker);
-            ledger.poll_take(self.key, amount, &mut self.ticket, &mut cx).is_ready()
+            ledger
+                .poll_take(self.key, Wanted::Exactly(amount), &mut self.ticket, &mut cx)
+                .is_ready()
         }
 
         fn wakes(&self) -> usize {
@@ -352,5 +394,25 @@ mod tests {
         assert!(ledger.try_take(A, 5, 5));
         assert_eq!(ledger.used(), 5);
         assert!(ledger.could_ever_take(10) && !ledger.could_ever_take(11));
+    }
+
+    #[test]
+    fn who_could_only_wait_for_the_own_connections_takes_what_there_is() {
+        let ledger = Ledger::new(20);
+        assert!(ledger.try_take(A, 4, 0));
+        ledger.pin(A, 4);
+        let mut ticket = Ticket::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut poll = |ticket: &mut Ticket, amount| {
+            ledger.poll_take(A, Wanted::UpTo(amount), ticket, &mut cx)
+        };
+        assert_eq!(poll(&mut ticket, 8), Poll::Ready(6), "as much as there is");
+        assert_eq!(poll(&mut ticket, 1), Poll::Pending, "six may come back");
+        ledger.give_back(A, 6);
+        assert_eq!(poll(&mut ticket, 8), Poll::Ready(1), "what was waited for");
+        ledger.give_back(A, 1);
+        ledger.unpin(A, 4);
+        ledger.give_back(A, 4);
+        assert_eq!(ledger.holdings(), []);
     }
 }

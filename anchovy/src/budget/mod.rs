@@ -9,12 +9,16 @@
 mod account;
 #[expect(clippy::module_inception, reason = "each type has a file with its name")]
 mod budget;
+mod charge;
 mod key;
 mod ledger;
+mod ledgers;
+mod lingering;
 mod resource;
 mod share;
 
-pub use account::{Account, Charge, ChargeRequest};
+pub use account::Account;
 pub use budget::{Budget, BudgetBuilder};
+pub use charge::{Charge, ChargeRequest};
 pub use key::AccountKey;
 pub use resource::{Resource, Usage};

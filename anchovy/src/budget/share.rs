@@ -52,6 +52,13 @@ impl Pool {
         wanted as u128 * (holders as u128 + 1) <= available as u128
     }
 
+    /// Returns the most that an account that holds `own` may take more.
+    pub(super) fn most(&self, own: usize) -> usize {
+        let holders = self.holders + usize::from(own == 0);
+        let available = self.total.saturating_sub(self.used - own);
+        (available / (holders + 1)).saturating_sub(own)
+    }
+
     /// Takes `amount` for an account that holds `own`, whether or not that is admitted.
     pub(super) fn take(&mut self, own: &mut usize, amount: usize) {
         if amount > 0 {
@@ -79,13 +86,10 @@ mod tests {
 
     /// Takes as much as is admitted, and returns how much that was.
     fn take_all(pool: &mut Pool, own: &mut usize) -> usize {
-        let (mut most, mut step) = (0, pool.total().next_power_of_two());
-        while step > 0 {
-            if pool.admits(*own, most + step) {
-                most += step;
-            }
-            step /= 2;
-        }
+        let most = pool.most(*own);
+        // One that holds more than its share by now may take nothing.
+        assert!(most == 0 || pool.admits(*own, most));
+        assert!(!pool.admits(*own, most + 1));
         pool.take(own, most);
         most
     }

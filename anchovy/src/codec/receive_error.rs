@@ -105,6 +105,16 @@ pub enum ReceiveError<E> {
         /// The most that the read queue may hold.
         limit: usize,
     },
+    /// The peer sent descriptors for which its account has no room left; see
+    /// [`FdError::OverBudget`].
+    ///
+    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    FdsOverBudget {
+        /// Number of descriptors received in one message.
+        count: usize,
+        /// Number of descriptors for which the account had room.
+        available: usize,
+    },
     /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
     ///
     /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) for a full table, and
@@ -133,9 +143,9 @@ impl<E> ReceiveError<E> {
             | ReceiveError::TooManyFds { .. }
             | ReceiveError::FrameTooLong { .. }
             | ReceiveError::Codec(_) => io::ErrorKind::InvalidData,
-            ReceiveError::TooManyWaitingFds { .. } | ReceiveError::ReadQueueFull { .. } => {
-                io::ErrorKind::QuotaExceeded
-            }
+            ReceiveError::TooManyWaitingFds { .. }
+            | ReceiveError::ReadQueueFull { .. }
+            | ReceiveError::FdsOverBudget { .. } => io::ErrorKind::QuotaExceeded,
             ReceiveError::FdsOverdue { .. } => io::ErrorKind::TimedOut,
             ReceiveError::Truncated { cause } => cause.io_kind(),
             ReceiveError::ClosedInsideFrame { .. } => io::ErrorKind::UnexpectedEof,
@@ -169,6 +179,10 @@ impl<E> fmt::Display for ReceiveError<E> {
                 f,
                 "{queued} descriptors in the read queue leave no room for another message, limit \
                  is {limit}"
+            ),
+            ReceiveError::FdsOverBudget { count, available } => write!(
+                f,
+                "received {count} descriptors, the account of the peer has room for {available}"
             ),
             ReceiveError::Truncated { cause } => {
                 write!(f, "the kernel did not deliver all descriptors of a message: {cause}")
@@ -218,6 +232,9 @@ impl<E> From<TransferError> for ReceiveError<E> {
             FdError::Truncated { cause, received: _ } => ReceiveError::Truncated { cause },
             FdError::ReadQueueFull { queued, limit, fd_limit: _ } => {
                 ReceiveError::ReadQueueFull { queued, limit }
+            }
+            FdError::OverBudget { count, available } => {
+                ReceiveError::FdsOverBudget { count, available }
             }
             // None of these is about receiving.
             FdError::TooManyToSend { .. }

@@ -203,6 +203,7 @@ impl<E> From<TransferError> for SendErrorKind<E> {
             FdError::TooManyReceived { .. }
             | FdError::Truncated { .. }
             | FdError::ReadQueueFull { .. }
+            | FdError::OverBudget { .. }
             | FdError::LimitOutOfRange { .. }
             | FdError::NotAUnixStream => SendErrorKind::Io(error.into()),
         }

@@ -72,6 +72,17 @@ pub enum FdError {
         /// Why it gave up, as far as that can be told.
         cause: Truncation,
     },
+    /// The peer sent descriptors for which its account has no room left.
+    ///
+    /// The descriptors of that message were closed, its bytes are lost, and every later read fails
+    /// with this same error. Before it comes to that, reads wait while the account holds received
+    /// descriptors that somebody may take. [`io::ErrorKind::QuotaExceeded`].
+    OverBudget {
+        /// Descriptors that arrived.
+        count: usize,
+        /// Descriptors for which the account had room.
+        available: usize,
+    },
     /// The read queue has no room for another full set of descriptors.
     ///
     /// Nothing was read, closed or lost: take descriptors off the read queue and read again.
@@ -165,9 +176,9 @@ impl FdError {
             | FdError::NotAUnixStream => io::ErrorKind::InvalidInput,
             FdError::TooManyReceived { .. } => io::ErrorKind::InvalidData,
             FdError::Truncated { cause, .. } => cause.io_kind(),
-            FdError::ReadQueueFull { .. } | FdError::TooManyInFlight { .. } => {
-                io::ErrorKind::QuotaExceeded
-            }
+            FdError::ReadQueueFull { .. }
+            | FdError::OverBudget { .. }
+            | FdError::TooManyInFlight { .. } => io::ErrorKind::QuotaExceeded,
             FdError::RefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
         }
     }
@@ -189,6 +200,11 @@ impl fmt::Display for FdError {
             FdError::Truncated { received, cause } => write!(
                 f,
                 "the kernel cut a set of descriptors after {received}: {cause}; \
+                 they were closed and the read side stays failed"
+            ),
+            FdError::OverBudget { count, available } => write!(
+                f,
+                "received {count} descriptors, the account of the peer has room for {available}; \
                  they were closed and the read side stays failed"
             ),
             FdError::ReadQueueFull { queued, fd_limit, limit } => write!(

@@ -1,15 +1,17 @@
 //! A socket that clients connect to.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use tokio::net::UnixListener;
 use tokio::net::unix::SocketAddr;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::accept_options::AcceptOptions;
 use super::backoff::{AfterError, Backoff};
@@ -65,7 +67,15 @@ pub struct AnchovyListener<const S: usize> {
     options: AcceptOptions<S>,
     /// For `poll_accept`, which has no future to keep it in.
     backoff: Mutex<Backoff>,
+    /// Clients that were closed at once.
+    refused: AtomicU64,
+    /// Clients that were accepted without a pause in which other tasks could run.
+    in_a_row: AtomicU32,
 }
+
+/// Clients that may be accepted in a row. A client that connects over and over would otherwise keep
+/// the thread from everything else.
+const MAX_IN_A_ROW: u32 = 8;
 
 impl<const S: usize> AnchovyListener<S> {
     pub(super) fn assemble(
@@ -74,7 +84,14 @@ impl<const S: usize> AnchovyListener<S> {
         options: AcceptOptions<S>,
         backoff: Backoff,
     ) -> Self {
-        AnchovyListener { file, socket, options, backoff: Mutex::new(backoff) }
+        AnchovyListener {
+            file,
+            socket,
+            options,
+            backoff: Mutex::new(backoff),
+            refused: AtomicU64::new(0),
+            in_a_row: AtomicU32::new(0),
+        }
     }
 
     /// Accepts the next client, and returns its stream and the address that it is bound to, which is
@@ -96,14 +113,19 @@ impl<const S: usize> AnchovyListener<S> {
     pub async fn accept(&self) -> io::Result<(AnchovyStream<S>, SocketAddr)> {
         let mut backoff = None;
         loop {
+            poll_fn(|cx| self.poll_pause(cx)).await;
             match self.socket.accept().await {
-                Ok((socket, address)) => return Ok((self.options.stream(socket)?, address)),
+                Ok((socket, address)) => {
+                    if let Some(stream) = self.stream(socket)? {
+                        return Ok((stream, address));
+                    }
+                }
                 Err(error) => match AfterError::from_io_error(&error) {
                     AfterError::GoOn => {}
                     AfterError::Wait => {
                         let backoff = backoff.get_or_insert_with(Backoff::new);
                         backoff.start();
-                        std::future::poll_fn(|cx| backoff.poll_wait(cx)).await;
+                        poll_fn(|cx| backoff.poll_wait(cx)).await;
                     }
                     AfterError::Fail => return Err(error),
                 },
@@ -124,9 +146,9 @@ impl<const S: usize> AnchovyListener<S> {
             match ready!(self.socket.poll_accept(cx)) {
                 Ok((socket, address)) => {
                     backoff.reset();
-                    return Poll::Ready(
-                        self.options.stream(socket).map(|stream| (stream, address)),
-                    );
+                    if let Some(stream) = self.stream(socket)? {
+                        return Poll::Ready(Ok((stream, address)));
+                    }
                 }
                 Err(error) => match AfterError::from_io_error(&error) {
                     AfterError::GoOn => {}
@@ -135,6 +157,30 @@ impl<const S: usize> AnchovyListener<S> {
                 },
             }
         }
+    }
+
+    fn stream(&self, socket: UnixStream) -> io::Result<Option<AnchovyStream<S>>> {
+        let stream = self.options.stream(socket)?;
+        if stream.is_none() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(stream)
+    }
+
+    /// Lets other tasks run once in a while, however many clients there are.
+    fn poll_pause(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.in_a_row.fetch_add(1, Ordering::Relaxed) < MAX_IN_A_ROW {
+            return Poll::Ready(());
+        }
+        self.in_a_row.store(0, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Returns how many clients were closed at once because their account had no room for another
+    /// socket; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Stops listening: removes the file of the socket if it is still the same file, whatever

@@ -13,6 +13,7 @@ use super::backoff::Backoff;
 use super::bind::{Bound, bind_abstract, bind_path};
 use super::listen_error::ListenError;
 use super::mode::PERMISSIONS;
+use crate::budget::Budget;
 use crate::builder::StreamBuilder;
 use crate::passing::set_fd_passing;
 use crate::path::SocketPath;
@@ -48,6 +49,7 @@ pub struct ListenerBuilder<const S: usize> {
     unlink_on_drop: Option<bool>,
     backlog: u32,
     fd_passing: Option<bool>,
+    budget: Option<Budget>,
 }
 
 impl<const S: usize> AnchovyListener<S> {
@@ -137,6 +139,7 @@ impl<const S: usize> ListenerBuilder<S> {
             unlink_on_drop: None,
             backlog: BACKLOG,
             fd_passing: None,
+            budget: None,
         }
     }
 
@@ -238,6 +241,17 @@ impl<const S: usize> ListenerBuilder<S> {
         self
     }
 
+    /// Sets the budget that clients are charged to, each to the account of its uid. Default: none.
+    ///
+    /// A client is charged for its socket, for received descriptors that nobody has taken, and for
+    /// sent ones that it has not read; see [`AnchovyStream::set_account`](crate::AnchovyStream::set_account).
+    /// A client whose account has no room for another socket is closed at once, and
+    /// [counted](AnchovyListener::refused).
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
     /// Binds a new socket to `path` and listens. A path that begins with a NUL byte is an abstract
     /// name (Linux), as for tokio's `UnixListener`.
     ///
@@ -320,7 +334,7 @@ impl<const S: usize> ListenerBuilder<S> {
         }
         stream.check()?;
         let fd_passing = if inherits_fd_passing { None } else { self.fd_passing };
-        Ok(AcceptOptions { stream, fd_passing })
+        Ok(AcceptOptions { stream, fd_passing, budget: self.budget.clone() })
     }
 
     fn check_mode(&self) -> Result<(), ListenError> {

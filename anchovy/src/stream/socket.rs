@@ -7,6 +7,7 @@ use tokio::io::{Interest, Ready};
 use tokio::net::unix::{SocketAddr, UCred};
 
 use super::anchovy_stream::AnchovyStream;
+use crate::budget::Account;
 use crate::passing;
 use crate::space::Space;
 use crate::sys::options;
@@ -18,6 +19,20 @@ impl<const S: usize> AnchovyStream<S> {
     /// Linux), so this is the larger of the two: 28 for `cmsg_space!(ScmRights(27))`. An exact odd
     /// limit is set at run time.
     pub const FD_LIMIT: usize = Space::from_bytes(S).fds;
+
+    /// Charges what the peer makes this process hold to an account, from now on: received descriptors
+    /// that were not taken, and sent ones that the peer has not read. A listener with a
+    /// [budget](crate::ListenerBuilder::budget) does so for each stream.
+    ///
+    /// At its bound, reads and sends of descriptors wait; bytes still pass.
+    pub fn set_account(&mut self, account: Account) {
+        self.socket.set_account(account, None);
+    }
+
+    /// Returns the account that the peer is charged to, if there is one.
+    pub fn account(&self) -> Option<&Account> {
+        self.socket.account()
+    }
 
     /// Waits until the socket is ready for what `interest` names, as tokio's
     /// [`UnixStream::ready`](tokio::net::UnixStream::ready) does.

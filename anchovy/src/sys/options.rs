@@ -41,6 +41,16 @@ pub(crate) fn peer_pidfd(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     unsafe { own(pidfd) }.map_err(io::Error::from_raw_os_error)
 }
 
+/// Returns how much of what was sent the peer has not read (`SIOCOUTQ`), in bytes of kernel memory: 0
+/// if and only if it has read everything.
+pub(crate) fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut value: c_int = 0;
+    let target = ptr::from_mut(&mut value);
+    // SAFETY: the kernel writes an int to `value`.
+    let outcome = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, target) };
+    checked(outcome).map(|()| value.try_into().unwrap_or(0))
+}
+
 fn get(fd: BorrowedFd<'_>, option: c_int) -> io::Result<c_int> {
     let mut value: c_int = 0;
     let mut length = size_of::<c_int>() as libc::socklen_t;
