@@ -125,6 +125,8 @@ impl Receiver {
             charge: account.empty_charge(Resource::HeldFds),
             request: ChargeRequest::new(),
         });
+        // What was taken since the last receive is the owner's now.
+        held.charge.shrink_to(self.queue.len());
         let missing = room.saturating_sub(held.charge.amount());
         held.charge.poll_grow_up_to(cx, missing, &mut held.request)
     }
@@ -137,6 +139,7 @@ impl Receiver {
             charge: account.empty_charge(Resource::HeldFds),
             request: ChargeRequest::new(),
         });
+        held.charge.shrink_to(self.queue.len());
         let missing = room.saturating_sub(held.charge.amount());
         if held.charge.try_grow(missing) { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
     }

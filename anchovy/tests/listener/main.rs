@@ -10,6 +10,7 @@ mod abstract_names;
 mod accept;
 mod adopt;
 mod bind;
+mod budget;
 mod close;
 mod errors;
 mod exhaustion;

@@ -14,6 +14,7 @@ mod codec;
 mod concurrency;
 mod convert;
 mod exhaustion;
+mod in_flight;
 mod kernel;
 mod limits;
 mod model;

@@ -1,0 +1,172 @@
+//! A listener with a budget: what each client is charged for, and what happens at the bound.
+
+use std::os::unix::net::UnixStream;
+
+use anchovy::{AccountKey, Budget, FdError, Resource};
+use tokio::io::AsyncReadExt;
+
+use crate::harness::*;
+
+fn uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Whether a blocking client was disconnected.
+fn is_disconnected(client: &UnixStream) -> bool {
+    rustix::io::read(client, &mut [0]) == Ok(0)
+}
+
+#[test]
+fn a_client_is_charged_for_its_socket_until_it_is_dropped() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(100).build();
+        let listener = builder().budget(budget.clone()).bind(&path).unwrap();
+        let _clients = [client(&path), client(&path)];
+        let (first, _) = listener.accept().await.unwrap();
+        let (second, _) = listener.accept().await.unwrap();
+        assert_eq!(first.account().unwrap().key(), AccountKey::Uid(uid()));
+        assert_eq!(budget.holders(Resource::HeldFds), [(AccountKey::Uid(uid()), 2)]);
+        drop(first);
+        assert_eq!(budget.usage().held_fds, 1);
+        // Halves share the socket, and the last of them returns the charge.
+        let (read, write) = second.into_split();
+        drop(write);
+        assert_eq!(budget.usage().held_fds, 1);
+        drop(read);
+        assert_eq!(budget.usage().held_fds, 0);
+    });
+}
+
+#[test]
+fn a_client_whose_account_is_full_is_closed_and_counted_and_the_next_is_served() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        // A single account may hold half.
+        let budget = Budget::builder().held_fds(4).build();
+        let listener = builder().budget(budget.clone()).bind(&path).unwrap();
+        let clients: Vec<_> = (0..3).map(|_| client(&path)).collect();
+        let (first, _) = listener.accept().await.unwrap();
+        let _second = listener.accept().await.unwrap();
+        assert!(now(listener.accept()).await.is_none());
+        assert!(is_disconnected(&clients[2]));
+        assert_eq!(listener.refused(), 1);
+
+        drop(first);
+        let _client = client(&path);
+        let _third = listener.accept().await.unwrap();
+        assert_eq!((listener.refused(), budget.usage().held_fds), (1, 2));
+    });
+}
+
+#[test]
+fn received_descriptors_are_charged_until_they_are_taken() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(1000).build();
+        let listener = builder().budget(budget.clone()).read_fd_limit(8).bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        client.send_with_fds(b"three", &memfds(3)).await.unwrap();
+        stream.recv_with_fds(&mut [0; 8]).await.unwrap();
+        assert_eq!(budget.usage().held_fds, 1 + 3);
+
+        // The owner takes two; the stream notices with the next receive.
+        stream.read_queue_mut().drain(..2);
+        client.send_with_fds(b"more", &memfds(2)).await.unwrap();
+        stream.recv_with_fds(&mut [0; 8]).await.unwrap();
+        assert_eq!(budget.usage().held_fds, 1 + 1 + 2);
+        drop(stream);
+        assert_eq!(budget.usage().held_fds, 0);
+    });
+}
+
+#[test]
+fn a_read_waits_while_another_connection_of_the_account_holds_descriptors() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        // Half of it is for one account: two sockets and eight descriptors.
+        let budget = Budget::builder().held_fds(20).build();
+        let listener = builder().budget(budget.clone()).read_fd_limit(8).bind(&path).unwrap();
+        let mut clients =
+            [Stream::connect(&path).await.unwrap(), Stream::connect(&path).await.unwrap()];
+        let (mut first, _) = listener.accept().await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        clients[0].send_with_fds(b"five", &memfds(5)).await.unwrap();
+        first.recv_with_fds(&mut [0; 8]).await.unwrap();
+
+        clients[1].send_with_fds(b"one", &memfds(1)).await.unwrap();
+        settle().await;
+        let mut buf = [0; 8];
+        let mut waiting = Box::pin(second.recv_with_fds(&mut buf));
+        assert!(now(waiting.as_mut()).await.is_none(), "eight might come");
+        drop(first);
+        assert_eq!(waiting.await.unwrap().fds, 1);
+        assert_eq!(budget.usage().held_fds, 1 + 1);
+    });
+}
+
+#[test]
+fn a_set_beyond_what_the_account_may_hold_ends_that_connection_only() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(10).build();
+        let listener = builder().budget(budget.clone()).read_fd_limit(8).bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The account may hold four beside the socket, and waiting for more would be in vain.
+        client.send_with_fds(b"four", &memfds(4)).await.unwrap();
+        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 4);
+        stream.read_queue_mut().clear();
+        let (reader, writer) = pipe();
+        let mut five = memfds(4);
+        five.push(writer);
+        client.send_with_fds(b"five", &five).await.unwrap();
+        drop(five);
+        let error = stream.recv_with_fds(&mut [0; 8]).await.unwrap_err();
+        let expected = FdError::OverBudget { count: 5, available: 4 };
+        assert_eq!(FdError::from_io_error(&error), Some(expected));
+        assert_eq!(stream.read_error(), Some(expected));
+        assert!(is_abandoned(&reader), "all of them are closed");
+        assert_eq!(budget.usage().held_fds, 1);
+    });
+}
+
+#[test]
+fn bytes_pass_however_little_an_account_may_hold() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(2).build();
+        let listener = builder().budget(budget).bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"bytes").await.unwrap();
+        stream.read_exact(&mut [0; 5]).await.unwrap();
+    });
+}
+
+#[test]
+fn clients_that_connect_over_and_over_leave_turns_to_other_tasks() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        let _clients: Vec<_> = (0..100).map(|_| client(&path)).collect();
+        settle().await;
+        let mut in_a_row = 0;
+        while now(listener.accept()).await.is_some() {
+            in_a_row += 1;
+        }
+        assert!((1..=16).contains(&in_a_row), "{in_a_row} of 100 without a pause");
+        for _ in in_a_row..100 {
+            listener.accept().await.unwrap();
+        }
+        assert!(now(listener.accept()).await.is_none());
+    });
+}
