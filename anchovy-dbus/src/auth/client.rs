@@ -174,11 +174,17 @@ impl ClientAuth {
                 return Ok(reply);
             }
         }
-        match self.inbox.fds() {
-            count if count > 0 && (!self.expected.is_empty() || !self.unix_fds) => {
-                Err(self.inbox.fail(HandshakeError::Descriptors { count }))
-            }
-            _ => Ok(None),
+        self.check_fds()?;
+        Ok(None)
+    }
+
+    /// Refuses descriptors that cannot be a message's: replies are missing, or descriptors were not
+    /// agreed on.
+    fn check_fds(&mut self) -> Result<(), HandshakeError> {
+        if self.expected.is_empty() && self.unix_fds {
+            self.inbox.refuse_fds_of_the_handshake()
+        } else {
+            self.inbox.refuse_fds()
         }
     }
 
@@ -277,10 +283,16 @@ impl ClientAuth {
         self.output.split()
     }
 
-    /// Bytes behind the handshake that have arrived already, and descriptors that came with them;
-    /// their ranges count from the first of these bytes.
-    pub fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
-        self.inbox.into_rest()
+    /// Returns the bytes after the handshake that have arrived already, and the descriptors that
+    /// came with them. The ranges of the descriptors count from the first of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Descriptors`](HandshakeError::Descriptors): descriptors have arrived, and either replies
+    /// are missing, or they were not agreed on. They are closed.
+    pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
+        self.check_fds()?;
+        Ok(self.inbox.into_rest())
     }
 }
 

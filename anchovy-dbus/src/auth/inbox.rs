@@ -90,17 +90,26 @@ impl Inbox {
     fn take(&mut self, count: usize) -> Result<BytesMut, HandshakeError> {
         let bytes = self.bytes.split_to(count);
         self.consumed += count;
-        self.refuse_fds()?;
+        self.refuse_fds_of_the_handshake()?;
         Ok(bytes)
     }
 
-    fn refuse_fds(&mut self) -> Result<(), HandshakeError> {
+    /// Refuses descriptors all of whose bytes were the handshake's.
+    pub(super) fn refuse_fds_of_the_handshake(&mut self) -> Result<(), HandshakeError> {
         match self.sets.front() {
             Some((range, fds)) if range.end <= self.consumed => {
                 let count = fds.len();
                 Err(self.fail(HandshakeError::Descriptors { count }))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses all descriptors: none of them may be a message's.
+    pub(super) fn refuse_fds(&mut self) -> Result<(), HandshakeError> {
+        match self.sets.iter().map(|(_, fds)| fds.len()).sum() {
+            0 => Ok(()),
+            count => Err(self.fail(HandshakeError::Descriptors { count })),
         }
     }
 
@@ -111,11 +120,6 @@ impl Inbox {
         self.sets.clear();
         self.searched = 0;
         error
-    }
-
-    /// Descriptors that are not refused: they came with bytes that are not taken.
-    pub(super) fn fds(&self) -> usize {
-        self.sets.iter().map(|(_, fds)| fds.len()).sum()
     }
 
     /// What is behind the handshake; ranges count from its first byte.

@@ -133,16 +133,21 @@ impl ServerAuth {
     /// # Errors
     ///
     /// The handshake is over: send the output, and close. Nothing that is received later counts.
+    /// After [`Event::Begin`], the only error is
+    /// [`Descriptors`](HandshakeError::Descriptors): some were received that were not agreed on.
     pub fn next_event(&mut self) -> Result<Option<Event>, HandshakeError> {
         loop {
             match self.state {
                 State::Nul => match self.inbox.byte()? {
-                    None => return Ok(None),
+                    None => break,
                     Some(0) => self.state = State::Auth,
                     Some(found) => return Err(self.inbox.fail(HandshakeError::NoNul { found })),
                 },
                 State::Asked(request) => return Ok(Some(Event::Request(request))),
-                State::Begun => return Ok(Some(Event::Begin)),
+                State::Begun => {
+                    self.check_fds()?;
+                    return Ok(Some(Event::Begin));
+                }
                 State::Auth | State::Data | State::Accepted => {
                     let Some(line) = self.inbox.line()? else { break };
                     let accepted = self.state == State::Accepted;
@@ -153,10 +158,17 @@ impl ServerAuth {
                 }
             }
         }
-        // Nothing of what is here can be a message: BEGIN has not come.
-        match self.inbox.fds() {
-            0 => Ok(None),
-            count => Err(self.inbox.fail(HandshakeError::Descriptors { count })),
+        self.check_fds()?;
+        Ok(None)
+    }
+
+    /// Refuses descriptors that cannot be a message's: `BEGIN` has not come, or they were not agreed
+    /// on.
+    fn check_fds(&mut self) -> Result<(), HandshakeError> {
+        if self.state == State::Begun && self.unix_fds {
+            self.inbox.refuse_fds_of_the_handshake()
+        } else {
+            self.inbox.refuse_fds()
         }
     }
 
@@ -165,7 +177,10 @@ impl ServerAuth {
             return self.error("that is no command");
         };
         match (command, arguments, self.state) {
-            (b"BEGIN", None, State::Accepted) => self.begin(),
+            (b"BEGIN", None, State::Accepted) => {
+                self.state = State::Begun;
+                Ok(())
+            }
             (b"BEGIN", None, _) => Err(HandshakeError::BeginTooEarly),
             (b"NEGOTIATE_UNIX_FD", None, State::Accepted) => self.negotiate(),
             (b"AUTH", arguments, State::Auth) => self.auth(arguments.unwrap_or_default()),
@@ -268,16 +283,6 @@ impl ServerAuth {
         Ok(())
     }
 
-    fn begin(&mut self) -> Result<(), HandshakeError> {
-        match self.inbox.fds() {
-            count if count > 0 && !self.unix_fds => Err(HandshakeError::Descriptors { count }),
-            _ => {
-                self.state = State::Begun;
-                Ok(())
-            }
-        }
-    }
-
     /// Have descriptors been agreed on?
     pub fn unix_fds(&self) -> bool {
         self.unix_fds
@@ -288,9 +293,15 @@ impl ServerAuth {
         self.output.split()
     }
 
-    /// Bytes behind the handshake that have arrived already, and descriptors that came with them;
-    /// their ranges count from the first of these bytes.
-    pub fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
-        self.inbox.into_rest()
+    /// Returns the bytes after the handshake that have arrived already, and the descriptors that
+    /// came with them. The ranges of the descriptors count from the first of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Descriptors`](HandshakeError::Descriptors): descriptors have arrived, and either `BEGIN`
+    /// has not, or they were not agreed on. They are closed.
+    pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
+        self.check_fds()?;
+        Ok(self.inbox.into_rest())
     }
 }

@@ -23,7 +23,7 @@ impl Step {
             unreachable!("a handshake is over when the server has said who it is");
         };
         let (unix_fds, credentials) = (machine.unix_fds(), Credentials::from_socket(&socket)?);
-        let rest = Machine::into_rest(machine);
+        let rest = Machine::into_rest(machine)?;
         let outcome =
             HandshakeOutcome { socket, rest, unix_fds, guid, credentials, role: Role::Client };
         Ok(Connection::new(outcome, self.limits)?)

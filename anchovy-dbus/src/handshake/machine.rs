@@ -6,13 +6,14 @@ use anchovy::codec::FdSet;
 use bytes::BytesMut;
 
 use crate::auth::client::ClientAuth;
+use crate::auth::error::HandshakeError;
 use crate::socket::Socket;
 
 /// One side of a handshake.
 pub(crate) trait Machine {
     fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>);
     fn take_output(&mut self) -> BytesMut;
-    fn into_rest(self) -> (BytesMut, Vec<FdSet>);
+    fn into_rest(self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError>;
 
     /// Is everything that will be said under way already?
     fn is_pipelined(&self) -> bool;
@@ -30,7 +31,7 @@ impl Machine for ClientAuth {
         self.take_output()
     }
 
-    fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
+    fn into_rest(self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
         self.into_rest()
     }
 

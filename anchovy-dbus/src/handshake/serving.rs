@@ -6,6 +6,7 @@ use anchovy::codec::FdSet;
 use bytes::BytesMut;
 
 use super::machine::Machine;
+use crate::auth::error::HandshakeError;
 use crate::auth::server::ServerAuth;
 use crate::socket::{Socket, set_fd_passing};
 
@@ -26,7 +27,7 @@ impl Machine for Serving {
         self.auth.take_output()
     }
 
-    fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
+    fn into_rest(self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
         self.auth.into_rest()
     }
 

@@ -31,7 +31,7 @@ impl Step {
         let Step { driver, credentials, charge, guid, fds_at_once, limits, .. } = self;
         let Driver { socket, machine, meter, .. } = driver;
         let unix_fds = machine.auth.unix_fds();
-        let rest = Machine::into_rest(machine);
+        let rest = Machine::into_rest(machine)?;
         let role = Role::Server { fds_at_once, charge, meter };
         let outcome = HandshakeOutcome { socket, rest, unix_fds, guid, credentials, role };
         Ok(Connection::new(outcome, limits)?)

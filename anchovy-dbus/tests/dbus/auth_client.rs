@@ -330,3 +330,30 @@ fn a_mechanism_list_of_a_hostile_server_is_cut_and_escaped() {
     let end = ask_bytes(PIPELINED, "OK \u{1b}[2J\r\n").end;
     assert_eq!(end, unexpected("DATA or OK", "OK \\x1b[2J"));
 }
+
+#[test]
+fn descriptors_received_after_a_stepwise_begin_without_agreement_are_refused() {
+    guarded(|| {
+        let without = Manner::Stepwise { login: Login::ExternalUid(UID), unix_fds: false };
+        let error = closed(&HandshakeError::Descriptors { count: 2 });
+        for received in [
+            vec![(format!("{OK}l...").into_bytes(), 2)],
+            vec![(OK.into(), 0), (b"l...".to_vec(), 2)],
+            vec![(OK.into(), 0), (Vec::new(), 2)],
+        ] {
+            let story = ask(ClientAuth::new(limits()), without, &received);
+            assert_eq!((story.end, story.rest), (error.clone(), (Vec::new(), Vec::new())));
+        }
+        // Nor are they given out if nobody asks for another reply.
+        let mut auth = ClientAuth::new(limits());
+        auth.authenticate(Login::Anonymous);
+        auth.receive(OK.as_bytes(), Vec::new());
+        assert_eq!(auth.next_reply().unwrap(), Some(Reply::Accepted(guid())));
+        auth.begin();
+        let (reader, writer) = pipe();
+        auth.receive(b"l...", vec![writer]);
+        let error = auth.into_rest().unwrap_err();
+        assert!(matches!(error, HandshakeError::Descriptors { count: 1 }), "{error:?}");
+        assert!(is_abandoned(&reader));
+    });
+}

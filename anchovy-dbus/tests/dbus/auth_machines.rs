@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use anchovy::codec::FdSet;
 use anchovy_dbus::auth::{ClientAuth, Event, Login, Mechanism, Reply, ServerAuth};
 use anchovy_dbus::{HandshakeError, HandshakeLimits};
+use bytes::BytesMut;
 
 use crate::harness::*;
 
@@ -18,6 +20,9 @@ pub(crate) const HEX: &str = "31303030";
 
 /// What one receive brings: bytes, and so many descriptors.
 pub(crate) type Received = (Vec<u8>, usize);
+
+/// What is behind a handshake.
+type Rest = (BytesMut, Vec<FdSet>);
 
 /// How it ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +92,7 @@ pub(crate) fn serve(mut auth: ServerAuth, received: &[Received]) -> Story {
         }
     }
     let unix_fds = auth.unix_fds();
-    let rest = auth.into_rest();
+    let rest = rest(auth.into_rest(), &mut end);
     story(said, events, end, unix_fds, rest)
 }
 
@@ -158,8 +163,16 @@ pub(crate) fn ask(mut auth: ClientAuth, manner: Manner, received: &[Received]) -
         }
     }
     let unix_fds = auth.unix_fds();
-    let rest = auth.into_rest();
+    let rest = rest(auth.into_rest(), &mut end);
     story(said, events, end, unix_fds, rest)
+}
+
+/// What is left of a machine; nothing if it refuses to say.
+fn rest(rest: Result<Rest, HandshakeError>, end: &mut End) -> Rest {
+    rest.unwrap_or_else(|error| {
+        *end = closed(&error);
+        Rest::default()
+    })
 }
 
 /// What a machine says is whole lines of printable ASCII.
@@ -180,11 +193,11 @@ fn story(
     events: Vec<String>,
     end: End,
     unix_fds: bool,
-    (bytes, sets): (impl AsRef<[u8]>, Vec<anchovy::codec::FdSet>),
+    (bytes, sets): Rest,
 ) -> Story {
     let sets = sets.into_iter().map(|set| (set.range, set.fds.len())).collect();
     let said = String::from_utf8(said).expect("text");
-    Story { said, events, end, unix_fds, rest: (bytes.as_ref().to_vec(), sets) }
+    Story { said, events, end, unix_fds, rest: (bytes.to_vec(), sets) }
 }
 
 /// The same bytes, one by one.

@@ -435,3 +435,25 @@ fn a_machine_that_has_failed_takes_nothing_more() {
         assert!(auth.take_output().is_empty());
     });
 }
+
+#[test]
+fn descriptors_received_after_begin_without_agreement_are_refused() {
+    guarded(|| {
+        let lines = format!("\0AUTH EXTERNAL {HEX}\r\nBEGIN\r\n");
+        for (bytes, fds) in [(&b"l..."[..], 2), (b"", 2)] {
+            let mut auth = server_auth(&limits());
+            auth.receive(lines.as_bytes(), Vec::new());
+            assert!(matches!(auth.next_event(), Ok(Some(Event::Request(_)))));
+            auth.accept();
+            assert_eq!(auth.next_event().unwrap(), Some(Event::Begin));
+            auth.receive(bytes, memfds(fds));
+            let error = auth.next_event().unwrap_err();
+            assert!(matches!(error, HandshakeError::Descriptors { count: 2 }), "{error:?}");
+        }
+        // Nor are they given out if nobody asks for another event.
+        let received = [(lines.into_bytes(), 0), (b"l...".to_vec(), 2)];
+        let story = serve(server_auth(&limits()), &received);
+        assert_eq!(story.end, closed(&HandshakeError::Descriptors { count: 2 }));
+        assert_eq!(story.rest, (Vec::new(), Vec::new()));
+    });
+}

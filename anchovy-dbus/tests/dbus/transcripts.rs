@@ -200,7 +200,7 @@ async fn to_our_server(calls: &[Call]) -> String {
     let unix_fds = auth.unix_fds();
     writeln!(story, "begun: {begun}, descriptors: {unix_fds}").unwrap();
     let calls: Vec<_> = calls.collect();
-    messages(auth.into_rest(), unix_fds, Limits::server(), &calls, &mut story).await;
+    messages(auth.into_rest().unwrap(), unix_fds, Limits::server(), &calls, &mut story).await;
     story
 }
 
@@ -258,7 +258,7 @@ async fn to_our_client(calls: &[Call]) -> String {
     let unix_fds = auth.unix_fds();
     writeln!(story, "begun: {begun}, descriptors: {unix_fds}").unwrap();
     let calls: Vec<_> = calls.collect();
-    messages(auth.into_rest(), unix_fds, Limits::client(), &calls, &mut story).await;
+    messages(auth.into_rest().unwrap(), unix_fds, Limits::client(), &calls, &mut story).await;
     story
 }
 
