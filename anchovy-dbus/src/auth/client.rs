@@ -10,20 +10,28 @@ use anchovy::codec::FdSet;
 use bytes::BytesMut;
 
 use super::error::HandshakeError;
+use super::expected::Expected;
 use super::inbox::Inbox;
 use super::line;
 use super::login::Login;
+use super::reply::Reply;
 use crate::guid::Guid;
 use crate::limits::HandshakeLimits;
 
 /// The client's side of a handshake: requests and lines in, [replies](Reply) out.
+///
+/// The handshake is either pipelined, with one call of [`pipeline`](Self::pipeline), or taken step by
+/// step: [`authenticate`](Self::authenticate) until the server accepts, then
+/// [`negotiate_unix_fd`](Self::negotiate_unix_fd) if descriptors are to be passed, then
+/// [`begin`](Self::begin). A call in another order returns
+/// [`OutOfOrder`](HandshakeError::OutOfOrder) and changes nothing.
 ///
 /// ```
 /// use anchovy_dbus::auth::{ClientAuth, Login, Reply};
 /// use anchovy_dbus::HandshakeLimits;
 ///
 /// let mut auth = ClientAuth::new(HandshakeLimits::default());
-/// auth.authenticate(Login::ExternalUid(0));
+/// auth.authenticate(Login::ExternalUid(0))?;
 /// assert_eq!(&auth.take_output()[..], b"\0AUTH EXTERNAL 30\r\n");
 ///
 /// auth.receive(b"REJECTED ANONYMOUS\r\n", Vec::new());
@@ -38,39 +46,16 @@ pub struct ClientAuth {
     expected: VecDeque<Expected>,
     login: Login,
     /// NUL has been sent.
+    nul_sent: bool,
+    /// `BEGIN` has been sent.
     begun: bool,
     pipelined: bool,
     wants_fds: bool,
     expected_guid: Option<Guid>,
+    /// The guid of the server, as long as it accepts the client.
     guid: Option<Guid>,
     unix_fds: bool,
     errors: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expected {
-    /// `DATA`, which asks who we are; `OK` from old servers of sd-bus, which do not ask.
-    Data,
-    /// `OK`.
-    Ok,
-    /// What a server says to a `DATA` that it did not ask for.
-    Ignored,
-    /// `REJECTED`, for we have cancelled.
-    Rejected,
-    /// `AGREE_UNIX_FD` or `ERROR`.
-    Agree,
-}
-
-/// What a server answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reply {
-    /// The client is let in, by the server with this guid.
-    Accepted(Guid),
-    /// The client is not let in; the mechanisms that the server names, separated by blanks.
-    Rejected(String),
-    /// Descriptors may pass, or may not.
-    UnixFds(bool),
 }
 
 impl ClientAuth {
@@ -81,6 +66,7 @@ impl ClientAuth {
             output: BytesMut::new(),
             expected: VecDeque::new(),
             login: Login::default(),
+            nul_sent: false,
             begun: false,
             pipelined: false,
             wants_fds: true,
@@ -91,34 +77,83 @@ impl ClientAuth {
         }
     }
 
-    /// Accepts no server but the one with this guid, which its address names.
+    /// Accepts no server but the one with this guid, which its address names. The guid is compared
+    /// when the server accepts the client.
     pub fn expect_guid(&mut self, guid: Guid) {
         self.expected_guid = Some(guid);
     }
 
     /// Asks to be let in, and for nothing else.
-    pub fn authenticate(&mut self, login: Login) {
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfOrder`](HandshakeError::OutOfOrder): a reply is missing, the server has accepted the
+    /// client, or `BEGIN` has been sent.
+    pub fn authenticate(&mut self, login: Login) -> Result<(), HandshakeError> {
+        self.check_unauthenticated("authenticate")?;
         self.auth(login);
         let asked = if login.response().is_none() { Expected::Data } else { Expected::Ok };
         self.expected.push_back(asked);
+        Ok(())
     }
 
     /// Asks whether descriptors may pass. Servers take that once they have said OK.
-    pub fn negotiate_unix_fd(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfOrder`](HandshakeError::OutOfOrder): the server has not accepted the client, unless
+    /// its answer to a login that says who the client is will come next; or `BEGIN` has been sent.
+    pub fn negotiate_unix_fd(&mut self) -> Result<(), HandshakeError> {
+        if self.begun || self.expected.back() != Some(&Expected::Ok) {
+            self.check_accepted("negotiate_unix_fd")?;
+        }
+        self.negotiate();
+        Ok(())
+    }
+
+    fn negotiate(&mut self) {
         self.output.extend_from_slice(b"NEGOTIATE_UNIX_FD\r\n");
         self.expected.push_back(Expected::Agree);
     }
 
     /// Ends the handshake; what is sent behind it is messages.
-    pub fn begin(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfOrder`](HandshakeError::OutOfOrder): the server has not accepted the client, or
+    /// `BEGIN` has been sent.
+    pub fn begin(&mut self) -> Result<(), HandshakeError> {
+        self.check_accepted("begin")?;
+        self.send_begin();
+        Ok(())
+    }
+
+    fn send_begin(&mut self) {
         self.output.extend_from_slice(b"BEGIN\r\n");
+        self.begun = true;
     }
 
     /// Takes back being let in; the server rejects the client, which may ask anew.
-    pub fn cancel(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfOrder`](HandshakeError::OutOfOrder): the server has not accepted the client, or
+    /// `BEGIN` has been sent.
+    pub fn cancel(&mut self) -> Result<(), HandshakeError> {
+        self.check_accepted("cancel")?;
+        self.send_cancel();
+        Ok(())
+    }
+
+    fn send_cancel(&mut self) {
         self.output.extend_from_slice(b"CANCEL\r\n");
-        self.unix_fds = false;
+        self.forget_acceptance();
         self.expected.push_back(Expected::Rejected);
+    }
+
+    fn forget_acceptance(&mut self) {
+        self.guid = None;
+        self.unix_fds = false;
     }
 
     /// Sets whether [`pipeline`](Self::pipeline) asks for descriptor passing; by default it does.
@@ -128,7 +163,12 @@ impl ClientAuth {
 
     /// Asks for everything at once and begins: one write, and replies that can all be read before
     /// the first message is sent.
-    pub fn pipeline(&mut self, login: Login) {
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfOrder`](HandshakeError::OutOfOrder), as [`authenticate`](Self::authenticate).
+    pub fn pipeline(&mut self, login: Login) -> Result<(), HandshakeError> {
+        self.check_unauthenticated("pipeline")?;
         self.pipelined = true;
         self.auth(login);
         if login.response().is_none() {
@@ -137,13 +177,38 @@ impl ClientAuth {
         }
         self.expected.push_back(Expected::Ok);
         if self.wants_fds {
-            self.negotiate_unix_fd();
+            self.negotiate();
         }
-        self.begin();
+        self.send_begin();
+        Ok(())
+    }
+
+    fn check_unauthenticated(&self, call: &'static str) -> Result<(), HandshakeError> {
+        let reason = if self.begun {
+            "BEGIN has been sent"
+        } else if !self.expected.is_empty() {
+            "a reply is missing"
+        } else if self.guid.is_some() {
+            "the server has accepted the client"
+        } else {
+            return Ok(());
+        };
+        Err(HandshakeError::OutOfOrder { call, reason })
+    }
+
+    fn check_accepted(&self, call: &'static str) -> Result<(), HandshakeError> {
+        let reason = if self.begun {
+            "BEGIN has been sent"
+        } else if self.guid.is_none() {
+            "the server has not accepted the client"
+        } else {
+            return Ok(());
+        };
+        Err(HandshakeError::OutOfOrder { call, reason })
     }
 
     fn auth(&mut self, login: Login) {
-        if !std::mem::replace(&mut self.begun, true) {
+        if !std::mem::replace(&mut self.nul_sent, true) {
             self.output.extend_from_slice(b"\0");
         }
         self.login = login;
@@ -202,27 +267,31 @@ impl ClientAuth {
             (Expected::Data | Expected::Ok, b"OK", Some(guid)) => {
                 if expected == Expected::Data && self.pipelined {
                     // Our DATA is under way, and the server will say something to it.
-                    self.expected[0] = Expected::Ignored;
+                    if let Some(next) = self.expected.front_mut() {
+                        *next = Expected::Ignored;
+                    }
                 }
                 self.accepted(guid, line).map(Some)
             }
             (Expected::Ignored, b"OK" | b"ERROR", _) => Ok(None),
             (Expected::Data | Expected::Ok | Expected::Rejected, b"REJECTED", mechanisms) => {
                 let mechanisms = line::printable(mechanisms.unwrap_or_default());
+                self.forget_acceptance();
                 if self.pipelined {
                     return Err(HandshakeError::Rejected { mechanisms });
                 }
                 Ok(Some(Reply::Rejected(mechanisms)))
             }
             (Expected::Agree, b"AGREE_UNIX_FD", None) => {
-                self.unix_fds = true;
-                Ok(Some(Reply::UnixFds(true)))
+                // It counts for nothing if the client was rejected or has canceled in the meantime.
+                self.unix_fds = self.guid.is_some();
+                Ok(Some(Reply::UnixFds(self.unix_fds)))
             }
             (Expected::Agree, b"ERROR", _) => Ok(Some(Reply::UnixFds(false))),
             (Expected::Data | Expected::Ok, b"ERROR" | b"DATA", _) if !self.pipelined => {
                 // It wants something that we do not have: give up, in the way that leads to the
                 // list of what it takes.
-                self.cancel();
+                self.send_cancel();
                 Ok(None)
             }
             (Expected::Data | Expected::Ok, _, _) if !self.pipelined => {
@@ -230,13 +299,13 @@ impl ClientAuth {
                 self.error()?;
                 Ok(None)
             }
-            _ => Err(unexpected(expected, line)),
+            _ => Err(expected.is_not(line)),
         }
     }
 
     fn accepted(&mut self, argument: &[u8], line: &[u8]) -> Result<Reply, HandshakeError> {
         let Ok(found) = Guid::parse(argument) else {
-            return Err(unexpected(Expected::Ok, line));
+            return Err(Expected::Ok.is_not(line));
         };
         match self.expected_guid {
             Some(expected) if expected != found => {
@@ -294,15 +363,4 @@ impl ClientAuth {
         self.check_fds()?;
         Ok(self.inbox.into_rest())
     }
-}
-
-fn unexpected(expected: Expected, line: &[u8]) -> HandshakeError {
-    let expected = match expected {
-        Expected::Data => "DATA or OK",
-        Expected::Ok => "OK and 32 hex digits",
-        Expected::Ignored => "OK or ERROR",
-        Expected::Rejected => "REJECTED",
-        Expected::Agree => "AGREE_UNIX_FD or ERROR",
-    };
-    HandshakeError::Unexpected { expected, line: line::printable(line) }
 }

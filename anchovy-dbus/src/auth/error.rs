@@ -9,7 +9,8 @@ use crate::guid::Guid;
 
 /// Why a handshake came to nothing.
 ///
-/// Each ends it: the socket is closed, with all that had arrived, and no message was sent.
+/// Each but [`OutOfOrder`](Self::OutOfOrder) ends it: the socket is closed, with all that had
+/// arrived, and no message was sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -79,6 +80,15 @@ pub enum HandshakeError {
         /// How many; they were closed.
         count: usize,
     },
+    /// A method of [`ClientAuth`](crate::auth::ClientAuth) or
+    /// [`ServerAuth`](crate::auth::ServerAuth) was called when it must not be. This is a mistake of
+    /// the caller, not of the peer; the call changed nothing, and the handshake can go on.
+    OutOfOrder {
+        /// The method.
+        call: &'static str,
+        /// Why it must not be called now.
+        reason: &'static str,
+    },
     /// More descriptors came at once than a message may have
     /// ([`Limits::max_received_fds`](crate::Limits)).
     TooManyFds {
@@ -133,6 +143,9 @@ impl fmt::Display for HandshakeError {
             HandshakeError::Descriptors { count } => {
                 write!(f, "the peer sent {count} descriptors before they were agreed on")
             }
+            HandshakeError::OutOfOrder { call, reason } => {
+                return write!(f, "{call} was called out of order: {reason}");
+            }
             HandshakeError::TooManyFds { count, limit } => {
                 write!(f, "the peer sent {count} descriptors at once, and may send {limit}")
             }
@@ -165,6 +178,7 @@ impl From<HandshakeError> for io::Error {
             HandshakeError::Rejected { .. } | HandshakeError::TooManyRejects { .. } => {
                 io::ErrorKind::PermissionDenied
             }
+            HandshakeError::OutOfOrder { .. } => io::ErrorKind::InvalidInput,
             _ => io::ErrorKind::InvalidData,
         };
         io::Error::new(kind, error)

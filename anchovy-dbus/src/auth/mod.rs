@@ -18,10 +18,10 @@
 //! let mut client = ClientAuth::new(HandshakeLimits::default());
 //! let mut server = ServerAuth::new(guid, Some(1000), HandshakeLimits::default());
 //!
-//! client.pipeline(Login::External);
+//! client.pipeline(Login::External)?;
 //! server.receive(&client.take_output(), Vec::new());
 //! assert!(matches!(server.next_event()?, Some(Event::Request(_))));
-//! server.accept();
+//! server.accept()?;
 //! assert!(matches!(server.next_event()?, Some(Event::Begin)));
 //!
 //! client.receive(&server.take_output(), Vec::new());
@@ -67,14 +67,17 @@
 
 pub(crate) mod client;
 pub(crate) mod error;
+mod expected;
 mod inbox;
 mod line;
 pub(crate) mod login;
 pub(crate) mod mechanism;
+pub(crate) mod reply;
 pub(crate) mod server;
 
-pub use client::{ClientAuth, Reply};
+pub use client::ClientAuth;
 pub use error::HandshakeError;
 pub use login::Login;
 pub use mechanism::Mechanism;
+pub use reply::Reply;
 pub use server::{Event, Request, ServerAuth};

@@ -39,7 +39,7 @@ use crate::limits::HandshakeLimits;
 /// let Some(Event::Request(request)) = auth.next_event()? else { panic!("it asks") };
 /// assert_eq!(request.uid, Some(1000));
 ///
-/// auth.accept();
+/// auth.accept()?;
 /// assert!(auth.next_event()?.is_none()); // more lines are needed
 /// assert!(auth.take_output().starts_with(b"DATA\r\nOK "));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -233,13 +233,14 @@ impl ServerAuth {
 
     /// Lets the client in that [asks](Event::Request).
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If none does.
-    pub fn accept(&mut self) {
-        assert!(matches!(self.state, State::Asked(_)), "a client has asked");
+    /// [`OutOfOrder`](HandshakeError::OutOfOrder): no client asks.
+    pub fn accept(&mut self) -> Result<(), HandshakeError> {
+        self.check_request("accept")?;
         self.output.extend_from_slice(format!("OK {}\r\n", self.guid).as_bytes());
         self.state = State::Accepted;
+        Ok(())
     }
 
     /// Turns the client away that [asks](Event::Request); it may try again.
@@ -247,13 +248,17 @@ impl ServerAuth {
     /// # Errors
     ///
     /// [`TooManyRejects`](HandshakeError::TooManyRejects): it may not.
-    ///
-    /// # Panics
-    ///
-    /// If none does.
+    /// [`OutOfOrder`](HandshakeError::OutOfOrder): no client asks.
     pub fn reject(&mut self) -> Result<(), HandshakeError> {
-        assert!(matches!(self.state, State::Asked(_)), "a client has asked");
+        self.check_request("reject")?;
         self.rejected().map_err(|error| self.inbox.fail(error))
+    }
+
+    fn check_request(&self, call: &'static str) -> Result<(), HandshakeError> {
+        match self.state {
+            State::Asked(_) => Ok(()),
+            _ => Err(HandshakeError::OutOfOrder { call, reason: "no request is undecided" }),
+        }
     }
 
     fn rejected(&mut self) -> Result<(), HandshakeError> {

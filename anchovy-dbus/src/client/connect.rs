@@ -229,7 +229,7 @@ impl Client {
         let mut step = self.step(socket)?;
         step.driver.trailing = trailing;
         step.driver.machine.set_unix_fds(self.unix_fds);
-        step.driver.machine.pipeline(self.login);
+        step.driver.machine.pipeline(self.login)?;
         step.driver
             .until(|auth| {
                 while auth.next_reply()?.is_some() {}

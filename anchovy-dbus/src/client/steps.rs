@@ -1,9 +1,10 @@
 //! The steps of a handshake, each a type.
 
 use super::step::Step;
-use crate::auth::client::{ClientAuth, Reply};
+use crate::auth::client::ClientAuth;
 use crate::auth::error::HandshakeError;
 use crate::auth::login::Login;
+use crate::auth::reply::Reply;
 use crate::connection::duplex::Connection;
 use crate::guid::Guid;
 
@@ -74,7 +75,7 @@ impl Rejected {
 }
 
 async fn authenticate(mut step: Step, login: Login) -> Result<Authentication, HandshakeError> {
-    step.driver.machine.authenticate(login);
+    step.driver.machine.authenticate(login)?;
     Ok(match step.driver.until(ClientAuth::next_reply).await? {
         Reply::Accepted(guid) => Authentication::Accepted(Authenticated { step, guid }),
         Reply::Rejected(mechanisms) => Authentication::Rejected(Rejected { step, mechanisms }),
@@ -94,7 +95,7 @@ impl Authenticated {
     ///
     /// [`HandshakeError`]; the socket is closed. To be told no is none.
     pub async fn negotiate_unix_fd(mut self) -> Result<Negotiated, HandshakeError> {
-        self.step.driver.machine.negotiate_unix_fd();
+        self.step.driver.machine.negotiate_unix_fd()?;
         self.step.driver.until(ClientAuth::next_reply).await?;
         Ok(Negotiated { step: self.step })
     }
@@ -144,13 +145,13 @@ impl Negotiated {
 }
 
 async fn begin(mut step: Step) -> Result<Connection, HandshakeError> {
-    step.driver.machine.begin();
+    step.driver.machine.begin()?;
     step.driver.until(|_| Ok(Some(()))).await?;
     step.connection()
 }
 
 async fn cancel(mut step: Step) -> Result<Rejected, HandshakeError> {
-    step.driver.machine.cancel();
+    step.driver.machine.cancel()?;
     match step.driver.until(ClientAuth::next_reply).await? {
         Reply::Rejected(mechanisms) => Ok(Rejected { step, mechanisms }),
         _ => unreachable!("nothing else was asked"),

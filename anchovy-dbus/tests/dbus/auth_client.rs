@@ -220,7 +220,7 @@ fn a_server_with_another_guid_than_expected_is_refused_in_either_manner() {
 #[test]
 fn the_guid_is_known_once_the_server_has_said_ok() {
     let mut auth = ClientAuth::new(limits());
-    auth.authenticate(Login::Anonymous);
+    auth.authenticate(Login::Anonymous).unwrap();
     assert_eq!(auth.guid(), None);
     auth.receive(OK.as_bytes(), Vec::new());
     assert_eq!(auth.next_reply().unwrap(), Some(Reply::Accepted(guid())));
@@ -305,19 +305,19 @@ fn descriptors_behind_a_handshake_without_agreement_close() {
 #[test]
 fn cancel_takes_back_the_agreement_and_rejected_is_told() {
     let mut auth = ClientAuth::new(limits());
-    auth.authenticate(Login::Anonymous);
-    auth.negotiate_unix_fd();
+    auth.authenticate(Login::Anonymous).unwrap();
+    auth.negotiate_unix_fd().unwrap();
     auth.receive(format!("{OK}{AGREE}").as_bytes(), Vec::new());
     assert_eq!(auth.next_reply().unwrap(), Some(Reply::Accepted(guid())));
     assert_eq!(auth.next_reply().unwrap(), Some(Reply::UnixFds(true)));
     assert!(auth.unix_fds() && auth.is_answered());
 
-    auth.cancel();
+    auth.cancel().unwrap();
     assert!(!auth.unix_fds() && !auth.is_answered());
     auth.receive(b"REJECTED EXTERNAL\r\n", Vec::new());
     assert_eq!(auth.next_reply().unwrap(), Some(Reply::Rejected("EXTERNAL".to_owned())));
     auth.take_output();
-    auth.authenticate(Login::External);
+    auth.authenticate(Login::External).unwrap();
     // NUL is the first byte of a connection, not of a login.
     assert_eq!(&auth.take_output()[..], b"AUTH EXTERNAL\r\n");
 }
@@ -346,10 +346,10 @@ fn descriptors_received_after_a_stepwise_begin_without_agreement_are_refused() {
         }
         // Nor are they given out if nobody asks for another reply.
         let mut auth = ClientAuth::new(limits());
-        auth.authenticate(Login::Anonymous);
+        auth.authenticate(Login::Anonymous).unwrap();
         auth.receive(OK.as_bytes(), Vec::new());
         assert_eq!(auth.next_reply().unwrap(), Some(Reply::Accepted(guid())));
-        auth.begin();
+        auth.begin().unwrap();
         let (reader, writer) = pipe();
         auth.receive(b"l...", vec![writer]);
         let error = auth.into_rest().unwrap_err();

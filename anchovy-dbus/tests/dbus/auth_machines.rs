@@ -73,7 +73,7 @@ pub(crate) fn serve(mut auth: ServerAuth, received: &[Received]) -> Story {
                         Some(uid) => format!("{} of {uid}", request.mechanism),
                         None => request.mechanism.to_string(),
                     });
-                    auth.accept();
+                    auth.accept().unwrap();
                     continue;
                 }
                 Ok(Some(Event::Cancelled)) => {
@@ -109,9 +109,9 @@ impl Manner {
         match self {
             Manner::Pipelined { login, unix_fds } => {
                 auth.set_unix_fds(unix_fds);
-                auth.pipeline(login);
+                auth.pipeline(login).unwrap();
             }
-            Manner::Stepwise { login, .. } => auth.authenticate(login),
+            Manner::Stepwise { login, .. } => auth.authenticate(login).unwrap(),
         }
     }
 
@@ -120,15 +120,15 @@ impl Manner {
         match (self, reply) {
             (Manner::Pipelined { .. }, _) => auth.is_answered(),
             (_, Reply::Accepted(_)) if matches!(self, Manner::Stepwise { unix_fds: true, .. }) => {
-                auth.negotiate_unix_fd();
+                auth.negotiate_unix_fd().unwrap();
                 false
             }
             (_, Reply::Accepted(_) | Reply::UnixFds(_)) => {
-                auth.begin();
+                auth.begin().unwrap();
                 true
             }
             (_, Reply::Rejected(_)) => {
-                auth.authenticate(Login::Anonymous);
+                auth.authenticate(Login::Anonymous).unwrap();
                 false
             }
             other => panic!("{other:?}"),
@@ -176,7 +176,7 @@ fn rest(rest: Result<Rest, HandshakeError>, end: &mut End) -> Rest {
 }
 
 /// What a machine says is whole lines of printable ASCII.
-fn take_lines(output: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn take_lines(output: impl AsRef<[u8]>) -> Vec<u8> {
     let output = output.as_ref();
     assert!(output.is_empty() || output.ends_with(b"\r\n"), "{output:?}");
     for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {

@@ -15,8 +15,10 @@ use crate::auth_machines::*;
 use crate::harness::*;
 
 /// Runs a property; one that fails is shown with the smallest input that fails.
-fn property<S: Strategy>(strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>)
-where
+pub(crate) fn property<S: Strategy>(
+    strategy: S,
+    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) where
     S::Value: Debug,
 {
     let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
@@ -90,7 +92,7 @@ fn tight_limits() -> impl Strategy<Value = HandshakeLimits> {
     )
 }
 
-fn any_limits() -> impl Strategy<Value = HandshakeLimits> {
+pub(crate) fn any_limits() -> impl Strategy<Value = HandshakeLimits> {
     prop_oneof![Just(limits()), tight_limits()]
 }
 

@@ -444,7 +444,7 @@ fn descriptors_received_after_begin_without_agreement_are_refused() {
             let mut auth = server_auth(&limits());
             auth.receive(lines.as_bytes(), Vec::new());
             assert!(matches!(auth.next_event(), Ok(Some(Event::Request(_)))));
-            auth.accept();
+            auth.accept().unwrap();
             assert_eq!(auth.next_event().unwrap(), Some(Event::Begin));
             auth.receive(bytes, memfds(fds));
             let error = auth.next_event().unwrap_err();

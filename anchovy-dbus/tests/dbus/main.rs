@@ -3,6 +3,7 @@
 
 mod auth_budgets;
 mod auth_bugs;
+mod auth_calls;
 mod auth_client;
 mod auth_machines;
 mod auth_properties;

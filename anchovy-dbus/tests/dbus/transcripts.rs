@@ -186,7 +186,7 @@ async fn to_our_server(calls: &[Call]) -> String {
                 Ok(None) => break,
                 Ok(Some(Event::Request(request))) => {
                     writeln!(story, "{} asks as {:?}", request.mechanism, request.uid).unwrap();
-                    auth.accept();
+                    auth.accept().unwrap();
                 }
                 Ok(Some(Event::Begin)) => {
                     begun = true;
@@ -219,9 +219,9 @@ async fn to_our_client(calls: &[Call]) -> String {
     let login = logins.next().expect("a login");
     if pipelined {
         auth.set_unix_fds(negotiates);
-        auth.pipeline(login);
+        auth.pipeline(login).unwrap();
     } else {
-        auth.authenticate(login);
+        auth.authenticate(login).unwrap();
     }
     say(&mut story, &auth.take_output());
     let mut calls = calls.iter().filter(|call| !call.from_client).collect::<Vec<_>>().into_iter();
@@ -238,17 +238,17 @@ async fn to_our_client(calls: &[Call]) -> String {
             begun = match reply {
                 _ if pipelined => auth.is_answered(),
                 Reply::Accepted(_) if negotiates => {
-                    auth.negotiate_unix_fd();
+                    auth.negotiate_unix_fd().unwrap();
                     false
                 }
                 Reply::Rejected(_) => {
                     if let Some(login) = logins.next() {
-                        auth.authenticate(login);
+                        auth.authenticate(login).unwrap();
                     }
                     false
                 }
                 _ => {
-                    auth.begin();
+                    auth.begin().unwrap();
                     true
                 }
             };
