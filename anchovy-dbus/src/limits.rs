@@ -94,6 +94,9 @@ impl Limits {
 
 /// What a handshake may cost.
 ///
+/// Bounds of 0 are allowed, though no handshake succeeds within most of them: each fails at the
+/// first thing that counts against it, and never before.
+///
 /// ```
 /// use std::time::Duration;
 ///
@@ -103,15 +106,20 @@ impl Limits {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
-    /// The longest line, with its end, in bytes. dbus-daemon and dbus-broker have the same.
+    /// The longest line, with its end, in bytes. dbus-daemon and dbus-broker have the same. With 0
+    /// or 1, the first byte of a line is too much, since a line has an end of two bytes.
     pub max_line_bytes: usize,
-    /// All bytes of the peer's lines together.
+    /// All bytes of the peer's lines together, and the NUL of a client. With 0, the first byte is
+    /// too much.
     pub max_bytes: usize,
-    /// Rejections: the server closes with the last of them. dbus-daemon has the same.
+    /// Rejections: the server closes with the last of them. dbus-daemon has the same. 0 is taken for
+    /// 1.
     pub max_rejects: usize,
-    /// Errors: whoever has to say so many, server or client, closes with the last of them.
+    /// Errors: whoever has to say so many, server or client, closes with the last of them. 0 is
+    /// taken for 1.
     pub max_errors: usize,
-    /// From the first step to the last. dbus-daemon has the same.
+    /// From the first step to the last. dbus-daemon has the same. With 0, a handshake fails as soon
+    /// as it has to wait for the peer.
     pub timeout: Duration,
 }
 

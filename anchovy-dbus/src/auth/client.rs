@@ -26,6 +26,9 @@ use crate::limits::HandshakeLimits;
 /// [`begin`](Self::begin). A call in another order returns
 /// [`OutOfOrder`](HandshakeError::OutOfOrder) and changes nothing.
 ///
+/// A machine that has failed stays failed: every method that returns a `Result` returns the same
+/// error again, what is received is dropped, and no output is added to what is there.
+///
 /// ```
 /// use anchovy_dbus::auth::{ClientAuth, Login, Reply};
 /// use anchovy_dbus::HandshakeLimits;
@@ -104,6 +107,7 @@ impl ClientAuth {
     /// [`OutOfOrder`](HandshakeError::OutOfOrder): the server has not accepted the client, unless
     /// its answer to a login that says who the client is will come next; or `BEGIN` has been sent.
     pub fn negotiate_unix_fd(&mut self) -> Result<(), HandshakeError> {
+        self.inbox.check()?;
         if self.begun || self.expected.back() != Some(&Expected::Ok) {
             self.check_accepted("negotiate_unix_fd")?;
         }
@@ -184,6 +188,7 @@ impl ClientAuth {
     }
 
     fn check_unauthenticated(&self, call: &'static str) -> Result<(), HandshakeError> {
+        self.inbox.check()?;
         let reason = if self.begun {
             "BEGIN has been sent"
         } else if !self.expected.is_empty() {
@@ -197,6 +202,7 @@ impl ClientAuth {
     }
 
     fn check_accepted(&self, call: &'static str) -> Result<(), HandshakeError> {
+        self.inbox.check()?;
         let reason = if self.begun {
             "BEGIN has been sent"
         } else if self.guid.is_none() {
@@ -232,6 +238,7 @@ impl ClientAuth {
     ///
     /// The handshake is over: close. Nothing that is received later counts.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, HandshakeError> {
+        self.inbox.check()?;
         while let Some(&expected) = self.expected.front() {
             let Some(line) = self.inbox.line()? else { break };
             let reply = self.line(expected, &line).map_err(|error| self.inbox.fail(error))?;
@@ -323,7 +330,7 @@ impl ClientAuth {
     fn error(&mut self) -> Result<(), HandshakeError> {
         self.output.extend_from_slice(b"ERROR unknown command\r\n");
         self.errors += 1;
-        let limit = self.inbox.limits().max_errors;
+        let limit = self.inbox.limits().max_errors.max(1);
         if self.errors >= limit { Err(HandshakeError::TooManyErrors { limit }) } else { Ok(()) }
     }
 
@@ -360,6 +367,7 @@ impl ClientAuth {
     /// [`Descriptors`](HandshakeError::Descriptors): descriptors have arrived, and either replies
     /// are missing, or they were not agreed on. They are closed.
     pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
+        self.inbox.check()?;
         self.check_fds()?;
         Ok(self.inbox.into_rest())
     }

@@ -99,6 +99,31 @@ pub enum HandshakeError {
     },
 }
 
+impl HandshakeError {
+    /// The same error once more. Of an error of the system, only the kind is kept.
+    pub(super) fn repeated(&self) -> HandshakeError {
+        use HandshakeError::*;
+
+        match *self {
+            Io(ref error) => Io(error.kind().into()),
+            Closed { pipelined } => Closed { pipelined },
+            TimedOut { after } => TimedOut { after },
+            Rejected { ref mechanisms } => Rejected { mechanisms: mechanisms.clone() },
+            Unexpected { expected, ref line } => Unexpected { expected, line: line.clone() },
+            WrongServer { expected, found } => WrongServer { expected, found },
+            NoNul { found } => NoNul { found },
+            BeginTooEarly => BeginTooEarly,
+            LineTooLong { limit } => LineTooLong { limit },
+            TooManyBytes { limit } => TooManyBytes { limit },
+            TooManyRejects { limit } => TooManyRejects { limit },
+            TooManyErrors { limit } => TooManyErrors { limit },
+            Descriptors { count } => Descriptors { count },
+            OutOfOrder { call, reason } => OutOfOrder { call, reason },
+            TooManyFds { count, limit } => TooManyFds { count, limit },
+        }
+    }
+}
+
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -24,22 +24,30 @@ pub(super) struct Inbox {
     /// Descriptors, with the range of all bytes that they came with.
     sets: VecDeque<(Range<usize>, Vec<OwnedFd>)>,
     limits: HandshakeLimits,
-    /// The handshake has failed, and nothing more comes of it.
-    failed: bool,
+    /// Why the handshake has failed, if it has. Nothing more comes of it then.
+    failure: Option<HandshakeError>,
 }
 
 impl Inbox {
     pub(super) fn new(limits: HandshakeLimits) -> Inbox {
         let (bytes, sets) = (BytesMut::new(), VecDeque::new());
-        Inbox { bytes, consumed: 0, searched: 0, sets, limits, failed: false }
+        Inbox { bytes, consumed: 0, searched: 0, sets, limits, failure: None }
     }
 
     pub(super) fn limits(&self) -> &HandshakeLimits {
         &self.limits
     }
 
+    /// Returns the error with which the handshake has failed, if it has.
+    pub(super) fn check(&self) -> Result<(), HandshakeError> {
+        match &self.failure {
+            Some(error) => Err(error.repeated()),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
-        if self.failed {
+        if self.failure.is_some() {
             return;
         }
         let start = self.consumed + self.bytes.len();
@@ -52,6 +60,9 @@ impl Inbox {
     /// Takes the first byte, which is none of a line.
     pub(super) fn byte(&mut self) -> Result<Option<u8>, HandshakeError> {
         let Some(&byte) = self.bytes.first() else { return Ok(None) };
+        if self.limits.max_bytes == 0 {
+            return Err(self.fail(HandshakeError::TooManyBytes { limit: 0 }));
+        }
         self.take(1)?;
         Ok(Some(byte))
     }
@@ -69,7 +80,8 @@ impl Inbox {
             }
         };
         let room = self.limits.max_bytes.saturating_sub(self.consumed);
-        let too_long = length > limit || (end.is_none() && length == limit);
+        // Nothing is too long before it is there, even if the limit is 0.
+        let too_long = length > limit || (end.is_none() && length == limit && length > 0);
         // The bound that is met first is told, however the bytes were cut up.
         if too_long && limit <= room {
             return Err(self.fail(HandshakeError::LineTooLong { limit }));
@@ -115,7 +127,7 @@ impl Inbox {
 
     /// Closes what has arrived, and what will.
     pub(super) fn fail(&mut self, error: HandshakeError) -> HandshakeError {
-        self.failed = true;
+        self.failure.get_or_insert_with(|| error.repeated());
         self.bytes.clear();
         self.sets.clear();
         self.searched = 0;

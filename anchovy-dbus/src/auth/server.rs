@@ -30,6 +30,9 @@ use crate::limits::HandshakeLimits;
 
 /// The server's side of a handshake: lines in, replies and [events](Event) out.
 ///
+/// A machine that has failed stays failed: every method that returns a `Result` returns the same
+/// error again, what is received is dropped, and no output is added to what is there.
+///
 /// ```
 /// use anchovy_dbus::auth::{Event, ServerAuth};
 /// use anchovy_dbus::{Guid, HandshakeLimits};
@@ -136,6 +139,7 @@ impl ServerAuth {
     /// After [`Event::Begin`], the only error is
     /// [`Descriptors`](HandshakeError::Descriptors): some were received that were not agreed on.
     pub fn next_event(&mut self) -> Result<Option<Event>, HandshakeError> {
+        self.inbox.check()?;
         loop {
             match self.state {
                 State::Nul => match self.inbox.byte()? {
@@ -255,6 +259,7 @@ impl ServerAuth {
     }
 
     fn check_request(&self, call: &'static str) -> Result<(), HandshakeError> {
+        self.inbox.check()?;
         match self.state {
             State::Asked(_) => Ok(()),
             _ => Err(HandshakeError::OutOfOrder { call, reason: "no request is undecided" }),
@@ -268,14 +273,14 @@ impl ServerAuth {
         self.unix_fds = false;
         self.state = State::Auth;
         self.rejects += 1;
-        let limit = self.inbox.limits().max_rejects;
+        let limit = self.inbox.limits().max_rejects.max(1);
         if self.rejects >= limit { Err(HandshakeError::TooManyRejects { limit }) } else { Ok(()) }
     }
 
     fn error(&mut self, why: &str) -> Result<(), HandshakeError> {
         self.output.extend_from_slice(format!("ERROR {why}\r\n").as_bytes());
         self.errors += 1;
-        let limit = self.inbox.limits().max_errors;
+        let limit = self.inbox.limits().max_errors.max(1);
         if self.errors >= limit { Err(HandshakeError::TooManyErrors { limit }) } else { Ok(()) }
     }
 
@@ -306,6 +311,7 @@ impl ServerAuth {
     /// [`Descriptors`](HandshakeError::Descriptors): descriptors have arrived, and either `BEGIN`
     /// has not, or they were not agreed on. They are closed.
     pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
+        self.inbox.check()?;
         self.check_fds()?;
         Ok(self.inbox.into_rest())
     }

@@ -134,6 +134,60 @@ fn each_bound_of_a_client_can_be_set() {
 }
 
 #[test]
+fn bounds_of_zero_fail_at_the_first_thing_that_counts_against_them() {
+    let none = limits();
+    for (limits, lines, error) in [
+        (
+            HandshakeLimits { max_line_bytes: 0, ..none.clone() },
+            "X",
+            HandshakeError::LineTooLong { limit: 0 },
+        ),
+        (
+            HandshakeLimits { max_line_bytes: 1, ..none.clone() },
+            "X",
+            HandshakeError::LineTooLong { limit: 1 },
+        ),
+        (
+            HandshakeLimits { max_errors: 0, ..none.clone() },
+            "HELLO\r\n",
+            HandshakeError::TooManyErrors { limit: 1 },
+        ),
+    ] {
+        assert_eq!(serve_bytes_within(&limits, "").end, End::Open);
+        assert_eq!(serve_bytes_within(&limits, "\0").end, End::Open);
+        assert_eq!(serve_bytes_within(&limits, format!("\0{lines}")).end, closed(&error));
+        assert_eq!(ask_bytes_within(&limits, STEPWISE, "").end, End::Open);
+        assert_eq!(ask_bytes_within(&limits, STEPWISE, lines).end, closed(&error));
+    }
+    let limits = HandshakeLimits { max_bytes: 0, ..none.clone() };
+    let error = closed(&HandshakeError::TooManyBytes { limit: 0 });
+    assert_eq!(serve_bytes_within(&limits, "").end, End::Open);
+    assert_eq!(serve_bytes_within(&limits, "\0").end, error);
+    assert_eq!(ask_bytes_within(&limits, STEPWISE, "").end, End::Open);
+    assert_eq!(ask_bytes_within(&limits, STEPWISE, "O").end, error);
+
+    let limits = HandshakeLimits { max_rejects: 0, ..none };
+    let story = serve_bytes_within(&limits, "\0AUTH\r\n");
+    assert_eq!(story.end, closed(&HandshakeError::TooManyRejects { limit: 1 }));
+    assert_eq!(story.said, "REJECTED EXTERNAL ANONYMOUS\r\n");
+}
+
+#[test]
+fn without_time_a_handshake_ends_at_once() {
+    run(async {
+        let limits = HandshakeLimits { timeout: Duration::ZERO, ..limits() };
+        let (near, _far) = StdUnixStream::pair().unwrap();
+        let client = Client::new().handshake_limits(limits.clone()).handshake(near).await;
+        let (near, _far) = StdUnixStream::pair().unwrap();
+        let server = server().handshake_limits(limits).handshake(near).await;
+        for outcome in [client, server] {
+            let Err(HandshakeError::TimedOut { after }) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(after, Duration::ZERO);
+        }
+    });
+}
+
+#[test]
 fn which_bound_is_met_does_not_depend_on_how_the_bytes_are_cut_up() {
     // The rest of 64 KiB is shorter than a line may be, and longer, and just as long.
     for rest in [100, 16383, 16384, 16385, 16386] {

@@ -164,13 +164,16 @@ fn without_refused_calls<M, C>(
         }
     }
     let mut again = machine();
-    let mut has_failed = false;
+    let mut failure = None;
     for (next, expected) in outcomes {
         let outcome = call(next, &mut again);
         prop_assert_eq!(format!("{outcome:?}"), format!("{expected:?}"));
-        has_failed |= outcome.is_err();
+        // Once it has failed, it fails in the same way.
+        let error = outcome.err().map(|error| format!("{error:?}"));
+        prop_assert!(failure.is_none() || error.is_none() || failure == error);
+        failure = failure.or(error);
     }
-    Ok((!has_failed).then_some(again))
+    Ok(failure.is_none().then_some(again))
 }
 
 fn is_out_of_order(outcome: Result<(), HandshakeError>) -> bool {
@@ -242,6 +245,60 @@ fn no_order_of_calls_makes_a_server_panic_or_wait_for_nothing() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn a_client_that_has_failed_stays_failed_and_says_nothing_more() {
+    property((any_limits(), client_calls(), client_calls()), |(limits, calls, more)| {
+        let mut auth = ClientAuth::new(limits);
+        let failing = |call: &ClientCall| call.call(&mut auth).err().filter(is_failure);
+        let Some(error) = calls.iter().find_map(failing) else { return Ok(()) };
+        let error = format!("{error:?}");
+        auth.take_output();
+        for call in more {
+            match (&call, call.call(&mut auth)) {
+                (_, Err(again)) => prop_assert_eq!(format!("{again:?}"), error.as_str()),
+                (ClientCall::TakeOutput, Ok(output)) => prop_assert_eq!(output, "b\"\""),
+                (
+                    ClientCall::SetUnixFds(_) | ClientCall::ExpectGuid(_) | ClientCall::Receive(..),
+                    Ok(_),
+                ) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        prop_assert_eq!(format!("{:?}", auth.into_rest().unwrap_err()), error);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_server_that_has_failed_stays_failed_and_says_nothing_more() {
+    property((any_limits(), server_calls(), server_calls()), |(limits, calls, more)| {
+        let mut auth = server_auth(&limits);
+        let failing = |call: &ServerCall| call.call(&mut auth).err().filter(is_failure);
+        let Some(error) = calls.iter().find_map(failing) else { return Ok(()) };
+        let error = format!("{error:?}");
+        auth.take_output();
+        for call in more {
+            match (&call, call.call(&mut auth)) {
+                (_, Err(again)) => prop_assert_eq!(format!("{again:?}"), error.as_str()),
+                (ServerCall::TakeOutput, Ok(output)) => prop_assert_eq!(output, "[]"),
+                (
+                    ServerCall::SetUnixFds(_)
+                    | ServerCall::SetMechanisms(_)
+                    | ServerCall::Receive(..),
+                    Ok(_),
+                ) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        prop_assert_eq!(format!("{:?}", auth.into_rest().unwrap_err()), error);
+        Ok(())
+    });
+}
+
+fn is_failure(error: &HandshakeError) -> bool {
+    !matches!(error, HandshakeError::OutOfOrder { .. })
 }
 
 #[test]

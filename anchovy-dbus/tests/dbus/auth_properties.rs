@@ -81,7 +81,7 @@ fn server_bytes() -> impl Strategy<Value = Vec<u8>> {
 
 /// Bounds that are met soon.
 fn tight_limits() -> impl Strategy<Value = HandshakeLimits> {
-    (8..64_usize, 8..200_usize, 1..5_usize, 1..5_usize).prop_map(
+    (0..64_usize, 0..200_usize, 0..5_usize, 0..5_usize).prop_map(
         |(max_line_bytes, max_bytes, max_rejects, max_errors)| HandshakeLimits {
             max_line_bytes,
             max_bytes,

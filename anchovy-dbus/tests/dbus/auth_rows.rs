@@ -431,7 +431,7 @@ fn a_machine_that_has_failed_takes_nothing_more() {
         let (reader, writer) = pipe();
         auth.receive(b"AUTH EXTERNAL\r\nDATA\r\n", vec![writer]);
         assert!(is_abandoned(&reader));
-        assert!(auth.next_event().unwrap().is_none());
+        assert!(matches!(auth.next_event(), Err(HandshakeError::BeginTooEarly)));
         assert!(auth.take_output().is_empty());
     });
 }
