@@ -197,7 +197,8 @@ impl<'a> MessageBuilder<'a> {
     fn head(&self) -> Result<(Bytes, Fields), MessageError> {
         let lengths = Lengths { fields: self.fields_length(), body: self.body.len() as u64 };
         // Before anything is written: nothing is made that is too long to be sent.
-        let frame = Frame::new(self.byte_order, self.message_type, lengths, &Limits::client())?;
+        let limits = Limits::specification();
+        let frame = Frame::new(self.byte_order, self.message_type, lengths, &limits)?;
         let mut head = Vec::with_capacity(frame.head_length);
         head.extend([self.byte_order.byte(), self.message_type.code(), self.flags.bits(), VERSION]);
         for number in [frame.body_length as u32, 0, frame.fields_length as u32] {

@@ -103,7 +103,7 @@ impl Fields {
             HeaderField::ErrorName => self.error_name = name(reader, names::is_interface)?.1,
             HeaderField::Destination => self.destination = name(reader, names::is_bus_name)?.1,
             HeaderField::Sender => self.sender = name(reader, names::is_bus_name)?.1,
-            HeaderField::Signature => self.signature = reader.signature()?.1,
+            HeaderField::Signature => self.signature = reader.signature()?,
             HeaderField::ReplySerial => {
                 let serial = NonZeroU32::new(reader.number()?);
                 self.reply_serial = Some(serial.ok_or(FieldError::NoSerial)?);

@@ -14,6 +14,9 @@ use crate::limits::Limits;
 impl Message {
     /// A message of all its bytes, and its descriptors.
     ///
+    /// The only limits on its length are those of the specification. The time is linear in the
+    /// length of the header fields ([`Limits::max_fields_bytes`]).
+    ///
     /// # Errors
     ///
     /// Whatever the specification does not allow, in the header; that there are more bytes, or
@@ -49,8 +52,7 @@ impl Message {
 
     fn parse_whole(mut bytes: Bytes) -> Result<Message, MessageError> {
         let length = bytes.len();
-        // The limits of a client are those of the specification.
-        let Some(frame) = Frame::read(&bytes, &Limits::client())? else {
+        let Some(frame) = Frame::read(&bytes, &Limits::specification())? else {
             return Err(MessageError::Length { declared: FIXED_BYTES, length });
         };
         let head = bytes.split_to(frame.head_length.min(length));

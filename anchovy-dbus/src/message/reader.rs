@@ -5,7 +5,7 @@
 use super::byte_order::ByteOrder;
 use super::field_error::FieldError;
 use super::names;
-use super::signature::Signature;
+use super::signature;
 
 /// Where in a header a text is. A header has at most 2²⁶ + 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,16 +43,21 @@ impl<'a> Reader<'a> {
 
     /// The next so many bytes.
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], FieldError> {
-        let rest = self.bytes.get(self.position..).unwrap_or_default();
-        let taken = rest.get(..count).ok_or(FieldError::EndsEarly)?;
-        self.position += count;
-        Ok(taken)
+        let end = self.position.saturating_add(count);
+        match self.bytes.get(self.position..end) {
+            Some(taken) => {
+                self.position = end;
+                Ok(taken)
+            }
+            None => Err(FieldError::EndsEarly),
+        }
     }
 
     /// Passes over what aligns the next value, which is 0.
     pub(super) fn align(&mut self, alignment: usize) -> Result<(), FieldError> {
         const ZEROS: [u8; 8] = [0; 8];
-        let padding = self.position.next_multiple_of(alignment) - self.position;
+        // An alignment is a power of two.
+        let padding = self.position.wrapping_neg() & (alignment - 1);
         // As one comparison: there is padding before most fields.
         if padding > 0 && self.take(padding)? != &ZEROS[..padding] {
             return Err(FieldError::Padding);
@@ -61,7 +66,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, FieldError> {
-        Ok(self.take(1)?[0])
+        match self.bytes.get(self.position) {
+            Some(byte) => {
+                self.position += 1;
+                Ok(*byte)
+            }
+            None => Err(FieldError::EndsEarly),
+        }
     }
 
     pub(super) fn number(&mut self) -> Result<u32, FieldError> {
@@ -94,9 +105,10 @@ impl<'a> Reader<'a> {
         Ok((path, span))
     }
 
-    pub(super) fn signature(&mut self) -> Result<(Signature<'a>, Span), FieldError> {
+    pub(super) fn signature(&mut self) -> Result<Span, FieldError> {
         let (codes, span) = self.signature_codes()?;
-        Ok((Signature::new(codes)?, span))
+        signature::check(codes)?;
+        Ok(span)
     }
 
     /// A signature of which only the length and the end are looked at.
@@ -107,13 +119,15 @@ impl<'a> Reader<'a> {
 
     /// So many bytes, and a byte 0.
     fn terminated(&mut self, length: u32) -> Result<(&'a [u8], Span), FieldError> {
-        // A position is within a header, and so less than 2²⁷.
-        let span = Span { start: self.position as u32, length };
-        let text = self.take(length as usize)?;
-        if self.byte()? != 0 {
-            return Err(FieldError::NotTerminated);
+        let (start, end) = (self.position, self.position.saturating_add(length as usize));
+        match self.bytes.get(end) {
+            Some(0) => {}
+            Some(_) => return Err(FieldError::NotTerminated),
+            None => return Err(FieldError::EndsEarly),
         }
-        Ok((text, span))
+        self.position = end + 1;
+        // A position is within a header, and so less than 2²⁷.
+        Ok((&self.bytes[start..end], Span { start: start as u32, length }))
     }
 
     /// Reads so many bytes with `read`, which cannot go past their end.

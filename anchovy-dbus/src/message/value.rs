@@ -5,7 +5,7 @@
 
 use super::field_error::FieldError;
 use super::reader::Reader;
-use super::signature::Signature;
+use super::signature::{Signature, is_basic};
 use crate::limits::MAX_ARRAY_BYTES;
 
 /// The most containers within each other in a message ("Marshaling containers").
@@ -21,7 +21,20 @@ pub(super) fn skip_field(reader: &mut Reader<'_>) -> Result<(), FieldError> {
 
 /// Passes over a variant, which is the container number `depth`.
 fn variant(reader: &mut Reader<'_>, depth: u8) -> Result<(), FieldError> {
-    let (signature, _) = reader.signature()?;
+    let (codes, _) = reader.signature_codes()?;
+    // The shortest signatures need no table, which would cost more than to pass over the value.
+    match *codes {
+        [code] if is_basic(code) || code == b'v' => return single(reader, code, depth),
+        [b'a', element] => {
+            if let Some(size) = fixed_size(element) {
+                deeper(depth)?;
+                return fixed_array(reader, size);
+            }
+        }
+        _ => {}
+    }
+    let mut ends = [0; 255];
+    let signature = Signature::new(codes, &mut ends)?;
     if signature.types() != 1 {
         return Err(FieldError::NotOneType);
     }
@@ -31,46 +44,68 @@ fn variant(reader: &mut Reader<'_>, depth: u8) -> Result<(), FieldError> {
 
 /// Passes over a value of the type that begins at `at`, in `depth` containers; returns where the
 /// next type begins.
+///
+/// Structs are not recursed into, and brackets that follow each other count as one: all but them
+/// take up bytes, so that the time is linear in these.
 fn value(
     reader: &mut Reader<'_>,
     signature: &Signature<'_>,
-    at: usize,
+    mut at: usize,
     depth: u8,
 ) -> Result<usize, FieldError> {
-    let code = signature.code(at).ok_or(FieldError::Type)?;
-    match code {
-        b'b' => match reader.number()? {
-            0 | 1 => {}
-            value => return Err(FieldError::Boolean(value)),
-        },
-        b's' => reader.string()?,
-        b'o' => {
-            reader.object_path()?;
-        }
-        b'g' => {
-            reader.signature()?;
-        }
-        b'v' => variant(reader, deeper(depth)?)?,
-        b'a' => {
-            array(reader, signature, at + 1, deeper(depth)?)?;
-            return Ok(signature.end_of_array(at));
-        }
-        b'(' | b'{' => {
-            reader.align(8)?;
-            let depth = deeper(depth)?;
-            let mut at = at + 1;
-            while !matches!(signature.code(at), Some(b')' | b'}')) {
-                at = value(reader, signature, at, depth)?;
+    let mut open = 0;
+    loop {
+        let Some(code) = signature.code(at) else { return Err(FieldError::Type) };
+        match code {
+            b'(' | b'{' => {
+                reader.align(8)?;
+                let end = signature.end(at);
+                open += (end - at) as u8;
+                if depth + open > MAX_DEPTH {
+                    return Err(FieldError::TooDeep);
+                }
+                at = end;
+                // It is not empty.
+                continue;
             }
-            return Ok(at + 1);
+            b')' | b'}' => {
+                // Some may be of structs around the first type.
+                let closed = open.min((signature.end(at) - at) as u8);
+                open -= closed;
+                at += usize::from(closed);
+            }
+            b'a' => {
+                array(reader, signature, at + 1, deeper(depth + open)?)?;
+                at = signature.end(at);
+            }
+            _ => {
+                single(reader, code, depth + open)?;
+                at += 1;
+            }
         }
-        _ => {
-            let size = fixed_size(code).ok_or(FieldError::Type)?;
-            reader.align(size)?;
-            reader.take(size)?;
+        if open == 0 {
+            return Ok(at);
         }
     }
-    Ok(at + 1)
+}
+
+/// Passes over a value of a type that has one code, in `depth` containers.
+fn single(reader: &mut Reader<'_>, code: u8, depth: u8) -> Result<(), FieldError> {
+    match code {
+        b'b' => match reader.number()? {
+            0 | 1 => Ok(()),
+            value => Err(FieldError::Boolean(value)),
+        },
+        b's' => reader.string(),
+        b'o' => reader.object_path().map(|_| ()),
+        b'g' => reader.signature().map(|_| ()),
+        b'v' => variant(reader, deeper(depth)?),
+        _ => {
+            let Some(size) = fixed_size(code) else { return Err(FieldError::Type) };
+            reader.align(size)?;
+            reader.take(size).map(|_| ())
+        }
+    }
 }
 
 /// Passes over an array of the type that begins at `element`; it is the container number `depth`.
@@ -80,23 +115,14 @@ fn array(
     element: usize,
     depth: u8,
 ) -> Result<(), FieldError> {
-    let length = reader.number()?;
-    if length as usize > MAX_ARRAY_BYTES {
-        return Err(FieldError::ArrayTooLong(length));
-    }
-    let length = length as usize;
     let code = signature.code(element).ok_or(FieldError::Type)?;
-    // Behind its length, everything else is aligned already.
-    if matches!(code, b'x' | b't' | b'd' | b'(' | b'{') {
-        reader.align(8)?;
-    }
     if let Some(size) = fixed_size(code) {
-        // Who counts elements and believes the length reads past the end (CVE-2022-42011).
-        if length % size != 0 {
-            return Err(FieldError::ArrayNotWhole);
-        }
-        reader.take(length)?;
-        return Ok(());
+        return fixed_array(reader, size);
+    }
+    let length = array_length(reader)?;
+    // After its length, everything else is aligned already.
+    if matches!(code, b'(' | b'{') {
+        reader.align(8)?;
     }
     reader.within(length, |elements| {
         while !elements.is_at_end() {
@@ -104,6 +130,27 @@ fn array(
         }
         Ok(())
     })
+}
+
+/// Passes over an array of a type of this fixed size.
+fn fixed_array(reader: &mut Reader<'_>, size: usize) -> Result<(), FieldError> {
+    let length = array_length(reader)?;
+    if size == 8 {
+        reader.align(8)?;
+    }
+    // Who counts elements and believes the length reads past the end (CVE-2022-42011).
+    if length % size != 0 {
+        return Err(FieldError::ArrayNotWhole);
+    }
+    reader.take(length).map(|_| ())
+}
+
+fn array_length(reader: &mut Reader<'_>) -> Result<usize, FieldError> {
+    let length = reader.number()?;
+    if length as usize > MAX_ARRAY_BYTES {
+        return Err(FieldError::ArrayTooLong(length));
+    }
+    Ok(length as usize)
 }
 
 fn deeper(depth: u8) -> Result<u8, FieldError> {

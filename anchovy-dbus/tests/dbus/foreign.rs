@@ -100,10 +100,11 @@ async fn exchange(from: &mut Connection, to: &mut Connection) {
 /// the rule; all is closed that had arrived, nothing more is received, and nobody else notices.
 pub(crate) async fn ends(expected: &str, rule: &str, stray: impl Fn(&Foreign)) {
     for role in ROLES {
-        // As long as the specification allows, on a server as on a client.
-        let limits = Limits { max_fields_bytes: MAX_ARRAY_BYTES, ..Limits::server() };
-        let server = server().limits(limits);
-        let (connection, foreign) = role.meet_with(&Client::new(), &server).await;
+        // As long as the specification allows.
+        let limits = |limits| Limits { max_fields_bytes: MAX_ARRAY_BYTES, ..limits };
+        let client = Client::new().limits(limits(Limits::client()));
+        let server = server().limits(limits(Limits::server()));
+        let (connection, foreign) = role.meet_with(&client, &server).await;
         ends_on(connection, foreign, &[], expected, rule, &stray).await;
     }
 }

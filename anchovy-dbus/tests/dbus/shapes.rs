@@ -465,6 +465,23 @@ fn a_bad_start_of_a_message_ends_as_soon_as_the_byte_is_there() {
 }
 
 #[test]
+fn more_than_a_mebibyte_of_fields_ends_the_connection_before_it_arrives() {
+    run(async {
+        for role in ROLES {
+            let (connection, foreign) = role.meet().await;
+            let mut bytes = message("A", 0, 0)[..16].to_vec();
+            bytes[12..16].copy_from_slice(&((1_u32 << 20) + 1).to_ne_bytes());
+            let expected = "Message(FieldsTooLong { length: 1048577, limit: 1048576 })";
+            let rule = "the limit is 1048576";
+            ends_on(connection, foreign, &[], expected, rule, |foreign| {
+                foreign.send(&bytes, 1);
+            })
+            .await;
+        }
+    });
+}
+
+#[test]
 fn bad_fields_end_the_connection_and_close_what_came_with_them() {
     run(async {
         let bad_name = "Message(Field { field: Member, error: Name })";

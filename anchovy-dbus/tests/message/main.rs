@@ -6,6 +6,7 @@
 mod raw;
 
 mod build;
+mod cost;
 mod fds;
 mod fields;
 mod lengths;

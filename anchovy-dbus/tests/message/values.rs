@@ -223,6 +223,19 @@ fn structs_count_as_containers() {
 }
 
 #[test]
+fn structs_end_where_they_end() {
+    let elements = |raw: Raw| raw.number(9).align(8).bytes(&[1]).align(8).bytes(&[2]);
+    right("a(y)", elements);
+    right("(a(y)y)", |raw| elements(raw.align(8)).bytes(&[3]));
+    right("((a(y))y)", |raw| elements(raw.align(8)).bytes(&[3]));
+    right("((y)(a((y))))", |raw| elements(raw.align(8).bytes(&[3]).align(8)));
+    right("a{y(a(y))}", |raw| elements(raw.number(25).align(8).bytes(&[1]).align(8)));
+    wrong(FieldError::Padding, "((y)((y)))", |raw| {
+        raw.align(8).bytes(&[1, 0, 1, 0, 0, 0, 0, 0, 2])
+    });
+}
+
+#[test]
 fn arrays_count_as_containers() {
     let arrays = format!("{}y", "a".repeat(31));
     let inner = |raw: Raw, count| {
