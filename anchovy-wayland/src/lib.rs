@@ -137,7 +137,7 @@ pub use global::Global;
 pub use globals::{AddError, Globals};
 pub use handshake::{MAX_HANDSHAKE_BYTES, MAX_HANDSHAKE_FDS};
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
-pub use listen::{ListenError, Listener, ListenerBuilder, ListenerParts};
+pub use listen::{ListenError, Listener, ListenerBuilder, ListenerParts, LockRefusal};
 pub use location_error::LocationError;
 pub use owned_read_half::OwnedReadHalf;
 pub use owned_write_half::OwnedWriteHalf;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::lock_refusal::LockRefusal;
 use crate::location_error::LocationError;
 
 /// Why a display cannot be listened at.
@@ -44,6 +45,14 @@ pub enum ListenError {
         /// What the system said.
         error: io::Error,
     },
+    /// The lock file is none that this process may use: a FIFO, a device, another user's file, or a
+    /// file that has another name. It was neither locked nor removed.
+    LockRefused {
+        /// The lock file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: LockRefusal,
+    },
     /// A socket is there whose permissions allow neither its owner nor its group to write to it. Who
     /// has done that wants it to stay; libwayland leaves it, too.
     WriteProtected {
@@ -77,7 +86,9 @@ impl ListenError {
     /// Whether it is this name alone that is not to be had.
     pub(super) fn is_about_one_name(&self) -> bool {
         match self {
-            ListenError::Locked { .. } | ListenError::WriteProtected { .. } => true,
+            ListenError::Locked { .. }
+            | ListenError::LockRefused { .. }
+            | ListenError::WriteProtected { .. } => true,
             ListenError::Socket(error) => matches!(
                 error,
                 anchovy::ListenError::InUse { .. }
@@ -96,7 +107,12 @@ impl ListenError {
             ListenError::NoFreeName { reason: Some(reason), .. } => reason.kind(),
             ListenError::NoFreeName { reason: None, .. } => io::ErrorKind::InvalidInput,
             ListenError::Locked { .. } => io::ErrorKind::AddrInUse,
-            ListenError::WriteProtected { .. } => io::ErrorKind::AlreadyExists,
+            ListenError::LockRefused { reason: LockRefusal::OtherOwner { .. }, .. } => {
+                io::ErrorKind::PermissionDenied
+            }
+            ListenError::LockRefused { .. } | ListenError::WriteProtected { .. } => {
+                io::ErrorKind::AlreadyExists
+            }
             ListenError::NotHandedOver { .. } => io::ErrorKind::InvalidInput,
             ListenError::Lock { error, .. } => error.kind(),
             ListenError::Socket(error) => error.kind(),
@@ -133,6 +149,12 @@ impl fmt::Display for ListenError {
                 };
                 write!(f, "cannot listen: no lock {}: {hint}", path.display())
             }
+            ListenError::LockRefused { path, reason } => write!(
+                f,
+                "cannot listen: the lock file {} {reason}, and was left alone; \
+                 remove it, or use another name",
+                path.display()
+            ),
             ListenError::Socket(error) => write!(f, "cannot listen: {error}"),
             ListenError::WriteProtected { path } => write!(
                 f,
@@ -203,6 +225,13 @@ mod tests {
             (ListenError::Locked { path: path() }, None),
             (lock(), Some("it is refused")),
             (ListenError::WriteProtected { path: path() }, None),
+            (
+                ListenError::LockRefused {
+                    path: path(),
+                    reason: LockRefusal::HardLinked { links: 2 },
+                },
+                None,
+            ),
             (anchovy::ListenError::InUse { path: path() }.into(), None),
             (
                 anchovy::ListenError::Io { path: Some(path()), error: refused() }.into(),

@@ -46,6 +46,9 @@ use super::lock::Lock;
 /// one that a process has open, lock or no lock, nor one that neither its owner nor its group may
 /// write to.
 ///
+/// A lock file that exists is used only if it is a regular file of this user and has no other name;
+/// otherwise binding fails with [`LockRefused`](ListenError::LockRefused).
+///
 /// Dropping this removes first the socket and then the lock file, each if it is still the one that
 /// was made. A process that forks without an exec keeps the lock in its child.
 ///

@@ -7,16 +7,21 @@
 //! A compositor that ends removes the file, and so the one that was opened may be gone by the time it
 //! is locked: then two would hold a lock each, on two files of which only one has the name. So the
 //! name is looked at again under the lock.
+//!
+//! Whoever may write to the directory can put another file in the place of the lock, and a lock file
+//! is removed in the end. So only a regular file of this user that has no other name is used.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anchovy::PathGuard;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::listen_error::ListenError;
+use super::lock_refusal::LockRefusal;
 
 /// Of a lock file, less the umask, as in libwayland.
 const MODE: Mode = Mode::from_raw_mode(0o660);
@@ -42,7 +47,10 @@ impl Lock {
     ) -> Result<Lock, ListenError> {
         let path = path_of(socket);
         loop {
+            refuse_special_file(&path)?;
             let fd = open(&path).map_err(|error| failed(&path, error.into()))?;
+            let found = rustix::fs::fstat(&fd).map_err(|error| failed(&path, error.into()))?;
+            check(&path, &found)?;
             match lock(&fd) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Err(ListenError::Locked { path }),
@@ -89,14 +97,67 @@ pub(super) fn path_of(socket: &Path) -> PathBuf {
     path.into()
 }
 
-/// A link is not followed: it is the name that is locked, and that is removed.
+/// Refuses a special file before it is opened: some devices do something when they are.
+///
+/// What open(2) refuses itself, a directory and a symbolic link, is left to it.
+fn refuse_special_file(path: &Path) -> Result<(), ListenError> {
+    match rustix::fs::lstat(path) {
+        Ok(found) => match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile | FileType::Directory | FileType::Symlink => Ok(()),
+            special => Err(refused(path, LockRefusal::NotAFile { found: name_of(special) })),
+        },
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(failed(path, error.into())),
+    }
+}
+
+/// A link is not followed: it is the name that is locked, and that is removed. A special file that
+/// has just taken the place of a file is not waited for, and does not become the terminal of this
+/// process.
 fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let flags = OFlags::CREATE
+        | OFlags::RDWR
+        | OFlags::CLOEXEC
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY;
     rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, MODE))
+}
+
+/// Refuses an open file that is not a lock file of this user.
+#[allow(clippy::useless_conversion, reason = "the types differ between systems")]
+fn check(path: &Path, found: &Stat) -> Result<(), ListenError> {
+    let kind = FileType::from_raw_mode(found.st_mode);
+    let (uid, links) = (found.st_uid, u64::from(found.st_nlink));
+    let reason = if kind != FileType::RegularFile {
+        LockRefusal::NotAFile { found: name_of(kind) }
+    } else if uid != geteuid().as_raw() {
+        LockRefusal::OtherOwner { uid }
+    } else if links > 1 {
+        LockRefusal::HardLinked { links }
+    } else {
+        // With no link at all, it was removed in the meantime, which is found out under the lock.
+        return Ok(());
+    };
+    Err(refused(path, reason))
+}
+
+fn name_of(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice => "a character device",
+        FileType::BlockDevice => "a block device",
+        _ => "a special file",
+    }
 }
 
 fn try_lock(fd: &OwnedFd) -> rustix::io::Result<()> {
     rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive)
+}
+
+fn refused(path: &Path, reason: LockRefusal) -> ListenError {
+    ListenError::LockRefused { path: path.to_owned(), reason }
 }
 
 fn failed(path: &Path, error: io::Error) -> ListenError {
@@ -104,143 +165,4 @@ fn failed(path: &Path, error: io::Error) -> ListenError {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::cell::Cell;
-    use std::fs::{self, File};
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
-    use interop_tests::{Directory, guarded};
-
-    use super::*;
-
-    #[test]
-    fn the_lock_has_the_whole_name_of_the_socket() {
-        for (socket, lock) in [("/run/a", "/run/a.lock"), ("/run/a.b", "/run/a.b.lock")] {
-            assert_eq!(path_of(Path::new(socket)), Path::new(lock));
-        }
-    }
-
-    #[test]
-    fn a_lock_is_there_as_long_as_it_is_held_and_held_once() {
-        guarded(|| {
-            let directory = Directory::new();
-            let socket = directory.join("wayland-0");
-            let lock = Lock::acquire(&socket).unwrap();
-            let mode = path_of(&socket).metadata().unwrap().permissions().mode();
-            assert_eq!(mode & 0o117, 0, "for nobody but owner and group: {mode:o}");
-            assert_eq!(mode & 0o600, 0o600, "{mode:o}");
-
-            let error = Lock::acquire(&socket).unwrap_err();
-            assert!(matches!(&error, ListenError::Locked { path } if *path == path_of(&socket)));
-            drop(lock);
-            assert!(!path_of(&socket).exists());
-            drop(Lock::acquire(&socket).unwrap());
-        });
-    }
-
-    #[test]
-    fn no_child_inherits_a_lock() {
-        guarded(|| {
-            let directory = Directory::new();
-            let lock = Lock::acquire(&directory.join("x")).unwrap();
-            let flags = rustix::io::fcntl_getfd(&lock.fd).unwrap();
-            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
-        });
-    }
-
-    #[test]
-    fn a_lock_file_that_was_left_is_the_one_that_is_locked() {
-        guarded(|| {
-            let directory = Directory::new();
-            let socket = directory.join("x");
-            fs::write(path_of(&socket), "left").unwrap();
-            let before = path_of(&socket).metadata().unwrap().ino();
-            let _lock = Lock::acquire(&socket).unwrap();
-            assert_eq!(path_of(&socket).metadata().unwrap().ino(), before);
-        });
-    }
-
-    #[test]
-    fn a_lock_file_that_was_removed_before_it_was_locked_is_not_enough() {
-        guarded(|| {
-            let directory = Directory::new();
-            let socket = directory.join("x");
-            let times = Cell::new(0);
-            let lock = Lock::acquire_by(&socket, |fd| {
-                times.set(times.get() + 1);
-                if times.get() == 1 {
-                    fs::remove_file(path_of(&socket)).unwrap();
-                }
-                try_lock(fd)
-            });
-            let lock = lock.unwrap();
-            assert_eq!(times.get(), 2);
-            let named = path_of(&socket).metadata().unwrap();
-            let locked = File::from(lock.fd.try_clone().unwrap()).metadata().unwrap();
-            assert_eq!((locked.dev(), locked.ino()), (named.dev(), named.ino()));
-            assert!(matches!(Lock::acquire(&socket), Err(ListenError::Locked { .. })));
-        });
-    }
-
-    #[test]
-    fn a_lock_file_that_was_replaced_before_it_was_locked_belongs_to_who_replaced_it() {
-        guarded(|| {
-            let directory = Directory::new();
-            let socket = directory.join("x");
-            let mut successor = None;
-            let lock = Lock::acquire_by(&socket, |fd| {
-                if successor.is_none() {
-                    fs::remove_file(path_of(&socket)).unwrap();
-                    successor = Some(Lock::acquire(&socket).unwrap());
-                }
-                try_lock(fd)
-            });
-            assert!(matches!(lock, Err(ListenError::Locked { .. })), "{lock:?}");
-            assert!(path_of(&socket).exists());
-        });
-    }
-
-    #[test]
-    fn the_lock_file_of_a_successor_stays() {
-        guarded(|| {
-            let directory = Directory::new();
-            let socket = directory.join("x");
-            let lock = Lock::acquire(&socket).unwrap();
-            // Made while the old one exists, so that it cannot have the same inode number.
-            fs::write(directory.join("new"), "").unwrap();
-            fs::rename(directory.join("new"), path_of(&socket)).unwrap();
-            drop(lock);
-            assert!(path_of(&socket).exists());
-        });
-    }
-
-    #[test]
-    fn a_lock_that_is_kept_stays_locked_as_long_as_it_is_open() {
-        guarded(|| {
-            let directory = Directory::new();
-            let socket = directory.join("x");
-            let fd = Lock::acquire(&socket).unwrap().keep();
-            assert!(matches!(Lock::acquire(&socket), Err(ListenError::Locked { .. })));
-            drop(fd);
-            assert!(path_of(&socket).exists());
-            assert!(Lock::acquire(&socket).is_ok());
-        });
-    }
-
-    #[test]
-    fn what_cannot_be_a_lock_file_is_named_and_stays() {
-        guarded(|| {
-            let directory = Directory::new();
-            fs::create_dir(directory.join("directory.lock")).unwrap();
-            symlink(directory.join("elsewhere"), directory.join("link.lock")).unwrap();
-            for name in ["directory", "link"] {
-                let error = Lock::acquire(&directory.join(name)).unwrap_err();
-                let path = directory.join(format!("{name}.lock"));
-                assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-                assert!(matches!(error, ListenError::Lock { .. }), "{error:?}");
-                assert!(fs::symlink_metadata(path).is_ok());
-            }
-            assert!(!directory.join("elsewhere").exists());
-        });
-    }
-}
+mod tests;

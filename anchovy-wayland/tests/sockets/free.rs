@@ -99,3 +99,16 @@ fn an_error_of_every_name_is_returned_at_once() {
         assert_eq!(path, directory.join("wayland-0.lock"));
     });
 }
+
+#[test]
+fn a_lock_file_that_is_refused_is_passed_over() {
+    run(async {
+        let directory = Directory::new();
+        fs::write(directory.join("precious"), "precious").unwrap();
+        fs::hard_link(directory.join("precious"), directory.join("wayland-0.lock")).unwrap();
+        let listener = builder(&directory).bind_free().unwrap();
+        assert_eq!(listener.name(), Some(Path::new("wayland-1")));
+        drop(listener);
+        assert_eq!(names(&directory), ["precious", "wayland-0.lock"]);
+    });
+}
