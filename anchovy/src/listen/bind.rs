@@ -1,7 +1,9 @@
 //! From a path to a bound socket that does not listen yet.
 
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
@@ -11,7 +13,7 @@ use super::listen_error::ListenError;
 use super::mode;
 use super::stale;
 use crate::path::SocketPath;
-use crate::path_guard::PathGuard;
+use crate::path_guard::{FileId, PathGuard};
 
 /// How often a path that vanishes and comes back is tried.
 const ATTEMPTS: usize = 16;
@@ -56,11 +58,34 @@ pub(super) fn bind_path(
         attempt().map_err(failed)?;
     }
 
-    let file = PathGuard::new(path).map_err(failed)?;
+    let file = guard(path)?;
     if let Some(mode) = permissions {
         mode::complete(&file, mode).map_err(failed)?;
     }
     Ok(Bound { file: Some(file), socket })
+}
+
+/// Guards the file that bind(2) has made. Another one may have been put in its place already, which
+/// must not be removed.
+fn guard(path: &Path) -> Result<PathGuard, ListenError> {
+    let file = PathGuard::new(path).map_err(|error| failed(path, error))?;
+    match fs::symlink_metadata(path) {
+        Ok(found) if FileId::from_metadata(&found) == file.file() => {
+            if found.file_type().is_socket() {
+                return Ok(file);
+            }
+            file.keep();
+            Err(stale::taken(path, found.file_type()))
+        }
+        Ok(_) => {
+            file.keep();
+            Err(ListenError::InUse { path: path.to_owned() })
+        }
+        Err(error) => {
+            file.keep();
+            Err(failed(path, error))
+        }
+    }
 }
 
 /// Binds to a path, and removes a stale socket that is in the way. The removal and the bind after it
@@ -120,4 +145,27 @@ fn stream_socket() -> io::Result<OwnedFd> {
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&socket, true)?;
     Ok(socket)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use interop_tests::Directory;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_taken_the_place_of_the_new_socket_is_not_guarded() {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        drop(guard(&path).unwrap());
+        assert!(!path.exists());
+
+        fs::write(&path, "precious").unwrap();
+        let error = guard(&path).unwrap_err();
+        assert!(matches!(error, ListenError::NotASocket { found: "a file", .. }), "{error:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
 }

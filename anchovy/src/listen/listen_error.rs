@@ -10,7 +10,7 @@ use crate::path::{DisplayPath, PathError};
 /// Why a listener could not be made.
 ///
 /// Whatever the call had made is gone again: no socket stays open and no file is left behind. Files
-/// of others were not touched. The system's own error is the
+/// of others were not touched, except by [`MovedAside`](Self::MovedAside). The system's own error is the
 /// [`source`](std::error::Error::source). In functions that return [`io::Result`], `?` converts it
 /// into an [`io::Error`] of the same [`kind`](Self::kind).
 ///
@@ -55,6 +55,16 @@ pub enum ListenError {
         /// The user id of its owner.
         uid: u32,
     },
+    /// Another file was put at the path while a stale socket was being replaced, and a third one when
+    /// it was to be moved back. Nothing was lost: the file is at `moved_to`.
+    MovedAside {
+        /// The path.
+        path: PathBuf,
+        /// Where the file is now, in the same directory.
+        moved_to: PathBuf,
+        /// Why it could not be moved back.
+        error: io::Error,
+    },
     /// Another process held the lock on the directory for a second, while a stale socket was to be
     /// replaced. Try again.
     DirectoryLocked {
@@ -88,7 +98,7 @@ impl ListenError {
         match self {
             ListenError::Path(error) => error.kind(),
             ListenError::Limit(error) => error.kind(),
-            ListenError::InUse { .. } => io::ErrorKind::AddrInUse,
+            ListenError::InUse { .. } | ListenError::MovedAside { .. } => io::ErrorKind::AddrInUse,
             ListenError::NotASocket { .. } => io::ErrorKind::AlreadyExists,
             ListenError::OtherOwner { .. } => io::ErrorKind::PermissionDenied,
             ListenError::DirectoryLocked { .. } => io::ErrorKind::ResourceBusy,
@@ -119,6 +129,13 @@ impl fmt::Display for ListenError {
                  use another path",
                 DisplayPath(path)
             ),
+            ListenError::MovedAside { path, moved_to, .. } => write!(
+                f,
+                "the file that was put at {} during the call is now at {}, because it could not be \
+                 moved back; move it to where it belongs",
+                DisplayPath(path),
+                DisplayPath(moved_to)
+            ),
             ListenError::DirectoryLocked { directory } => {
                 write!(f, "another process holds the lock on {}; try again", directory.display())
             }
@@ -143,7 +160,7 @@ impl std::error::Error for ListenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             // The text of `Path` and `Limit` is the text of this error.
-            ListenError::Io { error, .. } => Some(error),
+            ListenError::Io { error, .. } | ListenError::MovedAside { error, .. } => Some(error),
             _ => None,
         }
     }

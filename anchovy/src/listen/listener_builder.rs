@@ -152,7 +152,17 @@ impl<const S: usize> ListenerBuilder<S> {
     ///
     /// The removal and the bind after it happen under a lock on the directory (flock(2)), so of two
     /// processes that use this crate exactly one gets the path. Programs that take no lock are not
-    /// excluded: one that replaces the socket between the check and the removal loses its own.
+    /// excluded, but lose no file: the socket is moved to a name such as `.socket.4d2-0` in the same
+    /// directory, and removed there if it still is the stale one. If another file was put at the path
+    /// in the meantime, that file is moved back, and binding fails with
+    /// [`InUse`](ListenError::InUse) or [`NotASocket`](ListenError::NotASocket). For that moment its
+    /// path does not exist. If yet another file is at the path by then, binding fails with
+    /// [`MovedAside`](ListenError::MovedAside), which names the place of the first.
+    ///
+    /// Two things remain possible for a program that may write to the directory: a file that it
+    /// renames to the private name itself is removed, and a socket that it renames over the new one
+    /// before `bind` returns is taken for the new one, and removed with the listener. A process that
+    /// is killed during the removal leaves the stale socket under the private name.
     ///
     /// This needs permission to read the directory, and waits up to a second while another process
     /// holds the lock.

@@ -1,7 +1,7 @@
 //! Listening: a socket at a path, and the streams that clients connect.
 //!
 //! ```text
-//! AnchovyListener ── ListenerBuilder ──▶ bind ──▶ stale   what is at the path already
+//! AnchovyListener ── ListenerBuilder ──▶ bind ──▶ stale   what is at the path already ──▶ displaced
 //!       │                    │            └─────▶ mode    permissions
 //!       │                    └─────────▶ adopt            a socket that somebody else has bound
 //!       └─ accept ─▶ backoff                              no room for a client
@@ -13,6 +13,7 @@ mod anchovy_listener;
 mod backoff;
 mod bind;
 mod directory_lock;
+mod displaced;
 #[cfg(feature = "codec")]
 mod incoming;
 mod listen_error;

@@ -1,4 +1,7 @@
 //! Removing the socket that a server has left behind, and nothing else.
+//!
+//! Other programs may put a file at the path at any time, and unlink(2) removes whatever is there. So
+//! the socket is moved to a private name first, looked at there, and moved back if it is another file.
 
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -9,6 +12,7 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
+use super::displaced::Displaced;
 use super::listen_error::ListenError;
 use crate::path_guard::FileId;
 
@@ -30,8 +34,7 @@ fn remove_unless(
 
     let Some(found) = look(path).map_err(failed)? else { return Ok(()) };
     if !found.file_type().is_socket() {
-        let found = kind_of(found.file_type());
-        return Err(ListenError::NotASocket { path: path.to_owned(), found });
+        return Err(taken(path, found.file_type()));
     }
     if found.uid() != geteuid().as_raw() && is_in_sticky_directory(path).map_err(failed)? {
         return Err(ListenError::OtherOwner { path: path.to_owned(), uid: found.uid() });
@@ -41,15 +44,59 @@ fn remove_unless(
         Liveness::Vanished => return Ok(()),
         Liveness::Stale => {}
     }
-    // A program that takes no lock may have put a live socket in its place in the meantime.
+    // A program that takes no lock may have put a live socket in its place in the meantime. If that
+    // is seen here, its path does not even vanish for a moment.
     match look(path).map_err(failed)? {
-        Some(now) if FileId::from_metadata(&now) == FileId::from_metadata(&found) => {}
+        Some(now) if is_same(&now, &found) => {}
         Some(_) => return Err(in_use()),
         None => return Ok(()),
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+    remove_same(path, &found)
+}
+
+/// Removes what is at `path` if it is the socket that was `found` there, whatever other programs do
+/// in the meantime.
+fn remove_same(path: &Path, found: &Metadata) -> Result<(), ListenError> {
+    let failed = |error| ListenError::Io { path: Some(path.to_owned()), error };
+
+    let Some(displaced) = Displaced::take(path).map_err(failed)? else { return Ok(()) };
+    let moved = match displaced.metadata() {
+        Ok(moved) => moved,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            displaced.put_back()?;
+            return Err(failed(error));
+        }
+    };
+    if !is_same(&moved, found) {
+        displaced.put_back()?;
+        return Err(taken(path, moved.file_type()));
+    }
+    match displaced.remove() {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            displaced.put_back()?;
+            Err(failed(error))
+        }
         _ => Ok(()),
+    }
+}
+
+/// Whether this is the same socket. The number of an inode that was removed is given to the next
+/// file, which was modified later.
+fn is_same(now: &Metadata, found: &Metadata) -> bool {
+    let modified = |file: &Metadata| (file.mtime(), file.mtime_nsec());
+    now.file_type().is_socket()
+        && FileId::from_metadata(now) == FileId::from_metadata(found)
+        && modified(now) == modified(found)
+}
+
+/// The error for a file of this type that takes the path.
+pub(super) fn taken(path: &Path, file: FileType) -> ListenError {
+    let path = path.to_owned();
+    if file.is_socket() {
+        ListenError::InUse { path }
+    } else {
+        ListenError::NotASocket { path, found: kind_of(file) }
     }
 }
 
@@ -112,7 +159,8 @@ mod tests {
 
     use std::os::unix::net::{UnixListener, UnixStream};
 
-    use interop_tests::Directory;
+    use interop_tests::{Directory, entries};
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 
     use super::*;
 
@@ -142,6 +190,45 @@ mod tests {
         });
         assert!(matches!(removed, Err(ListenError::InUse { .. })), "{removed:?}");
         assert!(UnixStream::connect(&path).is_ok());
+    }
+
+    #[test]
+    fn what_replaces_the_stale_socket_after_the_last_look_stays() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        let found = look(&path).unwrap().unwrap();
+
+        let _successor = UnixListener::bind(directory.join("new")).unwrap();
+        fs::rename(directory.join("new"), &path).unwrap();
+        let removed = remove_same(&path, &found);
+        assert!(matches!(removed, Err(ListenError::InUse { .. })), "{removed:?}");
+        assert!(UnixStream::connect(&path).is_ok());
+
+        fs::write(directory.join("file"), "precious").unwrap();
+        fs::rename(directory.join("file"), &path).unwrap();
+        let removed = remove_same(&path, &found);
+        let expected = "a file";
+        assert!(matches!(removed, Err(ListenError::NotASocket { found, .. }) if found == expected));
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        assert_eq!(entries(directory.path()), std::slice::from_ref(&path));
+
+        fs::remove_file(&path).unwrap();
+        remove_same(&path, &found).unwrap();
+    }
+
+    #[test]
+    fn a_socket_with_the_same_inode_number_that_was_made_later_is_another() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        let found = look(&path).unwrap().unwrap();
+        let later = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec: found.mtime() + 1, tv_nsec: 0 },
+        };
+        utimensat(CWD, &path, &later, AtFlags::empty()).unwrap();
+        let removed = remove_same(&path, &found);
+        assert!(matches!(removed, Err(ListenError::InUse { .. })), "{removed:?}");
+        assert!(look(&path).unwrap().is_some());
     }
 
     #[test]

@@ -36,7 +36,9 @@ fn each_cause_is_in_the_text_or_in_the_source_but_not_in_both() {
     for error in &transparent {
         assert_eq!(chain(&**error).len(), 1, "{error}");
     }
-    let with_source: [Box<dyn Error>; 8] = [
+    let moved_to = PathBuf::from("/run/.x.1-0");
+    let with_source: [Box<dyn Error>; 9] = [
+        Box::new(ListenError::MovedAside { path: path.clone(), moved_to, error: os() }),
         Box::new(ListenError::Io { path: Some(path.clone()), error: os() }),
         Box::new(ListenError::Io { path: None, error: os() }),
         Box::new(ConnectError::NotFound { path: path.clone(), error: os() }),

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{hint, thread};
 
 use anchovy::ListenError;
 use rustix::fs::{FlockOperation, flock};
@@ -157,17 +160,70 @@ fn a_lock_on_the_directory_is_waited_for() {
 #[test]
 fn removal_and_bind_are_under_the_lock_and_the_lock_leaves_no_file() {
     let name = "stale::removal_and_bind_are_under_the_lock_and_the_lock_leaves_no_file";
-    let calls = traced(name, &["-e", "trace=getppid,flock,unlink,bind,listen,close"], async {
-        let directory = Directory::new();
-        let path = directory.join("socket");
-        leave_stale(&path);
-        mark();
-        let listener = replace(&path).unwrap();
-        mark();
-        drop(listener);
-    });
+    let calls = traced(
+        name,
+        &["-e", "trace=getppid,flock,rename,renameat,renameat2,unlink,bind,listen,close"],
+        async {
+            let directory = Directory::new();
+            let path = directory.join("socket");
+            leave_stale(&path);
+            mark();
+            let listener = replace(&path).unwrap();
+            mark();
+            drop(listener);
+        },
+    );
     let Some(calls) = calls else { return };
     let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
     // The third line closes the socket of the check, the last but one gives up the lock.
-    assert_eq!(calls, ["bind", "flock", "close", "unlink", "bind", "close", "listen"]);
+    let expected = ["bind", "flock", "close", "renameat2", "unlink", "bind", "close", "listen"];
+    assert_eq!(calls, expected);
+}
+
+#[test]
+fn a_file_renamed_over_the_stale_socket_during_bind_is_never_lost() {
+    const ROUNDS: u64 = 1000;
+    run(async {
+        let directory = Directory::new();
+        let (path, file) = (directory.join("socket"), directory.join("file"));
+        let (begun, renamed) = (AtomicU64::new(0), AtomicU64::new(0));
+        // Nothing is asserted while the other thread waits for the next round.
+        let (mut refused, mut wrong) = (0, Vec::new());
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    while begun.load(Ordering::Acquire) < round {
+                        hint::spin_loop();
+                    }
+                    // A bind takes about a tenth of this.
+                    let start = Instant::now();
+                    while start.elapsed() < Duration::from_nanos(round * 7919 % 200_000) {}
+                    fs::rename(&file, &path).unwrap();
+                    renamed.store(round, Ordering::Release);
+                }
+            });
+            for round in 1..=ROUNDS {
+                leave_stale(&path);
+                fs::write(&file, round.to_string()).unwrap();
+                begun.store(round, Ordering::Release);
+                let outcome = replace(&path);
+                while renamed.load(Ordering::Acquire) < round {
+                    thread::yield_now();
+                }
+                match outcome {
+                    Ok(listener) => drop(listener),
+                    Err(ListenError::InUse { .. } | ListenError::NotASocket { .. }) => refused += 1,
+                    Err(error) => wrong.push(format!("{error:?}")),
+                }
+                match fs::read_to_string(&path) {
+                    Ok(found) if found == round.to_string() => {}
+                    other => wrong.push(format!("round {round}: {other:?}")),
+                }
+                let _ = fs::remove_file(&path);
+            }
+        });
+        assert_eq!(wrong, [""; 0]);
+        assert!(names(&directory).is_empty());
+        eprintln!("{refused} of {ROUNDS} binds were refused");
+    });
 }
