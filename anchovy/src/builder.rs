@@ -13,6 +13,7 @@ use crate::send::{SendLimits, Sender};
 use crate::socket::Socket;
 use crate::space::Space;
 use crate::stream::anchovy_stream::AnchovyStream;
+use crate::valid_space::{AncillarySpace, ValidSpace};
 
 /// A builder for [`AnchovyStream`]; see [`AnchovyStream::builder`].
 ///
@@ -67,12 +68,18 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn new(stream: impl IntoUnixStream) -> io::Result<Self> {
+    pub fn new(stream: impl IntoUnixStream) -> io::Result<Self>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         Self::builder().build(stream)
     }
 
     /// Creates a builder, which sets limits and options of the stream.
-    pub fn builder() -> StreamBuilder<S> {
+    pub fn builder() -> StreamBuilder<S>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         StreamBuilder::new()
     }
 
@@ -103,7 +110,10 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
+    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, ConnectError>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         Self::builder().connect(path).await
     }
 
@@ -116,15 +126,16 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O enabled.
-    pub fn pair() -> io::Result<(Self, Self)> {
+    pub fn pair() -> io::Result<(Self, Self)>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         Self::builder().pair()
     }
 }
 
 impl<const S: usize> StreamBuilder<S> {
     pub(crate) fn new() -> Self {
-        // Wherever a stream comes from, `S` is looked at here, and a wrong one does not build.
-        let _ = const { Space::from_bytes(S) };
         StreamBuilder {
             read_fd_limit: None,
             read_queue_limit: None,

@@ -89,6 +89,7 @@ mod space;
 mod split;
 mod stream;
 mod sys;
+mod valid_space;
 
 pub use budget::{
     Account, AccountKey, Budget, BudgetBuilder, Charge, ChargeRequest, Resource, Usage,
@@ -117,3 +118,4 @@ pub use receive::Received;
 pub use rustix::cmsg_space;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use stream::{AnchovyStream, Parts};
+pub use valid_space::{AncillarySpace, ValidSpace};

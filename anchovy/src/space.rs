@@ -26,7 +26,7 @@ impl Space {
         }
         panic!(
             "S of AnchovyStream<S> is no count of descriptors but their ancillary space in bytes: \
-             use rustix::cmsg_space!(ScmRights(N)) with N from 1 to 253, or one of the constants \
+             use anchovy::cmsg_space!(ScmRights(N)) with N from 1 to 253, or one of the constants \
              DBUS_SCM_RIGHTS and WAYLAND_SCM_RIGHTS"
         )
     }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "rustix::cmsg_space!(ScmRights(N))")]
+    #[should_panic(expected = "anchovy::cmsg_space!(ScmRights(N))")]
     fn a_count_in_the_place_of_a_space_is_refused() {
         Space::from_bytes(28);
     }

@@ -18,6 +18,7 @@ use crate::builder::StreamBuilder;
 use crate::passing::set_fd_passing;
 use crate::path::SocketPath;
 use crate::path_guard::PathGuard;
+use crate::valid_space::{AncillarySpace, ValidSpace};
 
 /// Clients that may wait to be accepted, if nothing else is set: as tokio. The system's own limit
 /// (`net.core.somaxconn`) may be lower.
@@ -65,12 +66,18 @@ impl<const S: usize> AnchovyListener<S> {
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
-    pub fn bind(path: impl AsRef<Path>) -> Result<Self, ListenError> {
+    pub fn bind(path: impl AsRef<Path>) -> Result<Self, ListenError>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         Self::builder().bind(path)
     }
 
     /// Returns a builder, for options.
-    pub fn builder() -> ListenerBuilder<S> {
+    pub fn builder() -> ListenerBuilder<S>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         ListenerBuilder::new()
     }
 
@@ -84,7 +91,10 @@ impl<const S: usize> AnchovyListener<S> {
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
-    pub fn from_std(listener: StdUnixListener) -> Result<Self, ListenError> {
+    pub fn from_std(listener: StdUnixListener) -> Result<Self, ListenError>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         Self::builder().build(listener)
     }
 
@@ -97,7 +107,10 @@ impl<const S: usize> AnchovyListener<S> {
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
-    pub fn from_tokio(listener: UnixListener) -> Result<Self, ListenError> {
+    pub fn from_tokio(listener: UnixListener) -> Result<Self, ListenError>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         Self::builder().build(listener)
     }
 
@@ -124,7 +137,10 @@ impl<const S: usize> AnchovyListener<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn from_fd(fd: OwnedFd) -> Result<Self, ListenError> {
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, ListenError>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         Self::builder().build(fd)
     }
 }

@@ -18,9 +18,23 @@ use crate::socket::Socket;
 ///
 /// `S` is the ancillary space, in bytes, of the most descriptors that one message may carry:
 /// [`DBUS_SCM_RIGHTS`](crate::DBUS_SCM_RIGHTS), [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS),
-/// or [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) for N from 1 to 253. No other value builds:
+/// or [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) for N from 1 to 253. An expression in the
+/// place of `S` needs braces:
 ///
-/// ```compile_fail,E0080
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use anchovy::{AnchovyStream, cmsg_space};
+///
+/// let (left, right) = AnchovyStream::<{ cmsg_space!(ScmRights(4)) }>::pair()?;
+/// assert_eq!(left.read_fd_limit(), 4);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A stream of another `S` cannot be constructed ([`ValidSpace`](crate::ValidSpace)):
+///
+/// ```compile_fail,E0277
 /// // 28 descriptors were meant, but 28 bytes have room for none.
 /// # let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
 /// anchovy::AnchovyStream::<28>::new(socket);

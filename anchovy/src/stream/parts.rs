@@ -11,6 +11,7 @@ use crate::receive::{ReceiveLimits, Receiver};
 use crate::send::{SendLimits, Sender};
 use crate::socket::Socket;
 use crate::space::Space;
+use crate::valid_space::{AncillarySpace, ValidSpace};
 
 /// A stream taken apart; nothing of it is lost.
 ///
@@ -84,7 +85,10 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O enabled.
-    pub fn from_parts(parts: Parts) -> io::Result<Self> {
+    pub fn from_parts(parts: Parts) -> io::Result<Self>
+    where
+        AncillarySpace<S>: ValidSpace,
+    {
         let space = const { Space::from_bytes(S) };
         let (receive, send) = parts.limits;
         let socket = Socket::new(parts.socket)?;

@@ -2,7 +2,9 @@
 
 use std::os::unix::net::UnixStream as StdUnixStream;
 
-use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS, FdError, WAYLAND_SCM_RIGHTS};
+use anchovy::{
+    AnchovyStream, AncillarySpace, DBUS_SCM_RIGHTS, FdError, ValidSpace, WAYLAND_SCM_RIGHTS,
+};
 
 pub(crate) use interop_tests::*;
 
@@ -15,7 +17,10 @@ pub(crate) fn fd_error(error: std::io::Error) -> FdError {
 }
 
 /// One of our streams, and a foreign blocking socket at its other end.
-pub(crate) fn with_foreign<const S: usize>() -> (AnchovyStream<S>, StdUnixStream) {
+pub(crate) fn with_foreign<const S: usize>() -> (AnchovyStream<S>, StdUnixStream)
+where
+    AncillarySpace<S>: ValidSpace,
+{
     let (near, far) = StdUnixStream::pair().expect("a pair");
     (AnchovyStream::new(near).expect("a stream"), far)
 }

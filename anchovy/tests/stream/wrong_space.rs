@@ -1,34 +1,61 @@
-//! A wrong `S` does not build, and the compiler says what would.
+//! A wrong `S` is an error of `cargo check`, at the line of the user, and the error says what is
+//! right.
 //!
-//! `cargo check` does not see it, for the constant is looked at when the code is generated. The
-//! text of a compiler changes with its version, so what is looked for is our own.
+//! Libraries are checked, as nothing of them is generated that could fail later. The text of a
+//! compiler changes with its version, so what is looked for is our own.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::harness::guarded;
 
-/// Builds a program with this body of `main` against the crate, in a package of its own.
-fn build(name: &str, body: &str) -> Output {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// Every function that constructs, with `S` in its place.
+const CONSTRUCTORS: [(&str, &str); 10] = [
+    ("socket: std::os::unix::net::UnixStream", "anchovy::AnchovyStream::<S>::new(socket)"),
+    ("", "anchovy::AnchovyStream::<S>::builder()"),
+    ("", "anchovy::AnchovyStream::<S>::pair()"),
+    ("", "anchovy::AnchovyStream::<S>::connect(\"path\")"),
+    ("parts: anchovy::Parts", "anchovy::AnchovyStream::<S>::from_parts(parts)"),
+    ("", "anchovy::AnchovyListener::<S>::bind(\"path\")"),
+    ("", "anchovy::AnchovyListener::<S>::builder()"),
+    ("socket: std::os::unix::net::UnixListener", "anchovy::AnchovyListener::<S>::from_std(socket)"),
+    ("socket: tokio::net::UnixListener", "anchovy::AnchovyListener::<S>::from_tokio(socket)"),
+    ("fd: std::os::fd::OwnedFd", "anchovy::AnchovyListener::<S>::from_fd(fd)"),
+];
+
+/// A module that calls every constructor, one per line.
+fn constructing(space: &str) -> String {
+    let mut module = String::new();
+    for (number, (argument, call)) in CONSTRUCTORS.iter().enumerate() {
+        let call = call.replace("<S>", &format!("<{space}>"));
+        writeln!(module, "pub fn f{number}({argument}) {{ let _ = {call}; }}").unwrap();
+    }
+    module
+}
+
+/// Checks a library of these modules, in a package of its own.
+fn check(name: &str, modules: &[(String, String)]) -> Output {
+    let anchovy = Path::new(env!("CARGO_MANIFEST_DIR"));
     let package = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wrong_space").join(name);
     std::fs::create_dir_all(package.join("src")).unwrap();
     let manifest = format!(
         "[workspace]\n[package]\nname = {name:?}\nversion = \"0.0.0\"\nedition = \"2024\"\n\
-         [dependencies]\nanchovy = {{ path = {library:?} }}\n\
-         rustix = {{ version = \"1\", features = [\"net\"] }}\n"
-    );
-    let program = format!(
-        "fn main() {{\n    let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();\n    \
-         {body}\n}}\n"
+         [dependencies]\nanchovy = {{ path = {anchovy:?} }}\n\
+         tokio = {{ version = \"1\", features = [\"net\"] }}\n"
     );
     write(&package.join("Cargo.toml"), &manifest);
-    write(&package.join("src/main.rs"), &program);
+    let mut library = String::new();
+    for (module, text) in modules {
+        writeln!(library, "pub mod {module};").unwrap();
+        write(&package.join("src").join(module).with_extension("rs"), text);
+    }
+    write(&package.join("src/lib.rs"), &library);
     // The versions that are known to be at hand.
-    let lock = std::fs::read_to_string(library.join("../Cargo.lock")).unwrap();
+    let lock = std::fs::read_to_string(anchovy.join("../Cargo.lock")).unwrap();
     write(&package.join("Cargo.lock"), &lock);
     Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--offline"])
+        .args(["check", "--quiet", "--offline", "--color", "never"])
         .current_dir(&package)
         .env("CARGO_TARGET_DIR", package.parent().unwrap().join("target"))
         .output()
@@ -44,30 +71,67 @@ fn write(path: &Path, text: &str) {
 }
 
 #[test]
-fn a_count_in_the_place_of_a_space_does_not_build_and_the_compiler_names_the_cure() {
+fn a_wrong_space_fails_the_check_of_a_library_at_its_own_line() {
     guarded(|| {
-        let new = |space: &str| format!("let _ = anchovy::AnchovyStream::<{space}>::new(socket);");
-        let right = build("right", &new("{ rustix::cmsg_space!(ScmRights(28)) }"));
-        assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
+        let wrong = [0, 1, 28, 31, 253, 4096];
+        let modules =
+            wrong.map(|space| (format!("space_{space}"), constructing(&space.to_string())));
+        let output = check("invalid", &modules);
+        assert!(!output.status.success());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let errors: Vec<&str> = errors.split("error[E0277]: ").skip(1).collect();
+        assert_eq!(errors.len(), wrong.len() * CONSTRUCTORS.len());
 
-        for count in [28, 253] {
-            let stream = format!("anchovy::AnchovyStream::<{count}>");
-            // What is never polled is never generated.
-            let connect = format!(
-                "use std::future::Future; let mut connect = std::pin::pin!({stream}::connect(\"\")); \
-                 let _ = connect.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));"
-            );
-            for (name, body) in [
-                ("new", new(&count.to_string())),
-                ("builder", format!("let _ = {stream}::builder();")),
-                ("pair", format!("let _ = {stream}::pair();")),
-                ("connect", connect),
-            ] {
-                let wrong = build(&format!("{name}_{count}"), &body);
-                let said = String::from_utf8_lossy(&wrong.stderr);
-                assert!(!wrong.status.success(), "{name} of {count} builds");
-                assert!(said.contains("use rustix::cmsg_space!(ScmRights(N))"), "{name}: {said}");
+        for space in wrong {
+            for (index, (_, call)) in CONSTRUCTORS.iter().enumerate() {
+                // The first place that an error names.
+                let place = format!("--> src/space_{space}.rs:{}:", index + 1);
+                let error = errors
+                    .iter()
+                    .find(|error| error.lines().nth(1).is_some_and(|line| line.contains(&place)))
+                    .unwrap_or_else(|| panic!("{call} of {space}: {errors:#?}"));
+                let message = format!(
+                    "`AncillarySpace<{space}>` is not the ancillary space, in bytes, of any number \
+                     of descriptors\n"
+                );
+                assert!(error.starts_with(&message), "{error}");
+                assert!(error.contains("`S` is a size in bytes, not a number"), "{error}");
+                for cure in ["`DBUS_SCM_RIGHTS`", "`WAYLAND_SCM_RIGHTS`"] {
+                    assert!(error.contains(cure), "{error}");
+                }
+                assert!(error.contains("`{ anchovy::cmsg_space!(ScmRights(N)) }`"), "{error}");
+                // There are 127 others that are valid.
+                assert!(!error.contains("other types implement"), "{error}");
             }
         }
+    });
+}
+
+#[test]
+fn every_valid_space_passes_and_only_constructors_need_the_bound() {
+    guarded(|| {
+        let mut modules: Vec<_> = (1..=253)
+            .map(|fds| {
+                let space = format!("{{ anchovy::cmsg_space!(ScmRights({fds})) }}");
+                (format!("fds_{fds}"), constructing(&space))
+            })
+            .collect();
+        let generic = "\
+            use anchovy::{AnchovyListener, AnchovyStream, AncillarySpace, ValidSpace};\n\
+            pub fn limit<const S: usize>(mut stream: AnchovyStream<S>) -> usize {\n\
+            let _ = stream.split();\n\
+            let (_, write) = stream.into_split();\n\
+            write.write_fd_limit() + AnchovyStream::<S>::FD_LIMIT\n\
+            }\n\
+            pub async fn accept<const S: usize>(listener: &AnchovyListener<S>) -> AnchovyStream<S> {\n\
+            listener.accept().await.unwrap().0\n\
+            }\n\
+            pub fn pair<const S: usize>() -> (AnchovyStream<S>, AnchovyStream<S>)\n\
+            where AncillarySpace<S>: ValidSpace {\n\
+            AnchovyStream::pair().unwrap()\n\
+            }\n";
+        modules.push((String::from("generic"), String::from(generic)));
+        let output = check("valid", &modules);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     });
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use anchovy::AnchovyStream;
+use anchovy::{AnchovyStream, AncillarySpace, ValidSpace};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) type Tokio = tokio::net::UnixStream;
@@ -44,7 +44,10 @@ impl Contestant for Published {
     }
 }
 
-impl<const S: usize> Contestant for AnchovyStream<S> {
+impl<const S: usize> Contestant for AnchovyStream<S>
+where
+    AncillarySpace<S>: ValidSpace,
+{
     fn pair() -> (Self, Self) {
         AnchovyStream::pair().expect("a pair")
     }
