@@ -4,12 +4,12 @@
 //! leave with the next byte, and descriptors that have arrived.
 //!
 //! ```
-//! use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+//! use anchovy::UnixStream;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
-//! let (mut ours, mut theirs) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
+//! let (mut ours, mut theirs) = UnixStream::pair()?;
 //!
 //! ours.write_queue_mut().push_back(std::fs::File::open("/dev/null")?.into());
 //! ours.write_all(b"a file").await?;
@@ -19,6 +19,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`UnixStream`] is the stream for programs that need no other limit than that of the kernel. `S` of
+//! an [`AnchovyStream<S>`](AnchovyStream) sets another one, such as that of a protocol.
 //!
 //! | to | use |
 //! |---|---|
@@ -112,10 +115,43 @@ pub use receive::Received;
 /// ```
 /// use anchovy::{AnchovyStream, cmsg_space};
 ///
-/// type Stream = AnchovyStream<{ cmsg_space!(ScmRights(4)) }>;
-/// assert_eq!(Stream::FD_LIMIT, 4);
+/// // Braces, for `S` is an expression here.
+/// assert_eq!(AnchovyStream::<{ cmsg_space!(ScmRights(4)) }>::FD_LIMIT, 4);
 /// ```
 pub use rustix::cmsg_space;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use stream::{AnchovyStream, Parts};
 pub use valid_space::{AncillarySpace, ValidSpace};
+
+/// An [`AnchovyStream`] on which one message may carry as many descriptors as the kernel allows: 253.
+///
+/// A lower limit is set at run time, with [`builder`](AnchovyStream::builder) or
+/// [`set_read_fd_limit`](AnchovyStream::set_read_fd_limit).
+///
+/// ```
+/// use anchovy::UnixStream;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let (left, _right) = UnixStream::pair()?;
+/// assert_eq!(left.read_fd_limit(), 253);
+/// # Ok(())
+/// # }
+/// ```
+pub type UnixStream = AnchovyStream<DBUS_SCM_RIGHTS>;
+
+/// An [`AnchovyListener`] that accepts a [`UnixStream`] for each client.
+///
+/// ```
+/// use anchovy::{UnixListener, UnixStream};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("anchovy-alias-{}", std::process::id()));
+/// let listener = UnixListener::bind(&path)?;
+/// let client = UnixStream::connect(&path).await?;
+/// let (server, _) = listener.accept().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub type UnixListener = AnchovyListener<DBUS_SCM_RIGHTS>;
