@@ -28,7 +28,7 @@
 //! | send descriptors that you own | [`write_queue_mut`](AnchovyStream::write_queue_mut), then any write |
 //! | send descriptors that you keep | [`send_with_fds`](AnchovyStream::send_with_fds) |
 //! | receive | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
-//! | know what one receive brought | [`recv_with_fds`](AnchovyStream::recv_with_fds) |
+//! | know what one receive brought | [`recv`](AnchovyStream::recv) |
 //! | read and write at once | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
 //! | bound what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
 //! | know what went wrong | [`FdError::from_io_error`] |

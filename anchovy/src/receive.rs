@@ -21,7 +21,7 @@ use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
 use crate::sys::receive::Arrival;
 
-/// What one receive brought; see [`recv_with_fds`](crate::AnchovyStream::recv_with_fds).
+/// What one receive brought; see [`recv`](crate::AnchovyStream::recv).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {

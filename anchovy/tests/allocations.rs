@@ -57,12 +57,12 @@ fn descriptors_that_go_back_and_forth_allocate_nothing() {
         let count = allocations(async |near, far| {
             near.write_queue_mut().extend(first.take().unwrap_or_default());
             near.write_all(b"a message").await.unwrap();
-            far.recv_with_fds(&mut buf).await.unwrap();
+            far.recv(&mut buf).await.unwrap();
             while let Some(fd) = far.read_queue_mut().pop_front() {
                 far.write_queue_mut().push_back(fd);
             }
             far.write_all(b"an answer").await.unwrap();
-            near.recv_with_fds(&mut buf).await.unwrap();
+            near.recv(&mut buf).await.unwrap();
             while let Some(fd) = near.read_queue_mut().pop_front() {
                 near.write_queue_mut().push_back(fd);
             }
@@ -77,7 +77,7 @@ fn lending_descriptors_allocates_nothing() {
         let (mut buf, fds) = ([0; 256], nulls(fds));
         let count = allocations(async |near, far| {
             near.send_with_fds(b"a message", &fds).await.unwrap();
-            let received = far.recv_with_fds(&mut buf).await.unwrap();
+            let received = far.recv(&mut buf).await.unwrap();
             assert_eq!(received.fds, fds.len());
             far.read_queue_mut().clear();
         });

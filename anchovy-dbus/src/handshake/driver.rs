@@ -81,9 +81,9 @@ impl<M: Machine> Driver<M> {
         let mut buf = ReadBuf::new(&mut bytes);
         let Driver { socket, meter, .. } = self;
         let received = poll_fn(|cx| {
-            let Some(meter) = meter else { return socket.poll_recv_with_fds(cx, &mut buf) };
+            let Some(meter) = meter else { return socket.poll_recv(cx, &mut buf) };
             let receiving = ready!(meter.poll_receive(cx));
-            let outcome = socket.poll_recv_with_fds(cx, &mut buf);
+            let outcome = socket.poll_recv(cx, &mut buf);
             receiving.complete(socket.read_queue().len(), 0);
             outcome
         });

@@ -17,7 +17,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// # use bytes::BytesMut;
 /// # async fn after<C: Decoder>(mut stream: AnchovyStream<DBUS_SCM_RIGHTS>, codec: C) -> std::io::Result<Framed<DBUS_SCM_RIGHTS, C>> {
 /// let mut buf = [0; 1024];
-/// let received = stream.recv_with_fds(&mut buf).await?;
+/// let received = stream.recv(&mut buf).await?;
 /// let handshake = 48; // bytes that were the handshake's, of all that came
 ///
 /// let mut parts = FramedParts::new(stream, codec);

@@ -28,15 +28,15 @@ macro_rules! read_methods {
                 &mut self.receiver.queue
             }
 
-            /// See [`AnchovyStream::recv_with_fds`](crate::AnchovyStream::recv_with_fds).
+            /// See [`AnchovyStream::recv`](crate::AnchovyStream::recv).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
-            pub async fn recv_with_fds(&mut self, buf: &mut [u8]) -> io::Result<Received> {
+            pub async fn recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
                 let mut buf = ReadBuf::new(buf);
-                poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf)).await
+                poll_fn(|cx| self.poll_recv(cx, &mut buf)).await
             }
 
-            /// See [`AnchovyStream::poll_recv_with_fds`](crate::AnchovyStream::poll_recv_with_fds).
-            pub fn poll_recv_with_fds(
+            /// See [`AnchovyStream::poll_recv`](crate::AnchovyStream::poll_recv).
+            pub fn poll_recv(
                 &mut self,
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
@@ -44,14 +44,14 @@ macro_rules! read_methods {
                 self.receiver.poll_receive(&self.socket, cx, buf).map_err(io::Error::from)
             }
 
-            /// See [`AnchovyStream::try_recv_with_fds`](crate::AnchovyStream::try_recv_with_fds).
-            pub fn try_recv_with_fds(&mut self, buf: &mut [u8]) -> io::Result<Received> {
+            /// See [`AnchovyStream::try_recv`](crate::AnchovyStream::try_recv).
+            pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
                 Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
             }
 
             /// See [`AnchovyStream::try_read`](crate::AnchovyStream::try_read).
             pub fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                self.try_recv_with_fds(buf).map(|received| received.bytes)
+                self.try_recv(buf).map(|received| received.bytes)
             }
 
             /// See [`AnchovyStream::try_read_vectored`](crate::AnchovyStream::try_read_vectored).
@@ -106,7 +106,7 @@ macro_rules! read_methods {
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
-                self.get_mut().poll_recv_with_fds(cx, buf).map_ok(|_| ())
+                self.get_mut().poll_recv(cx, buf).map_ok(|_| ())
             }
         }
 

@@ -50,7 +50,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// peer.send_with_fds(b"in and out", &[&std::io::stdin(), &std::io::stdin()]).await?;
     ///
     /// let mut buf = [0; 64];
-    /// let received = stream.recv_with_fds(&mut buf).await?;
+    /// let received = stream.recv(&mut buf).await?;
     /// assert_eq!((received.bytes, received.fds), (10, 2));
     ///
     /// let older = stream.read_queue().len() - received.fds;
@@ -59,14 +59,14 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn recv_with_fds(&mut self, buf: &mut [u8]) -> io::Result<Received> {
+    pub async fn recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
         let mut buf = ReadBuf::new(buf);
-        poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf)).await
+        poll_fn(|cx| self.poll_recv(cx, &mut buf)).await
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), into the unfilled part of `buf`, which it need
+    /// As [`recv`](Self::recv), into the unfilled part of `buf`, which it need
     /// not initialise and advances by the bytes received.
-    pub fn poll_recv_with_fds(
+    pub fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
@@ -74,12 +74,12 @@ impl<const S: usize> AnchovyStream<S> {
         self.receiver.poll_receive(&self.socket, cx, buf).map_err(io::Error::from)
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), or `WouldBlock`.
-    pub fn try_recv_with_fds(&mut self, buf: &mut [u8]) -> io::Result<Received> {
+    /// As [`recv`](Self::recv), or `WouldBlock`.
+    pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
         Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), but only the bytes are counted, or `WouldBlock`.
+    /// As [`recv`](Self::recv), but only the bytes are counted, or `WouldBlock`.
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -99,7 +99,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// # }
     /// ```
     pub fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.try_recv_with_fds(buf).map(|received| received.bytes)
+        self.try_recv(buf).map(|received| received.bytes)
     }
 
     /// As [`try_read`](Self::try_read), into several buffers, one after the other.
@@ -147,7 +147,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// stream.set_read_fd_limit(1).expect("less than S allows");
     ///
     /// peer.send_with_fds(b"two", &[std::io::stdin(), std::io::stdin()]).await?;
-    /// let refused = FdError::from_io_error(&stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+    /// let refused = FdError::from_io_error(&stream.recv(&mut [0; 8]).await.unwrap_err());
     /// assert!(matches!(refused, Some(FdError::TooManyReceived { count: 2, limit: 1, .. })));
     /// assert_eq!(stream.read_error(), refused); // for good
     /// # Ok(())
@@ -195,6 +195,6 @@ impl<const S: usize> AsyncRead for AnchovyStream<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.get_mut().poll_recv_with_fds(cx, buf).map_ok(|_| ())
+        self.get_mut().poll_recv(cx, buf).map_ok(|_| ())
     }
 }

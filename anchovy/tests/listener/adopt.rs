@@ -39,7 +39,7 @@ fn listeners_of_std_and_tokio_and_descriptors_are_adopted() {
             let mut client = Stream::connect(&path).await.unwrap();
             let (mut stream, _) = listener.accept().await.unwrap();
             client.send_with_fds(b"here", &memfds(1)).await.unwrap();
-            assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+            assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 1);
 
             drop(listener);
             assert_eq!(names(&directory), ["socket"], "the file is its maker's");
@@ -173,14 +173,14 @@ fn a_listener_goes_on_in_another_process_and_no_client_is_lost() {
         near.send_with_fds(b"listener", &[old.as_fd()]).await.unwrap();
         drop(old.into_std().unwrap());
         assert_eq!(names(&directory), ["socket"]);
-        far.recv_with_fds(&mut [0; 8]).await.unwrap();
+        far.recv(&mut [0; 8]).await.unwrap();
         let fd = far.read_queue_mut().pop_front().unwrap();
         assert!(fd.as_raw_fd() > 2);
         let new = builder().unlink_on_drop(true).build(fd).unwrap();
 
         let (mut stream, _) = new.accept().await.unwrap();
         waiting.send_with_fds(b"here", &memfds(1)).await.unwrap();
-        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 1);
         drop(new);
         assert!(names(&directory).is_empty());
     });

@@ -72,7 +72,7 @@ fn dropping_the_listener_removes_its_file_and_accepted_streams_live_on() {
         drop(listener);
         assert!(names(&directory).is_empty());
         client.send_with_fds(b"on", &memfds(1)).await.unwrap();
-        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 1);
     });
 }
 
@@ -140,7 +140,7 @@ fn accepted_streams_have_the_limits_of_the_builder() {
         assert_eq!(stream.read_queue_limit(), 9);
         assert_eq!(stream.write_fd_limit(), 2);
         client.send_with_fds(b"five", &memfds(5)).await.unwrap();
-        assert!(stream.recv_with_fds(&mut [0; 8]).await.is_err());
+        assert!(stream.recv(&mut [0; 8]).await.is_err());
     });
 }
 

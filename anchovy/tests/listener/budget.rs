@@ -71,13 +71,13 @@ fn received_descriptors_are_charged_until_they_are_taken() {
         let mut client = Stream::connect(&path).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         client.send_with_fds(b"three", &memfds(3)).await.unwrap();
-        stream.recv_with_fds(&mut [0; 8]).await.unwrap();
+        stream.recv(&mut [0; 8]).await.unwrap();
         assert_eq!(budget.usage().held_fds, 1 + 3);
 
         // The owner takes two; the stream notices with the next receive.
         stream.read_queue_mut().drain(..2);
         client.send_with_fds(b"more", &memfds(2)).await.unwrap();
-        stream.recv_with_fds(&mut [0; 8]).await.unwrap();
+        stream.recv(&mut [0; 8]).await.unwrap();
         assert_eq!(budget.usage().held_fds, 1 + 1 + 2);
         drop(stream);
         assert_eq!(budget.usage().held_fds, 0);
@@ -97,12 +97,12 @@ fn a_read_waits_while_another_connection_of_the_account_holds_descriptors() {
         let (mut first, _) = listener.accept().await.unwrap();
         let (mut second, _) = listener.accept().await.unwrap();
         clients[0].send_with_fds(b"five", &memfds(5)).await.unwrap();
-        first.recv_with_fds(&mut [0; 8]).await.unwrap();
+        first.recv(&mut [0; 8]).await.unwrap();
 
         clients[1].send_with_fds(b"one", &memfds(1)).await.unwrap();
         settle().await;
         let mut buf = [0; 8];
-        let mut waiting = Box::pin(second.recv_with_fds(&mut buf));
+        let mut waiting = Box::pin(second.recv(&mut buf));
         assert!(now(waiting.as_mut()).await.is_none(), "eight might come");
         drop(first);
         assert_eq!(waiting.await.unwrap().fds, 1);
@@ -121,14 +121,14 @@ fn a_set_beyond_what_the_account_may_hold_ends_that_connection_only() {
         let (mut stream, _) = listener.accept().await.unwrap();
         // The account may hold four beside the socket, and waiting for more would be in vain.
         client.send_with_fds(b"four", &memfds(4)).await.unwrap();
-        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 4);
+        assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 4);
         stream.read_queue_mut().clear();
         let (reader, writer) = pipe();
         let mut five = memfds(4);
         five.push(writer);
         client.send_with_fds(b"five", &five).await.unwrap();
         drop(five);
-        let error = stream.recv_with_fds(&mut [0; 8]).await.unwrap_err();
+        let error = stream.recv(&mut [0; 8]).await.unwrap_err();
         let expected = FdError::OverBudget { count: 5, available: 4 };
         assert_eq!(FdError::from_io_error(&error), Some(expected));
         assert_eq!(stream.read_error(), Some(expected));

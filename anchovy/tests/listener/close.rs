@@ -22,7 +22,7 @@ fn close_removes_the_file_and_accepted_streams_live_on() {
             assert!(names(&directory).is_empty());
 
             client.send_with_fds(b"on", &memfds(1)).await.unwrap();
-            assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+            assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 1);
             assert!(rustix::io::read(&waiting, &mut [0]).is_err(), "nobody will accept it");
             let error = Stream::connect(&path).await.unwrap_err();
             assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");

@@ -41,13 +41,13 @@ fn a_client_is_refused_before_and_after_it_is_accepted() {
         let after = client.send_with_fds(b"here", &memfds(1)).await;
         assert_eq!(fd_error(after.unwrap_err()), refused);
         client.write_all(b"bytes").await.unwrap();
-        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().bytes, 5);
+        assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().bytes, 5);
 
         // The stream can admit them later.
         stream.set_read_fd_limit(1).unwrap();
         stream.set_fd_passing(true).unwrap();
         client.send_with_fds(b"here", &memfds(1)).await.unwrap();
-        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 1);
     });
 }
 
@@ -88,7 +88,7 @@ fn a_client_that_waits_at_an_adopted_socket_does_not_pass_a_descriptor() {
         assert_eq!(fd_error(after.unwrap_err()), FdError::RefusedByPeer { count: 1 });
 
         // What was sent before cannot be refused any more; it ends the read side, and is closed.
-        let error = fd_error(stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+        let error = fd_error(stream.recv(&mut [0; 8]).await.unwrap_err());
         assert!(matches!(error, FdError::TooManyReceived { count: 1, limit: 0, .. }), "{error:?}");
         assert!(stream.read_queue().is_empty());
         assert!(is_abandoned(&reader));
@@ -109,7 +109,7 @@ fn with_a_limit_of_its_own_an_adopted_socket_hands_over_what_was_sent_before() {
         let listener = builder().fd_passing(false).read_fd_limit(2).build(bound).unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         assert!(!stream.fd_passing().unwrap());
-        assert_eq!(stream.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 2);
+        assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 2);
     });
 }
 
@@ -141,7 +141,7 @@ fn on_a_kernel_that_cannot_refuse_descriptors_end_the_read_side() {
         let (reader, writer) = pipe();
         client.send_with_fds(b"here", &[writer]).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
-        let error = fd_error(stream.recv_with_fds(&mut [0; 8]).await.unwrap_err());
+        let error = fd_error(stream.recv(&mut [0; 8]).await.unwrap_err());
         assert!(matches!(error, FdError::TooManyReceived { count: 1, limit: 0, .. }), "{error:?}");
         assert!(is_abandoned(&reader));
     });

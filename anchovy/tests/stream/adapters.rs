@@ -43,7 +43,7 @@ fn a_buf_writer_sends_what_is_queued_with_the_first_byte_that_it_flushes() {
         assert!(writer.get_ref().write_queue().is_empty());
 
         let mut buf = [0; 64];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"kept back"[..], 2));
         assert_eq!(identities(far.read_queue()), expected);
     });

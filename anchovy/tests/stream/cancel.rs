@@ -22,10 +22,10 @@ async fn fill(stream: &mut Dbus) -> usize {
 fn a_receive_that_is_dropped_has_received_nothing() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
-        assert!(now(far.recv_with_fds(&mut [0; 8])).await.is_none());
+        assert!(now(far.recv(&mut [0; 8])).await.is_none());
         assert!(now(far.read(&mut [0; 8])).await.is_none());
         near.send_with_fds(b"AAAA", &memfds(2)).await.unwrap();
-        let received = far.recv_with_fds(&mut [0; 8]).await.unwrap();
+        let received = far.recv(&mut [0; 8]).await.unwrap();
         assert_eq!((received.bytes, received.fds), (4, 2));
     });
 }
@@ -42,7 +42,7 @@ fn a_borrowed_send_that_is_dropped_has_sent_nothing() {
 
         far.read_exact(&mut vec![0; filled]).await.unwrap();
         drop(near);
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap(), Default::default());
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap(), Default::default());
     });
 }
 
@@ -57,7 +57,7 @@ fn a_write_that_is_dropped_has_sent_nothing_and_keeps_the_queue() {
 
         far.read_exact(&mut vec![0; filled]).await.unwrap();
         drop(near);
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap(), Default::default());
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap(), Default::default());
     });
 }
 

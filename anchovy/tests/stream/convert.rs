@@ -19,7 +19,7 @@ fn a_blocking_std_stream_becomes_a_stream() {
         let (near, far) = StdUnixStream::pair().unwrap();
         let (mut near, mut far) = (Dbus::new(near).unwrap(), Dbus::new(far).unwrap());
         near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 1);
         // Blocking, this would hang.
         assert!(now(far.read(&mut [0; 8])).await.is_none());
     });
@@ -361,7 +361,7 @@ fn a_stream_of_another_size_keeps_its_queues_and_a_failed_read_side() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.send_with_fds(b"three", &memfds(3)).await.unwrap();
-        far.recv_with_fds(&mut [0; 8]).await.unwrap();
+        far.recv(&mut [0; 8]).await.unwrap();
         far.write_queue_mut().extend(memfds(2));
         let (received, queued) = (identities(far.read_queue()), identities(far.write_queue()));
         let mut far = Wayland::new(far).unwrap();
@@ -370,7 +370,7 @@ fn a_stream_of_another_size_keeps_its_queues_and_a_failed_read_side() {
         assert_eq!(far.read_fd_limit(), Wayland::FD_LIMIT);
 
         near.send_with_fds(b"twenty-nine", &memfds(29)).await.unwrap();
-        far.recv_with_fds(&mut [0; 8]).await.unwrap_err();
+        far.recv(&mut [0; 8]).await.unwrap_err();
         let error = far.read_error();
         assert!(error.is_some());
         assert_eq!(Dbus::new(far).unwrap().read_error(), error);

@@ -49,7 +49,7 @@ fn a_table_with_just_enough_room_is_not_full() {
         let fds = memfds(5);
         near.send_with_fds(b"AAAA", &fds).await.unwrap();
         let full = FullTable::with_room_for(5);
-        assert_eq!(far.recv_with_fds(&mut [0; 64]).await.unwrap().fds, 5);
+        assert_eq!(far.recv(&mut [0; 64]).await.unwrap().fds, 5);
         drop(full);
         assert_eq!(identities(far.read_queue()), identities(&fds));
     });
@@ -73,7 +73,7 @@ fn a_pidfd_that_finds_no_room_is_no_descriptor_and_no_loss() {
         near.write_all(b"AAAA").await.unwrap();
         let full = FullTable::with_room_for(0);
         let mut buf = [0; 64];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"AAAA"[..], 0));
         drop(full);
 
@@ -81,7 +81,7 @@ fn a_pidfd_that_finds_no_room_is_no_descriptor_and_no_loss() {
         let fds = memfds(3);
         near.send_with_fds(b"BBBB", &fds).await.unwrap();
         let full = FullTable::with_room_for(3);
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"BBBB"[..], 3));
         drop(full);
         assert_eq!(identities(far.read_queue()), identities(&fds));
@@ -118,14 +118,14 @@ fn too_many_descriptors_in_flight_leave_the_queue_and_pass_once_they_are_receive
         drop(limit);
 
         for _ in 0..sent {
-            assert_eq!(far.recv_with_fds(&mut [0; 4]).await.unwrap().fds, 8);
+            assert_eq!(far.recv(&mut [0; 4]).await.unwrap().fds, 8);
             assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
         }
         let limit = Lowered::descriptors(64);
         near.write_all(b"BBBB").await.unwrap();
         drop(limit);
         let mut buf = [0; 64];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"CCCCBBBB"[..], 2));
         assert_eq!(identities(far.read_queue()), expected);
     });

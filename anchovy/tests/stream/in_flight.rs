@@ -48,9 +48,9 @@ fn at_the_bound_a_send_waits_until_the_peer_has_read_and_bytes_still_pass() {
 
         let (sent, received) = tokio::join!(near.send_with_fds(b"three", &fds), async {
             let mut buf = [0; 16];
-            assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().fds, 8);
+            assert_eq!(far.recv(&mut buf).await.unwrap().fds, 8);
             far.read_exact(&mut buf[..5]).await.unwrap();
-            far.recv_with_fds(&mut buf).await.unwrap().fds
+            far.recv(&mut buf).await.unwrap().fds
         });
         assert_eq!((sent.unwrap(), received), (5, 3));
         assert_eq!(budget.usage_of(1).fds_in_flight, 3);
@@ -73,7 +73,7 @@ fn a_peer_that_does_not_read_is_in_nobody_elses_way() {
             let (mut near, mut far) = pair(budget.account(uid));
             for _ in 0..200 {
                 near.send_with_fds(b"answer", &fds[..2]).await.unwrap();
-                assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 2);
+                assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 2);
                 far.read_queue_mut().clear();
             }
         }
@@ -127,10 +127,10 @@ fn a_socket_that_is_closed_before_the_peer_has_read_stays_charged_until_it_has()
         assert!(now(next.send_with_fds(b"eight", &fds)).await.is_none());
 
         let mut buf = [0; 8];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"eight"[..], 8));
         assert_eq!(identities(far.read_queue()), identities(&fds));
-        assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().bytes, 0, "the end of the stream");
+        assert_eq!(far.recv(&mut buf).await.unwrap().bytes, 0, "the end of the stream");
         next.send_with_fds(b"eight", &fds).await.unwrap();
         assert_eq!(budget.usage_of(1).fds_in_flight, 8);
     });
@@ -159,7 +159,7 @@ fn a_peer_that_has_read_everything_leaves_nothing_behind() {
         let budget = budget();
         let (mut near, mut far) = pair(budget.account(1));
         near.send_with_fds(b"eight", &memfds(8)).await.unwrap();
-        far.recv_with_fds(&mut [0; 8]).await.unwrap();
+        far.recv(&mut [0; 8]).await.unwrap();
         drop(near);
         assert_eq!(budget.usage().fds_in_flight, 0);
     });

@@ -23,7 +23,7 @@ async fn sent(stream: &mut Dbus, sends: &[(&str, usize)]) -> Vec<Vec<Identity>> 
 /// Reads once, into a buffer of that size, and takes all that came.
 async fn read(stream: &mut Dbus, size: usize) -> (String, Vec<Identity>) {
     let mut buf = vec![0; size];
-    let received = stream.recv_with_fds(&mut buf).await.expect("something to read");
+    let received = stream.recv(&mut buf).await.expect("something to read");
     let fds: Vec<_> = stream.read_queue_mut().drain(..).collect();
     assert_eq!(received.fds, fds.len());
     (String::from_utf8_lossy(&buf[..received.bytes]).into_owned(), identities(fds))

@@ -26,7 +26,7 @@ async fn is_refused<const S: usize>(stream: &mut AnchovyStream<S>, count: usize,
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert_eq!(fd_error(error), expected);
     }
-    let error = stream.recv_with_fds(&mut [0; 64]).await.unwrap_err();
+    let error = stream.recv(&mut [0; 64]).await.unwrap_err();
     assert_eq!(fd_error(error), expected);
     assert_eq!(fd_error(stream.try_read(&mut [0; 64]).unwrap_err()), expected);
     assert_eq!(stream.read_error(), Some(expected));
@@ -40,8 +40,8 @@ fn a_set_at_the_limit_arrives_and_one_more_fails_the_read_side_for_good() {
         const FOUR: usize = cmsg_space!(ScmRights(4));
         let (mut near, far) = with_foreign::<FOUR>();
         foreign_sends(&far, 4);
-        assert_eq!(near.recv_with_fds(&mut [0; 4]).await.unwrap().fds, 4);
-        assert_eq!(near.recv_with_fds(&mut [0; 4]).await.unwrap().fds, 0);
+        assert_eq!(near.recv(&mut [0; 4]).await.unwrap().fds, 4);
+        assert_eq!(near.recv(&mut [0; 4]).await.unwrap().fds, 0);
         foreign_sends(&far, 5);
         is_refused(&mut near, 5, 4).await;
         assert_eq!(near.read_queue().len(), 4);
@@ -70,7 +70,7 @@ fn an_odd_limit_at_run_time_is_exact_in_spite_of_padding() {
         near.send_with_fds(b"A", &memfds(27)).await.unwrap();
 
         foreign_sends(&far, 27);
-        assert_eq!(near.recv_with_fds(&mut [0; 64]).await.unwrap().fds, 27);
+        assert_eq!(near.recv(&mut [0; 64]).await.unwrap().fds, 27);
         near.read_exact(&mut [0; 4]).await.unwrap();
         foreign_sends(&far, 28);
         is_refused(&mut near, 28, 27).await;
@@ -132,7 +132,7 @@ fn a_full_read_queue_fails_the_read_before_anything_is_read_and_draining_cures_i
 
         for error in [
             near.read(&mut [0; 64]).await.unwrap_err(),
-            near.recv_with_fds(&mut [0; 64]).await.unwrap_err(),
+            near.recv(&mut [0; 64]).await.unwrap_err(),
             near.try_read(&mut [0; 64]).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
@@ -146,7 +146,7 @@ fn a_full_read_queue_fails_the_read_before_anything_is_read_and_draining_cures_i
 
         near.read_queue_mut().pop_front();
         let mut buf = [0; 64];
-        let received = near.recv_with_fds(&mut buf).await.unwrap();
+        let received = near.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"BBBBAAAA"[..], 4));
         assert_eq!(near.read_queue().len(), 9);
     });
@@ -279,7 +279,7 @@ fn a_read_that_is_refused_fills_nothing() {
         far.send_with_fds(b"AAAA", &memfds(3)).await.unwrap();
         let mut memory = [0; 8];
         let mut buf = ReadBuf::new(&mut memory);
-        std::future::poll_fn(|cx| near.poll_recv_with_fds(cx, &mut buf)).await.unwrap_err();
+        std::future::poll_fn(|cx| near.poll_recv(cx, &mut buf)).await.unwrap_err();
         assert!(buf.filled().is_empty());
     });
 }

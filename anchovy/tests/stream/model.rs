@@ -157,10 +157,10 @@ async fn read(stream: &mut Dbus, size: usize, way: ReadWay) -> (Vec<u8>, Vec<Ide
     let mut buf = vec![0; size];
     let count = match way {
         ReadWay::Read => stream.read(&mut buf).await.unwrap(),
-        ReadWay::Receive => stream.recv_with_fds(&mut buf).await.unwrap().bytes,
+        ReadWay::Receive => stream.recv(&mut buf).await.unwrap().bytes,
         ReadWay::TryReceive => {
             stream.readable().await.unwrap();
-            stream.try_recv_with_fds(&mut buf).unwrap().bytes
+            stream.try_recv(&mut buf).unwrap().bytes
         }
         ReadWay::TryVectored => {
             stream.readable().await.unwrap();

@@ -19,7 +19,7 @@ fn credentials_on_every_message_are_no_descriptors_and_take_no_room_from_them() 
         for count in [0, 1, 2, 27, 28, 252, 253] {
             let fds = memfds(count);
             near.send_with_fds(b"AAAA", &fds).await.unwrap();
-            let received = far.recv_with_fds(&mut [0; 8]).await.unwrap();
+            let received = far.recv(&mut [0; 8]).await.unwrap();
             assert_eq!((received.bytes, received.fds), (4, count));
             assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
         }
@@ -36,7 +36,7 @@ fn a_pidfd_on_every_message_is_closed_and_takes_no_room_from_descriptors() {
         for count in [0, 1, 28, 253, 0, 0, 0] {
             let fds = memfds(count);
             near.send_with_fds(b"AAAA", &fds).await.unwrap();
-            let received = far.recv_with_fds(&mut [0; 8]).await.unwrap();
+            let received = far.recv(&mut [0; 8]).await.unwrap();
             assert_eq!((received.bytes, received.fds), (4, count));
             assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
         }
@@ -51,7 +51,7 @@ fn an_exact_limit_is_exact_with_credentials_and_pidfds() {
         rustix::net::sockopt::set_socket_passcred(&far, true).unwrap();
         far.set_read_fd_limit(28).unwrap();
         near.send_with_fds(b"AAAA", &memfds(28)).await.unwrap();
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 28);
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 28);
     });
 }
 
@@ -73,7 +73,7 @@ fn credentials_that_a_foreign_end_sends_with_a_set_do_not_hide_it() {
         assert!(control.push(SendAncillaryMessage::ScmRights(&set)));
         let slices = [std::io::IoSlice::new(b"AAAA")];
         rustix::net::sendmsg(&far, &slices, &mut control, SendFlags::NOSIGNAL).unwrap();
-        assert_eq!(near.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 2);
+        assert_eq!(near.recv(&mut [0; 8]).await.unwrap().fds, 2);
         assert_eq!(identities(near.read_queue()), identities(&fds));
     });
 }
@@ -93,7 +93,7 @@ fn a_peer_that_takes_no_descriptors_makes_the_write_fail_and_keep_its_queue() {
         near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
         far.set_fd_passing(false).unwrap();
         assert!(!far.fd_passing().unwrap());
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 1);
 
         near.write_queue_mut().extend(memfds(2));
         let expected = identities(near.write_queue());
@@ -117,7 +117,7 @@ fn a_peer_that_takes_no_descriptors_makes_the_write_fail_and_keep_its_queue() {
         near.write_queue_mut().extend(kept);
         near.write_all(b"CCCC").await.unwrap();
         let mut buf = [0; 8];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"CCCC"[..], 2));
         assert_eq!(identities(far.read_queue().range(1..)), expected);
     });
@@ -177,8 +177,8 @@ fn a_kernel_that_does_not_tell_what_is_queued_is_read_all_the_same() {
         for _ in 0..100 {
             near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
             near.write_all(b"BBBB").await.unwrap();
-            assert_eq!(far.recv_with_fds(&mut [0; 64]).await.unwrap().bytes, 4);
-            assert_eq!(far.recv_with_fds(&mut [0; 64]).await.unwrap().bytes, 4);
+            assert_eq!(far.recv(&mut [0; 64]).await.unwrap().bytes, 4);
+            assert_eq!(far.recv(&mut [0; 64]).await.unwrap().bytes, 4);
             assert!(now(far.read(&mut [0; 64])).await.is_none());
             far.read_queue_mut().clear();
         }
@@ -226,6 +226,6 @@ fn a_listener_that_refuses_descriptors_makes_connections_that_do() {
         assert!(!server.fd_passing().unwrap());
         server.set_fd_passing(true).unwrap();
         client.send_with_fds(b"here", &memfds(1)).await.unwrap();
-        assert_eq!(server.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(server.recv(&mut [0; 8]).await.unwrap().fds, 1);
     });
 }

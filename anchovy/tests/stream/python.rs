@@ -25,9 +25,9 @@ fn descriptors_of_python_arrive_with_their_bytes() {
 
         let mut near = Dbus::new(near).unwrap();
         let mut buf = [0; 64];
-        let received = near.recv_with_fds(&mut buf).await.unwrap();
+        let received = near.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"three"[..], 3));
-        let received = near.recv_with_fds(&mut buf).await.unwrap();
+        let received = near.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b" plainone"[..], 1));
         assert_eq!(near.read(&mut buf).await.unwrap(), 0);
 
@@ -86,7 +86,7 @@ fn as_many_descriptors_as_the_kernel_carries_go_to_python_and_back() {
              print(len(fds))\n",
         );
         assert_eq!(printed.trim(), "253");
-        assert_eq!(near.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 253);
+        assert_eq!(near.recv(&mut [0; 8]).await.unwrap().fds, 253);
         assert_eq!(identities(near.read_queue()), identities(&fds));
     });
 }

@@ -174,7 +174,7 @@ fn a_writer_that_waits_is_woken_by_room() {
         let read = async {
             let mut fds = 0;
             loop {
-                let received = far.recv_with_fds(&mut [0; 1024]).await.unwrap();
+                let received = far.recv(&mut [0; 1024]).await.unwrap();
                 if received.bytes == 0 {
                     return fds;
                 }
@@ -230,7 +230,7 @@ fn a_read_that_filled_the_rest_of_a_buffer_does_not_make_the_next_one_wait() {
             let mut memory = [0; 8];
             let mut buf = ReadBuf::new(&mut memory);
             buf.put_slice(b"head");
-            let read = std::future::poll_fn(|cx| near.poll_recv_with_fds(cx, &mut buf));
+            let read = std::future::poll_fn(|cx| near.poll_recv(cx, &mut buf));
             assert_eq!(now(read).await.expect("bytes are queued").unwrap().bytes, 4);
             let read = now(near.read(&mut [0; 8])).await.expect("bytes are queued").unwrap();
             assert_eq!(read, 4);

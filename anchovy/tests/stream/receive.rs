@@ -16,8 +16,8 @@ fn a_read_into_no_room_takes_nothing() {
         settle().await;
 
         assert_eq!(far.read(&mut []).await.unwrap(), 0);
-        assert_eq!(far.recv_with_fds(&mut []).await.unwrap(), Received::default());
-        assert_eq!(far.try_recv_with_fds(&mut []).unwrap(), Received::default());
+        assert_eq!(far.recv(&mut []).await.unwrap(), Received::default());
+        assert_eq!(far.try_recv(&mut []).unwrap(), Received::default());
         assert_eq!(far.try_read(&mut []).unwrap(), 0);
         assert_eq!(far.try_read_vectored(&mut []).unwrap(), 0);
         let (mut first, mut second) = ([], []);
@@ -25,7 +25,7 @@ fn a_read_into_no_room_takes_nothing() {
         assert_eq!(far.try_read_vectored(bufs).unwrap(), 0);
         assert!(far.read_queue().is_empty());
 
-        let received = far.recv_with_fds(&mut [0; 8]).await.unwrap();
+        let received = far.recv(&mut [0; 8]).await.unwrap();
         assert_eq!((received.bytes, received.fds), (4, 2));
         assert_eq!(identities(far.read_queue()), identities(&fds));
     });
@@ -74,8 +74,8 @@ fn a_receive_counts_its_own_descriptors_behind_older_ones() {
         let (older, newer) = (memfds(3), memfds(2));
         near.send_with_fds(b"A", &older).await.unwrap();
         near.send_with_fds(b"B", &newer).await.unwrap();
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 3);
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 2);
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 3);
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 2);
         assert_eq!(identities(far.read_queue().range(..3)), identities(&older));
         assert_eq!(identities(far.read_queue().range(3..)), identities(&newer));
     });
@@ -89,7 +89,7 @@ fn a_read_appends_to_what_is_filled_and_initialises_nothing_else() {
         let mut memory = [std::mem::MaybeUninit::uninit(); 64];
         let mut buf = ReadBuf::uninit(&mut memory);
         buf.put_slice(b"head ");
-        std::future::poll_fn(|cx| far.poll_recv_with_fds(cx, &mut buf)).await.unwrap();
+        std::future::poll_fn(|cx| far.poll_recv(cx, &mut buf)).await.unwrap();
         assert_eq!(buf.filled(), b"head tail");
         assert_eq!(buf.initialized().len(), 9);
     });
@@ -102,7 +102,7 @@ fn the_end_of_the_stream_is_a_read_of_no_bytes_again_and_again() {
         near.shutdown().await.unwrap();
         for _ in 0..3 {
             assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);
-            assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap(), Received::default());
+            assert_eq!(far.recv(&mut [0; 8]).await.unwrap(), Received::default());
         }
     });
 }
@@ -113,7 +113,7 @@ fn trying_to_read_an_empty_socket_would_block() {
         let (_near, mut far) = Dbus::pair().unwrap();
         settle().await;
         assert_eq!(far.try_read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
-        let error = far.try_recv_with_fds(&mut [0; 8]).unwrap_err();
+        let error = far.try_recv(&mut [0; 8]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         let error = far.try_read_vectored(&mut [IoSliceMut::new(&mut [0; 8])]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);

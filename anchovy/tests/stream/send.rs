@@ -151,7 +151,7 @@ fn a_set_behind_more_empty_slices_than_the_kernel_takes_is_not_lost() {
         near.write_queue_mut().push_back(memfd());
         assert_eq!(near.write_vectored(&slices).await.unwrap(), 4);
         let mut buf = [0; 8];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"last"[..], 1));
     });
 }
@@ -165,9 +165,9 @@ fn a_vectored_write_is_one_message() {
         assert_eq!(near.write_vectored(&slices).await.unwrap(), 11);
         assert_eq!(near.write_vectored(&slices).await.unwrap(), 11);
         let mut buf = [0; 64];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"one message"[..], 1));
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"one message"[..], 0));
     });
 }
@@ -197,7 +197,7 @@ fn a_full_socket_keeps_the_queue() {
         assert!(far.read_queue().is_empty());
         near.write_all(b"late").await.unwrap();
         let mut buf = [0; 8];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"late"[..], 1));
         assert_eq!(identities(far.read_queue()), expected);
     });
@@ -220,7 +220,7 @@ fn a_megabyte_through_a_tiny_send_buffer_carries_its_set_once() {
         };
         let read = async {
             let mut first = [0; 1];
-            assert_eq!(far.recv_with_fds(&mut first).await.unwrap().fds, 3);
+            assert_eq!(far.recv(&mut first).await.unwrap().fds, 3);
             let mut all = first.to_vec();
             far.read_to_end(&mut all).await.unwrap();
             all

@@ -61,7 +61,7 @@ fn a_queue_of_254_is_refused_and_kept() {
         near.write_queue_mut().truncate(253);
         near.write_all(b"now!").await.unwrap();
         let mut buf = [0; 8];
-        let received = far.recv_with_fds(&mut buf).await.unwrap();
+        let received = far.recv(&mut buf).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"now!"[..], 253));
     });
 }
@@ -82,7 +82,7 @@ fn a_wayland_stream_carries_28_and_refuses_29() {
     run(async {
         let (mut near, mut far) = Wayland::pair().unwrap();
         near.send_with_fds(b"here", &memfds(28)).await.unwrap();
-        assert_eq!(far.recv_with_fds(&mut [0; 4]).await.unwrap().fds, 28);
+        assert_eq!(far.recv(&mut [0; 4]).await.unwrap().fds, 28);
         let error = fd_error(near.send_with_fds(b"here", &memfds(29)).await.unwrap_err());
         assert_eq!(error, FdError::TooManyToSend { count: 29, limit: 28, space: 136 });
     });

@@ -60,7 +60,7 @@ fn owned_halves_are_reunited_with_queues_limits_and_failure() {
         assert_eq!(near.read_error(), Some(failed));
         // Nothing was shut down on the way.
         near.write_all(b"A").await.unwrap();
-        assert_eq!(far.recv_with_fds(&mut [0; 1]).await.unwrap().fds, 3);
+        assert_eq!(far.recv(&mut [0; 1]).await.unwrap().fds, 3);
     });
 }
 
@@ -81,7 +81,7 @@ fn halves_of_two_streams_come_back_untouched() {
             (read, write)
         };
         far_write.write_all(b"A").await.unwrap();
-        assert_eq!(near_read.recv_with_fds(&mut [0; 1]).await.unwrap().fds, 1);
+        assert_eq!(near_read.recv(&mut [0; 1]).await.unwrap().fds, 1);
         near_read.reunite(near_write).unwrap();
         far_read.reunite(far_write).unwrap();
     });
@@ -99,7 +99,7 @@ fn dropping_the_owned_write_half_closes_its_queue_and_ends_the_stream_for_the_pe
         assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);
 
         far.send_with_fds(b"A", &memfds(1)).await.unwrap();
-        assert_eq!(read.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(read.recv(&mut [0; 8]).await.unwrap().fds, 1);
     });
 }
 
@@ -133,7 +133,7 @@ fn dropping_the_owned_read_half_closes_its_queue_and_leaves_the_write_half_alone
         assert!(is_abandoned(&reader));
 
         write.send_with_fds(b"A", &memfds(1)).await.unwrap();
-        assert_eq!(far.recv_with_fds(&mut [0; 8]).await.unwrap().fds, 1);
+        assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 1);
     });
 }
 

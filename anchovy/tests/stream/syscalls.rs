@@ -43,7 +43,7 @@ fn a_read_and_a_write_with_descriptors_are_one_system_call_each() {
         mark();
         for _ in 0..ROUNDS {
             near.send_with_fds(b"AAAA", &fds).await.unwrap();
-            assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().fds, 3);
+            assert_eq!(far.recv(&mut buf).await.unwrap().fds, 3);
             far.read_queue_mut().clear();
         }
         mark();
@@ -99,12 +99,12 @@ fn interrupted_calls_are_made_again() {
         for _ in 0..ROUNDS {
             // Not `write_all`, which makes interrupted calls again by itself.
             assert_eq!(near.write(b"AAAA").await.unwrap(), 4);
-            assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().bytes, 4);
+            assert_eq!(far.recv(&mut buf).await.unwrap().bytes, 4);
             let slices = [std::io::IoSlice::new(b"AA"); 2];
             assert_eq!(near.write_vectored(&slices).await.unwrap(), 4);
-            assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().bytes, 4);
+            assert_eq!(far.recv(&mut buf).await.unwrap().bytes, 4);
             assert_eq!(near.send_with_fds(b"BBBB", &fds).await.unwrap(), 4);
-            assert_eq!(far.recv_with_fds(&mut buf).await.unwrap().fds, 2);
+            assert_eq!(far.recv(&mut buf).await.unwrap().fds, 2);
             assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
         }
         mark();

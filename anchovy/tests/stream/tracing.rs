@@ -58,9 +58,9 @@ fn each_send_and_each_receive_is_one_event_with_its_counts() {
             assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 6);
             near.send_with_fds(b"lent", &memfds(1)).await.unwrap();
             far.try_read(&mut [0; 64]).unwrap_err();
-            far.recv_with_fds(&mut [0; 64]).await.unwrap();
+            far.recv(&mut [0; 64]).await.unwrap();
             near.try_send_with_fds(b"tried", &memfds(1)).unwrap();
-            far.recv_with_fds(&mut [0; 64]).await.unwrap();
+            far.recv(&mut [0; 64]).await.unwrap();
             far.set_read_fd_limit(2).unwrap();
             near.send_with_fds(b"too many", &memfds(3)).await.unwrap();
             far.read(&mut [0; 64]).await.unwrap_err();

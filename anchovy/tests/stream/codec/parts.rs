@@ -39,7 +39,7 @@ fn what_a_handshake_read_too_far_is_handed_over_with_its_descriptors() {
         foreign_send(&far, b"handshake", &[]).unwrap();
         let _pipes = send_pipes(&far, &first[..8], 1);
         let mut buf = [0; 64];
-        let received = stream.recv_with_fds(&mut buf).await.unwrap();
+        let received = stream.recv(&mut buf).await.unwrap();
         assert_eq!((received.bytes, received.fds), (9 + 8, 1));
 
         let mut parts = FramedParts::new(stream, Texts);
@@ -109,7 +109,7 @@ fn a_cut_set_that_is_survived_by_items_still_fails_the_stream_itself() {
         let mut stream = near.into_parts().stream;
         let _pipes = send_pipes(&far, b"by hand", 3);
         let full = FullTable::with_room_for(1);
-        let outcome = stream.recv_with_fds(&mut [0; 64]).await;
+        let outcome = stream.recv(&mut [0; 64]).await;
         drop(full);
         let cause = Truncation::ProcessTableFull;
         assert_eq!(fd_error(outcome.unwrap_err()), FdError::Truncated { received: 1, cause });

@@ -94,7 +94,7 @@ fn a_megabyte_with_a_descriptor_through_a_tiny_buffer_is_one_set_once() {
             let mut far = far;
             let (mut buf, mut bytes, mut sets) = (vec![0; 64 << 10], 0, Vec::new());
             loop {
-                let received = far.recv_with_fds(&mut buf).await.unwrap();
+                let received = far.recv(&mut buf).await.unwrap();
                 if received.bytes == 0 {
                     return (bytes, sets);
                 }

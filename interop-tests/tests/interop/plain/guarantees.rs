@@ -39,7 +39,7 @@ pub(crate) fn a_refusal_costs_nothing(transcript: &Transcript) {
         assert_eq!(identities(stream.write_queue()), queued[..2]);
 
         assert_eq!(stream.write(b"there").await.expect("it is sent"), 5);
-        let received = stream.recv_with_fds(&mut [0; 64]).await.expect("an answer");
+        let received = stream.recv(&mut [0; 64]).await.expect("an answer");
         transcript.note(format!("we < {} bytes, {} descriptors", received.bytes, received.fds));
         assert_eq!(identities(stream.read_queue_mut().drain(..)), queued[..2]);
         hang_up(stream, python).await;
@@ -76,7 +76,7 @@ pub(crate) fn given_up(transcript: &Transcript) {
 async fn a_read_is_given_up(transcript: &Transcript) {
     let (near, python) = python("echo");
     let mut stream = stream(near);
-    assert!(now(stream.recv_with_fds(&mut [0; 64])).await.is_none());
+    assert!(now(stream.recv(&mut [0; 64])).await.is_none());
     exchange(&mut stream, &[3], transcript).await;
     hang_up(stream, python).await;
 }
@@ -238,7 +238,7 @@ async fn rounds(stream: &mut Stream, fds: &[std::os::fd::OwnedFd]) {
     let mut answer = [0; 64];
     for _ in 0..ROUNDS {
         stream.send_with_fds(b"there", fds).await.expect("it is sent");
-        let received = stream.recv_with_fds(&mut answer).await.expect("an answer");
+        let received = stream.recv(&mut answer).await.expect("an answer");
         assert_eq!((received.bytes, received.fds), (5, 3));
         stream.read_queue_mut().clear();
     }

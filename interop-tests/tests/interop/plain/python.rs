@@ -93,7 +93,7 @@ fn the_limit_is_exact(transcript: &Transcript) {
             let (near, mut python) = python(what);
             let mut stream = stream(near);
             stream.set_read_fd_limit(limit).expect("a lower limit");
-            let outcome = match stream.recv_with_fds(&mut [0; 64]).await {
+            let outcome = match stream.recv(&mut [0; 64]).await {
                 Ok(received) => format!("{} descriptors", received.fds),
                 Err(error) => FdError::from_io_error(&error).expect("one of ours").to_string(),
             };
@@ -111,8 +111,8 @@ fn a_full_table(transcript: &Transcript) {
         python.ended().await;
         drop(python);
         let table = FullTable::with_room_for(2);
-        let outcome = stream.recv_with_fds(&mut [0; 64]).await;
-        let again = stream.recv_with_fds(&mut [0; 64]).await;
+        let outcome = stream.recv(&mut [0; 64]).await;
+        let again = stream.recv(&mut [0; 64]).await;
         drop(table);
         let error = outcome.expect_err("three of them are lost");
         transcript.note(FdError::from_io_error(&error).expect("one of ours").to_string());

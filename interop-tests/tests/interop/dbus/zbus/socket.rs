@@ -38,7 +38,7 @@ impl Socket for OurSocket {
 #[async_trait::async_trait]
 impl ReadHalf for OurReadHalf {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-        let received = self.0.recv_with_fds(buffer).await?;
+        let received = self.0.recv(buffer).await?;
         let fds: Vec<_> = self.0.read_queue_mut().drain(..).collect();
         super::see_close_on_exec(&fds);
         assert_eq!(fds.len(), received.fds, "the queue was empty before");
