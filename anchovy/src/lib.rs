@@ -27,8 +27,9 @@
 //! |---|---|
 //! | send descriptors that you own | [`write_queue_mut`](AnchovyStream::write_queue_mut), then any write |
 //! | send descriptors that you keep | [`send_with_fds`](AnchovyStream::send_with_fds) |
-//! | receive | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
-//! | know what one receive brought | [`recv`](AnchovyStream::recv) |
+//! | receive bytes and descriptors | [`recv_with_fds`](AnchovyStream::recv_with_fds) |
+//! | receive with any reader | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
+//! | know what one receive added to the read queue | [`recv`](AnchovyStream::recv) |
 //! | read and write at once | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
 //! | bound what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
 //! | know what went wrong | [`FdError::from_io_error`] |
@@ -47,10 +48,11 @@
 //! read 2    CCCC
 //! ```
 //!
-//! So descriptors come with the read that has the first byte of their message, never later. Which of
-//! the bytes of that read they belong to, only the protocol knows. Whatever joins several messages
-//! into one write (a `BufWriter`, the `Framed` of tokio-util) gives the descriptors of all of them
-//! to the first; the feature `codec` has what keeps them apart.
+//! So descriptors come with the read that has the first byte of their message, never later: whoever
+//! reads a header first gets the descriptors of the whole message with it. Which of the bytes of that
+//! read they belong to, only the protocol knows. Whatever joins several messages into one write (a
+//! `BufWriter`, the `Framed` of tokio-util) gives the descriptors of all of them to the first; the
+//! feature `codec` has what keeps them apart.
 //!
 //! Systems that descend from BSD end a read *before* the next descriptors instead. This crate is
 //! proven on Linux; on FreeBSD, macOS and Android it compiles, and is not tested.

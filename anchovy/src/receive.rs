@@ -21,13 +21,15 @@ use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
 use crate::sys::receive::Arrival;
 
-/// What one receive brought; see [`recv`](crate::AnchovyStream::recv).
+/// What one receive brought; see [`recv_with_fds`](crate::AnchovyStream::recv_with_fds) and
+/// [`recv`](crate::AnchovyStream::recv).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
     /// Bytes at the start of the buffer; 0 is the end of the stream.
     pub bytes: usize,
-    /// Descriptors at the back of the read queue.
+    /// Descriptors that came with them: at the end of the buffer that was passed for them, or else at
+    /// the back of the read queue.
     pub fds: usize,
     /// Why the kernel cut the set, where the owner of the side wants to go on; what came is closed.
     #[cfg(feature = "codec")]
@@ -105,6 +107,39 @@ impl Receiver {
         });
         self.settle_charge();
         received
+    }
+
+    /// As [`poll_receive`](Self::poll_receive), with the descriptors to the end of `fds`.
+    pub(crate) fn poll_receive_into(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        fds: &mut Vec<OwnedFd>,
+    ) -> Poll<Result<Received, TransferError>> {
+        let received = ready!(self.poll_receive(socket, cx, buf))?;
+        self.hand_over(received.fds, fds);
+        Poll::Ready(Ok(received))
+    }
+
+    /// As [`poll_receive_into`](Self::poll_receive_into), or `WouldBlock`.
+    pub(crate) fn try_receive_into(
+        &mut self,
+        socket: &Socket,
+        buf: &mut ReadBuf<'_>,
+        fds: &mut Vec<OwnedFd>,
+    ) -> Result<Received, TransferError> {
+        let received = self.try_receive(socket, buf)?;
+        self.hand_over(received.fds, fds);
+        Ok(received)
+    }
+
+    /// Moves the newest `count` descriptors of the queue to the caller, which owns them from now on.
+    fn hand_over(&mut self, count: usize, fds: &mut Vec<OwnedFd>) {
+        if count > 0 {
+            fds.extend(self.queue.drain(self.queue.len() - count..));
+            self.settle_charge();
+        }
     }
 
     fn advance(

@@ -85,6 +85,19 @@ fn lending_descriptors_allocates_nothing() {
     }
 }
 
+#[test]
+fn descriptors_that_are_handed_over_allocate_nothing() {
+    for fds in [1, 28, 253] {
+        let (mut buf, fds, mut received) = ([0; 256], nulls(fds), Vec::new());
+        let count = allocations(async |near, far| {
+            near.send_with_fds(b"a message", &fds).await.unwrap();
+            far.recv_with_fds(&mut buf, &mut received).await.unwrap();
+            assert_eq!(received.drain(..).count(), fds.len());
+        });
+        assert_eq!(count, 0, "{} descriptors", fds.len());
+    }
+}
+
 #[cfg(feature = "codec")]
 mod codec {
     //! Items allocate nothing but themselves.

@@ -28,6 +28,37 @@ macro_rules! read_methods {
                 &mut self.receiver.queue
             }
 
+            /// See [`AnchovyStream::recv_with_fds`](crate::AnchovyStream::recv_with_fds).
+            #[expect(clippy::missing_errors_doc, reason = "documented there")]
+            pub async fn recv_with_fds(
+                &mut self,
+                buf: &mut [u8],
+                fds: &mut Vec<OwnedFd>,
+            ) -> io::Result<Received> {
+                let mut buf = ReadBuf::new(buf);
+                poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf, fds)).await
+            }
+
+            /// See [`AnchovyStream::poll_recv_with_fds`](crate::AnchovyStream::poll_recv_with_fds).
+            pub fn poll_recv_with_fds(
+                &mut self,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+                fds: &mut Vec<OwnedFd>,
+            ) -> Poll<io::Result<Received>> {
+                self.receiver.poll_receive_into(&self.socket, cx, buf, fds).map_err(io::Error::from)
+            }
+
+            /// See [`AnchovyStream::try_recv_with_fds`](crate::AnchovyStream::try_recv_with_fds).
+            pub fn try_recv_with_fds(
+                &mut self,
+                buf: &mut [u8],
+                fds: &mut Vec<OwnedFd>,
+            ) -> io::Result<Received> {
+                let mut buf = ReadBuf::new(buf);
+                Ok(self.receiver.try_receive_into(&self.socket, &mut buf, fds)?)
+            }
+
             /// See [`AnchovyStream::recv`](crate::AnchovyStream::recv).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub async fn recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {

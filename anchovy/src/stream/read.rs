@@ -24,19 +24,101 @@ impl<const S: usize> AnchovyStream<S> {
         &mut self.receiver.queue
     }
 
-    /// Receives once: bytes to the start of `buf`, and the descriptors that came with them to the
-    /// back of the [read queue](Self::read_queue).
+    /// Receives once: bytes to the start of `buf`, and the descriptors that came with them to the end
+    /// of `fds`.
     ///
-    /// It says how many of each *this* receive brought. Where the bytes are 0, the stream has
-    /// ended, or `buf` is empty. An empty `buf` receives nothing, and leaves the descriptors that
-    /// wait in the kernel where they are.
+    /// Returns how many of each were received. If 0 bytes were, the stream has ended, or `buf` is
+    /// empty. An empty `buf` receives nothing, and leaves the descriptors that wait in the kernel where
+    /// they are. Descriptors of earlier reads stay in the [read queue](Self::read_queue).
+    ///
+    /// `fds` is appended to, and allocates only if its capacity is too small for what came, which is at
+    /// most [`read_fd_limit`](Self::read_fd_limit).
+    ///
+    /// # Messages in parts
+    ///
+    /// The descriptors of a message come with the read that has the first byte of the `sendmsg` that
+    /// they were sent with, which for a peer that uses this crate is the first byte of the message. A
+    /// program that reads a header and then the body, with `read_exact` or this method, gets all of
+    /// them with the header, and none with the body. Bytes of an earlier message may come with the same
+    /// read, before the message; bytes of a later `sendmsg` do not.
+    ///
+    /// # What travels with a descriptor
+    ///
+    /// A received descriptor is another name of the *same* open file: offset and status flags, such as
+    /// `O_NONBLOCK`, are shared with the sender (dup(2)). A file is read from where the sender has left
+    /// it. A socket that was tokio's is non-blocking: as a
+    /// [`std::net::TcpListener`], it returns [`WouldBlock`](io::ErrorKind::WouldBlock) from `accept`
+    /// unless it is given to tokio, or made blocking, for the sender too, with
+    /// [`set_nonblocking(false)`](std::net::TcpListener::set_nonblocking). Close-on-exec is not shared,
+    /// and is set.
     ///
     /// # Errors
     ///
     /// Those of the socket, and [`FdError`](crate::FdError):
     /// [`ReadQueueFull`](crate::FdError::ReadQueueFull) before anything is read;
-    /// [`TooManyReceived`](crate::FdError::TooManyReceived) and
-    /// [`Truncated`](crate::FdError::Truncated) for good.
+    /// [`TooManyReceived`](crate::FdError::TooManyReceived),
+    /// [`Truncated`](crate::FdError::Truncated) and [`OverBudget`](crate::FdError::OverBudget) for
+    /// good.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what has not been returned has not been received.
+    ///
+    /// ```
+    /// # use anchovy::UnixStream;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use std::fs::File;
+    ///
+    /// let (mut stream, mut peer) = UnixStream::pair()?;
+    /// peer.send_with_fds(b"a file", &[File::open("/dev/null")?]).await?;
+    ///
+    /// let (mut buf, mut fds) = ([0; 64], Vec::new());
+    /// let received = stream.recv_with_fds(&mut buf, &mut fds).await?;
+    /// assert_eq!(&buf[..received.bytes], b"a file");
+    /// for file in fds.drain(..).map(File::from) {
+    ///     assert_eq!(file.metadata()?.len(), 0);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn recv_with_fds(
+        &mut self,
+        buf: &mut [u8],
+        fds: &mut Vec<OwnedFd>,
+    ) -> io::Result<Received> {
+        let mut buf = ReadBuf::new(buf);
+        poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf, fds)).await
+    }
+
+    /// As [`recv_with_fds`](Self::recv_with_fds), into the unfilled part of `buf`, which it need not
+    /// initialize and advances by the bytes received.
+    pub fn poll_recv_with_fds(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        fds: &mut Vec<OwnedFd>,
+    ) -> Poll<io::Result<Received>> {
+        self.receiver.poll_receive_into(&self.socket, cx, buf, fds).map_err(io::Error::from)
+    }
+
+    /// As [`recv_with_fds`](Self::recv_with_fds), or `WouldBlock`.
+    pub fn try_recv_with_fds(
+        &mut self,
+        buf: &mut [u8],
+        fds: &mut Vec<OwnedFd>,
+    ) -> io::Result<Received> {
+        Ok(self.receiver.try_receive_into(&self.socket, &mut ReadBuf::new(buf), fds)?)
+    }
+
+    /// As [`recv_with_fds`](Self::recv_with_fds), with the descriptors to the back of the [read
+    /// queue](Self::read_queue).
+    ///
+    /// A plain read does the same, and does not return how many descriptors it brought.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv_with_fds`](Self::recv_with_fds).
     ///
     /// # Cancel safety
     ///
@@ -49,13 +131,9 @@ impl<const S: usize> AnchovyStream<S> {
     /// let (mut stream, mut peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
     /// peer.send_with_fds(b"in and out", &[&std::io::stdin(), &std::io::stdin()]).await?;
     ///
-    /// let mut buf = [0; 64];
-    /// let received = stream.recv(&mut buf).await?;
+    /// let received = stream.recv(&mut [0; 64]).await?;
     /// assert_eq!((received.bytes, received.fds), (10, 2));
-    ///
-    /// let older = stream.read_queue().len() - received.fds;
-    /// let these = stream.read_queue_mut().split_off(older);
-    /// assert_eq!(these.len(), 2);
+    /// assert_eq!(stream.read_queue().len(), 2);
     /// # Ok(())
     /// # }
     /// ```
@@ -64,8 +142,8 @@ impl<const S: usize> AnchovyStream<S> {
         poll_fn(|cx| self.poll_recv(cx, &mut buf)).await
     }
 
-    /// As [`recv`](Self::recv), into the unfilled part of `buf`, which it need
-    /// not initialise and advances by the bytes received.
+    /// As [`recv`](Self::recv), into the unfilled part of `buf`, which it need not initialize and
+    /// advances by the bytes received.
     pub fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,

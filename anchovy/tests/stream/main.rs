@@ -22,6 +22,7 @@ mod options;
 mod python;
 mod readiness;
 mod receive;
+mod recv_with_fds;
 mod send;
 mod sets;
 mod split;
