@@ -20,6 +20,27 @@
 //! # }
 //! ```
 //!
+//! Descriptors can also be lent, and received into memory of the caller:
+//!
+//! ```
+//! use std::os::fd::AsFd;
+//!
+//! use anchovy::UnixStream;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let (mut ours, mut theirs) = UnixStream::pair()?;
+//! let file = std::fs::File::open("/dev/null")?;
+//! let tcp = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! ours.send_with_fds(b"a file and a listener", &[file.as_fd(), tcp.as_fd()]).await?;
+//!
+//! let (mut buf, mut fds) = ([0; 64], Vec::new());
+//! let received = theirs.recv_with_fds(&mut buf, &mut fds).await?;
+//! assert_eq!((received.bytes, fds.len()), (21, 2));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! [`UnixStream`] is the stream for programs that need no other limit than that of the kernel. `S` of
 //! an [`AnchovyStream<S>`](AnchovyStream) sets another one, such as that of a protocol.
 //!

@@ -26,7 +26,8 @@ impl<const S: usize> AnchovyStream<S> {
         &mut self.sender.queue
     }
 
-    /// Sends once, with one `sendmsg`: bytes, and descriptors that stay yours.
+    /// Sends once, with one `sendmsg`: bytes, and descriptors that stay yours. Descriptors of several
+    /// types are passed as [`BorrowedFd`](std::os::fd::BorrowedFd)s.
     ///
     /// The descriptors left if and only if this returns Ok. Not all of `buf` may have left (the
     /// count says how much); write the rest without descriptors.
@@ -47,17 +48,23 @@ impl<const S: usize> AnchovyStream<S> {
     /// Cancel safe: if it has not returned, neither bytes nor descriptors left.
     ///
     /// ```
-    /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+    /// # use anchovy::UnixStream;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> std::io::Result<()> {
+    /// use std::os::fd::AsFd;
+    ///
     /// use tokio::io::AsyncWriteExt;
     ///
-    /// let (mut stream, _peer) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
-    /// let null = std::fs::File::open("/dev/null")?;
+    /// let (mut stream, _peer) = UnixStream::pair()?;
+    /// let file = std::fs::File::open("/dev/null")?;
+    /// let tcp = std::net::TcpListener::bind("127.0.0.1:0")?;
     ///
     /// let message = b"a message that may be long";
-    /// let sent = stream.send_with_fds(message, &[&null]).await?;
+    /// let sent = stream.send_with_fds(message, &[file.as_fd(), tcp.as_fd()]).await?;
     /// stream.write_all(&message[sent..]).await?;
+    ///
+    /// // Of one type, they need no conversion.
+    /// stream.send_with_fds(b"again", &[&file, &file]).await?;
     /// # Ok(())
     /// # }
     /// ```
