@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use crate::connect::{ConnectError, connect};
 use crate::error::fd_error::FdError;
 use crate::into_stream::IntoUnixStream;
-use crate::receive::{ReceiveLimits, Receiver, default_queue_limit};
+use crate::receive::{ReceiveLimits, Receiver};
 use crate::send::{SendLimits, Sender};
 use crate::socket::Socket;
 use crate::space::Space;
@@ -152,9 +152,10 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Sets the most descriptors that may wait in the read queue, at least those of one message.
+    /// Sets the most descriptors that may wait in the read queue, at least those of one message; see
+    /// [`AnchovyStream::set_read_queue_limit`].
     ///
-    /// By default the larger of 256 and twice the limit of a set.
+    /// By default [`AnchovyStream::DEFAULT_READ_QUEUE_LIMIT`].
     pub fn read_queue_limit(mut self, limit: usize) -> Self {
         self.read_queue_limit = Some(limit);
         self
@@ -255,7 +256,6 @@ impl<const S: usize> StreamBuilder<S> {
         let mut receive = ReceiveLimits::new(space);
         if let Some(limit) = self.read_fd_limit {
             receive = receive.with_fd_limit(limit)?;
-            receive.queue_limit = default_queue_limit(limit);
         }
         if let Some(limit) = self.read_queue_limit {
             receive = receive.with_queue_limit(limit)?;

@@ -344,9 +344,10 @@ impl ReceiveLimits {
     }
 }
 
-/// Twice the per-message limit, and at least 256.
-pub(crate) fn default_queue_limit(fd_limit: usize) -> usize {
-    256.max(2 * fd_limit)
+/// The bound of the queue for descriptors that may have to wait: 1024, which is what libwayland keeps,
+/// and room for the set that a receive may bring.
+pub(crate) const fn default_queue_limit(fd_limit: usize) -> usize {
+    1024 + fd_limit
 }
 
 #[cfg(all(test, target_os = "linux"))]

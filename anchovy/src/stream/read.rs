@@ -11,9 +11,18 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::anchovy_stream::AnchovyStream;
 use crate::error::fd_error::FdError;
-use crate::receive::Received;
+use crate::receive::{Received, default_queue_limit};
 
 impl<const S: usize> AnchovyStream<S> {
+    /// The most descriptors that may wait in the read queue, unless another limit is set: 1024 and
+    /// [`FD_LIMIT`](Self::FD_LIMIT).
+    ///
+    /// A read needs room for another full set, so `read_queue_limit - read_fd_limit` descriptors can
+    /// wait, and at least 1024 by default. That is as many as libwayland keeps, and more than a peer
+    /// that conforms to D-Bus or Wayland sends before a message is whole. See
+    /// [`set_read_queue_limit`](Self::set_read_queue_limit) for what a server with many clients sets.
+    pub const DEFAULT_READ_QUEUE_LIMIT: usize = default_queue_limit(Self::FD_LIMIT);
+
     /// Returns the descriptors that arrived and were not taken yet, the oldest first.
     pub fn read_queue(&self) -> &VecDeque<OwnedFd> {
         &self.receiver.queue
@@ -238,7 +247,7 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Returns the most descriptors that may wait in the read queue.
     ///
-    /// By default the larger of 256 and twice [`read_fd_limit`](Self::read_fd_limit).
+    /// By default [`DEFAULT_READ_QUEUE_LIMIT`](Self::DEFAULT_READ_QUEUE_LIMIT).
     pub fn read_queue_limit(&self) -> usize {
         self.receiver.limits.queue_limit
     }
@@ -246,7 +255,15 @@ impl<const S: usize> AnchovyStream<S> {
     /// Sets the most descriptors that may wait in the read queue.
     ///
     /// While the queue has no room for another full set, reads fail with
-    /// [`ReadQueueFull`](crate::FdError::ReadQueueFull), and nothing is read or lost.
+    /// [`ReadQueueFull`](crate::FdError::ReadQueueFull), and nothing is read or lost. So up to
+    /// `limit - read_fd_limit` descriptors can wait while reads go on.
+    ///
+    /// The peer decides how much of this is used, and each waiting descriptor takes a place in the
+    /// table of this process (`RLIMIT_NOFILE`, often 1024). A server with many clients sets a low
+    /// [`read_fd_limit`](Self::read_fd_limit), and that and the most descriptors that one message of
+    /// its protocol has as this limit. So that all clients together cannot fill the table, it divides
+    /// the table among them with a [`Budget`](crate::Budget); see
+    /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     ///
     /// # Errors
     ///

@@ -75,6 +75,7 @@ fn copying_in_both_directions_moves_bytes_and_keeps_descriptors() {
 fn a_loop_that_does_not_drain_ends_with_the_error_of_the_full_queue_and_loses_nothing() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
+        far.set_read_queue_limit(506).unwrap();
         for _ in 0..3 {
             near.send_with_fds(b"AAAA", &memfds(200)).await.unwrap();
         }

@@ -164,12 +164,30 @@ fn a_full_read_queue_refuses_even_where_nothing_waits_in_the_kernel() {
 }
 
 #[test]
-fn by_default_the_read_queue_holds_256_or_two_full_sets() {
+fn by_default_the_read_queue_holds_1024_and_a_full_set() {
     run(async {
-        assert_eq!(Dbus::pair().unwrap().0.read_queue_limit(), 506);
-        assert_eq!(Wayland::pair().unwrap().0.read_queue_limit(), 256);
+        assert_eq!(Dbus::DEFAULT_READ_QUEUE_LIMIT, 1024 + 253);
+        assert_eq!(Wayland::DEFAULT_READ_QUEUE_LIMIT, 1024 + 28);
+        assert_eq!(Dbus::pair().unwrap().0.read_queue_limit(), 1277);
+        assert_eq!(Wayland::pair().unwrap().0.read_queue_limit(), 1052);
         let (few, _) = Dbus::builder().read_fd_limit(16).pair().unwrap();
-        assert_eq!((few.read_fd_limit(), few.read_queue_limit()), (16, 256));
+        assert_eq!((few.read_fd_limit(), few.read_queue_limit()), (16, 1277));
+    });
+}
+
+/// wayland-rs sends the descriptors of requests that have piled up before the first of them is
+/// whole: each full set with a byte of its own.
+#[test]
+fn nine_full_sets_before_the_end_of_a_message_do_not_fill_the_queue() {
+    run(async {
+        let (mut near, mut far) = Wayland::pair().unwrap();
+        let fds = memfds(28);
+        for _ in 0..9 {
+            near.send_with_fds(b"A", &fds).await.unwrap();
+        }
+        near.write_all(b"A").await.unwrap();
+        far.read_exact(&mut [0; 10]).await.unwrap();
+        assert_eq!(far.read_queue().len(), 9 * 28);
     });
 }
 
@@ -182,7 +200,7 @@ fn limits_that_cannot_be_kept_are_refused_and_change_nothing() {
         assert_eq!(near.set_read_fd_limit(29), out_of_range(29, 0, 28));
         assert_eq!(near.set_write_fd_limit(29), out_of_range(29, 0, 28));
         assert_eq!(near.set_read_queue_limit(27), out_of_range(27, 28, usize::MAX));
-        assert_eq!((near.read_fd_limit(), near.read_queue_limit()), (28, 256));
+        assert_eq!((near.read_fd_limit(), near.read_queue_limit()), (28, 1052));
 
         near.set_read_fd_limit(4).unwrap();
         near.set_read_queue_limit(8).unwrap();
