@@ -40,6 +40,7 @@ pub struct StreamBuilder<const S: usize> {
     read_fd_limit: Option<usize>,
     read_queue_limit: Option<usize>,
     write_fd_limit: Option<usize>,
+    spread_fds: bool,
     inq: bool,
 }
 
@@ -140,6 +141,7 @@ impl<const S: usize> StreamBuilder<S> {
             read_fd_limit: None,
             read_queue_limit: None,
             write_fd_limit: None,
+            spread_fds: false,
             inq: true,
         }
     }
@@ -166,6 +168,50 @@ impl<const S: usize> StreamBuilder<S> {
     /// By default [`AnchovyStream::FD_LIMIT`], which is also the most that it can be.
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
         self.write_fd_limit = Some(limit);
+        self
+    }
+
+    /// Sets whether a write queue with more descriptors than one message may carry is spread over
+    /// several messages. Default: `false`, and such a write is [`FdError::TooManyToSend`].
+    ///
+    /// With `true`, a full set of [`write_fd_limit`](Self::write_fd_limit) descriptors leaves with each
+    /// of the first bytes of a write, in order, and the rest of the queue with the bytes after those. A
+    /// write with fewer bytes than sets is [`FdError::FdsWithoutBytes`]; nothing is sent then.
+    ///
+    /// This is for protocols that take descriptors first in, first out, whichever bytes they came
+    /// with, and do not use a message before it is whole. Wayland is one: the 8 bytes of a header have
+    /// room for 224 descriptors. It is not the default because it must not be used where descriptors
+    /// belong to the bytes or to the message that they came with, as in D-Bus: a receiver that looks
+    /// for them at the first byte finds the first set only.
+    ///
+    /// If the socket is full between two sets, or the [account](AnchovyStream::set_account) has no room
+    /// for the next one, the write returns the number of bytes that have left. The descriptors that
+    /// have left with them are closed on this side, the [write queue](AnchovyStream::write_queue) holds
+    /// the others, and the next write goes on with them; `write_all` does so by itself. The same holds
+    /// if a `write_all` is dropped half way.
+    ///
+    /// [`send_with_fds`](AnchovyStream::send_with_fds) sends one message, with this switch as well.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// let builder = AnchovyStream::<WAYLAND_SCM_RIGHTS>::builder().spread_fds(true);
+    /// let (mut client, mut compositor) = builder.pair()?;
+    /// for _ in 0..60 {
+    ///     client.write_queue_mut().push_back(std::fs::File::open("/dev/null")?.into());
+    /// }
+    /// client.write_all(b"a header").await?; // 28, 28 and 4 descriptors
+    ///
+    /// compositor.read_exact(&mut [0; 8]).await?;
+    /// assert_eq!(compositor.read_queue().len(), 60);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spread_fds(mut self, spread: bool) -> Self {
+        self.spread_fds = spread;
         self
     }
 
@@ -261,7 +307,7 @@ impl<const S: usize> StreamBuilder<S> {
             receive = receive.with_queue_limit(limit)?;
         }
 
-        let mut send = SendLimits::new(space);
+        let mut send = SendLimits { spread_fds: self.spread_fds, ..SendLimits::new(space) };
         if let Some(limit) = self.write_fd_limit {
             send = send.with_fd_limit(limit)?;
         }

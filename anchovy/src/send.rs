@@ -2,6 +2,11 @@
 //!
 //! Whatever cannot leave is refused before the kernel hears of it, and whatever the kernel refuses
 //! is still in the queue: descriptors are closed on our side only once they are on their way.
+//!
+//! A queue that is spread leaves in several messages, one full set with each of the first bytes of a
+//! write. The first of them waits as every write does. The others leave only as far as they can at
+//! once, so that a write that has sent something returns how much: what has not left is in the queue,
+//! and waits with the next write.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,12 +25,14 @@ pub(crate) struct Sender {
     pub(crate) limits: SendLimits,
 }
 
-/// What may leave.
+/// What may leave, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SendLimits {
     pub(crate) space: Space,
-    /// The most descriptors with one write.
+    /// The most descriptors with one write, or with one of its messages if the queue is spread.
     pub(crate) fd_limit: usize,
+    /// Whether a queue with more descriptors leaves in several messages.
+    pub(crate) spread_fds: bool,
 }
 
 impl Sender {
@@ -45,6 +52,9 @@ impl Sender {
         if slices.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if self.is_spread() {
+            return self.poll_spread(socket, cx, slices);
+        }
         self.limits.check(self.queue.len())?;
         // The usual write has none, and need not go looking for them.
         if self.queue.is_empty() {
@@ -54,7 +64,7 @@ impl Sender {
         ready!(socket.poll_admit_fds(cx, self.queue.len()))?;
         let sent = socket.poll_send(cx, slices, self.queue.iter().map(AsFd::as_fd));
         let sent = ready!(admitted(socket, self.queue.len(), sent));
-        Poll::Ready(self.written(sent))
+        Poll::Ready(self.written(sent, self.queue.len()))
     }
 
     /// As [`poll_write`](Self::poll_write), or `WouldBlock`.
@@ -67,6 +77,10 @@ impl Sender {
         if slices.is_empty() {
             return Ok(0);
         }
+        if self.is_spread() {
+            self.check_spread(slices)?;
+            return self.try_spread(socket, slices, 0);
+        }
         self.limits.check(self.queue.len())?;
         let count = self.queue.len();
         if count > 0 {
@@ -74,7 +88,79 @@ impl Sender {
         }
         let sent = socket.try_send(slices, self.queue.iter().map(AsFd::as_fd));
         let sent = retracted(socket, count, sent);
-        self.written(sent)
+        self.written(sent, count)
+    }
+
+    /// Returns whether the queue has to leave in several messages, and may.
+    fn is_spread(&self) -> bool {
+        self.limits.spread_fds && self.queue.len() > self.limits.fd_limit
+    }
+
+    /// Refuses a queue for which the bytes do not suffice: each set needs one.
+    fn check_spread(&self, slices: &[IoSlice<'_>]) -> Result<(), FdError> {
+        let (count, fd_limit) = (self.queue.len(), self.limits.fd_limit);
+        if fd_limit == 0 {
+            return self.limits.check(count);
+        }
+        let bytes = slices.iter().fold(0, |sum: usize, slice| sum.saturating_add(slice.len()));
+        match count.saturating_sub(bytes.saturating_mul(fd_limit)) {
+            0 => Ok(()),
+            count => Err(FdError::FdsWithoutBytes { count }),
+        }
+    }
+
+    /// Writes bytes; a full set of the queue leaves with each of the first of them, and the rest of the
+    /// queue with the bytes after those.
+    fn poll_spread(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, TransferError>> {
+        self.check_spread(slices)?;
+        let count = self.limits.fd_limit;
+        ready!(socket.poll_admit_fds(cx, count))?;
+        let first = [IoSlice::new(&slices[0][..1])];
+        let sent = socket.poll_send(cx, &first, self.queue.iter().take(count).map(AsFd::as_fd));
+        let sent = ready!(admitted(socket, count, sent));
+        let sent = self.written(sent, count)?;
+        Poll::Ready(self.try_spread(socket, slices, sent))
+    }
+
+    /// As [`poll_spread`](Self::poll_spread), after `sent` bytes, as far as it goes without waiting.
+    ///
+    /// An error ends a write that has sent something, and the next write returns it.
+    fn try_spread(
+        &mut self,
+        socket: &Socket,
+        slices: &[IoSlice<'_>],
+        mut sent: usize,
+    ) -> Result<usize, TransferError> {
+        while !self.queue.is_empty() {
+            let count = self.queue.len().min(self.limits.fd_limit);
+            let is_last = count == self.queue.len();
+            let bytes = bytes_after(slices, sent);
+            let bytes = if is_last { bytes } else { &bytes[..1] };
+            match self.try_write_set(socket, bytes, count) {
+                Ok(count) => sent += count,
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Writes bytes with the first `count` descriptors of the queue, or `WouldBlock`.
+    fn try_write_set(
+        &mut self,
+        socket: &Socket,
+        bytes: &[u8],
+        count: usize,
+    ) -> Result<usize, TransferError> {
+        socket.try_admit_fds(count)?;
+        let fds = self.queue.iter().take(count).map(AsFd::as_fd);
+        let sent = retracted(socket, count, socket.try_send(&[IoSlice::new(bytes)], fds));
+        self.written(sent, count)
     }
 
     /// Sends bytes with a borrowed set.
@@ -129,14 +215,21 @@ impl Sender {
 
     /// The fields of this side, for the Debug of whoever has it.
     pub(crate) fn debug(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
-        debug.field("write_fd_limit", &self.limits.fd_limit).field("write_queue", &self.queue);
+        debug
+            .field("write_fd_limit", &self.limits.fd_limit)
+            .field("spread_fds", &self.limits.spread_fds)
+            .field("write_queue", &self.queue);
     }
 
-    /// Closes our side of what is on its way.
-    fn written(&mut self, sent: Result<usize, TransferError>) -> Result<usize, TransferError> {
-        let sent = traced(sent, self.queue.len());
+    /// Closes our side of the first `count` descriptors of the queue if they are on their way.
+    fn written(
+        &mut self,
+        sent: Result<usize, TransferError>,
+        count: usize,
+    ) -> Result<usize, TransferError> {
+        let sent = traced(sent, count);
         if sent.is_ok() {
-            self.queue.clear();
+            self.queue.drain(..count);
         }
         sent
     }
@@ -156,7 +249,7 @@ impl Sender {
 impl SendLimits {
     /// The limits that `S` of the stream allows.
     pub(crate) fn new(space: Space) -> SendLimits {
-        SendLimits { space, fd_limit: space.fds }
+        SendLimits { space, fd_limit: space.fds, spread_fds: false }
     }
 
     /// Sets the most descriptors with one write, at most what `S` allows.
@@ -207,6 +300,18 @@ fn sendable<'a, 'b>(slices: &'a [IoSlice<'b>]) -> &'a [IoSlice<'b>] {
     let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
     let slices = &slices[first..];
     &slices[..slices.len().min(MAX_SLICES)]
+}
+
+/// The bytes of a slice that begin that many bytes after the start of all; there are more than those.
+fn bytes_after<'a>(slices: &'a [IoSlice<'_>], mut count: usize) -> &'a [u8] {
+    let slice = slices.iter().find(|slice| match count.checked_sub(slice.len()) {
+        Some(rest) => {
+            count = rest;
+            false
+        }
+        None => true,
+    });
+    &slice.expect("every set has a byte")[count..]
 }
 
 fn traced(sent: Result<usize, TransferError>, _fds: usize) -> Result<usize, TransferError> {

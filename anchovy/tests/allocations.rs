@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use allocation_counter::measure;
-use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
+use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS, StreamBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Stream = AnchovyStream<DBUS_SCM_RIGHTS>;
@@ -11,10 +11,17 @@ type Stream = AnchovyStream<DBUS_SCM_RIGHTS>;
 /// Does `round` often enough for queues and tables to have their size, and then counts.
 ///
 /// The runtime, its waiting and its waking are part of what is counted.
-fn allocations(mut round: impl AsyncFnMut(&mut Stream, &mut Stream)) -> u64 {
+fn allocations(round: impl AsyncFnMut(&mut Stream, &mut Stream)) -> u64 {
+    allocations_of(&Stream::builder(), round)
+}
+
+fn allocations_of(
+    builder: &StreamBuilder<DBUS_SCM_RIGHTS>,
+    mut round: impl AsyncFnMut(&mut Stream, &mut Stream),
+) -> u64 {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_io().build().expect("a runtime");
-    let (mut near, mut far) = runtime.block_on(async { Stream::pair().expect("a pair") });
+    let (mut near, mut far) = runtime.block_on(async { builder.pair().expect("a pair") });
     let mut rounds = |count| {
         runtime.block_on(async {
             for _ in 0..count {
@@ -69,6 +76,22 @@ fn descriptors_that_go_back_and_forth_allocate_nothing() {
         });
         assert_eq!(count, 0, "{fds} descriptors");
     }
+}
+
+#[test]
+fn spreading_descriptors_allocates_nothing() {
+    let (mut buf, mut first) = ([0; 9], Some(nulls(60)));
+    let builder = Stream::builder().write_fd_limit(28).spread_fds(true);
+    let count = allocations_of(&builder, async |near, far| {
+        near.write_queue_mut().extend(first.take().unwrap_or_default());
+        near.write_all(b"a message").await.unwrap();
+        far.read_exact(&mut buf).await.unwrap();
+        while let Some(fd) = far.read_queue_mut().pop_front() {
+            near.write_queue_mut().push_back(fd);
+        }
+        assert_eq!(near.write_queue().len(), 60);
+    });
+    assert_eq!(count, 0);
 }
 
 #[test]

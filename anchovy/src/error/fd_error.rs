@@ -98,10 +98,11 @@ pub enum FdError {
     /// Descriptors were to be sent without a byte.
     ///
     /// The kernel drops descriptors that are sent without a byte on a stream, so nothing was sent
-    /// and nothing was closed: write at least one byte, or clear the write queue.
-    /// [`io::ErrorKind::InvalidInput`].
+    /// and nothing was closed: write at least one byte, or clear the write queue. With
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds), each set needs a byte of its own: write more
+    /// bytes at once. [`io::ErrorKind::InvalidInput`].
     FdsWithoutBytes {
-        /// Descriptors that were to leave.
+        /// Descriptors that were to leave, and for which there was no byte.
         count: usize,
     },
     /// A borrowed send was asked for while owned descriptors wait in the write queue.

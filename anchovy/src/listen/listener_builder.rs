@@ -260,6 +260,13 @@ impl<const S: usize> ListenerBuilder<S> {
         self
     }
 
+    /// Sets whether accepted streams spread a write queue with more descriptors than one message may
+    /// carry; see [`StreamBuilder::spread_fds`]. Default: `false`.
+    pub fn spread_fds(mut self, spread: bool) -> Self {
+        self.stream = self.stream.spread_fds(spread);
+        self
+    }
+
     /// Sets whether accepted streams use `SO_INQ` where the kernel has it; see
     /// [`StreamBuilder::inq`]. Default: `true`.
     pub fn inq(mut self, on: bool) -> Self {

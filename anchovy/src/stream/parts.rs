@@ -105,7 +105,7 @@ impl<const S: usize> AnchovyStream<S> {
             },
             sender: Sender {
                 queue: parts.write_queue,
-                limits: SendLimits { space, fd_limit: send.fd_limit.min(space.fds) },
+                limits: SendLimits { space, fd_limit: send.fd_limit.min(space.fds), ..send },
             },
         })
     }

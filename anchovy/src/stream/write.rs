@@ -21,7 +21,8 @@ impl<const S: usize> AnchovyStream<S> {
     /// Returns the descriptors that leave with the first byte of the next write, to add some.
     ///
     /// They all leave in one message, so there may be at most
-    /// [`write_fd_limit`](Self::write_fd_limit) of them when you write.
+    /// [`write_fd_limit`](Self::write_fd_limit) of them when you write. A stream with
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds) sends more in several messages.
     pub fn write_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
         &mut self.sender.queue
     }
@@ -154,6 +155,10 @@ impl<const S: usize> AnchovyStream<S> {
 
 /// The write queue leaves with the first byte that is written, and is empty then; a write of no
 /// bytes sends nothing and keeps it. Nothing is buffered, so a flush does nothing.
+///
+/// With [`spread_fds`](crate::StreamBuilder::spread_fds), more descriptors than one message may carry
+/// leave with the first few bytes, and a write that returned a smaller count may leave some in the
+/// queue, for the next write.
 ///
 /// A future that was dropped half way (`write_all` in a `select!`) may have written some; whether
 /// the descriptors left, the queue tells: they did if it is empty.

@@ -26,6 +26,7 @@ mod recv_with_fds;
 mod send;
 mod sets;
 mod split;
+mod spread;
 mod syscalls;
 #[cfg(feature = "tracing")]
 mod tracing;
