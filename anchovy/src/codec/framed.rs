@@ -135,7 +135,7 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Returns the bytes that have arrived and are not decoded.
     pub fn read_buffer(&self) -> &BytesMut {
-        &self.read.inbound.bytes
+        &self.read.inbound.buffer.bytes
     }
 
     /// Returns the number of descriptors that have arrived and wait for their frames.

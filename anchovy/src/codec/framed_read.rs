@@ -63,7 +63,7 @@ impl<const S: usize, C> FramedRead<S, C> {
 
     /// See [`Framed::read_buffer`](super::Framed::read_buffer).
     pub fn read_buffer(&self) -> &BytesMut {
-        &self.read.inbound.bytes
+        &self.read.inbound.buffer.bytes
     }
 
     /// See [`Framed::waiting_fds`](super::Framed::waiting_fds).

@@ -19,6 +19,7 @@ use super::decoder::Decoder;
 use super::fd_queue::take;
 use super::fd_set::FdSet;
 use super::policy::{Attribution, ReadPolicy, Unclaimed};
+use super::read_buffer::ReadBuffer;
 use super::receive_error::ReceiveError;
 use super::received_fds::{ReceivedFds, ReceivedSet};
 use crate::error::truncation::Truncation;
@@ -26,8 +27,8 @@ use crate::error::truncation::Truncation;
 /// Bytes that have arrived and are not decoded, and the sets that came with them.
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
-    pub(crate) bytes: BytesMut,
-    /// Where in the stream `bytes` begins.
+    pub(crate) buffer: ReadBuffer,
+    /// Where in the stream the bytes of `buffer` begin.
     position: u64,
     /// Where in the stream the frame begins that is being decoded.
     frame_start: u64,
@@ -55,7 +56,7 @@ impl Inbound {
         fds.for_each(|fd| self.fds.push_back(fd));
         let fds = self.fds.len() - before;
         if fds > 0 || truncated.is_some() {
-            let end = self.position + self.bytes.len() as u64;
+            let end = self.position + self.buffer.bytes.len() as u64;
             let start = end - count as u64;
             self.sets.push_back(ReceivedSet { start, end, fds, truncated, arrived: now });
         }
@@ -86,18 +87,22 @@ impl Inbound {
         policy: &ReadPolicy,
         decode: impl FnOnce(&mut BytesMut, &mut ReceivedFds<'_>) -> Result<Option<T>, ReceiveError<E>>,
     ) -> Result<Option<T>, ReceiveError<E>> {
-        let before = self.bytes.len();
+        self.buffer.begin_decode();
+        let before = self.buffer.bytes.len();
         let mut fds = ReceivedFds {
             position: self.position,
             attribution: policy.attribution,
             fds: &mut self.fds,
             sets: &mut self.sets,
         };
-        let frame = decode(&mut self.bytes, &mut fds)?;
-        self.position += before.saturating_sub(self.bytes.len()) as u64;
+        let frame = decode(&mut self.buffer.bytes, &mut fds)?;
+        self.position += before.saturating_sub(self.buffer.bytes.len()) as u64;
         if frame.is_some() {
             self.frame_start = self.position;
+            self.buffer.decoded();
             self.release_decoded(policy)?;
+        } else {
+            self.buffer.not_decoded(before);
         }
         Ok(frame)
     }
@@ -148,7 +153,7 @@ impl Inbound {
         policy: &ReadPolicy,
     ) -> Result<(), ReceiveError<E>> {
         let cut = self.sets.iter().filter(|set| set.truncated.is_some()).count();
-        let (waiting, length) = (self.fds.len() + cut, self.bytes.len());
+        let (waiting, length) = (self.fds.len() + cut, self.buffer.bytes.len());
         let limit = policy.max_waiting_fds.saturating_sub(fd_limit);
         if waiting > limit {
             return Err(ReceiveError::TooManyWaitingFds { waiting, limit });
@@ -184,7 +189,7 @@ impl Inbound {
     /// Takes over what somebody else has received, with ranges that count from its first byte.
     pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>, now: Option<Instant>) -> Inbound {
         let length = bytes.len();
-        let mut inbound = Inbound { bytes, ..Inbound::default() };
+        let mut inbound = Inbound { buffer: ReadBuffer::new(bytes), ..Inbound::default() };
         let mut before = 0;
         for FdSet { range, fds, truncated } in sets {
             // In order, and within the bytes: otherwise one would wait for ever, and others for it.
@@ -219,6 +224,6 @@ impl Inbound {
                 truncated: set.truncated,
             })
             .collect();
-        (self.bytes, sets)
+        (self.buffer.bytes, sets)
     }
 }

@@ -16,6 +16,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::encoder::Encoder;
 use super::fd_queue::{claim, take};
 use super::fd_set::FdSet;
+use super::memory::KEPT;
 use super::policy::{Placement, WritePolicy};
 use super::refused_frame::RefusedFrame;
 use super::send_error::{SendError, SendErrorKind};
@@ -243,7 +244,12 @@ impl Outbound {
             self.tail.clear();
             self.left = 0;
         } else if self.left > self.tail.len() / 2 && self.left > COPIED {
-            self.tail.advance(std::mem::take(&mut self.left));
+            let sent = std::mem::take(&mut self.left);
+            if self.tail.capacity() > KEPT && self.tail.len() - sent <= KEPT {
+                self.tail = BytesMut::from(&self.tail[sent..]);
+            } else {
+                self.tail.advance(sent);
+            }
         }
         while self.frames.front().is_some_and(|frame| frame.end <= self.position && frame.fds == 0)
         {
@@ -251,10 +257,31 @@ impl Outbound {
         }
     }
 
+    /// Gives back the memory of buffers that are empty, if it is more than `kept` bytes.
+    #[inline]
+    pub(crate) fn release_memory(&mut self, kept: usize) {
+        if !self.is_empty() {
+            return;
+        }
+        // What its capacity does not show is in memory that it shared with chunks, which have left.
+        if self.tail.capacity() > kept || self.tail.try_reclaim(kept + 1) {
+            self.tail = BytesMut::new();
+        }
+        if self.chunks.capacity() > kept / size_of::<Bytes>() {
+            self.chunks = VecDeque::new();
+        }
+    }
+
     /// Bytes that have not left.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         (self.end - self.position) as usize
+    }
+
+    /// Returns the capacity of the buffer, and of the list of chunks in bytes.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> (usize, usize) {
+        (self.tail.capacity(), self.chunks.capacity() * size_of::<Bytes>())
     }
 
     /// Descriptors that have not left.

@@ -70,6 +70,16 @@ pub enum Placement {
 
 /// How frames are received.
 ///
+/// # Memory
+///
+/// A connection that waits for a frame keeps a buffer of 2 KiB, or of 8 KiB once there was more to read
+/// than fitted; frames of up to 128 KiB leave larger ones, up to 256 KiB. Memory for longer frames,
+/// which share it, goes with the frame: the connection gives it up when it waits for the next frame or
+/// receives a shorter one, and what is more than 2 MiB at once. At most, a connection holds twice
+/// [`max_frame_bytes`](Self::max_frame_bytes) and 512 KiB, and the memory of the frames that were
+/// received lives as long as they. Memory grows with what has arrived, whatever length a peer
+/// declares.
+///
 /// ```
 /// use std::time::Duration;
 ///
@@ -121,6 +131,13 @@ impl Default for ReadPolicy {
 }
 
 /// How frames are sent.
+///
+/// # Memory
+///
+/// A buffer that is empty keeps at most 256 KiB; larger memory is given back with the last byte that
+/// leaves. At most, a connection holds twice
+/// [`max_buffered_bytes`](Self::max_buffered_bytes) and one frame more. What an encoder returns as
+/// [payload](super::Encoder::payload) is not copied, and is dropped once it has left.
 ///
 /// ```
 /// use anchovy::codec::WritePolicy;

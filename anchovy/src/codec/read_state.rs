@@ -22,16 +22,14 @@ use super::decoder::Decoder;
 use super::fd_queue::take;
 use super::inbound::Inbound;
 use super::policy::{Attribution, ReadPolicy};
+use super::read_buffer::FIRST;
 use super::receive_error::ReceiveError;
 use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
 use crate::socket::Socket;
 
-/// Room for reads when a frame begins, on a stream that has had more to read than fitted.
-const FIRST: usize = 8 << 10;
-
-/// The same before that: most streams idle most of the time, and what they hold meanwhile is mostly
-/// this.
+/// Room for reads when a frame begins, before there was more to read than fitted: most streams idle
+/// most of the time, and what they hold meanwhile is mostly this.
 const IDLE: usize = 2 << 10;
 
 /// The most room that is made at once for the rest of a long one: as much again as has arrived of
@@ -108,6 +106,7 @@ impl ReadState {
         if self.phase == Phase::Over {
             return Poll::Ready(None);
         }
+        self.inbound.buffer.wait();
         match self.poll_deadline(cx) {
             Ok(()) => Poll::Pending,
             Err(error) => {
@@ -147,6 +146,7 @@ impl ReadState {
             self.inbound.admit(receiver.limits.fd_limit, &self.policy)?;
             // What has arrived in time is in time, however late we come to read it.
             if self.poll_read(socket, receiver, cx)?.is_pending() {
+                self.inbound.buffer.wait();
                 self.poll_deadline(cx)?;
                 return Poll::Pending;
             }
@@ -160,12 +160,13 @@ impl ReadState {
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), TransferError>> {
-        let bytes = &mut self.inbound.bytes;
-        let length = bytes.len();
-        if bytes.capacity() - length < self.room / 2 {
+        let buffer = &mut self.inbound.buffer;
+        let length = buffer.bytes.len();
+        if buffer.bytes.capacity() - length < self.room / 2 {
             // For the start of a frame, the same memory once more will do.
-            bytes.reserve(length.min(MOST).max(self.room.saturating_sub(length)));
+            buffer.reserve(length.min(MOST).max(self.room.saturating_sub(length)));
         }
+        let bytes = &mut buffer.bytes;
         let spare = bytes.capacity() - length;
         let older = receiver.queue.len();
         let by_range = self.policy.attribution == Attribution::Range;

@@ -4,6 +4,7 @@ use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
 use super::encoder::Encoder;
+use super::memory::KEPT;
 use super::outbound::Outbound;
 use super::policy::WritePolicy;
 use super::send_error::{SendError, SendErrorKind};
@@ -71,6 +72,7 @@ impl WriteState {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        self.outbound.release_memory(KEPT);
         Poll::Ready(Ok(()))
     }
 

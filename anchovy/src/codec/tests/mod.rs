@@ -4,6 +4,7 @@
 
 mod exchanges;
 mod kernel;
+mod memory;
 mod pair;
 mod parts;
 mod receiving;

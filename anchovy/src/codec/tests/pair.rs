@@ -77,7 +77,7 @@ impl Pair {
     /// Reads once, into room for so many bytes, and decodes all that is there.
     pub(super) fn receive(&mut self, size: usize) -> Result<bool, Error> {
         let (bytes, fds) = self.kernel.receive(size);
-        self.inbound.bytes.extend_from_slice(&bytes);
+        self.inbound.buffer.bytes.extend_from_slice(&bytes);
         self.inbound.received(bytes.len(), fds.into_iter(), None, None);
         while let Some(text) = self.inbound.decode(&mut Texts, &self.policy)? {
             self.received.push(text);
@@ -142,6 +142,6 @@ pub(super) const CUT: Option<Truncation> = Some(Truncation::Unknown);
 
 /// A read of these bytes whose set the kernel cut.
 pub(super) fn receive_cut(pair: &mut Pair, bytes: &[u8]) {
-    pair.inbound.bytes.extend_from_slice(bytes);
+    pair.inbound.buffer.bytes.extend_from_slice(bytes);
     pair.inbound.received(bytes.len(), std::iter::empty(), CUT, None);
 }

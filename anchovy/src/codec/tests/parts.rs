@@ -100,7 +100,7 @@ fn foreign_parts_whose_sets_are_nowhere_are_refused_and_not_tried_for_ever() {
 fn a_cut_set_goes_through_parts_and_still_bars_what_came_after_it() {
     let mut pair = Pair::new(Placement::Alone);
     let item = bytes_of("abc", 1);
-    pair.inbound.bytes.extend_from_slice(&item[..4]);
+    pair.inbound.buffer.bytes.extend_from_slice(&item[..4]);
     pair.inbound.received(4, std::iter::empty(), Some(Truncation::ProcessTableFull), None);
     let (bytes, sets) = std::mem::take(&mut pair.inbound).into_parts();
     pair.inbound = Inbound::from_parts(bytes, sets, None);

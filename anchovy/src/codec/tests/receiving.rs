@@ -198,7 +198,7 @@ fn nothing_is_kept_of_reads_without_descriptors_nor_of_sets_that_are_claimed() {
         pair.kernel.send(&bytes_of("a", 1), vec![memfd()]);
         pair.kernel.send(&bytes_of("a long one", 0)[..12], vec![]);
         receive_all(&mut pair, &[1; 100]).unwrap();
-        assert_eq!((pair.received.len(), pair.inbound.bytes.len()), (1, 12));
+        assert_eq!((pair.received.len(), pair.inbound.buffer.bytes.len()), (1, 12));
         assert!(format!("{:?}", pair.inbound).contains("sets: []"), "{:?}", pair.inbound);
     }
 }
@@ -227,10 +227,10 @@ fn items_before_and_behind_a_cut_set_are_not_marked() {
     for before in [10, 12] {
         let mut pair = Pair::new(Placement::Alone);
         pair.policy.unclaimed = Unclaimed::Close;
-        pair.inbound.bytes.extend_from_slice(&vec![0; before]);
+        pair.inbound.buffer.bytes.extend_from_slice(&vec![0; before]);
         pair.inbound.received(before, std::iter::once(memfd()), None, None);
         receive_cut(&mut pair, &vec![0; 15 - before]);
-        pair.inbound.bytes.extend_from_slice(&[0; 5]);
+        pair.inbound.buffer.bytes.extend_from_slice(&[0; 5]);
         let mut marks = Marks(Vec::new());
         while pair.inbound.decode(&mut marks, &pair.policy).unwrap().is_some() {}
         assert_eq!(marks.0, [false, false, true, false]);
@@ -242,7 +242,7 @@ fn as_much_waits_as_may_and_no_more() {
     let policy = ReadPolicy { max_waiting_fds: 10, max_frame_bytes: 20, ..ReadPolicy::default() };
     let mut pair = Pair::new(Placement::Alone);
     let mut bring = |bytes: usize, fds: usize, cut| {
-        pair.inbound.bytes.extend_from_slice(&vec![0; bytes]);
+        pair.inbound.buffer.bytes.extend_from_slice(&vec![0; bytes]);
         pair.inbound.received(bytes, (0..fds).map(|_| memfd()), cut, None);
         // A set has at most 6.
         pair.inbound.admit::<Infallible>(6, &policy)
@@ -265,7 +265,7 @@ fn the_deadline_is_that_of_the_oldest_set_that_waits() {
     let later = |seconds| Some(now + Duration::from_secs(seconds));
     let (a, b) = (bytes_of("a", 1), bytes_of("b", 2));
     let bring = |pair: &mut Pair, bytes: &[u8], seconds| {
-        pair.inbound.bytes.extend_from_slice(bytes);
+        pair.inbound.buffer.bytes.extend_from_slice(bytes);
         pair.inbound.received(bytes.len(), std::iter::once(memfd()), None, later(seconds));
         decode_all(pair).unwrap();
         pair.inbound.deadline(timeout)
@@ -299,7 +299,7 @@ fn an_item_of_an_absurd_length_claims_what_there_is() {
     }
     let policy = ReadPolicy::default();
     let mut inbound = Inbound::default();
-    inbound.bytes.extend_from_slice(b"ab");
+    inbound.buffer.bytes.extend_from_slice(b"ab");
     inbound.received(2, std::iter::once(memfd()), None, None);
     assert_eq!(inbound.decode(&mut Absurd(1), &policy).unwrap(), Some(1));
     inbound.decode(&mut Absurd(usize::MAX), &policy).expect_err("it is unclaimed");
@@ -330,7 +330,7 @@ fn what_a_decoder_claims_and_does_not_keep_is_closed_and_not_the_next_items() {
     let (policy, mut inbound) = (ReadPolicy::default(), Inbound::default());
     for fds in [vec![memfd(), memfd(), memfd()], vec![memfd()]] {
         let expected = inode(&fds[0]);
-        inbound.bytes.put_u8(fds.len() as u8);
+        inbound.buffer.bytes.put_u8(fds.len() as u8);
         inbound.received(1, fds.into_iter(), None, None);
         let kept = inbound.decode(&mut Wasteful, &policy).unwrap().expect("an item");
         assert_eq!(kept.as_ref().map(inode), Some(expected));

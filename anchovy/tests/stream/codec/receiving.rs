@@ -274,6 +274,30 @@ fn a_megabyte_arrives_as_one_item() {
 }
 
 #[test]
+fn memory_of_a_long_item_goes_with_it_and_later_items_do_not_share_it() {
+    run(async {
+        for length in [300_000, 8 << 20] {
+            let (mut near, mut far) = pair();
+            let items = async {
+                near.feed(text(vec![7; length], 1)).await.unwrap();
+                near.send(text("short", 1)).await.unwrap();
+            };
+            let receive = async { [far.next().await, far.next().await].map(|next| next.unwrap()) };
+            let [long, short] = tokio::join!(items, receive).1.map(|item| item.unwrap());
+            assert_eq!((long.payload.len(), long.fds.len()), (length, 1));
+            assert!(long.payload.is_unique(), "nobody else keeps it");
+            assert_eq!((&short.payload[..], short.fds.len()), (&b"short"[..], 1));
+
+            let (sent, long) = tokio::join!(near.send(text(vec![7; length], 0)), far.next());
+            sent.unwrap();
+            assert!(now(far.next()).await.is_none(), "it waits");
+            assert!(far.read_buffer().capacity() <= 8 << 10);
+            assert!(long.unwrap().unwrap().payload.is_unique());
+        }
+    });
+}
+
+#[test]
 fn dropping_a_framed_stream_closes_all_that_waits() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
