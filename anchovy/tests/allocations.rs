@@ -127,7 +127,9 @@ mod codec {
 
     use std::io;
 
-    use anchovy::codec::{Decoder, Encoder, Framed, ReceiveError, ReceivedFds};
+    use anchovy::codec::{
+        Decoder, Encoder, Framed, ReadPolicy, ReceiveError, ReceivedFds, WritePolicy,
+    };
     use bytes::{Buf, BufMut, BytesMut};
     use futures_util::{SinkExt, StreamExt};
 
@@ -208,5 +210,37 @@ mod codec {
     fn items_with_descriptors_allocate_the_list_of_them_and_nothing_else() {
         assert_eq!(allocations(1), ITEMS);
         assert_eq!(allocations(3), ITEMS);
+    }
+
+    #[test]
+    fn a_timeout_for_frames_that_arrive_in_parts_allocates_one_timer() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_io().enable_time().build().expect("a runtime");
+        let timeout = Some(std::time::Duration::from_secs(600));
+        let policy = ReadPolicy { frame_timeout: timeout, ..ReadPolicy::default() };
+        let (mut near, mut far) = runtime.block_on(async {
+            let (near, far) = Stream::pair().expect("a pair");
+            (near, Framed::with_policies(far, Eights, policy, WritePolicy::default()))
+        });
+        let mut rounds = |count| {
+            runtime.block_on(async {
+                for _ in 0..count {
+                    for _ in 0..2 {
+                        // It waits between frames, and within each.
+                        tokio::task::yield_now().await;
+                        tokio::select! {
+                            biased;
+                            _ = far.next() => panic!("there is no whole frame"),
+                            () = tokio::task::yield_now() => {}
+                        }
+                        near.write_all(&[0; 4]).await.unwrap();
+                    }
+                    far.next().await.unwrap().unwrap();
+                }
+            });
+        };
+        rounds(100);
+        let few = measure(|| rounds(20)).count_total;
+        assert_eq!(measure(|| rounds(1_000)).count_total - few, 0);
     }
 }

@@ -169,6 +169,7 @@ mod codec {
                 QuotaExceeded,
             ),
             (ReceiveError::FdsOverdue { waiting: 4 }, &["4"], TimedOut),
+            (ReceiveError::FrameOverdue { bytes: 10 }, &["10"], TimedOut),
             (ReceiveError::FrameTooLong { length: 90, limit: 80 }, &["90", "80"], InvalidData),
             (ReceiveError::ReadQueueFull { queued: 31, limit: 56 }, &["31", "56"], QuotaExceeded),
             (ReceiveError::Truncated { cause: full }, &["fs.file-max"], QuotaExceeded),

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
+use tokio::time::Instant;
+
 use crate::error::truncation::Truncation;
 
 /// Descriptors, and the bytes that they came with or leave with.
@@ -38,11 +40,13 @@ pub struct FdSet {
     pub fds: Vec<OwnedFd>,
     /// Why the kernel cut the set when it was received, if it did; there are no descriptors then.
     pub truncated: Option<Truncation>,
+    /// When they arrived, if there is a deadline.
+    pub(super) arrived: Option<Instant>,
 }
 
 impl FdSet {
     /// Descriptors that came with these bytes, or leave with them.
     pub fn new(range: Range<usize>, fds: Vec<OwnedFd>) -> FdSet {
-        FdSet { range, fds, truncated: None }
+        FdSet { range, fds, truncated: None, arrived: None }
     }
 }

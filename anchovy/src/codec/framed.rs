@@ -83,20 +83,22 @@ impl<const S: usize, C> Framed<S, C> {
     /// Puts a framed stream together, with what was read and what is to be sent.
     pub fn from_parts(parts: FramedParts<S, C>) -> Self {
         let now = parts.read_policy.fd_timeout.map(|_| Instant::now());
-        let inbound = Inbound::from_parts(parts.read_buffer, parts.read_sets, now);
+        let (read_buffer, taken) = (parts.read_buffer, parts.read_progress.taken);
+        let inbound = Inbound::from_parts(read_buffer, parts.read_sets, now, taken);
         let outbound = Outbound::from_parts(parts.write_buffer, parts.write_sets);
         Framed {
             stream: parts.stream,
             codec: parts.codec,
-            read: ReadState::new(inbound, parts.read_policy, parts.phase),
+            read: ReadState::new(inbound, parts.read_policy, parts.read_progress),
             write: WriteState { outbound, policy: parts.write_policy },
         }
     }
 
     /// Takes the framed stream apart, losing nothing.
     ///
-    /// A stream of frames that has ended stays so.
+    /// A stream of frames that has ended stays so, and deadlines stay as they were.
     pub fn into_parts(self) -> FramedParts<S, C> {
+        let read_progress = self.read.progress();
         let (read_buffer, read_sets) = self.read.inbound.into_parts();
         let (write_buffer, write_sets) = self.write.outbound.into_parts();
         FramedParts {
@@ -108,7 +110,7 @@ impl<const S: usize, C> Framed<S, C> {
             write_sets,
             read_policy: self.read.policy,
             write_policy: self.write.policy,
-            phase: self.read.phase,
+            read_progress,
         }
     }
 
@@ -164,7 +166,7 @@ impl<const S: usize, C> Framed<S, C> {
     }
 
     /// Polls the stream of frames without reading, for a caller that has no room for what a read
-    /// would bring: what has arrived is decoded, and the [timeout](ReadPolicy::fd_timeout) is kept.
+    /// would bring: what has arrived is decoded, and the timeouts are kept.
     /// A later poll of the stream itself reads on.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::fd_set::FdSet;
 use super::policy::{ReadPolicy, WritePolicy};
-use super::read_state::Phase;
+use super::read_progress::ReadProgress;
 use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A framed stream taken apart; nothing of it is lost.
@@ -46,7 +46,7 @@ pub struct FramedParts<const S: usize, C> {
     pub read_policy: ReadPolicy,
     /// How frames are sent.
     pub write_policy: WritePolicy,
-    pub(super) phase: Phase,
+    pub(super) read_progress: ReadProgress,
 }
 
 impl<const S: usize, C> FramedParts<S, C> {
@@ -62,7 +62,7 @@ impl<const S: usize, C> FramedParts<S, C> {
             write_sets: Vec::new(),
             read_policy: ReadPolicy::default(),
             write_policy: WritePolicy::default(),
-            phase: Phase::Open,
+            read_progress: ReadProgress::default(),
         }
     }
 }

@@ -170,6 +170,22 @@ impl Inbound {
         waiting.arrived?.checked_add(timeout)
     }
 
+    /// Returns where in the stream the frame begins of which a part has arrived, if there is one.
+    pub(crate) fn incomplete_frame(&self) -> Option<u64> {
+        (self.frame_bytes() > 0).then_some(self.frame_start)
+    }
+
+    /// Returns the number of bytes that have arrived and are of no frame yet, including those that the
+    /// decoder has taken.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.taken() as usize + self.buffer.bytes.len()
+    }
+
+    /// Returns the number of bytes that the decoder has taken of a frame that it has not returned.
+    pub(crate) fn taken(&self) -> u64 {
+        self.position - self.frame_start
+    }
+
     /// Descriptors that wait for their frames.
     pub(crate) fn waiting(&self) -> usize {
         self.fds.len()
@@ -186,22 +202,29 @@ impl Inbound {
         *self = Inbound { closed, ..Inbound::default() };
     }
 
-    /// Takes over what somebody else has received, with ranges that count from its first byte.
-    pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>, now: Option<Instant>) -> Inbound {
+    /// Takes over what somebody else has received, with ranges that count from its first byte, after
+    /// `taken` bytes of the first frame.
+    pub(crate) fn from_parts(
+        bytes: BytesMut,
+        sets: Vec<FdSet>,
+        now: Option<Instant>,
+        taken: u64,
+    ) -> Inbound {
         let length = bytes.len();
-        let mut inbound = Inbound { buffer: ReadBuffer::new(bytes), ..Inbound::default() };
+        let buffer = ReadBuffer::new(bytes);
+        let mut inbound = Inbound { buffer, position: taken, ..Inbound::default() };
         let mut before = 0;
-        for FdSet { range, fds, truncated } in sets {
+        for FdSet { range, fds, truncated, arrived } in sets {
             // In order, and within the bytes: otherwise one would wait for ever, and others for it.
             let start = range.start.clamp(before, length);
             let end = range.end.clamp(start, length);
             before = end;
             inbound.sets.push_back(ReceivedSet {
-                start: start as u64,
-                end: end as u64,
+                start: taken + start as u64,
+                end: taken + end as u64,
                 fds: fds.len(),
                 truncated,
-                arrived: now,
+                arrived: arrived.or(now),
             });
             inbound.fds.extend(fds);
         }
@@ -222,6 +245,7 @@ impl Inbound {
                 range: relative(set.start)..relative(set.end),
                 fds: take(&mut self.fds, set.fds).collect(),
                 truncated: set.truncated,
+                arrived: set.arrived,
             })
             .collect();
         (self.buffer.bytes, sets)

@@ -34,11 +34,12 @@
 //!   error otherwise.
 //! - Receiving, [`Attribution::Fifo`]: in order, for protocols in which only that matters.
 //! - Bounded: descriptors that wait, bytes that wait for the end of a frame, and, if wanted, how
-//!   long.
+//!   long each waits.
 //!
 //! A [`ReceiveError`] ends a stream of frames; everything that arrived and was not returned is
 //! closed then. A [`SendError`] returns the frame that was refused.
 
+mod deadlines;
 mod decoder;
 mod encoder;
 mod fd_queue;
@@ -53,6 +54,7 @@ mod memory;
 mod outbound;
 mod policy;
 mod read_buffer;
+mod read_progress;
 mod read_state;
 mod receive_error;
 mod received_fds;

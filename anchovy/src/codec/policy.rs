@@ -90,6 +90,7 @@ pub enum Placement {
 ///     max_waiting_fds: 64,
 ///     max_frame_bytes: 1 << 20,
 ///     fd_timeout: Some(Duration::from_secs(30)),
+///     frame_timeout: Some(Duration::from_secs(60)),
 ///     ..ReadPolicy::default()
 /// };
 /// ```
@@ -114,10 +115,16 @@ pub struct ReadPolicy {
     pub max_frame_bytes: usize,
     /// How long descriptors may wait for the rest of their frame. With it, tokio's timers are used.
     pub fd_timeout: Option<Duration>,
+    /// How long the rest of a frame may take to arrive, with or without descriptors, from the time at
+    /// which a read had to wait for it first. Bytes that arrive meanwhile do not extend it. A frame
+    /// that is late ends the stream of frames with
+    /// [`ReceiveError::FrameOverdue`](super::ReceiveError::FrameOverdue). A connection on which no
+    /// frame has begun may wait for ever. With it, tokio's timers are used.
+    pub frame_timeout: Option<Duration>,
 }
 
 impl Default for ReadPolicy {
-    /// By range, and strict; 512 descriptors (two full sets), 16 MiB, no timeout.
+    /// By range, and strict; 512 descriptors (two full sets), 16 MiB, no timeouts.
     fn default() -> ReadPolicy {
         ReadPolicy {
             attribution: Attribution::default(),
@@ -126,6 +133,7 @@ impl Default for ReadPolicy {
             max_waiting_fds: 512,
             max_frame_bytes: 16 << 20,
             fd_timeout: None,
+            frame_timeout: None,
         }
     }
 }

@@ -8,21 +8,22 @@
 //! | `Ended` | what waits, decoded as the last of it | `Over` when there is no frame left, or with an error |
 //! | `Over` | nowhere: the stream of frames has ended | |
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
+use super::deadlines::Deadlines;
 use super::decoder::Decoder;
 use super::fd_queue::take;
 use super::inbound::Inbound;
 use super::policy::{Attribution, ReadPolicy};
 use super::read_buffer::FIRST;
+use super::read_progress::{Phase, ReadProgress};
 use super::receive_error::ReceiveError;
 use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
@@ -48,20 +49,20 @@ pub(crate) struct ReadState {
     pub(crate) may_decode: bool,
     /// Room to make for reads when a frame begins.
     room: usize,
-    /// Runs until the deadline, while there is one.
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Open,
-    Ended,
-    Over,
+    deadlines: Deadlines,
 }
 
 impl ReadState {
-    pub(crate) fn new(inbound: Inbound, policy: ReadPolicy, phase: Phase) -> ReadState {
-        ReadState { inbound, policy, phase, may_decode: true, room: IDLE, sleep: None }
+    pub(crate) fn new(inbound: Inbound, policy: ReadPolicy, progress: ReadProgress) -> ReadState {
+        let ReadProgress { phase, waited, .. } = progress;
+        let deadlines = Deadlines::since(waited);
+        ReadState { inbound, policy, phase, may_decode: true, room: IDLE, deadlines }
+    }
+
+    /// Returns how far it has come, for another one to go on.
+    pub(crate) fn progress(&self) -> ReadProgress {
+        let waited = self.deadlines.waited(&self.inbound);
+        ReadProgress { phase: self.phase, taken: self.inbound.taken(), waited }
     }
 
     #[inline]
@@ -94,7 +95,7 @@ impl ReadState {
         outcome.transpose()
     }
 
-    /// Decodes a frame that has arrived, without reading; the deadline is kept.
+    /// Decodes a frame that has arrived, without reading; the deadlines are kept.
     pub(crate) fn poll_paused<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -107,7 +108,7 @@ impl ReadState {
             return Poll::Ready(None);
         }
         self.inbound.buffer.wait();
-        match self.poll_deadline(cx) {
+        match self.deadlines.poll(&self.inbound, &self.policy, cx) {
             Ok(()) => Poll::Pending,
             Err(error) => {
                 self.end();
@@ -119,7 +120,7 @@ impl ReadState {
     fn end(&mut self) {
         self.phase = Phase::Over;
         self.inbound.clear();
-        self.sleep = None;
+        self.deadlines = Deadlines::default();
     }
 
     #[inline]
@@ -147,7 +148,7 @@ impl ReadState {
             // What has arrived in time is in time, however late we come to read it.
             if self.poll_read(socket, receiver, cx)?.is_pending() {
                 self.inbound.buffer.wait();
-                self.poll_deadline(cx)?;
+                self.deadlines.poll(&self.inbound, &self.policy, cx)?;
                 return Poll::Pending;
             }
         }
@@ -193,23 +194,6 @@ impl ReadState {
         }
         self.may_decode = true;
         Poll::Ready(Ok(()))
-    }
-
-    /// Checks that the deadline has not passed, and wakes the task when it does.
-    fn poll_deadline<E>(&mut self, cx: &mut Context<'_>) -> Result<(), ReceiveError<E>> {
-        let deadline = self.policy.fd_timeout.and_then(|timeout| self.inbound.deadline(timeout));
-        let Some(deadline) = deadline else {
-            self.sleep = None;
-            return Ok(());
-        };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if sleep.deadline() != deadline {
-            sleep.as_mut().reset(deadline);
-        }
-        match sleep.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(ReceiveError::FdsOverdue { waiting: self.inbound.waiting() }),
-            Poll::Pending => Ok(()),
-        }
     }
 }
 

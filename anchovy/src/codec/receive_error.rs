@@ -85,6 +85,14 @@ pub enum ReceiveError<E> {
         /// Number of descriptors that wait.
         waiting: usize,
     },
+    /// The rest of a frame did not arrive in time
+    /// ([`ReadPolicy::frame_timeout`](super::ReadPolicy::frame_timeout)).
+    ///
+    /// As an [`io::Error`], [`TimedOut`](io::ErrorKind::TimedOut).
+    FrameOverdue {
+        /// Number of bytes of the frame that arrived.
+        bytes: usize,
+    },
     /// A frame is longer than allowed
     /// ([`ReadPolicy::max_frame_bytes`](super::ReadPolicy::max_frame_bytes)).
     ///
@@ -146,7 +154,9 @@ impl<E> ReceiveError<E> {
             ReceiveError::TooManyWaitingFds { .. }
             | ReceiveError::ReadQueueFull { .. }
             | ReceiveError::FdsOverBudget { .. } => io::ErrorKind::QuotaExceeded,
-            ReceiveError::FdsOverdue { .. } => io::ErrorKind::TimedOut,
+            ReceiveError::FdsOverdue { .. } | ReceiveError::FrameOverdue { .. } => {
+                io::ErrorKind::TimedOut
+            }
             ReceiveError::Truncated { cause } => cause.io_kind(),
             ReceiveError::ClosedInsideFrame { .. } => io::ErrorKind::UnexpectedEof,
         }
@@ -171,6 +181,9 @@ impl<E> fmt::Display for ReceiveError<E> {
             }
             ReceiveError::FdsOverdue { waiting } => {
                 write!(f, "{waiting} descriptors waited too long for the rest of their frame")
+            }
+            ReceiveError::FrameOverdue { bytes } => {
+                write!(f, "the rest of a frame, of which {bytes} bytes arrived, took too long")
             }
             ReceiveError::FrameTooLong { length, limit } => {
                 write!(f, "a frame has {length} bytes or more, limit is {limit}")

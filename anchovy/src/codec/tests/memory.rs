@@ -156,7 +156,7 @@ fn memory_that_a_decoder_reserves_is_given_back_too() {
 #[test]
 fn frames_of_a_large_buffer_that_others_filled_are_copied_once_at_most() {
     let bytes = BytesMut::from(&long(100).repeat(100_000)[..]);
-    let mut inbound = Inbound::from_parts(bytes, Vec::new(), None);
+    let mut inbound = Inbound::from_parts(bytes, Vec::new(), None, 0);
     let policy = ReadPolicy::default();
     let (mut moves, mut count) = (0, 0);
     let mut end = inbound.buffer.bytes.as_ptr_range().end;

@@ -1,0 +1,65 @@
+//! By when the rest of a frame has to arrive.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::inbound::Inbound;
+use super::policy::ReadPolicy;
+use super::receive_error::ReceiveError;
+
+/// Since when a frame is waited for, and the timer.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    /// Where in the stream the frame begins that a read had to wait for first, and when that was.
+    waited: Option<(u64, Instant)>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadlines {
+    /// Goes on with a frame at the start of the stream that has been waited for since then.
+    pub(super) fn since(waited: Option<Instant>) -> Deadlines {
+        Deadlines { waited: waited.map(|since| (0, since)), sleep: None }
+    }
+
+    /// Returns since when the frame is waited for that is incomplete now, if one is.
+    pub(super) fn waited(&self, inbound: &Inbound) -> Option<Instant> {
+        let (start, since) = self.waited?;
+        (inbound.incomplete_frame() == Some(start)).then_some(since)
+    }
+
+    /// Checks that no deadline has passed, and wakes the task when one does. Called when nothing more
+    /// has arrived.
+    pub(super) fn poll<E>(
+        &mut self,
+        inbound: &Inbound,
+        policy: &ReadPolicy,
+        cx: &mut Context<'_>,
+    ) -> Result<(), ReceiveError<E>> {
+        let of_fds = policy.fd_timeout.and_then(|timeout| inbound.deadline(timeout));
+        let of_frame = policy.frame_timeout.and_then(|timeout| {
+            let start = inbound.incomplete_frame()?;
+            let since = self.waited(inbound).unwrap_or_else(Instant::now);
+            self.waited = Some((start, since));
+            since.checked_add(timeout)
+        });
+        let Some(deadline) = of_fds.into_iter().chain(of_frame).min() else {
+            // The next frame that is incomplete needs one again, so a timer that runs is left alone.
+            self.sleep.take_if(|sleep| sleep.is_elapsed());
+            return Ok(());
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        match sleep.as_mut().poll(cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(()) if of_fds == Some(deadline) => {
+                Err(ReceiveError::FdsOverdue { waiting: inbound.waiting() })
+            }
+            Poll::Ready(()) => Err(ReceiveError::FrameOverdue { bytes: inbound.frame_bytes() }),
+        }
+    }
+}
