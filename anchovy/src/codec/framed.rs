@@ -83,8 +83,8 @@ impl<const S: usize, C> Framed<S, C> {
     /// Puts a framed stream together, with what was read and what is to be sent.
     pub fn from_parts(parts: FramedParts<S, C>) -> Self {
         let now = parts.read_policy.fd_timeout.map(|_| Instant::now());
-        let (read_buffer, taken) = (parts.read_buffer, parts.read_progress.taken);
-        let inbound = Inbound::from_parts(read_buffer, parts.read_sets, now, taken);
+        let progress = &parts.read_progress;
+        let inbound = Inbound::from_parts(parts.read_buffer, parts.read_sets, now, progress);
         let outbound = Outbound::from_parts(parts.write_buffer, parts.write_sets);
         Framed {
             stream: parts.stream,
@@ -96,7 +96,7 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Takes the framed stream apart, losing nothing.
     ///
-    /// A stream of frames that has ended stays so, and deadlines stay as they were.
+    /// A stream of frames that has ended stays so, and deadlines and counts go on as they were.
     pub fn into_parts(self) -> FramedParts<S, C> {
         let read_progress = self.read.progress();
         let (read_buffer, read_sets) = self.read.inbound.into_parts();

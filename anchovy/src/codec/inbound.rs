@@ -20,6 +20,7 @@ use super::fd_queue::take;
 use super::fd_set::FdSet;
 use super::policy::{Attribution, ReadPolicy, Unclaimed};
 use super::read_buffer::ReadBuffer;
+use super::read_progress::ReadProgress;
 use super::receive_error::ReceiveError;
 use super::received_fds::{ReceivedFds, ReceivedSet};
 use crate::error::truncation::Truncation;
@@ -202,17 +203,18 @@ impl Inbound {
         *self = Inbound { closed, ..Inbound::default() };
     }
 
-    /// Takes over what somebody else has received, with ranges that count from its first byte, after
-    /// `taken` bytes of the first frame.
+    /// Takes over what somebody else has received, with ranges that count from its first byte, as far as
+    /// that has come.
     pub(crate) fn from_parts(
         bytes: BytesMut,
         sets: Vec<FdSet>,
         now: Option<Instant>,
-        taken: u64,
+        progress: &ReadProgress,
     ) -> Inbound {
         let length = bytes.len();
         let buffer = ReadBuffer::new(bytes);
-        let mut inbound = Inbound { buffer, position: taken, ..Inbound::default() };
+        let (taken, closed) = (progress.taken, progress.closed);
+        let mut inbound = Inbound { buffer, position: taken, closed, ..Inbound::default() };
         let mut before = 0;
         for FdSet { range, fds, truncated, arrived } in sets {
             // In order, and within the bytes: otherwise one would wait for ever, and others for it.

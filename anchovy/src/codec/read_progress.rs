@@ -17,6 +17,8 @@ pub(crate) struct ReadProgress {
     pub(crate) phase: Phase,
     /// Bytes of the frame that is incomplete which its decoder has taken already.
     pub(crate) taken: u64,
+    /// Descriptors that nothing claimed, and that were closed.
+    pub(crate) closed: u64,
     /// Since when the frame is waited for that is incomplete.
     pub(crate) waited: Option<Instant>,
 }

@@ -61,8 +61,9 @@ impl ReadState {
 
     /// Returns how far it has come, for another one to go on.
     pub(crate) fn progress(&self) -> ReadProgress {
-        let waited = self.deadlines.waited(&self.inbound);
-        ReadProgress { phase: self.phase, taken: self.inbound.taken(), waited }
+        let (phase, inbound) = (self.phase, &self.inbound);
+        let waited = self.deadlines.waited(inbound);
+        ReadProgress { phase, taken: inbound.taken(), closed: inbound.closed(), waited }
     }
 
     #[inline]

@@ -8,6 +8,7 @@ use crate::codec::inbound::Inbound;
 use crate::codec::memory::KEPT;
 use crate::codec::outbound::Outbound;
 use crate::codec::policy::{Placement, ReadPolicy};
+use crate::codec::read_progress::ReadProgress;
 use crate::codec::received_fds::ReceivedFds;
 
 /// Four bytes of length, and a payload that shares the memory of the buffer.
@@ -156,7 +157,7 @@ fn memory_that_a_decoder_reserves_is_given_back_too() {
 #[test]
 fn frames_of_a_large_buffer_that_others_filled_are_copied_once_at_most() {
     let bytes = BytesMut::from(&long(100).repeat(100_000)[..]);
-    let mut inbound = Inbound::from_parts(bytes, Vec::new(), None, 0);
+    let mut inbound = Inbound::from_parts(bytes, Vec::new(), None, &ReadProgress::default());
     let policy = ReadPolicy::default();
     let (mut moves, mut count) = (0, 0);
     let mut end = inbound.buffer.bytes.as_ptr_range().end;

@@ -8,6 +8,7 @@ use crate::codec::fd_set::FdSet;
 use crate::codec::inbound::Inbound;
 use crate::codec::outbound::Outbound;
 use crate::codec::policy::Placement;
+use crate::codec::read_progress::ReadProgress;
 use crate::error::truncation::Truncation;
 
 #[test]
@@ -30,7 +31,7 @@ fn what_waits_goes_through_parts_with_its_ranges() {
     pair.receive(6).unwrap();
     let (bytes, sets) = std::mem::take(&mut pair.inbound).into_parts();
     assert_eq!((sets.len(), sets[0].range.clone()), (1, 0..2));
-    pair.inbound = Inbound::from_parts(bytes, sets, None, 0);
+    pair.inbound = Inbound::from_parts(bytes, sets, None, &ReadProgress::default());
 
     while pair.send(usize::MAX) {}
     receive_all(&mut pair, &[]).unwrap();
@@ -45,17 +46,19 @@ fn what_was_read_elsewhere_goes_to_the_items_of_its_range_only() {
 
     // That of B is not for A.
     let mut pair = Pair::new(Placement::Alone);
-    pair.inbound = Inbound::from_parts(buffer(), vec![set(4..8)], None, 0);
+    pair.inbound = Inbound::from_parts(buffer(), vec![set(4..8)], None, &ReadProgress::default());
     let missing = "MissingFds { declared: 1, available: 0 }";
     assert_eq!(error(decode_all(&mut pair)), missing);
     assert!(pair.received.is_empty());
     // Two of A are not for B.
     let mut pair = Pair::new(Placement::Alone);
-    pair.inbound = Inbound::from_parts(buffer(), vec![set(0..2), set(2..4)], None, 0);
+    pair.inbound =
+        Inbound::from_parts(buffer(), vec![set(0..2), set(2..4)], None, &ReadProgress::default());
     assert_eq!(error(decode_all(&mut pair)), "UnclaimedFds { count: 1 }");
     // One that came with both is for either.
     let mut pair = Pair::new(Placement::Alone);
-    pair.inbound = Inbound::from_parts(buffer(), vec![set(0..4), set(3..8)], None, 0);
+    pair.inbound =
+        Inbound::from_parts(buffer(), vec![set(0..4), set(3..8)], None, &ReadProgress::default());
     decode_all(&mut pair).unwrap();
     assert_eq!(pair.received.iter().map(|text| text.fds.len()).collect::<Vec<_>>(), [1, 1]);
 }
@@ -103,7 +106,7 @@ fn a_cut_set_goes_through_parts_and_still_bars_what_came_after_it() {
     pair.inbound.buffer.bytes.extend_from_slice(&item[..4]);
     pair.inbound.received(4, std::iter::empty(), Some(Truncation::ProcessTableFull), None);
     let (bytes, sets) = std::mem::take(&mut pair.inbound).into_parts();
-    pair.inbound = Inbound::from_parts(bytes, sets, None, 0);
+    pair.inbound = Inbound::from_parts(bytes, sets, None, &ReadProgress::default());
     pair.kernel.send(&item[4..], vec![memfd()]);
     assert_eq!(error(receive_all(&mut pair, &[])), "Truncated { cause: ProcessTableFull }");
 }

@@ -134,6 +134,21 @@ fn a_deadline_goes_through_parts_with_the_sets() {
 }
 
 #[test]
+fn the_count_of_unclaimed_descriptors_goes_through_parts() {
+    run(async {
+        let policy = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
+        let (mut near, far) = receiver(policy);
+        for total in [2, 4] {
+            let _pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
+            near.next().await.unwrap().unwrap();
+            assert_eq!(near.unclaimed_fds(), total);
+            near = Framed::from_parts(near.into_parts());
+            assert_eq!(near.unclaimed_fds(), total);
+        }
+    });
+}
+
+#[test]
 fn policies_go_through_parts() {
     run(async {
         let read = ReadPolicy { max_frame_bytes: 7, ..ReadPolicy::default() };
