@@ -100,6 +100,7 @@ mod builder;
 pub mod codec;
 mod connect;
 mod error;
+mod held_fds;
 mod in_flight;
 mod into_stream;
 mod limits;

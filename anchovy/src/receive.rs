@@ -13,10 +13,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
-use crate::budget::{Account, Charge, ChargeRequest, Resource};
+use crate::budget::Account;
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
+use crate::held_fds::{HeldFds, Holding};
 use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
 use crate::sys::receive::Arrival;
@@ -46,18 +47,12 @@ pub(crate) struct Receiver {
     /// whose it was.
     #[cfg(feature = "codec")]
     pub(crate) survives_truncation: bool,
-    /// What the queue holds is charged to the account of the peer, if it has one.
+    /// What the side holds is charged to the account of the peer, if it has one.
     pub(crate) held: Option<HeldFds>,
-    /// Descriptors for which there has to be room before a receive, if more than one set.
-    #[cfg(feature = "codec")]
+    /// Descriptors that were taken off the queue and wait for their frames: they stay charged.
+    pub(crate) waiting: usize,
+    /// How many may wait, if room for all of them is needed before the first.
     pub(crate) reserve: usize,
-}
-
-/// The charge for received descriptors that nobody has taken.
-#[derive(Debug)]
-pub(crate) struct HeldFds {
-    charge: Charge,
-    request: ChargeRequest,
 }
 
 /// What may arrive, and what may wait.
@@ -97,7 +92,7 @@ impl Receiver {
         let Some(_receiving) = account.begin_receive() else {
             // It is over at once: only a receive on another thread can be in the way.
             cx.waker().wake_by_ref();
-            self.settle_charge();
+            self.settle_charge(0);
             return Poll::Pending;
         };
         let outcome = socket.poll_receive(cx, buf, &mut self.queue, &mut arrival);
@@ -105,7 +100,11 @@ impl Receiver {
             Ok(()) => self.advance(socket, &arrival, buf),
             Err(error) => Err(error.into()),
         });
-        self.settle_charge();
+        let arrived = match &received {
+            Poll::Ready(Ok(received)) => received.fds,
+            _ => 0,
+        };
+        self.settle_charge(arrived);
         received
     }
 
@@ -138,7 +137,7 @@ impl Receiver {
     fn hand_over(&mut self, count: usize, fds: &mut Vec<OwnedFd>) {
         if count > 0 {
             fds.extend(self.queue.drain(self.queue.len() - count..));
-            self.settle_charge();
+            self.settle_charge(0);
         }
     }
 
@@ -155,60 +154,56 @@ impl Receiver {
 
     /// Charges room for what a receive may bring, or waits until the account has it.
     fn poll_charge(&mut self, account: &Account, cx: &mut Context<'_>) -> Poll<()> {
-        let room = self.queue.len() + self.room();
-        let held = self.held.get_or_insert_with(|| HeldFds {
-            charge: account.empty_charge(Resource::HeldFds),
-            request: ChargeRequest::new(),
-        });
-        // What was taken since the last receive is the owner's now.
-        held.charge.shrink_to(self.queue.len());
-        let missing = room.saturating_sub(held.charge.amount());
-        held.charge.poll_grow_up_to(cx, missing, &mut held.request)
+        let (holding, most) = (self.holding(0), self.limits.fd_limit);
+        self.held.get_or_insert_with(|| HeldFds::new(account)).poll_room(cx, holding, most)
     }
 
     /// As [`poll_charge`](Self::poll_charge), or `WouldBlock`.
     fn try_charge(&mut self, socket: &Socket) -> io::Result<()> {
         let Some(account) = socket.account() else { return Ok(()) };
-        let room = self.queue.len() + self.room();
-        let held = self.held.get_or_insert_with(|| HeldFds {
-            charge: account.empty_charge(Resource::HeldFds),
-            request: ChargeRequest::new(),
-        });
-        held.charge.shrink_to(self.queue.len());
-        let missing = room.saturating_sub(held.charge.amount());
-        if held.charge.try_grow(missing) { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
+        let (holding, most) = (self.holding(0), self.limits.fd_limit);
+        let held = self.held.get_or_insert_with(|| HeldFds::new(account));
+        if held.try_room(holding, most) { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
     /// Returns the error of a set for which the account has no room, if it has none.
     fn over_budget(&self, count: usize) -> Option<FdError> {
-        let charged = self.held.as_ref()?.charge.amount();
-        let available = charged.saturating_sub(self.queue.len() - count);
+        let before = Holding { queued: self.queue.len() - count, ..self.holding(0) };
+        let available = self.held.as_ref()?.available(before);
         (count > available && count <= self.limits.fd_limit)
             .then_some(FdError::OverBudget { count, available })
     }
 
-    /// Returns what is charged beyond what the queue holds.
-    fn settle_charge(&mut self) {
+    /// Returns what is charged beyond what the side holds, of which the last `arrived` descriptors in
+    /// the queue are about to wait for their frames.
+    fn settle_charge(&mut self, arrived: usize) {
+        let holding = self.holding(arrived);
         if let Some(held) = &mut self.held {
-            held.charge.shrink_to(self.queue.len());
+            held.settle(holding);
         }
     }
 
-    /// Gives up the charge of `count` descriptors that are about to be taken off the queue.
-    #[cfg(feature = "codec")]
-    #[expect(dead_code, reason = "the codec takes it over next")]
-    pub(crate) fn take_charge(&mut self, count: usize) -> Option<Charge> {
-        Some(self.held.as_mut()?.charge.split_off(count))
+    fn holding(&self, arrived: usize) -> Holding {
+        Holding {
+            queued: self.queue.len() - arrived,
+            waiting: self.waiting + arrived,
+            reserve: self.reserve,
+        }
     }
 
+    /// Notes that so many descriptors wait for their frames now, and returns what is charged for
+    /// more than them and their reserve.
     #[cfg(feature = "codec")]
-    fn room(&self) -> usize {
-        self.limits.fd_limit.max(self.reserve)
+    pub(crate) fn set_waiting(&mut self, count: usize) {
+        self.waiting = count;
+        self.settle_charge(0);
     }
 
-    #[cfg(not(feature = "codec"))]
-    fn room(&self) -> usize {
-        self.limits.fd_limit
+    /// Notes that nothing waits for its frame any more, and returns what was charged for it.
+    #[cfg(feature = "codec")]
+    pub(crate) fn release_waiting(&mut self) {
+        self.reserve = 0;
+        self.set_waiting(0);
     }
 
     pub(crate) fn try_receive(
@@ -226,7 +221,7 @@ impl Receiver {
             Ok(()) => self.advance(socket, &arrival, buf),
             Err(error) => Err(error.into()),
         };
-        self.settle_charge();
+        self.settle_charge(0);
         received
     }
 
@@ -251,7 +246,7 @@ impl Receiver {
             Ok(()) => self.accept(socket, &arrival).map_err(TransferError::from),
             Err(error) => Err(error.into()),
         };
-        self.settle_charge();
+        self.settle_charge(0);
         received
     }
 

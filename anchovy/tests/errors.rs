@@ -171,6 +171,7 @@ mod codec {
             (ReceiveError::FdsOverdue { waiting: 4 }, &["4"], TimedOut),
             (ReceiveError::FrameOverdue { bytes: 10 }, &["10"], TimedOut),
             (ReceiveError::FrameTooLong { length: 90, limit: 80 }, &["90", "80"], InvalidData),
+            (ReceiveError::BytesOverBudget { bytes: 70 }, &["70"], QuotaExceeded),
             (ReceiveError::ReadQueueFull { queued: 31, limit: 56 }, &["31", "56"], QuotaExceeded),
             (ReceiveError::Truncated { cause: full }, &["fs.file-max"], QuotaExceeded),
             (

@@ -59,6 +59,11 @@ impl Account {
         charge.map(Charge::pin)
     }
 
+    /// Returns how much of a resource the account could hold if nobody held anything.
+    pub(crate) fn most(&self, resource: Resource) -> usize {
+        self.ledgers.ledger(resource).most()
+    }
+
     /// Begins a receive, if the descriptor table has room for all that may come with it.
     pub(crate) fn begin_receive(&self) -> Option<Receiving<'_>> {
         self.ledgers.begin_receive()

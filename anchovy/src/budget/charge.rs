@@ -64,15 +64,15 @@ impl Charge {
         Poll::Ready(())
     }
 
-    /// As [`poll_grow`](Self::poll_grow), but if the account holds nothing whose return could be
-    /// waited for, charges as much as it may hold.
+    /// As [`poll_grow`](Self::poll_grow), but if the account holds nothing beside this whose return
+    /// could be waited for, charges as much as it may hold.
     pub(crate) fn poll_grow_up_to(
         &mut self,
         cx: &mut Context<'_>,
         amount: usize,
         request: &mut ChargeRequest,
     ) -> Poll<()> {
-        self.amount += ready!(request.poll(cx, self, Wanted::UpTo(amount)));
+        self.amount += ready!(request.poll(cx, self, Wanted::UpTo { amount, mine: self.amount }));
         Poll::Ready(())
     }
 
@@ -177,7 +177,7 @@ impl ChargeRequest {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, charge: &Charge, wanted: Wanted) -> Poll<usize> {
-        let (Wanted::Exactly(amount) | Wanted::UpTo(amount)) = wanted;
+        let amount = wanted.amount();
         let ledger = charge.ledgers.ledger(charge.resource);
         let waiting = match &mut self.waiting {
             Some(waiting) => waiting,

@@ -48,19 +48,23 @@ pub(super) enum Wanted {
     /// All of it, however long that takes.
     Exactly(usize),
     /// All of it, or as much as there is once the account holds nothing whose return could be waited
-    /// for.
-    UpTo(usize),
+    /// for: nothing but connections and what is `mine`.
+    UpTo { amount: usize, mine: usize },
 }
 
 impl Wanted {
     /// Returns how much of it an account may take now, or `None` if it has to wait.
     fn admitted(self, pool: &Pool, own: usize, pinned: usize) -> Option<usize> {
-        let (Wanted::Exactly(amount) | Wanted::UpTo(amount)) = self;
-        if pool.admits(own, amount) {
-            return Some(amount);
+        if pool.admits(own, self.amount()) {
+            return Some(self.amount());
         }
-        let is_vain = matches!(self, Wanted::UpTo(_)) && own == pinned;
+        let is_vain = matches!(self, Wanted::UpTo { mine, .. } if own <= pinned + mine);
         is_vain.then(|| pool.most(own))
+    }
+
+    pub(super) fn amount(self) -> usize {
+        let (Wanted::Exactly(amount) | Wanted::UpTo { amount, .. }) = self;
+        amount
     }
 }
 
@@ -97,6 +101,11 @@ impl Ledger {
         holdings.filter(|(_, own)| *own > 0).collect()
     }
 
+    /// Returns how much an account could take if nobody held anything.
+    pub(super) fn most(&self) -> usize {
+        Pool::new(self.total()).most(0)
+    }
+
     /// Returns whether an account could take `amount` if nobody held anything.
     pub(super) fn could_ever_take(&self, amount: usize) -> bool {
         Pool::new(self.total()).admits(0, amount)
@@ -121,13 +130,13 @@ impl Ledger {
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
     ) -> Poll<usize> {
-        let (Wanted::Exactly(amount) | Wanted::UpTo(amount)) = wanted;
+        let amount = wanted.amount();
         let mut state = self.lock();
         if let Some(number) = ticket.0 {
             let granted =
                 state.accounts.get_mut(&key).and_then(|held| held.granted.remove(&number));
             match granted {
-                Some(granted) if granted >= amount || matches!(wanted, Wanted::UpTo(_)) => {
+                Some(granted) if granted >= amount || matches!(wanted, Wanted::UpTo { .. }) => {
                     ticket.0 = None;
                     let wakers = state.give_back(key, granted.saturating_sub(amount));
                     drop(state);
@@ -404,7 +413,7 @@ mod tests {
         let mut ticket = Ticket::default();
         let mut cx = Context::from_waker(Waker::noop());
         let mut poll = |ticket: &mut Ticket, amount| {
-            ledger.poll_take(A, Wanted::UpTo(amount), ticket, &mut cx)
+            ledger.poll_take(A, Wanted::UpTo { amount, mine: 0 }, ticket, &mut cx)
         };
         assert_eq!(poll(&mut ticket, 8), Poll::Ready(6), "as much as there is");
         assert_eq!(poll(&mut ticket, 1), Poll::Pending, "six may come back");

@@ -32,7 +32,20 @@ impl Deadlines {
 
     /// Checks that no deadline has passed, and wakes the task when one does. Called when nothing more
     /// has arrived.
+    #[inline]
     pub(super) fn poll<E>(
+        &mut self,
+        inbound: &Inbound,
+        policy: &ReadPolicy,
+        cx: &mut Context<'_>,
+    ) -> Result<(), ReceiveError<E>> {
+        if policy.fd_timeout.is_none() && policy.frame_timeout.is_none() {
+            return Ok(());
+        }
+        self.poll_timers(inbound, policy, cx)
+    }
+
+    fn poll_timers<E>(
         &mut self,
         inbound: &Inbound,
         policy: &ReadPolicy,

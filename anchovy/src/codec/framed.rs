@@ -90,14 +90,16 @@ impl<const S: usize, C> Framed<S, C> {
             stream: parts.stream,
             codec: parts.codec,
             read: ReadState::new(inbound, parts.read_policy, parts.read_progress),
-            write: WriteState { outbound, policy: parts.write_policy },
+            write: WriteState::new(outbound, parts.write_policy),
         }
     }
 
     /// Takes the framed stream apart, losing nothing.
     ///
-    /// A stream of frames that has ended stays so, and deadlines and counts go on as they were.
-    pub fn into_parts(self) -> FramedParts<S, C> {
+    /// What waits is no longer charged to the [account](AnchovyStream::account) of the peer until the
+    /// parts are put together again. A stream of frames that has ended stays so, and deadlines and counts go on as they were.
+    pub fn into_parts(mut self) -> FramedParts<S, C> {
+        self.stream.receiver.release_waiting();
         let read_progress = self.read.progress();
         let (read_buffer, read_sets) = self.read.inbound.into_parts();
         let (write_buffer, write_sets) = self.write.outbound.into_parts();
@@ -162,7 +164,7 @@ impl<const S: usize, C> Framed<S, C> {
     where
         C: Decoder,
     {
-        self.read.next_buffered(&mut self.codec)
+        self.read.next_buffered(&mut self.codec, &mut self.stream.receiver)
     }
 
     /// Polls the stream of frames without reading, for a caller that has no room for what a read
@@ -176,7 +178,7 @@ impl<const S: usize, C> Framed<S, C> {
     where
         C: Decoder,
     {
-        self.read.poll_paused(&mut self.codec, cx)
+        self.read.poll_paused(&mut self.codec, &mut self.stream.receiver, cx)
     }
 
     /// Returns the codec.
@@ -224,7 +226,7 @@ impl<const S: usize, C> Framed<S, C> {
     /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with what
     /// is after it. One that is not taken back is tried again by the next flush.
     pub fn take_refused(&mut self) -> Option<RefusedFrame> {
-        self.write.outbound.take_back()
+        self.write.take_refused()
     }
 }
 

@@ -81,7 +81,7 @@ impl<const S: usize, C> FramedRead<S, C> {
     where
         C: Decoder,
     {
-        self.read.next_buffered(&mut self.codec)
+        self.read.next_buffered(&mut self.codec, &mut self.half.receiver)
     }
 
     /// See [`Framed::poll_paused`](super::Framed::poll_paused).
@@ -89,7 +89,7 @@ impl<const S: usize, C> FramedRead<S, C> {
     where
         C: Decoder,
     {
-        self.read.poll_paused(&mut self.codec, cx)
+        self.read.poll_paused(&mut self.codec, &mut self.half.receiver, cx)
     }
 
     /// Returns the codec.

@@ -72,7 +72,7 @@ impl<const S: usize, C> FramedWrite<S, C> {
 
     /// See [`Framed::take_refused`](super::Framed::take_refused).
     pub fn take_refused(&mut self) -> Option<RefusedFrame> {
-        self.write.outbound.take_back()
+        self.write.take_refused()
     }
 }
 

@@ -24,6 +24,7 @@ use super::read_progress::ReadProgress;
 use super::receive_error::ReceiveError;
 use super::received_fds::{ReceivedFds, ReceivedSet};
 use crate::error::truncation::Truncation;
+use crate::held_fds::HeldFds;
 
 /// Bytes that have arrived and are not decoded, and the sets that came with them.
 #[derive(Debug, Default)]
@@ -63,14 +64,16 @@ impl Inbound {
         }
     }
 
-    /// Decodes one frame, if a complete one has arrived.
+    /// Decodes one frame, if a complete one has arrived. The frame may take the charge of its
+    /// descriptors.
     #[inline]
     pub(crate) fn decode<D: Decoder>(
         &mut self,
         decoder: &mut D,
         policy: &ReadPolicy,
+        held: &mut Option<HeldFds>,
     ) -> FrameOutcome<D> {
-        self.decode_with(policy, |bytes, fds| decoder.decode(bytes, fds))
+        self.decode_with(policy, held, |bytes, fds| decoder.decode(bytes, fds))
     }
 
     /// As [`decode`](Self::decode), when nothing more will arrive.
@@ -78,29 +81,35 @@ impl Inbound {
         &mut self,
         decoder: &mut D,
         policy: &ReadPolicy,
+        held: &mut Option<HeldFds>,
     ) -> FrameOutcome<D> {
-        self.decode_with(policy, |bytes, fds| decoder.decode_eof(bytes, fds))
+        self.decode_with(policy, held, |bytes, fds| decoder.decode_eof(bytes, fds))
     }
 
     #[inline]
     fn decode_with<T, E>(
         &mut self,
         policy: &ReadPolicy,
+        held: &mut Option<HeldFds>,
         decode: impl FnOnce(&mut BytesMut, &mut ReceivedFds<'_>) -> Result<Option<T>, ReceiveError<E>>,
     ) -> Result<Option<T>, ReceiveError<E>> {
-        self.buffer.begin_decode();
+        let is_large = self.buffer.begin_decode();
         let before = self.buffer.bytes.len();
         let mut fds = ReceivedFds {
             position: self.position,
             attribution: policy.attribution,
             fds: &mut self.fds,
             sets: &mut self.sets,
+            held,
+            claimed: 0,
         };
         let frame = decode(&mut self.buffer.bytes, &mut fds)?;
         self.position += before.saturating_sub(self.buffer.bytes.len()) as u64;
         if frame.is_some() {
             self.frame_start = self.position;
-            self.buffer.decoded();
+            if is_large {
+                self.buffer.decoded();
+            }
             self.release_decoded(policy)?;
         } else {
             self.buffer.not_decoded(before);

@@ -50,7 +50,7 @@ mod framed_read;
 mod framed_split;
 mod framed_write;
 mod inbound;
-mod memory;
+mod memory_charge;
 mod outbound;
 mod policy;
 mod read_buffer;

@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::encoder::Encoder;
 use super::fd_queue::{claim, take};
 use super::fd_set::FdSet;
-use super::memory::KEPT;
+use super::memory_charge::KEPT;
 use super::policy::{Placement, WritePolicy};
 use super::refused_frame::RefusedFrame;
 use super::send_error::{SendError, SendErrorKind};
@@ -36,6 +36,8 @@ pub(crate) struct Outbound {
     /// How many of the bytes in `tail` have left. They are dropped with the last, or for a payload:
     /// a buffer that begins anew each time never grows.
     left: usize,
+    /// The largest memory that `tail` may share with chunks, or whose start has left.
+    shared: usize,
     /// Where in the stream the first of the bytes is.
     position: u64,
     /// Where in the stream the next frame begins.
@@ -96,6 +98,7 @@ impl Outbound {
         if payload.len() < COPIED {
             self.tail.extend_from_slice(&payload);
         } else {
+            self.shared = self.shared.max(self.tail.capacity());
             self.tail.advance(std::mem::take(&mut self.left));
             self.chunks.push_back(self.tail.split().freeze());
             self.chunks.push_back(payload);
@@ -248,6 +251,7 @@ impl Outbound {
             if self.tail.capacity() > KEPT && self.tail.len() - sent <= KEPT {
                 self.tail = BytesMut::from(&self.tail[sent..]);
             } else {
+                self.shared = self.shared.max(self.tail.capacity());
                 self.tail.advance(sent);
             }
         }
@@ -257,17 +261,18 @@ impl Outbound {
         }
     }
 
-    /// Gives back the memory of buffers that are empty, if it is more than `kept` bytes.
+    /// Returns whether the buffers keep more than `kept` bytes of memory.
     #[inline]
+    pub(crate) fn has_memory(&self, kept: usize) -> bool {
+        let chunks = self.chunks.capacity() * size_of::<Bytes>();
+        self.tail.capacity().max(self.shared).max(chunks) > kept
+    }
+
+    /// Gives back the memory of the buffers, which are empty, if it is more than `kept` bytes.
     pub(crate) fn release_memory(&mut self, kept: usize) {
-        if !self.is_empty() {
-            return;
-        }
-        // What its capacity does not show is in memory that it shared with chunks, which have left.
-        if self.tail.capacity() > kept || self.tail.try_reclaim(kept + 1) {
+        if self.has_memory(kept) {
             self.tail = BytesMut::new();
-        }
-        if self.chunks.capacity() > kept / size_of::<Bytes>() {
+            self.shared = 0;
             self.chunks = VecDeque::new();
         }
     }

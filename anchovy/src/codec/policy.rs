@@ -80,6 +80,19 @@ pub enum Placement {
 /// received lives as long as they. Memory grows with what has arrived, whatever length a peer
 /// declares.
 ///
+/// # Accounts
+///
+/// If the stream has an [account](crate::AnchovyStream::set_account), two things are charged to it:
+/// descriptors that wait for their frames, and the memory of the buffer above 8 KiB, which is given
+/// back whenever the connection waits for a frame. While the account has no room, nothing is read,
+/// and timeouts run. Half frames of one account can fill it together, so set a
+/// [`frame_timeout`](Self::frame_timeout).
+///
+/// With [`Attribution::Range`], room for [`max_waiting_fds`](Self::max_waiting_fds), but at most for a
+/// quarter of the total of the budget, is charged as long as any descriptor waits. So half frames of
+/// one account do not wait for each other's descriptors. With [`Attribution::Fifo`], only descriptors
+/// that wait are charged, and room for one more set during a read.
+///
 /// ```
 /// use std::time::Duration;
 ///
@@ -146,6 +159,10 @@ impl Default for ReadPolicy {
 /// leaves. At most, a connection holds twice
 /// [`max_buffered_bytes`](Self::max_buffered_bytes) and one frame more. What an encoder returns as
 /// [payload](super::Encoder::payload) is not copied, and is dropped once it has left.
+///
+/// If the stream has an [account](crate::AnchovyStream::set_account), bytes that have not left are
+/// charged to it, except for 8 KiB. A frame is accepted in any case; while the account has no room for
+/// those before it, the sink sends them first.
 ///
 /// ```
 /// use anchovy::codec::WritePolicy;

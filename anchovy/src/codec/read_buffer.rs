@@ -11,10 +11,10 @@
 
 use bytes::BytesMut;
 
-use super::memory::KEPT;
+use super::memory_charge::{KEPT, UNCHARGED};
 
 /// Room for reads when a frame begins.
-pub(super) const FIRST: usize = 8 << 10;
+pub(super) const FIRST: usize = UNCHARGED;
 
 /// The most memory that is used again for the next frame; larger memory is given up with its frame.
 const REUSED: usize = 2 << 20;
@@ -42,7 +42,6 @@ impl ReadBuffer {
     }
 
     /// Returns how much memory the buffer keeps.
-    #[cfg(test)]
     pub(crate) fn allocated(&self) -> usize {
         self.allocated
     }
@@ -62,12 +61,33 @@ impl ReadBuffer {
         }
     }
 
-    /// Prepares the decoding of a frame.
+    /// Returns how much memory there is at most after [`reserve`](Self::reserve).
+    pub(crate) fn size_with(&self, additional: usize) -> usize {
+        let decoded = self.allocated.saturating_sub(self.bytes.capacity());
+        (2 * self.allocated).max(decoded + self.bytes.len() + additional)
+    }
+
+    /// Makes room for `additional` bytes, if there is as much in the same memory.
+    pub(crate) fn try_reclaim(&mut self, additional: usize) -> bool {
+        self.bytes.try_reclaim(additional)
+    }
+
+    /// Moves to memory of this size.
+    pub(crate) fn move_to(&mut self, size: usize) {
+        let mut bytes = BytesMut::with_capacity(size);
+        bytes.extend_from_slice(&self.bytes);
+        self.allocated = bytes.capacity();
+        self.bytes = bytes;
+    }
+
+    /// Prepares the decoding of a frame. Returns whether the memory is large.
     #[inline]
-    pub(crate) fn begin_decode(&mut self) {
-        if self.allocated > KEPT {
+    pub(crate) fn begin_decode(&mut self) -> bool {
+        let is_large = self.allocated > KEPT;
+        if is_large {
             self.copy_what_may_be_short();
         }
+        is_large
     }
 
     #[cold]
@@ -81,17 +101,10 @@ impl ReadBuffer {
         }
     }
 
-    /// Notes that a frame was decoded.
-    #[inline]
+    /// Notes that a frame was decoded out of large memory.
+    #[cold]
     pub(crate) fn decoded(&mut self) {
         self.incomplete = 0;
-        if self.allocated > KEPT {
-            self.leave_memory_of_frame();
-        }
-    }
-
-    #[cold]
-    fn leave_memory_of_frame(&mut self) {
         if self.original.take().is_some() {
             self.allocated = self.bytes.capacity();
         } else if self.allocated > REUSED && self.bytes.len() <= KEPT {
@@ -100,22 +113,30 @@ impl ReadBuffer {
     }
 
     /// Notes that there was no complete frame in the buffer, which had `length` bytes.
+    #[inline]
     pub(crate) fn not_decoded(&mut self, length: usize) {
-        match self.original.take() {
-            Some(original) if self.bytes.len() == length => self.bytes = original,
-            Some(_) => self.allocated = self.bytes.capacity(),
-            None => {}
+        if self.original.is_some() {
+            self.read_on(length);
         }
         self.incomplete = self.bytes.len();
         // The decoder may have reserved memory.
         self.allocated = self.allocated.max(self.bytes.capacity());
     }
 
-    /// Notes that nothing more has arrived: large memory is given up, unless a good part of it is
-    /// used.
+    /// Leaves the copy again, unless the decoder has taken something off it.
+    #[cold]
+    fn read_on(&mut self, length: usize) {
+        match self.original.take() {
+            Some(original) if self.bytes.len() == length => self.bytes = original,
+            _ => self.allocated = self.bytes.capacity(),
+        }
+    }
+
+    /// Notes that nothing more has arrived: memory above `kept` bytes is given up, unless a good part
+    /// of it is used.
     #[inline]
-    pub(crate) fn wait(&mut self) {
-        if self.allocated > KEPT && self.bytes.len() < self.allocated / SHARE {
+    pub(crate) fn wait(&mut self, kept: usize) {
+        if self.allocated > kept && self.bytes.len() < self.allocated / SHARE {
             self.leave_memory();
         }
     }

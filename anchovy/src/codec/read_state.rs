@@ -21,10 +21,12 @@ use super::deadlines::Deadlines;
 use super::decoder::Decoder;
 use super::fd_queue::take;
 use super::inbound::Inbound;
+use super::memory_charge::{KEPT, MemoryCharge, UNCHARGED};
 use super::policy::{Attribution, ReadPolicy};
 use super::read_buffer::FIRST;
 use super::read_progress::{Phase, ReadProgress};
 use super::receive_error::ReceiveError;
+use crate::budget::Account;
 use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
 use crate::socket::Socket;
@@ -50,13 +52,15 @@ pub(crate) struct ReadState {
     /// Room to make for reads when a frame begins.
     room: usize,
     deadlines: Deadlines,
+    /// What is charged for the memory of the buffer, if the peer has an account.
+    memory: Option<MemoryCharge>,
 }
 
 impl ReadState {
     pub(crate) fn new(inbound: Inbound, policy: ReadPolicy, progress: ReadProgress) -> ReadState {
         let ReadProgress { phase, waited, .. } = progress;
         let deadlines = Deadlines::since(waited);
-        ReadState { inbound, policy, phase, may_decode: true, room: IDLE, deadlines }
+        ReadState { inbound, policy, phase, may_decode: true, room: IDLE, deadlines, memory: None }
     }
 
     /// Returns how far it has come, for another one to go on.
@@ -73,111 +77,175 @@ impl ReadState {
         (socket, receiver): (&Socket, &mut Receiver),
         cx: &mut Context<'_>,
     ) -> Poll<Option<FrameResult<D>>> {
-        if self.phase == Phase::Over {
-            return Poll::Ready(None);
+        while self.phase == Phase::Open {
+            if self.may_decode {
+                match self.inbound.decode(decoder, &self.policy, &mut receiver.held) {
+                    Ok(Some(frame)) => {
+                        self.settle(receiver);
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    Ok(None) => self.may_decode = false,
+                    Err(error) => return Poll::Ready(Some(Err(self.fail(error, receiver)))),
+                }
+            }
+            match self.poll_more(socket, receiver, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Some(Err(self.fail(error, receiver))));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
         }
-        let outcome = ready!(self.poll_next(decoder, socket, receiver, cx));
-        if !matches!(outcome, Some(Ok(_))) {
-            self.end();
-        }
-        Poll::Ready(outcome)
+        Poll::Ready(self.next_of_rest(decoder, receiver))
     }
 
     /// Decodes a frame that has arrived, without reading.
-    pub(crate) fn next_buffered<D: Decoder>(&mut self, decoder: &mut D) -> Option<FrameResult<D>> {
+    pub(crate) fn next_buffered<D: Decoder>(
+        &mut self,
+        decoder: &mut D,
+        receiver: &mut Receiver,
+    ) -> Option<FrameResult<D>> {
         if self.phase != Phase::Open || !self.may_decode {
             return None;
         }
-        let outcome = self.inbound.decode(decoder, &self.policy);
-        match &outcome {
-            Ok(frame) => self.may_decode = frame.is_some(),
-            Err(_) => self.end(),
+        match self.inbound.decode(decoder, &self.policy, &mut receiver.held) {
+            Ok(frame) => {
+                self.may_decode = frame.is_some();
+                self.settle(receiver);
+                frame.map(Ok)
+            }
+            Err(error) => Some(Err(self.fail(error, receiver))),
         }
-        outcome.transpose()
     }
 
     /// Decodes a frame that has arrived, without reading; the deadlines are kept.
     pub(crate) fn poll_paused<D: Decoder>(
         &mut self,
         decoder: &mut D,
+        receiver: &mut Receiver,
         cx: &mut Context<'_>,
     ) -> Poll<Option<FrameResult<D>>> {
-        if let Some(next) = self.next_buffered(decoder) {
+        if let Some(next) = self.next_buffered(decoder, receiver) {
             return Poll::Ready(Some(next));
         }
         if self.phase == Phase::Over {
             return Poll::Ready(None);
         }
-        self.inbound.buffer.wait();
+        self.wait(receiver);
         match self.deadlines.poll(&self.inbound, &self.policy, cx) {
             Ok(()) => Poll::Pending,
-            Err(error) => {
-                self.end();
-                Poll::Ready(Some(Err(error)))
-            }
+            Err(error) => Poll::Ready(Some(Err(self.fail(error, receiver)))),
         }
     }
 
-    fn end(&mut self) {
+    #[cold]
+    fn fail<E>(&mut self, error: ReceiveError<E>, receiver: &mut Receiver) -> ReceiveError<E> {
+        self.end(receiver);
+        error
+    }
+
+    fn end(&mut self, receiver: &mut Receiver) {
         self.phase = Phase::Over;
         self.inbound.clear();
         self.deadlines = Deadlines::default();
+        self.memory = None;
+        receiver.release_waiting();
     }
 
+    /// Gives up memory that is of no use while nothing arrives.
     #[inline]
-    fn poll_next<D: Decoder>(
+    fn wait(&mut self, receiver: &mut Receiver) {
+        match &self.memory {
+            None => self.inbound.buffer.wait(KEPT),
+            // The growth that is waited for is of use.
+            Some(memory) if memory.is_waiting() => {}
+            Some(_) => {
+                self.inbound.buffer.wait(UNCHARGED);
+                self.settle(receiver);
+            }
+        }
+    }
+
+    /// Returns what is charged for more than what waits.
+    #[inline]
+    fn settle(&mut self, receiver: &mut Receiver) {
+        if receiver.held.is_some() {
+            self.settle_charges(receiver);
+        }
+    }
+
+    #[cold]
+    fn settle_charges(&mut self, receiver: &mut Receiver) {
+        receiver.set_waiting(self.inbound.waiting());
+        if let Some(memory) = &mut self.memory {
+            memory.settle(self.inbound.buffer.allocated());
+        }
+    }
+
+    /// Decodes a frame when nothing more will arrive.
+    fn next_of_rest<D: Decoder>(
         &mut self,
         decoder: &mut D,
+        receiver: &mut Receiver,
+    ) -> Option<FrameResult<D>> {
+        if self.phase == Phase::Over {
+            return None;
+        }
+        match self.inbound.decode_eof(decoder, &self.policy, &mut receiver.held) {
+            Ok(Some(frame)) => {
+                self.settle(receiver);
+                Some(Ok(frame))
+            }
+            Ok(None) => {
+                let finished = self.inbound.finish(&self.policy);
+                self.end(receiver);
+                finished.err().map(Err)
+            }
+            Err(error) => Some(Err(self.fail(error, receiver))),
+        }
+    }
+
+    /// Reads more, within the limits and deadlines.
+    fn poll_more<E>(
+        &mut self,
         socket: &Socket,
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<FrameResult<D>>> {
-        loop {
-            if self.phase == Phase::Ended {
-                if let Some(frame) = self.inbound.decode_eof(decoder, &self.policy)? {
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                return Poll::Ready(self.inbound.finish(&self.policy).err().map(Err));
-            }
-            if self.may_decode {
-                if let Some(frame) = self.inbound.decode(decoder, &self.policy)? {
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                self.may_decode = false;
-            }
-            self.inbound.admit(receiver.limits.fd_limit, &self.policy)?;
-            // What has arrived in time is in time, however late we come to read it.
-            if self.poll_read(socket, receiver, cx)?.is_pending() {
-                self.inbound.buffer.wait();
-                self.deadlines.poll(&self.inbound, &self.policy, cx)?;
-                return Poll::Pending;
-            }
+    ) -> Poll<Result<(), ReceiveError<E>>> {
+        self.inbound.admit(receiver.limits.fd_limit, &self.policy)?;
+        // What has arrived in time is in time, however late we come to read it.
+        let read = self.poll_read(socket, receiver, cx);
+        if read.is_pending() {
+            self.wait(receiver);
+            self.deadlines.poll(&self.inbound, &self.policy, cx)?;
         }
+        read
     }
 
     /// Reads once, into room that is made for it.
-    fn poll_read(
+    fn poll_read<E>(
         &mut self,
         socket: &Socket,
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), TransferError>> {
-        let buffer = &mut self.inbound.buffer;
-        let length = buffer.bytes.len();
-        if buffer.bytes.capacity() - length < self.room / 2 {
-            // For the start of a frame, the same memory once more will do.
-            buffer.reserve(length.min(MOST).max(self.room.saturating_sub(length)));
-        }
-        let bytes = &mut buffer.bytes;
-        let spare = bytes.capacity() - length;
-        let older = receiver.queue.len();
+    ) -> Poll<Result<(), ReceiveError<E>>> {
         let by_range = self.policy.attribution == Attribution::Range;
+        if let Some(account) = socket.account() {
+            receiver.waiting = self.inbound.waiting();
+            receiver.reserve = if by_range { self.policy.max_waiting_fds } else { 0 };
+            ready!(self.poll_room(account, cx))?;
+        } else if let Some(additional) = self.missing_room() {
+            self.inbound.buffer.reserve(additional);
+        }
+        let bytes = &mut self.inbound.buffer.bytes;
+        let spare = bytes.capacity() - bytes.len();
+        let older = receiver.queue.len();
         receiver.survives_truncation = self.policy.survive_truncation && by_range;
         let mut source = Source { socket, receiver, outcome: Ok(Received::default()) };
         let outcome = poll_read_buf(Pin::new(&mut source), cx, &mut bytes.limit(MOST));
         // Who reads from the stream by hand is not told, and must not lose descriptors unseen.
         source.receiver.survives_truncation = false;
-        let count = ready!(outcome)?;
+        let count = ready!(outcome).map_err(ReceiveError::Io)?;
         let Received { truncated, .. } = source.outcome?;
         if count == 0 {
             self.phase = Phase::Ended;
@@ -193,7 +261,54 @@ impl ReadState {
         } else {
             self.inbound.received(count, receiver.queue.drain(older..), truncated, now);
         }
+        receiver.waiting = self.inbound.waiting();
         self.may_decode = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Returns how much room has to be made before a read.
+    #[inline]
+    fn missing_room(&self) -> Option<usize> {
+        let bytes = &self.inbound.buffer.bytes;
+        let length = bytes.len();
+        // For the start of a frame, the same memory once more will do.
+        (bytes.capacity() - length < self.room / 2)
+            .then(|| length.min(MOST).max(self.room.saturating_sub(length)))
+    }
+
+    /// Makes room for a read in memory that is charged, or waits until the account has it.
+    fn poll_room<E>(
+        &mut self,
+        account: &Account,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ReceiveError<E>>> {
+        let missing = self.missing_room();
+        let buffer = &mut self.inbound.buffer;
+        let additional = missing.filter(|room| !buffer.try_reclaim(*room)).unwrap_or(0);
+        let length = buffer.bytes.len();
+        if additional > 0 && length + additional <= UNCHARGED {
+            buffer.move_to(length + additional);
+        } else if additional > 0 || buffer.allocated() > UNCHARGED {
+            let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account));
+            let doubled = buffer.size_with(additional);
+            // A decoder may have made room, which is charged later.
+            let size = match additional {
+                0 => buffer.allocated(),
+                _ => length + FIRST.max(length / 4),
+            };
+            if additional > 0 && !memory.is_waiting() && memory.try_charge(doubled) {
+                buffer.reserve(additional);
+            } else if ready!(memory.poll_charge(cx, size)).is_err() {
+                return Poll::Ready(Err(ReceiveError::BytesOverBudget { bytes: size }));
+            } else if additional > 0 {
+                // It grows by as little as does not make copying dear.
+                buffer.move_to(size);
+            }
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.cancel();
+            memory.settle(buffer.allocated());
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -123,6 +123,14 @@ pub enum ReceiveError<E> {
         /// Number of descriptors for which the account had room.
         available: usize,
     },
+    /// A frame needs more memory than the account of the peer could ever have
+    /// ([`Resource::Bytes`](crate::Resource::Bytes)).
+    ///
+    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    BytesOverBudget {
+        /// Number of bytes of memory that the frame needs next.
+        bytes: usize,
+    },
     /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
     ///
     /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) for a full table, and
@@ -153,7 +161,8 @@ impl<E> ReceiveError<E> {
             | ReceiveError::Codec(_) => io::ErrorKind::InvalidData,
             ReceiveError::TooManyWaitingFds { .. }
             | ReceiveError::ReadQueueFull { .. }
-            | ReceiveError::FdsOverBudget { .. } => io::ErrorKind::QuotaExceeded,
+            | ReceiveError::FdsOverBudget { .. }
+            | ReceiveError::BytesOverBudget { .. } => io::ErrorKind::QuotaExceeded,
             ReceiveError::FdsOverdue { .. } | ReceiveError::FrameOverdue { .. } => {
                 io::ErrorKind::TimedOut
             }
@@ -196,6 +205,10 @@ impl<E> fmt::Display for ReceiveError<E> {
             ReceiveError::FdsOverBudget { count, available } => write!(
                 f,
                 "received {count} descriptors, the account of the peer has room for {available}"
+            ),
+            ReceiveError::BytesOverBudget { bytes } => write!(
+                f,
+                "a frame needs {bytes} bytes of memory, the account of the peer can never have as many"
             ),
             ReceiveError::Truncated { cause } => {
                 write!(f, "the kernel did not deliver all descriptors of a message: {cause}")

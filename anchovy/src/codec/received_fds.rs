@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::fd_queue::{claim, take};
 use super::policy::Attribution;
 use super::take_fds_error::TakeFdsError;
+use crate::budget::Charge;
 use crate::error::truncation::Truncation;
+use crate::held_fds::HeldFds;
 
 /// The descriptors that have arrived, as a [`Decoder`](super::Decoder) sees them.
 ///
@@ -36,6 +38,10 @@ pub struct ReceivedFds<'a> {
     pub(super) attribution: Attribution,
     pub(super) fds: &'a mut VecDeque<OwnedFd>,
     pub(super) sets: &'a mut VecDeque<ReceivedSet>,
+    /// What they are charged as, if the peer has an account.
+    pub(super) held: &'a mut Option<HeldFds>,
+    /// Descriptors that were claimed and are still charged.
+    pub(super) claimed: usize,
 }
 
 impl ReceivedFds<'_> {
@@ -74,7 +80,36 @@ impl ReceivedFds<'_> {
             return Err(TakeFdsError::Missing { declared: count, available });
         }
         claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
+        self.claimed += count;
         Ok(())
+    }
+
+    /// Takes the charge of `count` descriptors that were [claimed](Self::take), for a frame that keeps
+    /// them: they count against the [account](crate::AnchovyStream::set_account) of the peer until the
+    /// frame drops the charge. Otherwise they count until the frame is decoded. Returns `None` if the
+    /// peer has no account.
+    ///
+    /// ```
+    /// # use std::os::fd::OwnedFd;
+    /// use anchovy::Charge;
+    /// use anchovy::codec::{ReceivedFds, TakeFdsError};
+    ///
+    /// /// Descriptors of a message, which count against its sender while they wait to be used.
+    /// struct Fds(Vec<OwnedFd>, Option<Charge>);
+    ///
+    /// fn charged(
+    ///     fds: &mut ReceivedFds<'_>,
+    ///     length: usize,
+    ///     count: usize,
+    /// ) -> Result<Fds, TakeFdsError> {
+    ///     let list = fds.take(length, count)?.collect();
+    ///     Ok(Fds(list, fds.take_charge(count)))
+    /// }
+    /// ```
+    pub fn take_charge(&mut self, count: usize) -> Option<Charge> {
+        let count = count.min(self.claimed);
+        self.claimed -= count;
+        Some(self.held.as_mut()?.split_off(count))
     }
 
     /// Returns why the kernel truncated a set that arrived with the next `length` bytes, if it did.

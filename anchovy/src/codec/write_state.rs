@@ -4,9 +4,10 @@ use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
 use super::encoder::Encoder;
-use super::memory::KEPT;
+use super::memory_charge::{KEPT, MemoryCharge, UNCHARGED};
 use super::outbound::Outbound;
 use super::policy::WritePolicy;
+use super::refused_frame::RefusedFrame;
 use super::send_error::{SendError, SendErrorKind};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
@@ -25,9 +26,15 @@ pub(crate) fn flush_error<T, E>(error: TransferError) -> SendError<T, SendErrorK
 pub(crate) struct WriteState {
     pub(crate) outbound: Outbound,
     pub(crate) policy: WritePolicy,
+    /// What is charged for bytes that have not left, if the peer has an account.
+    memory: Option<MemoryCharge>,
 }
 
 impl WriteState {
+    pub(crate) fn new(outbound: Outbound, policy: WritePolicy) -> WriteState {
+        WriteState { outbound, policy, memory: None }
+    }
+
     #[inline]
     pub(crate) fn poll_ready(
         &mut self,
@@ -36,9 +43,43 @@ impl WriteState {
     ) -> Poll<Result<(), TransferError>> {
         if self.outbound.is_full(&self.policy) {
             self.poll_flush(side, cx)
+        } else if self.outbound.len() > UNCHARGED && side.0.account().is_some() {
+            self.poll_charged(side, cx)
         } else {
             Poll::Ready(Ok(()))
         }
+    }
+
+    /// Waits until all bytes that have not left are charged: because the account has room for them,
+    /// or because they leave.
+    fn poll_charged(
+        &mut self,
+        side: (&Socket, &mut Sender),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TransferError>> {
+        let bytes = self.outbound.len();
+        // Few looks into the ledger for many frames.
+        if self.try_charge(side.0, bytes.next_multiple_of(UNCHARGED))
+            || self.try_charge(side.0, bytes)
+        {
+            return Poll::Ready(Ok(()));
+        }
+        if let Poll::Ready(flushed) = self.poll_flush(side, cx) {
+            return Poll::Ready(flushed);
+        }
+        let bytes = self.outbound.len();
+        match self.memory.as_mut().map(|memory| memory.poll_charge(cx, bytes)) {
+            // What the account could never have has to leave.
+            Some(Poll::Pending | Poll::Ready(Err(_))) => Poll::Pending,
+            Some(Poll::Ready(Ok(()))) | None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Charges this many bytes in all, if there is an account and it has room for them.
+    fn try_charge(&mut self, socket: &Socket, bytes: usize) -> bool {
+        let Some(account) = socket.account() else { return true };
+        let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account));
+        memory.try_charge(bytes)
     }
 
     #[inline]
@@ -51,7 +92,49 @@ impl WriteState {
         self.outbound.push(encoder, frame, |count| sender.limits.check(count))
     }
 
+    /// Takes back the frame that is next to leave.
+    pub(crate) fn take_refused(&mut self) -> Option<RefusedFrame> {
+        let refused = self.outbound.take_back();
+        self.settle();
+        refused
+    }
+
+    /// Charges what could not leave, or gives back what was needed for it.
+    fn account_for(&mut self, socket: &Socket) {
+        if self.outbound.is_empty() {
+            self.memory = None;
+            let is_charged = socket.account().is_some();
+            self.outbound.release_memory(if is_charged { UNCHARGED } else { KEPT });
+        } else if self.outbound.len() > UNCHARGED {
+            self.try_charge(socket, self.outbound.len());
+        }
+        self.settle();
+    }
+
+    /// Returns what is charged for bytes that have left.
+    fn settle(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.settle(self.outbound.len());
+        }
+    }
+
     pub(crate) fn poll_flush(
+        &mut self,
+        side: (&Socket, &mut Sender),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TransferError>> {
+        let socket = side.0;
+        let flushed = self.poll_send(side, cx);
+        // Usually all has left, and was little.
+        let is_usual = self.outbound.is_empty() && self.memory.is_none();
+        if !is_usual || self.outbound.has_memory(UNCHARGED) {
+            self.account_for(socket);
+        }
+        flushed
+    }
+
+    #[inline]
+    fn poll_send(
         &mut self,
         (socket, sender): (&Socket, &mut Sender),
         cx: &mut Context<'_>,
@@ -72,7 +155,6 @@ impl WriteState {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        self.outbound.release_memory(KEPT);
         Poll::Ready(Ok(()))
     }
 

@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::texts::{Error, HEADER, Text, Texts};
 use crate::codec::decoder::Decoder;
 use crate::codec::inbound::Inbound;
-use crate::codec::memory::KEPT;
+use crate::codec::memory_charge::KEPT;
 use crate::codec::outbound::Outbound;
 use crate::codec::policy::{Placement, ReadPolicy};
 use crate::codec::read_progress::ReadProgress;
@@ -43,7 +43,7 @@ fn receive(inbound: &mut Inbound, bytes: &[u8]) -> Vec<Bytes> {
         inbound.buffer.reserve(part.len());
         inbound.buffer.bytes.extend_from_slice(part);
         inbound.received(part.len(), std::iter::empty(), None, None);
-        while let Some(frame) = inbound.decode(&mut Longs, &policy).unwrap() {
+        while let Some(frame) = inbound.decode(&mut Longs, &policy, &mut None).unwrap() {
             frames.push(frame);
         }
     }
@@ -63,7 +63,7 @@ fn memory_of_a_long_frame_goes_with_the_frame() {
         assert_eq!(frames.len(), 1);
         // What may be of use for the next frame is given up when there is none.
         assert!(inbound.buffer.allocated() <= 2 << 20);
-        inbound.buffer.wait();
+        inbound.buffer.wait(KEPT);
         assert_eq!((inbound.buffer.allocated(), inbound.buffer.bytes.capacity()), (0, 0));
         assert!(frames.into_iter().all(is_alone));
     }
@@ -93,7 +93,7 @@ fn a_short_frame_after_a_long_one_does_not_share_its_memory() {
             let mut inbound = Inbound::default();
             let mut frames = receive(&mut inbound, &[&long(length)[..], &long(64)[..5]].concat());
             if pause {
-                inbound.buffer.wait();
+                inbound.buffer.wait(KEPT);
                 assert!(inbound.buffer.allocated() <= 8 << 10);
             }
             // The beginning of a third one is moved with it.
@@ -114,11 +114,11 @@ fn a_trickle_after_a_long_frame_is_copied_once() {
     let mut moves = 0;
     for byte in &long(90_000)[30_000..] {
         let before = inbound.buffer.bytes.as_ptr();
-        inbound.buffer.wait();
+        inbound.buffer.wait(KEPT);
         moves += usize::from(inbound.buffer.bytes.as_ptr() != before);
         inbound.buffer.reserve(1);
         inbound.buffer.bytes.put_u8(*byte);
-        let frame = inbound.decode(&mut Longs, &policy).unwrap();
+        let frame = inbound.decode(&mut Longs, &policy, &mut None).unwrap();
         assert_eq!(frame.is_some(), inbound.buffer.bytes.is_empty());
     }
     assert_eq!(moves, 1);
@@ -148,9 +148,9 @@ fn memory_that_a_decoder_reserves_is_given_back_too() {
 
     let (mut inbound, policy) = (Inbound::default(), ReadPolicy::default());
     inbound.buffer.bytes.extend_from_slice(&long(10)[..6]);
-    assert!(inbound.decode(&mut Reserving, &policy).unwrap().is_none());
+    assert!(inbound.decode(&mut Reserving, &policy, &mut None).unwrap().is_none());
     inbound.buffer.bytes.extend_from_slice(&long(10)[6..]);
-    assert_eq!(inbound.decode(&mut Reserving, &policy).unwrap().unwrap(), long(10));
+    assert_eq!(inbound.decode(&mut Reserving, &policy, &mut None).unwrap().unwrap(), long(10));
     assert!(inbound.buffer.allocated() <= 8 << 10);
 }
 
@@ -161,7 +161,7 @@ fn frames_of_a_large_buffer_that_others_filled_are_copied_once_at_most() {
     let policy = ReadPolicy::default();
     let (mut moves, mut count) = (0, 0);
     let mut end = inbound.buffer.bytes.as_ptr_range().end;
-    while inbound.decode(&mut Longs, &policy).unwrap().is_some() {
+    while inbound.decode(&mut Longs, &policy, &mut None).unwrap().is_some() {
         count += 1;
         moves += usize::from(inbound.buffer.bytes.as_ptr_range().end != end);
         end = inbound.buffer.bytes.as_ptr_range().end;

@@ -79,7 +79,7 @@ impl Pair {
         let (bytes, fds) = self.kernel.receive(size);
         self.inbound.buffer.bytes.extend_from_slice(&bytes);
         self.inbound.received(bytes.len(), fds.into_iter(), None, None);
-        while let Some(text) = self.inbound.decode(&mut Texts, &self.policy)? {
+        while let Some(text) = self.inbound.decode(&mut Texts, &self.policy, &mut None)? {
             self.received.push(text);
         }
         Ok(!bytes.is_empty())
@@ -132,7 +132,7 @@ pub(super) fn receive_all(pair: &mut Pair, sizes: &[usize]) -> Result<bool, Erro
 
 /// Items that are whole, from what waits.
 pub(super) fn decode_all(pair: &mut Pair) -> Result<(), Error> {
-    while let Some(text) = pair.inbound.decode(&mut Texts, &pair.policy)? {
+    while let Some(text) = pair.inbound.decode(&mut Texts, &pair.policy, &mut None)? {
         pair.received.push(text);
     }
     Ok(())

@@ -232,7 +232,7 @@ fn items_before_and_behind_a_cut_set_are_not_marked() {
         receive_cut(&mut pair, &vec![0; 15 - before]);
         pair.inbound.buffer.bytes.extend_from_slice(&[0; 5]);
         let mut marks = Marks(Vec::new());
-        while pair.inbound.decode(&mut marks, &pair.policy).unwrap().is_some() {}
+        while pair.inbound.decode(&mut marks, &pair.policy, &mut None).unwrap().is_some() {}
         assert_eq!(marks.0, [false, false, true, false]);
     }
 }
@@ -301,8 +301,8 @@ fn an_item_of_an_absurd_length_claims_what_there_is() {
     let mut inbound = Inbound::default();
     inbound.buffer.bytes.extend_from_slice(b"ab");
     inbound.received(2, std::iter::once(memfd()), None, None);
-    assert_eq!(inbound.decode(&mut Absurd(1), &policy).unwrap(), Some(1));
-    inbound.decode(&mut Absurd(usize::MAX), &policy).expect_err("it is unclaimed");
+    assert_eq!(inbound.decode(&mut Absurd(1), &policy, &mut None).unwrap(), Some(1));
+    inbound.decode(&mut Absurd(usize::MAX), &policy, &mut None).expect_err("it is unclaimed");
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn what_a_decoder_claims_and_does_not_keep_is_closed_and_not_the_next_items() {
         let expected = inode(&fds[0]);
         inbound.buffer.bytes.put_u8(fds.len() as u8);
         inbound.received(1, fds.into_iter(), None, None);
-        let kept = inbound.decode(&mut Wasteful, &policy).unwrap().expect("an item");
+        let kept = inbound.decode(&mut Wasteful, &policy, &mut None).unwrap().expect("an item");
         assert_eq!(kept.as_ref().map(inode), Some(expected));
         assert_eq!(inbound.waiting(), 0);
     }

@@ -1,6 +1,7 @@
 //! Items over real sockets: the driver around the state machines, and what bad input gets.
 
 mod calls;
+mod charges;
 mod deadlines;
 mod parts;
 mod receiving;
