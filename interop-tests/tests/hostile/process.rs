@@ -1,0 +1,66 @@
+//! Processes of this program under other users, and the lines that they exchange with the test.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdin, Command, Stdio};
+
+use interop_tests::BlockingProgram;
+
+/// The variable that makes this program a child of itself. Its lines are the words of a role.
+pub(crate) const ROLE: &str = "ANCHOVY_HOSTILE_ROLE";
+
+/// The start of a line that is meant for the test: the test harness prints others.
+pub(crate) const MARK: &str = "hostile: ";
+
+/// A child of the test. It is killed when this is dropped, and ends when its input does.
+#[derive(Debug)]
+#[must_use = "the process is killed when this is dropped"]
+pub(crate) struct Process {
+    input: ChildStdin,
+    program: BlockingProgram,
+}
+
+impl Process {
+    /// Starts this program with a role under the uid and gid of a user, who has no privileges.
+    pub(crate) fn start(user: u32, role: &[&str]) -> Process {
+        // By this name it can be executed even if the user may not enter the directory that it is in.
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .args(["--exact", "roles::a_child_of_this_program_plays_its_role", "--ignored"])
+            .args(["--nocapture", "--quiet", "--test-threads", "1"])
+            .env(ROLE, role.join("\n"))
+            .uid(user)
+            .gid(user)
+            .current_dir("/")
+            .stdin(Stdio::piped());
+        let mut program = BlockingProgram::start(&mut command);
+        let input = program.peer.take_stdin().expect("the pipe that was asked for");
+        Process { input, program }
+    }
+
+    /// Returns the process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.program.peer.id()
+    }
+
+    /// Sends the process a line.
+    pub(crate) fn tell(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("the process reads its input");
+    }
+
+    /// Waits for the next line that the process says.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before that.
+    pub(crate) fn answer(&mut self) -> String {
+        let line = self.program.line_with(MARK);
+        line.split_once(MARK).expect("the mark is in the line").1.to_owned()
+    }
+
+    /// Sends the process a line and waits for the next one that it says.
+    pub(crate) fn ask(&mut self, line: &str) -> String {
+        self.tell(line);
+        self.answer()
+    }
+}
