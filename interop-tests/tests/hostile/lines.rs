@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use crate::child::say;
 
 // The codec of the documentation: a digit with the number of descriptors, a text, a newline.
-include!("../../../anchovy/src/codec/lines.rs");
+include!("../../../anchovy/src/codec/tests/lines.rs");
 
 /// Answers every line with its text and the number of its descriptors, and says how each connection
 /// ended.
