@@ -218,9 +218,11 @@ impl<const S: usize> StreamBuilder<S> {
     /// Sets whether to enable `SO_INQ`, if the kernel knows it (Linux 6.17). Enabled by default.
     ///
     /// It makes every receive say how many bytes are still queued, which saves reads that find
-    /// nothing. It belongs to the socket, not to the descriptor: where the socket is shared with
-    /// others that receive from it (a duplicate, another process), it makes their `recvmsg` with an
-    /// exact or no control buffer show `MSG_CTRUNC`, and is better kept off.
+    /// nothing. Without it, a read that does not fill its buffer costs another system call (`FIONREAD`).
+    ///
+    /// It belongs to the socket, not to the descriptor: where the socket is shared with others that
+    /// receive from it (a duplicate, another process), it makes their `recvmsg` with an exact or no
+    /// control buffer show `MSG_CTRUNC`, and is better kept off.
     pub fn inq(mut self, on: bool) -> Self {
         self.inq = on;
         self

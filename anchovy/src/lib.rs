@@ -75,6 +75,9 @@
 //! `BufWriter`, the `Framed` of tokio-util) gives the descriptors of all of them to the first; the
 //! feature `codec` has what keeps them apart.
 //!
+//! An out-of-band byte (`MSG_OOB`) arrives in order like any other, with its descriptors, and a read
+//! ends before it.
+//!
 //! Systems that descend from BSD end a read *before* the next descriptors instead. This crate is
 //! proven on Linux; on FreeBSD, macOS and Android it compiles, and is not tested.
 //!

@@ -75,6 +75,10 @@ impl Socket {
         #[cfg(target_vendor = "apple")]
         net::sockopt::set_socket_nosigpipe(&io, true)?;
 
+        // Otherwise Linux (since 5.15) drops an out-of-band byte, with its descriptors, when a read
+        // gets to it. Where the option fails, there are none.
+        let _ = net::sockopt::set_socket_oobinline(&io, true);
+
         Ok(Socket { io: Some(io), inq: false, peer: None })
     }
 
@@ -94,7 +98,8 @@ impl Socket {
         Ok(self)
     }
 
-    /// Gives the socket away as it came, but non-blocking.
+    /// Gives the socket away as it came, but non-blocking, and with out-of-band bytes in order: one
+    /// that is queued would be lost to the next owner otherwise.
     ///
     /// `SO_INQ` left on would make a foreign `recvmsg` with an exact or no control buffer show
     /// `MSG_CTRUNC`.
@@ -213,9 +218,38 @@ impl Socket {
         let outcome = self.io().try_io(Interest::READABLE, || {
             uninterrupted(|| receive(arrival))?;
             arrived = true;
-            if drained(arrival, room) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            if self.is_read_empty(arrival, room) {
+                Err(ErrorKind::WouldBlock.into())
+            } else {
+                Ok(())
+            }
         });
         if arrived { Ok(()) } else { outcome }
+    }
+
+    /// Returns whether nothing is left to receive, so that the next byte comes with a new edge.
+    ///
+    /// The kernel says so with `SO_INQ`. Otherwise a read that is not short says nothing, nor does one
+    /// with a control message: descriptors, credentials and pidfds make a read stop early. So does an
+    /// out-of-band byte, and there is no sign of it, so the kernel is asked (`FIONREAD`). That costs a
+    /// fifth less than a read that finds nothing: 0.2 µs of the 2.8 µs in which a message of 4 bytes is
+    /// written, waited for and read (Linux 6.18 in a virtual machine).
+    ///
+    /// Elsewhere than on Linux a read also ends *before* a control message, so nothing is known.
+    #[inline]
+    fn is_read_empty(&self, arrival: &Arrival, room: usize) -> bool {
+        if arrival.bytes == 0 {
+            return false; // The end of the stream: it stays readable.
+        }
+        match arrival.queued {
+            Some(queued) => queued == 0,
+            None if cfg!(any(target_os = "linux", target_os = "android")) => {
+                arrival.bytes < room
+                    && !arrival.barrier
+                    && rustix::io::ioctl_fionread(self.io()) == Ok(0)
+            }
+            None => false,
+        }
     }
 
     /// Sends bytes with a set of descriptors (or none) when there is room, in one system call.
@@ -325,25 +359,6 @@ impl Drop for Socket {
                 in_flight.linger(socket.into(), peer.socket.take());
             }
         }
-    }
-}
-
-/// Is nothing left in the socket, so that the next byte comes with a new edge?
-///
-/// The kernel's word, where it gives it. Else a short read means so if no control message came
-/// with it, for only descriptors, credentials and pidfds make a read stop early, and they come as
-/// control messages. (An out-of-band byte does too, without one; tokio's streams share that gap.)
-/// Elsewhere than on Linux a read also ends *before* a control message, so nothing is known.
-fn drained(arrival: &Arrival, room: usize) -> bool {
-    if arrival.bytes == 0 {
-        return false; // The end of the stream: it stays readable.
-    }
-    match arrival.queued {
-        Some(queued) => queued == 0,
-        None if cfg!(any(target_os = "linux", target_os = "android")) => {
-            arrival.bytes < room && !arrival.barrier
-        }
-        None => false,
     }
 }
 

@@ -16,7 +16,8 @@ use crate::{guarded, memfd, run};
 const SUBJECT: &str = "ANCHOVY_STRACE_SUBJECT";
 
 /// What is seen: the mark, and what streams and a runtime do.
-const CALLS: &str = "trace=getppid,epoll_wait,read,recvfrom,recvmsg,write,sendto,sendmsg,close";
+const CALLS: &str =
+    "trace=getppid,epoll_wait,read,recvfrom,recvmsg,write,sendto,sendmsg,ioctl,close";
 
 /// What brackets the work in the trace; nothing else asks for this.
 pub fn mark() {

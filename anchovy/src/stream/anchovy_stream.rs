@@ -45,6 +45,15 @@ use crate::socket::Socket;
 ///
 /// Dropping a stream closes what is left in its queues.
 ///
+/// # Platform-specific behavior
+///
+/// A peer on Linux can send an out-of-band byte (`MSG_OOB`, unix(7)). It is received in order like any
+/// other byte, and the descriptors that are sent with it too: every stream has `SO_OOBINLINE` on. Without
+/// that option, the kernel drops the byte and closes the descriptors. A read ends before an out-of-band
+/// byte, and the next one goes on with it.
+///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {

@@ -19,7 +19,8 @@ use crate::valid_space::{AncillarySpace, ValidSpace};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Parts {
-    /// The socket, non-blocking, and with `SO_INQ` off if this crate had it on. (The kernel does
+    /// The socket, non-blocking, with `SO_OOBINLINE` on, so that an out-of-band byte that is queued is
+    /// not lost, and with `SO_INQ` off if this crate had it on. (The kernel does
     /// not tell whether it was on before; [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps
     /// it off.)
     pub socket: StdUnixStream,

@@ -19,6 +19,7 @@ mod kernel;
 mod limits;
 mod model;
 mod options;
+mod out_of_band;
 mod python;
 mod readiness;
 mod receive;

@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 
 use crate::harness::*;
@@ -52,56 +51,6 @@ fn a_read_that_stopped_at_other_credentials_does_not_make_the_next_one_wait() {
             assert_eq!(&buf[..read], b"ours");
             let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
             assert_eq!(&buf[..read], b"theirs");
-            assert!(near.read_queue().is_empty());
-        }
-    });
-}
-
-#[test]
-fn a_read_behind_an_out_of_band_byte_waits_only_if_the_kernel_does_not_tell() {
-    run(async {
-        for inq in [true, false] {
-            let (mut near, far) = receiver(inq);
-            foreign_send(&far, b"AAAA", &[]).unwrap();
-            rustix::net::send(&far, b"!", SendFlags::OOB | SendFlags::NOSIGNAL).unwrap();
-            foreign_send(&far, b"BBBB", &[]).unwrap();
-            near.readable().await.unwrap();
-            let mut buf = [0; 64];
-            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
-            assert_eq!(&buf[..read], b"AAAA");
-
-            if inq && kernel_is_at_least(6, 17) {
-                let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
-                assert_eq!(&buf[..read], b"BBBB");
-            } else {
-                // As tokio's own streams do, until something else arrives.
-                assert!(now(near.read(&mut buf)).await.is_none());
-                foreign_send(&far, b"CCCC", &[]).unwrap();
-                let read = near.read(&mut buf).await.unwrap();
-                assert_eq!(&buf[..read], b"BBBBCCCC");
-            }
-        }
-    });
-}
-
-#[test]
-fn a_set_on_an_out_of_band_byte_is_not_taken_for_one_of_the_bytes_around_it() {
-    run(async {
-        for inq in [true, false] {
-            let (mut near, far) = receiver(inq);
-            foreign_send(&far, b"AAAA", &[]).unwrap();
-            let fd = memfd();
-            let mut space = [std::mem::MaybeUninit::uninit(); 64];
-            let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
-            let set = [std::os::fd::AsFd::as_fd(&fd)];
-            assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(&set)));
-            let slices = [std::io::IoSlice::new(b"!")];
-            let flags = SendFlags::OOB | SendFlags::NOSIGNAL;
-            rustix::net::sendmsg(&far, &slices, &mut control, flags).unwrap();
-            drop(far);
-            let mut all = Vec::new();
-            near.read_to_end(&mut all).await.unwrap();
-            assert_eq!(all, b"AAAA");
             assert!(near.read_queue().is_empty());
         }
     });

@@ -34,6 +34,27 @@ fn a_read_and_a_write_without_descriptors_are_one_system_call_each() {
 }
 
 #[test]
+fn a_short_read_without_inq_asks_once_whether_anything_is_left() {
+    let name = "syscalls::a_short_read_without_inq_asks_once_whether_anything_is_left";
+    let trace = traced(name, &[], async {
+        let (mut near, mut far) = Dbus::builder().inq(false).pair().unwrap();
+        let mut buf = [0; 64];
+        settle().await;
+        mark();
+        for _ in 0..ROUNDS {
+            near.write_all(b"AAAA").await.unwrap();
+            assert_eq!(far.read(&mut buf).await.unwrap(), 4);
+        }
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let counts = count(&trace);
+    assert_eq!(counts.get("recvmsg"), Some(&ROUNDS), "{counts:?}");
+    assert_eq!(counts.get("ioctl"), Some(&ROUNDS), "{counts:?}");
+    assert_eq!(counts.get("recvmsg EAGAIN"), None, "{counts:?}");
+}
+
+#[test]
 fn a_read_and_a_write_with_descriptors_are_one_system_call_each() {
     let name = "syscalls::a_read_and_a_write_with_descriptors_are_one_system_call_each";
     let trace = traced(name, &[], async {
