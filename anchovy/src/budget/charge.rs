@@ -76,9 +76,11 @@ impl Charge {
         Poll::Ready(())
     }
 
-    /// Says that this lasts as long as a connection, so that others of the account do not wait for
-    /// it.
-    pub(crate) fn pin(mut self) -> Charge {
+    /// Marks the charge as one that lasts as long as a connection, such as that of a socket.
+    ///
+    /// A receive of the same account does not wait for its return: if there is nothing else to wait
+    /// for, it goes on with what room there is.
+    pub fn pin(mut self) -> Charge {
         if !self.pinned {
             self.pinned = true;
             self.ledgers.ledger(self.resource).pin(self.key, self.amount);

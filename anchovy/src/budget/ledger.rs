@@ -161,10 +161,16 @@ impl Ledger {
         Poll::Pending
     }
 
-    /// Says that `amount` of what an account holds stays for long: nobody waits for it.
+    /// Says that `amount` of what an account holds stays for long: nobody waits for it. Wakes those
+    /// who have waited for it.
     pub(super) fn pin(&self, key: AccountKey, amount: usize) {
-        if let Some(holding) = self.lock().accounts.get_mut(&key) {
-            holding.pinned += amount;
+        let mut state = self.lock();
+        let Some(holding) = state.accounts.get_mut(&key) else { return };
+        holding.pinned += amount;
+        if !holding.queue.is_empty() {
+            let wakers = state.grant();
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -423,5 +429,20 @@ mod tests {
         ledger.unpin(A, 4);
         ledger.give_back(A, 4);
         assert_eq!(ledger.holdings(), []);
+    }
+
+    #[test]
+    fn a_waiter_goes_on_once_what_it_waits_for_stays() {
+        let ledger = Ledger::new(20);
+        assert!(ledger.try_take(A, 4, 0));
+        let mut task = Task::new(1);
+        let waker = Arc::clone(&task.wakes).into();
+        let mut cx = Context::from_waker(&waker);
+        let mut poll =
+            |task: &mut Task| ledger.poll_take(A, Wanted::UpTo(8), &mut task.ticket, &mut cx);
+        assert_eq!(poll(&mut task), Poll::Pending);
+        ledger.pin(A, 4);
+        assert_eq!(task.wakes(), 1);
+        assert_eq!(poll(&mut task), Poll::Ready(6));
     }
 }

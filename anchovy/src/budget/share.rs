@@ -42,8 +42,12 @@ impl Pool {
         self.used
     }
 
-    /// Returns whether an account that holds `own` may take `amount` more.
+    /// Returns whether an account that holds `own` may take `amount` more. One that holds more than
+    /// its share by now may still take nothing.
     pub(super) fn admits(&self, own: usize, amount: usize) -> bool {
+        if amount == 0 {
+            return true;
+        }
         let others = self.used - own;
         let holders = self.holders + usize::from(own == 0);
         let Some(wanted) = own.checked_add(amount) else { return false };
@@ -120,6 +124,10 @@ mod tests {
         let pool = Pool::new(0);
         assert!(pool.admits(0, 0));
         assert!(!pool.admits(0, 1));
+        let (mut pool, mut first, mut second) = (Pool::new(12), 0, 0);
+        take_all(&mut pool, &mut first);
+        take_all(&mut pool, &mut second);
+        assert!(pool.admits(first, 0) && !pool.admits(first, 1), "more than its share by now");
         let (mut pool, mut own) = (Pool::new(usize::MAX), 0);
         pool.take(&mut own, 1);
         assert!(!pool.admits(own, usize::MAX), "no overflow");
