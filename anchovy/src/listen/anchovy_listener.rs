@@ -15,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::accept_options::AcceptOptions;
 use super::backoff::{AfterError, Backoff};
+use crate::budget::Budget;
 use crate::path_guard::PathGuard;
 use crate::stream::anchovy_stream::AnchovyStream;
 
@@ -181,6 +182,17 @@ impl<const S: usize> AnchovyListener<S> {
     /// socket; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Sets the budget that clients are charged to which are accepted from now on; see
+    /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.options.budget = Some(budget);
+    }
+
+    /// Returns the budget that clients are charged to, if there is one.
+    pub fn budget(&self) -> Option<&Budget> {
+        self.options.budget.as_ref()
     }
 
     /// Stops listening: removes the file of the socket if it is still the same file, whatever

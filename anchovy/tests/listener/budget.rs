@@ -62,6 +62,26 @@ fn a_client_whose_account_is_full_is_closed_and_counted_and_the_next_is_served()
 }
 
 #[test]
+fn a_listener_may_get_another_budget_for_later_clients() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let [one, other] = [100, 200].map(|total| Budget::builder().held_fds(total).build());
+        let mut listener = builder().bind(&path).unwrap();
+        assert!(listener.budget().is_none());
+        let _clients: Vec<_> = (0..3).map(|_| client(&path)).collect();
+        let (without, _) = listener.accept().await.unwrap();
+        assert!(without.account().is_none());
+        listener.set_budget(one.clone());
+        let _first = listener.accept().await.unwrap();
+        listener.set_budget(other.clone());
+        let _second = listener.accept().await.unwrap();
+        assert_eq!(listener.budget().unwrap().totals().held_fds, 200);
+        assert_eq!((one.usage().held_fds, other.usage().held_fds), (1, 1));
+    });
+}
+
+#[test]
 fn received_descriptors_are_charged_until_they_are_taken() {
     run(async {
         let directory = Directory::new();
