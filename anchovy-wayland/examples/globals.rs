@@ -94,7 +94,7 @@ async fn list(arguments: &Arguments) -> Result<()> {
     let connected = tokio::time::timeout(*timeout, connector.connect()).await;
     let connected = connected.map_err(|_| "the compositor accepts nobody")??;
     // No event of the display, a registry or a callback has descriptors, and there are no others.
-    let mut compositor = Connection::new(connected.stream, |_, _| 0, Limits::default())?;
+    let mut compositor = Connection::new(connected.stream, |_, _| 0, Limits::client())?;
     let registry = compositor.registry(&mut ClientIds::new(), *timeout).await;
     let registry =
         registry.map_err(|error| format!("{}: {}", connected.origin, with_causes(&error)))?;

@@ -219,7 +219,7 @@ impl Window {
     async fn open(connector: &Connector) -> Result<Window> {
         let connected = connector.connect().await?;
         let counts: Counts = |_, _| 0;
-        let mut compositor = Connection::new(connected.stream, counts, Limits::default())?;
+        let mut compositor = Connection::new(connected.stream, counts, Limits::client())?;
         let mut ids = ClientIds::new();
         let registry = compositor.registry(&mut ids, TIMEOUT).await?;
         say(format_args!("connected through {}", connected.origin))?;

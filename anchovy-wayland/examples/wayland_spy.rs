@@ -153,7 +153,7 @@ async fn spy_on(
     let objects = Arc::new(Mutex::new(Objects::new()));
     let end = |socket, side| {
         let signatures = Counts { side, objects: Arc::clone(&objects) };
-        Ok::<_, std::io::Error>(Connection::new(socket, signatures, limits())?.into_split())
+        Ok::<_, std::io::Error>(Connection::new(socket, signatures, limits(side))?.into_split())
     };
     let (from_client, to_client) = end(client, Side::Client)?;
     let (from_compositor, to_compositor) = end(compositor, Side::Compositor)?;
@@ -164,10 +164,14 @@ async fn spy_on(
     Ok(())
 }
 
-/// What the two ends do not limit is not limited here; each descriptor leaves with its own message,
-/// so that whoever looks at the socket sees whose it is.
-fn limits() -> Limits {
-    Limits { max_message_bytes: 65532, fds_with_their_message: true, ..Limits::default() }
+/// Returns the limits of the connection to one side. Messages may be as long as the two ends let them be,
+/// and each descriptor leaves with its own message, so that whoever looks at the socket sees whose it is.
+fn limits(side: Side) -> Limits {
+    let limits = match side {
+        Side::Client => Limits::server(),
+        Side::Compositor => Limits::client(),
+    };
+    Limits { max_message_bytes: 65532, fds_with_their_message: true, ..limits }
 }
 
 /// How many descriptors the messages of one side have, from what both sides have said.

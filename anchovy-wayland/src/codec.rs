@@ -143,6 +143,7 @@ pub(crate) fn policies(limits: &Limits) -> (ReadPolicy, WritePolicy) {
         // No message is longer than its header can tell.
         max_frame_bytes: 1 << 16,
         fd_timeout: limits.fd_timeout,
+        frame_timeout: limits.message_timeout,
         ..ReadPolicy::default()
     };
     let placement =

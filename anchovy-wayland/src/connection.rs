@@ -36,12 +36,12 @@ use crate::wire::message::Message;
 /// let shm = ObjectId::new(5).expect("not 0");
 /// let pool = ObjectId::new(9).expect("not 0");
 ///
-/// let mut client = Connection::new(client, |_, _| 0, Limits::default())?;
+/// let mut client = Connection::new(client, |_, _| 0, Limits::client())?;
 /// let file = std::fs::File::open("/dev/null")?;
 /// client.send(Message::builder(shm, 0).new_id(pool).fd(file.into()).int(4096).build()?).await?;
 ///
 /// let signatures = move |object, opcode| usize::from((object, opcode) == (shm, 0));
-/// let mut compositor = Connection::new(compositor, signatures, Limits::default())?;
+/// let mut compositor = Connection::new(compositor, signatures, Limits::server())?;
 /// let mut create_pool = compositor.receive().await?.expect("a message");
 /// let mut arguments = create_pool.read();
 /// assert_eq!(arguments.new_id()?, pool);
@@ -76,6 +76,8 @@ impl<G: Signatures + Unpin> Connection<G> {
     /// A connection over a socket, of which nothing has been read and nothing is to be sent.
     ///
     /// [`connect`](crate::connect()) and [`Listener::accept`](crate::Listener::accept) make sockets.
+    /// What the peer makes this process hold is charged to the [account](AnchovyStream::account) of the
+    /// socket, if it has one: those that a listener has accepted do.
     ///
     /// # Errors
     ///

@@ -44,7 +44,7 @@ impl DisplayError {
     pub const INVALID_OBJECT: u32 = 0;
     /// There is no such request, or it is malformed.
     pub const INVALID_METHOD: u32 = 1;
-    /// The compositor has no memory, or no room in its table of descriptors.
+    /// The compositor has no memory, no room in its table of descriptors, or none for this client.
     pub const NO_MEMORY: u32 = 2;
     /// The compositor itself is wrong.
     pub const IMPLEMENTATION: u32 = 3;
@@ -58,7 +58,8 @@ impl DisplayError {
     /// if nobody would read it.
     ///
     /// The codes are those that libwayland sends. Its texts name interfaces, which are not known
-    /// here. Of surplus descriptors it says nothing, and closes.
+    /// here. Of surplus descriptors it says nothing, and closes; it waits for ever for the rest of a
+    /// message, which is an error of the implementation here.
     ///
     /// ```
     /// use anchovy_wayland::{Connection, DisplayError, Limits, Message, ObjectId, SendError};
@@ -85,7 +86,10 @@ impl DisplayError {
             ReceiveError::TooManyFds { .. }
             | ReceiveError::TooManyWaitingFds { .. }
             | ReceiveError::FdsOverdue { .. } => DisplayError::INVALID_METHOD,
-            ReceiveError::Truncated { .. } => DisplayError::NO_MEMORY,
+            ReceiveError::Truncated { .. } | ReceiveError::FdsOverBudget { .. } => {
+                DisplayError::NO_MEMORY
+            }
+            ReceiveError::MessageOverdue { .. } => DisplayError::IMPLEMENTATION,
             // The client is gone.
             ReceiveError::Io(_)
             | ReceiveError::UnclaimedFds { .. }
@@ -100,6 +104,9 @@ impl DisplayError {
             }
             ReceiveError::FdsOverdue { waiting, .. } => {
                 format!("{waiting} file descriptors have no message")
+            }
+            ReceiveError::MessageOverdue { bytes, .. } => {
+                format!("the rest of a message did not arrive in time after {bytes} bytes")
             }
             _ => "no room for file descriptors".to_owned(),
         };

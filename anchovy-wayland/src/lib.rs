@@ -12,7 +12,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let socket = connect().await?.stream;
-//! let mut compositor = Connection::new(socket, |_, _| 0, Limits::default())?;
+//! let mut compositor = Connection::new(socket, |_, _| 0, Limits::client())?;
 //! let registry = compositor.registry(&mut ClientIds::new(), Duration::from_secs(5)).await?;
 //! for global in registry.globals() {
 //!     println!("{} {}", global.interface, global.version);
@@ -24,7 +24,7 @@
 //! | to | use |
 //! |---|---|
 //! | reach the compositor | [`connect()`], [`Connector`] |
-//! | be one | [`Listener`] |
+//! | be one | [`Listener`], with [`Limits::server`] for each connection |
 //! | make messages, and read their arguments | [`Message`], [`Arguments`] |
 //! | send and receive | [`Connection`], whole or in halves |
 //! | say how many descriptors a message has | [`Signatures`], [`fds`] |
@@ -57,7 +57,8 @@
 //! | its descriptor in an earlier `sendmsg`, or with a byte of its header | the message with its descriptor |
 //! | a burst with more than 28 descriptors in one `sendmsg` | [`TooManyFds`](ReceiveError::TooManyFds) ends |
 //! | one byte with 28 descriptors, and the rest with 12 | each message with its own |
-//! | descriptors that no message claims | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends, at more than 1024 of them; [`UnclaimedFds`](ReceiveError::UnclaimedFds), at the end of the stream |
+//! | descriptors that no message claims | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends, at more than 1024 of them ([servers](Limits::server): 112); [`FdsOverdue`](ReceiveError::FdsOverdue), after 30 seconds (servers); [`UnclaimedFds`](ReceiveError::UnclaimedFds), at the end of the stream |
+//! | more descriptors than the [account](Listener#budget) of its user has room for | nothing, and it waits, while other connections of this user hold some that may be returned; otherwise [`FdsOverBudget`](ReceiveError::FdsOverBudget) ends |
 //! | a length of 0, 4, 7 | [`TooShort`](WireErrorKind::TooShort) ends |
 //! | a length of 10, 13 | [`Unaligned`](WireErrorKind::Unaligned) ends |
 //! | a length of 4096 | the message |
@@ -73,9 +74,12 @@
 //! | `bind` with version 0, one too high, another interface, an unknown name | a [`DisplayError`] to send, from [`Registries::answer`] |
 //! | a new object that skips a number, is in use, or of the server's | the message: objects are the user's |
 //! | bytes one at a time | the messages |
+//! | the start of a message, and no more for 30 seconds | [`MessageOverdue`](ReceiveError::MessageOverdue) ends (servers) |
 //! | the start of a message, and the end of the stream | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) ends |
+//! | an out-of-band byte (`MSG_OOB`) | the message that the byte is part of, and its descriptors |
 //! | descriptors while our table is full | [`Truncated`](ReceiveError::Truncated) ends: nobody could say any more whose the next are |
-//! | nothing, and does not read | back-pressure: no message is taken while as many bytes wait as may |
+//! | nothing, and does not read | back-pressure: no message is taken while as many bytes wait as may, or while as many descriptors are on their way to its user as its account may have |
+//! | a connection, while its user holds as many as its account may | it is closed, and [counted](Listener::refused) |
 //!
 //! And what it is spared:
 //!

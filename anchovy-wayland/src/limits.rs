@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anchovy::WAYLAND_FD_LIMIT;
+
 /// The longest message, header and arguments, in bytes.
 ///
 /// libwayland refuses a longer one on receiving since 1.25 (`WL_MAX_MESSAGE_SIZE`), and had no room
@@ -13,8 +15,8 @@ pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// ```
 /// use anchovy_wayland::Limits;
 ///
-/// // As much as a header can say, for peers that are known to take it.
-/// let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
+/// // A client of compositors that take as much as a header can say.
+/// let limits = Limits { max_message_bytes: 65532, ..Limits::client() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -30,6 +32,10 @@ pub struct Limits {
     /// sends more than its messages claim has them wait for ever; without a time, until
     /// [`max_waiting_fds`](Self::max_waiting_fds) is reached.
     pub fd_timeout: Option<Duration>,
+    /// How long the rest of a message may take to arrive, with or without descriptors. Bytes that
+    /// arrive meanwhile do not extend it. A connection on which no message has begun may be silent for
+    /// ever.
+    pub message_timeout: Option<Duration>,
     /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
     /// some have left.
     pub max_buffered_bytes: usize,
@@ -41,18 +47,44 @@ pub struct Limits {
     pub fds_with_their_message: bool,
 }
 
-impl Default for Limits {
-    /// As libwayland has them: messages of 4096 bytes, 1024 descriptors that wait; 64 KiB and 256
+impl Limits {
+    /// Returns the limits for a client of a compositor that it trusts, which are those of libwayland:
+    /// messages of 4096 bytes, and 1024 descriptors that wait for as long as it takes; 64 KiB and 256
     /// descriptors to be sent.
-    fn default() -> Limits {
+    pub fn client() -> Limits {
         Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
-            max_waiting_fds: 1024 + anchovy::WAYLAND_FD_LIMIT,
+            max_waiting_fds: 1024 + WAYLAND_FD_LIMIT,
             fd_timeout: None,
+            message_timeout: None,
             max_buffered_bytes: 64 << 10,
             max_buffered_fds: 256,
             fds_with_their_message: false,
         }
+    }
+
+    /// Returns the limits for a compositor, which does not trust its clients: 112 descriptors (4 full
+    /// sets) wait for at most 30 seconds, and the rest of a message has 30 seconds to arrive.
+    ///
+    /// A client that has queued n descriptors since it could last send, all of them in its own library,
+    /// has at most n of them wait here for their messages: libwayland (since 1.23) and wayland-rs send 28
+    /// at a time ahead of the messages, with a byte each. So a client may have queued 139. A compositor
+    /// whose clients queue more at once allows more with [`max_waiting_fds`](Self::max_waiting_fds); what
+    /// all connections of a user hold is limited by the [budget](crate::Listener#budget) in any case.
+    pub fn server() -> Limits {
+        Limits {
+            max_waiting_fds: 4 * WAYLAND_FD_LIMIT + WAYLAND_FD_LIMIT,
+            fd_timeout: Some(Duration::from_secs(30)),
+            message_timeout: Some(Duration::from_secs(30)),
+            ..Limits::client()
+        }
+    }
+}
+
+impl Default for Limits {
+    /// Returns the limits [for a client](Limits::client).
+    fn default() -> Limits {
+        Limits::client()
     }
 }
 
@@ -61,15 +93,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_limits_are_the_documented_ones() {
-        let expected = Limits {
+    fn the_limits_are_the_documented_ones() {
+        let client = Limits {
             max_message_bytes: 4096,
             max_waiting_fds: 1024 + 28,
             fd_timeout: None,
+            message_timeout: None,
             max_buffered_bytes: 65536,
             max_buffered_fds: 256,
             fds_with_their_message: false,
         };
-        assert_eq!(Limits::default(), expected);
+        assert_eq!(Limits::client(), client);
+        assert_eq!(Limits::default(), client);
+        let timeout = Some(Duration::from_secs(30));
+        let server = Limits {
+            max_waiting_fds: 112 + 28,
+            fd_timeout: timeout,
+            message_timeout: timeout,
+            ..client
+        };
+        assert_eq!(Limits::server(), server);
     }
 }

@@ -62,6 +62,23 @@ pub enum ReceiveError {
         /// The message that was received last, if there was one.
         after: Option<DecodePosition>,
     },
+    /// The rest of a message did not arrive in time ([`Limits::message_timeout`](crate::Limits)).
+    MessageOverdue {
+        /// Number of bytes of the message that had arrived.
+        bytes: usize,
+        /// The message before it, if there was one.
+        after: Option<DecodePosition>,
+    },
+    /// The peer sent descriptors for which its account has no room
+    /// ([`Listener::budget`](crate::Listener::budget)).
+    FdsOverBudget {
+        /// Number of descriptors that were received at once.
+        count: usize,
+        /// Number of descriptors for which the account had room.
+        available: usize,
+        /// The message that was received last, if there was one.
+        after: Option<DecodePosition>,
+    },
     /// The peer closed the connection, and descriptors were left that no message had claimed.
     UnclaimedFds {
         /// How many; they were closed.
@@ -111,6 +128,18 @@ impl fmt::Display for ReceiveError {
             }
             ReceiveError::FdsOverdue { waiting, after } => {
                 write!(f, "{waiting} descriptors waited too long for a message")?;
+                *after
+            }
+            ReceiveError::MessageOverdue { bytes, after } => {
+                write!(f, "the rest of a message did not arrive in time after {bytes} bytes")?;
+                *after
+            }
+            ReceiveError::FdsOverBudget { count, available, after } => {
+                write!(
+                    f,
+                    "the peer sent {count} descriptors at once, and its account has room for \
+                     {available}"
+                )?;
                 *after
             }
             ReceiveError::UnclaimedFds { count, after } => {
@@ -172,6 +201,12 @@ impl ReceiveError {
             (codec::ReceiveError::FdsOverdue { waiting }, _) => {
                 ReceiveError::FdsOverdue { waiting, after }
             }
+            (codec::ReceiveError::FrameOverdue { bytes }, _) => {
+                ReceiveError::MessageOverdue { bytes, after }
+            }
+            (codec::ReceiveError::FdsOverBudget { count, available }, _) => {
+                ReceiveError::FdsOverBudget { count, available, after }
+            }
             (codec::ReceiveError::UnclaimedFds { count }, _) => {
                 ReceiveError::UnclaimedFds { count, after }
             }
@@ -192,10 +227,12 @@ impl From<ReceiveError> for io::Error {
     fn from(error: ReceiveError) -> io::Error {
         let kind = match &error {
             ReceiveError::Io(inner) => inner.kind(),
-            ReceiveError::FdsOverdue { .. } => io::ErrorKind::TimedOut,
-            ReceiveError::Truncated { .. } | ReceiveError::TooManyWaitingFds { .. } => {
-                io::ErrorKind::QuotaExceeded
+            ReceiveError::FdsOverdue { .. } | ReceiveError::MessageOverdue { .. } => {
+                io::ErrorKind::TimedOut
             }
+            ReceiveError::Truncated { .. }
+            | ReceiveError::TooManyWaitingFds { .. }
+            | ReceiveError::FdsOverBudget { .. } => io::ErrorKind::QuotaExceeded,
             ReceiveError::ClosedInsideMessage { .. } => io::ErrorKind::UnexpectedEof,
             _ => io::ErrorKind::InvalidData,
         };
@@ -220,7 +257,7 @@ mod tests {
     }
 
     /// Each of those that happen after a message, and what it says.
-    fn after(after: Option<DecodePosition>) -> [(ReceiveError, &'static str); 6] {
+    fn after(after: Option<DecodePosition>) -> [(ReceiveError, &'static str); 8] {
         [
             (
                 ReceiveError::TooManyFds { count: 29, limit: 28, after },
@@ -233,6 +270,14 @@ mod tests {
             (
                 ReceiveError::FdsOverdue { waiting: 2, after },
                 "2 descriptors waited too long for a message",
+            ),
+            (
+                ReceiveError::MessageOverdue { bytes: 7, after },
+                "the rest of a message did not arrive in time after 7 bytes",
+            ),
+            (
+                ReceiveError::FdsOverBudget { count: 9, available: 8, after },
+                "the peer sent 9 descriptors at once, and its account has room for 8",
             ),
             (
                 ReceiveError::UnclaimedFds { count: 5, after },
@@ -281,6 +326,8 @@ mod tests {
                 codec::ReceiveError::TooManyFds { count: 29, limit: 28 },
                 codec::ReceiveError::TooManyWaitingFds { waiting: 4, limit: 3 },
                 codec::ReceiveError::FdsOverdue { waiting: 2 },
+                codec::ReceiveError::FrameOverdue { bytes: 7 },
+                codec::ReceiveError::FdsOverBudget { count: 9, available: 8 },
                 codec::ReceiveError::UnclaimedFds { count: 5 },
                 codec::ReceiveError::Truncated { cause: Truncation::SystemTableFull },
                 codec::ReceiveError::ClosedInsideFrame { bytes: 6 },
@@ -325,6 +372,8 @@ mod tests {
             ErrorKind::InvalidData,
             ErrorKind::QuotaExceeded,
             ErrorKind::TimedOut,
+            ErrorKind::TimedOut,
+            ErrorKind::QuotaExceeded,
             ErrorKind::InvalidData,
             ErrorKind::QuotaExceeded,
             ErrorKind::UnexpectedEof,

@@ -58,7 +58,7 @@ impl<G: Signatures + Unpin> Connection<G> {
     /// let compositor = tokio::spawn(async move {
     ///     let mut globals = Globals::new();
     ///     globals.add("wl_shm", 2).expect("a good global");
-    ///     let mut client = Connection::new(compositor, |_, _| 0, Limits::default())?;
+    ///     let mut client = Connection::new(compositor, |_, _| 0, Limits::server())?;
     ///     let mut registries = Registries::new();
     ///     while let Some(request) = client.receive().await? {
     ///         if let Answer::Events(events) = registries.answer(&globals, &request)? {
@@ -71,7 +71,7 @@ impl<G: Signatures + Unpin> Connection<G> {
     ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     /// });
     ///
-    /// let mut connection = Connection::new(client, |_, _| 0, Limits::default())?;
+    /// let mut connection = Connection::new(client, |_, _| 0, Limits::client())?;
     /// let mut ids = ClientIds::new();
     /// let registry = connection.registry(&mut ids, Duration::from_secs(10)).await?;
     /// let shm = registry.find("wl_shm").expect("every compositor has it");

@@ -134,7 +134,7 @@ impl Serving {
         let counts: Counts =
             Box::new(move |object, opcode| usize::from(its.get() == Some(object) && opcode == 0));
         Serving {
-            client: Connection::new(client, counts, Limits::default()).expect("a connection"),
+            client: Connection::new(client, counts, Limits::server()).expect("a connection"),
             manners,
             globals,
             registries: Registries::new(),

@@ -9,6 +9,7 @@ mod foreign;
 mod harness;
 mod properties;
 mod sending;
+mod server_limits;
 mod shapes;
 mod with_libwayland;
 mod with_wayland_rs;

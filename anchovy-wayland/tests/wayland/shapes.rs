@@ -211,6 +211,18 @@ fn descriptors_that_no_message_claims_end_when_there_are_more_than_1024() {
 }
 
 #[test]
+fn an_out_of_band_byte_is_part_of_its_message() {
+    run(gives(|foreign| {
+        let message = holder_bytes(1, 1);
+        let fds = foreign.send(&message[..5], 1);
+        let flags = rustix::net::SendFlags::OOB;
+        assert_eq!(rustix::net::send(&foreign.socket, &message[5..8], flags), Ok(3));
+        foreign.send(&message[8..], 0);
+        vec![raw_message(&message, &fds)]
+    }));
+}
+
+#[test]
 fn a_limit_of_those_that_wait_is_kept() {
     run(async {
         let limits = Limits { max_waiting_fds: 28 + 3, ..Limits::default() };

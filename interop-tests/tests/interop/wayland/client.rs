@@ -23,7 +23,7 @@ pub(crate) fn sees_globals(
     theirs: impl AsyncFn(UnixStream, usize) -> Seen,
     transcript: &Transcript,
 ) {
-    meet(&theirs, 0, Limits::default(), async |us| {
+    meet(&theirs, 0, Limits::client(), async |us| {
         for global in us.registry.globals() {
             transcript.note(format!("it has {} {}", global.interface, global.version));
         }
@@ -36,7 +36,7 @@ pub(crate) fn makes_pools(
     transcript: &Transcript,
 ) {
     for own in [false, true] {
-        let limits = Limits { fds_with_their_message: own, ..Limits::default() };
+        let limits = Limits { fds_with_their_message: own, ..Limits::client() };
         for count in BURSTS {
             let (sent, seen) = meet(&theirs, 0, limits.clone(), async |us| {
                 let shm = us.bind("wl_shm", 1).await;
@@ -64,7 +64,7 @@ pub(crate) fn gets_keymaps(
     transcript: &Transcript,
 ) {
     for count in BURSTS {
-        let (came, seen) = meet(&theirs, count, Limits::default(), async |us| {
+        let (came, seen) = meet(&theirs, count, Limits::client(), async |us| {
             let seat = us.bind("wl_seat", 1).await;
             let keyboard = us.take_id("wl_keyboard");
             us.feed(Message::builder(seat, GET_KEYBOARD).new_id(keyboard)).await;

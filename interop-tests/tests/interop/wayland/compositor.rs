@@ -18,7 +18,7 @@ pub(crate) fn shows_globals(
     theirs: impl AsyncFn(UnixStream, Ask) -> Seen,
     transcript: &Transcript,
 ) {
-    let (_, seen) = meet(&theirs, Ask::Globals, 0, Limits::default());
+    let (_, seen) = meet(&theirs, Ask::Globals, 0, Limits::server());
     for (interface, version) in seen.globals {
         transcript.note(format!("it sees {interface} {version}"));
     }
@@ -27,7 +27,7 @@ pub(crate) fn shows_globals(
 /// Takes pools, and compares their files with those that their client has sent.
 pub(crate) fn takes_pools(theirs: impl AsyncFn(UnixStream, Ask) -> Seen, transcript: &Transcript) {
     for count in BURSTS {
-        let (ours, sent) = meet(&theirs, Ask::Pools(count), 0, Limits::default());
+        let (ours, sent) = meet(&theirs, Ask::Pools(count), 0, Limits::server());
         assert_eq!(ours.pools, sent.pools);
         transcript.note(format!("it > {count} create_pool"));
         transcript.note(format!("we see {} pools, each with its file", ours.pools.len()));
@@ -40,7 +40,7 @@ pub(crate) fn gives_keymaps(
     transcript: &Transcript,
 ) {
     for own in [false, true] {
-        let limits = Limits { fds_with_their_message: own, ..Limits::default() };
+        let limits = Limits { fds_with_their_message: own, ..Limits::server() };
         for count in BURSTS {
             let (ours, seen) = meet(&theirs, Ask::Keymaps, count, limits.clone());
             assert_eq!(ours.keymaps, seen.keymaps);
