@@ -5,12 +5,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 
-use anchovy::{AnchovyListener, AnchovyStream, IntoUnixListener, WAYLAND_SCM_RIGHTS};
+use anchovy::{
+    AnchovyListener, AnchovyStream, Budget, IntoUnixListener, Resource, WAYLAND_FD_LIMIT,
+    WAYLAND_SCM_RIGHTS,
+};
 use tokio::net::unix::SocketAddr;
 
 use super::listen_error::ListenError;
 use super::listener_parts::ListenerParts;
 use super::lock::Lock;
+
+/// Descriptors for which the account of a client has room at least, or no client could be served: its
+/// socket, and those of one `sendmsg`.
+const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 
 /// A socket that clients connect to, as libwayland's `wl_display_add_socket` makes it.
 ///
@@ -31,7 +38,7 @@ use super::lock::Lock;
 /// println!("clients use WAYLAND_DISPLAY={}", name.display());
 /// let (stream, _) = listener.accept().await?;
 /// println!("user {} is here", stream.peer_cred()?.uid());
-/// let connection = Connection::new(stream, |_, _| 0, Limits::default())?;
+/// let connection = Connection::new(stream, |_, _| 0, Limits::server())?;
 /// # drop((connection, listener));
 /// # std::fs::remove_dir(directory)?;
 /// # Ok(())
@@ -52,6 +59,20 @@ use super::lock::Lock;
 /// Dropping this removes first the socket and then the lock file, each if it is still the one that
 /// was made. A process that forks without an exec keeps the lock in its child.
 ///
+/// # Budget
+///
+/// Each client is charged to the account of its uid in the [`budget`](Self::budget) of the listener:
+/// for its socket, for descriptors that it has sent and that no message has claimed, for descriptors
+/// that were sent to it and that it has not read, and for bytes that wait. A [`Connection`] over an
+/// accepted stream goes on with the account, so nothing else has to be called. A client whose account
+/// has no room for its socket is closed at once and [counted](Self::refused); a connection at its
+/// bound waits, and clients of other uids do not notice.
+///
+/// Several listeners of a process should share one budget, with
+/// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget) or [`with_budget`](Self::with_budget).
+///
+/// [`Connection`]: crate::Connection
+///
 /// # Permissions
 ///
 /// Those of the socket are what the umask leaves of 0777, and connecting needs the right to write. It
@@ -65,6 +86,7 @@ pub struct Listener {
     pub(super) socket: AnchovyListener<WAYLAND_SCM_RIGHTS>,
     pub(super) lock: Option<Lock>,
     pub(super) name: Option<PathBuf>,
+    pub(super) budget: Budget,
 }
 
 impl Listener {
@@ -127,8 +149,9 @@ impl Listener {
     }
 
     fn from_socket(socket: impl IntoUnixListener) -> Result<Listener, ListenError> {
-        let socket = AnchovyListener::builder().build(socket)?;
-        Ok(Listener { socket, lock: None, name: None })
+        let budget = Budget::default();
+        let socket = AnchovyListener::builder().budget(budget.clone()).build(socket)?;
+        Ok(Listener { socket, lock: None, name: None, budget })
     }
 
     /// Goes on where [`into_parts`](Listener::into_parts) was called, in this process or in another.
@@ -154,8 +177,10 @@ impl Listener {
             return Err(ListenError::NotHandedOver { path });
         }
         let lock = Lock::resume(&path, lock)?;
-        match AnchovyListener::builder().unlink_on_drop(true).build(socket) {
-            Ok(socket) => Ok(Listener { socket, lock: Some(lock), name: Some(path) }),
+        let budget = Budget::default();
+        let builder = AnchovyListener::builder().budget(budget.clone());
+        match builder.unlink_on_drop(true).build(socket) {
+            Ok(socket) => Ok(Listener { socket, lock: Some(lock), name: Some(path), budget }),
             Err(error) => {
                 lock.keep();
                 Err(error.into())
@@ -169,11 +194,30 @@ impl Listener {
     ///
     /// Those of taking the socket from tokio; then the files are removed.
     pub fn into_parts(self) -> io::Result<ListenerParts> {
-        let Listener { socket, lock, name: _ } = self;
+        let Listener { socket, lock, .. } = self;
         let path = socket.path().map(Path::to_owned);
         let socket = socket.into_std()?;
         let file = path.zip(lock).map(|(path, lock)| (path, lock.keep()));
         Ok(ListenerParts { socket, file })
+    }
+
+    /// Charges clients that are accepted from now on to another budget, which other listeners may
+    /// share.
+    pub fn with_budget(mut self, budget: Budget) -> Listener {
+        self.socket.set_budget(budget.clone());
+        self.budget = budget;
+        self
+    }
+
+    /// Returns the budget that clients are charged to.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Returns how many clients were closed at once because their account had no room for another
+    /// socket.
+    pub fn refused(&self) -> u64 {
+        self.socket.refused()
     }
 
     /// What it was bound to: a name, or an absolute path; nothing if the socket was
@@ -215,12 +259,21 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Those of accept(2) that will not pass.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the budget is too small for any client;
+    /// otherwise those of accept(2) that will not pass.
     ///
     /// # Cancel safety
     ///
     /// No client is lost if this is dropped.
     pub async fn accept(&self) -> io::Result<(AnchovyStream<WAYLAND_SCM_RIGHTS>, SocketAddr)> {
+        if !self.budget.could_ever_hold(Resource::HeldFds, FDS_OF_CLIENT) {
+            let total = self.budget.totals().held_fds;
+            let error = format!(
+                "the budget has no room for the {FDS_OF_CLIENT} descriptors of a client, \
+                 an account may hold at most half of the total of {total}"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
         self.socket.accept().await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anchovy::{AnchovyListener, PathError};
+use anchovy::{AnchovyListener, Budget, PathError};
 
 use super::listen_error::ListenError;
 use super::listener::Listener;
@@ -38,6 +38,7 @@ const LAST_NUMBER: u32 = 32;
 pub struct ListenerBuilder {
     directory: Option<PathBuf>,
     first: u32,
+    budget: Budget,
 }
 
 impl Listener {
@@ -106,6 +107,14 @@ impl ListenerBuilder {
         self
     }
 
+    /// Sets the budget that clients are charged to, each to the account of its uid; see
+    /// [`Listener`](Listener#budget). All listeners that this builder makes share it. Default:
+    /// [`Budget::default`].
+    pub fn budget(mut self, budget: Budget) -> ListenerBuilder {
+        self.budget = budget;
+        self
+    }
+
     /// Listens at a display of this name; see [`Listener::bind`].
     ///
     /// # Errors
@@ -138,8 +147,10 @@ impl ListenerBuilder {
         PathError::check(&path).map_err(anchovy::ListenError::from)?;
         let lock = Lock::acquire(&path)?;
         write_protection::check(&path)?;
-        let socket = AnchovyListener::builder().replace_stale(true).backlog(BACKLOG).bind(&path)?;
-        Ok(Listener { socket, lock: Some(lock), name: Some(name.to_owned()) })
+        let budget = self.budget.clone();
+        let builder = AnchovyListener::builder().replace_stale(true).backlog(BACKLOG);
+        let socket = builder.budget(budget.clone()).bind(&path)?;
+        Ok(Listener { socket, lock: Some(lock), name: Some(name.to_owned()), budget })
     }
 
     fn bind_free_in(&self, environment: Environment<'_>) -> Result<Listener, ListenError> {

@@ -3,6 +3,7 @@
 
 mod accept;
 mod bind;
+mod budget;
 mod connect;
 mod free;
 mod handover;

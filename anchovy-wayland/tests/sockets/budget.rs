@@ -1,0 +1,108 @@
+//! What clients are charged to, and what happens at the bound.
+
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use anchovy::{AccountKey, Budget, Resource, WAYLAND_FD_LIMIT};
+use anchovy_wayland::Listener;
+use interop_tests::{Directory, now, run};
+
+fn uid() -> AccountKey {
+    rustix::process::geteuid().as_raw().into()
+}
+
+fn budget_of(held_fds: usize) -> Budget {
+    Budget::builder().held_fds(held_fds).build()
+}
+
+#[test]
+fn a_listener_has_the_default_budget() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        assert_eq!(listener.budget().totals(), Budget::default().totals());
+        let _client = UnixStream::connect(directory.join("x")).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert_eq!(stream.account().unwrap().key(), uid());
+        assert_eq!(listener.budget().usage_of(uid()).held_fds, 1);
+    });
+}
+
+#[test]
+fn listeners_of_one_budget_share_it() {
+    run(async {
+        let directory = Directory::new();
+        let budget = budget_of(100);
+        let builder = Listener::builder().budget(budget.clone());
+        let adopted = UnixListener::bind(directory.join("z")).unwrap();
+        let listeners = [
+            builder.bind(directory.join("x")).unwrap(),
+            builder.clone().runtime_directory(directory.path()).bind_free().unwrap(),
+            Listener::from_std(adopted).unwrap().with_budget(budget.clone()),
+        ];
+        let mut streams = Vec::new();
+        for (listener, name) in listeners.iter().zip(["x", "wayland-0", "z"]) {
+            let _client = UnixStream::connect(directory.join(name)).unwrap();
+            streams.push(listener.accept().await.unwrap().0);
+            assert_eq!(listener.budget().usage().held_fds, streams.len());
+        }
+        assert_eq!(budget.holders(Resource::HeldFds), [(uid(), 3)]);
+        drop(streams);
+        assert_eq!(budget.usage().held_fds, 0);
+    });
+}
+
+#[test]
+fn a_listener_that_was_handed_over_has_a_budget() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("x")).unwrap();
+        let listener = Listener::from_parts(listener.into_parts().unwrap()).unwrap();
+        assert_eq!(listener.budget().totals(), Budget::default().totals());
+        let _client = UnixStream::connect(directory.join("x")).unwrap();
+        let _stream = listener.accept().await.unwrap();
+        assert_eq!(listener.budget().usage().held_fds, 1);
+    });
+}
+
+#[test]
+fn a_client_without_room_in_its_account_is_closed_and_counted() {
+    run(async {
+        let directory = Directory::new();
+        // A single account may hold half.
+        let budget = budget_of(2 * (1 + WAYLAND_FD_LIMIT));
+        let listener =
+            Listener::builder().budget(budget.clone()).bind(directory.join("x")).unwrap();
+        let most = 1 + WAYLAND_FD_LIMIT;
+        let mut clients: Vec<_> =
+            (0..=most).map(|_| UnixStream::connect(directory.join("x")).unwrap()).collect();
+        let mut streams = Vec::new();
+        for _ in 0..most {
+            streams.push(listener.accept().await.unwrap().0);
+        }
+        assert!(now(listener.accept()).await.is_none());
+        assert_eq!(clients[most].read(&mut [0]).unwrap(), 0, "it is closed");
+        assert_eq!(listener.refused(), 1);
+
+        streams.pop();
+        let _client = UnixStream::connect(directory.join("x")).unwrap();
+        listener.accept().await.unwrap();
+        assert_eq!(listener.refused(), 1);
+    });
+}
+
+#[test]
+fn a_budget_without_room_for_any_client_is_an_error() {
+    run(async {
+        let directory = Directory::new();
+        let builder = Listener::builder().budget(budget_of(2 * WAYLAND_FD_LIMIT));
+        let listener = builder.bind(directory.join("x")).unwrap();
+        let error = listener.accept().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert_eq!(
+            error.to_string(),
+            "the budget has no room for the 29 descriptors of a client, \
+             an account may hold at most half of the total of 56"
+        );
+    });
+}
