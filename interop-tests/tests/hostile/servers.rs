@@ -35,7 +35,8 @@ pub(crate) enum ServerKind {
     DbusForManyClients,
     /// D-Bus with a small budget of bytes and a short timeout for messages.
     DbusWithLittleMemory,
-    /// Wayland with the defaults of the crate and the usual descriptor limit.
+    /// Wayland with the limits and the default budget that the crate has for servers, and the usual
+    /// descriptor limit.
     Wayland,
     /// Lines of text with descriptors, over `anchovy::codec`.
     Lines,
@@ -97,8 +98,7 @@ pub(crate) fn wayland_connection(
 ) -> Connection<fn(ObjectId, u16) -> usize> {
     let signatures: fn(ObjectId, u16) -> usize =
         |object, opcode| usize::from((object, opcode) == (OBJECT_WITH_FDS, 0));
-    let limits = anchovy_wayland::Limits::default();
-    Connection::new(stream, signatures, limits).expect("a socket")
+    Connection::new(stream, signatures, anchovy_wayland::Limits::server()).expect("a socket")
 }
 
 /// Binds the listener of a server of lines.
