@@ -86,9 +86,9 @@ impl DisplayError {
             ReceiveError::TooManyFds { .. }
             | ReceiveError::TooManyWaitingFds { .. }
             | ReceiveError::FdsOverdue { .. } => DisplayError::INVALID_METHOD,
-            ReceiveError::Truncated { .. } | ReceiveError::FdsOverBudget { .. } => {
-                DisplayError::NO_MEMORY
-            }
+            ReceiveError::Truncated { .. }
+            | ReceiveError::FdsOverBudget { .. }
+            | ReceiveError::BytesOverBudget { .. } => DisplayError::NO_MEMORY,
             ReceiveError::MessageOverdue { .. } => DisplayError::IMPLEMENTATION,
             // The client is gone.
             ReceiveError::Io(_)
@@ -106,8 +106,9 @@ impl DisplayError {
                 format!("{waiting} file descriptors have no message")
             }
             ReceiveError::MessageOverdue { bytes, .. } => {
-                format!("the rest of a message did not arrive in time after {bytes} bytes")
+                format!("the rest of a message is overdue, {bytes} bytes of it arrived")
             }
+            ReceiveError::BytesOverBudget { .. } => "no memory".to_owned(),
             _ => "no room for file descriptors".to_owned(),
         };
         Some(DisplayError::new(ObjectId::DISPLAY, code, text))

@@ -59,6 +59,7 @@
 //! | one byte with 28 descriptors, and the rest with 12 | each message with its own |
 //! | descriptors that no message claims | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends, at more than 1024 of them ([servers](Limits::server): 112); [`FdsOverdue`](ReceiveError::FdsOverdue), after 30 seconds (servers); [`UnclaimedFds`](ReceiveError::UnclaimedFds), at the end of the stream |
 //! | more descriptors than the [account](Listener#budget) of its user has room for | nothing, and it waits, while other connections of this user hold some that may be returned; otherwise [`FdsOverBudget`](ReceiveError::FdsOverBudget) ends |
+//! | a message that needs more memory than its account could ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) ends |
 //! | a length of 0, 4, 7 | [`TooShort`](WireErrorKind::TooShort) ends |
 //! | a length of 10, 13 | [`Unaligned`](WireErrorKind::Unaligned) ends |
 //! | a length of 4096 | the message |

@@ -32,9 +32,9 @@ pub struct Limits {
     /// sends more than its messages claim has them wait for ever; without a time, until
     /// [`max_waiting_fds`](Self::max_waiting_fds) is reached.
     pub fd_timeout: Option<Duration>,
-    /// How long the rest of a message may take to arrive, with or without descriptors. Bytes that
-    /// arrive meanwhile do not extend it. A connection on which no message has begun may be silent for
-    /// ever.
+    /// How long the rest of a message may take to arrive, with or without descriptors, counted from its
+    /// first bytes. Bytes that arrive meanwhile do not extend it. A connection on which no message has
+    /// begun may wait for ever.
     pub message_timeout: Option<Duration>,
     /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
     /// some have left.

@@ -79,6 +79,14 @@ pub enum ReceiveError {
         /// The message that was received last, if there was one.
         after: Option<DecodePosition>,
     },
+    /// A message needs more memory than the account of the peer could ever have
+    /// ([`Listener::budget`](crate::Listener::budget)).
+    BytesOverBudget {
+        /// Number of bytes of memory that it needs next.
+        bytes: usize,
+        /// The message before it, if there was one.
+        after: Option<DecodePosition>,
+    },
     /// The peer closed the connection, and descriptors were left that no message had claimed.
     UnclaimedFds {
         /// How many; they were closed.
@@ -131,7 +139,7 @@ impl fmt::Display for ReceiveError {
                 *after
             }
             ReceiveError::MessageOverdue { bytes, after } => {
-                write!(f, "the rest of a message did not arrive in time after {bytes} bytes")?;
+                write!(f, "the rest of a message is overdue, {bytes} bytes of it arrived")?;
                 *after
             }
             ReceiveError::FdsOverBudget { count, available, after } => {
@@ -139,6 +147,14 @@ impl fmt::Display for ReceiveError {
                     f,
                     "the peer sent {count} descriptors at once, and its account has room for \
                      {available}"
+                )?;
+                *after
+            }
+            ReceiveError::BytesOverBudget { bytes, after } => {
+                write!(
+                    f,
+                    "a message needs {bytes} bytes of memory, which the account of the peer can \
+                     never have"
                 )?;
                 *after
             }
@@ -207,6 +223,9 @@ impl ReceiveError {
             (codec::ReceiveError::FdsOverBudget { count, available }, _) => {
                 ReceiveError::FdsOverBudget { count, available, after }
             }
+            (codec::ReceiveError::BytesOverBudget { bytes }, _) => {
+                ReceiveError::BytesOverBudget { bytes, after }
+            }
             (codec::ReceiveError::UnclaimedFds { count }, _) => {
                 ReceiveError::UnclaimedFds { count, after }
             }
@@ -232,7 +251,8 @@ impl From<ReceiveError> for io::Error {
             }
             ReceiveError::Truncated { .. }
             | ReceiveError::TooManyWaitingFds { .. }
-            | ReceiveError::FdsOverBudget { .. } => io::ErrorKind::QuotaExceeded,
+            | ReceiveError::FdsOverBudget { .. }
+            | ReceiveError::BytesOverBudget { .. } => io::ErrorKind::QuotaExceeded,
             ReceiveError::ClosedInsideMessage { .. } => io::ErrorKind::UnexpectedEof,
             _ => io::ErrorKind::InvalidData,
         };
@@ -257,7 +277,7 @@ mod tests {
     }
 
     /// Each of those that happen after a message, and what it says.
-    fn after(after: Option<DecodePosition>) -> [(ReceiveError, &'static str); 8] {
+    fn after(after: Option<DecodePosition>) -> [(ReceiveError, &'static str); 9] {
         [
             (
                 ReceiveError::TooManyFds { count: 29, limit: 28, after },
@@ -273,11 +293,15 @@ mod tests {
             ),
             (
                 ReceiveError::MessageOverdue { bytes: 7, after },
-                "the rest of a message did not arrive in time after 7 bytes",
+                "the rest of a message is overdue, 7 bytes of it arrived",
             ),
             (
                 ReceiveError::FdsOverBudget { count: 9, available: 8, after },
                 "the peer sent 9 descriptors at once, and its account has room for 8",
+            ),
+            (
+                ReceiveError::BytesOverBudget { bytes: 99, after },
+                "a message needs 99 bytes of memory, which the account of the peer can never have",
             ),
             (
                 ReceiveError::UnclaimedFds { count: 5, after },
@@ -328,6 +352,7 @@ mod tests {
                 codec::ReceiveError::FdsOverdue { waiting: 2 },
                 codec::ReceiveError::FrameOverdue { bytes: 7 },
                 codec::ReceiveError::FdsOverBudget { count: 9, available: 8 },
+                codec::ReceiveError::BytesOverBudget { bytes: 99 },
                 codec::ReceiveError::UnclaimedFds { count: 5 },
                 codec::ReceiveError::Truncated { cause: Truncation::SystemTableFull },
                 codec::ReceiveError::ClosedInsideFrame { bytes: 6 },
@@ -373,6 +398,7 @@ mod tests {
             ErrorKind::QuotaExceeded,
             ErrorKind::TimedOut,
             ErrorKind::TimedOut,
+            ErrorKind::QuotaExceeded,
             ErrorKind::QuotaExceeded,
             ErrorKind::InvalidData,
             ErrorKind::QuotaExceeded,

@@ -120,12 +120,14 @@ fn surplus_descriptors_are_the_clients_fault_and_a_full_table_is_not() {
 fn a_client_without_room_in_its_account_is_told_that_there_is_no_memory() {
     let error = ReceiveError::FdsOverBudget { count: 2, available: 1, after: None };
     assert_eq!(reported(&error), (1, 2, "no room for file descriptors".to_owned()));
+    let error = ReceiveError::BytesOverBudget { bytes: 1, after: None };
+    assert_eq!(reported(&error), (1, 2, "no memory".to_owned()));
 }
 
 #[test]
 fn an_overdue_message_is_an_error_of_the_implementation() {
     let error = ReceiveError::MessageOverdue { bytes: 12, after: None };
-    let text = "the rest of a message did not arrive in time after 12 bytes".to_owned();
+    let text = "the rest of a message is overdue, 12 bytes of it arrived".to_owned();
     assert_eq!(reported(&error), (1, 3, text));
 }
 

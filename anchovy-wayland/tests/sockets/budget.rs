@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use anchovy::{AccountKey, Budget, Resource, WAYLAND_FD_LIMIT};
-use anchovy_wayland::Listener;
-use interop_tests::{Directory, now, run};
+use anchovy_wayland::{Connection, Limits, Listener};
+use interop_tests::{Directory, memfds, now, run};
 
 fn uid() -> AccountKey {
     rustix::process::geteuid().as_raw().into()
@@ -104,5 +104,31 @@ fn a_budget_without_room_for_any_client_is_an_error() {
             "the budget has no room for the 29 descriptors of a client, \
              an account may hold at most half of the total of 56"
         );
+    });
+}
+
+#[test]
+fn a_connection_is_charged_as_its_stream_is() {
+    run(async {
+        let directory = Directory::new();
+        let budget = budget_of(1000);
+        let listener =
+            Listener::builder().budget(budget.clone()).bind(directory.join("x")).unwrap();
+        let client = UnixStream::connect(directory.join("x")).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = Connection::new(stream, |_, _| 0, Limits::server()).unwrap();
+        assert_eq!(budget.usage().held_fds, 1);
+        // A request without arguments, with descriptors that it does not claim.
+        let request = [1_u32.to_ne_bytes(), (8_u32 << 16).to_ne_bytes()].concat();
+        let fds = memfds(3);
+        let fds: Vec<_> = fds.iter().map(std::os::fd::AsFd::as_fd).collect();
+        interop_tests::foreign_send(&client, &request, &[&fds]).unwrap();
+        connection.receive().await.unwrap().unwrap();
+        interop_tests::foreign_send(&client, &request, &[&fds[..2]]).unwrap();
+        connection.receive().await.unwrap().unwrap();
+        assert!(now(connection.receive()).await.is_none());
+        assert_eq!(budget.usage_of(uid()).held_fds, 1 + 3 + 2);
+        drop(connection);
+        assert_eq!(budget.usage().held_fds, 0);
     });
 }

@@ -132,6 +132,23 @@ fn descriptors_beyond_the_account_of_the_peer_end_the_connection() {
 }
 
 #[test]
+fn a_message_beyond_the_account_of_the_peer_ends_the_connection() {
+    run(async {
+        let budget = Budget::builder().bytes(16 << 10).build();
+        let (near, foreign) = charged(budget.account(1000));
+        let limits = Limits { max_message_bytes: 65532, ..Limits::server() };
+        let mut near = connection(near.into_parts().socket, limits);
+        let message = bytes(PLAIN, 0, &[7; 100]);
+        foreign.send(&message, 0);
+        assert_eq!(take(&mut near).await, raw_message(&message, &[]));
+        foreign.send(&bytes(PLAIN, 0, &vec![7; 65532 / 4 - 2]), 0);
+        let error = near.receive().await.unwrap_err();
+        assert!(matches!(error, ReceiveError::BytesOverBudget { .. }), "{error:?}");
+        assert_eq!(budget.usage().bytes, 0);
+    });
+}
+
+#[test]
 fn descriptors_for_a_peer_that_does_not_read_wait_and_those_for_another_leave() {
     run(async {
         let budget = Budget::builder().fds_in_flight(12).build();
