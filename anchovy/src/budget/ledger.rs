@@ -438,8 +438,9 @@ mod tests {
         let mut task = Task::new(1);
         let waker = Arc::clone(&task.wakes).into();
         let mut cx = Context::from_waker(&waker);
-        let mut poll =
-            |task: &mut Task| ledger.poll_take(A, Wanted::UpTo(8), &mut task.ticket, &mut cx);
+        let mut poll = |task: &mut Task| {
+            ledger.poll_take(A, Wanted::UpTo { amount: 8, mine: 0 }, &mut task.ticket, &mut cx)
+        };
         assert_eq!(poll(&mut task), Poll::Pending);
         ledger.pin(A, 4);
         assert_eq!(task.wakes(), 1);

@@ -38,7 +38,7 @@ async fn read_now(near: &mut Dbus, count: usize) -> (String, Vec<usize>) {
     let (mut bytes, mut fds) = (Vec::new(), Vec::new());
     while bytes.len() < count {
         let mut buf = [0; 64];
-        let received = now(near.recv_with_fds(&mut buf)).await;
+        let received = now(near.recv(&mut buf)).await;
         let received = received.unwrap_or_else(|| panic!("waits after {bytes:?}")).unwrap();
         assert_ne!(received.bytes, 0, "the end of the stream after {bytes:?}");
         bytes.extend_from_slice(&buf[..received.bytes]);
