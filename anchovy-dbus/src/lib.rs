@@ -123,6 +123,7 @@ mod credentials;
 mod error;
 mod guid;
 mod handshake;
+mod handshake_slots;
 mod limits;
 mod listener;
 mod message;

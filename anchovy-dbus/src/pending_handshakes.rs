@@ -1,60 +1,42 @@
 //! A bound on the handshakes that are not over.
 //!
-//! A client that does not finish its handshake costs descriptors and time. So many may be in their
-//! handshake at once, and half as many of one uid.
+//! A client that does not finish its handshake costs descriptors and time, so only so many may be in
+//! their handshake at once. Once they are, a client of a uid that has fewer of them than another takes
+//! the place of the oldest of that one.
 
-use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
+
+use crate::auth::error::HandshakeError;
+use crate::handshake_slots::{HandshakeSlots, Slot, Taken};
 
 /// Handshakes that are not over, of all clients of a listener.
 #[derive(Debug)]
-pub(crate) struct PendingHandshakes {
-    permits: Arc<Semaphore>,
-    most_of_uid: usize,
-    by_uid: Mutex<HashMap<u32, usize>>,
-}
+pub(crate) struct PendingHandshakes(Mutex<HandshakeSlots<Displacer>>);
+
+/// Tells a handshake that its slot is gone when it is dropped.
+type Displacer = oneshot::Sender<()>;
 
 impl PendingHandshakes {
-    /// At most `most` handshakes at once, half of them of one uid.
+    /// At most `most` handshakes at once.
     pub(crate) fn new(most: usize) -> Arc<PendingHandshakes> {
-        let most = most.min(Semaphore::MAX_PERMITS);
-        Arc::new(PendingHandshakes {
-            permits: Arc::new(Semaphore::new(most)),
-            most_of_uid: most.div_ceil(2),
-            by_uid: Mutex::default(),
-        })
+        Arc::new(PendingHandshakes(Mutex::new(HandshakeSlots::new(most))))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
-        // A number is whole after each statement that changes it.
-        self.by_uid.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Begins the handshake of a client of this uid. Returns `None` if there is no slot for it.
+    pub(crate) fn begin(self: &Arc<PendingHandshakes>, uid: u32) -> Option<PendingHandshake> {
+        let (displacer, displaced) = oneshot::channel();
+        let taken = self.lock().take(uid, displacer);
+        let (Taken::Free(slot) | Taken::From(_, slot)) = taken else { return None };
+        Some(PendingHandshake { all: Arc::clone(self), slot, displaced })
     }
 
-    /// Waits until one more handshake may begin.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped, it has waited for nothing.
-    pub(crate) async fn acquire(&self) -> OwnedSemaphorePermit {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        permit.expect("nothing closes the semaphore")
-    }
-
-    /// Begins the handshake of a client of this uid, unless the uid has as many as it may.
-    pub(crate) fn begin(
-        self: &Arc<PendingHandshakes>,
-        uid: u32,
-        permit: OwnedSemaphorePermit,
-    ) -> Option<PendingHandshake> {
-        let mut by_uid = self.lock();
-        let count = by_uid.entry(uid).or_default();
-        if *count >= self.most_of_uid {
-            return None;
-        }
-        *count += 1;
-        Some(PendingHandshake { all: Arc::clone(self), uid, _permit: permit })
+    fn lock(&self) -> MutexGuard<'_, HandshakeSlots<Displacer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,18 +45,21 @@ impl PendingHandshakes {
 #[must_use = "dropping it ends the handshake"]
 pub(crate) struct PendingHandshake {
     all: Arc<PendingHandshakes>,
-    uid: u32,
-    _permit: OwnedSemaphorePermit,
+    slot: Slot,
+    displaced: oneshot::Receiver<()>,
+}
+
+impl PendingHandshake {
+    /// Waits until another client has taken the place of this one; the handshake is over then.
+    pub(crate) fn poll_displaced(&mut self, cx: &mut Context<'_>) -> Poll<HandshakeError> {
+        // Nothing is ever sent.
+        let _ = ready!(Pin::new(&mut self.displaced).poll(cx));
+        Poll::Ready(HandshakeError::Displaced { limit: self.all.lock().most() })
+    }
 }
 
 impl Drop for PendingHandshake {
     fn drop(&mut self) {
-        let mut by_uid = self.all.lock();
-        if let Some(count) = by_uid.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                by_uid.remove(&self.uid);
-            }
-        }
+        self.all.lock().release(self.slot);
     }
 }

@@ -26,6 +26,13 @@ pub enum HandshakeError {
         /// How long it was given.
         after: Duration,
     },
+    /// The listener ended the handshake in favor of a client of another uid, which had fewer clients
+    /// in their handshake
+    /// ([`Listener::with_max_unauthenticated`](crate::Listener::with_max_unauthenticated)).
+    Displaced {
+        /// Number of clients that may be in their handshake.
+        limit: usize,
+    },
     /// The server takes none of what the client sent in one go, and reads the rest as lines.
     ///
     /// A stepwise client is told with a [type](crate::client::Rejected) instead, and can try
@@ -138,6 +145,11 @@ impl fmt::Display for HandshakeError {
             HandshakeError::TimedOut { after } => {
                 write!(f, "the peer did not finish the handshake within {after:?}")
             }
+            HandshakeError::Displaced { limit } => write!(
+                f,
+                "{limit} clients were in their handshake, which is the limit, \
+                 and a client of another uid needed the place"
+            ),
             HandshakeError::Rejected { mechanisms } => {
                 write!(f, "the server rejected the client; it takes: {mechanisms}")
             }
@@ -200,6 +212,7 @@ impl From<HandshakeError> for io::Error {
             HandshakeError::Io(inner) => inner.kind(),
             HandshakeError::Closed { .. } => io::ErrorKind::UnexpectedEof,
             HandshakeError::TimedOut { .. } => io::ErrorKind::TimedOut,
+            HandshakeError::Displaced { .. } => io::ErrorKind::QuotaExceeded,
             HandshakeError::Rejected { .. } | HandshakeError::TooManyRejects { .. } => {
                 io::ErrorKind::PermissionDenied
             }

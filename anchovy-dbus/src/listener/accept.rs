@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::incoming::Incoming;
 use crate::address::construct::Address;
@@ -75,9 +74,12 @@ impl Listener {
         self
     }
 
-    /// Has at most so many clients in their handshake at once, 64 if this is not said, and half as
-    /// many of one uid. With as many no other is accepted until one is through; of one uid, more
-    /// are closed at once.
+    /// Sets the number of clients that may be in their handshake at once. Default: 64.
+    ///
+    /// Once there are as many, a further client takes the place of another if its uid has fewer
+    /// clients in their handshake than the uid that has the most: the oldest handshake of that one
+    /// ends with [`HandshakeError::Displaced`](crate::HandshakeError::Displaced). Otherwise the
+    /// further client is closed at once, and [counted](Self::refused).
     pub fn with_max_unauthenticated(mut self, most: usize) -> Listener {
         self.handshakes = PendingHandshakes::new(most.max(1));
         self
@@ -93,8 +95,9 @@ impl Listener {
         &self.budget
     }
 
-    /// Clients that were closed at once: their uid had as many in the handshake as it may, or no
-    /// room left in the budget.
+    /// Returns the number of clients that were closed at once, because their uid had no room left in
+    /// the budget, or because as many clients were in their handshake as may be and no other uid had
+    /// more of them.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -119,9 +122,8 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
         }
         loop {
-            let permit = self.handshakes.acquire().await;
             let (socket, _) = self.socket.accept().await?;
-            match self.admit(socket, permit, waiting) {
+            match self.admit(socket, waiting) {
                 Some(incoming) => return Ok(incoming),
                 None => self.refused.fetch_add(1, Ordering::Relaxed),
             };
@@ -129,16 +131,12 @@ impl Listener {
     }
 
     /// Reserves what the client occupies, or closes its socket.
-    fn admit(
-        &self,
-        socket: Socket,
-        permit: OwnedSemaphorePermit,
-        waiting: usize,
-    ) -> Option<Incoming> {
+    fn admit(&self, socket: Socket, waiting: usize) -> Option<Incoming> {
         let uid = socket.peer_cred().ok()?.uid();
-        let handshake = self.handshakes.begin(uid, permit)?;
         let account = self.budget.account(uid);
         let charge = account.charge_with_room(FDS_OF_CLIENT, waiting)?;
+        // Last, for it may end the handshake of another.
+        let handshake = self.handshakes.begin(uid)?;
         let mut credentials = Credentials::from_socket(&socket).ok()?;
         credentials.add_pidfd(&socket);
         let meter = FdMeter::new(account, waiting);

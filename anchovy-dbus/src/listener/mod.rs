@@ -1,8 +1,8 @@
 //! Listening: strangers at the door, counted before they are let in.
 //!
 //! A client costs descriptors as soon as it is accepted, and time until it has said who it is. Both
-//! are bounded here: so many clients at once may be in their handshake, half of them of one uid, and
-//! what a client costs is charged to its uid. A table that is full, for whatever reason, is waited
+//! are bounded here: only so many clients at once may be in their handshake, which uids share fairly,
+//! and what a client costs is charged to its uid. A table that is full, for whatever reason, is waited
 //! for.
 
 pub(crate) mod accept;

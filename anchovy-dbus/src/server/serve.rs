@@ -219,8 +219,7 @@ impl Server {
         }
         let (guid, fds_at_once) = (self.guid, self.fds_at_once);
         let limits = self.limits.clone();
-        let step =
-            Step { driver, credentials, charge, _pending: pending, guid, fds_at_once, limits };
+        let step = Step { driver, credentials, charge, pending, guid, fds_at_once, limits };
         Ok(Unauthenticated { step: Box::new(step) })
     }
 }

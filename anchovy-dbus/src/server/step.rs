@@ -1,5 +1,9 @@
 //! What every step of a handshake has.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use crate::auth::error::HandshakeError;
 use crate::budget::fd_budget::FdCharge;
 use crate::connection::duplex::Connection;
@@ -19,14 +23,35 @@ pub(super) struct Step {
     pub(super) credentials: Credentials,
     /// For the socket and the pidfd of the client, on a listener.
     pub(super) charge: Option<FdCharge>,
-    /// The place among the handshakes of a listener, until this one is over.
-    pub(super) _pending: Option<PendingHandshake>,
+    /// The slot among the handshakes of a listener, until this one is over.
+    pub(super) pending: Option<PendingHandshake>,
     pub(super) guid: Guid,
     pub(super) fds_at_once: bool,
     pub(super) limits: Limits,
 }
 
 impl Step {
+    /// Sends what the machine has to say, and receives until `step` has an outcome or another client
+    /// has taken the slot.
+    pub(super) async fn until<T>(
+        &mut self,
+        step: impl FnMut(&mut Serving) -> Result<Option<T>, HandshakeError>,
+    ) -> Result<T, HandshakeError> {
+        let Step { driver, pending, .. } = self;
+        let mut driven = pin!(driver.until(step));
+        poll_fn(|cx| {
+            // First, for what has arrived may be the end of the handshake.
+            if let Poll::Ready(outcome) = driven.as_mut().poll(cx) {
+                return Poll::Ready(outcome);
+            }
+            match pending {
+                Some(pending) => pending.poll_displaced(cx).map(Err),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
     pub(super) fn connection(self) -> Result<Connection, HandshakeError> {
         let Step { driver, credentials, charge, guid, fds_at_once, limits, .. } = self;
         let Driver { socket, machine, meter, .. } = driver;

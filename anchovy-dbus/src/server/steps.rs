@@ -62,7 +62,7 @@ impl Unauthenticated {
                 _ => None,
             })
         };
-        let request = self.step.driver.until(request).await?;
+        let request = self.step.until(request).await?;
         Ok(Request { step: self.step, request })
     }
 }
@@ -99,7 +99,6 @@ impl Request {
     pub async fn reject(mut self) -> Result<Unauthenticated, HandshakeError> {
         let mut decided = false;
         self.step
-            .driver
             .until(|serving| {
                 if !mem::replace(&mut decided, true) {
                     serving.auth.reject()?;
@@ -125,7 +124,7 @@ impl Accepted {
                 _ => None,
             })
         };
-        if self.step.driver.until(begins).await? {
+        if self.step.until(begins).await? {
             Ok(Progress::Begun(self.step.connection()?))
         } else {
             Ok(Progress::Cancelled(Unauthenticated { step: self.step }))

@@ -527,10 +527,10 @@ fn the_budget_of_this_process_is_its_limit_less_a_reserve_and_half_for_one_uid()
 }
 
 #[test]
-fn one_uid_may_have_half_of_those_in_their_handshake_and_more_are_closed() {
+fn one_uid_may_have_all_handshake_slots_and_more_clients_are_closed() {
     run(async {
         let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
-        let listener = listener.with_max_unauthenticated(4);
+        let listener = listener.with_max_unauthenticated(2);
         let sockets: Vec<Foreign> = (0..3).map(|_| connect(&name)).collect();
         let _one = listener.accept().await.unwrap();
         let _two = listener.accept().await.unwrap();
@@ -538,62 +538,114 @@ fn one_uid_may_have_half_of_those_in_their_handshake_and_more_are_closed() {
         assert_eq!(listener.refused(), 1);
         let closed: Vec<bool> = sockets.iter().map(is_closed).collect();
         assert_eq!(closed, [false, false, true]);
-        if is_root() {
-            let _another = connect_as_another(&name);
+        assert_eq!(listener.budget().held(), 2 * CLIENT);
+    });
+}
+
+#[test]
+fn a_client_of_a_uid_with_fewer_handshakes_displaces_the_oldest_of_the_greediest() {
+    if !is_root() {
+        return;
+    }
+    run(async {
+        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let listener = listener.with_max_unauthenticated(4);
+        let mut waiting = Vec::new();
+        for _ in 0..4 {
+            let foreign = connect(&name);
+            let incoming = listener.accept().await.unwrap();
+            waiting.push((foreign, tokio::spawn(incoming.handshake())));
+        }
+        settle().await;
+        for oldest in 0..2 {
+            let another = connect_as_another(&name);
             let incoming = listener.accept().await.unwrap();
             assert_eq!(incoming.peer_cred().uid(), 65534);
+            settle().await;
+            let (foreign, handshake) = &mut waiting[oldest];
+            let error = handshake.await.unwrap().unwrap_err();
+            assert!(matches!(error, HandshakeError::Displaced { limit: 4 }), "{error:?}");
+            assert!(is_closed(foreign));
+            waiting.push((another, tokio::spawn(incoming.handshake())));
+        }
+        // Both have two now, so neither takes a place of the other.
+        for refused in [connect(&name), connect_as_another(&name)] {
+            assert!(at_once(listener.accept()).await.is_none());
+            assert!(is_closed(&refused));
+        }
+        assert_eq!((listener.refused(), listener.budget().held()), (2, 4 * CLIENT));
+        for (foreign, handshake) in waiting.into_iter().skip(2) {
+            say_all(&foreign);
+            handshake.await.unwrap().unwrap();
         }
     });
 }
 
 #[test]
-fn with_as_many_in_their_handshake_as_may_be_nobody_is_accepted_until_one_is_through() {
+fn a_client_that_is_displaced_before_its_handshake_starts_is_closed_when_it_does() {
     if !is_root() {
         return;
     }
     run(async {
         let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
         let listener = listener.with_max_unauthenticated(2);
-        let first = connect(&name);
+        let (first, _second) = (connect(&name), connect(&name));
+        let displaced = listener.accept().await.unwrap();
+        let _second = listener.accept().await.unwrap();
         let _another = connect_as_another(&name);
-        let incoming = listener.accept().await.unwrap();
-        let _other = listener.accept().await.unwrap();
-        let third = connect(&name);
-        assert!(at_once(listener.accept()).await.is_none(), "nobody is accepted");
-        assert!(!is_closed(&third), "it waits");
-        assert_eq!(listener.refused(), 0);
-        say_all(&first);
-        let _connection = incoming.handshake().await.unwrap();
-        drop(listener.accept().await.unwrap());
+        let _incoming = listener.accept().await.unwrap();
+        let error = at_once(displaced.handshake()).await.expect("at once").unwrap_err();
+        assert!(matches!(error, HandshakeError::Displaced { limit: 2 }), "{error:?}");
+        assert!(is_closed(&first));
     });
 }
 
-/// One place, and what becomes of whoever has it.
-async fn gives_its_place_back(end: impl AsyncFn(Incoming, &Foreign)) {
+#[test]
+fn a_handshake_that_has_arrived_is_not_displaced() {
+    if !is_root() {
+        return;
+    }
+    run(async {
+        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let listener = listener.with_max_unauthenticated(2);
+        let (first, _second) = (connect(&name), connect(&name));
+        say_all(&first);
+        let displaced = listener.accept().await.unwrap();
+        let _second = listener.accept().await.unwrap();
+        let _another = connect_as_another(&name);
+        let _incoming = listener.accept().await.unwrap();
+        displaced.handshake().await.unwrap();
+    });
+}
+
+/// One slot, and what becomes of its holder.
+async fn gives_its_slot_back(end: impl AsyncFn(Incoming, &Foreign)) {
     let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
     let listener = listener.with_max_unauthenticated(1);
-    for _ in 0..3 {
+    for round in 0..3 {
         let foreign = connect(&name);
         let incoming = listener.accept().await.unwrap();
-        let _next = connect(&name);
-        assert!(at_once(listener.accept()).await.is_none(), "the place is taken");
+        let refused = connect(&name);
+        assert!(at_once(listener.accept()).await.is_none(), "the slot is taken");
+        assert!(is_closed(&refused));
         end(incoming, &foreign).await;
+        let _next = connect(&name);
         drop(listener.accept().await.unwrap());
-        assert_eq!(listener.refused(), 0);
+        assert_eq!(listener.refused(), round + 1);
     }
     assert_eq!(listener.budget().held(), 0);
 }
 
 #[test]
-fn a_place_in_the_handshake_is_given_back_with_success() {
-    run(gives_its_place_back(async |incoming, foreign| {
+fn a_handshake_slot_is_given_back_with_success() {
+    run(gives_its_slot_back(async |incoming, foreign| {
         say_all(foreign);
         incoming.handshake().await.unwrap();
     }));
 }
 
 #[test]
-fn a_place_in_the_handshake_is_given_back_while_the_connection_lives() {
+fn a_handshake_slot_is_given_back_while_the_connection_lives() {
     run(async {
         let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
         let listener = listener.with_max_unauthenticated(1);
@@ -606,24 +658,24 @@ fn a_place_in_the_handshake_is_given_back_while_the_connection_lives() {
 }
 
 #[test]
-fn a_place_in_the_handshake_is_given_back_with_failure() {
-    run(gives_its_place_back(async |incoming, foreign| {
+fn a_handshake_slot_is_given_back_with_failure() {
+    run(gives_its_slot_back(async |incoming, foreign| {
         (&foreign.socket).write_all(b"GET / HTTP/1.1\r\n").unwrap();
         incoming.handshake().await.unwrap_err();
     }));
 }
 
 #[test]
-fn a_place_in_the_handshake_is_given_back_when_it_is_dropped() {
-    run(gives_its_place_back(async |incoming, _| {
+fn a_handshake_slot_is_given_back_when_it_is_dropped() {
+    run(gives_its_slot_back(async |incoming, _| {
         assert!(at_once(incoming.handshake()).await.is_none());
     }));
-    run(gives_its_place_back(async |incoming, _| drop(incoming)));
+    run(gives_its_slot_back(async |incoming, _| drop(incoming)));
 }
 
 #[test]
-fn a_place_in_the_handshake_is_given_back_at_the_deadline() {
-    run(gives_its_place_back(async |incoming, foreign| {
+fn a_handshake_slot_is_given_back_at_the_deadline() {
+    run(gives_its_slot_back(async |incoming, foreign| {
         (&foreign.socket).write_all(b"\0AUTH EXTERNAL\r\n").unwrap();
         tokio::time::pause();
         let error = incoming.handshake().await.unwrap_err();

@@ -120,6 +120,7 @@ fn errors_of_sockets_that_addresses_lead_to_are_passed_on() {
 fn errors_of_the_handshake_end_with_that_of_the_system() {
     ends_with_itself(HandshakeError::BeginTooEarly);
     ends_with_itself(HandshakeError::OutOfOrder { call: "begin", reason: "not accepted" });
+    ends_with_itself(HandshakeError::Displaced { limit: 64 });
     ends_with_the_system(HandshakeError::Io(system()));
     let address = "unix:path=/run/bus".parse().unwrap();
     ends_with_the_system(OpenError::Handshake { address, error: HandshakeError::Io(system()) });
