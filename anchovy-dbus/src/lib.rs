@@ -66,7 +66,8 @@
 //! | a message in the other byte order, with descriptors | the message with its descriptors |
 //! | a message of an unknown type, with descriptors | the message with its descriptors |
 //! | a wrong byte order, type 0, version 2, serial 0, lengths over the limits, bad fields | [`Message`](ReceiveError::Message) ends, as soon as the byte is there |
-//! | the start of a message with descriptors, and then nothing | [`FdsOverdue`](ReceiveError::FdsOverdue) ends, in time |
+//! | the start of a message with descriptors, and not the rest in time | [`FdsOverdue`](ReceiveError::FdsOverdue) ends |
+//! | the start of a message, and not the rest in time | a server ends with [`MessageOverdue`](ReceiveError::MessageOverdue); a client waits, unless [`Limits::message_timeout`] is set |
 //! | the start of a message with descriptors, and set after set | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends |
 //! | the start of a message, and the end of the stream | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) ends |
 //! | descriptors while our table is full | a client ends with [`Truncated`](ReceiveError::Truncated); a server gets the message [marked](Message::truncation), without any |

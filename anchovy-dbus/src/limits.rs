@@ -53,6 +53,10 @@ pub struct Limits {
     pub max_waiting_fds: usize,
     /// How long descriptors may wait for the rest of their message.
     pub fd_timeout: Option<Duration>,
+    /// How long the rest of a message may take to arrive, with or without descriptors, counted from
+    /// its first bytes. Bytes that arrive meanwhile do not extend it. A connection on which no message
+    /// has begun may wait for ever.
+    pub message_timeout: Option<Duration>,
     /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
     /// some have left.
     pub max_buffered_bytes: usize,
@@ -64,7 +68,7 @@ pub struct Limits {
 impl Limits {
     /// For who connects to a bus that it trusts: receives what the kernel carries at most, sends
     /// what every peer accepts; descriptors wait for 150 seconds, as in dbus-daemon
-    /// (`pending_fd_timeout`).
+    /// (`pending_fd_timeout`), and messages without descriptors may take as long as they do.
     pub fn client() -> Limits {
         Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
@@ -73,18 +77,20 @@ impl Limits {
             max_received_fds: DBUS_FD_LIMIT,
             max_waiting_fds: 2 * DBUS_FD_LIMIT,
             fd_timeout: Some(Duration::from_secs(150)),
+            message_timeout: None,
             max_buffered_bytes: 64 << 10,
             max_buffered_fds: 256,
         }
     }
 
-    /// For who is connected to: receives 16 descriptors a message, as dbus-daemon does, lets them
-    /// wait for 30 seconds, and has no more of them wait to be sent than one message can have.
+    /// For who is connected to: receives 16 descriptors a message, as dbus-daemon does, gives each
+    /// message 30 seconds to arrive, and has no more of them wait to be sent than one message can have.
     pub fn server() -> Limits {
         Limits {
             max_received_fds: INTEROPERABLE_FDS,
             max_waiting_fds: 2 * INTEROPERABLE_FDS,
             fd_timeout: Some(Duration::from_secs(30)),
+            message_timeout: Some(Duration::from_secs(30)),
             max_buffered_fds: INTEROPERABLE_FDS,
             ..Limits::client()
         }

@@ -14,7 +14,7 @@ pub(super) fn read_policy(limits: &Limits) -> ReadPolicy {
         // The codec checks the length of a message before the message is that long.
         max_frame_bytes: MAX_MESSAGE_BYTES,
         fd_timeout: limits.fd_timeout,
-        frame_timeout: None,
+        frame_timeout: limits.message_timeout,
     }
 }
 

@@ -60,6 +60,12 @@ pub enum ReceiveError {
         /// How many waited.
         waiting: usize,
     },
+    /// The rest of a message did not arrive in time
+    /// ([`Limits::message_timeout`](crate::Limits)).
+    MessageOverdue {
+        /// Bytes of it that had arrived.
+        bytes: usize,
+    },
     /// The kernel did not hand over all descriptors of a message, on a client.
     ///
     /// A server goes on, and [marks](crate::Message::truncation) the message.
@@ -97,6 +103,9 @@ impl fmt::Display for ReceiveError {
             }
             ReceiveError::FdsOverdue { waiting } => {
                 write!(f, "{waiting} descriptors waited too long for the rest of their message")
+            }
+            ReceiveError::MessageOverdue { bytes } => {
+                write!(f, "the rest of a message is overdue, {bytes} bytes of it arrived")
             }
             ReceiveError::Truncated { cause } => {
                 write!(f, "descriptors of a message were cut off: {cause}")
@@ -143,6 +152,7 @@ impl From<codec::ReceiveError<CodecError>> for ReceiveError {
                 ReceiveError::TooManyWaitingFds { waiting, limit }
             }
             codec::ReceiveError::FdsOverdue { waiting } => ReceiveError::FdsOverdue { waiting },
+            codec::ReceiveError::FrameOverdue { bytes } => ReceiveError::MessageOverdue { bytes },
             codec::ReceiveError::Truncated { cause } => ReceiveError::Truncated { cause },
             codec::ReceiveError::ClosedInsideFrame { bytes } => {
                 ReceiveError::ClosedInsideMessage { bytes }
@@ -167,7 +177,9 @@ impl From<ReceiveError> for io::Error {
     fn from(error: ReceiveError) -> io::Error {
         let kind = match &error {
             ReceiveError::Io(inner) => inner.kind(),
-            ReceiveError::FdsOverdue { .. } => io::ErrorKind::TimedOut,
+            ReceiveError::FdsOverdue { .. } | ReceiveError::MessageOverdue { .. } => {
+                io::ErrorKind::TimedOut
+            }
             ReceiveError::TooManyWaitingFds { .. } | ReceiveError::Truncated { .. } => {
                 io::ErrorKind::QuotaExceeded
             }

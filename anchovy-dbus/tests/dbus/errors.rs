@@ -142,6 +142,7 @@ fn errors_of_connections_have_their_cause_as_source() {
     ends_with_the_system(SendErrorKind::Io(system()));
     ends_with_the_system(SendError { unsent: None, kind: SendErrorKind::Io(system()) });
     ends_with_itself(ReceiveError::Truncated { cause: Truncation::ProcessTableFull });
+    ends_with_itself(ReceiveError::MessageOverdue { bytes: 1 });
     ends_with_itself(SendErrorKind::FdsTooEarly { count: 1 });
     ends_with_itself(CodecError::FdsNotAgreed { count: 1 });
 }

@@ -546,10 +546,59 @@ fn the_start_of_a_message_with_descriptors_and_then_nothing_ends_in_time() {
 }
 
 #[test]
-fn the_start_of_a_message_without_descriptors_may_take_its_time() {
+fn the_start_of_a_message_without_descriptors_is_overdue_in_time_on_a_server_however_it_goes_on() {
+    run(async {
+        let (mut connection, foreign) = Role::Server.meet().await;
+        foreign.send(&message("P", 0, 0), 0);
+        let bytes = message("A", 0, 3000);
+        foreign.send(&bytes[..40], 0);
+        assert_eq!(take(&mut connection).await, plain("P"));
+        tokio::time::pause();
+        let before = tokio::time::Instant::now();
+        assert!(at_once(connection.receive()).await.is_none());
+        // One byte a second.
+        for at in 40..69 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            foreign.send(&bytes[at..=at], 0);
+            assert!(at_once(connection.receive()).await.is_none());
+        }
+        let error = connection.receive().await.unwrap_err();
+        assert_eq!(format!("{error:?}"), "MessageOverdue { bytes: 69 }");
+        assert!(error.to_string().contains("overdue, 69 bytes"), "{error}");
+        let waited = before.elapsed();
+        assert!((Duration::from_secs(30)..Duration::from_secs(31)).contains(&waited), "{waited:?}");
+        assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::TimedOut);
+        assert!(connection.receive().await.unwrap().is_none());
+        tokio::time::resume();
+    });
+}
+
+#[test]
+fn a_connection_on_which_no_message_has_begun_may_wait_for_ever() {
     run(async {
         for role in ROLES {
             let (mut connection, foreign) = role.meet().await;
+            foreign.send(&message("A", 0, 30), 0);
+            assert_eq!(take(&mut connection).await, plain("A"));
+            tokio::time::pause();
+            for _ in 0..3 {
+                assert!(at_once(connection.receive()).await.is_none());
+                tokio::time::advance(Duration::from_secs(1000)).await;
+            }
+            tokio::time::resume();
+            foreign.send(&message("B", 0, 0), 0);
+            assert_eq!(take(&mut connection).await, plain("B"));
+        }
+    });
+}
+
+#[test]
+fn the_start_of_a_message_without_descriptors_may_take_its_time_on_a_client_and_if_it_is_told() {
+    run(async {
+        let patient = Limits { message_timeout: None, ..Limits::server() };
+        for role in ROLES {
+            let server = server().limits(patient.clone());
+            let (mut connection, foreign) = role.meet_with(&Client::new(), &server).await;
             let bytes = message("A", 0, 30);
             foreign.send(&bytes[..40], 0);
             assert!(at_once(connection.receive()).await.is_none());
