@@ -1,17 +1,19 @@
 //! A socket that clients connect to.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::yield_now;
 
 use super::accept_options::AcceptOptions;
 use super::backoff::{AfterError, Backoff};
@@ -76,7 +78,7 @@ pub struct AnchovyListener<const S: usize> {
 
 /// Clients that may be accepted in a row. A client that connects over and over would otherwise keep
 /// the thread from everything else.
-const MAX_IN_A_ROW: u32 = 8;
+const MAX_IN_A_ROW: u32 = 4;
 
 impl<const S: usize> AnchovyListener<S> {
     pub(super) fn assemble(
@@ -144,6 +146,7 @@ impl<const S: usize> AnchovyListener<S> {
         let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             ready!(backoff.poll_wait(cx));
+            ready!(self.poll_pause(cx));
             match ready!(self.socket.poll_accept(cx)) {
                 Ok((socket, address)) => {
                     backoff.reset();
@@ -174,8 +177,9 @@ impl<const S: usize> AnchovyListener<S> {
             return Poll::Ready(());
         }
         self.in_a_row.store(0, Ordering::Relaxed);
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        // tokio wakes this task only after it has looked what has arrived for others. A task that
+        // wakes itself runs dozens of times before that.
+        pin!(yield_now()).poll(cx)
     }
 
     /// Returns how many clients were closed at once because their account had no room for another

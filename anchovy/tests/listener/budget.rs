@@ -1,9 +1,13 @@
 //! A listener with a budget: what each client is charged for, and what happens at the bound.
 
+use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use anchovy::{AccountKey, Budget, FdError, Resource};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
 
@@ -188,5 +192,40 @@ fn clients_that_connect_over_and_over_leave_turns_to_other_tasks() {
             listener.accept().await.unwrap();
         }
         assert!(now(listener.accept()).await.is_none());
+
+        let _clients: Vec<_> = (0..100).map(|_| client(&path)).collect();
+        settle().await;
+        let in_a_row = poll_fn(|cx| {
+            Poll::Ready((0..100).take_while(|_| listener.poll_accept(cx).is_ready()).count())
+        });
+        let in_a_row = in_a_row.await;
+        assert!((1..=16).contains(&in_a_row), "{in_a_row} of 100 without a pause");
+    });
+}
+
+#[test]
+fn what_arrives_while_clients_connect_over_and_over_is_seen_soon() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        let (mut near, mut far) = Stream::pair().unwrap();
+        let _clients: Vec<_> = (0..400).map(|_| client(&path)).collect();
+        settle().await;
+        let reader = tokio::spawn(async move { near.read_exact(&mut [0]).await.unwrap() });
+        settle().await;
+        far.write_all(b"!").await.unwrap();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        let acceptor = tokio::spawn(async move {
+            loop {
+                listener.accept().await.unwrap();
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        reader.await.unwrap();
+        acceptor.abort();
+        let accepted = accepted.load(Ordering::Relaxed);
+        assert!(accepted <= 32, "{accepted} clients before a byte that had arrived");
     });
 }
