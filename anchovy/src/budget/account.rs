@@ -45,18 +45,16 @@ impl Account {
         amount: usize,
         more: usize,
     ) -> Option<Charge> {
-        let admitted = self.ledgers.ledger(resource).try_take(self.key, amount, more);
+        let take = || self.ledgers.ledger(resource).try_take(self.key, amount, more);
+        // Sockets that are kept for unread descriptors count, and may be over.
+        let admitted =
+            take() || (resource != Resource::Bytes && self.ledgers.release_lingering() && take());
         admitted.then(|| Charge::of_taken(Arc::clone(&self.ledgers), self.key, resource, amount))
     }
 
     /// Charges the socket of a connection, which nobody waits for.
     pub(crate) fn charge_socket(&self) -> Option<Charge> {
-        let charge = self.try_charge(Resource::HeldFds, 1);
-        // Sockets that are kept for unread descriptors count, and may be over.
-        let charge = charge.or_else(|| {
-            self.ledgers.release_lingering().then(|| self.try_charge(Resource::HeldFds, 1))?
-        });
-        charge.map(Charge::pin)
+        self.try_charge(Resource::HeldFds, 1).map(Charge::pin)
     }
 
     /// Returns how much of a resource the account could hold if nobody held anything.

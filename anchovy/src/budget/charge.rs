@@ -100,18 +100,12 @@ impl Charge {
     }
 
     /// Keeps a closed socket until its peer has read the descriptors that this is the charge of.
+    /// `held` is the charge of the socket.
     pub(crate) fn linger(mut self, socket: OwnedFd, held: Option<Charge>) {
-        let held = held.map_or(0, Charge::unpin);
+        // It stays marked: the peer may never read.
+        let held = held.map_or(0, |held| std::mem::take(&mut held.pin().amount));
         let in_flight = std::mem::take(&mut self.amount);
         self.ledgers.linger(socket, self.key, in_flight, held);
-    }
-
-    /// Gives up the amount without returning it.
-    fn unpin(mut self) -> usize {
-        if std::mem::replace(&mut self.pinned, false) {
-            self.ledgers.ledger(self.resource).unpin(self.key, self.amount);
-        }
-        std::mem::take(&mut self.amount)
     }
 
     /// Returns what is more than `amount`.

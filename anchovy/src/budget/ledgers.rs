@@ -92,6 +92,7 @@ impl Ledgers {
         });
         for (key, in_flight, held) in &over {
             self.fds_in_flight.give_back(*key, *in_flight);
+            self.held_fds.unpin(*key, *held);
             self.held_fds.give_back(*key, *held);
         }
         !over.is_empty()

@@ -162,6 +162,52 @@ fn a_set_beyond_what_the_account_may_hold_ends_that_connection_only() {
 }
 
 #[test]
+fn sockets_that_are_kept_for_unread_descriptors_are_closed_for_others_once_they_are_read() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(20).build();
+        let listener = builder().budget(budget.clone()).bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.send_with_fds(b"one", &memfds(1)).await.unwrap();
+        drop(stream);
+        assert_eq!(budget.usage().held_fds, 1, "it is kept");
+
+        let account = budget.account(uid());
+        assert!(account.try_charge_with_room(Resource::HeldFds, 1, 9).is_none());
+        client.recv_with_fds(&mut [0; 8]).await.unwrap();
+        let _charge = account.try_charge_with_room(Resource::HeldFds, 1, 9).expect("room");
+        assert_eq!(budget.usage().held_fds, 1, "it is closed");
+    });
+}
+
+#[test]
+fn a_read_does_not_wait_for_sockets_that_are_kept_for_unread_descriptors() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(10).build();
+        let listener = builder().budget(budget.clone()).read_fd_limit(8).bind(&path).unwrap();
+        let mut clients =
+            [Stream::connect(&path).await.unwrap(), Stream::connect(&path).await.unwrap()];
+        let (mut first, _) = listener.accept().await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        first.send_with_fds(b"one", &memfds(1)).await.unwrap();
+        drop(first);
+        assert_eq!(budget.usage().held_fds, 2);
+        // There is room for three more, and the peer of the first may never read.
+        clients[1].send_with_fds(b"three", &memfds(3)).await.unwrap();
+        settle().await;
+        let received = now(second.recv_with_fds(&mut [0; 8])).await.expect("at once");
+        assert_eq!(received.unwrap().fds, 3);
+        drop((clients, second));
+        assert!(budget.account(uid()).try_charge(Resource::HeldFds, 5).is_some());
+        assert_eq!(budget.usage().held_fds, 0);
+    });
+}
+
+#[test]
 fn bytes_pass_however_little_an_account_may_hold() {
     run(async {
         let directory = Directory::new();
