@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Address, AddressError, Addresses, Client, FdBudget, Incoming, Limits, OwnedReadHalf,
+    Address, AddressError, Addresses, Budget, Client, Incoming, Limits, OwnedReadHalf,
     OwnedWriteHalf, ReceiveError, SendError, SendErrorKind, Server,
 };
 use rustix::process::{Resource, getrlimit};
@@ -144,10 +144,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         (Some(directory), _) => Address::path(directory.path().join("bus"))?.into(),
         (None, listen) => listen.expect("without a directory there is an address"),
     };
-    // All clients are our own, of one uid, which may have all there is.
+    // All clients are our own, of one uid, which may have all there is: half of this.
     let room = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     let room = usize::try_from(room.saturating_sub(64))?;
-    let listener = server.bind(&listen)?.with_budget(FdBudget::new(room, room));
+    let budget = Budget::builder().held_fds(2 * room).build();
+    let listener = server.bind(&listen)?.with_budget(budget);
 
     if let Some((program, arguments)) = command.split_first() {
         let mut command = Command::new(program);

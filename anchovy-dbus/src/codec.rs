@@ -112,7 +112,10 @@ impl Decoder for MessageCodec {
         }
         match fds.truncation(length) {
             Some(cause) => message.attach(Vec::new(), Some(cause)),
-            None => message.attach(fds.take(length, declared)?.collect(), None),
+            None => {
+                message.attach(fds.take(length, declared)?.collect(), None);
+                message.set_charge(fds.take_charge(declared));
+            }
         }
         Ok(Some(message))
     }

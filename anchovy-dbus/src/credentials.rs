@@ -7,6 +7,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use anchovy::{Charge, Resource};
+
 use crate::socket::Socket;
 
 /// Who is at the other end of a connection.
@@ -16,19 +18,36 @@ pub struct Credentials {
     gid: u32,
     pid: Option<i32>,
     pidfd: Option<OwnedFd>,
+    /// For the pidfd, if the peer has an account.
+    charge: Option<Charge>,
 }
 
 impl Credentials {
     /// Asks the kernel for the credentials of the peer, without a pidfd.
     pub(crate) fn from_socket(socket: &Socket) -> io::Result<Credentials> {
         let peer = socket.peer_cred()?;
-        Ok(Credentials { uid: peer.uid(), gid: peer.gid(), pid: peer.pid(), pidfd: None })
+        let (uid, gid, pid) = (peer.uid(), peer.gid(), peer.pid());
+        Ok(Credentials { uid, gid, pid, pidfd: None, charge: None })
     }
 
     /// Asks the kernel for the pidfd, too, and goes without if there is none: an old kernel, a
-    /// process that is gone, a full table.
+    /// process that is gone, a full table, an account that has no room for it.
     pub(crate) fn add_pidfd(&mut self, socket: &Socket) {
-        self.pidfd = socket.peer_pidfd().ok();
+        match socket.account() {
+            None => self.pidfd = socket.peer_pidfd().ok(),
+            Some(account) => {
+                if let Some(charge) = account.try_charge(Resource::HeldFds, 1) {
+                    self.add_charged_pidfd(socket, charge);
+                }
+            }
+        }
+    }
+
+    /// Asks the kernel for the pidfd, which is charged already.
+    pub(crate) fn add_charged_pidfd(&mut self, socket: &Socket, charge: Charge) {
+        if let Ok(pidfd) = socket.peer_pidfd() {
+            (self.pidfd, self.charge) = (Some(pidfd), Some(charge.pin()));
+        }
     }
 
     /// The user, in our user namespace; 65534 for one that is not known there

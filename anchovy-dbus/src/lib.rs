@@ -29,7 +29,7 @@
 //! | have the handshake without a socket | [`auth`] |
 //! | make messages, and read their headers | [`Message`] |
 //! | send and receive | [`Connection`], whole or in halves |
-//! | bound what a peer may ask for | [`Limits`], [`HandshakeLimits`], [`FdBudget`] |
+//! | bound what a peer may ask for | [`Limits`], [`HandshakeLimits`], [`Budget`] |
 //! | have messages without a handshake | [`MessageCodec`] |
 //!
 //! # Which message has which descriptors
@@ -70,6 +70,8 @@
 //! | the start of a message, and not the rest in time | a server ends with [`MessageOverdue`](ReceiveError::MessageOverdue); a client waits, unless [`Limits::message_timeout`] is set |
 //! | the start of a message with descriptors, and set after set | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends |
 //! | the start of a message, and the end of the stream | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) ends |
+//! | descriptors for which its uid has no room in the budget of a listener | [`FdsOverBudget`](ReceiveError::FdsOverBudget) ends |
+//! | a message that needs more memory than its uid could ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) ends |
 //! | descriptors while our table is full | a client ends with [`Truncated`](ReceiveError::Truncated); a server gets the message [marked](Message::truncation), without any |
 //! | a whole handshake and a message with descriptors behind it, before it has read a reply | its `sendmsg` fails where the kernel can refuse; elsewhere, and with [`Server::fds_before_agreement`], the message with its descriptors |
 //! | the whole of that in one call | the same |
@@ -89,14 +91,28 @@
 //!
 //! What a client gets that strays in the handshake is told in [`auth`].
 //!
-//! # Descriptors of others
+//! # What clients may make a server hold
 //!
-//! The table of descriptors is shared by all connections of a process. A [`Listener`] charges each
-//! uid for what its clients make the process hold ([`FdBudget`]): sockets, descriptors that wait for
-//! the rest of their message, and those of messages that were received and not yet taken or sent
-//! on. Who has no room left is not read from until it has. A message whose descriptors wait keeps
-//! the room for all that may ([`Limits::max_waiting_fds`]), so that it can be read to its end
-//! however little is left to others.
+//! All connections of a process share its descriptor table and its memory. A [`Listener`] charges each
+//! uid for what its clients make the process hold ([`Budget`]), and what a uid may hold shrinks with
+//! the number of uids that hold something, so that a further one always finds its share:
+//!
+//! | charged | until | at the bound |
+//! |---|---|---|
+//! | the socket and the pidfd of a client | both halves of the connection are dropped | a further client is closed at once, and [counted](Listener::refused) |
+//! | received descriptors | they are [taken](Message::take_fds), sent on or dropped with their message | nothing is read from the clients of the uid |
+//! | memory for received bytes | the message is received | nothing is read from a client that needs more |
+//! | memory for messages that wait to be sent | they have left | no further message is taken for that client |
+//! | sent descriptors | the client has read them | sending descriptors to that client waits |
+//!
+//! A message whose descriptors wait for its rest keeps room for all that may wait
+//! ([`Limits::max_waiting_fds`], but at most half of what a single uid may hold), so that it can be
+//! read to its end however little is left to others. One that does not come to its end is overdue in
+//! time ([`Limits::message_timeout`]).
+//!
+//! Up to 64 clients may be in their handshake ([`Listener::with_max_unauthenticated`]). After that, a
+//! client of a uid that has fewer of them than another takes the place of the oldest one of that, whose
+//! handshake ends with [`HandshakeError::Displaced`].
 //!
 //! # What is not promised
 //!
@@ -114,9 +130,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
-mod admission;
 pub mod auth;
-mod budget;
 pub mod client;
 mod codec;
 mod connection;
@@ -137,8 +151,8 @@ pub use address::{
     ConnectErrorKind, Connected, ListenAttempt, ListenError, ListenErrorKind, OtherTransport,
     RuntimeSocketProblem, Transport,
 };
+pub use anchovy::{AccountKey, Budget, BudgetBuilder, Resource, Usage};
 pub use auth::HandshakeError;
-pub use budget::FdBudget;
 pub use client::{Client, OpenError};
 pub use codec::MessageCodec;
 pub use connection::{Connection, ConnectionParts, OwnedReadHalf, OwnedWriteHalf};

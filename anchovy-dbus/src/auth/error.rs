@@ -96,6 +96,14 @@ pub enum HandshakeError {
         /// Why it must not be called now.
         reason: &'static str,
     },
+    /// Descriptors came for which the account of the client has no room
+    /// ([`Listener::with_budget`](crate::Listener::with_budget)).
+    FdsOverBudget {
+        /// How many; they were closed.
+        count: usize,
+        /// How many the account had room for.
+        available: usize,
+    },
     /// More descriptors came at once than a message may have
     /// ([`Limits::max_received_fds`](crate::Limits)).
     TooManyFds {
@@ -183,6 +191,10 @@ impl fmt::Display for HandshakeError {
             HandshakeError::OutOfOrder { call, reason } => {
                 return write!(f, "{call} was called out of order: {reason}");
             }
+            HandshakeError::FdsOverBudget { count, available } => write!(
+                f,
+                "the peer sent {count} descriptors, and its account has room for {available}"
+            ),
             HandshakeError::TooManyFds { count, limit } => {
                 write!(f, "the peer sent {count} descriptors at once, and may send {limit}")
             }
@@ -212,7 +224,9 @@ impl From<HandshakeError> for io::Error {
             HandshakeError::Io(inner) => inner.kind(),
             HandshakeError::Closed { .. } => io::ErrorKind::UnexpectedEof,
             HandshakeError::TimedOut { .. } => io::ErrorKind::TimedOut,
-            HandshakeError::Displaced { .. } => io::ErrorKind::QuotaExceeded,
+            HandshakeError::Displaced { .. } | HandshakeError::FdsOverBudget { .. } => {
+                io::ErrorKind::QuotaExceeded
+            }
             HandshakeError::Rejected { .. } | HandshakeError::TooManyRejects { .. } => {
                 io::ErrorKind::PermissionDenied
             }

@@ -88,9 +88,9 @@ impl Connection {
         if !unix_fds {
             set_fd_passing(&socket, false);
         }
-        let (survive_truncation, has_sent, charge, meter) = match role {
-            Role::Client => (false, true, None, None),
-            Role::Server { fds_at_once, charge, meter } => (true, fds_at_once, charge, meter),
+        let (survive_truncation, has_sent) = match role {
+            Role::Client => (false, true),
+            Role::Server { fds_at_once } => (true, fds_at_once),
         };
         let read_policy = ReadPolicy { survive_truncation, ..read_policy(&limits) };
         let write_policy = write_policy(&limits);
@@ -100,14 +100,9 @@ impl Connection {
         (parts.read_policy, parts.write_policy) = (read_policy, write_policy);
         (parts.read_buffer, parts.read_sets) = rest;
         let (read, write) = Framed::from_parts(parts).into_split();
-        let peer = Arc::new(Peer {
-            guid,
-            credentials,
-            unix_fds,
-            has_sent: AtomicBool::new(has_sent),
-            _charge: charge,
-        });
-        let read = OwnedReadHalf::new(read, Arc::clone(&peer), meter);
+        let has_sent = AtomicBool::new(has_sent);
+        let peer = Arc::new(Peer { guid, credentials, unix_fds, has_sent });
+        let read = OwnedReadHalf::new(read, Arc::clone(&peer));
         Ok(Connection { read, write: OwnedWriteHalf::new(write, peer) })
     }
 

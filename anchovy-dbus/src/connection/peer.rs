@@ -2,7 +2,6 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::budget::fd_budget::FdCharge;
 use crate::credentials::Credentials;
 use crate::guid::Guid;
 
@@ -15,6 +14,4 @@ pub(super) struct Peer {
     /// It has sent a message, or need not have; before that, a server's client may be in its
     /// handshake still.
     pub(super) has_sent: AtomicBool,
-    /// For its socket, on a listener.
-    pub(super) _charge: Option<FdCharge>,
 }

@@ -7,15 +7,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use anchovy::DBUS_SCM_RIGHTS;
-use anchovy::codec::{self, FramedRead};
+use anchovy::codec::FramedRead;
 use futures_core::Stream;
 
 use super::peer::Peer;
 use super::write_half::OwnedWriteHalf;
-use crate::budget::fd_meter::FdMeter;
 use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
-use crate::error::codec_error::CodecError;
 use crate::error::receive_error::ReceiveError;
 use crate::guid::Guid;
 use crate::message::content::Message;
@@ -27,18 +25,15 @@ pub struct OwnedReadHalf {
     peer: Arc<Peer>,
     /// A copy of [`Peer::has_sent`], which needs no atomic load for each message.
     peer_has_sent: bool,
-    /// What has arrived and waits is charged to the peer, on a listener.
-    meter: Option<FdMeter>,
 }
 
 impl OwnedReadHalf {
     pub(super) fn new(
         framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
         peer: Arc<Peer>,
-        meter: Option<FdMeter>,
     ) -> OwnedReadHalf {
         let peer_has_sent = peer.has_sent.load(Ordering::Relaxed);
-        OwnedReadHalf { framed, peer, peer_has_sent, meter }
+        OwnedReadHalf { framed, peer, peer_has_sent }
     }
 
     pub(super) fn into_framed(self) -> FramedRead<DBUS_SCM_RIGHTS, MessageCodec> {
@@ -76,36 +71,6 @@ impl OwnedReadHalf {
     pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await.transpose()
     }
-
-    fn poll_message(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Message, codec::ReceiveError<CodecError>>>> {
-        let Some(meter) = &mut self.meter else {
-            return Pin::new(&mut self.framed).poll_next(cx);
-        };
-        let mut next = self.framed.next_buffered();
-        if next.is_none() {
-            let Poll::Ready(receiving) = meter.poll_receive(cx) else {
-                // Who holds what makes the others wait must not do so for ever.
-                return self.framed.poll_paused(cx);
-            };
-            let outcome = Pin::new(&mut self.framed).poll_next(cx);
-            let taken = match &outcome {
-                Poll::Ready(Some(Ok(message))) => message.fds().len(),
-                _ => 0,
-            };
-            receiving.complete(self.framed.waiting_fds(), taken);
-            next = ready!(outcome);
-        }
-        if let Some(Ok(message)) = &mut next {
-            if !message.fds().is_empty() {
-                let count = message.fds().len();
-                message.set_charge(Some(meter.take(count, self.framed.waiting_fds())));
-            }
-        }
-        Poll::Ready(next)
-    }
 }
 
 impl Stream for OwnedReadHalf {
@@ -113,11 +78,7 @@ impl Stream for OwnedReadHalf {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let next = ready!(this.poll_message(cx));
-        if !matches!(next, Some(Ok(_))) {
-            // Nothing waits any more, and what there is to tell needs no room.
-            this.meter = None;
-        }
+        let next = ready!(Pin::new(&mut this.framed).poll_next(cx));
         if !this.peer_has_sent && matches!(next, Some(Ok(_))) {
             this.peer_has_sent = true;
             this.peer.has_sent.store(true, Ordering::Release);

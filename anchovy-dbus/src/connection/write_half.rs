@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use anchovy::DBUS_SCM_RIGHTS;
 use anchovy::codec::{self, FramedWrite};
+use anchovy::{Charge, DBUS_SCM_RIGHTS};
 use futures_sink::Sink;
 
 use super::peer::Peer;
-use crate::budget::fd_budget::FdCharge;
 use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
 use crate::error::codec_error::CodecError;
@@ -30,7 +29,7 @@ pub struct OwnedWriteHalf {
     peer: Arc<Peer>,
     pub(super) next_serial: NonZeroU32,
     /// Number and charge of the descriptors that have not been sent, message by message.
-    charges: VecDeque<(usize, Option<FdCharge>)>,
+    charges: VecDeque<(usize, Option<Charge>)>,
     charged: usize,
 }
 

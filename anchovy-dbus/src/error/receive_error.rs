@@ -66,6 +66,20 @@ pub enum ReceiveError {
         /// Bytes of it that had arrived.
         bytes: usize,
     },
+    /// The peer sent descriptors for which its account has no room
+    /// ([`Listener::with_budget`](crate::Listener::with_budget)).
+    FdsOverBudget {
+        /// How many.
+        count: usize,
+        /// How many the account had room for.
+        available: usize,
+    },
+    /// A message needs more memory than the account of the peer could ever have
+    /// ([`Listener::with_budget`](crate::Listener::with_budget)).
+    BytesOverBudget {
+        /// Bytes of memory that it needs next.
+        bytes: usize,
+    },
     /// The kernel did not hand over all descriptors of a message, on a client.
     ///
     /// A server goes on, and [marks](crate::Message::truncation) the message.
@@ -107,6 +121,14 @@ impl fmt::Display for ReceiveError {
             ReceiveError::MessageOverdue { bytes } => {
                 write!(f, "the rest of a message is overdue, {bytes} bytes of it arrived")
             }
+            ReceiveError::FdsOverBudget { count, available } => write!(
+                f,
+                "the peer sent {count} descriptors, and its account has room for {available}"
+            ),
+            ReceiveError::BytesOverBudget { bytes } => write!(
+                f,
+                "a message needs {bytes} bytes of memory, which the account of the peer can never have"
+            ),
             ReceiveError::Truncated { cause } => {
                 write!(f, "descriptors of a message were cut off: {cause}")
             }
@@ -153,6 +175,12 @@ impl From<codec::ReceiveError<CodecError>> for ReceiveError {
             }
             codec::ReceiveError::FdsOverdue { waiting } => ReceiveError::FdsOverdue { waiting },
             codec::ReceiveError::FrameOverdue { bytes } => ReceiveError::MessageOverdue { bytes },
+            codec::ReceiveError::FdsOverBudget { count, available } => {
+                ReceiveError::FdsOverBudget { count, available }
+            }
+            codec::ReceiveError::BytesOverBudget { bytes } => {
+                ReceiveError::BytesOverBudget { bytes }
+            }
             codec::ReceiveError::Truncated { cause } => ReceiveError::Truncated { cause },
             codec::ReceiveError::ClosedInsideFrame { bytes } => {
                 ReceiveError::ClosedInsideMessage { bytes }
@@ -180,9 +208,10 @@ impl From<ReceiveError> for io::Error {
             ReceiveError::FdsOverdue { .. } | ReceiveError::MessageOverdue { .. } => {
                 io::ErrorKind::TimedOut
             }
-            ReceiveError::TooManyWaitingFds { .. } | ReceiveError::Truncated { .. } => {
-                io::ErrorKind::QuotaExceeded
-            }
+            ReceiveError::TooManyWaitingFds { .. }
+            | ReceiveError::FdsOverBudget { .. }
+            | ReceiveError::BytesOverBudget { .. }
+            | ReceiveError::Truncated { .. } => io::ErrorKind::QuotaExceeded,
             ReceiveError::ClosedInsideMessage { .. } => io::ErrorKind::UnexpectedEof,
             _ => io::ErrorKind::InvalidData,
         };

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::task::ready;
 use std::time::Duration;
 
 use anchovy::FdError;
@@ -13,7 +12,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::machine::Machine;
 use crate::auth::error::HandshakeError;
-use crate::budget::fd_meter::FdMeter;
 use crate::socket::Socket;
 
 /// Bytes that one receive takes: lines are short.
@@ -26,8 +24,6 @@ pub(crate) struct Driver<M> {
     pub(crate) machine: M,
     /// Bytes that leave in one write with the first output of the machine, after it.
     pub(crate) trailing: Bytes,
-    /// What arrives is charged to the peer, on a server that has a budget.
-    pub(crate) meter: Option<FdMeter>,
     deadline: Instant,
     timeout: Duration,
 }
@@ -38,7 +34,7 @@ impl<M: Machine> Driver<M> {
         // A time that no clock reaches is no deadline, in effect.
         let far = now + Duration::from_secs(60 * 60 * 24 * 365);
         let deadline = now.checked_add(timeout).unwrap_or(far);
-        Driver { socket, machine, trailing: Bytes::new(), meter: None, deadline, timeout }
+        Driver { socket, machine, trailing: Bytes::new(), deadline, timeout }
     }
 
     /// Sends what the machine has to say, and receives until `step` has an outcome.
@@ -79,15 +75,7 @@ impl<M: Machine> Driver<M> {
     async fn receive(&mut self) -> Result<(), HandshakeError> {
         let mut bytes = [0; READ];
         let mut buf = ReadBuf::new(&mut bytes);
-        let Driver { socket, meter, .. } = self;
-        let received = poll_fn(|cx| {
-            let Some(meter) = meter else { return socket.poll_recv(cx, &mut buf) };
-            let receiving = ready!(meter.poll_receive(cx));
-            let outcome = socket.poll_recv(cx, &mut buf);
-            receiving.complete(socket.read_queue().len(), 0);
-            outcome
-        });
-        let received = received.await;
+        let received = poll_fn(|cx| self.socket.poll_recv(cx, &mut buf)).await;
         let received = received.map_err(|error| self.failed(error))?;
         if received.bytes == 0 {
             return Err(self.closed());
@@ -104,6 +92,9 @@ impl<M: Machine> Driver<M> {
             }
             (Some(FdError::TooManyReceived { count, limit, .. }), _) => {
                 HandshakeError::TooManyFds { count, limit }
+            }
+            (Some(FdError::OverBudget { count, available }), _) => {
+                HandshakeError::FdsOverBudget { count, available }
             }
             // Who closes before it has read everything resets the connection.
             (None, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => self.closed(),

@@ -3,8 +3,6 @@
 use anchovy::codec::FdSet;
 use bytes::BytesMut;
 
-use crate::budget::fd_budget::FdCharge;
-use crate::budget::fd_meter::FdMeter;
 use crate::credentials::Credentials;
 use crate::guid::Guid;
 use crate::socket::Socket;
@@ -28,9 +26,5 @@ pub(crate) enum Role {
     Server {
         /// Whether descriptors may be sent before the client's first message.
         fds_at_once: bool,
-        /// For the socket of the client, on a listener.
-        charge: Option<FdCharge>,
-        /// For the descriptors that the client sends, on a listener.
-        meter: Option<FdMeter>,
     },
 }

@@ -4,13 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS};
+use anchovy::{AnchovyListener, Budget, DBUS_SCM_RIGHTS, Resource};
 
 use super::incoming::Incoming;
 use crate::address::construct::Address;
-use crate::admission::Admission;
-use crate::budget::fd_budget::FdBudget;
-use crate::budget::fd_meter::FdMeter;
 use crate::credentials::Credentials;
 use crate::pending_handshakes::PendingHandshakes;
 use crate::server::serve::Server;
@@ -62,14 +59,20 @@ pub struct Listener {
     pub(super) socket: AnchovyListener<DBUS_SCM_RIGHTS>,
     pub(super) address: Address,
     pub(super) server: Arc<Server>,
-    pub(super) budget: FdBudget,
+    pub(super) budget: Budget,
     pub(super) handshakes: Arc<PendingHandshakes>,
     pub(super) refused: AtomicU64,
 }
 
 impl Listener {
-    /// Charges clients to this budget, which other listeners may share.
-    pub fn with_budget(mut self, budget: FdBudget) -> Listener {
+    /// Sets the budget that clients are charged to, each to the account of its uid, which other
+    /// listeners may share. Default: [`Budget::default`].
+    ///
+    /// A client is charged for its socket and the pidfd of its process, for descriptors and bytes that
+    /// have arrived and are not received as messages, for the descriptors of received messages until
+    /// they are taken or sent on, and for descriptors that were sent to it and that it has not read.
+    pub fn with_budget(mut self, budget: Budget) -> Listener {
+        self.socket.set_budget(budget.clone());
         self.budget = budget;
         self
     }
@@ -90,8 +93,8 @@ impl Listener {
         &self.address
     }
 
-    /// What clients are charged to.
-    pub fn budget(&self) -> &FdBudget {
+    /// Returns the budget that clients are charged to.
+    pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
@@ -99,7 +102,7 @@ impl Listener {
     /// the budget, or because as many clients were in their handshake as may be and no other uid had
     /// more of them.
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.socket.refused() + self.refused.load(Ordering::Relaxed)
     }
 
     /// The next client.
@@ -116,7 +119,7 @@ impl Listener {
     /// No client is lost if this is dropped.
     pub async fn accept(&self) -> io::Result<Incoming> {
         let waiting = self.server.waiting_fds();
-        if !self.budget.could_hold(FDS_OF_CLIENT + waiting) {
+        if !self.budget.could_ever_hold(Resource::HeldFds, FDS_OF_CLIENT + waiting) {
             let needed = FDS_OF_CLIENT + waiting;
             let error = format!("the budget has no room for the {needed} descriptors of a client");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
@@ -130,17 +133,14 @@ impl Listener {
         }
     }
 
-    /// Reserves what the client occupies, or closes its socket.
+    /// Reserves what the client occupies beside its socket, or closes that.
     fn admit(&self, socket: Socket, waiting: usize) -> Option<Incoming> {
-        let uid = socket.peer_cred().ok()?.uid();
-        let account = self.budget.account(uid);
-        let charge = account.charge_with_room(FDS_OF_CLIENT, waiting)?;
-        // Last, for it may end the handshake of another.
-        let handshake = self.handshakes.begin(uid)?;
         let mut credentials = Credentials::from_socket(&socket).ok()?;
-        credentials.add_pidfd(&socket);
-        let meter = FdMeter::new(account, waiting);
-        let admission = Admission { charge, meter, handshake };
-        Some(Incoming { socket, credentials, server: Arc::clone(&self.server), admission })
+        // One descriptor, and room for those of a message.
+        let charge = socket.account()?.try_charge_with_room(Resource::HeldFds, 1, waiting)?;
+        // Last, for it may end the handshake of another.
+        let handshake = self.handshakes.begin(credentials.uid())?;
+        credentials.add_charged_pidfd(&socket, charge);
+        Some(Incoming { socket, credentials, server: Arc::clone(&self.server), handshake })
     }
 }

@@ -10,7 +10,6 @@ use crate::address::addresses::Addresses;
 use crate::address::bind::Bound;
 use crate::address::construct::Address;
 use crate::address::listen_error::ListenError;
-use crate::budget::fd_budget::FdBudget;
 use crate::pending_handshakes::PendingHandshakes;
 use crate::server::serve::Server;
 
@@ -19,8 +18,8 @@ use crate::server::serve::Server;
 const MAX_UNAUTHENTICATED: usize = 64;
 
 impl Server {
-    /// Binds the first of these addresses that can be bound, and listens, with the
-    /// [budget](FdBudget) of this process.
+    /// Binds the first of these addresses that can be bound, and listens. Clients are charged to a
+    /// [default budget](anchovy::Budget::default); [`Listener::with_budget`] sets another.
     ///
     /// # Errors
     ///
@@ -38,8 +37,9 @@ impl Server {
         Ok(self.listener(listener, address))
     }
 
-    /// Returns a listener for a socket that listens already, such as one of socket activation, with
-    /// the [budget](FdBudget) of this process.
+    /// Returns a listener for a socket that listens already, such as one of socket activation.
+    /// Clients are charged to the [budget](AnchovyListener::budget) of the socket, or if it has none
+    /// to a [default](anchovy::Budget::default) one.
     ///
     /// `address` is where clients connect to the socket. The guid of this server replaces that of
     /// the address.
@@ -73,12 +73,14 @@ impl Server {
         self.listener(listener, address)
     }
 
-    fn listener(&self, socket: AnchovyListener<DBUS_SCM_RIGHTS>, address: Address) -> Listener {
+    fn listener(&self, mut socket: AnchovyListener<DBUS_SCM_RIGHTS>, address: Address) -> Listener {
+        let budget = socket.budget().cloned().unwrap_or_default();
+        socket.set_budget(budget.clone());
         Listener {
             socket,
             address: address.with_guid(self.guid()),
             server: Arc::new(self.clone()),
-            budget: FdBudget::default(),
+            budget,
             handshakes: PendingHandshakes::new(MAX_UNAUTHENTICATED),
             refused: AtomicU64::new(0),
         }

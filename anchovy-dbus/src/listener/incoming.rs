@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::admission::Admission;
 use crate::auth::error::HandshakeError;
 use crate::connection::duplex::Connection;
 use crate::credentials::Credentials;
+use crate::pending_handshakes::PendingHandshake;
 use crate::server::serve::Server;
 use crate::server::steps::Unauthenticated;
 use crate::socket::Socket;
@@ -19,7 +19,7 @@ pub struct Incoming {
     pub(super) socket: Socket,
     pub(super) credentials: Credentials,
     pub(super) server: Arc<Server>,
-    pub(super) admission: Admission,
+    pub(super) handshake: PendingHandshake,
 }
 
 impl Incoming {
@@ -48,7 +48,7 @@ impl Incoming {
     ///
     /// Those of the system.
     pub fn start(self) -> Result<Unauthenticated, HandshakeError> {
-        let Incoming { socket, credentials, server, admission } = self;
-        server.start_with(socket, credentials, Some(admission))
+        let Incoming { socket, credentials, server, handshake } = self;
+        server.start_with(socket, credentials, Some(handshake))
     }
 }

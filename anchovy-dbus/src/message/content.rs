@@ -4,11 +4,10 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 
-use anchovy::Truncation;
+use anchovy::{Charge, Truncation};
 use bytes::Bytes;
 
 use super::fields::Fields;
-use crate::budget::fd_budget::FdCharge;
 
 /// A message, with its descriptors.
 ///
@@ -43,8 +42,8 @@ pub struct Message {
     pub(super) serial: Option<NonZeroU32>,
     pub(super) fds: Vec<OwnedFd>,
     pub(super) truncation: Option<Truncation>,
-    /// FdCharge for the descriptors, on a server.
-    pub(super) charge: Option<FdCharge>,
+    /// For the descriptors, if they are of a peer that has an account.
+    pub(super) charge: Option<Charge>,
 }
 
 impl Message {
@@ -120,12 +119,12 @@ impl Message {
     }
 
     /// Charges the descriptors to somebody, until they are taken.
-    pub(crate) fn set_charge(&mut self, charge: Option<FdCharge>) {
+    pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
         self.charge = charge;
     }
 
     /// Leaves the charge to whoever has the descriptors next.
-    pub(crate) fn take_charge(&mut self) -> Option<FdCharge> {
+    pub(crate) fn take_charge(&mut self) -> Option<Charge> {
         self.charge.take()
     }
 

@@ -7,7 +7,6 @@ use anchovy::IntoUnixStream;
 
 use super::step::Step;
 use super::steps::{Progress, Unauthenticated};
-use crate::admission::Admission;
 use crate::auth::error::HandshakeError;
 use crate::auth::mechanism::Mechanism;
 use crate::auth::server::ServerAuth;
@@ -17,6 +16,7 @@ use crate::guid::Guid;
 use crate::handshake::driver::Driver;
 use crate::handshake::serving::Serving;
 use crate::limits::{HandshakeLimits, Limits};
+use crate::pending_handshakes::PendingHandshake;
 use crate::socket::{Socket, limit_received_fds, set_fd_passing};
 
 /// How to serve: who may come in, what is offered, and within which limits.
@@ -199,7 +199,7 @@ impl Server {
         &self,
         mut socket: Socket,
         credentials: Credentials,
-        admission: Option<Admission>,
+        pending: Option<PendingHandshake>,
     ) -> Result<Unauthenticated, HandshakeError> {
         let limit = if self.unix_fds { self.limits.max_received_fds } else { 0 };
         limit_received_fds(&mut socket, limit)?;
@@ -211,15 +211,10 @@ impl Server {
         auth.set_mechanisms(&self.mechanisms);
         auth.set_unix_fds(self.unix_fds);
         let machine = Serving { auth, kernel_refuses: self.kernel_refuses };
-        let mut driver = Driver::new(socket, machine, self.handshake_limits.timeout);
-        let (mut charge, mut pending) = (None, None);
-        if let Some(admission) = admission {
-            driver.meter = Some(admission.meter);
-            (charge, pending) = (Some(admission.charge), Some(admission.handshake));
-        }
+        let driver = Driver::new(socket, machine, self.handshake_limits.timeout);
         let (guid, fds_at_once) = (self.guid, self.fds_at_once);
         let limits = self.limits.clone();
-        let step = Step { driver, credentials, charge, pending, guid, fds_at_once, limits };
+        let step = Step { driver, credentials, pending, guid, fds_at_once, limits };
         Ok(Unauthenticated { step: Box::new(step) })
     }
 }

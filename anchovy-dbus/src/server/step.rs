@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::auth::error::HandshakeError;
-use crate::budget::fd_budget::FdCharge;
 use crate::connection::duplex::Connection;
 use crate::credentials::Credentials;
 use crate::guid::Guid;
@@ -21,8 +20,6 @@ use crate::pending_handshakes::PendingHandshake;
 pub(super) struct Step {
     pub(super) driver: Driver<Serving>,
     pub(super) credentials: Credentials,
-    /// For the socket and the pidfd of the client, on a listener.
-    pub(super) charge: Option<FdCharge>,
     /// The slot among the handshakes of a listener, until this one is over.
     pub(super) pending: Option<PendingHandshake>,
     pub(super) guid: Guid,
@@ -53,11 +50,11 @@ impl Step {
     }
 
     pub(super) fn connection(self) -> Result<Connection, HandshakeError> {
-        let Step { driver, credentials, charge, guid, fds_at_once, limits, .. } = self;
-        let Driver { socket, machine, meter, .. } = driver;
+        let Step { driver, credentials, guid, fds_at_once, limits, .. } = self;
+        let Driver { socket, machine, .. } = driver;
         let unix_fds = machine.auth.unix_fds();
         let rest = Machine::into_rest(machine)?;
-        let role = Role::Server { fds_at_once, charge, meter };
+        let role = Role::Server { fds_at_once };
         let outcome = HandshakeOutcome { socket, rest, unix_fds, guid, credentials, role };
         Ok(Connection::new(outcome, limits)?)
     }

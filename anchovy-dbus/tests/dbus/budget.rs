@@ -6,9 +6,10 @@ use std::os::unix::net::{SocketAddr, UnixStream as StdUnixStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anchovy::Charge;
 use anchovy_dbus::{
-    Addresses, Client, Connection, FdBudget, HandshakeError, Incoming, Limits, Listener,
-    SendErrorKind, Server,
+    Addresses, Budget, Client, Connection, HandshakeError, Incoming, Limits, Listener,
+    ReceiveError, Resource, SendErrorKind, Server,
 };
 use rustix::process::{Gid, Uid};
 
@@ -27,7 +28,7 @@ fn small() -> Server {
 }
 
 /// A listener at a name that nobody else has, and the name.
-fn listen(server: &Server, budget: FdBudget) -> (Listener, String) {
+fn listen(server: &Server, budget: Budget) -> (Listener, String) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("anchovy-budget-{}-{number}", std::process::id());
@@ -73,6 +74,14 @@ async fn let_in(listener: &Listener, foreign: &Foreign) -> Connection {
     connection
 }
 
+/// Closes the clients that there are, but for those that are let in, of which there are none.
+async fn lets_nobody_in(listener: &Listener) {
+    // A listener pauses once in a while, whether or not there is a client.
+    for _ in 0..2 {
+        assert!(at_once(listener.accept()).await.is_none(), "there is nobody to let in");
+    }
+}
+
 async fn client_of(listener: &Listener, name: &str) -> (Connection, Foreign) {
     let foreign = connect(name);
     (let_in(listener, &foreign).await, foreign)
@@ -81,107 +90,114 @@ async fn client_of(listener: &Listener, name: &str) -> (Connection, Foreign) {
 #[test]
 fn a_client_is_charged_for_its_socket_and_its_pidfd_until_both_halves_are_gone() {
     run(async {
-        let budget = FdBudget::new(100, 100);
+        let budget = budget_for_one(100);
         let (listener, name) = listen(&small(), budget.clone());
         let uid = rustix::process::geteuid().as_raw();
         let foreign = connect(&name);
         let incoming = listener.accept().await.unwrap();
-        assert_eq!((budget.held(), budget.held_by(uid), budget.held_by(uid + 1)), (2, 2, 0));
+        assert_eq!(
+            (
+                budget.usage().held_fds,
+                budget.usage_of(uid).held_fds,
+                budget.usage_of(uid + 1).held_fds
+            ),
+            (2, 2, 0)
+        );
         drop(incoming);
-        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.usage().held_fds, 0);
         drop(foreign);
 
         let (connection, _foreign) = client_of(&listener, &name).await;
-        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(budget.usage().held_fds, CLIENT);
         let (read, write) = connection.into_split();
         drop(read);
-        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(budget.usage().held_fds, CLIENT);
         drop(write);
-        assert_eq!((budget.held(), budget.held_by(uid)), (0, 0));
+        assert_eq!((budget.usage().held_fds, budget.usage_of(uid).held_fds), (0, 0));
     });
 }
 
 #[test]
 fn a_message_that_has_begun_is_charged_for_all_that_may_wait_and_then_for_what_it_has() {
     run(async {
-        let budget = FdBudget::new(100, 100);
+        let budget = budget_for_one(100);
         let (listener, name) = listen(&small(), budget.clone());
         let (mut connection, foreign) = client_of(&listener, &name).await;
         for taken in [false, true] {
             let bytes = message("A", 3, 30);
             foreign.send(&bytes[..40], 3);
             assert!(at_once(connection.receive()).await.is_none());
-            assert_eq!(budget.held(), CLIENT + WAITING);
+            assert_eq!(budget.usage().held_fds, CLIENT + WAITING);
             foreign.send(&bytes[40..], 0);
             let mut message = connection.receive().await.unwrap().unwrap();
-            assert_eq!(budget.held(), CLIENT + 3);
+            assert_eq!(budget.usage().held_fds, CLIENT + 3);
             if taken {
                 // They are the user's own now.
                 let fds = message.take_fds();
-                assert_eq!((budget.held(), fds.len()), (CLIENT, 3));
+                assert_eq!((budget.usage().held_fds, fds.len()), (CLIENT, 3));
             } else {
                 drop(message);
-                assert_eq!(budget.held(), CLIENT);
+                assert_eq!(budget.usage().held_fds, CLIENT);
             }
         }
         // Several that came together: each its own.
         foreign.send(&[message("A", 1, 0), message("B", 3, 0)].concat(), 4);
         let a = connection.receive().await.unwrap().unwrap();
-        assert_eq!(budget.held(), CLIENT + WAITING, "what B has still waits");
+        assert_eq!(budget.usage().held_fds, CLIENT + WAITING, "what B has still waits");
         let b = connection.receive().await.unwrap().unwrap();
-        assert_eq!(budget.held(), CLIENT + 4);
+        assert_eq!(budget.usage().held_fds, CLIENT + 4);
         drop(a);
-        assert_eq!(budget.held(), CLIENT + 3);
+        assert_eq!(budget.usage().held_fds, CLIENT + 3);
         drop(b);
-        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(budget.usage().held_fds, CLIENT);
     });
 }
 
 #[test]
 fn an_error_gives_the_room_back_at_once() {
     run(async {
-        let budget = FdBudget::new(100, 100);
+        let budget = budget_for_one(100);
         let (listener, name) = listen(&small(), budget.clone());
         for bad in [message("A", 1, 30), message("A", SET as u32, 30)] {
             let (mut connection, foreign) = client_of(&listener, &name).await;
             foreign.send(&bad[..40], 2);
             assert!(at_once(connection.receive()).await.is_none());
-            assert_eq!(budget.held(), CLIENT + WAITING);
+            assert_eq!(budget.usage().held_fds, CLIENT + WAITING);
             foreign.send(&bad[40..], SET + 1);
             connection.receive().await.unwrap_err();
-            assert_eq!(budget.held(), CLIENT);
+            assert_eq!(budget.usage().held_fds, CLIENT);
             assert_eq!(foreign.open(), 0);
         }
         // One that needs no further read.
         let (mut connection, foreign) = client_of(&listener, &name).await;
         foreign.send(&[message("A", 1, 0), b"no message".to_vec()].concat(), 2);
         drop(connection.receive().await.unwrap().unwrap());
-        assert!(budget.held() > CLIENT);
+        assert!(budget.usage().held_fds > CLIENT);
         connection.receive().await.unwrap_err();
-        assert_eq!((budget.held(), foreign.open()), (CLIENT, 0));
+        assert_eq!((budget.usage().held_fds, foreign.open()), (CLIENT, 0));
     });
 }
 
 #[test]
 fn what_came_with_the_handshake_is_charged_too() {
     run(async {
-        let budget = FdBudget::new(100, 100);
+        let budget = budget_for_one(100);
         let (listener, name) = listen(&small().fds_before_agreement(), budget.clone());
         let foreign = connect(&name);
         let fds = foreign.send(&[HANDSHAKE, &message("A", 2, 0)].concat(), 2);
         let mut connection = listener.accept().await.unwrap().handshake().await.unwrap();
-        assert_eq!(budget.held(), CLIENT + WAITING);
+        assert_eq!(budget.usage().held_fds, CLIENT + 2);
         let message = connection.receive().await.unwrap().unwrap();
-        assert_eq!((identities(message.fds()), budget.held()), (fds, CLIENT + 2));
+        assert_eq!((identities(message.fds()), budget.usage().held_fds), (fds, CLIENT + 2));
         drop(message);
-        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(budget.usage().held_fds, CLIENT);
     });
 }
 
 #[test]
 fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
     run(async {
-        let budget = FdBudget::new(100, 100);
+        let budget = budget_for_one(100);
         let (listener, name) = listen(&small().fds_at_once(), budget.clone());
         let (mut from, foreign) = client_of(&listener, &name).await;
         let (mut to, receiver) = client_of(&listener, &name).await;
@@ -192,11 +208,11 @@ fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
             let message = from.receive().await.unwrap().unwrap();
             to.feed(message).await.unwrap();
         }
-        assert_eq!(budget.held(), both + 5, "they wait to be sent");
+        assert_eq!(budget.usage().held_fds, both + 5, "they wait to be sent");
         drop(from);
-        assert_eq!(budget.held(), CLIENT + 5, "whoever has gone meanwhile");
+        assert_eq!(budget.usage().held_fds, CLIENT + 5, "whoever has gone meanwhile");
         to.flush().await.unwrap();
-        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(budget.usage().held_fds, CLIENT);
         assert_eq!(foreign_receive(&receiver.socket, 2048).1.len(), 3);
         assert_eq!(foreign_receive(&receiver.socket, 2048).1.len(), 2);
 
@@ -205,16 +221,16 @@ fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
         foreign.send(&message("A", 3, 0), 3);
         let message = from.receive().await.unwrap().unwrap();
         to.feed(message).await.unwrap();
-        assert_eq!(budget.held(), both + 3);
+        assert_eq!(budget.usage().held_fds, both + 3);
         drop(to);
-        assert_eq!((budget.held(), foreign.open()), (CLIENT, 0));
+        assert_eq!((budget.usage().held_fds, foreign.open()), (CLIENT, 0));
     });
 }
 
 #[test]
 fn a_message_that_is_refused_comes_back_with_its_charge() {
     run(async {
-        let budget = FdBudget::new(100, 100);
+        let budget = budget_for_one(100);
         let limits = Limits {
             max_received_fds: SET,
             max_waiting_fds: WAITING,
@@ -230,7 +246,7 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
         let error = to.send(message).await.unwrap_err();
         assert!(matches!(error.kind, SendErrorKind::FdsTooEarly { count: 3 }));
         let mut message = *error.unsent.unwrap();
-        assert_eq!(budget.held(), both + 3);
+        assert_eq!(budget.usage().held_fds, both + 3);
 
         receiver.send(&crate::foreign::message("P", 0, 0), 0);
         take(&mut to).await;
@@ -238,9 +254,9 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
         let many = from.receive().await.unwrap().unwrap();
         let error = to.send(many).await.unwrap_err();
         assert!(matches!(error.kind, SendErrorKind::TooManyFds { count: 4, limit: 3 }));
-        assert_eq!(budget.held(), both + 3 + 4);
+        assert_eq!(budget.usage().held_fds, both + 3 + 4);
         drop(error);
-        assert_eq!(budget.held(), both + 3);
+        assert_eq!(budget.usage().held_fds, both + 3);
         if anchovy::set_fd_passing(&receiver.socket, false).is_ok() {
             // The kernel refuses it: what it was behind, it leaves to be sent again.
             foreign.send(&crate::foreign::message("B", 2, 0), 2);
@@ -250,20 +266,20 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
             let error = to.flush().await.unwrap_err();
             assert!(matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: 3 }));
             message = *error.unsent.unwrap();
-            assert_eq!((message.fds().len(), budget.held()), (3, both + 5));
+            assert_eq!((message.fds().len(), budget.usage().held_fds), (3, both + 5));
             anchovy::set_fd_passing(&receiver.socket, true).unwrap();
             to.flush().await.unwrap();
-            assert_eq!(budget.held(), both + 3);
+            assert_eq!(budget.usage().held_fds, both + 3);
         }
         to.send(message).await.unwrap();
-        assert_eq!(budget.held(), both);
+        assert_eq!(budget.usage().held_fds, both);
     });
 }
 
 #[test]
 fn a_uid_without_room_is_not_read_from_until_it_has_by_its_own_doing() {
     run(async {
-        let budget = FdBudget::new(100, CLIENT + WAITING + 3);
+        let budget = budget_for_one(CLIENT + WAITING + 3);
         let (listener, name) = listen(&small(), budget.clone());
         let (mut connection, foreign) = client_of(&listener, &name).await;
         foreign.send(&message("A", 4, 0), 4);
@@ -272,7 +288,7 @@ fn a_uid_without_room_is_not_read_from_until_it_has_by_its_own_doing() {
         let reader = tokio::spawn(async move { take(&mut connection).await });
         settle().await;
         assert!(!reader.is_finished(), "it is not read from");
-        assert_eq!(budget.held(), CLIENT + 4);
+        assert_eq!(budget.usage().held_fds, CLIENT + 4);
         drop(held);
         assert_eq!(reader.await.unwrap(), ("B".to_owned(), fds));
     });
@@ -282,7 +298,7 @@ fn a_uid_without_room_is_not_read_from_until_it_has_by_its_own_doing() {
 fn a_uid_without_room_is_not_read_from_until_it_has_by_another_connections() {
     run(async {
         // One of them may have a message that has begun.
-        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        let budget = budget_for_one(2 * CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
         let (mut one, foreign) = client_of(&listener, &name).await;
         let (mut other, waiting) = client_of(&listener, &name).await;
@@ -306,7 +322,7 @@ fn a_uid_without_room_is_not_read_from_until_it_has_by_another_connections() {
 #[test]
 fn messages_that_have_begun_are_overdue_in_time_however_little_room_there_is() {
     run(async {
-        let budget = FdBudget::new(100, 3 * CLIENT + 2 * WAITING);
+        let budget = budget_for_one(3 * CLIENT + 2 * WAITING);
         let (listener, name) = listen(&small(), budget.clone());
         let mut clients = Vec::new();
         for _ in 0..3 {
@@ -337,7 +353,7 @@ fn messages_that_have_begun_are_overdue_in_time_however_little_room_there_is() {
 #[test]
 fn a_message_that_has_begun_is_overdue_in_time_while_the_one_before_it_is_kept() {
     run(async {
-        let budget = FdBudget::new(100, CLIENT + WAITING);
+        let budget = budget_for_one(CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
         let (mut connection, foreign) = client_of(&listener, &name).await;
         // The second set comes before the first message is whole, so both wait at once.
@@ -345,20 +361,172 @@ fn a_message_that_has_begun_is_overdue_in_time_while_the_one_before_it_is_kept()
         foreign.send(&a[..40], 4);
         foreign.send(&[&a[40..], &b[..40]].concat(), 4);
         let kept = connection.receive().await.unwrap().unwrap();
-        assert_eq!(budget.held(), CLIENT + WAITING);
+        assert_eq!(budget.usage().held_fds, CLIENT + WAITING);
         tokio::time::pause();
         let error = connection.receive().await.unwrap_err();
         assert_eq!(format!("{error:?}"), "FdsOverdue { waiting: 4 }");
-        assert_eq!((foreign.open(), budget.held()), (4, CLIENT + 4), "those that are kept");
+        assert_eq!(
+            (foreign.open(), budget.usage().held_fds),
+            (4, CLIENT + 4),
+            "those that are kept"
+        );
         drop(kept);
-        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(budget.usage().held_fds, CLIENT);
+    });
+}
+
+/// Charges all that an account has room for, but so many, as a connection would.
+fn fill(budget: &Budget, but: usize) -> Charge {
+    let account = budget.account(rustix::process::geteuid().as_raw());
+    let mut charge = account.empty_charge(Resource::HeldFds);
+    while charge.try_grow(1) {}
+    charge.shrink_to(charge.amount() - but);
+    charge.pin()
+}
+
+#[test]
+fn descriptors_for_which_a_uid_has_no_room_and_cannot_get_any_end_their_connection_only() {
+    run(async {
+        let budget = budget_for_one(100);
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut one, foreign) = client_of(&listener, &name).await;
+        let (mut other, witness) = client_of(&listener, &name).await;
+        let filled = fill(&budget, 2);
+        // Waiting would be in vain, and others of the uid go on.
+        foreign.send(&message("A", 2, 0), 2);
+        let (_, fds) = take(&mut one).await;
+        assert_eq!(fds.len(), 2);
+        foreign.send(&message("B", 3, 0), 3);
+        let error = one.receive().await.unwrap_err();
+        assert_eq!(format!("{error:?}"), "FdsOverBudget { count: 3, available: 2 }");
+        assert!(error.to_string().contains("room for 2"), "{error}");
+        assert_eq!(foreign.open(), 0);
+        witness.send(&message("C", 1, 0), 1);
+        assert_eq!(take(&mut other).await.1.len(), 1);
+        drop(filled);
+        assert_eq!(budget.usage().held_fds, 2 * CLIENT);
+    });
+}
+
+#[test]
+fn descriptors_behind_a_handshake_for_which_a_uid_has_no_room_end_it() {
+    run(async {
+        let budget = budget_for_one(100);
+        let (listener, name) = listen(&small().fds_before_agreement(), budget.clone());
+        let foreign = connect(&name);
+        foreign.send(&[HANDSHAKE, &message("A", 3, 0)].concat(), 3);
+        let incoming = listener.accept().await.unwrap();
+        let _filled = fill(&budget, 2);
+        let error = incoming.handshake().await.unwrap_err();
+        assert_eq!(format!("{error:?}"), "FdsOverBudget { count: 3, available: 2 }");
+        assert!(error.to_string().contains("room for 2"), "{error}");
+        assert_eq!(foreign.open(), 0);
+    });
+}
+
+#[test]
+fn a_message_for_which_there_is_no_memory_is_read_on_once_there_is() {
+    run(async {
+        // Half a megabyte for one uid.
+        let budget = Budget::builder().bytes(1 << 20).build();
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut one, foreign) = client_of(&listener, &name).await;
+        let (mut other, waiting) = client_of(&listener, &name).await;
+        let bytes = message("A", 0, 300 << 10);
+        let half = bytes.len() - 10;
+        let begin = async |connection: &mut Connection, foreign: &Foreign| {
+            let mut sent = 0;
+            foreign.socket.set_nonblocking(true).unwrap();
+            while sent < half {
+                match (&foreign.socket).write(&bytes[sent..half]) {
+                    Ok(count) => sent += count,
+                    Err(_) if at_once(connection.receive()).await.is_some() => panic!("a message"),
+                    Err(_) if budget.usage().bytes > 400 << 10 => break,
+                    Err(_) => {}
+                }
+            }
+            foreign.socket.set_nonblocking(false).unwrap();
+            sent
+        };
+        assert_eq!(begin(&mut one, &foreign).await, half);
+        assert!(at_once(one.receive()).await.is_none());
+        assert!(budget.usage().bytes >= 300 << 10);
+        let sent = begin(&mut other, &waiting).await;
+        assert!(sent < half && budget.usage().bytes <= 512 << 10);
+        let rest = bytes[sent..].to_vec();
+        let writer = tokio::task::spawn_blocking(move || {
+            (&waiting.socket).write_all(&rest).unwrap();
+            waiting
+        });
+        assert!(at_once(other.receive()).await.is_none(), "there is no memory for it");
+        foreign.send(&bytes[half..], 0);
+        assert_eq!(take(&mut one).await.0, "A");
+        // While it waits for the next message, it keeps no memory of the last one.
+        assert!(at_once(one.receive()).await.is_none());
+        assert_eq!(take(&mut other).await.0, "A");
+        drop((one, other, writer.await.unwrap()));
+        assert_eq!(budget.usage().bytes, 0);
+    });
+}
+
+#[test]
+fn a_message_for_which_a_uid_could_never_have_the_memory_ends_its_connection() {
+    run(async {
+        let budget = Budget::builder().bytes(1 << 20).build();
+        let (listener, name) = listen(&small(), budget.clone());
+        let (mut connection, foreign) = client_of(&listener, &name).await;
+        let bytes = message("A", 0, 600 << 10);
+        let writer = tokio::task::spawn_blocking(move || {
+            let _ = (&foreign.socket).write_all(&bytes);
+        });
+        let error = connection.receive().await.unwrap_err();
+        let ReceiveError::BytesOverBudget { bytes } = error else { panic!("{error:?}") };
+        assert!((512 << 10..=1 << 20).contains(&bytes), "{bytes}");
+        assert_eq!(budget.usage().bytes, 0);
+        drop(connection);
+        writer.await.unwrap();
+    });
+}
+
+#[test]
+fn answers_that_a_client_does_not_read_hold_up_that_client_only() {
+    run(async {
+        // Eight descriptors in flight for one uid.
+        let budget = Budget::builder().held_fds(400).fds_in_flight(16).build();
+        let (listener, name) = listen(&small().fds_at_once(), budget.clone());
+        let (mut stuck, reader) = client_of(&listener, &name).await;
+        for _ in 0..2 {
+            stuck.send(signal("A", memfds(4))).await.unwrap();
+        }
+        assert_eq!(budget.usage().fds_in_flight, 8);
+        let sender = tokio::spawn(async move {
+            stuck.send(signal("B", memfds(4))).await.unwrap();
+            stuck
+        });
+        settle().await;
+        assert!(!sender.is_finished(), "it waits");
+        // Without descriptors, messages pass.
+        let (mut other, witness) = client_of(&listener, &name).await;
+        other.send(signal("C", Vec::new())).await.unwrap();
+        assert_eq!(foreign_receive(&witness.socket, 2048).1.len(), 0);
+        if is_root() {
+            let another = connect_as_another(&name);
+            let mut served = let_in(&listener, &another).await;
+            served.send(signal("D", memfds(2))).await.unwrap();
+            assert_eq!(foreign_receive(&another.socket, 2048).1.len(), 2);
+        }
+        for _ in 0..2 {
+            assert_eq!(foreign_receive(&reader.socket, 2048).1.len(), 4);
+        }
+        drop(sender.await.unwrap());
+        assert_eq!(foreign_receive(&reader.socket, 2048).1.len(), 4);
     });
 }
 
 #[test]
 fn after_an_error_there_is_an_end_whether_or_not_there_is_room() {
     run(async {
-        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        let budget = budget_for_one(2 * CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
         let (mut one, foreign) = client_of(&listener, &name).await;
         let (mut other, filling) = client_of(&listener, &name).await;
@@ -373,7 +541,7 @@ fn after_an_error_there_is_an_end_whether_or_not_there_is_room() {
 #[test]
 fn a_handshake_waits_for_room_too() {
     run(async {
-        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        let budget = budget_for_one(2 * CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
         let (mut filling, foreign) = client_of(&listener, &name).await;
         let other = connect(&name);
@@ -396,7 +564,7 @@ fn many_who_wait_for_room_for_one_are_all_served() {
     const CLIENTS: usize = 8;
     const ROUNDS: usize = 100;
     run_on_threads(async {
-        let budget = FdBudget::new(100, CLIENTS * CLIENT + WAITING);
+        let budget = budget_for_one(CLIENTS * CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
         let mut clients = Vec::new();
         for _ in 0..CLIENTS {
@@ -425,7 +593,7 @@ fn many_who_wait_for_room_for_one_are_all_served() {
         for task in tasks {
             task.await.unwrap();
         }
-        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.usage().held_fds, 0);
     });
 }
 
@@ -440,19 +608,23 @@ fn is_closed(foreign: &Foreign) -> bool {
 #[test]
 fn a_uid_without_room_for_another_client_is_refused_and_counted_and_others_get_in() {
     run(async {
-        let budget = FdBudget::new(100, 2 * CLIENT + WAITING);
+        // Of 44, one uid may have 22, and another a third of the 30 that are left.
+        let budget = budget_for_one(7 * CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
         let (one, _one) = client_of(&listener, &name).await;
-        let (_two, _second) = client_of(&listener, &name).await;
+        let mut others = Vec::new();
+        for _ in 0..6 {
+            others.push(client_of(&listener, &name).await);
+        }
         assert_eq!(listener.refused(), 0);
-        let third = connect(&name);
-        assert!(at_once(listener.accept()).await.is_none(), "there is nobody to let in");
-        assert_eq!((listener.refused(), is_closed(&third)), (1, true));
+        let eighth = connect(&name);
+        lets_nobody_in(&listener).await;
+        assert_eq!((listener.refused(), is_closed(&eighth)), (1, true));
         if is_root() {
             let another = connect_as_another(&name);
             let incoming = listener.accept().await.unwrap();
             assert_eq!(incoming.peer_cred().uid(), 65534);
-            assert_eq!((budget.held_by(65534), is_closed(&another)), (CLIENT, false));
+            assert_eq!((budget.usage_of(65534).held_fds, is_closed(&another)), (CLIENT, false));
             assert_eq!(listener.refused(), 1);
         }
         drop(one);
@@ -465,14 +637,14 @@ fn a_uid_without_room_for_another_client_is_refused_and_counted_and_others_get_i
 fn a_client_that_is_not_accepted_yet_sends_no_descriptors_where_the_kernel_can_refuse() {
     run(async {
         let whole = [HANDSHAKE, &message("A", 1, 0)].concat();
-        let (_listener, name) = listen(&small(), FdBudget::new(100, 100));
+        let (_listener, name) = listen(&small(), budget_for_one(100));
         let foreign = connect(&name);
         let sent = foreign.send_these(&whole, &foreign.pipes(1));
         let refused = if kernel_is_at_least(6, 16) { Err(rustix::io::Errno::PERM) } else { Ok(()) };
         assert_eq!(sent, refused);
 
         let server = small().fds_before_agreement();
-        let (_listener, name) = listen(&server, FdBudget::new(100, 100));
+        let (_listener, name) = listen(&server, budget_for_one(100));
         let foreign = connect(&name);
         assert_eq!(foreign.send_these(&whole, &foreign.pipes(1)), Ok(()));
     });
@@ -481,14 +653,39 @@ fn a_client_that_is_not_accepted_yet_sends_no_descriptors_where_the_kernel_can_r
 #[test]
 fn listeners_may_share_a_budget() {
     run(async {
-        let budget = FdBudget::new(100, CLIENT + WAITING + 1);
+        let budget = budget_for_one(CLIENT + WAITING + 1);
         let (one, name) = listen(&small(), budget.clone());
         let (other, other_name) = listen(&small(), budget.clone());
         let (_connection, _foreign) = client_of(&one, &name).await;
         let refused = connect(&other_name);
-        assert!(at_once(other.accept()).await.is_none());
+        lets_nobody_in(&other).await;
         assert_eq!((one.refused(), other.refused(), is_closed(&refused)), (0, 1, true));
-        assert_eq!(other.budget().held(), CLIENT);
+        assert_eq!(other.budget().usage().held_fds, CLIENT);
+    });
+}
+
+#[test]
+fn a_socket_that_has_a_budget_keeps_it() {
+    run(async {
+        let budget = budget_for_one(100);
+        let name = format!("anchovy-budget-given-{}", std::process::id());
+        let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
+        let mut socket = address.bind().unwrap().listener;
+        socket.set_budget(budget.clone());
+
+        // Without a listener of this crate, the pidfd is charged all the same.
+        let foreign = connect(&name);
+        say_all(&foreign);
+        let (stream, _) = socket.accept().await.unwrap();
+        let connection = small().handshake(stream).await.unwrap();
+        assert_eq!(budget.usage().held_fds, CLIENT);
+        drop(connection);
+        assert_eq!(budget.usage().held_fds, 0);
+
+        let address = address.iter().next().unwrap().clone();
+        let listener = small().with_listener(socket, address);
+        let (_connection, _foreign) = client_of(&listener, &name).await;
+        assert_eq!((budget.usage().held_fds, listener.budget().usage().held_fds), (CLIENT, CLIENT));
     });
 }
 
@@ -496,13 +693,14 @@ fn listeners_may_share_a_budget() {
 fn a_budget_without_room_for_any_client_is_an_error_at_once() {
     run(async {
         let least = CLIENT + WAITING;
-        for (total, per_uid) in [(100, least - 1), (least - 1, 100)] {
-            let (listener, _name) = listen(&small(), FdBudget::new(total, per_uid));
+        for total in [0, least, 2 * least - 1] {
+            let budget = Budget::builder().held_fds(total).build();
+            let (listener, _name) = listen(&small(), budget);
             let error = listener.accept().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains("10 descriptors of a client"), "{error}");
         }
-        let (listener, name) = listen(&small(), FdBudget::new(least, least));
+        let (listener, name) = listen(&small(), budget_for_one(least));
         client_of(&listener, &name).await;
     });
 }
@@ -511,17 +709,17 @@ fn a_budget_without_room_for_any_client_is_an_error_at_once() {
 fn the_budget_of_this_process_is_its_limit_less_a_reserve_and_half_for_one_uid() {
     run(async {
         let limit = Lowered::descriptors(256);
-        let budget = FdBudget::default();
+        let budget = Budget::default();
         drop(limit);
         // 192, and 96 of them for one uid.
         let (listener, name) = listen(&small(), budget.clone());
         let mut clients = Vec::new();
-        while budget.held() + CLIENT + WAITING <= 96 {
+        while budget.usage().held_fds + CLIENT + WAITING <= 96 {
             clients.push(client_of(&listener, &name).await);
         }
         assert_eq!(listener.refused(), 0);
         let _refused = connect(&name);
-        assert!(at_once(listener.accept()).await.is_none());
+        lets_nobody_in(&listener).await;
         assert_eq!(listener.refused(), 1);
     });
 }
@@ -529,16 +727,16 @@ fn the_budget_of_this_process_is_its_limit_less_a_reserve_and_half_for_one_uid()
 #[test]
 fn one_uid_may_have_all_handshake_slots_and_more_clients_are_closed() {
     run(async {
-        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let (listener, name) = listen(&small(), budget_for_one(1000));
         let listener = listener.with_max_unauthenticated(2);
         let sockets: Vec<Foreign> = (0..3).map(|_| connect(&name)).collect();
         let _one = listener.accept().await.unwrap();
         let _two = listener.accept().await.unwrap();
-        assert!(at_once(listener.accept()).await.is_none());
+        lets_nobody_in(&listener).await;
         assert_eq!(listener.refused(), 1);
         let closed: Vec<bool> = sockets.iter().map(is_closed).collect();
         assert_eq!(closed, [false, false, true]);
-        assert_eq!(listener.budget().held(), 2 * CLIENT);
+        assert_eq!(listener.budget().usage().held_fds, 2 * CLIENT);
     });
 }
 
@@ -548,7 +746,7 @@ fn a_client_of_a_uid_with_fewer_handshakes_displaces_the_oldest_of_the_greediest
         return;
     }
     run(async {
-        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let (listener, name) = listen(&small(), budget_for_one(1000));
         let listener = listener.with_max_unauthenticated(4);
         let mut waiting = Vec::new();
         for _ in 0..4 {
@@ -570,10 +768,10 @@ fn a_client_of_a_uid_with_fewer_handshakes_displaces_the_oldest_of_the_greediest
         }
         // Both have two now, so neither takes a place of the other.
         for refused in [connect(&name), connect_as_another(&name)] {
-            assert!(at_once(listener.accept()).await.is_none());
+            lets_nobody_in(&listener).await;
             assert!(is_closed(&refused));
         }
-        assert_eq!((listener.refused(), listener.budget().held()), (2, 4 * CLIENT));
+        assert_eq!((listener.refused(), listener.budget().usage().held_fds), (2, 4 * CLIENT));
         for (foreign, handshake) in waiting.into_iter().skip(2) {
             say_all(&foreign);
             handshake.await.unwrap().unwrap();
@@ -587,7 +785,7 @@ fn a_client_that_is_displaced_before_its_handshake_starts_is_closed_when_it_does
         return;
     }
     run(async {
-        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let (listener, name) = listen(&small(), budget_for_one(1000));
         let listener = listener.with_max_unauthenticated(2);
         let (first, _second) = (connect(&name), connect(&name));
         let displaced = listener.accept().await.unwrap();
@@ -606,7 +804,7 @@ fn a_handshake_that_has_arrived_is_not_displaced() {
         return;
     }
     run(async {
-        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let (listener, name) = listen(&small(), budget_for_one(1000));
         let listener = listener.with_max_unauthenticated(2);
         let (first, _second) = (connect(&name), connect(&name));
         say_all(&first);
@@ -620,20 +818,20 @@ fn a_handshake_that_has_arrived_is_not_displaced() {
 
 /// One slot, and what becomes of its holder.
 async fn gives_its_slot_back(end: impl AsyncFn(Incoming, &Foreign)) {
-    let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+    let (listener, name) = listen(&small(), budget_for_one(1000));
     let listener = listener.with_max_unauthenticated(1);
     for round in 0..3 {
         let foreign = connect(&name);
         let incoming = listener.accept().await.unwrap();
         let refused = connect(&name);
-        assert!(at_once(listener.accept()).await.is_none(), "the slot is taken");
+        lets_nobody_in(&listener).await;
         assert!(is_closed(&refused));
         end(incoming, &foreign).await;
         let _next = connect(&name);
         drop(listener.accept().await.unwrap());
         assert_eq!(listener.refused(), round + 1);
     }
-    assert_eq!(listener.budget().held(), 0);
+    assert_eq!(listener.budget().usage().held_fds, 0);
 }
 
 #[test]
@@ -647,13 +845,13 @@ fn a_handshake_slot_is_given_back_with_success() {
 #[test]
 fn a_handshake_slot_is_given_back_while_the_connection_lives() {
     run(async {
-        let (listener, name) = listen(&small(), FdBudget::new(1000, 1000));
+        let (listener, name) = listen(&small(), budget_for_one(1000));
         let listener = listener.with_max_unauthenticated(1);
         let mut clients = Vec::new();
         for _ in 0..3 {
             clients.push(client_of(&listener, &name).await);
         }
-        assert_eq!(listener.budget().held(), 3 * CLIENT);
+        assert_eq!(listener.budget().usage().held_fds, 3 * CLIENT);
     });
 }
 
@@ -688,7 +886,7 @@ fn a_handshake_slot_is_given_back_at_the_deadline() {
 #[test]
 fn a_client_of_ours_is_let_in_like_any_other() {
     run(async {
-        let budget = FdBudget::new(100, 100);
+        let budget = budget_for_one(100);
         let (listener, _name) = listen(&small(), budget.clone());
         let addresses: Addresses = listener.address().clone().into();
         let client = Client::new();
@@ -697,6 +895,6 @@ fn a_client_of_ours_is_let_in_like_any_other() {
         });
         let mut both = (client.unwrap(), server);
         goes_on(&mut both).await;
-        assert_eq!(budget.held(), CLIENT);
+        assert_eq!(budget.usage().held_fds, CLIENT);
     });
 }

@@ -16,7 +16,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
 use anchovy_dbus::{
-    Addresses, ByteOrder, Client, FdBudget, Limits, Message, MessageError, SendErrorKind,
+    Addresses, Budget, ByteOrder, Client, Limits, Message, MessageError, SendErrorKind,
 };
 
 use crate::foreign::*;
@@ -117,7 +117,7 @@ fn cve_2014_3635_an_odd_limit_is_exact_whatever_padding_makes_room_for() {
 #[test]
 fn cve_2014_3636_a_many_connections_hold_no_more_than_their_uid_may() {
     run(async {
-        let budget = FdBudget::new(128, 64);
+        let budget = budget_for_one(64);
         let address: Addresses =
             format!("unix:abstract=anchovy-3636-{}", std::process::id()).parse().unwrap();
         let listener = server().bind(&address).unwrap().with_budget(budget.clone());
@@ -135,13 +135,13 @@ fn cve_2014_3636_a_many_connections_hold_no_more_than_their_uid_may() {
             let Some(Ok(mut connection)) = handshake else { continue };
             foreign.send(&message("A", 16, 30)[..40], 16);
             assert!(at_once(connection.receive()).await.is_none());
-            assert!(budget.held() <= 64, "{}", budget.held());
+            assert!(budget.usage().held_fds <= 64, "{}", budget.usage().held_fds);
             connections.push((connection, foreign));
         }
         assert!(listener.refused() > 0);
         assert!(!connections.is_empty());
         drop(connections);
-        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.usage().held_fds, 0);
     });
 }
 
@@ -165,7 +165,7 @@ fn cve_2014_7824_the_budget_follows_the_limit_of_the_process_however_low() {
     run(async {
         // With a table that leaves nothing after the reserve, nobody is let in by mistake.
         let limit = Lowered::descriptors(64);
-        let budget = FdBudget::default();
+        let budget = Budget::default();
         drop(limit);
         let address: Addresses =
             format!("unix:abstract=anchovy-7824-{}", std::process::id()).parse().unwrap();
@@ -409,7 +409,7 @@ fn dbus_broker_435_a_full_table_is_fatal_neither_to_accept_nor_to_the_pidfd() {
     run(async {
         let name = format!("anchovy-435-{}", std::process::id());
         let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
-        let listener = server().bind(&address).unwrap().with_budget(FdBudget::new(100, 100));
+        let listener = server().bind(&address).unwrap().with_budget(budget_for_one(100));
         let connect = || {
             use std::os::linux::net::SocketAddrExt;
             let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
@@ -444,7 +444,7 @@ fn dbus_broker_435_accept_does_not_spin_while_the_table_is_full() {
     let trace = traced(test, &["-e", "trace=getppid,accept4"], async {
         let name = format!("anchovy-435-spin-{}", std::process::id());
         let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
-        let listener = server().bind(&address).unwrap().with_budget(FdBudget::new(100, 100));
+        let listener = server().bind(&address).unwrap().with_budget(budget_for_one(100));
         use std::os::linux::net::SocketAddrExt;
         let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
         let _client = StdUnixStream::connect_addr(&address).unwrap();

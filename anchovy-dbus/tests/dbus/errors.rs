@@ -121,6 +121,7 @@ fn errors_of_the_handshake_end_with_that_of_the_system() {
     ends_with_itself(HandshakeError::BeginTooEarly);
     ends_with_itself(HandshakeError::OutOfOrder { call: "begin", reason: "not accepted" });
     ends_with_itself(HandshakeError::Displaced { limit: 64 });
+    ends_with_itself(HandshakeError::FdsOverBudget { count: 2, available: 1 });
     ends_with_the_system(HandshakeError::Io(system()));
     let address = "unix:path=/run/bus".parse().unwrap();
     ends_with_the_system(OpenError::Handshake { address, error: HandshakeError::Io(system()) });
@@ -143,6 +144,8 @@ fn errors_of_connections_have_their_cause_as_source() {
     ends_with_the_system(SendError { unsent: None, kind: SendErrorKind::Io(system()) });
     ends_with_itself(ReceiveError::Truncated { cause: Truncation::ProcessTableFull });
     ends_with_itself(ReceiveError::MessageOverdue { bytes: 1 });
+    ends_with_itself(ReceiveError::FdsOverBudget { count: 2, available: 1 });
+    ends_with_itself(ReceiveError::BytesOverBudget { bytes: 1 });
     ends_with_itself(SendErrorKind::FdsTooEarly { count: 1 });
     ends_with_itself(CodecError::FdsNotAgreed { count: 1 });
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
-use anchovy_dbus::{Client, Connection, Guid, Message, Server};
+use anchovy_dbus::{Budget, Client, Connection, Guid, Message, Server};
 pub(crate) use interop_tests::*;
 
 pub(crate) fn guid() -> Guid {
@@ -17,6 +17,11 @@ pub(crate) fn guid() -> Guid {
 /// A server that lets its own user in, with nothing else said.
 pub(crate) fn server() -> Server {
     Server::new(guid())
+}
+
+/// A budget of which a single account may hold so many descriptors: half.
+pub(crate) fn budget_for_one(fds: usize) -> Budget {
+    Budget::builder().held_fds(2 * fds).build()
 }
 
 /// Two connections that face each other, the client first.
