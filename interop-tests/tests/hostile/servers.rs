@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS, IntoUnixStream};
-use anchovy_dbus::{Address, Addresses, FdBudget, Guid, Limits, Server};
+use anchovy_dbus::{Address, Addresses, Budget, Guid, Limits, Server};
 use anchovy_wayland::{Connection, Listener, ObjectId};
 
 /// Bytes that all clients together may make [`ServerKind::DbusWithLittleMemory`] hold; one user, half
@@ -17,9 +17,9 @@ pub(crate) const LITTLE_MEMORY: usize = 128 << 20;
 /// message.
 pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The descriptors that [`ServerKind::DbusForManyClients`] may hold for all clients together, and for
-/// one user.
-const MANY_FDS: (usize, usize) = (24_000, 8_000);
+/// The descriptors that [`ServerKind::DbusForManyClients`] may hold for all clients together; for one
+/// user, half of them.
+const MANY_FDS: usize = 24_000;
 
 /// The object of the Wayland server whose first request has a descriptor, as `wl_shm` has.
 pub(crate) const OBJECT_WITH_FDS: ObjectId = ObjectId::new(5).expect("not 0");
@@ -81,12 +81,16 @@ pub(crate) fn dbus_listener(kind: ServerKind, path: &Path) -> anchovy_dbus::List
     let addresses: Addresses = Address::path(path).expect("an absolute path").into();
     let mut server = Server::new(Guid::generate().expect("random bytes")).authorize(|_, _| true);
     if kind == ServerKind::DbusWithLittleMemory {
-        server = server.limits(Limits { fd_timeout: Some(MESSAGE_TIMEOUT), ..Limits::server() });
+        let limits = Limits { message_timeout: Some(MESSAGE_TIMEOUT), ..Limits::server() };
+        server = server.limits(limits);
     }
     let listener = server.bind(&addresses).expect("a path that is free");
     match kind {
         ServerKind::DbusForManyClients => {
-            listener.with_budget(FdBudget::new(MANY_FDS.0, MANY_FDS.1))
+            listener.with_budget(Budget::builder().held_fds(MANY_FDS).build())
+        }
+        ServerKind::DbusWithLittleMemory => {
+            listener.with_budget(Budget::builder().bytes(LITTLE_MEMORY).build())
         }
         _ => listener,
     }
