@@ -134,6 +134,8 @@ impl HandshakeError {
             TooManyErrors { limit } => TooManyErrors { limit },
             Descriptors { count } => Descriptors { count },
             OutOfOrder { call, reason } => OutOfOrder { call, reason },
+            Displaced { limit } => Displaced { limit },
+            FdsOverBudget { count, available } => FdsOverBudget { count, available },
             TooManyFds { count, limit } => TooManyFds { count, limit },
         }
     }

@@ -176,7 +176,7 @@ fn sockets_that_are_kept_for_unread_descriptors_are_closed_for_others_once_they_
 
         let account = budget.account(uid());
         assert!(account.try_charge_with_room(Resource::HeldFds, 1, 9).is_none());
-        client.recv_with_fds(&mut [0; 8]).await.unwrap();
+        client.recv(&mut [0; 8]).await.unwrap();
         let _charge = account.try_charge_with_room(Resource::HeldFds, 1, 9).expect("room");
         assert_eq!(budget.usage().held_fds, 1, "it is closed");
     });
@@ -199,7 +199,7 @@ fn a_read_does_not_wait_for_sockets_that_are_kept_for_unread_descriptors() {
         // There is room for three more, and the peer of the first may never read.
         clients[1].send_with_fds(b"three", &memfds(3)).await.unwrap();
         settle().await;
-        let received = now(second.recv_with_fds(&mut [0; 8])).await.expect("at once");
+        let received = now(second.recv(&mut [0; 8])).await.expect("at once");
         assert_eq!(received.unwrap().fds, 3);
         drop((clients, second));
         assert!(budget.account(uid()).try_charge(Resource::HeldFds, 5).is_some());
