@@ -152,7 +152,7 @@ mod tests {
         let _others: Vec<_> = (2..5)
             .map(|uid| budget.account(uid).try_charge(Resource::HeldFds, 1).expect("room"))
             .collect();
-        assert!(!account.empty_charge(Resource::HeldFds).try_grow(0), "it is over");
+        assert!(!account.empty_charge(Resource::HeldFds).try_grow(1), "it is over");
         assert!(poll(&mut held, holding, 4));
         // Of the reserve, room for one set is left after a frame has kept some.
         let kept = held.charge.split_off(1);
