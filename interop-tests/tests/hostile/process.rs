@@ -30,7 +30,7 @@ impl Process {
         // By this name it can be executed even if the user may not enter the directory that it is in.
         let mut command = Command::new("/proc/self/exe");
         command
-            .args(["--exact", "roles::a_child_of_this_program_plays_its_role", "--ignored"])
+            .args(["--exact", "roles::a_child_of_this_program_plays_its_role"])
             .args(["--nocapture", "--quiet", "--test-threads", "1"])
             .env(ROLE, role.join("\n"))
             .env(TRIM_THRESHOLD.0, TRIM_THRESHOLD.1)

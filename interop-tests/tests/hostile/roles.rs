@@ -1,5 +1,6 @@
 //! What a child of this program does: it serves, it is an honest client, or it attacks.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,10 +29,15 @@ const ATTACKS: &[Attack] = &[
     (waiting_connections::ATTACK, waiting_connections::attack),
 ];
 
+/// The entry point of the children of the other tests. Without a role it checks that each attack is
+/// found by its name.
 #[test]
-#[ignore = "the entry point of the children of the other tests"]
 fn a_child_of_this_program_plays_its_role() {
-    let Ok(role) = std::env::var(ROLE) else { return };
+    let Ok(role) = std::env::var(ROLE) else {
+        let names: HashSet<_> = ATTACKS.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), ATTACKS.len(), "two attacks have one name");
+        return;
+    };
     match role.lines().collect::<Vec<_>>()[..] {
         ["server", kind, path] => {
             let kind = ServerKind::from_name(kind).expect("a kind of servers");

@@ -124,6 +124,7 @@ fn the_queue_is_bounded(transcript: &Transcript) {
     runtime().block_on(async {
         let (near, mut python) = python("send 250 250 250");
         let mut stream = stream(near);
+        stream.set_read_queue_limit(2 * Stream::FD_LIMIT).expect("room for two messages");
         python.ended().await;
         let mut bytes = [0; 64];
         let mut read = 0;
