@@ -78,7 +78,8 @@ pub enum Placement {
 /// receives a shorter one, and what is more than 2 MiB at once. At most, a connection holds twice
 /// [`max_frame_bytes`](Self::max_frame_bytes) and 512 KiB, and the memory of the frames that were
 /// received lives as long as they. Memory grows with what has arrived, whatever length a peer
-/// declares.
+/// declares. What is freed goes to the allocator; that of glibc keeps up to twice the largest
+/// freed block, at most 64 MB, unless `M_TRIM_THRESHOLD` is set (mallopt(3)).
 ///
 /// # Accounts
 ///
