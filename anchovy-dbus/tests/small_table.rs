@@ -265,7 +265,7 @@ async fn honest(name: &str) {
             break connection;
         }
     };
-    // A server sends no descriptors to a client that it has not heard of.
+    // A server sends no descriptors to a client that has sent nothing.
     connection.send(Message::method_call("/", "Hello").build().unwrap()).await.unwrap();
     connection.receive().await.unwrap().expect("an answer");
     calls(&mut connection, CALLS).await;

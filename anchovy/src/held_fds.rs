@@ -55,7 +55,7 @@ impl HeldFds {
         if !self.request.is_waiting() && self.try_room(holding, most) {
             return Poll::Ready(());
         }
-        self.settle(holding);
+        self.release_unused(holding);
         // If something waits already, and its reserve is short, room for one set has to do.
         let needed = match holding.waiting {
             0 => self.needed(holding, most),
@@ -75,7 +75,7 @@ impl HeldFds {
     /// Charges room for a receive that may bring `most` descriptors, if the account has it now.
     pub(crate) fn try_room(&mut self, holding: Holding, most: usize) -> bool {
         // What was taken since the last receive is the owner's now.
-        self.settle(holding);
+        self.release_unused(holding);
         let missing = self.needed(holding, most).saturating_sub(self.charge.amount());
         missing == 0 || self.charge.try_grow(missing)
     }
@@ -90,7 +90,7 @@ impl HeldFds {
     }
 
     /// Returns what is charged beyond what is held, and beyond the reserve if something waits.
-    pub(crate) fn settle(&mut self, holding: Holding) {
+    pub(crate) fn release_unused(&mut self, holding: Holding) {
         let reserve = holding.reserve.min(self.largest_reserve);
         let kept = if holding.waiting > 0 { holding.waiting.max(reserve) } else { 0 };
         self.charge.shrink_to(holding.queued + kept);
@@ -136,7 +136,7 @@ mod tests {
         drop(other);
         assert!(poll(&mut held, NOTHING, 8));
         assert_eq!(held.available(NOTHING), 8);
-        held.settle(NOTHING);
+        held.release_unused(NOTHING);
         assert_eq!(account.usage().held_fds, 0);
     }
 

@@ -179,7 +179,7 @@ impl Receiver {
     fn settle_charge(&mut self, arrived: usize) {
         let holding = self.holding(arrived);
         if let Some(held) = &mut self.held {
-            held.settle(holding);
+            held.release_unused(holding);
         }
     }
 

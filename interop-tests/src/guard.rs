@@ -13,7 +13,7 @@ use crate::{descriptors, peer};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Far more than any test takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs a test on a current-thread runtime.
 ///
@@ -35,7 +35,7 @@ pub fn run_on_threads(test: impl Future<Output = ()>) {
 
 /// As [`run`], without a runtime.
 pub fn guarded(test: impl FnOnce()) {
-    guarded_for(PATIENCE, test);
+    guarded_for(TIMEOUT, test);
 }
 
 /// A current-thread runtime.
@@ -43,12 +43,12 @@ pub fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-fn guarded_for(patience: Duration, test: impl FnOnce()) {
+fn guarded_for(timeout: Duration, test: impl FnOnce()) {
     let _alone: MutexGuard<'_, ()> = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let (done, watched) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
-        if watched.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if watched.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Timeout) {
             // Not by `eprintln`, which a test captures, and the capture dies with the process.
             let _ =
                 rustix::io::write(rustix::stdio::stderr(), format!("\n{name} hangs\n").as_bytes());

@@ -48,7 +48,7 @@ pub use strace::{count, is_traced, mark, trace, traced};
 pub use stream_tap::{Passed, StreamTap, Way};
 pub use table::{FullTable, Lowered};
 pub use tap::{Said, Tap, Tapped};
-pub use turns::{now, settle};
+pub use turns::{drive_io, now};
 
 /// The README, for its examples, which take all of the crates.
 #[cfg(doctest)]

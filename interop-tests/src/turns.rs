@@ -7,7 +7,7 @@ use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Gives the driver a turn, so that readiness is known to tokio whose cause came before.
-pub async fn settle() {
+pub async fn drive_io() {
     let (mut near, mut far) = tokio::net::UnixStream::pair().expect("a pair");
     near.write_all(b".").await.expect("room for a byte");
     far.read_exact(&mut [0]).await.expect("a byte");

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::content::Message;
 use super::error::MessageError;
 
-/// Place of the serial in a header.
+/// Offset of the serial in a header.
 const SERIAL: Range<usize> = 8..12;
 
 impl Message {

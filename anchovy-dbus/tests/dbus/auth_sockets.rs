@@ -173,7 +173,7 @@ fn descriptors_pass_from_agree_unix_fd_to_cancel_or_error_and_again() {
 async fn turn<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
     // The first turn may have been the one that makes it wait.
     for _ in 0..2 {
-        settle().await;
+        drive_io().await;
         if let Some(output) = now(&mut *future).await {
             return Some(output);
         }

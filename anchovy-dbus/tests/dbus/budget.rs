@@ -286,7 +286,7 @@ fn a_uid_without_room_is_not_read_from_until_it_has_by_its_own_doing() {
         let held = connection.receive().await.unwrap().unwrap();
         let fds = foreign.send(&message("B", 1, 0), 1);
         let reader = tokio::spawn(async move { take(&mut connection).await });
-        settle().await;
+        drive_io().await;
         assert!(!reader.is_finished(), "it is not read from");
         assert_eq!(budget.usage().held_fds, CLIENT + 4);
         drop(held);
@@ -307,12 +307,12 @@ fn a_uid_without_room_is_not_read_from_until_it_has_by_another_connections() {
         assert!(at_once(one.receive()).await.is_none());
         waiting.send(&message("P", 0, 0), 0);
         let reader = tokio::spawn(async move { (take(&mut other).await, other) });
-        settle().await;
+        drive_io().await;
         assert!(!reader.is_finished(), "it is not read from");
         // The first has kept its room, and is read to its end.
         foreign.send(&bytes[40..], 0);
         let message = one.receive().await.unwrap().unwrap();
-        settle().await;
+        drive_io().await;
         assert!(!reader.is_finished(), "the message is still there");
         drop(message);
         assert_eq!(reader.await.unwrap().0, ("P".to_owned(), Vec::new()));
@@ -503,7 +503,7 @@ fn answers_that_a_client_does_not_read_hold_up_that_client_only() {
             stuck.send(signal("B", memfds(4))).await.unwrap();
             stuck
         });
-        settle().await;
+        drive_io().await;
         assert!(!sender.is_finished(), "it waits");
         // Without descriptors, messages pass.
         let (mut other, witness) = client_of(&listener, &name).await;
@@ -551,7 +551,7 @@ fn a_handshake_waits_for_room_too() {
         assert!(at_once(filling.receive()).await.is_none());
         say_all(&other);
         let handshake = tokio::spawn(incoming.handshake());
-        settle().await;
+        drive_io().await;
         assert!(!handshake.is_finished());
         foreign.send(&bytes[40..], 0);
         drop(filling.receive().await.unwrap().unwrap());
@@ -754,12 +754,12 @@ fn a_client_of_a_uid_with_fewer_handshakes_displaces_the_oldest_of_the_greediest
             let incoming = listener.accept().await.unwrap();
             waiting.push((foreign, tokio::spawn(incoming.handshake())));
         }
-        settle().await;
+        drive_io().await;
         for oldest in 0..2 {
             let another = connect_as_another(&name);
             let incoming = listener.accept().await.unwrap();
             assert_eq!(incoming.peer_cred().uid(), 65534);
-            settle().await;
+            drive_io().await;
             let (foreign, handshake) = &mut waiting[oldest];
             let error = handshake.await.unwrap().unwrap_err();
             assert!(matches!(error, HandshakeError::Displaced { limit: 4 }), "{error:?}");

@@ -448,7 +448,7 @@ fn dbus_broker_435_accept_does_not_spin_while_the_table_is_full() {
         use std::os::linux::net::SocketAddrExt;
         let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
         let _client = StdUnixStream::connect_addr(&address).unwrap();
-        settle().await;
+        drive_io().await;
         let full = FullTable::with_room_for(0);
         tokio::time::pause();
         mark();

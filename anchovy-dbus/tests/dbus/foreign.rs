@@ -84,7 +84,7 @@ pub(crate) async fn until_error(connection: &mut Connection) -> (Vec<String>, Re
 
 /// Sees that a pair of connections carries descriptors.
 pub(crate) async fn goes_on((client, server): &mut (Connection, Connection)) {
-    // The client's first: a server sends none before it has heard of its client.
+    // The client's first: a server sends none before its client has sent something.
     exchange(client, server).await;
     exchange(server, client).await;
 }
@@ -135,6 +135,6 @@ pub(crate) async fn ends_on(
 
 /// What a future returns without waiting, once tokio knows of all that has arrived.
 pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    settle().await;
+    drive_io().await;
     now(future).await
 }

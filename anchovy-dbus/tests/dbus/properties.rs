@@ -256,7 +256,7 @@ fn a_header_that_claims_128_mib_has_nothing_reserved_on_its_word() {
             let body = (1 << 27) - 16 - fields.next_multiple_of(8);
             start[4..8].copy_from_slice(&body.to_ne_bytes());
             foreign.send(&start, 0);
-            settle().await;
+            drive_io().await;
             let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
             let allocated = measure(|| {
                 use futures_util::StreamExt;
@@ -277,7 +277,7 @@ fn what_is_allocated_for_a_long_message_is_at_most_a_few_times_what_has_arrived(
         let (start, _) = bytes.split_at(100 << 10);
         foreign.send(&start[..50 << 10], 0);
         foreign.send(&start[50 << 10..], 0);
-        settle().await;
+        drive_io().await;
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let allocated = measure(|| {
             use futures_util::StreamExt;
@@ -327,7 +327,7 @@ fn a_message_with_descriptors_is_one_system_call_at_each_end() {
     let trace = traced(test, &[], async {
         let (mut client, mut server) = pair().await;
         let mut fds = memfds(3);
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..ROUNDS {
             let call = signal("A", std::mem::take(&mut fds));
@@ -351,7 +351,7 @@ fn plain_messages_that_wait_together_are_one_system_call() {
     let test = "properties::plain_messages_that_wait_together_are_one_system_call";
     let trace = traced(test, &[], async {
         let (mut client, mut server) = pair().await;
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..ROUNDS {
             for _ in 0..20 {
@@ -381,7 +381,7 @@ fn messages_with_descriptors_between_plain_ones_are_a_call_each_and_the_plain_on
         for fds in members {
             client.feed(signal("A", memfds(fds))).await.unwrap();
         }
-        settle().await;
+        drive_io().await;
         mark();
         client.flush().await.unwrap();
         mark();

@@ -525,7 +525,7 @@ impl MapMember for Vec<u8> {
 #[test]
 fn the_start_of_a_message_with_descriptors_and_then_nothing_ends_in_time() {
     run(async {
-        for (role, patience) in [(Role::Client, 150), (Role::Server, 30)] {
+        for (role, fd_timeout) in [(Role::Client, 150), (Role::Server, 30)] {
             let (mut connection, foreign) = role.meet().await;
             foreign.send(&message("P", 0, 0), 0);
             foreign.send(&message("A", 2, 30)[..40], 2);
@@ -536,8 +536,11 @@ fn the_start_of_a_message_with_descriptors_and_then_nothing_ends_in_time() {
             assert_eq!(format!("{error:?}"), "FdsOverdue { waiting: 2 }");
             assert!(error.to_string().contains("waited too long"), "{error}");
             let waited = before.elapsed();
-            let patience = Duration::from_secs(patience);
-            assert!(waited >= patience && waited < patience + Duration::from_secs(1), "{waited:?}");
+            let fd_timeout = Duration::from_secs(fd_timeout);
+            assert!(
+                waited >= fd_timeout && waited < fd_timeout + Duration::from_secs(1),
+                "{waited:?}"
+            );
             assert_eq!(foreign.open(), 0);
             assert!(connection.receive().await.unwrap().is_none());
             tokio::time::resume();

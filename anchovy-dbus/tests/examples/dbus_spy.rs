@@ -267,7 +267,7 @@ fn who_does_not_read_is_not_written_to() {
         loop {
             let call = Message::method_call("/", "Keep").body("ay", vec![0; 1 << 20]);
             let sending = client.send(call.build().unwrap());
-            // As long as there is room, it is taken at once; the rest of the time is patience.
+            // As long as there is room, it is taken at once; the rest of the time is for a slow peer.
             match tokio::time::timeout(Duration::from_millis(500), sending).await {
                 Ok(serial) => drop(serial.unwrap()),
                 Err(_) => break,

@@ -189,7 +189,7 @@ fn a_client_that_does_not_read_holds_up_nobody_else() {
         loop {
             let body = vec![0; 1 << 20];
             let call = Message::method_call("/", "Keep").body("ay", body).build().unwrap();
-            // As long as there is room, it is taken at once; the rest of the time is patience.
+            // As long as there is room, it is taken at once; the rest of the time is for a slow peer.
             match tokio::time::timeout(Duration::from_millis(500), deaf.send(call)).await {
                 Ok(serial) => drop(serial.unwrap()),
                 Err(_) => break,

@@ -328,7 +328,7 @@ fn who_does_not_read_is_not_written_to() {
         get_registry(&mut client, &mut compositor);
         // A line for each of them would take its time.
         let request = bytes(message(1, 0).new_id(id(3)).array(&[0; 60_000]));
-        // As long as there is room, it is taken at once; the rest of the time is patience.
+        // As long as there is room, it is taken at once; the rest of the time is for a slow peer.
         client.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
         let mut sent = 0;
         while let Ok(count) = client.write(&request[sent % request.len()..]) {

@@ -25,7 +25,7 @@ fn interfaces(registry: &Registry) -> Vec<&str> {
 
 /// What is received without waiting.
 async fn received(connection: &mut Connection<Counts>) -> Vec<Message> {
-    settle().await;
+    drive_io().await;
     let mut messages = Vec::new();
     while let Some(Ok(Some(message))) = now(connection.receive()).await {
         messages.push(message);
@@ -86,7 +86,7 @@ fn an_answer_that_comes_byte_by_byte_is_the_same() {
         for (at, byte) in bytes.iter().enumerate() {
             assert!(registry.is_none(), "byte {at}");
             far.write(&[*byte]);
-            settle().await;
+            drive_io().await;
             registry = now(handshake.as_mut()).await;
         }
         assert_eq!(interfaces(&registry.unwrap().unwrap()), ["wl_compositor", "wl_shm"]);
@@ -295,7 +295,7 @@ fn a_handshake_that_is_dropped_has_lost_nothing() {
         let mut ids = ClientIds::new();
         let events = [global(2, 1, "wl_shm", 1), delete_id(9), global(2, 2, "wl_seat", 1)];
         far.send_all(&events);
-        settle().await;
+        drive_io().await;
         assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
         assert_eq!(far.read().len(), 24);
         assert_eq!(ids.take(), Some(id(4)));
@@ -321,7 +321,7 @@ fn what_was_put_back_twice_is_received_once_and_in_order() {
         let mut ids = ClientIds::new();
         let other = |opcode| Message::builder(id(77), opcode).build().unwrap();
         far.send_all(&[other(1), other(2)]);
-        settle().await;
+        drive_io().await;
         assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
         far.send_all(&[other(3), global(4, 1, "wl_shm", 1), done(5)]);
         near.registry(&mut ids, TIMEOUT).await.unwrap();
@@ -342,7 +342,7 @@ fn what_was_put_back_is_in_the_parts_of_the_connection() {
         far.send(&done(3));
         foreign_send(&far.0, &other, &[&[files[1].as_fd()]]).unwrap();
         near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap();
-        settle().await;
+        drive_io().await;
         // The next one is in the buffer below, and not only in the socket.
         let first = near.receive().await.unwrap().unwrap();
         assert_eq!(parts(&first), parts(&delete_id(9)));

@@ -33,7 +33,7 @@ pub(crate) async fn client_with(counts: Counts) -> (Connection<Counts>, Foreign)
     far.set_nonblocking(true).expect("a socket");
     let near = Connection::new(near, counts, Limits::default()).expect("a connection");
     // It is known to be writable then.
-    settle().await;
+    drive_io().await;
     (near, Foreign(far))
 }
 

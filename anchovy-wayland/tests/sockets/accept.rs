@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anchovy_wayland::Listener;
-use interop_tests::{Directory, FullTable, count, mark, now, run, settle, traced};
+use interop_tests::{Directory, FullTable, count, drive_io, mark, now, run, traced};
 
 #[test]
 fn a_client_comes_with_its_credentials() {
@@ -27,7 +27,7 @@ fn a_full_table_is_waited_for_a_little_longer_each_time() {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
         let _client = UnixStream::connect(directory.join("x")).unwrap();
-        settle().await;
+        drive_io().await;
         let table = FullTable::with_room_for(0);
         // The clock goes on to the next timer when there is nothing else to do.
         tokio::time::pause();
@@ -49,7 +49,7 @@ fn a_client_that_waited_for_room_is_served() {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
         let _client = UnixStream::connect(directory.join("x")).unwrap();
-        settle().await;
+        drive_io().await;
         let mut table = FullTable::with_room_for(0);
         let mut accept = Box::pin(listener.accept());
         assert!(now(accept.as_mut()).await.is_none());
@@ -65,7 +65,7 @@ fn no_client_is_lost_with_an_accept_that_is_dropped() {
         let listener = Listener::bind(directory.join("x")).unwrap();
         assert!(now(listener.accept()).await.is_none());
         let _client = UnixStream::connect(directory.join("x")).unwrap();
-        settle().await;
+        drive_io().await;
         let table = FullTable::with_room_for(0);
         assert!(now(listener.accept()).await.is_none(), "it waits for room");
         drop(table);

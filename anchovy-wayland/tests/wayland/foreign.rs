@@ -16,7 +16,7 @@ pub(crate) async fn meet_with(limits: Limits) -> (Connection<Counts>, Foreign) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
     let near = connection(near, limits);
     // It is known to be writable then.
-    settle().await;
+    drive_io().await;
     (near, Foreign::new(far))
 }
 

@@ -107,7 +107,7 @@ pub(crate) async fn take<G: anchovy_wayland::Signatures + Unpin>(
 
 /// What a future returns without waiting, once tokio knows of all that has arrived.
 pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    settle().await;
+    drive_io().await;
     now(future).await
 }
 

@@ -308,7 +308,7 @@ fn a_header_that_claims_64_kib_reserves_nothing() {
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
         let (mut near, foreign) = meet_with(limits).await;
         foreign.send(&header(PLAIN, 0, 65532), 0);
-        settle().await;
+        drive_io().await;
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let allocated = measure(|| {
             for _ in 0..10 {
@@ -329,7 +329,7 @@ fn what_is_allocated_for_a_peer_is_bounded_however_much_it_sends() {
         let _inside = runtime.enter();
         let mut round = || {
             foreign.send(&many, 0);
-            runtime.block_on(settle());
+            runtime.block_on(drive_io());
             let mut count = 0;
             while near.poll_next_unpin(&mut cx).is_ready() {
                 count += 1;

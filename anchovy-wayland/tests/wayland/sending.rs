@@ -97,7 +97,7 @@ fn a_message_that_is_sent_alone_is_one_call_at_each_end() {
     let trace = traced(test, &[], async {
         let (mut near, mut far) = pair();
         let mut fds = memfds(3);
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..ROUNDS {
             near.send(holder(1, std::mem::take(&mut fds))).await.unwrap();
@@ -209,13 +209,13 @@ fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayla
                 let mut feed = std::pin::pin!(near.feed(message));
                 while now(feed.as_mut()).await.is_none() {
                     came.extend(all_calls(&foreign));
-                    settle().await;
+                    drive_io().await;
                 }
                 expected.push(copy);
             }
             while now(near.flush()).await.is_none() {
                 came.extend(all_calls(&foreign));
-                settle().await;
+                drive_io().await;
             }
             came.extend(all_calls(&foreign));
             let bytes: Vec<u8> = came.iter().flat_map(|call| call.bytes.clone()).collect();

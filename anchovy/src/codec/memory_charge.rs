@@ -68,7 +68,7 @@ impl MemoryCharge {
     }
 
     /// Returns what is charged for more than `bytes`. A growth that waits goes on waiting.
-    pub(super) fn settle(&mut self, bytes: usize) {
+    pub(super) fn release_unused(&mut self, bytes: usize) {
         self.charge.shrink_to(chargeable(bytes));
     }
 

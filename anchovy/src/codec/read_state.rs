@@ -81,7 +81,7 @@ impl ReadState {
             if self.may_decode {
                 match self.inbound.decode(decoder, &self.policy, &mut receiver.held) {
                     Ok(Some(frame)) => {
-                        self.settle(receiver);
+                        self.release_unused(receiver);
                         return Poll::Ready(Some(Ok(frame)));
                     }
                     Ok(None) => self.may_decode = false,
@@ -111,7 +111,7 @@ impl ReadState {
         match self.inbound.decode(decoder, &self.policy, &mut receiver.held) {
             Ok(frame) => {
                 self.may_decode = frame.is_some();
-                self.settle(receiver);
+                self.release_unused(receiver);
                 frame.map(Ok)
             }
             Err(error) => Some(Err(self.fail(error, receiver))),
@@ -161,24 +161,24 @@ impl ReadState {
             Some(memory) if memory.is_waiting() => {}
             Some(_) => {
                 self.inbound.buffer.wait(UNCHARGED);
-                self.settle(receiver);
+                self.release_unused(receiver);
             }
         }
     }
 
     /// Returns what is charged for more than what waits.
     #[inline]
-    fn settle(&mut self, receiver: &mut Receiver) {
+    fn release_unused(&mut self, receiver: &mut Receiver) {
         if receiver.held.is_some() {
-            self.settle_charges(receiver);
+            self.release_unused_charges(receiver);
         }
     }
 
     #[cold]
-    fn settle_charges(&mut self, receiver: &mut Receiver) {
+    fn release_unused_charges(&mut self, receiver: &mut Receiver) {
         receiver.set_waiting(self.inbound.waiting());
         if let Some(memory) = &mut self.memory {
-            memory.settle(self.inbound.buffer.allocated());
+            memory.release_unused(self.inbound.buffer.allocated());
         }
     }
 
@@ -193,7 +193,7 @@ impl ReadState {
         }
         match self.inbound.decode_eof(decoder, &self.policy, &mut receiver.held) {
             Ok(Some(frame)) => {
-                self.settle(receiver);
+                self.release_unused(receiver);
                 Some(Ok(frame))
             }
             Ok(None) => {
@@ -307,7 +307,7 @@ impl ReadState {
         }
         if let Some(memory) = &mut self.memory {
             memory.cancel();
-            memory.settle(buffer.allocated());
+            memory.release_unused(buffer.allocated());
         }
         Poll::Ready(Ok(()))
     }

@@ -95,7 +95,7 @@ impl WriteState {
     /// Takes back the frame that is next to leave.
     pub(crate) fn take_refused(&mut self) -> Option<RefusedFrame> {
         let refused = self.outbound.take_back();
-        self.settle();
+        self.release_unused();
         refused
     }
 
@@ -108,13 +108,13 @@ impl WriteState {
         } else if self.outbound.len() > UNCHARGED {
             self.try_charge(socket, self.outbound.len());
         }
-        self.settle();
+        self.release_unused();
     }
 
     /// Returns what is charged for bytes that have left.
-    fn settle(&mut self) {
+    fn release_unused(&mut self) {
         if let Some(memory) = &mut self.memory {
-            memory.settle(self.outbound.len());
+            memory.release_unused(self.outbound.len());
         }
     }
 

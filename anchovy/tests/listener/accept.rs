@@ -44,7 +44,7 @@ fn no_client_is_lost_with_an_accept_that_is_dropped() {
         let listener = Listener::bind(&path).unwrap();
         assert!(now(listener.accept()).await.is_none());
         let _client = client(&path);
-        settle().await;
+        drive_io().await;
         let table = FullTable::with_room_for(0);
         assert!(now(listener.accept()).await.is_none(), "it waits for room");
         drop(table);
@@ -81,7 +81,7 @@ fn calls_with(test: &str, error: &str, count: usize) -> Option<usize> {
         let path = directory.join("socket");
         let listener = Listener::bind(&path).unwrap();
         let _client = client(&path);
-        settle().await;
+        drive_io().await;
         tokio::time::pause();
         mark();
         listener.accept().await.unwrap();
@@ -120,7 +120,7 @@ fn accept_waits_longer_each_time_up_to_a_second() {
         let path = directory.join("socket");
         let listener = Listener::bind(&path).unwrap();
         let _client = client(&path);
-        settle().await;
+        drive_io().await;
         let table = FullTable::with_room_for(0);
         // The clock goes on to the next timer when there is nothing else to do.
         tokio::time::pause();

@@ -124,7 +124,7 @@ fn a_read_waits_while_another_connection_of_the_account_holds_descriptors() {
         first.recv(&mut [0; 8]).await.unwrap();
 
         clients[1].send_with_fds(b"one", &memfds(1)).await.unwrap();
-        settle().await;
+        drive_io().await;
         let mut buf = [0; 8];
         let mut waiting = Box::pin(second.recv(&mut buf));
         assert!(now(waiting.as_mut()).await.is_none(), "eight might come");
@@ -198,7 +198,7 @@ fn a_read_does_not_wait_for_sockets_that_are_kept_for_unread_descriptors() {
         assert_eq!(budget.usage().held_fds, 2);
         // There is room for three more, and the peer of the first may never read.
         clients[1].send_with_fds(b"three", &memfds(3)).await.unwrap();
-        settle().await;
+        drive_io().await;
         let received = now(second.recv(&mut [0; 8])).await.expect("at once");
         assert_eq!(received.unwrap().fds, 3);
         drop((clients, second));
@@ -228,7 +228,7 @@ fn clients_that_connect_over_and_over_leave_turns_to_other_tasks() {
         let path = directory.join("socket");
         let listener = Listener::bind(&path).unwrap();
         let _clients: Vec<_> = (0..100).map(|_| client(&path)).collect();
-        settle().await;
+        drive_io().await;
         let mut in_a_row = 0;
         while now(listener.accept()).await.is_some() {
             in_a_row += 1;
@@ -240,7 +240,7 @@ fn clients_that_connect_over_and_over_leave_turns_to_other_tasks() {
         assert!(now(listener.accept()).await.is_none());
 
         let _clients: Vec<_> = (0..100).map(|_| client(&path)).collect();
-        settle().await;
+        drive_io().await;
         let in_a_row = poll_fn(|cx| {
             Poll::Ready((0..100).take_while(|_| listener.poll_accept(cx).is_ready()).count())
         });
@@ -257,9 +257,9 @@ fn what_arrives_while_clients_connect_over_and_over_is_seen_soon() {
         let listener = Listener::bind(&path).unwrap();
         let (mut near, mut far) = Stream::pair().unwrap();
         let _clients: Vec<_> = (0..400).map(|_| client(&path)).collect();
-        settle().await;
+        drive_io().await;
         let reader = tokio::spawn(async move { near.read_exact(&mut [0]).await.unwrap() });
-        settle().await;
+        drive_io().await;
         far.write_all(b"!").await.unwrap();
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);

@@ -78,7 +78,7 @@ fn racer(directory: &Path) {
             hear();
             let accepted = match &outcome {
                 Ok(listener) => {
-                    settle().await;
+                    drive_io().await;
                     now(listener.accept()).await.is_some()
                 }
                 Err(_) => false,

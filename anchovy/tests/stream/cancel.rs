@@ -65,7 +65,7 @@ fn a_write_that_is_dropped_has_sent_nothing_and_keeps_the_queue() {
 fn a_write_all_that_is_dropped_half_way_tells_by_its_queue_that_the_set_left() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
-        settle().await;
+        drive_io().await;
         let fds = memfds(2);
         let expected = identities(&fds);
         near.write_queue_mut().extend(fds);
@@ -83,7 +83,7 @@ fn a_read_exact_that_is_dropped_half_way_has_its_descriptors_in_the_queue() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.send_with_fds(b"AAAA", &memfds(2)).await.unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(far.read_exact(&mut [0; 8])).await.is_none());
         assert_eq!(far.read_queue().len(), 2);
     });

@@ -146,7 +146,7 @@ fn an_out_of_band_byte_wakes_a_reader_and_is_read_into_several_buffers() {
                 near.readable().await.unwrap();
                 (near, ())
             });
-            settle().await;
+            drive_io().await;
             send(&far, b"!", &[]);
             foreign_send(&far, b"AAAA", &[]).unwrap();
             let (mut near, ()) = reading.await.unwrap();

@@ -216,7 +216,7 @@ fn a_reader_that_met_a_false_alarm_is_woken_by_what_comes_then() {
         assert_eq!(near.read(&mut [0; 4]).await.unwrap(), 4);
         // A task of its own, so that nothing but the socket wakes it.
         let reading = tokio::spawn(async move { near.read(&mut [0; 8]).await });
-        settle().await;
+        drive_io().await;
         foreign_send(&far, b"BBBB", &[]).unwrap();
         assert_eq!(reading.await.unwrap().unwrap(), 4);
     });
@@ -233,7 +233,7 @@ fn foreign_operations_are_tried_again_until_they_do_not_block() {
         });
         let write = async {
             near.write_all(b"AAAA").await.unwrap();
-            settle().await;
+            drive_io().await;
             near.write_all(b"BBBB").await.unwrap();
         };
         assert_eq!(tokio::join!(foreign, write).0.unwrap(), 2);
@@ -244,7 +244,7 @@ fn foreign_operations_are_tried_again_until_they_do_not_block() {
 fn the_two_directions_are_not_mistaken_for_each_other() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(std::future::poll_fn(|cx| near.poll_write_ready(cx))).await.is_some());
         assert!(now(std::future::poll_fn(|cx| near.poll_read_ready(cx))).await.is_none());
         far.send_with_fds(b"AAAA", &memfds(2)).await.unwrap();

@@ -13,7 +13,7 @@ fn a_read_into_no_room_takes_nothing() {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let fds = memfds(2);
         near.send_with_fds(b"AAAA", &fds).await.unwrap();
-        settle().await;
+        drive_io().await;
 
         assert_eq!(far.read(&mut []).await.unwrap(), 0);
         assert_eq!(far.recv(&mut []).await.unwrap(), Received::default());
@@ -111,7 +111,7 @@ fn the_end_of_the_stream_is_a_read_of_no_bytes_again_and_again() {
 fn trying_to_read_an_empty_socket_would_block() {
     run(async {
         let (_near, mut far) = Dbus::pair().unwrap();
-        settle().await;
+        drive_io().await;
         assert_eq!(far.try_read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
         let error = far.try_recv(&mut [0; 8]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);

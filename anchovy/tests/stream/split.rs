@@ -112,7 +112,7 @@ fn forgetting_the_owned_write_half_closes_its_queue_and_ends_nothing() {
         write.write_queue_mut().push_back(writer);
         write.forget();
         assert!(is_abandoned(&reader));
-        settle().await;
+        drive_io().await;
         assert!(now(far.read(&mut [0; 8])).await.is_none());
         drop(read);
         assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);

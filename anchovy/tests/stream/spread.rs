@@ -18,7 +18,7 @@ fn pair() -> (Wayland, Wayland) {
 
 /// Receives until nothing is left, and returns the bytes and descriptors of each receive.
 async fn receives(stream: &mut Wayland) -> Vec<(usize, usize)> {
-    settle().await;
+    drive_io().await;
     let mut receives = Vec::new();
     while let Some(received) = now(stream.recv(&mut [0; 64])).await {
         let received = received.unwrap();

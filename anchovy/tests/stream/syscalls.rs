@@ -14,7 +14,7 @@ fn a_read_and_a_write_without_descriptors_are_one_system_call_each() {
     let trace = traced(name, &[], async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let mut buf = [0; 64];
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..ROUNDS {
             near.write_all(b"AAAA").await.unwrap();
@@ -39,7 +39,7 @@ fn a_short_read_without_inq_asks_once_whether_anything_is_left() {
     let trace = traced(name, &[], async {
         let (mut near, mut far) = Dbus::builder().inq(false).pair().unwrap();
         let mut buf = [0; 64];
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..ROUNDS {
             near.write_all(b"AAAA").await.unwrap();
@@ -60,7 +60,7 @@ fn a_read_and_a_write_with_descriptors_are_one_system_call_each() {
     let trace = traced(name, &[], async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let (fds, mut buf) = (memfds(3), [0; 64]);
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..ROUNDS {
             near.send_with_fds(b"AAAA", &fds).await.unwrap();
@@ -87,7 +87,7 @@ fn what_is_refused_reaches_no_system_call() {
         let (mut near, _far) = Wayland::pair().unwrap();
         near.write_queue_mut().extend(memfds(29));
         let fds = memfds(29);
-        settle().await;
+        drive_io().await;
         mark();
         near.write(b"AAAA").await.unwrap_err();
         near.try_write(b"AAAA").unwrap_err();

@@ -25,7 +25,7 @@ use crate::serving::GIVE_FDS;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The longest that a single answer may take; after that, there is none.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest that the rounds of one command may take together.
 const ALL_ROUNDS: Duration = Duration::from_millis(1500);
@@ -66,9 +66,9 @@ async fn connect(kind: ServerKind, path: &Path) -> Result<(Honest, Duration)> {
         honest.round(0).await?;
         Ok((honest, begin.elapsed()))
     };
-    match timeout(PATIENCE, connecting).await {
+    match timeout(TIMEOUT, connecting).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(format!("no answer in {PATIENCE:?}").into()),
+        Err(_) => Err(format!("no answer in {TIMEOUT:?}").into()),
     }
 }
 
@@ -81,10 +81,10 @@ async fn rounds(honest: &mut Honest, count: usize, fds: usize, pause: Duration) 
             std::thread::sleep(pause);
         }
         let round = Instant::now();
-        match timeout(PATIENCE, honest.round(fds)).await {
+        match timeout(TIMEOUT, honest.round(fds)).await {
             Ok(Ok(())) => times.push(round.elapsed().as_nanos()),
             Ok(Err(error)) => failure = error.to_string(),
-            Err(_) => failure = format!("no answer in {PATIENCE:?}"),
+            Err(_) => failure = format!("no answer in {TIMEOUT:?}"),
         }
         if !failure.is_empty() {
             break;

@@ -17,7 +17,7 @@ use crate::servers::ServerKind;
 pub(crate) const ATTACK: &str = "out-of-band";
 
 /// The longest that a hostile client waits for an answer.
-const PATIENCE: Duration = Duration::from_millis(250);
+const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Times that each line is sent.
 const ATTEMPTS: usize = 20;
@@ -52,7 +52,7 @@ pub(crate) fn attack(path: &Path) {
     for command in commands() {
         let (_, parts, _) = CASES[command.parse::<usize>().expect("a number")];
         let mut socket = UnixStream::connect(path).expect("the server listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a socket");
         for part in parts {
             send(&socket, *part);
         }

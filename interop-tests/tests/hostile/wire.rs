@@ -9,12 +9,12 @@ use std::time::Duration;
 use interop_tests::foreign_send;
 
 /// The longest that a hostile client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Connects, authenticates as the user of this process, and negotiates descriptor passing.
 pub(crate) fn authenticate(path: &Path) -> io::Result<UnixStream> {
     let mut socket = UnixStream::connect(path)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     let uid: String = rustix::process::geteuid()
         .as_raw()
         .to_string()

@@ -7,7 +7,7 @@ fn a_thousand_plain_items_share_their_calls() {
     let name = "codec::calls::a_thousand_plain_items_share_their_calls";
     let trace = traced(name, &[], async {
         let (mut near, mut far) = pair();
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..1000 {
             near.feed(text("sixteen bytes...", 0)).await.unwrap();
@@ -30,7 +30,7 @@ fn items_with_descriptors_are_one_call_each_and_plain_ones_between_them_one() {
         "codec::calls::items_with_descriptors_are_one_call_each_and_plain_ones_between_them_one";
     let trace = traced(name, &[], async {
         let (mut near, _far) = pair();
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..10 {
             near.feed(text("plain", 0)).await.unwrap();
@@ -50,7 +50,7 @@ fn large_payloads_leave_from_where_they_are_with_one_vectored_call() {
     let name = "codec::calls::large_payloads_leave_from_where_they_are_with_one_vectored_call";
     let trace = traced(name, &[], async {
         let (mut near, _far) = pair();
-        settle().await;
+        drive_io().await;
         mark();
         for _ in 0..4 {
             near.feed(text(vec![7; 8 << 10], 0)).await.unwrap();

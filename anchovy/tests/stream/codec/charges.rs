@@ -58,7 +58,7 @@ fn descriptors_are_charged_while_they_wait_with_room_for_the_rest() {
             let (mut near, far) = charged(budget.account(1), Texts, policy);
             let frame = bytes_of(b"of two", 2);
             let _pipes = send_pipes(&far, &frame[..6], 2);
-            settle().await;
+            drive_io().await;
             assert!(now(near.next()).await.is_none());
             assert_eq!((near.waiting_fds(), held(&budget)), (2, kept));
             foreign_send(&far, &frame[6..], &[]).unwrap();
@@ -75,7 +75,7 @@ fn a_frame_may_keep_the_charge_of_its_descriptors() {
         let (mut near, far) = charged(budget.account(1), Charged, policy());
         let _pipes = send_pipes(&far, &bytes_of(b"of two", 2), 2);
         let _more = send_pipes(&far, &bytes_of(b"of three", 3)[..6], 3);
-        settle().await;
+        drive_io().await;
         let (_, first) = near.next().await.unwrap().unwrap();
         assert_eq!((first.as_ref().map(Charge::amount), held(&budget)), (Some(2), 2));
         assert!(now(near.next()).await.is_none());
@@ -84,13 +84,13 @@ fn a_frame_may_keep_the_charge_of_its_descriptors() {
         // What a whole one took of the room that a half frame keeps is charged again in time.
         foreign_send(&far, &bytes_of(b"of three", 3)[6..], &[]).unwrap();
         let _more = send_pipes(&far, &bytes_of(b"of one", 1)[..6], 1);
-        settle().await;
+        drive_io().await;
         let (_, second) = near.next().await.unwrap().unwrap();
         assert_eq!(second.as_ref().map(Charge::amount), Some(3));
         assert!(now(near.next()).await.is_none());
         assert_eq!(held(&budget), 2 + 3 + 7);
         foreign_send(&far, &bytes_of(b"of one", 1)[6..7], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         assert_eq!(held(&budget), 2 + 3 + 10);
         drop((first, second));
@@ -151,7 +151,7 @@ fn half_frames_of_one_account_do_not_wait_for_each_other() {
         for (_, far) in &ends {
             pipes.extend(send_pipes(far, &frame[..4], 4));
         }
-        settle().await;
+        drive_io().await;
         let mut begun = 0;
         for (near, _) in &mut ends {
             assert!(now(near.next()).await.is_none());
@@ -183,12 +183,12 @@ fn another_account_receives_while_one_waits_for_room() {
         let (mut other, other_far) = charged(budget.account(2), Texts, policy());
         let full = budget.account(1).try_charge(Resource::HeldFds, 25).unwrap();
         let _pipes = [&far, &other_far].map(|far| send_pipes(far, &bytes_of(b"of two", 2), 2));
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         assert_eq!(near.waiting_fds(), 0, "nothing is read");
         assert_eq!(other.next().await.unwrap().unwrap().fds.len(), 2);
         let (text, ()) = tokio::join!(near.next(), async {
-            settle().await;
+            drive_io().await;
             drop(full);
         });
         assert_eq!(text.unwrap().unwrap().fds.len(), 2);
@@ -205,7 +205,7 @@ fn an_account_smaller_than_the_reserve_receives_all_the_same() {
         let frame = bytes_of(b"of five", 5);
         for _ in 0..3 {
             let _pipes = [send_pipes(&far, &frame[..6], 3), send_pipes(&far, &frame[6..8], 2)];
-            settle().await;
+            drive_io().await;
             assert!(now(near.next()).await.is_none());
             assert_eq!(near.waiting_fds(), 5);
             foreign_send(&far, &frame[8..], &[]).unwrap();
@@ -225,7 +225,7 @@ fn nothing_stays_charged_when_a_stream_has_ended() {
         let half = async || {
             let (mut near, far) = charged(budget.account(1), Texts, policy());
             let pipes = send_pipes(&far, &frame[..60_000], 2);
-            settle().await;
+            drive_io().await;
             assert!(now(near.next()).await.is_none());
             assert!(held(&budget) == 10 && bytes(&budget) > 50_000, "{budget:?}");
             (near, far, pipes)
@@ -244,7 +244,7 @@ fn nothing_stays_charged_when_a_stream_has_ended() {
         assert_eq!((held(&budget), bytes(&budget)), (0, 0), "in parts");
         let mut near = Framed::from_parts(parts);
         foreign_send(&far, &frame[60_000..60_100], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         assert!(held(&budget) == 10 && bytes(&budget) > 50_000, "together again: {budget:?}");
 
@@ -324,7 +324,7 @@ fn a_long_frame_waits_for_memory_and_others_are_not_affected() {
         let frame = bytes_of(&vec![7; 150_000], 0);
         foreign_send(&far, &frame[..100_000], &[]).unwrap();
         foreign_send(&other_far, &frame[..100_000], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         let read = near.read_buffer().len();
         assert!((20_000..60_000).contains(&read), "{read}");
@@ -337,7 +337,7 @@ fn a_long_frame_waits_for_memory_and_others_are_not_affected() {
         assert_eq!(other.next().await.unwrap().unwrap().payload.len(), 150_000);
 
         let (text, ()) = tokio::join!(near.next(), async {
-            settle().await;
+            drive_io().await;
             drop(full);
         });
         assert_eq!(text.unwrap().unwrap().payload.len(), 150_000);
@@ -404,7 +404,7 @@ fn memory_that_a_decoder_reserves_is_charged_before_more_is_read() {
         let full = budget.account(1).try_charge(Resource::Bytes, 2 << 20).unwrap();
         let frame = bytes_of(b"reserved for", 0);
         foreign_send(&far, &frame[..6], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         drop(full);
         foreign_send(&far, &frame[6..], &[]).unwrap();
@@ -429,7 +429,7 @@ fn bytes_that_have_not_left_are_charged_until_they_leave() {
     run(async {
         let budget = Budget::builder().bytes(4 << 20).build();
         let (mut near, mut far) = sender(budget.account(1));
-        settle().await;
+        drive_io().await;
         for _ in 0..50 {
             let before = near.unsent_bytes();
             near.feed(text(vec![7; 1000], 0)).await.unwrap();
@@ -466,7 +466,7 @@ fn without_room_a_frame_is_accepted_and_has_to_leave_before_the_next() {
     run(async {
         let budget = Budget::builder().bytes(200_000).build();
         let (mut near, mut far) = sender(budget.account(1));
-        settle().await;
+        drive_io().await;
         let full = budget.account(1).try_charge(Resource::Bytes, 90_000).unwrap();
         near.feed(text(vec![7; 50_000], 0)).await.unwrap();
         assert_eq!(bytes(&budget), 90_000, "it is over");
@@ -482,7 +482,7 @@ fn without_room_a_frame_is_accepted_and_has_to_leave_before_the_next() {
         // Or the account gets room for it.
         near.feed(text(vec![7; 50_000], 0)).await.unwrap();
         let (fed, ()) = tokio::join!(near.feed(text("next", 0)), async {
-            settle().await;
+            drive_io().await;
             drop(full);
         });
         fed.unwrap();
@@ -525,7 +525,7 @@ fn room_that_is_no_longer_needed_is_not_waited_for() {
         let (mut near, far) = charged(budget.account(1), Texts, policy());
         let full = budget.account(1).try_charge(Resource::Bytes, 90_000).unwrap();
         foreign_send(&far, &bytes_of(&[7; 30_000], 0)[..20_000], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         let mut near = near.map_codec(|_| All);
         let mut rest = 20_000;
@@ -591,7 +591,7 @@ fn a_paused_stream_decodes_what_has_arrived_and_returns_its_charge() {
         assert_eq!(held(&budget), 0);
 
         let _pipes = send_pipes(&far, &frames, 1);
-        settle().await;
+        drive_io().await;
         near.next().await.unwrap().unwrap();
         let (_, charge) = poll_fn(|cx| near.poll_paused(cx)).await.unwrap().unwrap();
         assert_eq!((charge.map(|charge| charge.amount()), held(&budget)), (Some(1), 0));

@@ -11,7 +11,7 @@ fn policy() -> ReadPolicy {
 /// Sends these bytes, and polls for a frame, which is not there.
 async fn send_part(near: &mut Texting, far: &StdUnixStream, bytes: &[u8]) {
     foreign_send(far, bytes, &[]).unwrap();
-    settle().await;
+    drive_io().await;
     assert!(now(near.next()).await.is_none());
 }
 
@@ -42,7 +42,7 @@ fn a_whole_frame_begins_the_time_anew_for_the_next() {
             tokio::time::advance(TIMEOUT / 2).await;
             // The rest of one, and the beginning of the next.
             foreign_send(&far, &[&frame[1..], &frame[..1]].concat(), &[]).unwrap();
-            settle().await;
+            drive_io().await;
             assert_eq!(near.next().await.unwrap().unwrap().payload, "in time");
             assert!(now(near.next()).await.is_none());
         }
@@ -75,7 +75,7 @@ fn a_frame_that_arrived_in_time_is_in_time_however_late_it_is_read() {
         let frame = bytes_of(b"in time", 0);
         send_part(&mut near, &far, &frame[..6]).await;
         foreign_send(&far, &frame[6..], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         tokio::time::advance(2 * TIMEOUT).await;
         assert_eq!(near.next().await.unwrap().unwrap().payload, "in time");
     });
@@ -180,7 +180,7 @@ fn time_that_has_passed_counts_after_parts() {
             };
             let (mut near, far) = receiver(policy);
             let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
-            settle().await;
+            drive_io().await;
             assert!(now(near.next()).await.is_none());
             tokio::time::advance(TIMEOUT / 2).await;
             let mut near = Framed::from_parts(near.into_parts());

@@ -59,7 +59,7 @@ fn a_framed_stream_goes_through_its_parts_with_all_that_waits() {
         let (mut near, far) = receiver(ReadPolicy::default());
         let first = bytes_of(b"first", 2);
         let _pipes = send_pipes(&far, &[&first[..], &bytes_of(b"second", 0)[..3]].concat(), 2);
-        settle().await;
+        drive_io().await;
         let item = near.next().await.unwrap().unwrap();
         assert_eq!(item.fds.len(), 2);
         near.feed(text("unsent", 1)).await.unwrap();
@@ -120,15 +120,15 @@ fn a_cut_set_that_is_survived_by_items_still_fails_the_stream_itself() {
 fn a_deadline_goes_through_parts_with_the_sets() {
     run(async {
         tokio::time::pause();
-        let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
+        let fd_timeout = Duration::from_secs(30);
+        let policy = ReadPolicy { fd_timeout: Some(fd_timeout), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         let mut near = Framed::from_parts(near.into_parts());
         assert!(now(near.next()).await.is_none());
-        tokio::time::advance(patience).await;
+        tokio::time::advance(fd_timeout).await;
         ends_with(&mut near, ReceiveError::FdsOverdue { waiting: 1 }, &pipes).await;
     });
 }

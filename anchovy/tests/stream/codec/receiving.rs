@@ -200,28 +200,28 @@ fn after_a_cut_set_items_can_go_on_and_those_it_came_with_are_marked() {
 fn descriptors_that_wait_too_long_for_the_rest_of_their_item_end_the_stream() {
     run(async {
         tokio::time::pause();
-        let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
+        let fd_timeout = Duration::from_secs(30);
+        let policy = ReadPolicy { fd_timeout: Some(fd_timeout), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         // Bytes alone may wait.
         foreign_send(&far, &bytes_of(b"", 0)[..1], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
-        tokio::time::advance(10 * patience).await;
+        tokio::time::advance(10 * fd_timeout).await;
         foreign_send(&far, &bytes_of(b"", 0)[1..], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(near.next().await.unwrap().is_ok());
 
         let pipes = send_pipes(&far, &bytes_of(b"late", 2)[..3], 2);
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
-        tokio::time::advance(patience / 2).await;
+        tokio::time::advance(fd_timeout / 2).await;
         assert!(now(near.next()).await.is_none());
         // Another byte does not buy more time.
         foreign_send(&far, &bytes_of(b"late", 2)[3..4], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
-        tokio::time::advance(patience).await;
+        tokio::time::advance(fd_timeout).await;
         ends_with(&mut near, ReceiveError::FdsOverdue { waiting: 2 }, &pipes).await;
     });
 }
@@ -230,18 +230,18 @@ fn descriptors_that_wait_too_long_for_the_rest_of_their_item_end_the_stream() {
 fn a_deadline_that_is_kept_is_over_with_its_item() {
     run(async {
         tokio::time::pause();
-        let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
+        let fd_timeout = Duration::from_secs(30);
+        let policy = ReadPolicy { fd_timeout: Some(fd_timeout), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let item = bytes_of(b"in time", 1);
         for _ in 0..3 {
             let _pipes = send_pipes(&far, &item[..6], 1);
-            settle().await;
+            drive_io().await;
             assert!(now(near.next()).await.is_none());
-            tokio::time::advance(patience / 2).await;
+            tokio::time::advance(fd_timeout / 2).await;
             foreign_send(&far, &item[6..], &[]).unwrap();
             assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 1);
-            tokio::time::advance(patience).await;
+            tokio::time::advance(fd_timeout).await;
         }
     });
 }
@@ -302,7 +302,7 @@ fn dropping_a_framed_stream_closes_all_that_waits() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let received = send_pipes(&far, &bytes_of(b"half", 2)[..6], 2);
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         let (unsent, writer) = pipe_of_two();
         near.feed(Text { payload: "unsent".into(), fds: vec![writer], cut: None }).await.unwrap();
@@ -319,7 +319,7 @@ fn waiting_for_an_item_that_is_dropped_loses_nothing() {
         let item = bytes_of(b"piece by piece", 1);
         let _pipes = send_pipes(&far, &item[..1], 1);
         for byte in &item[1..] {
-            settle().await;
+            drive_io().await;
             assert!(now(near.next()).await.is_none());
             foreign_send(&far, &[*byte], &[]).unwrap();
         }
@@ -384,16 +384,16 @@ fn by_fifo_a_cut_set_always_ends_the_stream_of_items() {
 fn what_arrived_in_time_is_in_time_however_late_it_is_read() {
     run(async {
         tokio::time::pause();
-        let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
+        let fd_timeout = Duration::from_secs(30);
+        let policy = ReadPolicy { fd_timeout: Some(fd_timeout), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let item = bytes_of(b"in time", 1);
         let _pipes = send_pipes(&far, &item[..6], 1);
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         foreign_send(&far, &item[6..], &[]).unwrap();
-        settle().await;
-        tokio::time::advance(2 * patience).await;
+        drive_io().await;
+        tokio::time::advance(2 * fd_timeout).await;
         assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 1);
     });
 }
@@ -505,7 +505,7 @@ fn what_has_arrived_is_taken_without_a_read() {
         assert_eq!(&near.next().await.unwrap().unwrap().payload[..], b"first");
 
         foreign_send(&far, &bytes_of(b"third", 0), &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert_eq!(&near.next_buffered().unwrap().unwrap().payload[..], b"second");
         assert!(near.next_buffered().is_none(), "the third is not read yet");
         assert_eq!(&near.next().await.unwrap().unwrap().payload[..], b"third");
@@ -538,24 +538,24 @@ fn an_error_in_what_has_arrived_ends_the_stream_and_closes() {
 fn a_stream_that_is_paused_reads_nothing_and_keeps_its_deadline() {
     run(async {
         tokio::time::pause();
-        let patience = Duration::from_secs(30);
-        let policy = ReadPolicy { fd_timeout: Some(patience), ..ReadPolicy::default() };
+        let fd_timeout = Duration::from_secs(30);
+        let policy = ReadPolicy { fd_timeout: Some(fd_timeout), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let item = bytes_of(b"in parts", 1);
         let _pipes = send_pipes(&far, &item[..6], 1);
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         foreign_send(&far, &item[6..], &[]).unwrap();
-        settle().await;
+        drive_io().await;
         assert!(now(poll_fn(|cx| near.poll_paused(cx))).await.is_none(), "the rest is not read");
         assert_eq!(near.next().await.unwrap().unwrap().fds.len(), 1);
 
         let pipes = send_pipes(&far, &item[..6], 1);
-        settle().await;
+        drive_io().await;
         assert!(now(near.next()).await.is_none());
         let begin = tokio::time::Instant::now();
         let error = poll_fn(|cx| near.poll_paused(cx)).await.unwrap().unwrap_err();
-        assert!(begin.elapsed() <= patience + Duration::from_millis(1));
+        assert!(begin.elapsed() <= fd_timeout + Duration::from_millis(1));
         assert!(matches!(error, ReceiveError::FdsOverdue { waiting: 1 }), "{error:?}");
         assert!(pipes.iter().all(is_abandoned));
         assert!(poll_fn(|cx| near.poll_paused(cx)).await.is_none());

@@ -115,7 +115,7 @@ fn a_reader_that_does_not_read_is_back_pressure_and_no_growth() {
         let (near, far) = Dbus::pair().unwrap();
         let policy = WritePolicy { max_buffered_bytes: 10_000, ..WritePolicy::default() };
         let mut near = Framed::with_policies(near, Texts, ReadPolicy::default(), policy);
-        settle().await;
+        drive_io().await;
         let mut fed = 0;
         while now(near.feed(text(vec![7; 1000], 1))).await.is_some() {
             fed += 1;
@@ -253,7 +253,7 @@ fn with_exactly_as_much_as_may_wait_the_sink_sends_first() {
                 WritePolicy { max_buffered_bytes, max_buffered_fds, ..WritePolicy::default() };
             let (near, _far) = Dbus::pair().unwrap();
             let mut near = Framed::with_policies(near, Texts, ReadPolicy::default(), policy);
-            settle().await;
+            drive_io().await;
             for _ in 0..3 {
                 near.feed(text("a", 1)).await.unwrap();
                 assert_eq!(near.unsent_bytes(), HEADER + 1);
@@ -277,7 +277,7 @@ fn items_that_are_added_while_others_wait_keep_their_descriptors() {
                 expected.push_back(identities(&item.fds));
                 near.feed(item).await.unwrap();
             }
-            settle().await;
+            drive_io().await;
             if let Some(sent) = now(SinkExt::<Text>::flush(&mut near)).await {
                 sent.unwrap();
             }

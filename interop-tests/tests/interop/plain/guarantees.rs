@@ -10,8 +10,8 @@ use anchovy::FdError;
 use anchovy_dbus::{Message, SendErrorKind};
 use anchovy_wayland::Limits;
 use interop_tests::{
-    Transcript, count, identities, is_traced, kernel_is_at_least, mark, memfds, now, runtime,
-    settle, trace,
+    Transcript, count, drive_io, identities, is_traced, kernel_is_at_least, mark, memfds, now,
+    runtime, trace,
 };
 use tokio::io::AsyncWriteExt;
 
@@ -86,7 +86,7 @@ async fn a_write_is_given_up(transcript: &Transcript) {
     let (near, far) = UnixStream::pair().expect("a pair");
     let mut stream = stream(near);
     // It is known to be writable then.
-    settle().await;
+    drive_io().await;
     let (chunk, mut sent) = (vec![7; 1 << 20], 0);
     while let Some(count) = now(stream.write(&chunk)).await {
         sent += count.expect("the other end is there");
@@ -108,7 +108,7 @@ async fn half_a_message_is_given_up(transcript: &Transcript) {
     let (near, mut python) = python("half");
     let mut us = handshake_and_go(near).await;
     let sent = python.line().await;
-    settle().await;
+    drive_io().await;
     assert!(now(us.receive()).await.is_none());
     us.send(go()).await.expect("it is sent");
     let message = us.receive().await.expect("a good message").expect("a message");
@@ -197,7 +197,7 @@ pub(crate) fn the_steady_state(transcript: &Transcript) {
         runtime().block_on(async {
             let near = std::io::stdin().as_fd().try_clone_to_owned().expect("a socket");
             let (mut stream, fds) = (stream(near.into()), memfds(3));
-            settle().await;
+            drive_io().await;
             mark();
             rounds(&mut stream, &fds).await;
             mark();

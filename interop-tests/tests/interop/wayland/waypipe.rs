@@ -61,7 +61,7 @@ async fn connect(path: &Path) -> UnixStream {
         if let Ok(stream) = UnixStream::connect(path).await {
             return stream;
         }
-        interop_tests::settle().await;
+        interop_tests::drive_io().await;
     }
 }
 
