@@ -48,7 +48,7 @@ pub(crate) struct Receiver {
     #[cfg(feature = "codec")]
     pub(crate) survives_truncation: bool,
     /// What the side holds is charged to the account of the peer, if it has one.
-    pub(crate) held: Option<HeldFds>,
+    pub(crate) held: Option<Box<HeldFds>>,
     /// Descriptors that were taken off the queue and wait for their frames: they stay charged.
     pub(crate) waiting: usize,
     /// How many may wait, if room for all of them is needed before the first.
@@ -155,14 +155,14 @@ impl Receiver {
     /// Charges room for what a receive may bring, or waits until the account has it.
     fn poll_charge(&mut self, account: &Account, cx: &mut Context<'_>) -> Poll<()> {
         let (holding, most) = (self.holding(0), self.limits.fd_limit);
-        self.held.get_or_insert_with(|| HeldFds::new(account)).poll_room(cx, holding, most)
+        self.held.get_or_insert_with(|| HeldFds::new(account).into()).poll_room(cx, holding, most)
     }
 
     /// As [`poll_charge`](Self::poll_charge), or `WouldBlock`.
     fn try_charge(&mut self, socket: &Socket) -> io::Result<()> {
         let Some(account) = socket.account() else { return Ok(()) };
         let (holding, most) = (self.holding(0), self.limits.fd_limit);
-        let held = self.held.get_or_insert_with(|| HeldFds::new(account));
+        let held = self.held.get_or_insert_with(|| HeldFds::new(account).into());
         if held.try_room(holding, most) { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 

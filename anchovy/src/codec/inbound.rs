@@ -71,7 +71,7 @@ impl Inbound {
         &mut self,
         decoder: &mut D,
         policy: &ReadPolicy,
-        held: &mut Option<HeldFds>,
+        held: &mut Option<Box<HeldFds>>,
     ) -> FrameOutcome<D> {
         self.decode_with(policy, held, |bytes, fds| decoder.decode(bytes, fds))
     }
@@ -81,7 +81,7 @@ impl Inbound {
         &mut self,
         decoder: &mut D,
         policy: &ReadPolicy,
-        held: &mut Option<HeldFds>,
+        held: &mut Option<Box<HeldFds>>,
     ) -> FrameOutcome<D> {
         self.decode_with(policy, held, |bytes, fds| decoder.decode_eof(bytes, fds))
     }
@@ -90,7 +90,7 @@ impl Inbound {
     fn decode_with<T, E>(
         &mut self,
         policy: &ReadPolicy,
-        held: &mut Option<HeldFds>,
+        held: &mut Option<Box<HeldFds>>,
         decode: impl FnOnce(&mut BytesMut, &mut ReceivedFds<'_>) -> Result<Option<T>, ReceiveError<E>>,
     ) -> Result<Option<T>, ReceiveError<E>> {
         let is_large = self.buffer.begin_decode();

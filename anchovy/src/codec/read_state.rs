@@ -53,7 +53,7 @@ pub(crate) struct ReadState {
     room: usize,
     deadlines: Deadlines,
     /// What is charged for the memory of the buffer, if the peer has an account.
-    memory: Option<MemoryCharge>,
+    memory: Option<Box<MemoryCharge>>,
 }
 
 impl ReadState {
@@ -289,7 +289,7 @@ impl ReadState {
         if additional > 0 && length + additional <= UNCHARGED {
             buffer.move_to(length + additional);
         } else if additional > 0 || buffer.allocated() > UNCHARGED {
-            let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account));
+            let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account).into());
             let doubled = buffer.size_with(additional);
             // A decoder may have made room, which is charged later.
             let size = match additional {

@@ -39,7 +39,7 @@ pub struct ReceivedFds<'a> {
     pub(super) fds: &'a mut VecDeque<OwnedFd>,
     pub(super) sets: &'a mut VecDeque<ReceivedSet>,
     /// What they are charged as, if the peer has an account.
-    pub(super) held: &'a mut Option<HeldFds>,
+    pub(super) held: &'a mut Option<Box<HeldFds>>,
     /// Descriptors that were claimed and are still charged.
     pub(super) claimed: usize,
 }

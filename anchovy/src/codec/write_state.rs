@@ -27,7 +27,7 @@ pub(crate) struct WriteState {
     pub(crate) outbound: Outbound,
     pub(crate) policy: WritePolicy,
     /// What is charged for bytes that have not left, if the peer has an account.
-    memory: Option<MemoryCharge>,
+    memory: Option<Box<MemoryCharge>>,
 }
 
 impl WriteState {
@@ -78,7 +78,7 @@ impl WriteState {
     /// Charges this many bytes in all, if there is an account and it has room for them.
     fn try_charge(&mut self, socket: &Socket, bytes: usize) -> bool {
         let Some(account) = socket.account() else { return true };
-        let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account));
+        let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account).into());
         memory.try_charge(bytes)
     }
 
