@@ -6,7 +6,7 @@ use anchovy::DBUS_FD_LIMIT;
 
 /// The most descriptors of one message that every peer accepts.
 ///
-/// libdbus disconnects whoever sends it one more, on the way to dbus-daemon and from it
+/// libdbus disconnects a peer that sends one more, on the way to dbus-daemon and from it
 /// (`DBUS_DEFAULT_MAX_MESSAGE_UNIX_FDS`); the specification names no number.
 pub const INTEROPERABLE_FDS: usize = 16;
 
@@ -134,7 +134,7 @@ pub struct HandshakeLimits {
     /// Rejections: the server closes with the last of them. dbus-daemon has the same. 0 is taken for
     /// 1.
     pub max_rejects: usize,
-    /// Errors: whoever has to say so many, server or client, closes with the last of them. 0 is
+    /// Errors: a side that has to send so many, server or client, closes with the last of them. 0 is
     /// taken for 1.
     pub max_errors: usize,
     /// From the first step to the last. dbus-daemon has the same. With 0, a handshake fails as soon

@@ -63,14 +63,14 @@ impl ClientIds {
         Some(id)
     }
 
-    /// Makes a number free that was taken; was it?
+    /// Makes a number free, and returns whether it was taken.
     ///
     /// That is for who handles `wl_display.delete_id` himself; see [`update`](Self::update).
     pub fn free(&mut self, id: ObjectId) -> bool {
         self.is_taken(id) && self.freed.insert(id.get())
     }
 
-    /// Is this number taken?
+    /// Returns whether this number is taken.
     pub fn is_taken(&self, id: ObjectId) -> bool {
         (FIRST..self.next).contains(&id.get()) && !self.freed.contains(&id.get())
     }

@@ -70,7 +70,7 @@ impl Globals {
     /// Takes a global off the list that new registries are told, and leaves it to be bound by those
     /// that do not know yet. The clients are to be told: [`Registries::removed`](crate::Registries::removed).
     ///
-    /// Is there one of this name that was on the list?
+    /// Returns whether there is one of this name that was on the list.
     pub fn withdraw(&mut self, name: u32) -> bool {
         let entry = self.entries.get_mut(&name).filter(|entry| !entry.withdrawn);
         entry.map(|entry| entry.withdrawn = true).is_some()

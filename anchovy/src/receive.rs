@@ -250,7 +250,7 @@ impl Receiver {
         received
     }
 
-    /// May we read at all?
+    /// Fails if the side has failed or the queue has no room for a full set.
     fn admit(&self) -> Result<(), FdError> {
         if let Some(error) = self.failed {
             return Err(error);

@@ -334,12 +334,12 @@ impl ClientAuth {
         if self.errors >= limit { Err(HandshakeError::TooManyErrors { limit }) } else { Ok(()) }
     }
 
-    /// Have all replies come?
+    /// Returns whether all replies have arrived.
     pub fn is_answered(&self) -> bool {
         self.expected.is_empty()
     }
 
-    /// Has everything been asked at once?
+    /// Returns whether everything was asked at once.
     pub fn is_pipelined(&self) -> bool {
         self.pipelined
     }
@@ -349,7 +349,7 @@ impl ClientAuth {
         self.guid
     }
 
-    /// Have descriptors been agreed on?
+    /// Returns whether descriptors have been agreed on.
     pub fn unix_fds(&self) -> bool {
         self.unix_fds
     }

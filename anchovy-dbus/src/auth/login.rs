@@ -14,7 +14,7 @@ use super::mechanism::Mechanism;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Login {
-    /// `EXTERNAL` without a uid: whoever the kernel says.
+    /// `EXTERNAL` without a uid: the server takes the uid that the kernel reports.
     ///
     /// The only form that works across user namespaces, where the two ends have different numbers
     /// for one user. Servers of GDBus before 2.73.3 want a number.

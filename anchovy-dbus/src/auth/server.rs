@@ -293,7 +293,7 @@ impl ServerAuth {
         Ok(())
     }
 
-    /// Have descriptors been agreed on?
+    /// Returns whether descriptors have been agreed on.
     pub fn unix_fds(&self) -> bool {
         self.unix_fds
     }

@@ -55,7 +55,8 @@ impl Default for Client {
 }
 
 impl Client {
-    /// Whoever the kernel says, asking for descriptors, everything in one write.
+    /// Creates a client that authenticates with the process's uid, requests descriptor passing and
+    /// pipelines the handshake.
     pub fn new() -> Client {
         Client {
             login: Login::External,

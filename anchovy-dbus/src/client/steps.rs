@@ -120,7 +120,7 @@ impl Authenticated {
 }
 
 impl Negotiated {
-    /// May they?
+    /// Returns whether descriptors may be sent and received.
     pub fn unix_fds(&self) -> bool {
         self.step.driver.machine.unix_fds()
     }

@@ -15,7 +15,7 @@ pub(crate) trait Machine {
     fn take_output(&mut self) -> BytesMut;
     fn into_rest(self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError>;
 
-    /// Is everything that will be said under way already?
+    /// Returns whether everything that this side sends has been queued.
     fn is_pipelined(&self) -> bool;
 
     /// Called before what the machine says is sent.

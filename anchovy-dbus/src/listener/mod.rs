@@ -1,4 +1,4 @@
-//! Listening: strangers at the door, counted before they are let in.
+//! Listening: clients are limited in number until they have authenticated.
 //!
 //! A client costs descriptors as soon as it is accepted, and time until it has said who it is. Both
 //! are bounded here: only so many clients at once may be in their handshake, which uids share fairly,

@@ -51,7 +51,7 @@ impl Message {
         Ok(())
     }
 
-    /// Are there as many descriptors as the header says?
+    /// Fails unless there are as many descriptors as the header declares.
     pub(crate) fn check_fds(&self) -> Result<(), MessageError> {
         let (declared, present) = (self.fields.unix_fds, self.fds.len());
         if declared as usize == present {

@@ -5,19 +5,21 @@
 /// The longest name of any kind but a path, in bytes ("Valid Names").
 const MAX_NAME_BYTES: usize = 255;
 
-/// Is it the name of an interface, or of an error, for which the same rules hold?
+/// Returns whether this is the name of an interface, or of an error, which has the same rules.
 ///
 /// Two or more elements, with points between them, none of which begins with a digit.
 pub(super) fn is_interface(name: &[u8]) -> bool {
     name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) >= Some(2)
 }
 
-/// Is it the name of a method or a signal? One element, which does not begin with a digit.
+/// Returns whether this is the name of a method or a signal: one element, which does not begin with a
+/// digit.
 pub(super) fn is_member(name: &[u8]) -> bool {
     name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) == Some(1)
 }
 
-/// Is it the name of a connection, its own (`:1.7`) or one that it owns (`org.example.Service`)?
+/// Returns whether this is the name of a connection, its own (`:1.7`) or one that it owns
+/// (`org.example.Service`).
 ///
 /// Only in the former may elements begin with a digit; in both they may have hyphens.
 pub(super) fn is_bus_name(name: &[u8]) -> bool {
@@ -28,7 +30,7 @@ pub(super) fn is_bus_name(name: &[u8]) -> bool {
     name.len() <= MAX_NAME_BYTES && count >= Some(2)
 }
 
-/// Is it the path of an object: the root, or elements with a slash before each?
+/// Returns whether this is the path of an object: the root, or elements with a slash before each.
 ///
 /// Paths may be as long as a text may.
 pub(super) fn is_object_path(path: &[u8]) -> bool {

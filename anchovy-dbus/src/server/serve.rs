@@ -59,7 +59,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Lets in whoever has the uid of this process, and root, by `EXTERNAL`; agrees to descriptors.
+    /// Accepts the uid of this process and root, by `EXTERNAL`; agrees to descriptors.
     pub fn new(guid: Guid) -> Server {
         let own = rustix::process::geteuid().as_raw();
         Server {
@@ -86,7 +86,7 @@ impl Server {
         self
     }
 
-    /// Offers `ANONYMOUS` as well, and lets in whoever uses it.
+    /// Offers `ANONYMOUS` as well, and accepts every client that uses it.
     pub fn anonymous(mut self) -> Server {
         self.mechanisms = vec![Mechanism::External, Mechanism::Anonymous];
         let authorize = self.authorize;

@@ -101,7 +101,7 @@ impl Message {
         Arguments { object: object.get(), opcode: *opcode, bytes: arguments.bytes(), fds }
     }
 
-    /// Is it this request or event of this object?
+    /// Returns whether this is the given request or event of the object.
     #[inline]
     pub(crate) fn is(&self, object: ObjectId, opcode: u16) -> bool {
         (self.object, self.opcode) == (object, opcode)
@@ -129,7 +129,7 @@ impl Message {
         &mut self.fds
     }
 
-    /// Are all descriptors there that there were?
+    /// Fails if descriptors were taken out.
     #[inline]
     pub(crate) fn check_fds(&self) -> Result<(), WireError> {
         let (declared, present) = (self.declared, self.fds.len());

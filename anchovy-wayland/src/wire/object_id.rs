@@ -40,7 +40,7 @@ impl ObjectId {
         self.0.get()
     }
 
-    /// Was the number given by the server?
+    /// Returns whether the server assigned the number.
     pub fn is_of_server(self) -> bool {
         self >= ObjectId::FIRST_OF_SERVER
     }

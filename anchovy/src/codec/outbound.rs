@@ -299,7 +299,7 @@ impl Outbound {
         self.end == self.position
     }
 
-    /// Is there as much as may wait?
+    /// Returns whether as much waits as may.
     #[inline]
     pub(crate) fn is_full(&self, policy: &WritePolicy) -> bool {
         self.len() >= policy.max_buffered_bytes || self.fds.len() >= policy.max_buffered_fds
