@@ -52,15 +52,27 @@ impl Sender {
         if slices.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.is_spread() {
-            return self.poll_spread(socket, cx, slices);
-        }
-        self.limits.check(self.queue.len())?;
         // The usual write has none, and need not go looking for them.
         if self.queue.is_empty() {
             let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
             return Poll::Ready(traced(sent, 0));
         }
+        self.poll_write_queue(socket, cx, slices)
+    }
+
+    /// As [`poll_write`](Self::poll_write), with descriptors in the queue. Not inlined, so that writes
+    /// without descriptors are short.
+    #[inline(never)]
+    fn poll_write_queue(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, TransferError>> {
+        if self.is_spread() {
+            return self.poll_spread(socket, cx, slices);
+        }
+        self.limits.check(self.queue.len())?;
         ready!(socket.poll_admit_fds(cx, self.queue.len()))?;
         let sent = socket.poll_send(cx, slices, self.queue.iter().map(AsFd::as_fd));
         let sent = ready!(admitted(socket, self.queue.len(), sent));

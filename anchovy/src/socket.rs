@@ -256,6 +256,7 @@ impl Socket {
     ///
     /// The set is borrowed; it left if and only if the outcome is Ok. The slices hold at least one
     /// byte, and are at most [`MAX_SLICES`]; the set is at most [`SCM_MAX_FD`].
+    #[inline]
     pub(crate) fn poll_send<'fd>(
         &self,
         cx: &mut Context<'_>,
@@ -291,6 +292,7 @@ impl Socket {
         }
     }
 
+    #[inline]
     fn send<'fd>(
         &self,
         slices: &[IoSlice<'_>],
