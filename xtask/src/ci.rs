@@ -11,6 +11,7 @@ use crate::command;
 use crate::cycles;
 use crate::interop;
 use crate::lock;
+use crate::msrv;
 use crate::steps::Steps;
 use crate::targets;
 use crate::tools;
@@ -27,6 +28,8 @@ use crate::tools;
 ///   tests           doc tests too; of anchovy with default features, none and all
 ///   interop         every scenario with every real program: see `cargo xtask interop --help`
 ///   documentation   no warnings, no broken links
+///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (without feature
+///                   zbus of anchovy-dbus, whose dependency needs a later one)
 ///   packages        what would be published builds by itself: all but xtask and interop-tests
 ///   lock file       one package named anchovy, so that `-p anchovy` has one meaning
 ///   other systems   the three crates compile for each whose target is installed (rustup target add)
@@ -88,6 +91,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
         let mut doc = command::cargo("doc --workspace --exclude xtask --no-deps --all-features");
         command::run(doc.env("RUSTDOCFLAGS", "-D warnings").stdin(Stdio::null()))
     })?;
+    steps.step("oldest Rust", || msrv::check(on_missing))?;
     steps.step("packages", packages)?;
     steps.step("one anchovy in the lock file", || lock::has_one("anchovy"))?;
 

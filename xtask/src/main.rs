@@ -9,6 +9,7 @@ mod cycles;
 mod demo;
 mod interop;
 mod lock;
+mod msrv;
 mod steps;
 mod targets;
 mod tools;
