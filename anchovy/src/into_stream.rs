@@ -45,20 +45,22 @@ pub(crate) mod sealed {
         pub(crate) read_error: Option<FdError>,
     }
 
+    impl From<Socket> for Taken {
+        fn from(socket: Socket) -> Taken {
+            let (read_queue, write_queue) = (VecDeque::new(), VecDeque::new());
+            Taken { socket, read_queue, write_queue, read_error: None }
+        }
+    }
+
     impl Sealed for StdUnixStream {
         fn into_taken(self) -> io::Result<Taken> {
-            Ok(Taken {
-                socket: Socket::new(self)?,
-                read_queue: VecDeque::new(),
-                write_queue: VecDeque::new(),
-                read_error: None,
-            })
+            Ok(Socket::new(self)?.into())
         }
     }
 
     impl Sealed for UnixStream {
         fn into_taken(self) -> io::Result<Taken> {
-            self.into_std()?.into_taken()
+            Ok(Socket::from_tokio(self)?.into())
         }
     }
 

@@ -54,19 +54,20 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Takes a socket over, of which nothing may be known to tokio yet.
-    ///
-    /// A registration of old could have lost the readiness of bytes that are still queued (see
-    /// above), so a tokio stream comes here by way of std: registering anew brings a new edge.
+    /// Takes a socket over that is not registered with tokio.
     pub(crate) fn new(stream: StdUnixStream) -> Result<Socket, TransferError> {
-        let local = net::getsockname(&stream);
-        let unix = local.is_ok_and(|local| local.address_family() == AddressFamily::UNIX);
-        let is_stream =
-            || net::sockopt::socket_type(&stream).map(|kind| kind == SocketType::STREAM);
-        if !unix || !is_stream().map_err(io::Error::from)? {
-            return Err(FdError::NotAUnixStream.into());
-        }
+        check_is_unix_stream(&stream)?;
         stream.set_nonblocking(true)?;
+        Ok(Socket::registered(UnixStream::from_std(stream)?)?)
+    }
+
+    /// Takes a socket over from tokio, and registers it again.
+    ///
+    /// The registration that it had could have lost the readiness of bytes that are still queued
+    /// (see above); a new one brings a new edge. A socket of tokio is non-blocking already.
+    pub(crate) fn from_tokio(stream: UnixStream) -> Result<Socket, TransferError> {
+        let stream = stream.into_std()?;
+        check_is_unix_stream(&stream)?;
         Ok(Socket::registered(UnixStream::from_std(stream)?)?)
     }
 
@@ -347,6 +348,17 @@ impl Socket {
             _ => Truncation::Unknown,
         }
     }
+}
+
+/// Fails unless this is a stream socket of the Unix domain, which `From<OwnedFd>` does not check.
+fn check_is_unix_stream(stream: &StdUnixStream) -> Result<(), TransferError> {
+    let local = net::getsockname(stream);
+    let unix = local.is_ok_and(|local| local.address_family() == AddressFamily::UNIX);
+    let is_stream = || net::sockopt::socket_type(stream).map(|kind| kind == SocketType::STREAM);
+    if !unix || !is_stream().map_err(io::Error::from)? {
+        return Err(FdError::NotAUnixStream.into());
+    }
+    Ok(())
 }
 
 impl Drop for Socket {

@@ -19,7 +19,7 @@ pub(crate) trait Machine {
     fn is_pipelined(&self) -> bool;
 
     /// Called before what the machine says is sent.
-    fn before_output(&self, socket: &Socket);
+    fn before_output(&mut self, socket: &Socket);
 }
 
 impl Machine for ClientAuth {
@@ -39,5 +39,5 @@ impl Machine for ClientAuth {
         self.is_pipelined()
     }
 
-    fn before_output(&self, _: &Socket) {}
+    fn before_output(&mut self, _: &Socket) {}
 }

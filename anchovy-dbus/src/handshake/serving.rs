@@ -16,6 +16,8 @@ pub(crate) struct Serving {
     pub(crate) auth: ServerAuth,
     /// Descriptors are refused by the kernel while they are not agreed on (`SO_PASSRIGHTS`).
     pub(crate) kernel_refuses: bool,
+    /// Whether the kernel has been told to let descriptors pass.
+    pub(crate) fds_pass: bool,
 }
 
 impl Machine for Serving {
@@ -37,9 +39,11 @@ impl Machine for Serving {
 
     /// A client that has read AGREE_UNIX_FD may send descriptors at once, so they have to pass by
     /// then; and no longer once it has read that the agreement is off.
-    fn before_output(&self, socket: &Socket) {
-        if self.kernel_refuses {
-            set_fd_passing(socket, self.auth.unix_fds());
+    fn before_output(&mut self, socket: &Socket) {
+        let agreed = self.auth.unix_fds();
+        if self.kernel_refuses && agreed != self.fds_pass {
+            set_fd_passing(socket, agreed);
+            self.fds_pass = agreed;
         }
     }
 }

@@ -210,7 +210,7 @@ impl Server {
         let mut auth = ServerAuth::new(self.guid, Some(credentials.uid()), limits);
         auth.set_mechanisms(&self.mechanisms);
         auth.set_unix_fds(self.unix_fds);
-        let machine = Serving { auth, kernel_refuses: self.kernel_refuses };
+        let machine = Serving { auth, kernel_refuses: self.kernel_refuses, fds_pass: false };
         let driver = Driver::new(socket, machine, self.handshake_limits.timeout);
         let (guid, fds_at_once) = (self.guid, self.fds_at_once);
         let limits = self.limits.clone();
