@@ -434,29 +434,29 @@ fn a_message_of_an_unknown_type_with_descriptors_is_whole() {
 
 #[test]
 fn a_bad_start_of_a_message_ends_as_soon_as_the_byte_is_there() {
-    // Of each, only the bytes up to the bad one are sent.
-    let good = message("A", 1, 4);
-    let changed = |range: std::ops::Range<usize>, to: &[u8]| {
-        let mut bytes = good.clone();
-        bytes[range.clone()].copy_from_slice(to);
-        bytes[..range.end].to_vec()
-    };
-    let number = |at: usize, number: u32| changed(at..at + 4, &number.to_ne_bytes());
-    let over = [
-        (changed(0..1, b"x"), "Message(ByteOrder(120))", "neither 'l' nor 'B'"),
-        (changed(1..2, &[0]), "Message(NoType)", "type is 0"),
-        (changed(3..4, &[2]), "Message(Version(2))", "version 2"),
-        (number(8, 0), "Message(NoSerial)", "no serial"),
-        (
-            number(12, (1 << 26) + 1),
-            "Message(FieldsTooLong { length: 67108865, limit: 67108864 })",
-            "the limit is 67108864",
-        ),
-    ];
-    let mut long = number(12, 8);
-    long[4..8].copy_from_slice(&(1_u32 << 27).to_ne_bytes());
-    let too_long = "Message(TooLong { length: 134217752, limit: 134217728 })";
     run(async {
+        // Of each, only the bytes up to the bad one are sent.
+        let good = message("A", 1, 4);
+        let changed = |range: std::ops::Range<usize>, to: &[u8]| {
+            let mut bytes = good.clone();
+            bytes[range.clone()].copy_from_slice(to);
+            bytes[..range.end].to_vec()
+        };
+        let number = |at: usize, number: u32| changed(at..at + 4, &number.to_ne_bytes());
+        let over = [
+            (changed(0..1, b"x"), "Message(ByteOrder(120))", "neither 'l' nor 'B'"),
+            (changed(1..2, &[0]), "Message(NoType)", "type is 0"),
+            (changed(3..4, &[2]), "Message(Version(2))", "version 2"),
+            (number(8, 0), "Message(NoSerial)", "no serial"),
+            (
+                number(12, (1 << 26) + 1),
+                "Message(FieldsTooLong { length: 67108865, limit: 67108864 })",
+                "the limit is 67108864",
+            ),
+        ];
+        let mut long = number(12, 8);
+        long[4..8].copy_from_slice(&(1_u32 << 27).to_ne_bytes());
+        let too_long = "Message(TooLong { length: 134217752, limit: 134217728 })";
         for (bytes, expected, rule) in &over {
             ends(expected, rule, |foreign| drop(foreign.send(bytes, 1))).await;
         }
