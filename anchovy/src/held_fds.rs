@@ -96,8 +96,7 @@ impl HeldFds {
         self.charge.shrink_to(holding.queued + kept);
     }
 
-    /// Takes the charge of `count` descriptors, for a frame that keeps them.
-    #[cfg(feature = "codec")]
+    /// Takes the charge of `count` descriptors, for an owner that keeps them.
     pub(crate) fn split_off(&mut self, count: usize) -> Charge {
         self.charge.split_off(count)
     }

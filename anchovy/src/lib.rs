@@ -102,6 +102,7 @@ mod builder;
 #[cfg(feature = "codec")]
 pub mod codec;
 mod connect;
+mod copy;
 mod error;
 mod held_fds;
 mod in_flight;
@@ -126,6 +127,7 @@ pub use budget::{
 };
 pub use builder::StreamBuilder;
 pub use connect::ConnectError;
+pub use copy::{Copied, Copier, FdReader, FdWriter, Unsent, copy, copy_bidirectional};
 pub use error::{FdError, ReuniteError, Truncation};
 pub use into_stream::IntoUnixStream;
 pub use limits::{DBUS_FD_LIMIT, DBUS_SCM_RIGHTS, WAYLAND_FD_LIMIT, WAYLAND_SCM_RIGHTS};

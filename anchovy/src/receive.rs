@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
-use crate::budget::Account;
+use crate::budget::{Account, Charge};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
@@ -139,6 +139,16 @@ impl Receiver {
             fds.extend(self.queue.drain(self.queue.len() - count..));
             self.settle_charge(0);
         }
+    }
+
+    /// Moves the newest `count` descriptors of the queue to the caller, with what is charged for them.
+    pub(crate) fn take_newest(
+        &mut self,
+        count: usize,
+        fds: &mut VecDeque<OwnedFd>,
+    ) -> Option<Charge> {
+        fds.extend(self.queue.drain(self.queue.len() - count..));
+        Some(self.held.as_mut()?.split_off(count))
     }
 
     fn advance(

@@ -13,6 +13,7 @@ mod cancel;
 mod codec;
 mod concurrency;
 mod convert;
+mod copy;
 mod exhaustion;
 mod in_flight;
 mod kernel;

@@ -1,0 +1,65 @@
+//! A copy in both directions.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use super::copied::Copied;
+use super::copier::Copier;
+use crate::stream::anchovy_stream::AnchovyStream;
+
+/// Copies bytes and descriptors between two streams, in both directions, until both have ended.
+/// Returns how much was copied from `a` to `b`, and from `b` to `a`.
+///
+/// If one stream ends, the write side of the other is shut down, and the other direction goes on. A
+/// side that does not read stops the direction towards it, and no other.
+///
+/// [`copy`](crate::copy()) describes the order of descriptors, and for which protocols they stay with their
+/// messages.
+///
+/// # Errors
+///
+/// The first error of either direction, as for [`copy`](crate::copy()). Both directions end with it.
+///
+/// # Cancel safety
+///
+/// As for [`copy`](crate::copy()).
+///
+/// # Examples
+///
+/// A proxy that passes every connection on:
+///
+/// ```no_run
+/// use anchovy::{UnixListener, UnixStream, copy_bidirectional};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = UnixListener::bind("/run/proxy.sock")?;
+/// loop {
+///     let (mut client, _) = listener.accept().await?;
+///     tokio::spawn(async move {
+///         let mut server = UnixStream::connect("/run/server.sock").await?;
+///         let (up, down) = copy_bidirectional(&mut client, &mut server).await?;
+///         println!("{} descriptors up, {} down", up.fds, down.fds);
+///         Ok::<_, std::io::Error>(())
+///     });
+/// }
+/// # }
+/// ```
+pub async fn copy_bidirectional<const A: usize, const B: usize>(
+    a: &mut AnchovyStream<A>,
+    b: &mut AnchovyStream<B>,
+) -> io::Result<(Copied, Copied)> {
+    let (mut a_read, mut a_write) = a.split();
+    let (mut b_read, mut b_write) = b.split();
+    let (mut there, mut back) = (Copier::new(), Copier::new());
+    poll_fn(|cx| {
+        let there = there.poll_copy(&mut a_read, &mut b_write, cx)?;
+        let back = back.poll_copy(&mut b_read, &mut a_write, cx)?;
+        match (there, back) {
+            (Poll::Ready(there), Poll::Ready(back)) => Poll::Ready(Ok((there, back))),
+            _ => Poll::Pending,
+        }
+    })
+    .await
+}
