@@ -1,7 +1,8 @@
-//! Connecting to the socket at a path, with errors that tell what is there.
+//! Connecting to the socket at a path, with errors that state the cause.
 //!
-//! connect(2) answers ECONNREFUSED both for a socket that nobody listens on and for a file that is no
-//! socket, and EAGAIN where a blocking socket would wait. Both are sorted out here.
+//! connect(2) fails with ECONNREFUSED both if no process listens on the socket and if the file is
+//! not a socket. On a non-blocking socket it fails with EAGAIN if the backlog is full. This module
+//! distinguishes the first two and waits in the third case.
 
 use std::fmt;
 use std::fs;
@@ -17,20 +18,20 @@ use tokio::time::sleep;
 use crate::error::fd_error::FdError;
 use crate::path::{DisplayPath, PathError, SocketPath};
 
-/// Time between two attempts while the backlog of the listener is full: short beside what a person
-/// notices, long beside what accepting a connection takes.
+/// The delay between two attempts while the backlog of the listener is full. It is too short for a
+/// person to notice, and much longer than accepting a connection takes.
 const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Connects to the socket at `path`, and waits while the backlog of its listener is full.
 pub(crate) async fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
     let SocketPath { path, address } = SocketPath::new(path)?;
     let address = address.into();
-    // Made before the first attempt, so that a runtime without timers panics always or never.
+    // Created before the first attempt, so that a runtime without timers panics always or never.
     let mut retry = sleep(RETRY_INTERVAL);
     loop {
         match UnixStream::connect_addr(&address).await {
-            // connect(2): a non-blocking Unix socket gets EAGAIN where a blocking one would wait,
-            // and no readiness tells when there is room.
+            // A non-blocking socket gets EAGAIN if the backlog is full (connect(2)), and readiness
+            // does not report when there is room.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => retry.await,
             Err(error) => return Err(ConnectError::from_io_error(path, error)),
             Ok(stream) => return Ok(stream),
@@ -39,11 +40,14 @@ pub(crate) async fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
     }
 }
 
-/// Why a socket could not be connected to.
+/// The error of connecting to a socket.
 ///
-/// No socket stays open. The variants tell apart what one errno of connect(2) mixes up; the system's
-/// own error is the [`source`](std::error::Error::source). In functions that return
-/// [`io::Result`], `?` converts it into an [`io::Error`] of the same [`kind`](Self::kind).
+/// No socket stays open. The variants distinguish causes for which connect(2) returns the same
+/// errno. The error of the system is the [`source`](std::error::Error::source). In functions that
+/// return [`io::Result`], `?` converts this error into an [`io::Error`] of the same
+/// [`kind`](Self::kind).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyStream, ConnectError, DBUS_SCM_RIGHTS};
@@ -57,42 +61,43 @@ pub(crate) async fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The path cannot name a socket; nothing was tried.
+    /// The path cannot name a socket. No connection was attempted.
     Path(PathError),
-    /// A limit of the [builder](crate::StreamBuilder) is out of range; nothing was tried.
+    /// A limit of the [builder](crate::StreamBuilder) is out of range. No connection was
+    /// attempted.
     Limit(FdError),
-    /// There is no such file (ENOENT), or a directory on the way is none (ENOTDIR). For an abstract
-    /// name, see [`Refused`](Self::Refused).
+    /// The path does not exist (ENOENT), or a parent of it is not a directory (ENOTDIR). A missing
+    /// abstract name is reported as [`Refused`](Self::Refused).
     NotFound {
         /// The path.
         path: PathBuf,
         /// The error of connect(2).
         error: io::Error,
     },
-    /// Nobody listens (ECONNREFUSED): the server has ended and left its socket behind, does not
-    /// listen yet, or there is no such abstract name.
+    /// No process listens on the socket (ECONNREFUSED): the server has ended without removing its
+    /// socket, it does not listen yet, or the abstract name does not exist.
     Refused {
         /// The path.
         path: PathBuf,
         /// The error of connect(2).
         error: io::Error,
     },
-    /// This process may not write to the socket, or not search a directory on the way (EACCES,
-    /// EPERM).
+    /// This process has no write permission for the socket, or no search permission for a parent
+    /// directory (EACCES, EPERM).
     PermissionDenied {
         /// The path.
         path: PathBuf,
         /// The error of connect(2).
         error: io::Error,
     },
-    /// There is a file that is no socket (ECONNREFUSED).
+    /// The path names a file that is not a socket (ECONNREFUSED).
     NotASocket {
         /// The path.
         path: PathBuf,
         /// The error of connect(2).
         error: io::Error,
     },
-    /// There is a socket of another type than a stream (EPROTOTYPE).
+    /// The path names a socket that is not a stream socket (EPROTOTYPE).
     NotAStream {
         /// The path.
         path: PathBuf,
@@ -109,7 +114,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Sorts an error of connect(2), with a look at the path.
+    /// Finds the cause of an error of connect(2), if necessary by checking the file at the path.
     fn from_io_error(path: PathBuf, error: io::Error) -> ConnectError {
         let errno = Errno::from_io_error(&error);
         match error.kind() {
@@ -126,9 +131,9 @@ impl ConnectError {
         }
     }
 
-    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into: that of the
-    /// system, or [`InvalidInput`](io::ErrorKind::InvalidInput) if something else than a stream
-    /// socket is there.
+    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into: the kind
+    /// of the system's error, or [`InvalidInput`](io::ErrorKind::InvalidInput) if the path does
+    /// not name a stream socket.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ConnectError::Path(error) => error.kind(),
@@ -144,8 +149,9 @@ impl ConnectError {
     }
 }
 
-/// Returns whether the path names a file that is no socket. Symbolic links are followed, as
-/// connect(2) does; a path that has vanished since named a socket.
+/// Returns whether the path names a file that is not a socket. Symbolic links are followed, as
+/// connect(2) does. A path that no longer exists named a socket, since connect(2) did not fail
+/// with ENOENT.
 fn is_no_socket(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket())
 }
@@ -156,14 +162,22 @@ impl fmt::Display for ConnectError {
             ConnectError::Path(error) => error.fmt(f),
             ConnectError::Limit(error) => error.fmt(f),
             ConnectError::NotFound { path, .. } => {
-                write!(f, "there is no socket {}; is the server running?", DisplayPath(path))
+                write!(
+                    f,
+                    "there is no socket {}; check that the server is running",
+                    DisplayPath(path)
+                )
             }
             ConnectError::Refused { path, .. } => {
-                write!(f, "nobody listens on {}; is the server running?", DisplayPath(path))
+                write!(
+                    f,
+                    "nobody listens on {}; check that the server is running",
+                    DisplayPath(path)
+                )
             }
             ConnectError::PermissionDenied { path, .. } => write!(
                 f,
-                "no permission to write to {} or to search its directory",
+                "no write permission for {} or no search permission for its directory",
                 DisplayPath(path)
             ),
             ConnectError::NotASocket { path, .. } => {
@@ -180,7 +194,7 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // Their text is the text of this error.
+            // Their texts include the cause.
             ConnectError::Path(_) | ConnectError::Limit(_) => None,
             ConnectError::NotFound { error, .. }
             | ConnectError::Refused { error, .. }

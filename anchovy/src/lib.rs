@@ -1,67 +1,81 @@
-//! Unix sockets that carry file descriptors beside bytes, for [tokio].
+//! Unix sockets that send and receive file descriptors along with bytes, for [tokio].
 //!
-//! [`AnchovyStream`] is [`AsyncRead`] and [`AsyncWrite`], with two queues: descriptors that are to
-//! leave with the next byte, and descriptors that have arrived.
+//! This example sends an open file to a peer, which reads it:
 //!
 //! ```
+//! use std::fs::File;
+//! use std::io::Read;
+//!
+//! use anchovy::UnixStream;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let (mut sender, mut receiver) = UnixStream::pair()?;
+//!
+//! // Sends the descriptor of the file with the bytes of a message.
+//! let file = File::open("Cargo.toml")?;
+//! sender.send_with_fds(b"read this", &[&file]).await?;
+//!
+//! // Receives the bytes and the descriptor.
+//! let (mut buf, mut fds) = ([0; 64], Vec::new());
+//! let received = receiver.recv_with_fds(&mut buf, &mut fds).await?;
+//! assert_eq!(&buf[..received.bytes], b"read this");
+//!
+//! let mut text = String::new();
+//! File::from(fds.remove(0)).read_to_string(&mut text)?;
+//! assert!(text.contains("[package]"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`AnchovyStream`] also implements [`AsyncRead`] and [`AsyncWrite`]. Such a stream has two
+//! queues: the write queue with the descriptors to send with the next byte, and the read queue
+//! with the descriptors that have been received.
+//!
+//! ```
+//! use std::fs::File;
+//!
 //! use anchovy::UnixStream;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
-//! let (mut ours, mut theirs) = UnixStream::pair()?;
+//! let (mut sender, mut receiver) = UnixStream::pair()?;
 //!
-//! ours.write_queue_mut().push_back(std::fs::File::open("/dev/null")?.into());
-//! ours.write_all(b"a file").await?;
+//! sender.write_queue_mut().push_back(File::open("Cargo.toml")?.into());
+//! sender.write_all(b"a file").await?;
 //!
-//! theirs.read_exact(&mut [0; 6]).await?;
-//! assert_eq!(theirs.read_queue().len(), 1);
+//! receiver.read_exact(&mut [0; 6]).await?;
+//! assert_eq!(receiver.read_queue().len(), 1);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Descriptors can also be lent, and received into memory of the caller:
+//! [`UnixStream`] is the stream for programs that need no limit below that of the kernel, 253
+//! descriptors in one message. To set the limit of a protocol, choose `S` of
+//! [`AnchovyStream<S>`](AnchovyStream).
 //!
-//! ```
-//! use std::os::fd::AsFd;
-//!
-//! use anchovy::UnixStream;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> std::io::Result<()> {
-//! let (mut ours, mut theirs) = UnixStream::pair()?;
-//! let file = std::fs::File::open("/dev/null")?;
-//! let tcp = std::net::TcpListener::bind("127.0.0.1:0")?;
-//! ours.send_with_fds(b"a file and a listener", &[file.as_fd(), tcp.as_fd()]).await?;
-//!
-//! let (mut buf, mut fds) = ([0; 64], Vec::new());
-//! let received = theirs.recv_with_fds(&mut buf, &mut fds).await?;
-//! assert_eq!((received.bytes, fds.len()), (21, 2));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! [`UnixStream`] is the stream for programs that need no other limit than that of the kernel. `S` of
-//! an [`AnchovyStream<S>`](AnchovyStream) sets another one, such as that of a protocol.
-//!
-//! | to | use |
+//! | Task | Method |
 //! |---|---|
-//! | send descriptors that you own | [`write_queue_mut`](AnchovyStream::write_queue_mut), then any write |
-//! | send descriptors that you keep | [`send_with_fds`](AnchovyStream::send_with_fds) |
-//! | receive bytes and descriptors | [`recv_with_fds`](AnchovyStream::recv_with_fds) |
-//! | receive with any reader | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
-//! | know what one receive added to the read queue | [`recv`](AnchovyStream::recv) |
-//! | read and write at once | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
-//! | bound what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
-//! | know what went wrong | [`FdError::from_io_error`] |
-//! | know who is there | [`peer_cred`](AnchovyStream::peer_cred), [`peer_pidfd`](AnchovyStream::peer_pidfd) |
-//! | give the socket back | [`into_parts`](AnchovyStream::into_parts) |
+//! | Send descriptors and close them | [`write_queue_mut`](AnchovyStream::write_queue_mut), then any write |
+//! | Send descriptors and keep them | [`send_with_fds`](AnchovyStream::send_with_fds) |
+//! | Receive bytes and descriptors | [`recv_with_fds`](AnchovyStream::recv_with_fds) |
+//! | Receive with `AsyncRead` | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
+//! | Count the descriptors that one receive added to the read queue | [`recv`](AnchovyStream::recv) |
+//! | Read and write concurrently | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
+//! | Limit what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
+//! | Find the cause of an error | [`FdError::from_io_error`] |
+//! | Identify the peer | [`peer_cred`](AnchovyStream::peer_cred), [`peer_pidfd`](AnchovyStream::peer_pidfd) |
+//! | Convert the stream back into a socket | [`into_parts`](AnchovyStream::into_parts) |
+//! | Accept connections | [`AnchovyListener`], [`UnixListener`] |
+//! | Share resources fairly among clients | [`Budget`] |
 //!
-//! # Where descriptors ride
+//! # Order of bytes and descriptors
 //!
-//! A stream socket knows no messages. What the kernel knows is which bytes one `sendmsg` wrote, and
-//! that descriptors came with them. Linux merges bytes that came before with the first bytes of such
-//! a send into one read, and ends a read with the last bytes of it (unix(7)):
+//! A stream socket has no message boundaries. The kernel records only which bytes and descriptors
+//! one `sendmsg` sent together. On Linux, one read can return bytes that were sent earlier
+//! together with the first bytes of such a `sendmsg`, and it ends after the last byte of that
+//! `sendmsg` (unix(7)):
 //!
 //! ```text
 //! sent      AAAA       BBBB + 2 descriptors       CCCC
@@ -69,30 +83,40 @@
 //! read 2    CCCC
 //! ```
 //!
-//! So descriptors come with the read that has the first byte of their message, never later: whoever
-//! reads a header first gets the descriptors of the whole message with it. Which of the bytes of that
-//! read they belong to, only the protocol knows. Whatever joins several messages into one write (a
-//! `BufWriter`, the `Framed` of tokio-util) gives the descriptors of all of them to the first; the
-//! feature `codec` has what keeps them apart.
+//! So descriptors arrive with the read that returns the first byte of their `sendmsg`, and never
+//! later. A program that reads a header first receives the descriptors of the whole message with
+//! it. If a read returns bytes of several messages, only the protocol can tell which of them the
+//! descriptors belong to.
 //!
-//! An out-of-band byte (`MSG_OOB`) arrives in order like any other, with its descriptors, and a read
-//! ends before it.
+//! Do not write several messages with descriptors at once through a `BufWriter` or through the
+//! `Framed` of tokio-util: all descriptors would be sent with the first message. The feature
+//! `codec` provides a `Framed` that keeps them apart.
 //!
-//! Systems that descend from BSD end a read *before* the next descriptors instead. This crate is
-//! proven on Linux; on FreeBSD, macOS and Android it compiles, and is not tested.
+//! An out-of-band byte (`MSG_OOB`) arrives in order like any other byte, with its descriptors. A
+//! read ends before it.
 //!
-//! # Children
+//! # Child processes
 //!
-//! What arrives is close-on-exec, and so is every socket that this crate makes. macOS cannot do that
-//! atomically: a process that is forked at that very moment inherits the descriptor there. It also
-//! closes descriptors that are under way when their sender closes before they are received.
+//! Received descriptors are close-on-exec, and so are all sockets that this crate creates. So
+//! child processes do not inherit them.
+//!
+//! # Platform-specific behavior
+//!
+//! This crate is tested on Linux. It compiles on FreeBSD, macOS and Android, and is not tested
+//! there.
+//!
+//! - On systems derived from BSD, a read ends *before* the next descriptors instead of after them.
+//! - macOS cannot set close-on-exec atomically. A process that is forked at the same moment
+//!   inherits the descriptor.
+//! - macOS closes descriptors in flight if their sender closes its socket before they are
+//!   received.
 //!
 //! # Features
 //!
-//! `codec`: frames, each with its own descriptors; see the module `codec`.
-//!
-//! `tracing`: one event for each send and each receive, with its byte and descriptor counts, at the
-//! level TRACE, and one at DEBUG when a read side fails.
+//! | Feature | Contents |
+//! |---|---|
+//! | `codec` | Framing in which each frame has its own descriptors; see the module `codec`. |
+//! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors, and one DEBUG event for each read side that fails. |
 //!
 //! [`AsyncRead`]: tokio::io::AsyncRead
 //! [`AsyncWrite`]: tokio::io::AsyncWrite
@@ -109,6 +133,8 @@ mod in_flight;
 mod into_stream;
 mod limits;
 mod listen;
+#[cfg(all(test, feature = "codec"))]
+mod messages;
 mod passing;
 mod path;
 mod path_guard;
@@ -138,13 +164,17 @@ pub use passing::set_fd_passing;
 pub use path::PathError;
 pub use path_guard::PathGuard;
 pub use receive::Received;
-/// The ancillary space, in bytes, for a number of descriptors: what `S` of an
-/// [`AnchovyStream`] is. The same as [`rustix::cmsg_space!`].
+/// Returns the ancillary space, in bytes, for a number of descriptors. This is the value of `S` in
+/// [`AnchovyStream<S>`](AnchovyStream).
+///
+/// It is a re-export of [`rustix::cmsg_space!`].
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyStream, cmsg_space};
 ///
-/// // Braces, for `S` is an expression here.
+/// // An expression as `S` requires braces.
 /// assert_eq!(AnchovyStream::<{ cmsg_space!(ScmRights(4)) }>::FD_LIMIT, 4);
 /// ```
 pub use rustix::cmsg_space;
@@ -152,10 +182,12 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use stream::{AnchovyStream, Parts};
 pub use valid_space::{AncillarySpace, ValidSpace};
 
-/// An [`AnchovyStream`] on which one message may carry as many descriptors as the kernel allows: 253.
+/// An [`AnchovyStream`] with the kernel's limit: 253 descriptors in one message.
 ///
-/// A lower limit is set at run time, with [`builder`](AnchovyStream::builder) or
+/// To set a lower limit at run time, use [`builder`](AnchovyStream::builder) or
 /// [`set_read_fd_limit`](AnchovyStream::set_read_fd_limit).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::UnixStream;
@@ -170,6 +202,8 @@ pub use valid_space::{AncillarySpace, ValidSpace};
 pub type UnixStream = AnchovyStream<DBUS_SCM_RIGHTS>;
 
 /// An [`AnchovyListener`] that accepts a [`UnixStream`] for each client.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{UnixListener, UnixStream};

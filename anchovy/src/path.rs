@@ -1,7 +1,7 @@
-//! Paths and abstract names of sockets, checked before the kernel sees them.
+//! Checks of socket paths and abstract names before they are passed to the kernel.
 //!
-//! A socket address holds about a hundred bytes (`sun_path`, unix(7)). The kernel answers a longer
-//! path with an error that names neither the length nor the limit, so both are checked here.
+//! A socket address has room for about a hundred bytes (`sun_path`, unix(7)). For a longer path
+//! the kernel returns an error without the length and the limit, so both are checked here.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 const SUN_PATH: usize =
     if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
 
-/// The longest path and the longest abstract name, in bytes: one byte of `sun_path` is the NUL after
-/// a path or before an abstract name.
+/// The maximum length of a path and of an abstract name, in bytes. One byte of `sun_path` is the
+/// NUL after a path or before an abstract name.
 const LONGEST: usize = SUN_PATH - 1;
 
-/// Why a path cannot name a socket.
+/// The reason why a path cannot name a socket.
 ///
-/// Nothing was opened, created or removed.
+/// No file was opened, created or removed.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyStream, ConnectError, DBUS_SCM_RIGHTS, PathError};
@@ -40,37 +42,39 @@ const LONGEST: usize = SUN_PATH - 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathError {
-    /// The path is empty, which to the kernel means an address of its own choice (unix(7)).
+    /// The path is empty. The kernel would choose an address (unix(7)).
     Empty,
-    /// The path has a NUL byte after its first byte, where the kernel would end it.
+    /// The path contains a NUL byte after its first byte. The kernel would end the path there.
     NulInPath {
         /// The path.
         path: PathBuf,
     },
-    /// The path does not fit into a socket address.
+    /// The path is too long for a socket address.
     TooLong {
-        /// The path, or the abstract name after a NUL byte.
+        /// The path. An abstract name begins with a NUL byte.
         path: PathBuf,
-        /// Its length in bytes, without the NUL byte of an abstract name.
+        /// Length in bytes, without the NUL byte of an abstract name.
         length: usize,
-        /// The most bytes that fit: 107 on Linux.
+        /// Maximum length in bytes: 107 on Linux.
         limit: usize,
     },
-    /// The path begins with a NUL byte, which names an abstract socket, and this system has none:
-    /// only Linux does.
+    /// The path begins with a NUL byte, so it is an abstract name. These exist on Linux only.
     AbstractUnsupported,
 }
 
 impl PathError {
-    /// Checks that a path can name a socket, without looking at the file system. A path that begins
+    /// Checks that a path can name a socket, without accessing the file system. A path that begins
     /// with a NUL byte is an abstract name.
     ///
-    /// [`bind`](crate::AnchovyListener::bind) and [`connect`](crate::AnchovyStream::connect) do the
-    /// same first. This is for programs that make other files before they bind.
+    /// [`bind`](crate::AnchovyListener::bind) and [`connect`](crate::AnchovyStream::connect) make
+    /// the same check first. This function is for programs that create other files before they
+    /// bind.
     ///
     /// # Errors
     ///
-    /// [`PathError`].
+    /// Returns a [`PathError`] with the reason.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy::PathError;
@@ -94,11 +98,11 @@ impl PathError {
 impl fmt::Display for PathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PathError::Empty => f.write_str("the path of the socket is empty"),
+            PathError::Empty => f.write_str("the socket path is empty"),
             PathError::NulInPath { path } => write!(f, "the path {path:?} contains a NUL byte"),
             PathError::TooLong { path, length, limit } => write!(
                 f,
-                "the socket path {} has {length} bytes, limit is {limit}; use a shorter one",
+                "the socket path {} has {length} bytes, limit is {limit}; use a shorter path",
                 DisplayPath(path)
             ),
             PathError::AbstractUnsupported => {
@@ -116,7 +120,7 @@ impl From<PathError> for io::Error {
     }
 }
 
-/// Shows a path, and an abstract name as `@name`, as ss(8) and systemd do.
+/// Displays a path, or an abstract name as `@name`, as ss(8) and systemd do.
 pub(crate) struct DisplayPath<'a>(pub(crate) &'a Path);
 
 impl fmt::Display for DisplayPath<'_> {
@@ -128,16 +132,16 @@ impl fmt::Display for DisplayPath<'_> {
     }
 }
 
-/// Where a socket is, and the address of that place.
+/// A checked path, and the socket address for it.
 #[derive(Debug)]
 pub(crate) struct SocketPath {
-    /// As the caller gave it: a path, or a NUL byte and an abstract name.
+    /// The path as passed by the caller. An abstract name begins with a NUL byte.
     pub(crate) path: PathBuf,
     pub(crate) address: SocketAddr,
 }
 
 impl SocketPath {
-    /// Checks a path; one that begins with a NUL byte is an abstract name, as in tokio.
+    /// Checks a path. One that begins with a NUL byte is an abstract name, as in tokio.
     pub(crate) fn new(path: &Path) -> Result<SocketPath, PathError> {
         let bytes = path.as_os_str().as_bytes();
         let path = path.to_owned();

@@ -109,7 +109,7 @@ fn halves_that_do_not_fit_come_back_and_are_not_shown() {
     struct Half;
 
     let error = ReuniteError(Half, Half);
-    assert_eq!(chain(&error), ["the two halves are not of one stream"]);
+    assert_eq!(chain(&error), ["the two halves belong to different streams"]);
     assert_eq!(format!("{error:?}"), "ReuniteError { .. }");
     let ReuniteError(Half, Half) = error;
 }

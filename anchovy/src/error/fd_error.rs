@@ -1,15 +1,18 @@
-//! Failures that concern descriptors.
+//! Errors that concern descriptors.
 
 use std::fmt;
 use std::io;
 
+use super::descriptors::Descriptors;
 use super::truncation::Truncation;
 
-/// Why an operation failed on account of descriptors.
+/// The error of an operation that failed because of descriptors.
 ///
-/// It travels inside the [`io::Error`] that the operation returned; [`FdError::from_io_error`]
-/// takes it out. What it says of the stream holds for both of its halves: an error of one side
-/// never touches the other.
+/// The [`io::Error`] of the operation contains it; [`FdError::from_io_error`] returns it. An error
+/// of the read side does not affect the write side, and vice versa. The same applies to the halves
+/// of a split stream.
+///
+/// # Examples
 ///
 /// ```
 /// # use anchovy::{AnchovyStream, FdError, WAYLAND_SCM_RIGHTS};
@@ -36,124 +39,128 @@ use super::truncation::Truncation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FdError {
-    /// More descriptors were to leave with one write than its limit allows.
+    /// A write has more descriptors than the write limit allows.
     ///
-    /// Nothing was sent and nothing was closed: take some off the write queue, or pass fewer, and
-    /// write again. [`io::ErrorKind::InvalidInput`].
+    /// Nothing was sent or closed. Send fewer descriptors with each write, or remove some from the
+    /// write queue. The kind is [`io::ErrorKind::InvalidInput`].
     TooManyToSend {
-        /// Descriptors that were to leave.
+        /// Number of descriptors to send.
         count: usize,
-        /// The most that may leave with one write.
+        /// Maximum number of descriptors in one write.
         limit: usize,
-        /// `S` of the stream, in bytes of ancillary space.
+        /// `S` of the stream: its ancillary space in bytes.
         space: usize,
     },
-    /// The peer sent more descriptors in one message than the limit allows.
+    /// A received message has more descriptors than the read limit allows.
     ///
-    /// All descriptors of that message were closed, its bytes are lost, and every later read fails
-    /// with this same error: the stream is out of step with its peer and wants closing.
-    /// [`io::ErrorKind::InvalidData`].
+    /// All descriptors of the message were closed and its bytes were discarded. Every later read
+    /// fails with this error, because the position in the peer's stream is lost; close the stream.
+    /// The kind is [`io::ErrorKind::InvalidData`].
     TooManyReceived {
-        /// Descriptors that arrived.
+        /// Number of received descriptors.
         count: usize,
-        /// The most that may arrive with one message.
+        /// Maximum number of descriptors in one message.
         limit: usize,
-        /// `S` of the stream, in bytes of ancillary space.
+        /// `S` of the stream: its ancillary space in bytes.
         space: usize,
     },
-    /// The kernel did not hand over all descriptors of a message (`MSG_CTRUNC`).
+    /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
     ///
-    /// Those it did hand over were closed, the bytes they came with are lost, and every later read
-    /// fails with this same error: the stream is out of step with its peer and wants closing.
-    /// [`io::ErrorKind::QuotaExceeded`] for a full table, [`io::ErrorKind::InvalidData`] otherwise.
+    /// The delivered ones were closed and the bytes of the message were discarded. Every later
+    /// read fails with this error, because the position in the peer's stream is lost; close the
+    /// stream. The kind is [`io::ErrorKind::QuotaExceeded`] if a table was full, and
+    /// [`io::ErrorKind::InvalidData`] otherwise.
     Truncated {
-        /// Descriptors that were handed over before the kernel gave up, and are closed again.
+        /// Number of descriptors that the kernel delivered. They were closed.
         received: usize,
-        /// Why it gave up, as far as that can be told.
+        /// The cause, if it is known.
         cause: Truncation,
     },
-    /// The peer sent descriptors for which its account has no room left.
+    /// A received message has more descriptors than the peer's account has room for.
     ///
-    /// The descriptors of that message were closed, its bytes are lost, and every later read fails
-    /// with this same error. Before it comes to that, reads wait while the account holds received
-    /// descriptors that somebody may take. [`io::ErrorKind::QuotaExceeded`].
+    /// All descriptors of the message were closed and its bytes were discarded. Every later read
+    /// fails with this error. Reads wait first as long as the account holds received descriptors
+    /// that the program can still take. The kind is [`io::ErrorKind::QuotaExceeded`].
     OverBudget {
-        /// Descriptors that arrived.
+        /// Number of received descriptors.
         count: usize,
-        /// Descriptors for which the account had room.
+        /// Number of descriptors that the account had room for.
         available: usize,
     },
-    /// The read queue has no room for another full set of descriptors.
+    /// The read queue has no room for the descriptors of another message.
     ///
-    /// Nothing was read, closed or lost: take descriptors off the read queue and read again.
-    /// [`io::ErrorKind::QuotaExceeded`].
+    /// Nothing was read, closed or lost. Take descriptors from the read queue and read again. The
+    /// kind is [`io::ErrorKind::QuotaExceeded`].
     ReadQueueFull {
-        /// Descriptors that wait in the read queue.
+        /// Number of descriptors in the read queue.
         queued: usize,
-        /// The most that may arrive with one message, for which there has to be room.
+        /// Maximum number of descriptors in one message. A read requires room for this number.
         fd_limit: usize,
-        /// The most that may wait in the read queue.
+        /// Maximum number of descriptors in the read queue.
         limit: usize,
     },
-    /// Descriptors were to be sent without a byte.
+    /// A write has descriptors but too few bytes to send them with.
     ///
-    /// The kernel drops descriptors that are sent without a byte on a stream, so nothing was sent
-    /// and nothing was closed: write at least one byte, or clear the write queue. With
-    /// [`spread_fds`](crate::StreamBuilder::spread_fds), each set needs a byte of its own: write more
-    /// bytes at once. [`io::ErrorKind::InvalidInput`].
+    /// The kernel drops descriptors that are sent on a stream without a byte. So nothing was sent
+    /// or closed. Write at least one byte, or clear the write queue. With
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds), each message needs one byte, so write
+    /// more bytes at once. The kind is [`io::ErrorKind::InvalidInput`].
     FdsWithoutBytes {
-        /// Descriptors that were to leave, and for which there was no byte.
+        /// Number of descriptors without a byte to send them with.
         count: usize,
     },
-    /// A borrowed send was asked for while owned descriptors wait in the write queue.
+    /// Borrowed descriptors cannot be sent while the write queue contains owned ones.
     ///
-    /// The queue leaves with the *next* byte, so the two sets would become one. Nothing was sent
-    /// and nothing was closed: write the queue out, or clear it. [`io::ErrorKind::InvalidInput`].
+    /// The write queue is sent with the *next* byte, so both would be sent as one descriptor set.
+    /// Nothing was sent or closed. Write the queue first, or clear it. The kind is
+    /// [`io::ErrorKind::InvalidInput`].
     WriteQueueNotEmpty {
-        /// Descriptors that wait in the write queue.
+        /// Number of descriptors in the write queue.
         queued: usize,
     },
-    /// The kernel refused to carry descriptors to this peer (`EPERM`).
+    /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
-    /// The peer switched them off on its socket (`SO_PASSRIGHTS`), or a security module did.
-    /// Nothing was sent and nothing was closed; bytes without descriptors still pass.
-    /// [`io::ErrorKind::PermissionDenied`].
+    /// The peer has disabled descriptor passing on its socket (`SO_PASSRIGHTS`), or a security
+    /// module denies it. Nothing was sent or closed. Bytes without descriptors can still be sent.
+    /// The kind is [`io::ErrorKind::PermissionDenied`].
     RefusedByPeer {
-        /// Descriptors that were to leave.
+        /// Number of descriptors to send.
         count: usize,
     },
     /// This user has too many descriptors in flight (`ETOOMANYREFS`).
     ///
-    /// The kernel bounds, per user and over all sockets, the descriptors that are sent and not yet
-    /// received by the sender's `RLIMIT_NOFILE` (unix(7)). Nothing was sent and nothing was closed:
-    /// the same write works once the receivers have caught up. Bytes without descriptors still
-    /// pass. [`io::ErrorKind::QuotaExceeded`].
+    /// The kernel counts the descriptors that were sent and not yet received, per user and over
+    /// all sockets. The limit is the sender's `RLIMIT_NOFILE` (unix(7)). Nothing was sent or
+    /// closed. The same write succeeds after the receivers have read enough. Bytes without
+    /// descriptors can still be sent. The kind is [`io::ErrorKind::QuotaExceeded`].
     TooManyInFlight {
-        /// Descriptors that were to leave.
+        /// Number of descriptors to send.
         count: usize,
     },
-    /// A limit was asked for that the stream cannot keep.
+    /// A requested limit is out of range.
     ///
-    /// The limits stay as they were. [`io::ErrorKind::InvalidInput`].
+    /// The limits are unchanged. The kind is [`io::ErrorKind::InvalidInput`].
     LimitOutOfRange {
-        /// The limit that was asked for.
+        /// The requested limit.
         limit: usize,
-        /// The smallest possible value, given the other limits.
+        /// Minimum value, given the other limits.
         least: usize,
-        /// The largest possible value, given the other limits and `S`.
+        /// Maximum value, given the other limits and `S`.
         most: usize,
-        /// `S` of the stream, in bytes of ancillary space.
+        /// `S` of the stream: its ancillary space in bytes.
         space: usize,
     },
-    /// What was to become a stream is no Unix stream socket.
+    /// The descriptor is not a Unix stream socket.
     ///
-    /// Only on stream sockets do the rules of this crate hold; the descriptor was closed.
+    /// It was closed. Datagram and sequenced-packet sockets are not supported. The kind is
     /// [`io::ErrorKind::InvalidInput`].
     NotAUnixStream,
 }
 
 impl FdError {
-    /// Returns the descriptor error inside `error`, if there is one.
+    /// Returns the descriptor error that `error` contains, if any.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::FdError;
@@ -167,7 +174,7 @@ impl FdError {
         error.get_ref()?.downcast_ref().copied()
     }
 
-    /// Returns the kind of the [`io::Error`] that carries this error.
+    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             FdError::TooManyToSend { .. }
@@ -190,55 +197,70 @@ impl fmt::Display for FdError {
         match *self {
             FdError::TooManyToSend { count, limit, space } => write!(
                 f,
-                "{count} descriptors for one message, the limit is {limit} (S = {space} bytes); \
-                 nothing was sent or closed"
+                "cannot send {} in one message, limit is {limit} (S = {space} bytes); \
+                 nothing was sent, use several writes",
+                Descriptors(count)
             ),
             FdError::TooManyReceived { count, limit, space } => write!(
                 f,
-                "the peer sent {count} descriptors in one message, the limit is {limit} \
-                 (S = {space} bytes); they were closed and the read side stays failed"
+                "received {} in one message, limit is {limit} (S = {space} bytes); \
+                 they were closed, drop the stream",
+                Descriptors(count)
             ),
             FdError::Truncated { received, cause } => write!(
                 f,
-                "the kernel cut a set of descriptors after {received}: {cause}; \
-                 they were closed and the read side stays failed"
+                "the kernel delivered only {} of a message: {cause}; drop the stream",
+                Descriptors(received)
             ),
             FdError::OverBudget { count, available } => write!(
                 f,
-                "received {count} descriptors, the account of the peer has room for {available}; \
-                 they were closed and the read side stays failed"
+                "received {}, the account of the peer has room for {available}; \
+                 they were closed, drop the stream",
+                Descriptors(count)
             ),
             FdError::ReadQueueFull { queued, fd_limit, limit } => write!(
                 f,
-                "{queued} descriptors wait in the read queue, which has no room for another {fd_limit} \
-                 (its limit is {limit}); nothing was read, drain the queue"
+                "the read queue has {} and a read requires room for {fd_limit} more, \
+                 limit is {limit}; nothing was read, take descriptors from the queue",
+                Descriptors(queued)
             ),
-            FdError::FdsWithoutBytes { count } => {
-                write!(f, "{count} descriptors to send without a byte; nothing was sent or closed")
-            }
+            FdError::FdsWithoutBytes { count } => write!(
+                f,
+                "cannot send {} without a byte; nothing was sent, write more bytes",
+                Descriptors(count)
+            ),
             FdError::WriteQueueNotEmpty { queued } => write!(
                 f,
-                "{queued} descriptors wait in the write queue and would leave with this send; \
-                 nothing was sent or closed"
+                "the write queue has {}, which the next byte would carry; \
+                 nothing was sent, write the queue first",
+                Descriptors(queued)
             ),
             FdError::RefusedByPeer { count } => write!(
                 f,
-                "the kernel refused to carry {count} descriptors to this peer (EPERM: \
-                 SO_PASSRIGHTS is off there, or a security module denies it); \
-                 nothing was sent or closed"
+                "the kernel refused to send {} to this peer (EPERM); nothing was sent, \
+                 the peer disabled SO_PASSRIGHTS or a security module denies it",
+                Descriptors(count)
             ),
             FdError::TooManyInFlight { count } => write!(
                 f,
-                "{count} more descriptors in flight would exceed RLIMIT_NOFILE (ETOOMANYREFS); \
-                 nothing was sent or closed, try again when the receivers have caught up"
+                "sending {} would exceed the limit of descriptors in flight, RLIMIT_NOFILE \
+                 (ETOOMANYREFS); nothing was sent, try again after the receivers have read",
+                Descriptors(count)
+            ),
+            FdError::LimitOutOfRange { limit, least, most: usize::MAX, space } => write!(
+                f,
+                "a limit of {} is out of range, the minimum is {least} (S = {space} bytes); \
+                 the limits are unchanged",
+                Descriptors(limit)
             ),
             FdError::LimitOutOfRange { limit, least, most, space } => write!(
                 f,
-                "a limit of {limit} descriptors is outside {least} to {most} (S = {space} bytes); \
-                 the limits stay as they were"
+                "a limit of {} is out of range, allowed are {least} to {most} \
+                 (S = {space} bytes); the limits are unchanged",
+                Descriptors(limit)
             ),
             FdError::NotAUnixStream => {
-                f.write_str("the descriptor is no Unix stream socket; it was closed")
+                f.write_str("the descriptor is not a Unix stream socket; it was closed")
             }
         }
     }

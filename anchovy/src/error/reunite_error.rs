@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::fmt;
 
-/// The two halves are not of one stream; the error returns both.
+/// The error of `reunite` if the two halves belong to different streams.
 ///
-/// `R` is the read half and `W` the write half: those of
+/// It contains both halves: `R` is the read half and `W` the write half. They are the halves of
 /// [`AnchovyStream::into_split`](crate::AnchovyStream::into_split), of a framed stream, or of a
 /// connection of a protocol crate.
 pub struct ReuniteError<R, W>(pub R, pub W);
 
-/// Halves need not implement `Debug`, and are not shown.
+/// Omits the halves, which need not implement `Debug`.
 impl<R, W> fmt::Debug for ReuniteError<R, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReuniteError").finish_non_exhaustive()
@@ -19,7 +19,7 @@ impl<R, W> fmt::Debug for ReuniteError<R, W> {
 
 impl<R, W> fmt::Display for ReuniteError<R, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the two halves are not of one stream")
+        f.write_str("the two halves belong to different streams")
     }
 }
 

@@ -1,19 +1,19 @@
-//! The error of one read or write, with its type kept.
+//! The typed error of one read or write.
 
 use std::io;
 
 use super::fd_error::FdError;
 
-/// Why a read or a write failed.
+/// The error of a read or a write.
 ///
-/// It becomes an [`io::Error`] in the public methods only, so that the codec can tell the causes
-/// apart without a downcast. The [`FdError`] is boxed to keep a `Poll<Result<usize, _>>` as small
-/// as that of an [`io::Error`].
+/// Only the public methods convert it into an [`io::Error`], so the codec can distinguish the
+/// causes without a downcast. The [`FdError`] is boxed so that `Poll<Result<usize, _>>` is as
+/// small as with an [`io::Error`].
 #[derive(Debug)]
 pub(crate) enum TransferError {
     /// The system call failed, or would have blocked.
     Io(io::Error),
-    /// Descriptors are the cause.
+    /// The operation failed because of descriptors.
     Fd(Box<FdError>),
 }
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 
-/// Why the kernel did not hand over all descriptors of a message.
+/// The reason why the kernel did not deliver all descriptors of a message.
 ///
-/// The control buffer always has room for every descriptor that one message can carry (253,
-/// `SCM_MAX_FD`), so these are the only causes left.
+/// The control buffer always has room for the maximum number of descriptors in one message (253,
+/// `SCM_MAX_FD`), so a small buffer is never the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Truncation {
@@ -14,15 +14,17 @@ pub enum Truncation {
     ProcessTableFull,
     /// The file table of the system is full (`ENFILE`, `fs.file-max`).
     SystemTableFull,
-    /// The kernel named the error in place of a descriptor; the number is its errno.
+    /// The kernel delivered a negative errno instead of a descriptor. The value is the errno as a
+    /// positive number.
     Errno(i32),
-    /// A security module denied a descriptor, or a table was full for a moment: the kernel does not
-    /// say, and the tables had room again when they were looked at.
+    /// The cause is unknown, because the kernel does not report it and both tables had room when
+    /// they were checked. Either a security module denied a descriptor, or a table was full for a
+    /// short time.
     Unknown,
 }
 
 impl Truncation {
-    /// Returns the cause that an errno in the place of a descriptor names.
+    /// Returns the cause for an errno that the kernel delivered instead of a descriptor.
     pub(crate) fn from_errno(errno: i32) -> Truncation {
         match errno {
             libc::EMFILE => Truncation::ProcessTableFull,
@@ -51,9 +53,12 @@ impl fmt::Display for Truncation {
             Truncation::SystemTableFull => {
                 f.write_str("the file table of the system is full (fs.file-max)")
             }
-            Truncation::Errno(errno) => io::Error::from_raw_os_error(errno).fmt(f),
+            Truncation::Errno(errno) => {
+                let error = io::Error::from_raw_os_error(errno);
+                write!(f, "the kernel delivered an error instead of a descriptor: {error}")
+            }
             Truncation::Unknown => f.write_str(
-                "a security module denied a descriptor, or a table was full for a moment",
+                "a security module denied a descriptor, or a table was full for a short time",
             ),
         }
     }

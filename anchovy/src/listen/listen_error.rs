@@ -1,4 +1,4 @@
-//! Why there is no listener.
+//! Errors of creating a listener.
 
 use std::fmt;
 use std::io;
@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use crate::error::fd_error::FdError;
 use crate::path::{DisplayPath, PathError};
 
-/// Why a listener could not be made.
+/// The error of creating a listener.
 ///
-/// Whatever the call had made is gone again: no socket stays open and no file is left behind. Files
-/// of others were not touched, except by [`MovedAside`](Self::MovedAside). The system's own error is the
-/// [`source`](std::error::Error::source). In functions that return [`io::Result`], `?` converts it
-/// into an [`io::Error`] of the same [`kind`](Self::kind).
+/// No socket stays open and no file is left behind. Files of other programs are unchanged, except
+/// in the case of [`MovedAside`](Self::MovedAside). The error of the system is the
+/// [`source`](std::error::Error::source). In functions that return [`io::Result`], `?` converts
+/// this error into an [`io::Error`] of the same [`kind`](Self::kind).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS, ListenError};
@@ -31,61 +33,63 @@ use crate::path::{DisplayPath, PathError};
 pub enum ListenError {
     /// The path cannot name a socket.
     Path(PathError),
-    /// A limit for the accepted streams is out of range.
+    /// A limit of the accepted streams is out of range.
     Limit(FdError),
-    /// The path is taken (EADDRINUSE): a process has a socket there, or the path exists and
-    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) is off.
+    /// The path is in use (EADDRINUSE): a process has a socket there, or the path exists and
+    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) is not set.
     InUse {
         /// The path.
         path: PathBuf,
     },
-    /// There is a file that is no socket, which
-    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) never removes.
+    /// The path names a file that is not a socket.
+    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) never removes such a file.
     NotASocket {
         /// The path.
         path: PathBuf,
-        /// What it is: "a file", "a directory", "a symbolic link" or "a special file".
+        /// The type of the file: "a file", "a directory", "a symbolic link" or "a special file".
         found: &'static str,
     },
-    /// There is a socket of another user in a directory with the sticky bit, which
-    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) never removes, even as root.
+    /// The path names a socket of another user in a directory with the sticky bit.
+    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) never removes it, even if this
+    /// process runs as root.
     OtherOwner {
         /// The path.
         path: PathBuf,
-        /// The user id of its owner.
+        /// The user id of the socket's owner.
         uid: u32,
     },
-    /// Another file was put at the path while a stale socket was being replaced, and a third one when
-    /// it was to be moved back. Nothing was lost: the file is at `moved_to`.
+    /// Another program put a file at the path while a stale socket was being replaced, and a
+    /// second file before the first could be moved back. No file was lost: the first one is at
+    /// `moved_to`.
     MovedAside {
         /// The path.
         path: PathBuf,
-        /// Where the file is now, in the same directory.
+        /// The current path of the file, in the same directory.
         moved_to: PathBuf,
-        /// Why it could not be moved back.
+        /// The reason why the file could not be moved back.
         error: io::Error,
     },
-    /// Another process held the lock on the directory for a second, while a stale socket was to be
-    /// replaced. Try again.
+    /// Another process held the lock on the directory for one second, so a stale socket could not
+    /// be replaced. The call can be repeated.
     DirectoryLocked {
         /// The directory.
         directory: PathBuf,
     },
     /// The mode has bits other than the nine permission bits.
     InvalidMode {
-        /// The mode that was asked for.
+        /// The requested mode.
         mode: u32,
     },
-    /// An option that concerns files was set for an abstract name, which has none.
+    /// An option that applies to files was set for an abstract name, which has no file.
     AbstractName {
         /// The name of the option.
         option: &'static str,
     },
-    /// The descriptor is not a Unix stream socket that listens. It was closed.
+    /// The descriptor is not a listening Unix stream socket. It was closed.
     NotAListener,
-    /// An error of the system.
+    /// A system call failed.
     Io {
-        /// The path; `None` for a socket that somebody else has bound and that has no path.
+        /// The path, or `None` for an adopted socket without a path.
         path: Option<PathBuf>,
         /// The error of the system.
         error: io::Error,
@@ -116,34 +120,38 @@ impl fmt::Display for ListenError {
             ListenError::Path(error) => error.fmt(f),
             ListenError::Limit(error) => error.fmt(f),
             ListenError::InUse { path } => {
-                write!(f, "{} is in use; end its server or use another path", DisplayPath(path))
+                write!(f, "{} is in use; stop its server or use another path", DisplayPath(path))
             }
             ListenError::NotASocket { path, found } => write!(
                 f,
-                "{} is {found}, not a socket, and was left alone; use another path",
+                "{} is {found}, not a socket; it was not removed, use another path",
                 DisplayPath(path)
             ),
             ListenError::OtherOwner { path, uid } => write!(
                 f,
-                "{} belongs to user {uid} in a sticky directory and was left alone; \
-                 use another path",
+                "{} is a socket of user {uid} in a directory with the sticky bit; \
+                 it was not removed, use another path",
                 DisplayPath(path)
             ),
             ListenError::MovedAside { path, moved_to, .. } => write!(
                 f,
-                "the file that was put at {} during the call is now at {}, because it could not be \
-                 moved back; move it to where it belongs",
+                "a file that another program put at {} was moved to {} and could not be moved \
+                 back; move it back",
                 DisplayPath(path),
                 DisplayPath(moved_to)
             ),
             ListenError::DirectoryLocked { directory } => {
-                write!(f, "another process holds the lock on {}; try again", directory.display())
+                write!(
+                    f,
+                    "another process held the lock on {} for 1 s; try again",
+                    directory.display()
+                )
             }
             ListenError::InvalidMode { mode } => {
-                write!(f, "mode {mode:#o} has bits other than 0o777")
+                write!(f, "mode {mode:#o} has bits other than the permission bits 0o777")
             }
             ListenError::AbstractName { option } => {
-                write!(f, "{option} is for paths, and an abstract name has no file")
+                write!(f, "{option} cannot be set for an abstract name, which has no file")
             }
             ListenError::NotAListener => {
                 f.write_str("the descriptor is not a listening Unix stream socket; it was closed")
@@ -159,7 +167,7 @@ impl fmt::Display for ListenError {
 impl std::error::Error for ListenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // The text of `Path` and `Limit` is the text of this error.
+            // The texts of `Path` and `Limit` include their cause.
             ListenError::Io { error, .. } | ListenError::MovedAside { error, .. } => Some(error),
             _ => None,
         }

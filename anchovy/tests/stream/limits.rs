@@ -243,7 +243,7 @@ fn debug_and_the_error_of_the_limit_name_the_count_and_the_space() {
         assert!(format!("{write:?}").contains("S: 136, FD_LIMIT: 28"));
 
         let error = FdError::TooManyToSend { count: 29, limit: 28, space: 136 }.to_string();
-        assert!(error.contains("the limit is 28 (S = 136 bytes)"), "{error}");
+        assert!(error.contains("limit is 28 (S = 136 bytes)"), "{error}");
     });
 }
 
