@@ -1,4 +1,4 @@
-//! Making streams, with limits and options of their own.
+//! Creating streams with limits and options.
 
 use std::io;
 use std::path::Path;
@@ -17,14 +17,16 @@ use crate::valid_space::{AncillarySpace, ValidSpace};
 
 /// A builder for [`AnchovyStream`]; see [`AnchovyStream::builder`].
 ///
-/// What is not set is as for [`AnchovyStream::new`].
+/// Options that are not set have the same values as for [`AnchovyStream::new`].
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 ///
-/// // What a message bus takes from a stranger.
+/// // Limits for an untrusted client of a message bus.
 /// let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
 /// let stream = AnchovyStream::<DBUS_SCM_RIGHTS>::builder()
 ///     .read_fd_limit(16)
@@ -45,19 +47,23 @@ pub struct StreamBuilder<const S: usize> {
 }
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Takes over the `UnixStream` of std or of tokio, or another stream, which keeps its queues.
+    /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`, whose queues are
+    /// kept.
     ///
-    /// One of std is made non-blocking. One of tokio is registered anew, for a read that ended
-    /// behind a set of descriptors may have made it forget that more is queued; descriptors that
-    /// such a read met are lost already.
+    /// A stream of std is made non-blocking. A stream of tokio is registered again, because a read
+    /// that ended after a descriptor set may have cleared the readiness although more bytes are
+    /// queued. A plain read closes the descriptors of the bytes that it returns, so do not read from
+    /// the socket before the conversion.
     ///
     /// # Errors
     ///
-    /// [`FdError::NotAUnixStream`], and those of the system. The socket is closed then.
+    /// Returns [`FdError::NotAUnixStream`], or the error of a system call. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O enabled, as tokio's own `from_std` does.
+    /// Panics outside of a tokio runtime with I/O enabled, as tokio's `from_std` does.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -76,7 +82,7 @@ impl<const S: usize> AnchovyStream<S> {
         Self::builder().build(stream)
     }
 
-    /// Creates a builder, which sets limits and options of the stream.
+    /// Returns a builder that sets limits and options of the stream.
     pub fn builder() -> StreamBuilder<S>
     where
         AncillarySpace<S>: ValidSpace,
@@ -85,22 +91,25 @@ impl<const S: usize> AnchovyStream<S> {
     }
 
     /// Connects to the socket at `path`. A path that begins with a NUL byte is an abstract name
-    /// (Linux), as for tokio's [`UnixStream::connect`].
+    /// (Linux only), as for tokio's [`UnixStream::connect`].
     ///
-    /// While the backlog of the listener is full, this waits as a blocking connect(2) does, for as
-    /// long as that takes: use a timeout where the server may hang.
+    /// While the backlog of the listener is full, this method waits without a time limit, as a
+    /// blocking connect(2) does. Use a timeout if the server may hang.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], which tells a missing server from a missing permission.
+    /// Returns a [`ConnectError`], whose variants distinguish causes such as a missing server and
+    /// a missing permission.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the socket is closed.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # #[tokio::main(flavor = "current_thread")]
@@ -122,11 +131,11 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Errors
     ///
-    /// Those of socketpair(2).
+    /// Returns the error of socketpair(2).
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O enabled.
+    /// Panics outside of a tokio runtime with I/O enabled.
     pub fn pair() -> io::Result<(Self, Self)>
     where
         AncillarySpace<S>: ValidSpace,
@@ -146,51 +155,61 @@ impl<const S: usize> StreamBuilder<S> {
         }
     }
 
-    /// Sets the most descriptors that may arrive with one message; exact, and 0 for none at all.
+    /// Sets the exact maximum number of descriptors in one received message. With 0, descriptors
+    /// are refused.
     ///
-    /// By default [`AnchovyStream::FD_LIMIT`], which is also the most that it can be.
+    /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
     pub fn read_fd_limit(mut self, limit: usize) -> Self {
         self.read_fd_limit = Some(limit);
         self
     }
 
-    /// Sets the most descriptors that may wait in the read queue, at least those of one message; see
-    /// [`AnchovyStream::set_read_queue_limit`].
+    /// Sets the maximum number of descriptors in the read queue, which must be at least
+    /// [`read_fd_limit`](Self::read_fd_limit); see [`AnchovyStream::set_read_queue_limit`].
     ///
-    /// By default [`AnchovyStream::DEFAULT_READ_QUEUE_LIMIT`].
+    /// Default: [`AnchovyStream::DEFAULT_READ_QUEUE_LIMIT`].
     pub fn read_queue_limit(mut self, limit: usize) -> Self {
         self.read_queue_limit = Some(limit);
         self
     }
 
-    /// Sets the most descriptors that may leave with one write; 0 for none at all.
+    /// Sets the maximum number of descriptors that one write sends. With 0, descriptors are
+    /// refused.
     ///
-    /// By default [`AnchovyStream::FD_LIMIT`], which is also the most that it can be.
+    /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
         self.write_fd_limit = Some(limit);
         self
     }
 
-    /// Sets whether a write queue with more descriptors than one message may carry is spread over
-    /// several messages. Default: `false`, and such a write is [`FdError::TooManyToSend`].
+    /// Sets whether a write queue with more descriptors than one message may carry is sent in
+    /// several messages. Default: `false`, and such a write fails with [`FdError::TooManyToSend`].
     ///
-    /// With `true`, a full set of [`write_fd_limit`](Self::write_fd_limit) descriptors leaves with each
-    /// of the first bytes of a write, in order, and the rest of the queue with the bytes after those. A
-    /// write with fewer bytes than sets is [`FdError::FdsWithoutBytes`]; nothing is sent then.
+    /// With `true`, each of the first bytes of a write carries
+    /// [`write_fd_limit`](Self::write_fd_limit) descriptors, in order, and the remaining bytes
+    /// carry the rest of the queue. A write with too few bytes fails with
+    /// [`FdError::FdsWithoutBytes`] and sends nothing.
     ///
-    /// This is for protocols that take descriptors first in, first out, whichever bytes they came
-    /// with, and do not use a message before it is whole. Wayland is one: the 8 bytes of a header have
-    /// room for 224 descriptors. It is not the default because it must not be used where descriptors
-    /// belong to the bytes or to the message that they came with, as in D-Bus: a receiver that looks
-    /// for them at the first byte finds the first set only.
+    /// This option is for protocols that take descriptors first in, first out, regardless of the
+    /// bytes they arrive with, and that do not process a message before it is complete. Wayland is
+    /// one: the 8 bytes of a header have room for 224 descriptors. Do not use it if descriptors
+    /// belong to the bytes or to the message that they arrive with, as in D-Bus: a receiver that
+    /// expects them with the first byte finds only the first part. Therefore it is not the
+    /// default.
     ///
-    /// If the socket is full between two sets, or the [account](AnchovyStream::set_account) has no room
-    /// for the next one, the write returns the number of bytes that have left. The descriptors that
-    /// have left with them are closed on this side, the [write queue](AnchovyStream::write_queue) holds
-    /// the others, and the next write goes on with them; `write_all` does so by itself. The same holds
-    /// if a `write_all` is dropped half way.
+    /// # Partial writes
     ///
-    /// [`send_with_fds`](AnchovyStream::send_with_fds) sends one message, with this switch as well.
+    /// If the socket becomes full between two messages, or the
+    /// [account](AnchovyStream::set_account) has no room for the next one, the write returns the
+    /// number of bytes sent. The descriptors that were sent with them are closed on this side, and
+    /// the rest stays in the [write queue](AnchovyStream::write_queue). The next write continues
+    /// with them, as `write_all` does. The same applies if a `write_all` is dropped before it
+    /// completes.
+    ///
+    /// [`send_with_fds`](AnchovyStream::send_with_fds) is not affected: it always sends one
+    /// message.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -215,29 +234,31 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Sets whether to enable `SO_INQ`, if the kernel knows it (Linux 6.17). Enabled by default.
+    /// Sets whether to enable `SO_INQ` if the kernel supports it (Linux 6.17). Default: `true`.
     ///
-    /// It makes every receive say how many bytes are still queued, which saves reads that find
-    /// nothing. Without it, a read that does not fill its buffer costs another system call (`FIONREAD`).
+    /// With this option every receive reports how many bytes are still queued, which saves reads
+    /// that find nothing. Without it, a read that does not fill its buffer costs another system
+    /// call (`FIONREAD`).
     ///
-    /// It belongs to the socket, not to the descriptor: where the socket is shared with others that
-    /// receive from it (a duplicate, another process), it makes their `recvmsg` with an exact or no
-    /// control buffer show `MSG_CTRUNC`, and is better kept off.
+    /// The option belongs to the socket, not to the descriptor. If other code receives from the
+    /// same socket (through a duplicate, or in another process), its `recvmsg` with an exact or no
+    /// control buffer reports `MSG_CTRUNC`. Set `false` in this case.
     pub fn inq(mut self, on: bool) -> Self {
         self.inq = on;
         self
     }
 
-    /// Takes over the `UnixStream` of std or of tokio, or another stream, which keeps its queues.
+    /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`, whose queues are
+    /// kept.
     ///
     /// # Errors
     ///
-    /// [`FdError::LimitOutOfRange`], [`FdError::NotAUnixStream`], and those of the system. The
-    /// socket is closed then.
+    /// Returns [`FdError::LimitOutOfRange`], [`FdError::NotAUnixStream`], or the error of a system
+    /// call. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O enabled, as tokio's own `from_std` does.
+    /// Panics outside of a tokio runtime with I/O enabled, as tokio's `from_std` does.
     pub fn build(&self, stream: impl IntoUnixStream) -> io::Result<AnchovyStream<S>> {
         let (mut receiver, mut sender) = self.sides()?;
         let taken = stream.into_taken()?;
@@ -251,15 +272,16 @@ impl<const S: usize> StreamBuilder<S> {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], with [`Limit`](ConnectError::Limit) before anything is connected.
+    /// Returns a [`ConnectError`]. If a limit is out of range, it is
+    /// [`Limit`](ConnectError::Limit), and no connection is attempted.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the socket is closed.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn connect(&self, path: impl AsRef<Path>) -> Result<AnchovyStream<S>, ConnectError> {
         self.check()?;
         let path = path.as_ref();
@@ -271,11 +293,11 @@ impl<const S: usize> StreamBuilder<S> {
     ///
     /// # Errors
     ///
-    /// [`FdError::LimitOutOfRange`], and those of socketpair(2).
+    /// Returns [`FdError::LimitOutOfRange`], or the error of socketpair(2).
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O enabled.
+    /// Panics outside of a tokio runtime with I/O enabled.
     pub fn pair(&self) -> io::Result<(AnchovyStream<S>, AnchovyStream<S>)> {
         self.check()?;
         let (left, right) = UnixStream::pair()?;
@@ -287,7 +309,7 @@ impl<const S: usize> StreamBuilder<S> {
         self.sides().map(drop)
     }
 
-    /// Makes a stream of a socket that tokio has made and never read from.
+    /// Creates a stream from a socket that tokio has created and never read from.
     pub(crate) fn registered(&self, stream: UnixStream) -> io::Result<AnchovyStream<S>> {
         let (receiver, sender) = self.sides()?;
         let socket = self.with_options(Socket::registered(stream)?)?;

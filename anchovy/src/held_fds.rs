@@ -1,36 +1,37 @@
-//! The charge for received descriptors that nobody has taken.
+//! Charges for received descriptors that the program has not taken.
 //!
-//! A set is in the descriptor table before anybody can count it, so there has to be room for a whole
-//! one before each receive. What did not come is given back at once.
+//! A descriptor set is in the descriptor table before it can be counted. So each receive first
+//! charges room for a full set, and releases the unused part afterwards.
 //!
-//! A frame whose descriptors have arrived may need more of them than one set, and could wait for room
-//! while another frame of the same account waits for the room that it holds. Where that is possible,
-//! room for all that may wait is taken before the first descriptor arrives, and kept until none
-//! waits: the *reserve*.
+//! A frame may need the descriptors of several sets. Two frames of one account could each wait for
+//! room that the other one holds. Where that is possible, room for all descriptors that may wait
+//! is charged before the first one arrives, and kept until none waits. This charge is the
+//! *reserve*.
 
 use std::task::{Context, Poll};
 
 use crate::budget::{Account, Charge, ChargeRequest, Resource};
 
-/// What is charged for one receiving side, and a receive that waits to charge more.
+/// The charge of one receiving side, and a receive that waits for more room.
 #[derive(Debug)]
 pub(crate) struct HeldFds {
     charge: Charge,
     request: ChargeRequest,
-    /// How much the request was for.
+    /// The amount of the request.
     requested: usize,
-    /// The largest reserve: so much that several connections of an account can have it.
+    /// Maximum reserve, small enough for several connections of an account.
     largest_reserve: usize,
 }
 
-/// What a receiving side holds.
+/// Numbers of descriptors that a receiving side holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holding {
-    /// Descriptors in its queue.
+    /// Number of descriptors in the queue.
     pub(crate) queued: usize,
-    /// Descriptors that were taken off the queue and wait for their frames.
+    /// Number of descriptors that were taken from the queue and wait for their frames.
     pub(crate) waiting: usize,
-    /// How many may wait, if room for all of them is needed before the first.
+    /// Maximum number of waiting descriptors, if room for all of them must be charged before the
+    /// first.
     pub(crate) reserve: usize,
 }
 
@@ -44,8 +45,7 @@ impl HeldFds {
         }
     }
 
-    /// Charges room for a receive that may bring `most` descriptors, or waits until the account has
-    /// it.
+    /// Charges room for a receive of up to `most` descriptors, or waits until the account has it.
     pub(crate) fn poll_room(
         &mut self,
         cx: &mut Context<'_>,
@@ -56,7 +56,7 @@ impl HeldFds {
             return Poll::Ready(());
         }
         self.release_unused(holding);
-        // If something waits already, and its reserve is short, room for one set has to do.
+        // If descriptors already wait and the reserve is too small, charge room for one set only.
         let needed = match holding.waiting {
             0 => self.needed(holding, most),
             _ => holding.all() + most,
@@ -72,9 +72,9 @@ impl HeldFds {
         }
     }
 
-    /// Charges room for a receive that may bring `most` descriptors, if the account has it now.
+    /// Charges room for a receive of up to `most` descriptors, if the account has it now.
     pub(crate) fn try_room(&mut self, holding: Holding, most: usize) -> bool {
-        // What was taken since the last receive is the owner's now.
+        // Descriptors that were taken since the last receive belong to the caller.
         self.release_unused(holding);
         let missing = self.needed(holding, most).saturating_sub(self.charge.amount());
         missing == 0 || self.charge.try_grow(missing)
@@ -84,19 +84,19 @@ impl HeldFds {
         (holding.all() + most).max(holding.queued + holding.reserve.min(self.largest_reserve))
     }
 
-    /// Returns how many descriptors more there is room for.
+    /// Returns the number of further descriptors that there is room for.
     pub(crate) fn available(&self, holding: Holding) -> usize {
         self.charge.amount().saturating_sub(holding.all())
     }
 
-    /// Returns what is charged beyond what is held, and beyond the reserve if something waits.
+    /// Releases the charge that is neither held nor part of a reserve in use.
     pub(crate) fn release_unused(&mut self, holding: Holding) {
         let reserve = holding.reserve.min(self.largest_reserve);
         let kept = if holding.waiting > 0 { holding.waiting.max(reserve) } else { 0 };
         self.charge.shrink_to(holding.queued + kept);
     }
 
-    /// Takes the charge of `count` descriptors, for an owner that keeps them.
+    /// Splits off the charge of `count` descriptors, for an owner that keeps them.
     pub(crate) fn split_off(&mut self, count: usize) -> Charge {
         self.charge.split_off(count)
     }
@@ -121,7 +121,7 @@ mod tests {
         held.poll_room(&mut Context::from_waker(Waker::noop()), holding, most).is_ready()
     }
 
-    /// An account that may hold 20.
+    /// Returns an account that may hold 20 descriptors.
     fn account() -> Account {
         Budget::builder().held_fds(40).build().account(1)
     }
@@ -147,13 +147,13 @@ mod tests {
         let mut held = HeldFds::new(&account);
         assert!(poll(&mut held, Holding { waiting: 0, ..holding }, 4));
         let _other = account.try_charge(Resource::HeldFds, 12).expect("room");
-        // Others have come, so that the account holds more than its share.
+        // With more accounts, the account exceeds its share.
         let _others: Vec<_> = (2..5)
             .map(|uid| budget.account(uid).try_charge(Resource::HeldFds, 1).expect("room"))
             .collect();
         assert!(!account.empty_charge(Resource::HeldFds).try_grow(1), "it is over");
         assert!(poll(&mut held, holding, 4));
-        // Of the reserve, room for one set is left after a frame has kept some.
+        // The rest of the reserve has room for one set after a frame has kept some.
         let kept = held.charge.split_off(1);
         assert!(poll(&mut held, holding, 4));
         assert!(!poll(&mut held, holding, 5));

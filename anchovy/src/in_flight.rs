@@ -1,13 +1,13 @@
-//! Descriptors on their way to a peer.
+//! Charges for descriptors in flight to a peer.
 //!
-//! The kernel counts descriptors that were sent and not read yet against the user of the sender, over
-//! all sockets (unix(7)). A peer that does not read would use up what the others need, so they are
-//! charged to its account until it has read them.
+//! The kernel counts descriptors that were sent and not yet read against the sender's user, over
+//! all sockets (unix(7)). A peer that does not read could use up this limit, so the descriptors
+//! are charged to its account until it has read them.
 //!
-//! The kernel does not say which of them a peer has read. It says how much of what was sent is still
-//! queued (`SIOCOUTQ`): once that is 0, all were read. Until then all that were sent since are taken
-//! for unread, so a peer is charged too much rather than too little, and a peer that reads promptly
-//! is asked about only when much is charged to it.
+//! The kernel does not report which of them a peer has read. It reports how much of the sent data
+//! is still queued (`SIOCOUTQ`). If that is 0, the peer has read all descriptors. Otherwise all
+//! that were sent since then count as unread, so the charge is never too low. The kernel is asked
+//! only if the charge is large.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,15 +18,16 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::budget::{Account, Charge, ChargeRequest, Resource};
 use crate::error::fd_error::FdError;
 
-/// Descriptors that may be charged before the kernel is asked whether they were read. Asking costs
-/// a system call.
+/// Number of descriptors up to which the kernel is not asked whether they were read. Each check
+/// costs a system call.
 const UNASKED: usize = 64;
 
-/// Time between two questions while a write waits. Each is twice as long as the one before.
+/// The delay between two checks while a write waits. Each delay is twice as long as the previous
+/// one.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);
 
-/// What is charged for one connection, and a write that waits to charge more.
+/// The charge of one connection, and a write that waits for room.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     charge: Charge,
@@ -49,7 +50,7 @@ impl InFlight {
         }
     }
 
-    /// Charges `count` descriptors that are about to be sent, if there is room for them.
+    /// Charges `count` descriptors that are about to be sent, if there is room.
     pub(crate) fn try_admit(&mut self, count: usize, is_drained: impl Fn() -> bool) -> bool {
         if self.charge.amount() >= UNASKED && is_drained() {
             self.charge.shrink_to(0);
@@ -64,8 +65,8 @@ impl InFlight {
         self.charge.release_lingering() && self.charge.try_grow(count)
     }
 
-    /// Charges `count` descriptors that are about to be sent, or waits until there is room: because
-    /// this peer has read, or because others have.
+    /// Charges `count` descriptors that are about to be sent, or waits until there is room. Room
+    /// becomes available when this peer or another one of its account has read descriptors.
     pub(crate) fn poll_admit(
         &mut self,
         cx: &mut Context<'_>,
@@ -82,7 +83,8 @@ impl InFlight {
                 self.wait = None;
                 return Poll::Ready(Ok(()));
             }
-            // No event tells when a peer has read all, and readiness to write comes long before.
+            // No event reports that a peer has read everything; write readiness comes much
+            // earlier.
             let wait = self.wait.get_or_insert_with(|| Wait {
                 sleep: Box::pin(sleep(FIRST_WAIT)),
                 next: 2 * FIRST_WAIT,
@@ -95,12 +97,12 @@ impl InFlight {
         }
     }
 
-    /// Takes `count` back that were not sent after all.
+    /// Releases the charge of `count` descriptors that were not sent.
     pub(crate) fn retract(&mut self, count: usize) {
         self.charge.shrink_to(self.charge.amount() - count.min(self.charge.amount()));
     }
 
-    /// Gives the charge up to somebody who returns it later.
+    /// Moves the charge to the caller.
     pub(crate) fn take_charge(&mut self) -> Charge {
         self.charge.split_off(usize::MAX)
     }

@@ -1,4 +1,4 @@
-//! The sockets that can become a stream.
+//! Sockets that can be converted into a stream.
 
 use std::os::unix::net::UnixStream as StdUnixStream;
 
@@ -6,13 +6,13 @@ use tokio::net::UnixStream;
 
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// A socket that can become an [`AnchovyStream`]: the `UnixStream` of std or of tokio, or an
-/// `AnchovyStream` itself, also of another `S`.
+/// A socket that can be converted into an [`AnchovyStream`]: the `UnixStream` of std or of tokio,
+/// or another `AnchovyStream`, which may have a different `S`.
 ///
-/// An `AnchovyStream` keeps its queues and a failed read side, and gets new limits. A descriptor
-/// becomes a `UnixStream` of std with `From<OwnedFd>`.
+/// An `AnchovyStream` keeps its queues and the error of a failed read side, and gets new limits.
+/// To convert a descriptor, convert it into a `UnixStream` of std with `From<OwnedFd>` first.
 ///
-/// The trait is sealed.
+/// This trait is sealed.
 pub trait IntoUnixStream: sealed::Sealed {}
 
 impl IntoUnixStream for StdUnixStream {}
@@ -32,11 +32,11 @@ pub(crate) mod sealed {
     use crate::stream::anchovy_stream::AnchovyStream;
 
     pub trait Sealed {
-        /// Takes the socket from its former owner, with what is queued beside it.
+        /// Takes the socket and its queues from the previous owner.
         fn into_taken(self) -> io::Result<Taken>;
     }
 
-    /// A socket and what is queued beside it.
+    /// A socket and its queues.
     #[derive(Debug)]
     pub struct Taken {
         pub(crate) socket: Socket,

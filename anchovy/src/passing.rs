@@ -1,21 +1,23 @@
-//! Descriptors refused by the kernel: for sockets that are no streams of ours, which a listener is.
+//! Descriptor passing on any socket, such as a listener.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::sys::options;
 
-/// Lets the kernel refuse descriptors that peers send to this socket, or carry them again
-/// (`SO_PASSRIGHTS`), as [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing)
-/// does for a stream.
+/// Sets whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
 ///
-/// A connection has from its start what its listener has while it is made, so on a listener this
-/// comes before anything that a client can send.
+/// [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing) does the same for a
+/// stream; this function is for other sockets. A connection inherits the setting of its listener
+/// at the time of connect(2). So if it is disabled on a listener before listen(2), no client can
+/// send a descriptor with its first byte.
 ///
 /// # Errors
 ///
-/// [`Unsupported`](io::ErrorKind::Unsupported) where the kernel cannot refuse (before Linux 6.16,
-/// other systems).
+/// If `on` is false, returns [`Unsupported`](io::ErrorKind::Unsupported) on kernels without the
+/// option (before Linux 6.16, and on other systems).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -37,7 +39,7 @@ use crate::sys::options;
 /// ```
 pub fn set_fd_passing(socket: impl AsFd, on: bool) -> io::Result<()> {
     match options::set_fd_passing(socket.as_fd(), on) {
-        // Without the option, it is always on.
+        // Without the option, passing is always enabled.
         Err(error) if on && error.kind() == io::ErrorKind::Unsupported => Ok(()),
         outcome => outcome,
     }
@@ -46,7 +48,7 @@ pub fn set_fd_passing(socket: impl AsFd, on: bool) -> io::Result<()> {
 /// Returns whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
 pub(crate) fn fd_passing(socket: BorrowedFd<'_>) -> io::Result<bool> {
     match options::fd_passing(socket) {
-        // Without the option, it is always on.
+        // Without the option, passing is always enabled.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
         outcome => outcome,
     }

@@ -1,5 +1,4 @@
-//! The file of a socket or of a lock, removed with its owner, but never a file that somebody else has
-//! put in its place.
+//! Removal of the file of a socket or a lock on drop, unless another program has replaced it.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -7,14 +6,16 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{self, Path, PathBuf};
 
-/// A path that is removed on drop, if it still names the same file.
+/// A path that is removed on drop if it still names the same file.
 ///
-/// A file is the same if it has the same device and inode number. Symbolic links are not followed.
-/// No system call compares and removes at once: a program that replaces the file between the two
-/// loses its own.
+/// A file is the same if its device and inode number are equal. Symbolic links are not followed.
+/// No system call compares and removes a file atomically, so if another program replaces the file
+/// between the two steps, its file is removed.
 ///
-/// [`AnchovyListener`](crate::AnchovyListener) has one for its socket. It is public for protocols
-/// that have files beside the socket, such as the lock file of a Wayland display.
+/// [`AnchovyListener`](crate::AnchovyListener) uses it for its socket. It is public for protocols
+/// with other files beside the socket, such as the lock file of a Wayland display.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::PathGuard;
@@ -36,27 +37,30 @@ pub struct PathGuard {
 }
 
 impl PathGuard {
-    /// Guards the file that `path` names now. A relative path is made absolute, so that a later
-    /// change of the working directory changes nothing.
+    /// Guards the file that `path` names. A relative path is made absolute, so a later change of
+    /// the working directory has no effect.
     ///
     /// # Errors
     ///
-    /// Those of lstat(2), and of the working directory if the path is relative.
+    /// Returns the error of lstat(2), and of reading the working directory if the path is
+    /// relative.
     pub fn new(path: impl AsRef<Path>) -> io::Result<PathGuard> {
         let path = path::absolute(path)?;
         let file = FileId::at(&path)?;
         Ok(PathGuard { path, file, removes: true })
     }
 
-    /// Guards `path` if it names the open file `file`; returns `None` if it names another file or
-    /// none.
+    /// Guards `path` if it names the open file `file`. Returns `None` if it names another file or
+    /// does not exist.
     ///
-    /// This is how a lock file is taken into possession: a file that was opened and locked may have
-    /// been removed in between.
+    /// Use this to take ownership of a lock file: another process may have removed the file
+    /// between opening and locking it.
     ///
     /// # Errors
     ///
-    /// Those of fstat(2) and lstat(2), except that the path names no file.
+    /// Returns the error of fstat(2) or lstat(2), except if the path does not exist.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy::PathGuard;
@@ -64,7 +68,7 @@ impl PathGuard {
     /// # fn main() -> std::io::Result<()> {
     /// let path = std::env::temp_dir().join(format!("anchovy-open-{}", std::process::id()));
     /// let file = std::fs::File::create(&path)?;
-    /// assert!(PathGuard::for_open_file(&path, &file)?.is_some()); // and removed again
+    /// assert!(PathGuard::for_open_file(&path, &file)?.is_some()); // dropped at once, so removed
     /// assert!(PathGuard::for_open_file(&path, &file)?.is_none());
     /// # Ok(())
     /// # }
@@ -82,29 +86,29 @@ impl PathGuard {
         }
     }
 
-    /// Returns the path, which is absolute.
+    /// Returns the absolute path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives up the file: it stays where it is.
+    /// Releases the file without removing it, and returns its path.
     pub fn keep(mut self) -> PathBuf {
         self.removes = false;
         std::mem::take(&mut self.path)
     }
 
-    /// Removes the path now if it still names the same file, and reports errors, which a drop
-    /// ignores. A path that names another file or none is left alone.
+    /// Removes the path if it still names the same file. Unlike a drop, this method reports
+    /// errors. If the path names another file or does not exist, it does nothing.
     ///
     /// # Errors
     ///
-    /// Those of lstat(2) and unlink(2).
+    /// Returns the error of lstat(2) or unlink(2).
     pub fn remove(mut self) -> io::Result<()> {
         self.removes = false;
         self.remove_if_same()
     }
 
-    /// Sets whether a drop removes the path.
+    /// Sets whether the path is removed on drop.
     pub(crate) fn set_removes(&mut self, removes: bool) {
         self.removes = removes;
     }
@@ -130,13 +134,13 @@ impl PathGuard {
 impl Drop for PathGuard {
     fn drop(&mut self) {
         if self.removes {
-            // Nobody is left to report an error to.
+            // A drop cannot report an error.
             let _ = self.remove_if_same();
         }
     }
 }
 
-/// What tells one file from another: device and inode number.
+/// The identity of a file: its device and inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     device: u64,
@@ -167,7 +171,8 @@ mod tests {
 
     use super::*;
 
-    /// Puts another file at the path. It is made first, so that it has another inode number.
+    /// Replaces the file at the path. The new file is created first, so it has a different inode
+    /// number.
     fn replace(path: &Path) {
         let other = path.with_extension("new");
         fs::write(&other, "other").unwrap();

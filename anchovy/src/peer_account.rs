@@ -1,4 +1,4 @@
-//! What a connection charges to the account of its peer.
+//! Charges of a connection to the account of its peer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ use crate::in_flight::InFlight;
 #[derive(Debug)]
 pub(crate) struct PeerAccount {
     account: Account,
-    /// For the socket itself, if somebody has charged it.
+    /// The charge for the socket itself, if it was charged.
     pub(crate) socket: Option<Charge>,
     in_flight: Mutex<InFlight>,
 }
@@ -24,7 +24,8 @@ impl PeerAccount {
         &self.account
     }
 
-    /// Only the half that writes asks for it, so nobody waits for the lock.
+    /// Returns the charge for descriptors in flight. Only the writing half locks it, so it never
+    /// blocks.
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,9 +1,11 @@
-//! The receiving side: the queue of descriptors that arrived, its limits, and the two ways in
-//! which it refuses to go on.
+//! The receiving side: the queue of received descriptors and its limits.
 //!
-//! - *Full* is back-pressure: nothing is read until the owner has drained the queue.
-//! - *Failed* is final: descriptors were lost, or a peer overstepped its limit, so whoever reads on
-//!   would take the next message's descriptors for those of this one.
+//! It can refuse to read in two ways:
+//!
+//! - *Full* is back-pressure: nothing is read until the caller has taken descriptors from the
+//!   queue.
+//! - *Failed* is final: descriptors were lost, or a peer exceeded a limit. If the caller could
+//!   read on, it would assign the descriptors of later messages to earlier ones.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,17 +24,19 @@ use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
 use crate::sys::receive::Arrival;
 
-/// What one receive brought; see [`recv_with_fds`](crate::AnchovyStream::recv_with_fds) and
+/// The result of one receive; see [`recv_with_fds`](crate::AnchovyStream::recv_with_fds) and
 /// [`recv`](crate::AnchovyStream::recv).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Bytes at the start of the buffer; 0 is the end of the stream.
+    /// Number of bytes written to the start of the buffer. If it is 0 and the buffer is not empty,
+    /// the peer has closed the connection or shut down its write side.
     pub bytes: usize,
-    /// Descriptors that came with them: at the end of the buffer that was passed for them, or else at
-    /// the back of the read queue.
+    /// Number of descriptors received with the bytes. They are at the end of the vector that was
+    /// passed to the method, or else at the back of the read queue.
     pub fds: usize,
-    /// Why the kernel cut the set, where the owner of the side wants to go on; what came is closed.
+    /// The cause of a truncated receive, if `survives_truncation` is set. The delivered
+    /// descriptors are closed.
     #[cfg(feature = "codec")]
     pub(crate) truncated: Option<Truncation>,
 }
@@ -41,27 +45,29 @@ pub struct Received {
 pub(crate) struct Receiver {
     pub(crate) queue: VecDeque<OwnedFd>,
     pub(crate) limits: ReceiveLimits,
-    /// Why the side stays failed.
+    /// The error with which every later read fails.
     pub(crate) failed: Option<FdError>,
-    /// Whether a cut set is told, and closed, but does not fail the side: for the codec, which knows
-    /// whose it was.
+    /// Whether a truncated receive is reported but does not fail the side. Set by the codec, which
+    /// can tell which messages are affected.
     #[cfg(feature = "codec")]
     pub(crate) survives_truncation: bool,
-    /// What the side holds is charged to the account of the peer, if it has one.
+    /// The charge for the descriptors of this side, if the peer has an account.
     pub(crate) held: Option<Box<HeldFds>>,
-    /// Descriptors that were taken off the queue and wait for their frames: they stay charged.
+    /// Number of descriptors that were taken from the queue and wait for their frames. They stay
+    /// charged.
     pub(crate) waiting: usize,
-    /// How many may wait, if room for all of them is needed before the first.
+    /// Maximum number of waiting descriptors, if room for all of them must be charged before the
+    /// first one.
     pub(crate) reserve: usize,
 }
 
-/// What may arrive, and what may wait.
+/// Limits of the receiving side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReceiveLimits {
     pub(crate) space: Space,
-    /// The most descriptors in one message.
+    /// Maximum number of descriptors in one message.
     pub(crate) fd_limit: usize,
-    /// The most descriptors in the queue.
+    /// Maximum number of descriptors in the queue.
     pub(crate) queue_limit: usize,
 }
 
@@ -86,11 +92,12 @@ impl Receiver {
             ready!(socket.poll_receive(cx, buf, &mut self.queue, &mut arrival))?;
             return Poll::Ready(self.advance(socket, &arrival, buf));
         };
-        // Nothing is charged for a receive that would find nothing.
+        // Nothing is charged while there is nothing to receive.
         ready!(socket.io().poll_read_ready(cx))?;
         ready!(self.poll_charge(account, cx));
         let Some(_receiving) = account.begin_receive() else {
-            // It is over at once: only a receive on another thread can be in the way.
+            // A receive on another thread uses the remaining room. It ends without waiting, so try
+            // again.
             cx.waker().wake_by_ref();
             self.settle_charge(0);
             return Poll::Pending;
@@ -108,7 +115,8 @@ impl Receiver {
         received
     }
 
-    /// As [`poll_receive`](Self::poll_receive), with the descriptors to the end of `fds`.
+    /// Receives as [`poll_receive`](Self::poll_receive) does, and appends the descriptors to
+    /// `fds`.
     pub(crate) fn poll_receive_into(
         &mut self,
         socket: &Socket,
@@ -121,7 +129,7 @@ impl Receiver {
         Poll::Ready(Ok(received))
     }
 
-    /// As [`poll_receive_into`](Self::poll_receive_into), or `WouldBlock`.
+    /// Receives as [`poll_receive_into`](Self::poll_receive_into) does, or returns `WouldBlock`.
     pub(crate) fn try_receive_into(
         &mut self,
         socket: &Socket,
@@ -133,7 +141,7 @@ impl Receiver {
         Ok(received)
     }
 
-    /// Moves the newest `count` descriptors of the queue to the caller, which owns them from now on.
+    /// Moves the newest `count` descriptors of the queue to the caller, which then owns them.
     fn hand_over(&mut self, count: usize, fds: &mut Vec<OwnedFd>) {
         if count > 0 {
             fds.extend(self.queue.drain(self.queue.len() - count..));
@@ -162,13 +170,13 @@ impl Receiver {
         Ok(received)
     }
 
-    /// Charges room for what a receive may bring, or waits until the account has it.
+    /// Charges room for the descriptors of one receive, or waits until the account has it.
     fn poll_charge(&mut self, account: &Account, cx: &mut Context<'_>) -> Poll<()> {
         let (holding, most) = (self.holding(0), self.limits.fd_limit);
         self.held.get_or_insert_with(|| HeldFds::new(account).into()).poll_room(cx, holding, most)
     }
 
-    /// As [`poll_charge`](Self::poll_charge), or `WouldBlock`.
+    /// Charges as [`poll_charge`](Self::poll_charge) does, or returns `WouldBlock`.
     fn try_charge(&mut self, socket: &Socket) -> io::Result<()> {
         let Some(account) = socket.account() else { return Ok(()) };
         let (holding, most) = (self.holding(0), self.limits.fd_limit);
@@ -176,7 +184,7 @@ impl Receiver {
         if held.try_room(holding, most) { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
-    /// Returns the error of a set for which the account has no room, if it has none.
+    /// Returns the error for a descriptor set that the account has no room for.
     fn over_budget(&self, count: usize) -> Option<FdError> {
         let before = Holding { queued: self.queue.len() - count, ..self.holding(0) };
         let available = self.held.as_ref()?.available(before);
@@ -184,8 +192,8 @@ impl Receiver {
             .then_some(FdError::OverBudget { count, available })
     }
 
-    /// Returns what is charged beyond what the side holds, of which the last `arrived` descriptors in
-    /// the queue are about to wait for their frames.
+    /// Releases the unused part of the charge. The last `arrived` descriptors of the
+    /// queue are about to wait for their frames.
     fn settle_charge(&mut self, arrived: usize) {
         let holding = self.holding(arrived);
         if let Some(held) = &mut self.held {
@@ -201,15 +209,15 @@ impl Receiver {
         }
     }
 
-    /// Notes that so many descriptors wait for their frames now, and returns what is charged for
-    /// more than them and their reserve.
+    /// Records how many descriptors wait for their frames, and releases the unused part of the
+    /// charge.
     #[cfg(feature = "codec")]
     pub(crate) fn set_waiting(&mut self, count: usize) {
         self.waiting = count;
         self.settle_charge(0);
     }
 
-    /// Notes that nothing waits for its frame any more, and returns what was charged for it.
+    /// Records that no descriptor waits for its frame, and releases the charge for them.
     #[cfg(feature = "codec")]
     pub(crate) fn release_waiting(&mut self) {
         self.reserve = 0;
@@ -240,7 +248,7 @@ impl Receiver {
         socket: &Socket,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Result<Received, TransferError> {
-        // The kernel refuses more slices than it takes, and a receive into no byte at all takes
+        // The kernel refuses more slices than its maximum. A receive into zero bytes would take
         // the descriptors of the next message.
         let first = bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(bufs.len());
         let bufs = &mut bufs[first..];
@@ -260,7 +268,7 @@ impl Receiver {
         received
     }
 
-    /// Fails if the side has failed or the queue has no room for a full set.
+    /// Fails if the side has failed or the queue has no room for the descriptors of a message.
     fn admit(&self) -> Result<(), FdError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -273,7 +281,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// The fields of this side, for the Debug of whoever has it.
+    /// Adds the fields of this side to the `Debug` output of its owner.
     pub(crate) fn debug(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
         debug
             .field("read_fd_limit", &self.limits.fd_limit)
@@ -282,7 +290,7 @@ impl Receiver {
             .field("read_error", &self.failed);
     }
 
-    /// Keeps what arrived, or closes it and fails for good.
+    /// Keeps the received descriptors, or closes them and fails the side.
     fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
         let Arrival { bytes, fds, .. } = *arrival;
         if let Some(error) = self.over_budget(fds) {
@@ -297,7 +305,7 @@ impl Receiver {
         }
 
         let error = match arrival.errno {
-            // The set is still open, and so its table full, if it was.
+            // The delivered descriptors are still open, so a table that was full still is.
             None if arrival.truncated => {
                 FdError::Truncated { received: fds, cause: socket.why_truncated() }
             }
@@ -324,12 +332,12 @@ impl Receiver {
 }
 
 impl ReceiveLimits {
-    /// The limits that `S` of the stream allows.
+    /// Returns the default limits for `S`.
     pub(crate) fn new(space: Space) -> ReceiveLimits {
         ReceiveLimits { space, fd_limit: space.fds, queue_limit: default_queue_limit(space.fds) }
     }
 
-    /// Sets the most descriptors in one message, at most what `S` and the queue allow.
+    /// Sets the maximum number of descriptors in one message. `S` and the queue limit it.
     pub(crate) fn with_fd_limit(self, limit: usize) -> Result<ReceiveLimits, FdError> {
         let Space { bytes: space, fds } = self.space;
         let most = fds.min(self.queue_limit);
@@ -339,7 +347,7 @@ impl ReceiveLimits {
         Ok(ReceiveLimits { fd_limit: limit, ..self })
     }
 
-    /// Sets the most descriptors in the queue, at least as many as in one message.
+    /// Sets the maximum number of descriptors in the queue, at least the number for one message.
     pub(crate) fn with_queue_limit(self, limit: usize) -> Result<ReceiveLimits, FdError> {
         let (least, space) = (self.fd_limit, self.space.bytes);
         if limit < least {
@@ -349,20 +357,19 @@ impl ReceiveLimits {
     }
 }
 
-/// The bound of the queue for descriptors that may have to wait: 1024, which is what libwayland keeps,
-/// and room for the set that a receive may bring.
+/// The default limit of a queue: 1024, as in libwayland, and the descriptors of one receive.
 pub(crate) const fn default_queue_limit(fd_limit: usize) -> usize {
     1024 + fd_limit
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    //! What later kernels tell, in place of a flag.
+    //! Tests of kernels that deliver an errno instead of setting a flag.
 
     use super::*;
     use crate::limits::WAYLAND_SCM_RIGHTS;
 
-    /// A set of three, one of which is an errno.
+    /// Accepts a descriptor set of three, one of which is an errno.
     fn accept(errno: i32) -> (Receiver, FdError) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let _runtime = runtime.as_ref().expect("a runtime").enter();

@@ -1,12 +1,12 @@
-//! The sending side: the queue of descriptors that leave with the next byte, and its limit.
+//! The sending side: the queue of descriptors that are sent with the next byte, and its limit.
 //!
-//! Whatever cannot leave is refused before the kernel hears of it, and whatever the kernel refuses
-//! is still in the queue: descriptors are closed on our side only once they are on their way.
+//! Invalid sends are refused before a system call. Descriptors are closed on this side only after
+//! the kernel has accepted them, so those that it refuses stay in the queue.
 //!
-//! A queue that is spread leaves in several messages, one full set with each of the first bytes of a
-//! write. The first of them waits as every write does. The others leave only as far as they can at
-//! once, so that a write that has sent something returns how much: what has not left is in the queue,
-//! and waits with the next write.
+//! With `spread_fds`, a large queue is sent in several messages, and each of the first bytes of a
+//! write carries a full descriptor set. The first message waits until the socket has room, as
+//! every write does. The others are sent only if they do not have to wait. The write then returns
+//! the number of bytes sent, and the rest of the queue is sent with the next write.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,13 +25,13 @@ pub(crate) struct Sender {
     pub(crate) limits: SendLimits,
 }
 
-/// What may leave, and how.
+/// Limits of the sending side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SendLimits {
     pub(crate) space: Space,
-    /// The most descriptors with one write, or with one of its messages if the queue is spread.
+    /// Maximum number of descriptors in one write, or in each of its messages with `spread_fds`.
     pub(crate) fd_limit: usize,
-    /// Whether a queue with more descriptors leaves in several messages.
+    /// Whether a queue that exceeds the limit is sent in several messages.
     pub(crate) spread_fds: bool,
 }
 
@@ -40,7 +40,7 @@ impl Sender {
         Sender { limits, ..Sender::default() }
     }
 
-    /// Writes bytes; the queue leaves with the first of them.
+    /// Writes bytes. The queue is sent with the first byte.
     #[inline]
     pub(crate) fn poll_write(
         &mut self,
@@ -52,7 +52,7 @@ impl Sender {
         if slices.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        // The usual write has none, and need not go looking for them.
+        // The usual write has no descriptors. This path avoids the code for them.
         if self.queue.is_empty() {
             let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
             return Poll::Ready(traced(sent, 0));
@@ -60,8 +60,8 @@ impl Sender {
         self.poll_write_queue(socket, cx, slices)
     }
 
-    /// As [`poll_write`](Self::poll_write), with descriptors in the queue. Not inlined, so that writes
-    /// without descriptors are short.
+    /// Writes as [`poll_write`](Self::poll_write) does, with descriptors in the queue. It is not
+    /// inlined so that writes without descriptors stay short.
     #[inline(never)]
     fn poll_write_queue(
         &mut self,
@@ -79,7 +79,7 @@ impl Sender {
         Poll::Ready(self.written(sent, self.queue.len()))
     }
 
-    /// As [`poll_write`](Self::poll_write), or `WouldBlock`.
+    /// Writes as [`poll_write`](Self::poll_write) does, or returns `WouldBlock`.
     pub(crate) fn try_write(
         &mut self,
         socket: &Socket,
@@ -103,12 +103,12 @@ impl Sender {
         self.written(sent, count)
     }
 
-    /// Returns whether the queue has to leave in several messages, and may.
+    /// Returns whether the queue has to be sent in several messages, and `spread_fds` is set.
     fn is_spread(&self) -> bool {
         self.limits.spread_fds && self.queue.len() > self.limits.fd_limit
     }
 
-    /// Refuses a queue for which the bytes do not suffice: each set needs one.
+    /// Fails if there are fewer bytes than messages needed for the queue.
     fn check_spread(&self, slices: &[IoSlice<'_>]) -> Result<(), FdError> {
         let (count, fd_limit) = (self.queue.len(), self.limits.fd_limit);
         if fd_limit == 0 {
@@ -121,8 +121,8 @@ impl Sender {
         }
     }
 
-    /// Writes bytes; a full set of the queue leaves with each of the first of them, and the rest of the
-    /// queue with the bytes after those.
+    /// Writes bytes. Each of the first bytes carries a full descriptor set, and the remaining
+    /// bytes carry the rest of the queue.
     fn poll_spread(
         &mut self,
         socket: &Socket,
@@ -139,9 +139,11 @@ impl Sender {
         Poll::Ready(self.try_spread(socket, slices, sent))
     }
 
-    /// As [`poll_spread`](Self::poll_spread), after `sent` bytes, as far as it goes without waiting.
+    /// Continues [`poll_spread`](Self::poll_spread) after `sent` bytes, as far as possible without
+    /// waiting.
     ///
-    /// An error ends a write that has sent something, and the next write returns it.
+    /// If a message fails after others were sent, returns the number of bytes sent. The next write
+    /// returns the error.
     fn try_spread(
         &mut self,
         socket: &Socket,
@@ -162,7 +164,7 @@ impl Sender {
         Ok(sent)
     }
 
-    /// Writes bytes with the first `count` descriptors of the queue, or `WouldBlock`.
+    /// Writes bytes with the first `count` descriptors of the queue, or returns `WouldBlock`.
     fn try_write_set(
         &mut self,
         socket: &Socket,
@@ -175,7 +177,7 @@ impl Sender {
         self.written(sent, count)
     }
 
-    /// Sends bytes with a borrowed set.
+    /// Sends bytes with borrowed descriptors.
     pub(crate) fn poll_send<F: AsFd>(
         &mut self,
         socket: &Socket,
@@ -198,7 +200,7 @@ impl Sender {
         Poll::Ready(traced(sent, fds.len()))
     }
 
-    /// As [`poll_send`](Self::poll_send), or `WouldBlock`.
+    /// Sends as [`poll_send`](Self::poll_send) does, or returns `WouldBlock`.
     pub(crate) fn try_send<F: AsFd>(
         &mut self,
         socket: &Socket,
@@ -217,7 +219,8 @@ impl Sender {
         traced(retracted(socket, fds.len(), sent), fds.len())
     }
 
-    /// Nobody can write after a shutdown, so what is queued would never leave.
+    /// Shuts down the write side. Fails if the queue is not empty, because it could not be sent
+    /// afterwards.
     pub(crate) fn shutdown(&mut self, socket: &Socket) -> Result<(), TransferError> {
         match self.queue.len() {
             0 => Ok(socket.shutdown_write()?),
@@ -225,7 +228,7 @@ impl Sender {
         }
     }
 
-    /// The fields of this side, for the Debug of whoever has it.
+    /// Adds the fields of this side to the `Debug` output of its owner.
     pub(crate) fn debug(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
         debug
             .field("write_fd_limit", &self.limits.fd_limit)
@@ -233,7 +236,7 @@ impl Sender {
             .field("write_queue", &self.queue);
     }
 
-    /// Closes our side of the first `count` descriptors of the queue if they are on their way.
+    /// Closes the first `count` descriptors of the queue on this side if they were sent.
     fn written(
         &mut self,
         sent: Result<usize, TransferError>,
@@ -259,12 +262,12 @@ impl Sender {
 }
 
 impl SendLimits {
-    /// The limits that `S` of the stream allows.
+    /// Returns the default limits for `S`.
     pub(crate) fn new(space: Space) -> SendLimits {
         SendLimits { space, fd_limit: space.fds, spread_fds: false }
     }
 
-    /// Sets the most descriptors with one write, at most what `S` allows.
+    /// Sets the maximum number of descriptors in one write. `S` limits it.
     pub(crate) fn with_fd_limit(self, limit: usize) -> Result<SendLimits, FdError> {
         let Space { bytes: space, fds: most } = self.space;
         if limit > most {
@@ -282,7 +285,7 @@ impl SendLimits {
     }
 }
 
-/// Takes the charge of descriptors back that were admitted and have not left.
+/// Releases the charge of descriptors that were admitted and not sent.
 fn admitted(
     socket: &Socket,
     count: usize,
@@ -305,16 +308,17 @@ fn retracted(
     sent
 }
 
-/// The slices that one system call can take, from the first that is not empty.
+/// Returns the slices that one system call accepts, from the first one that is not empty.
 ///
-/// Were they all empty, the kernel would drop the descriptors and call it a success.
+/// If all slices were empty, the kernel would drop the descriptors and report success.
 fn sendable<'a, 'b>(slices: &'a [IoSlice<'b>]) -> &'a [IoSlice<'b>] {
     let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
     let slices = &slices[first..];
     &slices[..slices.len().min(MAX_SLICES)]
 }
 
-/// The bytes of a slice that begin that many bytes after the start of all; there are more than those.
+/// Returns the part of a slice that begins `count` bytes after the start of all slices. There must
+/// be more than `count` bytes.
 fn bytes_after<'a>(slices: &'a [IoSlice<'_>], mut count: usize) -> &'a [u8] {
     let slice = slices.iter().find(|slice| match count.checked_sub(slice.len()) {
         Some(rest) => {

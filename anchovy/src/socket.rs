@@ -1,12 +1,12 @@
-//! A non-blocking socket that waits with tokio and moves bytes and descriptors with one system
-//! call each. Nothing above this file makes a system call.
+//! A non-blocking socket that waits with tokio, and transfers bytes and descriptors with one
+//! system call each. No module above this one makes a system call for I/O.
 //!
-//! tokio's own `read` is never called on the socket that is held here: it takes a short read for a
-//! drained socket, but a read also ends short behind a set of descriptors, with more bytes queued
-//! and no new edge to announce them, and the next read would wait for bytes that are there. What
-//! tokio gives us is readiness: [`try_io`](UnixStream::try_io) clears it when its closure returns
-//! `WouldBlock`, and that is how a read that *knows* it drained the socket saves the next one its
-//! futile system call.
+//! tokio's own `read` is never called on this socket, because it takes a short read as a sign that
+//! the socket is drained. But a read also ends short after a descriptor set. More bytes may be
+//! queued then, no new edge announces them, and the next read would wait although they are there.
+//! This module uses only tokio's readiness: [`try_io`](UnixStream::try_io) clears it if its
+//! closure returns `WouldBlock`. So a read that *knows* that it has drained the socket saves the
+//! next one a system call that finds nothing.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
@@ -31,13 +31,13 @@ use crate::space::SCM_MAX_FD;
 use crate::sys::options;
 use crate::sys::receive::{self, Arrival};
 
-/// The most slices that one system call takes: `UIO_MAXIOV` of Linux, `IOV_MAX` elsewhere.
+/// Maximum number of slices in one system call: `UIO_MAXIOV` on Linux, `IOV_MAX` elsewhere.
 pub(crate) const MAX_SLICES: usize = 1024;
 
-/// Why there always is an `io`.
+/// The reason why `io` is always `Some`.
 const HERE: &str = "the socket is given away only with its owner";
 
-/// A peer that is gone is an error of the write, never a signal.
+/// Makes a write to a closed peer an error and never a signal.
 #[cfg(not(target_vendor = "apple"))]
 const SEND: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
@@ -45,47 +45,48 @@ const SEND: SendFlags = SendFlags::empty();
 
 #[derive(Debug)]
 pub(crate) struct Socket {
-    /// Taken only when the socket is given away or kept for its charges.
+    /// `None` only after the socket was given away, or kept for its charges.
     io: Option<UnixStream>,
-    /// Whether this crate enabled `SO_INQ`.
+    /// Whether this crate has enabled `SO_INQ`.
     inq: bool,
-    /// Whom the peer's descriptors and memory are charged to, if to anybody.
+    /// The account that the peer's descriptors and memory are charged to, if any.
     peer: Option<Box<PeerAccount>>,
 }
 
 impl Socket {
-    /// Takes a socket over that is not registered with tokio.
+    /// Converts a socket that is not registered with tokio.
     pub(crate) fn new(stream: StdUnixStream) -> Result<Socket, TransferError> {
         check_is_unix_stream(&stream)?;
         stream.set_nonblocking(true)?;
         Ok(Socket::registered(UnixStream::from_std(stream)?)?)
     }
 
-    /// Takes a socket over from tokio, and registers it again.
+    /// Converts a socket of tokio, and registers it again.
     ///
-    /// The registration that it had could have lost the readiness of bytes that are still queued
-    /// (see above); a new one brings a new edge. A socket of tokio is non-blocking already.
+    /// The existing registration may have lost the readiness of bytes that are still queued (see
+    /// above). Registering the socket again causes a new edge. A socket of tokio is non-blocking
+    /// already.
     pub(crate) fn from_tokio(stream: UnixStream) -> Result<Socket, TransferError> {
         let stream = stream.into_std()?;
         check_is_unix_stream(&stream)?;
         Ok(Socket::registered(UnixStream::from_std(stream)?)?)
     }
 
-    /// Takes over a socket that tokio has made and never read from.
+    /// Converts a socket that tokio has created and never read from.
     pub(crate) fn registered(io: UnixStream) -> io::Result<Socket> {
         #[cfg(target_vendor = "apple")]
         net::sockopt::set_socket_nosigpipe(&io, true)?;
 
-        // Otherwise Linux (since 5.15) drops an out-of-band byte, with its descriptors, when a read
-        // gets to it. Where the option fails, there are none.
+        // Otherwise Linux (since 5.15) drops an out-of-band byte, and its descriptors, when a read
+        // reaches it. Where the option fails, there are no out-of-band bytes.
         let _ = net::sockopt::set_socket_oobinline(&io, true);
 
         Ok(Socket { io: Some(io), inq: false, peer: None })
     }
 
-    /// Enables `SO_INQ`, so that every receive returns the number of bytes that are still queued.
+    /// Enables `SO_INQ`, so that every receive reports the number of bytes that are still queued.
     ///
-    /// On a kernel without the option, a short read is the only sign that nothing is queued.
+    /// Without the option in the kernel, only a short read shows that nothing is queued.
     pub(crate) fn with_inq(mut self) -> Socket {
         self.inq = self.inq || options::set_inq(self.io().as_fd(), true).is_ok();
         self
@@ -99,11 +100,11 @@ impl Socket {
         Ok(self)
     }
 
-    /// Gives the socket away as it came, but non-blocking, and with out-of-band bytes in order: one
-    /// that is queued would be lost to the next owner otherwise.
+    /// Converts the socket into a stream of std. It is non-blocking and keeps `SO_OOBINLINE`,
+    /// because the next owner would otherwise lose an out-of-band byte that is queued.
     ///
-    /// `SO_INQ` left on would make a foreign `recvmsg` with an exact or no control buffer show
-    /// `MSG_CTRUNC`.
+    /// `SO_INQ` is disabled. Otherwise a `recvmsg` of the next owner with an exact or no control
+    /// buffer would report `MSG_CTRUNC`.
     pub(crate) fn into_std(mut self) -> io::Result<StdUnixStream> {
         if self.inq {
             options::set_inq(self.io().as_fd(), false)?;
@@ -115,24 +116,24 @@ impl Socket {
         self.inq
     }
 
-    /// The socket as tokio has it, for readiness and addresses.
+    /// Returns the tokio socket, for readiness and addresses.
     #[inline]
     pub(crate) fn io(&self) -> &UnixStream {
         self.io.as_ref().expect(HERE)
     }
 
-    /// Charges what the peer makes this process hold to an account, from now on.
+    /// Charges descriptors and memory of the peer to an account from now on.
     pub(crate) fn set_account(&mut self, account: Account, socket: Option<Charge>) {
         self.peer = Some(Box::new(PeerAccount::new(account, socket)));
     }
 
-    /// The account that the peer's descriptors and memory are charged to.
+    /// Returns the account that the peer's descriptors and memory are charged to.
     #[inline]
     pub(crate) fn account(&self) -> Option<&Account> {
         Some(self.peer.as_ref()?.account())
     }
 
-    /// Charges `count` descriptors that are about to be sent, or waits until they may be.
+    /// Charges `count` descriptors that are about to be sent, or waits until the account has room.
     pub(crate) fn poll_admit_fds(
         &self,
         cx: &mut Context<'_>,
@@ -142,29 +143,29 @@ impl Socket {
         peer.in_flight().poll_admit(cx, count, || self.is_drained())
     }
 
-    /// As [`poll_admit_fds`](Self::poll_admit_fds), or `WouldBlock`.
+    /// Charges as [`poll_admit_fds`](Self::poll_admit_fds) does, or returns `WouldBlock`.
     pub(crate) fn try_admit_fds(&self, count: usize) -> io::Result<()> {
         let Some(peer) = &self.peer else { return Ok(()) };
         let admitted = peer.in_flight().try_admit(count, || self.is_drained());
         if admitted { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
-    /// Takes back the charge of `count` descriptors that were not sent after all.
+    /// Releases the charge of `count` descriptors that were not sent.
     pub(crate) fn retract_fds(&self, count: usize) {
         if let Some(peer) = &self.peer {
             peer.in_flight().retract(count);
         }
     }
 
-    /// Returns whether the peer has read all that was sent to it.
+    /// Returns whether the peer has read everything that was sent to it.
     fn is_drained(&self) -> bool {
         options::unsent_bytes(self.io().as_fd()).is_ok_and(|unsent| unsent == 0)
     }
 
-    /// Receives bytes into the unfilled part of `buf`, without advancing it, and descriptors to
-    /// the back of `queue`, when there is something to receive.
+    /// Waits until there is something to receive. Receives bytes into the unfilled part of `buf`,
+    /// without advancing it, and appends descriptors to `queue`.
     ///
-    /// What came is told in `arrival`, which comes in as its default.
+    /// Stores the result in `arrival`, which must be the default value.
     #[inline]
     pub(crate) fn poll_receive(
         &self,
@@ -182,7 +183,7 @@ impl Socket {
         }
     }
 
-    /// As [`poll_receive`](Self::poll_receive), or `WouldBlock`.
+    /// Receives as [`poll_receive`](Self::poll_receive) does, or returns `WouldBlock`.
     pub(crate) fn try_receive(
         &self,
         buf: &mut ReadBuf<'_>,
@@ -195,7 +196,7 @@ impl Socket {
         })
     }
 
-    /// As [`try_receive`](Self::try_receive), into several buffers.
+    /// Receives as [`try_receive`](Self::try_receive) does, into several buffers.
     pub(crate) fn try_receive_vectored(
         &self,
         bufs: &mut [IoSliceMut<'_>],
@@ -228,15 +229,17 @@ impl Socket {
         if arrived { Ok(()) } else { outcome }
     }
 
-    /// Returns whether nothing is left to receive, so that the next byte comes with a new edge.
+    /// Returns whether nothing is left to receive, so that the next byte causes a new edge.
     ///
-    /// The kernel says so with `SO_INQ`. Otherwise a read that is not short says nothing, nor does one
-    /// with a control message: descriptors, credentials and pidfds make a read stop early. So does an
-    /// out-of-band byte, and there is no sign of it, so the kernel is asked (`FIONREAD`). That costs a
-    /// fifth less than a read that finds nothing: 0.2 µs of the 2.8 µs in which a message of 4 bytes is
-    /// written, waited for and read (Linux 6.18 in a virtual machine).
+    /// With `SO_INQ` the kernel reports it. Without it, nothing is known after a read that filled
+    /// its buffer, or one with a control message: descriptors, credentials and pidfds make a read
+    /// stop early. An out-of-band byte does the same without any sign, so the kernel is asked
+    /// (`FIONREAD`). That costs a fifth less than a read that finds nothing: 0.2 µs of the 2.8 µs
+    /// in which a message of 4 bytes is written, waited for and read (Linux 6.18 in a virtual
+    /// machine).
     ///
-    /// Elsewhere than on Linux a read also ends *before* a control message, so nothing is known.
+    /// On systems other than Linux a read also ends *before* a control message, so nothing is
+    /// known.
     #[inline]
     fn is_read_empty(&self, arrival: &Arrival, room: usize) -> bool {
         if arrival.bytes == 0 {
@@ -253,10 +256,12 @@ impl Socket {
         }
     }
 
-    /// Sends bytes with a set of descriptors (or none) when there is room, in one system call.
+    /// Waits until there is room, and sends bytes with a descriptor set, which may be empty, in
+    /// one system call.
     ///
-    /// The set is borrowed; it left if and only if the outcome is Ok. The slices hold at least one
-    /// byte, and are at most [`MAX_SLICES`]; the set is at most [`SCM_MAX_FD`].
+    /// The descriptors are borrowed. They were sent if and only if the result is `Ok`. The slices
+    /// hold at least one byte. There are at most [`MAX_SLICES`] slices and [`SCM_MAX_FD`]
+    /// descriptors.
     #[inline]
     pub(crate) fn poll_send<'fd>(
         &self,
@@ -273,7 +278,7 @@ impl Socket {
         }
     }
 
-    /// As [`poll_send`](Self::poll_send), or `WouldBlock`.
+    /// Sends as [`poll_send`](Self::poll_send) does, or returns `WouldBlock`.
     pub(crate) fn try_send<'fd>(
         &self,
         slices: &[IoSlice<'_>],
@@ -284,7 +289,7 @@ impl Socket {
         let outcome = self.io().try_io(Interest::WRITABLE, || {
             sent = self.send(slices, fds)?;
             left = true;
-            // There is no room for the rest until the peer takes something, which makes an edge.
+            // The socket is full: the peer must read first, which causes an edge.
             if sent < total(slices) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
         match outcome {
@@ -301,11 +306,11 @@ impl Socket {
     ) -> io::Result<usize> {
         match fds.len() {
             0 => {}
-            // The usual few, without the setting up of an array for the most.
+            // Saves the initialization of the large array in the usual case.
             1..=8 => return self.send_set::<8>(slices, fds),
             _ => return self.send_set::<SCM_MAX_FD>(slices, fds),
         }
-        // With one buffer and nothing beside it, `send` is the cheaper call.
+        // With one buffer and no descriptors, `send` is cheaper than `sendmsg`.
         let sent = rustix::io::retry_on_intr(|| match slices {
             [slice] => net::send(self.io(), slice, SEND),
             _ => net::sendmsg(self.io(), slices, &mut SendAncillaryBuffer::default(), SEND),
@@ -313,14 +318,14 @@ impl Socket {
         Ok(sent?)
     }
 
-    /// Sends a set of at most `MOST` descriptors.
+    /// Sends a descriptor set of at most `MOST` descriptors.
     fn send_set<'fd, const MOST: usize>(
         &self,
         slices: &[IoSlice<'_>],
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
     ) -> io::Result<usize> {
         let count = fds.len();
-        // A slice is what the kernel interface wants; our own descriptor fills what is unused.
+        // rustix requires a slice. The descriptor of this socket fills its unused elements.
         let mut set = [self.io().as_fd(); MOST];
         set.iter_mut().zip(fds).for_each(|(slot, fd)| *slot = fd);
 
@@ -338,9 +343,9 @@ impl Socket {
         Ok(net::shutdown(self.io(), net::Shutdown::Write)?)
     }
 
-    /// Looks whether a table is full, by asking for one more descriptor.
+    /// Checks whether a table is full, by requesting one more descriptor.
     ///
-    /// Only of use while the descriptors of the cut set are still open.
+    /// This works only while the descriptors of the truncated set are still open.
     pub(crate) fn why_truncated(&self) -> Truncation {
         match rustix::io::fcntl_dupfd_cloexec(self.io(), 0) {
             Err(Errno::MFILE) => Truncation::ProcessTableFull,
@@ -367,7 +372,7 @@ impl Drop for Socket {
         let in_flight = peer.in_flight().take_charge();
         let unread = || options::unsent_bytes(io.as_fd()).is_ok_and(|unsent| unsent > 0);
         if in_flight.amount() > 0 && unread() {
-            // To the peer it looks closed.
+            // The peer sees a closed connection.
             let _ = net::shutdown(&io, net::Shutdown::Both);
             if let Ok(socket) = io.into_std() {
                 in_flight.linger(socket.into(), peer.socket.take());
@@ -376,7 +381,7 @@ impl Drop for Socket {
     }
 }
 
-/// Why a send with `count` descriptors failed.
+/// Returns the error of a send with `count` descriptors.
 fn send_error(error: io::Error, count: usize) -> TransferError {
     match Errno::from_io_error(&error) {
         Some(Errno::PERM) if count > 0 => FdError::RefusedByPeer { count }.into(),

@@ -1,21 +1,22 @@
-//! Which number of descriptors a size of ancillary space stands for.
+//! Conversion of a size of ancillary space to a number of descriptors.
 
-/// The most descriptors that Linux carries in one message (`SCM_MAX_FD`, include/net/scm.h).
+/// Maximum number of descriptors in one message on Linux (`SCM_MAX_FD`, include/net/scm.h).
 pub(crate) const SCM_MAX_FD: usize = 253;
 
-/// `S` of a stream, and what it stands for.
+/// `S` of a stream, and the number of descriptors for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Space {
-    /// `S`: ancillary space in bytes.
+    /// `S`: the ancillary space in bytes.
     pub(crate) bytes: usize,
-    /// Descriptors that it has room for.
+    /// Number of descriptors that it has room for.
     pub(crate) fds: usize,
 }
 
 impl Space {
-    /// Panics where `bytes` are the space of no count of descriptors.
+    /// Panics if `bytes` is not the space for any number of descriptors.
     ///
-    /// Padding makes the spaces of some neighbouring counts equal; they stand for the largest.
+    /// Padding makes the spaces for some neighboring numbers equal. The result is the largest of
+    /// them.
     pub(crate) const fn from_bytes(bytes: usize) -> Space {
         let mut fds = SCM_MAX_FD;
         while fds > 0 {

@@ -1,20 +1,25 @@
-//! Which values of `S` a stream can be constructed with, checked where the type of the caller is.
+//! Compile-time check of `S` at the call site.
 
 use rustix::cmsg_space;
 
 use crate::space::SCM_MAX_FD;
 
-/// The ancillary space of a stream as a type: the `S` of an
-/// [`AnchovyStream`](crate::AnchovyStream), for the bound [`ValidSpace`].
+/// A type for the `S` of an [`AnchovyStream`](crate::AnchovyStream), used in the bound
+/// [`ValidSpace`].
 #[derive(Clone, Copy, Debug)]
 pub struct AncillarySpace<const S: usize>;
 
-/// A size of ancillary space that a stream can have: [`AncillarySpace`] implements it for each value
-/// of [`cmsg_space!(ScmRights(N))`](crate::cmsg_space), with N from 1 to 253.
+/// A valid size of ancillary space for a stream.
 ///
-/// Every function that constructs a stream or a listener has this bound, so that a wrong `S` is an
-/// error of `cargo check`, at the line that names it. Other methods have none: generic code that is
-/// given a stream needs no bound, and generic code that constructs one repeats it:
+/// [`AncillarySpace`] implements this trait for each value of
+/// [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) with N from 1 to 253. Every function that
+/// creates a stream or a listener has this bound, so an invalid `S` is a compile error at the line
+/// that uses it. Other methods do not have it. Generic code needs the bound only if it creates a
+/// stream.
+///
+/// This trait is sealed.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyStream, AncillarySpace, ValidSpace};
@@ -26,8 +31,6 @@ pub struct AncillarySpace<const S: usize>;
 ///     AnchovyStream::pair().map(|(left, right)| [left, right])
 /// }
 /// ```
-///
-/// The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the ancillary space, in bytes, of any number of descriptors",
     label = "`S` is a size in bytes, not a number of descriptors",
@@ -42,11 +45,11 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// Returns the space of this many descriptors, if it is the space of no larger number.
+/// Returns the space for this number of descriptors if no larger number has the same space.
 ///
-/// Padding makes the spaces of some neighboring numbers equal, which ones depends on the target, and
-/// a trait is implemented once for a type. So the smaller number gets a size that memory cannot have
-/// instead.
+/// Padding makes the spaces for some neighboring numbers equal, depending on the target, but a
+/// trait can be implemented only once for a type. So the smaller number gets a size that cannot
+/// exist in memory.
 const fn distinct_space(fds: usize) -> usize {
     let space = cmsg_space!(ScmRights(fds));
     if fds < SCM_MAX_FD && space == cmsg_space!(ScmRights(fds + 1)) {
@@ -60,7 +63,7 @@ macro_rules! valid_spaces {
         $(
             impl sealed::Sealed for AncillarySpace<{ distinct_space($fds) }> {}
 
-            // The compiler would list some of them after the notes.
+            // Keeps the compiler from listing some implementations after the notes.
             #[doc(hidden)]
             #[diagnostic::do_not_recommend]
             impl ValidSpace for AncillarySpace<{ distinct_space($fds) }> {}

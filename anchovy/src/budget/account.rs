@@ -10,7 +10,7 @@ use super::resource::{Resource, Usage};
 
 /// The account of a peer in a [`Budget`](super::Budget).
 ///
-/// Clones are handles of the same account, and so is every account with the same key.
+/// All clones, and all accounts with the same key in the same budget, refer to the same account.
 #[derive(Clone)]
 pub struct Account {
     ledgers: Arc<Ledgers>,
@@ -22,23 +22,23 @@ impl Account {
         Account { ledgers, key }
     }
 
-    /// Returns whose account this is.
+    /// Returns the key of the account.
     pub fn key(&self) -> AccountKey {
         self.key
     }
 
-    /// Returns what is charged to the account.
+    /// Returns the amounts that are charged to the account.
     pub fn usage(&self) -> Usage {
         self.ledgers.usage_of(self.key)
     }
 
-    /// Charges `amount` of a resource, until the returned [`Charge`] is dropped. Returns `None` if
-    /// that is more than the account may hold now.
+    /// Charges `amount` of a resource until the returned [`Charge`] is dropped. Returns `None` if
+    /// the account has no room for it.
     pub fn try_charge(&self, resource: Resource, amount: usize) -> Option<Charge> {
         self.try_charge_with_room(resource, amount, 0)
     }
 
-    /// Charges `amount` of a resource if the account may have `more` beside it.
+    /// Charges `amount` of a resource if the account has room for it and for another `more`.
     pub fn try_charge_with_room(
         &self,
         resource: Resource,
@@ -46,28 +46,29 @@ impl Account {
         more: usize,
     ) -> Option<Charge> {
         let take = || self.ledgers.ledger(resource).try_take(self.key, amount, more);
-        // Sockets that are kept for unread descriptors count, and may be over.
+        // Sockets that are kept for unread descriptors are charged too, and may be released now.
         let admitted =
             take() || (resource != Resource::Bytes && self.ledgers.release_lingering() && take());
         admitted.then(|| Charge::of_taken(Arc::clone(&self.ledgers), self.key, resource, amount))
     }
 
-    /// Charges the socket of a connection, which nobody waits for.
+    /// Charges the socket of a connection, with a pinned charge.
     pub(crate) fn charge_socket(&self) -> Option<Charge> {
         self.try_charge(Resource::HeldFds, 1).map(Charge::pin)
     }
 
-    /// Returns how much of a resource the account could hold if nobody held anything.
+    /// Returns the maximum amount of a resource for this account if no other account holds
+    /// anything.
     pub(crate) fn most(&self, resource: Resource) -> usize {
         self.ledgers.ledger(resource).most()
     }
 
-    /// Begins a receive, if the descriptor table has room for all that may come with it.
+    /// Starts a receive if the descriptor table has room for all descriptors that it may deliver.
     pub(crate) fn begin_receive(&self) -> Option<Receiving<'_>> {
         self.ledgers.begin_receive()
     }
 
-    /// Returns a charge of nothing, which can grow.
+    /// Returns a charge with amount 0, which can grow.
     pub fn empty_charge(&self, resource: Resource) -> Charge {
         Charge::of_taken(Arc::clone(&self.ledgers), self.key, resource, 0)
     }

@@ -1,4 +1,4 @@
-//! The budget itself, and its totals.
+//! The budget and its totals.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,25 +10,29 @@ use super::key::AccountKey;
 use super::ledgers::Ledgers;
 use super::resource::{Resource, Usage};
 
-/// Descriptors that are kept for the process itself: what it has open besides its connections.
+/// Number of descriptors reserved for the process itself, for everything but its connections.
 const RESERVE: usize = 64;
 
-/// Bytes for all peers together, if nothing else is set: one D-Bus message of the greatest length
-/// (128 MiB), in a buffer that was doubled on the way, is what a single account may hold.
+/// The default total of bytes. A single account may hold half of it: one D-Bus message of the
+/// maximum length (128 MiB) in a buffer that was doubled while it grew.
 const BYTES: usize = 512 << 20;
 
-/// What a process grants its peers, divided among them.
+/// The resources that a process grants to its peers, divided among them.
 ///
-/// Descriptors that peers make this process hold, descriptors that are on their way to them, and
-/// memory are charged to [accounts](Account): by default one for each uid. What an account may hold
-/// shrinks with the number of accounts that hold something, so that no set of peers can take what the
-/// next one needs: while n accounts hold something, at least 1/(n+1) of each total is free, and a
-/// newcomer may take 1/((n+1)·(n+2)) of it.
+/// A budget has three totals: descriptors that peers make this process hold, descriptors in flight
+/// to peers, and bytes of memory. Each use is charged to an [account](Account), by default one for
+/// each uid.
 ///
-/// At its bound a peer is paused (nothing is read from it or sent to it) or ended; other accounts do
-/// not notice.
+/// The maximum amount of an account decreases with the number of accounts that hold something, so
+/// that no group of peers can use up what the next one needs. While n accounts hold something, at
+/// least 1/(n+1) of each total is free, and a new account may take 1/((n+1)·(n+2)) of it.
 ///
-/// Clones are handles of the same budget. Several listeners of a process should share one.
+/// When an account reaches its maximum, its peers are paused (nothing is read from them or sent to
+/// them) or disconnected. Other accounts are not affected.
+///
+/// Clones refer to the same budget. All listeners of a process should share one budget.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{Budget, Resource};
@@ -44,17 +48,17 @@ const BYTES: usize = 512 << 20;
 pub struct Budget(Arc<Ledgers>);
 
 impl Budget {
-    /// Returns a builder, whose totals are derived from the limits of this process.
+    /// Returns a builder. Its default totals are derived from the limits of this process.
     pub fn builder() -> BudgetBuilder {
         BudgetBuilder { reserve: RESERVE, held_fds: None, fds_in_flight: None, bytes: BYTES }
     }
 
-    /// Returns the account with this key. A user id makes the account of that user.
+    /// Returns the account with this key. A `u32` is a user id.
     pub fn account(&self, key: impl Into<AccountKey>) -> Account {
         Account::new(Arc::clone(&self.0), key.into())
     }
 
-    /// Returns what is charged to all accounts together.
+    /// Returns the sum of the amounts that are charged to all accounts.
     pub fn usage(&self) -> Usage {
         self.0.usage()
     }
@@ -64,17 +68,19 @@ impl Budget {
         self.0.totals()
     }
 
-    /// Returns what is charged to the account with this key.
+    /// Returns the amounts that are charged to the account with this key.
     pub fn usage_of(&self, key: impl Into<AccountKey>) -> Usage {
         self.0.usage_of(key.into())
     }
 
-    /// Returns the accounts that hold something of a resource, with the amounts, in no order.
+    /// Returns the accounts that hold something of a resource, and their amounts, in no particular
+    /// order.
     pub fn holders(&self, resource: Resource) -> Vec<(AccountKey, usize)> {
         self.0.ledger(resource).holdings()
     }
 
-    /// Returns whether a single account could hold `amount` of a resource if nobody held anything.
+    /// Returns whether one account can hold `amount` of a resource if no other account holds
+    /// anything.
     pub fn could_ever_hold(&self, resource: Resource, amount: usize) -> bool {
         self.0.ledger(resource).could_ever_take(amount)
     }
@@ -107,14 +113,14 @@ pub struct BudgetBuilder {
 }
 
 impl BudgetBuilder {
-    /// Sets how many descriptors are kept for the process itself where a total is derived from its
-    /// limit. Default: 64.
+    /// Sets the number of descriptors that are reserved for the process itself. It is subtracted
+    /// from default totals only. Default: 64.
     pub fn reserve(mut self, reserve: usize) -> Self {
         self.reserve = reserve;
         self
     }
 
-    /// Sets the total of descriptors that peers may make this process hold. Default:
+    /// Sets the total number of descriptors that peers may make this process hold. Default:
     /// `RLIMIT_NOFILE` (getrlimit(2)) at the time of [`build`](Self::build), less the
     /// [`reserve`](Self::reserve).
     pub fn held_fds(mut self, total: usize) -> Self {
@@ -122,21 +128,21 @@ impl BudgetBuilder {
         self
     }
 
-    /// Sets the total of descriptors that may be on their way to peers. Default: `RLIMIT_NOFILE`,
-    /// which is also the kernel's bound for all processes of this user (unix(7)), less the
-    /// [`reserve`](Self::reserve).
+    /// Sets the total number of descriptors in flight to peers. Default: `RLIMIT_NOFILE`, less the
+    /// [`reserve`](Self::reserve). The kernel applies the same limit to all processes of this user
+    /// together (unix(7)).
     pub fn fds_in_flight(mut self, total: usize) -> Self {
         self.fds_in_flight = Some(total);
         self
     }
 
-    /// Sets the total of bytes. Default: 512 MiB, half of which a single account may hold.
+    /// Sets the total number of bytes. Default: 512 MiB, of which a single account may hold half.
     pub fn bytes(mut self, total: usize) -> Self {
         self.bytes = total;
         self
     }
 
-    /// Makes the budget.
+    /// Builds the budget.
     pub fn build(&self) -> Budget {
         let limit = getrlimit(SystemResource::Nofile).current.unwrap_or(u64::MAX);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.reserve);

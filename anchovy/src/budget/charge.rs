@@ -1,4 +1,4 @@
-//! What is charged to an account, and who waits to charge it.
+//! Charges of an account, and requests that wait to charge more.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -10,19 +10,19 @@ use super::ledger::{Ticket, Wanted};
 use super::ledgers::Ledgers;
 use super::resource::Resource;
 
-/// An amount of a resource that is charged to an account until this is dropped.
+/// An amount of a resource that is charged to an account until this value is dropped.
 #[must_use = "the amount is returned when this is dropped"]
 pub struct Charge {
     ledgers: Arc<Ledgers>,
     key: AccountKey,
     resource: Resource,
     amount: usize,
-    /// Whether nobody should wait for it: it lasts as long as a connection.
+    /// Whether the charge lasts as long as a connection, so that no request waits for its release.
     pinned: bool,
 }
 
 impl Charge {
-    /// A charge of an amount that was taken already.
+    /// Creates a charge of an amount that has already been taken.
     pub(super) fn of_taken(
         ledgers: Arc<Ledgers>,
         key: AccountKey,
@@ -32,18 +32,18 @@ impl Charge {
         Charge { ledgers, key, resource, amount, pinned: false }
     }
 
-    /// Returns the amount.
+    /// Returns the charged amount.
     pub fn amount(&self) -> usize {
         self.amount
     }
 
-    /// Returns whose account is charged.
+    /// Returns the key of the charged account.
     pub fn key(&self) -> AccountKey {
         self.key
     }
 
-    /// Charges `amount` more. Returns `false`, and changes nothing, if that is more than the account
-    /// may hold now.
+    /// Charges `amount` more. If the account has no room for it, returns `false` and changes
+    /// nothing.
     pub fn try_grow(&mut self, amount: usize) -> bool {
         let admitted = self.ledgers.ledger(self.resource).try_take(self.key, amount, 0);
         if admitted {
@@ -52,8 +52,8 @@ impl Charge {
         admitted
     }
 
-    /// Waits until `amount` more can be charged, and charges it. `request` keeps the place in the
-    /// queue between calls, and is for one charge only.
+    /// Charges `amount` more as soon as the account has room for it. `request` stores the position
+    /// in the queue between calls, and must be used for one charge only.
     pub fn poll_grow(
         &mut self,
         cx: &mut Context<'_>,
@@ -64,8 +64,8 @@ impl Charge {
         Poll::Ready(())
     }
 
-    /// As [`poll_grow`](Self::poll_grow), but if the account holds nothing beside this whose return
-    /// could be waited for, charges as much as it may hold.
+    /// Charges as [`poll_grow`](Self::poll_grow) does. If the account holds nothing else whose
+    /// release this could wait for, charges as much as there is room for.
     pub(crate) fn poll_grow_up_to(
         &mut self,
         cx: &mut Context<'_>,
@@ -78,8 +78,8 @@ impl Charge {
 
     /// Marks the charge as one that lasts as long as a connection, such as that of a socket.
     ///
-    /// A receive of the same account does not wait for its return: if there is nothing else to wait
-    /// for, it goes on with what room there is.
+    /// Receives of the same account do not wait for the release of a pinned charge. If there is no
+    /// other charge to wait for, they use the remaining room.
     pub fn pin(mut self) -> Charge {
         if !self.pinned {
             self.pinned = true;
@@ -88,27 +88,27 @@ impl Charge {
         self
     }
 
-    /// Returns whether the account could hold `amount` if nobody held anything.
+    /// Returns whether the account can hold `amount` if no other account holds anything.
     pub(crate) fn could_ever_hold(&self, amount: usize) -> bool {
         self.ledgers.ledger(self.resource).could_ever_take(amount)
     }
 
-    /// Returns what is charged for closed sockets whose peers have read since. Returns whether there
-    /// was anything.
+    /// Releases the charges of closed sockets whose peers have read everything. Returns whether
+    /// there were any.
     pub(crate) fn release_lingering(&self) -> bool {
         self.ledgers.release_lingering()
     }
 
-    /// Keeps a closed socket until its peer has read the descriptors that this is the charge of.
-    /// `held` is the charge of the socket.
+    /// Keeps a closed socket until its peer has read the descriptors of this charge. `held` is the
+    /// charge of the socket.
     pub(crate) fn linger(mut self, socket: OwnedFd, held: Option<Charge>) {
-        // It stays marked: the peer may never read.
+        // It stays pinned: the peer may never read.
         let held = held.map_or(0, |held| std::mem::take(&mut held.pin().amount));
         let in_flight = std::mem::take(&mut self.amount);
         self.ledgers.linger(socket, self.key, in_flight, held);
     }
 
-    /// Returns what is more than `amount`.
+    /// Reduces the charge to `amount`, if it is larger.
     pub fn shrink_to(&mut self, amount: usize) {
         let excess = self.amount.saturating_sub(amount);
         self.amount -= excess;
@@ -118,7 +118,7 @@ impl Charge {
         self.ledgers.ledger(self.resource).give_back(self.key, excess);
     }
 
-    /// Splits up to `amount` off into a charge of its own.
+    /// Splits off up to `amount` into a new charge.
     pub fn split_off(&mut self, amount: usize) -> Charge {
         let amount = amount.min(self.amount);
         self.amount -= amount;
@@ -148,7 +148,7 @@ impl fmt::Debug for Charge {
     }
 }
 
-/// A place in the queue of those who wait to charge an account. Dropping it gives the place up.
+/// The position of a task that waits to charge an account. Dropping it cancels the request.
 #[derive(Default)]
 pub struct ChargeRequest {
     waiting: Option<Waiting>,
@@ -162,12 +162,12 @@ struct Waiting {
 }
 
 impl ChargeRequest {
-    /// Creates a request that does not wait for anything yet.
+    /// Creates a request that does not wait yet.
     pub fn new() -> ChargeRequest {
         ChargeRequest::default()
     }
 
-    /// Returns whether this waits.
+    /// Returns whether the request waits.
     pub fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
@@ -177,7 +177,7 @@ impl ChargeRequest {
         let ledger = charge.ledgers.ledger(charge.resource);
         let waiting = match &mut self.waiting {
             Some(waiting) => waiting,
-            // The usual case does not wait, and clones nothing.
+            // Clones nothing in the usual case, which does not wait.
             None if ledger.try_take(charge.key, amount, 0) => return Poll::Ready(amount),
             None => self.waiting.insert(Waiting {
                 ledgers: Arc::clone(&charge.ledgers),
@@ -191,7 +191,7 @@ impl ChargeRequest {
         Poll::Ready(taken)
     }
 
-    /// Gives the place in the queue up.
+    /// Cancels the request.
     pub fn cancel(&mut self) {
         if let Some(Waiting { ledgers, key, resource, mut ticket }) = self.waiting.take() {
             ledgers.ledger(resource).cancel(key, &mut ticket);

@@ -1,23 +1,27 @@
-//! Whom something is charged to.
+//! Keys of accounts.
 
 use std::fmt;
 
-/// What identifies an [`Account`](super::Account) of a [`Budget`](super::Budget).
+/// The key of an [`Account`](super::Account) in a [`Budget`](super::Budget).
 ///
-/// By default a peer's account is that of its uid: all connections of one user share one account.
+/// By default a peer is charged to the account of its uid, so all connections of one user share
+/// one account.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::AccountKey;
 ///
 /// assert_eq!(AccountKey::from(1000), AccountKey::Uid(1000));
-/// let tenant = AccountKey::Other(7); // a number with a meaning of the program's own
+/// let tenant = AccountKey::Other(7); // a number that the program has chosen
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum AccountKey {
-    /// The peers of a user id, as the kernel names it (`SO_PEERCRED`, unix(7)).
+    /// The peers with this user id, as reported by the kernel (`SO_PEERCRED`, unix(7)).
     Uid(u32),
-    /// A number with a meaning of the program's own: a tenant, a container, a single connection.
+    /// A number that the program chooses, for example for a tenant, a container or a single
+    /// connection.
     Other(u64),
 }
 

@@ -1,9 +1,8 @@
-//! One resource: what each account holds of it, and who waits for more.
+//! The amounts of one resource that accounts hold, and the requests that wait for more.
 //!
-//! A waiter is woken only once its amount has been taken for it, so nobody is woken in vain, and
-//! nobody who came later gets ahead of it. Waiters of one account are served in the order in which
-//! they came. Returning an amount costs one comparison for each account with waiters, however many
-//! waiters it has.
+//! A request is woken only after its amount has been taken for it. So no task is woken in vain,
+//! and no later request overtakes it. Requests of one account are served in order. Releasing an
+//! amount costs one comparison for each account with waiting requests, regardless of their number.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,20 +18,21 @@ pub(super) struct Ledger(Mutex<State>);
 struct State {
     pool: Pool,
     accounts: HashMap<AccountKey, Holding>,
-    /// Accounts with waiters; a different one is asked first each time.
+    /// Accounts with waiting requests. Each round starts with a different account.
     waiting: VecDeque<AccountKey>,
     next_ticket: u64,
 }
 
-/// What an account holds, and who waits to take more for it.
+/// The amount that an account holds, and its waiting requests.
 #[derive(Debug, Default)]
 struct Holding {
     own: usize,
-    /// What of it is held as long as a connection lives, so that waiting for it would be in vain.
+    /// The part of `own` that lasts as long as a connection, so that no request waits for its
+    /// release.
     pinned: usize,
-    /// By ticket, so the first is the one that has waited longest.
+    /// Sorted by ticket number, so the oldest request is the first.
     queue: BTreeMap<u64, Waiting>,
-    /// Amounts that were taken for waiters that have not come back yet.
+    /// Amounts that were taken for requests that have not been polled since.
     granted: BTreeMap<u64, usize>,
 }
 
@@ -42,18 +42,19 @@ struct Waiting {
     waker: Waker,
 }
 
-/// How much somebody wants to take.
+/// The amount that a request wants to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// All of it, however long that takes.
+    /// The whole amount, regardless of how long it has to wait.
     Exactly(usize),
-    /// All of it, or as much as there is once the account holds nothing whose return could be waited
-    /// for: nothing but connections and what is `mine`.
+    /// The whole amount. If the account holds nothing whose release the request could wait for
+    /// (only connections and `mine`), as much as is available.
     UpTo { amount: usize, mine: usize },
 }
 
 impl Wanted {
-    /// Returns how much of it an account may take now, or `None` if it has to wait.
+    /// Returns the part of the amount that an account may take now, or `None` if the request has
+    /// to wait.
     fn admitted(self, pool: &Pool, own: usize, pinned: usize) -> Option<usize> {
         if pool.admits(own, self.amount()) {
             return Some(self.amount());
@@ -68,7 +69,7 @@ impl Wanted {
     }
 }
 
-/// A place in the queue of an account.
+/// The position of a request in the queue of an account.
 #[derive(Debug, Default)]
 pub(super) struct Ticket(Option<u64>);
 
@@ -94,24 +95,24 @@ impl Ledger {
         self.lock().accounts.get(&key).map_or(0, |holding| holding.own)
     }
 
-    /// What each account holds, of those that hold something.
+    /// Returns the amounts of all accounts that hold something.
     pub(super) fn holdings(&self) -> Vec<(AccountKey, usize)> {
         let state = self.lock();
         let holdings = state.accounts.iter().map(|(key, holding)| (*key, holding.own));
         holdings.filter(|(_, own)| *own > 0).collect()
     }
 
-    /// Returns how much an account could take if nobody held anything.
+    /// Returns the maximum amount for one account if no other account holds anything.
     pub(super) fn most(&self) -> usize {
         Pool::new(self.total()).most(0)
     }
 
-    /// Returns whether an account could take `amount` if nobody held anything.
+    /// Returns whether one account can take `amount` if no other account holds anything.
     pub(super) fn could_ever_take(&self, amount: usize) -> bool {
         Pool::new(self.total()).admits(0, amount)
     }
 
-    /// Takes `amount` if the account may have it and `more` beside it.
+    /// Takes `amount` if the account has room for it and for another `more`.
     pub(super) fn try_take(&self, key: AccountKey, amount: usize, more: usize) -> bool {
         let mut state = self.lock();
         let own = state.accounts.get(&key).map_or(0, |holding| holding.own);
@@ -122,7 +123,7 @@ impl Ledger {
         admitted
     }
 
-    /// Takes what is wanted, or waits until the account may have it. Returns how much was taken.
+    /// Takes the wanted amount, or waits until the account has room. Returns the amount taken.
     pub(super) fn poll_take(
         &self,
         key: AccountKey,
@@ -143,7 +144,7 @@ impl Ledger {
                     wakers.into_iter().for_each(Waker::wake);
                     return Poll::Ready(granted.min(amount));
                 }
-                // More is wanted now than was waited for.
+                // The request now wants more than was taken for it.
                 Some(granted) => {
                     let wakers = state.give_back(key, granted);
                     wakers.into_iter().for_each(Waker::wake);
@@ -161,8 +162,8 @@ impl Ledger {
         Poll::Pending
     }
 
-    /// Says that `amount` of what an account holds stays for long: nobody waits for it. Wakes those
-    /// who have waited for it.
+    /// Marks `amount` of an account as pinned: requests do not wait for its release. Wakes
+    /// requests that waited for it.
     pub(super) fn pin(&self, key: AccountKey, amount: usize) {
         let mut state = self.lock();
         let Some(holding) = state.accounts.get_mut(&key) else { return };
@@ -174,14 +175,14 @@ impl Ledger {
         }
     }
 
-    /// Takes back what [`pin`](Self::pin) said.
+    /// Reverts [`pin`](Self::pin).
     pub(super) fn unpin(&self, key: AccountKey, amount: usize) {
         if let Some(holding) = self.lock().accounts.get_mut(&key) {
             holding.pinned -= amount;
         }
     }
 
-    /// Gives up a place in the queue, and what was taken for it.
+    /// Cancels a request, and releases the amount that was taken for it.
     pub(super) fn cancel(&self, key: AccountKey, ticket: &mut Ticket) {
         if let Some(number) = ticket.0 {
             let mut state = self.lock();
@@ -194,7 +195,7 @@ impl Ledger {
         }
     }
 
-    /// Returns `amount`, and wakes those who can go on now.
+    /// Releases `amount`, and wakes requests that can continue.
     pub(super) fn give_back(&self, key: AccountKey, amount: usize) {
         if amount > 0 {
             let wakers = self.lock().give_back(key, amount);
@@ -203,7 +204,7 @@ impl Ledger {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Numbers are whole after each statement that changes them.
+        // Ignores poisoning: the numbers are consistent after each statement that changes them.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -228,7 +229,7 @@ impl State {
         self.grant()
     }
 
-    /// Takes for waiters what they may have now, and returns their wakers.
+    /// Takes amounts for waiting requests that have room now. Returns their wakers.
     fn grant(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for _ in 0..self.waiting.len() {
@@ -309,7 +310,7 @@ mod tests {
         }
     }
 
-    /// Someone who waits, with the number of times that they were woken.
+    /// A task with a request, which counts how often it was woken.
     struct Task {
         wakes: Arc<Wakes>,
         ticket: Ticket,

@@ -1,4 +1,4 @@
-//! The ledgers of all resources.
+//! The ledgers of all resources of a budget.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,11 +16,12 @@ pub(super) struct Ledgers {
     fds_in_flight: Ledger,
     bytes: Ledger,
     lingering: Mutex<Vec<Lingering>>,
-    /// Receives that are under way, each of which may bring as much as the kernel carries.
+    /// Number of receives in progress. Each may deliver as many descriptors as one message can
+    /// carry.
     receiving: AtomicUsize,
 }
 
-/// A receive that is under way.
+/// A receive in progress.
 #[derive(Debug)]
 #[must_use = "the receive is over when this is dropped"]
 pub(crate) struct Receiving<'a>(&'a Ledgers);
@@ -62,8 +63,9 @@ impl Ledgers {
         self.each(|ledger| ledger.used_by(key))
     }
 
-    /// Begins a receive, if the table has room for all that the kernel may bring with it: a set is
-    /// counted only once it is in the table. One receive at a time always may.
+    /// Starts a receive if the descriptor table has room for the maximum that it may deliver,
+    /// because descriptors are counted only after they are in the table. A single receive is
+    /// always admitted.
     pub(super) fn begin_receive(&self) -> Option<Receiving<'_>> {
         let before = self.receiving.fetch_add(1, Ordering::AcqRel);
         let receiving = Receiving(self);
@@ -71,16 +73,16 @@ impl Ledgers {
         (before == 0 || most <= self.held_fds.total()).then_some(receiving)
     }
 
-    /// Keeps a socket whose peer has not read all descriptors that were sent to it. The amounts are
-    /// charged already.
+    /// Keeps a socket whose peer has not read all descriptors that were sent to it. The amounts
+    /// are already charged.
     pub(super) fn linger(&self, socket: OwnedFd, key: AccountKey, in_flight: usize, held: usize) {
         self.release_lingering();
         let lingering = Lingering { socket, key, in_flight, held };
         self.lingering.lock().unwrap_or_else(PoisonError::into_inner).push(lingering);
     }
 
-    /// Closes kept sockets whose peers have read or closed since, and returns their amounts. Returns
-    /// whether there were any.
+    /// Closes kept sockets whose peers have read everything or disconnected, and releases their
+    /// amounts. Returns whether there were any.
     pub(super) fn release_lingering(&self) -> bool {
         let mut over = Vec::new();
         self.lingering.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|lingering| {

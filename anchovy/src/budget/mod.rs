@@ -1,4 +1,4 @@
-//! What peers may make a process hold, divided so that none of them takes what another needs.
+//! Budgets: fair division of resources that peers make a process hold.
 //!
 //! ```text
 //! Budget ── ledger for each Resource ── share: how much an account may hold

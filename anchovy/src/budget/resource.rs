@@ -1,27 +1,27 @@
-//! What a budget divides.
+//! Resources that a budget divides.
 
 /// A resource that a [`Budget`](super::Budget) divides among its accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Descriptors that this process holds for a peer: its socket and pidfd, and received ones that
-    /// nobody has taken.
+    /// Descriptors that this process holds for a peer: its socket and pidfd, and received
+    /// descriptors that the program has not taken.
     HeldFds,
-    /// Descriptors that were sent to a peer and that it has not read yet. The kernel counts them
+    /// Descriptors that were sent to a peer and that it has not read. The kernel counts them
     /// against this user, over all processes (unix(7), `ETOOMANYREFS`).
     FdsInFlight,
-    /// Bytes of memory for a peer: buffers, half messages, unread answers.
+    /// Bytes of memory for a peer: buffers, incomplete messages and unsent replies.
     Bytes,
 }
 
-/// How much of each resource is charged.
+/// Amounts of each resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Descriptors that this process holds.
+    /// Number of descriptors that this process holds.
     pub held_fds: usize,
-    /// Descriptors that were sent and not read yet.
+    /// Number of descriptors that were sent and not yet read.
     pub fds_in_flight: usize,
-    /// Bytes of memory.
+    /// Number of bytes of memory.
     pub bytes: usize,
 }

@@ -1,31 +1,33 @@
 //! How a total is divided among accounts.
 //!
-//! An account may hold at most 1/(n+1) of what the others leave of the total, where n is the number
-//! of accounts that hold something, itself included:
+//! An account may hold at most 1/(n+1) of what the others leave of the total, where n is the
+//! number of accounts that hold something, including itself:
 //!
 //! ```text
 //! own ≤ (total − others) / (n + 1)
 //! ```
 //!
-//! A single account gets half of the total; if it takes that, the second gets a sixth, the third a
-//! twelfth, the nth 1/(n·(n+1)). In general, between 1/n² and 1/n, as in dbus-broker.
+//! A single account gets half of the total. If it takes that, the second one gets a sixth, the
+//! third one a twelfth, and the nth one 1/(n·(n+1)). In general a share is between 1/n² and 1/n,
+//! as in dbus-broker.
 //!
-//! **Bound**: while n accounts hold something, at least total/(n+1) is free, whatever the order in
-//! which they took and returned; so the next account can take total/((n+1)·(n+2)).
+//! **Bound**: while n accounts hold something, at least total/(n+1) is free, regardless of the
+//! order of takes and returns. So the next account can take total/((n+1)·(n+2)).
 //!
-//! *Proof* by induction over n. With n = 0, all is free. Order the n accounts by the time at which
-//! each last took something; let z be the last. The other n−1 held something all the time since, so
-//! by induction they leave at least total/n. (Accounts that have returned everything since only made
-//! the rule stricter while they were there.) When z last took something, it was left with at most
-//! 1/(n+1) of what they leave, so n/(n+1) of that stays free: at least total/n · n/(n+1) =
-//! total/(n+1). After that, everybody only returned something, which leaves more. ∎
+//! *Proof* by induction over n. With n = 0, everything is free. Order the n accounts by the time
+//! at which each last took something, and let z be the last. The other n−1 accounts have held
+//! something ever since, so by induction they leave at least total/n. (Accounts that have returned
+//! everything since then only made the rule stricter.) When z last took something, it held
+//! afterwards at most 1/(n+1) of what the others leave, so n/(n+1) of that stayed free: at least
+//! total/n · n/(n+1) = total/(n+1). After that, accounts only returned amounts, which leaves more.
+//! ∎
 
-/// A resource of which accounts take and return amounts.
+/// A total from which accounts take amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pool {
     total: usize,
     used: usize,
-    /// Accounts that hold something.
+    /// Number of accounts that hold something.
     holders: usize,
 }
 
@@ -42,8 +44,8 @@ impl Pool {
         self.used
     }
 
-    /// Returns whether an account that holds `own` may take `amount` more. One that holds more than
-    /// its share by now may still take nothing.
+    /// Returns whether an account that holds `own` may take `amount` more. An amount of 0 is
+    /// always admitted, even if the account exceeds its current share.
     pub(super) fn admits(&self, own: usize, amount: usize) -> bool {
         if amount == 0 {
             return true;
@@ -52,18 +54,18 @@ impl Pool {
         let holders = self.holders + usize::from(own == 0);
         let Some(wanted) = own.checked_add(amount) else { return false };
         let available = self.total.saturating_sub(others);
-        // In 128 bits, for amounts of bytes times numbers of accounts.
+        // 128 bits prevent an overflow of bytes times accounts.
         wanted as u128 * (holders as u128 + 1) <= available as u128
     }
 
-    /// Returns the most that an account that holds `own` may take more.
+    /// Returns the maximum amount that an account that holds `own` may take.
     pub(super) fn most(&self, own: usize) -> usize {
         let holders = self.holders + usize::from(own == 0);
         let available = self.total.saturating_sub(self.used - own);
         (available / (holders + 1)).saturating_sub(own)
     }
 
-    /// Takes `amount` for an account that holds `own`, whether or not that is admitted.
+    /// Takes `amount` for an account that holds `own`, without a check.
     pub(super) fn take(&mut self, own: &mut usize, amount: usize) {
         if amount > 0 {
             self.holders += usize::from(*own == 0);
@@ -72,7 +74,7 @@ impl Pool {
         }
     }
 
-    /// Returns `amount` of the `own` that an account holds.
+    /// Returns `amount` of the `own` amount of an account to the total.
     pub(super) fn give_back(&mut self, own: &mut usize, amount: usize) {
         if amount > 0 {
             self.used -= amount;
@@ -88,10 +90,10 @@ mod tests {
 
     use super::*;
 
-    /// Takes as much as is admitted, and returns how much that was.
+    /// Takes the maximum amount, and returns it.
     fn take_all(pool: &mut Pool, own: &mut usize) -> usize {
         let most = pool.most(*own);
-        // One that holds more than its share by now may take nothing.
+        // An account that exceeds its current share may take nothing.
         assert!(most == 0 || pool.admits(*own, most));
         assert!(!pool.admits(*own, most + 1));
         pool.take(own, most);
@@ -134,7 +136,7 @@ mod tests {
     }
 
     proptest! {
-        /// The bound of the module's documentation, after any sequence of takes and returns.
+        /// The bound in the documentation of this module, after any sequence of takes and returns.
         #[test]
         fn while_n_accounts_hold_something_the_next_one_finds_its_share(
             total in 0..10_000usize,

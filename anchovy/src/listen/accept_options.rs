@@ -1,4 +1,4 @@
-//! What each accepted stream gets.
+//! Limits and options of accepted streams.
 
 use std::io;
 
@@ -13,15 +13,15 @@ use crate::stream::anchovy_stream::AnchovyStream;
 #[derive(Clone, Debug)]
 pub(super) struct AcceptOptions<const S: usize> {
     pub(super) stream: StreamBuilder<S>,
-    /// To be set on each accepted socket, because it is not inherited.
+    /// Set on each accepted socket, because it is not inherited.
     pub(super) fd_passing: Option<bool>,
-    /// What each client is charged to.
+    /// The budget that clients are charged to.
     pub(super) budget: Option<Budget>,
 }
 
 impl<const S: usize> AcceptOptions<S> {
-    /// Makes a stream of an accepted socket. Returns `None`, and closes the socket, if the account of
-    /// the client has no room for it.
+    /// Converts an accepted socket into a stream. If the account of the client has no room for it,
+    /// closes the socket and returns `None`.
     pub(super) fn stream(&self, socket: UnixStream) -> io::Result<Option<AnchovyStream<S>>> {
         let charged = match &self.budget {
             None => None,
@@ -32,7 +32,7 @@ impl<const S: usize> AcceptOptions<S> {
             }
         };
         if let Some(on) = self.fd_passing {
-            // A kernel without the option leaves it to the limit of the stream.
+            // If the kernel does not have the option, the limit of the stream applies.
             let _ = set_fd_passing(&socket, on);
         }
         let mut stream = self.stream.registered(socket)?;

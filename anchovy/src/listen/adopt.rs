@@ -1,4 +1,4 @@
-//! Sockets that somebody else has bound: a service manager, another process, other code.
+//! Conversion of sockets that are already bound, for example by a service manager.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,7 +24,7 @@ pub(super) mod sealed {
     use super::*;
 
     pub trait Sealed {
-        /// Takes the socket from its former owner.
+        /// Takes the socket from its previous owner.
         fn into_fd(self) -> io::Result<OwnedFd>;
     }
 
@@ -48,7 +48,7 @@ pub(super) mod sealed {
 }
 
 /// Checks that a socket is a listening Unix stream socket, and makes it non-blocking and
-/// close-on-exec: descriptors of a service manager are neither.
+/// close-on-exec. Descriptors from a service manager are neither.
 pub(super) fn adopt(socket: impl IntoUnixListener) -> Result<StdUnixListener, ListenError> {
     let failed = |error| ListenError::Io { path: None, error };
     let socket = socket.into_fd().map_err(failed)?;
@@ -71,7 +71,8 @@ fn listens(socket: &OwnedFd) -> bool {
     sockopt::socket_acceptconn(socket) == Ok(true)
 }
 
-/// These systems do not tell; accept(2) fails on a socket that does not listen.
+/// Returns `true`: these systems have no such option, and accept(2) fails on a socket that does
+/// not listen.
 #[cfg(target_vendor = "apple")]
 fn listens(_: &OwnedFd) -> bool {
     true

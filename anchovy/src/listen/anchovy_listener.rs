@@ -1,4 +1,4 @@
-//! A socket that clients connect to.
+//! A listening socket.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -21,11 +21,16 @@ use crate::budget::Budget;
 use crate::path_guard::PathGuard;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// A Unix socket that accepts [`AnchovyStream`]s.
+/// A listener that accepts [`AnchovyStream`]s.
 ///
-/// It does what every server on a Unix socket needs: it replaces the socket of a server that was
-/// killed, sets permissions before anybody can connect, removes its own socket at the end, and waits
-/// while there is no room for a client. [`builder`](Self::builder) has the options.
+/// It replaces the socket of a server that was killed, sets the file mode before the first client
+/// can connect, removes its own socket when it is dropped, and waits while the process has no free
+/// descriptor for a client. [`builder`](Self::builder) returns a builder that sets these options.
+///
+/// Dropping the listener closes the socket. If [`bind`](Self::bind) made the socket's file, and
+/// the path still names that file, it is removed first. Accepted streams stay open.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyListener, AnchovyStream, DBUS_SCM_RIGHTS};
@@ -58,26 +63,23 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// # served.await?
 /// # }
 /// ```
-///
-/// Dropping the listener removes the file of its socket, if it was made by
-/// [`bind`](Self::bind) and is still the same file, and then closes the socket. Accepted streams
-/// live on.
 #[must_use = "the socket is closed when this is dropped"]
 pub struct AnchovyListener<const S: usize> {
-    // In this order: while the path exists, the socket is live, so no successor takes it for stale.
+    // The order matters: the path is removed before the socket is closed. Otherwise another server
+    // could find the path, take the socket for stale and replace it in between.
     file: Option<PathGuard>,
     socket: UnixListener,
     options: AcceptOptions<S>,
-    /// For `poll_accept`, which has no future to keep it in.
+    /// State of `poll_accept`, which has no future to store it in.
     backoff: Mutex<Backoff>,
-    /// Clients that were closed at once.
+    /// Clients that were disconnected because their account was full.
     refused: AtomicU64,
-    /// Clients that were accepted without a pause in which other tasks could run.
+    /// Clients that were accepted since other tasks could last run.
     in_a_row: AtomicU32,
 }
 
-/// Clients that may be accepted in a row. A client that connects over and over would otherwise keep
-/// the thread from everything else.
+/// The maximum number of clients to accept in a row. Without it, a client that connects again and
+/// again would prevent other tasks from running.
 const MAX_IN_A_ROW: u32 = 4;
 
 impl<const S: usize> AnchovyListener<S> {
@@ -97,22 +99,24 @@ impl<const S: usize> AnchovyListener<S> {
         }
     }
 
-    /// Accepts the next client, and returns its stream and the address that it is bound to, which is
-    /// unnamed for most clients. [`peer_cred`](AnchovyStream::peer_cred) of the stream tells its
-    /// user.
+    /// Accepts the next client.
     ///
-    /// While there is no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), this waits: 5 ms at
-    /// first, twice as long each time, and a second at most. The client waits in the backlog
-    /// meanwhile. A client that is gone again (ECONNABORTED) is skipped.
+    /// Returns its stream and its address, which is unnamed for most clients. To identify the
+    /// user, call [`peer_cred`](AnchovyStream::peer_cred) on the stream.
+    ///
+    /// If there is no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), this method waits and
+    /// tries again: after 5 ms at first, then after twice as long each time, and after at most one
+    /// second. The client stays in the backlog meanwhile. A client that has already disconnected
+    /// (ECONNABORTED) is skipped.
     ///
     /// # Errors
     ///
-    /// Errors of accept(2) that will not pass, and those of registering the stream with tokio. The
+    /// Returns permanent errors of accept(2), and errors of registering the stream with tokio. The
     /// listener stays open.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: no client is lost. A future that is dropped has accepted none.
+    /// This method is cancel safe. If the future is dropped, no client has been accepted.
     pub async fn accept(&self) -> io::Result<(AnchovyStream<S>, SocketAddr)> {
         let mut backoff = None;
         loop {
@@ -136,13 +140,13 @@ impl<const S: usize> AnchovyListener<S> {
         }
     }
 
-    /// Accepts the next client; see [`accept`](Self::accept). Only the last task that polled is
-    /// woken.
+    /// Accepts the next client, as [`accept`](Self::accept) does. Only the last task that polled
+    /// is woken.
     pub fn poll_accept(
         &self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(AnchovyStream<S>, SocketAddr)>> {
-        // Whole after each statement that changes it.
+        // Ignores poisoning: the state is consistent after each statement that changes it.
         let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             ready!(backoff.poll_wait(cx));
@@ -171,44 +175,46 @@ impl<const S: usize> AnchovyListener<S> {
         Ok(stream)
     }
 
-    /// Lets other tasks run once in a while, however many clients there are.
+    /// Lets other tasks run after several clients in a row.
     fn poll_pause(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.in_a_row.fetch_add(1, Ordering::Relaxed) < MAX_IN_A_ROW {
             return Poll::Ready(());
         }
         self.in_a_row.store(0, Ordering::Relaxed);
-        // tokio wakes this task only after it has looked what has arrived for others. A task that
+        // `yield_now` wakes this task only after tokio has polled its I/O driver. A task that
         // wakes itself runs dozens of times before that.
         pin!(yield_now()).poll(cx)
     }
 
-    /// Returns how many clients were closed at once because their account had no room for another
-    /// socket; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
+    /// Returns the number of clients that were disconnected at once because their account had no
+    /// room for another socket; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Sets the budget that clients are charged to which are accepted from now on; see
+    /// Sets the budget for clients that are accepted from now on; see
     /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     pub fn set_budget(&mut self, budget: Budget) {
         self.options.budget = Some(budget);
     }
 
-    /// Returns the budget that clients are charged to, if there is one.
+    /// Returns the budget that clients are charged to, if any.
     pub fn budget(&self) -> Option<&Budget> {
         self.options.budget.as_ref()
     }
 
-    /// Stops listening: removes the file of the socket if it is still the same file, whatever
-    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop) says, and closes the socket. Accepted
-    /// streams live on; clients that wait to be accepted are disconnected.
+    /// Closes the listener and removes the file of its socket.
     ///
-    /// A socket that was given to [`build`](crate::ListenerBuilder::build) without `unlink_on_drop` keeps
-    /// its file.
+    /// The file is removed regardless of
+    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop), but only if the path still
+    /// names the same file. The file of a socket that was passed to
+    /// [`build`](crate::ListenerBuilder::build) without `unlink_on_drop` stays.
+    ///
+    /// Accepted streams stay open. Clients that wait to be accepted are disconnected.
     ///
     /// # Errors
     ///
-    /// Those of unlink(2). The socket is closed all the same.
+    /// Returns the error of unlink(2). The socket is closed nevertheless.
     pub fn close(self) -> io::Result<()> {
         let AnchovyListener { file, socket, .. } = self;
         let removed = file.map_or(Ok(()), PathGuard::remove);
@@ -216,16 +222,17 @@ impl<const S: usize> AnchovyListener<S> {
         removed
     }
 
-    /// Gives the socket back, non-blocking and listening. Its file stays, for whoever goes on
-    /// listening: a child process, or a new listener with
-    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop).
+    /// Converts the listener into a listener of std, which is non-blocking.
     ///
-    /// With [`fd_passing(false)`](crate::ListenerBuilder::fd_passing), it stays so for the socket.
+    /// The file of the socket stays, so that a child process can go on listening, or a new
+    /// listener with [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop). If
+    /// [`fd_passing(false)`](crate::ListenerBuilder::fd_passing) was set, it stays set on the
+    /// socket.
     ///
     /// # Errors
     ///
-    /// Those of taking the socket from tokio. The socket is closed, and its file removed if a drop
-    /// would have removed it.
+    /// Returns the error of deregistering the socket from tokio. The socket is closed, and its
+    /// file is removed if dropping the listener would have removed it.
     pub fn into_std(self) -> io::Result<StdUnixListener> {
         let AnchovyListener { file, socket, .. } = self;
         let socket = socket.into_std()?;
@@ -235,17 +242,19 @@ impl<const S: usize> AnchovyListener<S> {
         Ok(socket)
     }
 
-    /// Returns the address of the socket.
+    /// Returns the local address of the socket.
     ///
     /// # Errors
     ///
-    /// Those of getsockname(2).
+    /// Returns the error of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Returns the absolute path of the socket's file. `None` for an abstract name, and for a socket
-    /// that was given to [`build`](crate::ListenerBuilder::build) without
+    /// Returns the absolute path of the socket's file.
+    ///
+    /// Returns `None` for an abstract name, and for a socket that was passed to
+    /// [`build`](crate::ListenerBuilder::build) without
     /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop).
     pub fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(PathGuard::path)

@@ -1,7 +1,7 @@
-//! Waiting while there is no room for a client.
+//! Waiting while there is no room for another client.
 //!
-//! Where a descriptor table is full, a client stays in the backlog of the socket, which stays
-//! readable: a loop that only waits for readiness would spin until there is room again.
+//! If the descriptor table is full, the client stays in the backlog and the socket stays readable.
+//! A loop that only waits for readiness would spin until a descriptor is free.
 
 use std::io;
 use std::pin::Pin;
@@ -11,18 +11,18 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The first wait. Each further one is twice as long, up to [`LONGEST_WAIT`].
+/// The first delay. Each further delay is twice as long, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What to do after an error of accept(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterError {
-    /// The client is gone, or the call was interrupted: accept the next one.
+    /// The client has disconnected, or the call was interrupted: accept the next one.
     GoOn,
-    /// There is no room for a client now: wait, then try again.
+    /// There is no room for a client at the moment: wait and try again.
     Wait,
-    /// The error will not pass.
+    /// The error is permanent.
     Fail,
 }
 
@@ -36,7 +36,7 @@ impl AfterError {
     }
 }
 
-/// The waits of one sequence of attempts.
+/// The delays of one sequence of attempts.
 #[derive(Debug)]
 pub(super) struct Backoff {
     next: Duration,
@@ -45,7 +45,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// Makes the timer, and so panics on a runtime without timers.
+    /// Creates the timer. Panics on a runtime without timers.
     pub(super) fn new() -> Backoff {
         Backoff { next: FIRST_WAIT, sleep: Box::pin(sleep(FIRST_WAIT)), waiting: false }
     }
@@ -57,7 +57,7 @@ impl Backoff {
         self.waiting = true;
     }
 
-    /// Waits for the end of a wait, if one was started.
+    /// Waits until the current delay is over, if there is one.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.waiting {
             ready!(self.sleep.as_mut().poll(cx));
@@ -66,7 +66,7 @@ impl Backoff {
         Poll::Ready(())
     }
 
-    /// Begins anew with the shortest wait: a client was accepted.
+    /// Resets the delay to the shortest one after a client was accepted.
     pub(super) fn reset(&mut self) {
         self.next = FIRST_WAIT;
         self.waiting = false;

@@ -1,4 +1,4 @@
-//! From a path to a bound socket that does not listen yet.
+//! Binding a socket to a path or an abstract name, before listen(2).
 
 use std::fs;
 use std::io;
@@ -15,13 +15,13 @@ use super::stale;
 use crate::path::SocketPath;
 use crate::path_guard::{FileId, PathGuard};
 
-/// How often a path that vanishes and comes back is tried.
+/// The maximum number of attempts if the path repeatedly disappears and reappears.
 const ATTEMPTS: usize = 16;
 
 /// A socket that is bound and does not listen yet.
 #[derive(Debug)]
 pub(super) struct Bound {
-    /// Removes the path if anything fails from here on; `None` for an abstract name.
+    /// Removes the path if a later step fails. `None` for an abstract name.
     pub(super) file: Option<PathGuard>,
     pub(super) socket: OwnedFd,
 }
@@ -65,8 +65,8 @@ pub(super) fn bind_path(
     Ok(Bound { file: Some(file), socket })
 }
 
-/// Guards the file that bind(2) has made. Another one may have been put in its place already, which
-/// must not be removed.
+/// Guards the file that bind(2) has created. Another program may already have replaced it; its
+/// file must not be removed.
 fn guard(path: &Path) -> Result<PathGuard, ListenError> {
     let file = PathGuard::new(path).map_err(|error| failed(path, error))?;
     match fs::symlink_metadata(path) {
@@ -88,8 +88,8 @@ fn guard(path: &Path) -> Result<PathGuard, ListenError> {
     }
 }
 
-/// Binds to a path, and removes a stale socket that is in the way. The removal and the bind after it
-/// are under one lock, so that two processes that do this cannot remove each other's new socket.
+/// Binds to a path after removing a stale socket there. One lock covers the removal and the bind.
+/// Otherwise two processes could remove each other's new socket.
 fn bind_replacing(path: &Path, attempt: impl Fn() -> io::Result<()>) -> Result<(), ListenError> {
     let mut lock = None;
     for _ in 0..ATTEMPTS {
@@ -129,7 +129,7 @@ fn bind(socket: &OwnedFd, address: &SocketAddrUnix) -> io::Result<()> {
     Ok(rustix::net::bind(socket, address)?)
 }
 
-/// A new socket, non-blocking and close-on-exec.
+/// Creates a socket that is non-blocking and close-on-exec.
 #[cfg(not(target_vendor = "apple"))]
 fn stream_socket() -> io::Result<OwnedFd> {
     use rustix::net::{SocketFlags, socket_with};
@@ -138,7 +138,8 @@ fn stream_socket() -> io::Result<OwnedFd> {
     Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
-/// A new socket, non-blocking and close-on-exec, though not from its first moment.
+/// Creates a socket that is non-blocking and close-on-exec. A process that is forked before the
+/// flags are set inherits it.
 #[cfg(target_vendor = "apple")]
 fn stream_socket() -> io::Result<OwnedFd> {
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;

@@ -10,13 +10,13 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::listen_error::ListenError;
 
-/// How long another process may hold the lock. Replacing a socket takes far less; but whoever may
-/// read the directory may lock it, and must not be able to keep a server from starting for ever.
+/// The longest time to wait for the lock. Replacing a socket takes far less. Every user with read
+/// permission for the directory can lock it, and must not be able to block the start of a server
+/// forever.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
-/// An exclusive flock(2) on the directory's own descriptor: no file is made, and so none is left
-/// behind.
+/// An exclusive flock(2) on the descriptor of the directory. It needs no lock file.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub(super) struct DirectoryLock {

@@ -1,8 +1,8 @@
-//! Moving a file away from its path, to look at it where nobody else puts another one in its place,
-//! and back again.
+//! Moving a file from its path to a private name, where no other program replaces it, and back.
 //!
-//! No system call removes a file only if it is a certain one. But rename(2) says which file it has
-//! moved, if its new name is known to nobody else; and a file that was moved by mistake can go back.
+//! No system call removes a file only if it is a certain one. But after rename(2) to a name that
+//! no other program knows, the file at that name is the one that was moved. A file that was moved
+//! by mistake can be moved back.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -14,8 +14,8 @@ use rustix::io::Errno;
 
 use super::listen_error::ListenError;
 
-/// How many private names are tried. A name is taken if a process with this id was killed while it
-/// had one.
+/// The maximum number of private names to try. A name is in use if a process with the same id was
+/// killed before it removed its file.
 const ATTEMPTS: usize = 64;
 
 /// A file that was moved from its path to a private name in the same directory.
@@ -27,7 +27,7 @@ pub(super) struct Displaced<'a> {
 }
 
 impl<'a> Displaced<'a> {
-    /// Moves away what is at `path`; returns `None` if nothing is.
+    /// Moves the file at `path` to a private name. Returns `None` if there is no file.
     pub(super) fn take(path: &'a Path) -> io::Result<Option<Displaced<'a>>> {
         for _ in 0..ATTEMPTS {
             let private = private_name(path)?;
@@ -41,12 +41,12 @@ impl<'a> Displaced<'a> {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Describes the file that was moved.
+    /// Returns the metadata of the moved file.
     pub(super) fn metadata(&self) -> io::Result<Metadata> {
         fs::symlink_metadata(&self.private)
     }
 
-    /// Removes the file for good.
+    /// Removes the file.
     pub(super) fn remove(&self) -> io::Result<()> {
         fs::remove_file(&self.private)
     }
@@ -55,8 +55,8 @@ impl<'a> Displaced<'a> {
     ///
     /// # Errors
     ///
-    /// [`ListenError::MovedAside`]: there is another file by now, or the system refused. The file
-    /// keeps its private name.
+    /// Returns [`ListenError::MovedAside`] if there is another file at the path, or if the system
+    /// call fails. The file stays at its private name.
     pub(super) fn put_back(self) -> Result<(), ListenError> {
         move_back(&self.private, self.path).map_err(|error| {
             let (path, moved_to) = (self.path.to_owned(), self.private);
@@ -65,7 +65,7 @@ impl<'a> Displaced<'a> {
     }
 }
 
-/// A name that no other process and no other thread uses: `.socket.4d2-0` for `socket`.
+/// Returns a name that no other process or thread uses: `.socket.4d2-0` for `socket`.
 fn private_name(path: &Path) -> io::Result<PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -76,7 +76,7 @@ fn private_name(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(private))
 }
 
-/// Moves a file to a private name, unless there is a file of that name.
+/// Moves a file to a private name, unless that name exists.
 fn move_to_free_name(path: &Path, private: &Path) -> io::Result<()> {
     match rename_without_replacing(path, private) {
         Err(Errno::NOSYS) => rename_to_unused(path, private),
@@ -84,7 +84,8 @@ fn move_to_free_name(path: &Path, private: &Path) -> io::Result<()> {
     }
 }
 
-/// The same where the system has no call for it. The name is private: nobody takes it in between.
+/// Does the same on systems without such a call. The name is private, so no other program creates
+/// it in between.
 fn rename_to_unused(path: &Path, private: &Path) -> io::Result<()> {
     match fs::symlink_metadata(private) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
@@ -93,7 +94,7 @@ fn rename_to_unused(path: &Path, private: &Path) -> io::Result<()> {
     }
 }
 
-/// Moves a file back to its path, unless there is another one.
+/// Moves a file back to its path, unless the path exists.
 fn move_back(private: &Path, path: &Path) -> io::Result<()> {
     match rename_without_replacing(private, path) {
         Err(Errno::NOSYS) => link_and_unlink(private, path),
@@ -101,14 +102,15 @@ fn move_back(private: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// The same where the system has no call for it. It refuses directories, which have no hard links.
+/// Does the same on systems without such a call. It fails for directories, which have no hard
+/// links.
 fn link_and_unlink(private: &Path, path: &Path) -> io::Result<()> {
     fs::hard_link(private, path)?;
     fs::remove_file(private)
 }
 
-/// Renames a file unless the new name exists (EEXIST). ENOSYS if that cannot be had: the kernel is
-/// older than Linux 3.15, or the file system does not know how (EINVAL, as in NFS).
+/// Renames a file unless the new name exists (EEXIST). Fails with ENOSYS if that is not supported:
+/// before Linux 3.15, or by the file system (EINVAL, as in NFS).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn rename_without_replacing(from: &Path, to: &Path) -> rustix::io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};

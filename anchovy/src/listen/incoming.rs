@@ -1,4 +1,4 @@
-//! A listener as a stream of streams, and as the listener of tokio-util.
+//! A listener as a `Stream` of streams, and as a `Listener` of tokio-util.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,10 @@ use tokio_util::net::Listener;
 use super::anchovy_listener::AnchovyListener;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// A [`Stream`] of accepted [`AnchovyStream`]s, from [`AnchovyListener::incoming`]. It never ends.
+/// A [`Stream`] of accepted [`AnchovyStream`]s, which [`AnchovyListener::incoming`] returns. It
+/// never ends.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyListener, AnchovyStream, DBUS_SCM_RIGHTS};
@@ -37,7 +40,7 @@ pub struct Incoming<'a, const S: usize> {
 }
 
 impl<const S: usize> AnchovyListener<S> {
-    /// Returns a stream of accepted streams, whose errors are those of [`accept`](Self::accept).
+    /// Returns a [`Stream`] of accepted streams. Its errors are those of [`accept`](Self::accept).
     pub fn incoming(&self) -> Incoming<'_, S> {
         Incoming { listener: self }
     }
@@ -51,7 +54,7 @@ impl<const S: usize> Stream for Incoming<'_, S> {
     }
 }
 
-/// For code that takes listeners of several kinds of sockets.
+/// Implements the trait for generic code that accepts from several kinds of listeners.
 impl<const S: usize> Listener for AnchovyListener<S> {
     type Io = AnchovyStream<S>;
     type Addr = SocketAddr;

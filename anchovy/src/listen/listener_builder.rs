@@ -20,11 +20,12 @@ use crate::path::SocketPath;
 use crate::path_guard::PathGuard;
 use crate::valid_space::{AncillarySpace, ValidSpace};
 
-/// Clients that may wait to be accepted, if nothing else is set: as tokio. The system's own limit
-/// (`net.core.somaxconn`) may be lower.
+/// The default backlog, as in tokio. The limit of the system (`net.core.somaxconn`) may be lower.
 const BACKLOG: u32 = 1024;
 
 /// A builder for [`AnchovyListener`].
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::{AnchovyListener, WAYLAND_SCM_RIGHTS};
@@ -33,9 +34,9 @@ const BACKLOG: u32 = 1024;
 /// # async fn main() -> std::io::Result<()> {
 /// # let path = std::env::temp_dir().join(format!("anchovy-options-{}", std::process::id()));
 /// let listener = AnchovyListener::<WAYLAND_SCM_RIGHTS>::builder()
-///     .replace_stale(true) // of a server that was killed
-///     .mode(0o600) // for this user only
-///     .read_fd_limit(4) // for each accepted stream
+///     .replace_stale(true) // replaces the socket of a server that was killed
+///     .mode(0o600) // only this user can connect
+///     .read_fd_limit(4) // applies to each accepted stream
 ///     .bind(&path)?;
 /// # Ok(())
 /// # }
@@ -54,18 +55,18 @@ pub struct ListenerBuilder<const S: usize> {
 }
 
 impl<const S: usize> AnchovyListener<S> {
-    /// Binds a new socket to `path` and listens. A path that begins with a NUL byte is an abstract
-    /// name (Linux).
+    /// Binds a new socket to `path` and listens on it. A path that begins with a NUL byte is an
+    /// abstract name (Linux only).
     ///
     /// # Errors
     ///
-    /// [`ListenError`], with [`InUse`](ListenError::InUse) if the path exists;
-    /// [`replace_stale`](ListenerBuilder::replace_stale) removes the socket of a server that has
-    /// ended.
+    /// Returns a [`ListenError`]. If the path exists, it is [`InUse`](ListenError::InUse); set
+    /// [`replace_stale`](ListenerBuilder::replace_stale) to remove the socket of a server that was
+    /// killed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self, ListenError>
     where
         AncillarySpace<S>: ValidSpace,
@@ -73,7 +74,7 @@ impl<const S: usize> AnchovyListener<S> {
         Self::builder().bind(path)
     }
 
-    /// Returns a builder, for options.
+    /// Returns a builder that sets the options of a listener.
     pub fn builder() -> ListenerBuilder<S>
     where
         AncillarySpace<S>: ValidSpace,
@@ -81,16 +82,16 @@ impl<const S: usize> AnchovyListener<S> {
         ListenerBuilder::new()
     }
 
-    /// Takes over a listener of std. It becomes non-blocking and close-on-exec.
+    /// Converts a listener of std. The socket becomes non-blocking and close-on-exec.
     ///
     /// # Errors
     ///
-    /// [`ListenError::NotAListener`] if it is not a listening Unix stream socket, and
-    /// [`ListenError::Io`]. The socket is closed.
+    /// Returns [`ListenError::NotAListener`] if `listener` is not a listening Unix stream socket,
+    /// and [`ListenError::Io`] if a system call fails. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn from_std(listener: StdUnixListener) -> Result<Self, ListenError>
     where
         AncillarySpace<S>: ValidSpace,
@@ -98,15 +99,15 @@ impl<const S: usize> AnchovyListener<S> {
         Self::builder().build(listener)
     }
 
-    /// Takes over a listener of tokio.
+    /// Converts a listener of tokio.
     ///
     /// # Errors
     ///
-    /// As for [`from_std`](Self::from_std).
+    /// Returns the same errors as [`from_std`](Self::from_std).
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn from_tokio(listener: UnixListener) -> Result<Self, ListenError>
     where
         AncillarySpace<S>: ValidSpace,
@@ -114,15 +115,17 @@ impl<const S: usize> AnchovyListener<S> {
         Self::builder().build(listener)
     }
 
-    /// Takes over a descriptor, such as one that another process has handed over.
+    /// Converts a descriptor, such as one that another process has passed to this one.
     ///
     /// # Errors
     ///
-    /// As for [`from_std`](Self::from_std).
+    /// Returns the same errors as [`from_std`](Self::from_std).
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::os::fd::OwnedFd;
@@ -159,115 +162,127 @@ impl<const S: usize> ListenerBuilder<S> {
         }
     }
 
-    /// Sets whether a socket at the path is removed if its listener is gone, as after a crash.
-    /// Default: `false`.
+    /// Sets whether a stale socket at the path is removed. A socket is stale if no process has it
+    /// open, as after a crash. Default: `false`.
     ///
-    /// Only a socket that no process has open is removed: never a live one, also if it does not
-    /// listen yet; never a file, a directory or a symbolic link; and in a directory with the sticky
-    /// bit never one of another user, even as root. Servers do not notice the check.
+    /// The following are never removed:
     ///
-    /// The removal and the bind after it happen under a lock on the directory (flock(2)), so of two
-    /// processes that use this crate exactly one gets the path. Programs that take no lock are not
-    /// excluded, but lose no file: the socket is moved to a name such as `.socket.4d2-0` in the same
-    /// directory, and removed there if it still is the stale one. If another file was put at the path
-    /// in the meantime, that file is moved back, and binding fails with
-    /// [`InUse`](ListenError::InUse) or [`NotASocket`](ListenError::NotASocket). For that moment its
-    /// path does not exist. If yet another file is at the path by then, binding fails with
-    /// [`MovedAside`](ListenError::MovedAside), which names the place of the first.
+    /// - a socket that a process has open, even if it does not listen yet;
+    /// - a file, a directory or a symbolic link;
+    /// - in a directory with the sticky bit, a socket of another user, even if this process runs
+    ///   as root.
     ///
-    /// Two things remain possible for a program that may write to the directory: a file that it
-    /// renames to the private name itself is removed, and a socket that it renames over the new one
-    /// before `bind` returns is taken for the new one, and removed with the listener. A process that
-    /// is killed during the removal leaves the stale socket under the private name.
+    /// Servers do not notice the check.
     ///
-    /// This needs permission to read the directory, and waits up to a second while another process
-    /// holds the lock.
+    /// The removal and the following bind happen under a lock on the directory (flock(2)). If two
+    /// processes that use this crate start at once, exactly one gets the path. The call waits up
+    /// to one second for the lock. It needs permission to read the directory.
+    ///
+    /// # Programs that do not take the lock
+    ///
+    /// Such a program may put another file at the path during the call. The file is not lost: the
+    /// socket is moved to a private name such as `.socket.4d2-0` in the same directory, and is
+    /// removed there only if it still is the stale one. Otherwise the file is moved back, and
+    /// binding fails with [`InUse`](ListenError::InUse) or
+    /// [`NotASocket`](ListenError::NotASocket). Its path does not exist for a short time. If a
+    /// third file is at the path by then, binding fails with
+    /// [`MovedAside`](ListenError::MovedAside), which names the path of the moved file.
+    ///
+    /// Two races remain for a program with write permission for the directory. A file that it
+    /// renames to the private name is removed. A socket that it renames over the new one before
+    /// `bind` returns is taken for the new one, and is removed with the listener.
+    ///
+    /// A process that is killed during the removal leaves the stale socket at the private name.
     pub fn replace_stale(mut self, replace_stale: bool) -> Self {
         self.replace_stale = replace_stale;
         self
     }
 
-    /// Sets the permission bits of the socket's file, such as `0o600`. Default: `0o777` less the
-    /// umask.
+    /// Sets the permission bits of the socket's file, such as `0o600`. Default: `0o777` without
+    /// the bits of the umask.
     ///
-    /// The file never has more permissions than these, not even for a moment, and has exactly these
-    /// whatever the umask when the first client can connect. On Linux, connecting needs permission
-    /// to write (unix(7)).
+    /// The file never has more permissions than these. It has exactly these, regardless of the
+    /// umask, before the first client can connect. On Linux, connecting requires write permission
+    /// (unix(7)).
     ///
     /// # Platform-specific behavior
     ///
-    /// On systems where a socket has no mode before it is bound (those derived from BSD), it is bound
-    /// in a private directory beside the path, which leaves room for a somewhat shorter path, and
-    /// `local_addr` returns the path in that directory.
+    /// On systems derived from BSD, a socket has no mode before it is bound. There it is bound in
+    /// a private directory beside the path. The maximum length of the path is therefore shorter,
+    /// and `local_addr` returns the path in that directory.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
         self
     }
 
-    /// Sets whether the socket's file is removed when the listener is dropped. Default: `true` for a
-    /// socket that [`bind`](Self::bind) made, `false` for one given to [`build`](Self::build).
+    /// Sets whether the socket's file is removed when the listener is dropped. Default: `true` for
+    /// a socket that [`bind`](Self::bind) has made, `false` for one that was passed to
+    /// [`build`](Self::build).
     ///
-    /// It is removed only if the path still names the same file (device and inode), so a server that
-    /// has replaced it keeps its own.
+    /// The file is removed only if the path still names the same file (device and inode). If
+    /// another server has replaced it, its file stays.
     pub fn unlink_on_drop(mut self, unlink: bool) -> Self {
         self.unlink_on_drop = Some(unlink);
         self
     }
 
-    /// Sets how many clients may wait to be accepted. Default: 1024; the system's own limit
-    /// (`net.core.somaxconn` on Linux) may be lower.
+    /// Sets the maximum number of clients that wait to be accepted. Default: 1024. The limit of
+    /// the system (`net.core.somaxconn` on Linux) may be lower.
     ///
-    /// This has no effect on a socket that listens already.
+    /// This has no effect on a socket that already listens.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
     }
 
-    /// Sets whether peers may send descriptors to accepted streams (`SO_PASSRIGHTS`, Linux 6.16).
-    /// Default: as the socket has it, which is `true` for a new one.
+    /// Sets whether peers can send descriptors to accepted streams (`SO_PASSRIGHTS`, Linux 6.16).
+    /// Default: the setting of the socket, which is `true` for a new one.
     ///
-    /// With `false`, the kernel refuses them with `EPERM` from the first byte of each connection, and
-    /// unless [`read_fd_limit`](Self::read_fd_limit) is set too, it is 0. So descriptors that arrive
-    /// all the same end the read side of their stream
-    /// ([`TooManyReceived`](crate::FdError::TooManyReceived)): on a kernel without the option, and
-    /// from a client that connected to an adopted socket and sent them before it was adopted.
+    /// With `false`, the kernel refuses descriptors with `EPERM` from the first byte of each
+    /// connection. The default of [`read_fd_limit`](Self::read_fd_limit) then is 0: if descriptors
+    /// arrive nevertheless, the read side of the stream fails with
+    /// [`TooManyReceived`](crate::FdError::TooManyReceived). This happens on a kernel without the
+    /// option, and with a client that connected to an adopted socket and sent descriptors before
+    /// it was adopted.
+    ///
+    /// To enable passing for a single stream later, use
     /// [`set_fd_passing`](crate::AnchovyStream::set_fd_passing) and
-    /// [`set_read_fd_limit`](crate::AnchovyStream::set_read_fd_limit) admit them later.
+    /// [`set_read_fd_limit`](crate::AnchovyStream::set_read_fd_limit).
     pub fn fd_passing(mut self, on: bool) -> Self {
         self.fd_passing = Some(on);
         self
     }
 
-    /// Sets the limit of descriptors in one received message for each accepted stream; see
-    /// [`AnchovyStream::set_read_fd_limit`](crate::AnchovyStream::set_read_fd_limit).
+    /// Sets the maximum number of descriptors in one received message, for each accepted stream;
+    /// see [`AnchovyStream::set_read_fd_limit`](crate::AnchovyStream::set_read_fd_limit).
     pub fn read_fd_limit(mut self, limit: usize) -> Self {
         self.stream = self.stream.read_fd_limit(limit);
         self.limits_fds = true;
         self
     }
 
-    /// Sets the limit of descriptors in the read queue for each accepted stream; see
+    /// Sets the maximum number of descriptors in the read queue of each accepted stream; see
     /// [`AnchovyStream::set_read_queue_limit`](crate::AnchovyStream::set_read_queue_limit).
     pub fn read_queue_limit(mut self, limit: usize) -> Self {
         self.stream = self.stream.read_queue_limit(limit);
         self
     }
 
-    /// Sets the limit of descriptors that leave with one write for each accepted stream; see
+    /// Sets the maximum number of descriptors that each accepted stream sends with one write; see
     /// [`AnchovyStream::set_write_fd_limit`](crate::AnchovyStream::set_write_fd_limit).
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
         self.stream = self.stream.write_fd_limit(limit);
         self
     }
 
-    /// Sets whether accepted streams spread a write queue with more descriptors than one message may
-    /// carry; see [`StreamBuilder::spread_fds`]. Default: `false`.
+    /// Sets whether accepted streams send a large write queue in several messages; see
+    /// [`StreamBuilder::spread_fds`]. Default: `false`.
     pub fn spread_fds(mut self, spread: bool) -> Self {
         self.stream = self.stream.spread_fds(spread);
         self
     }
 
-    /// Sets whether accepted streams use `SO_INQ` where the kernel has it; see
+    /// Sets whether accepted streams use `SO_INQ` if the kernel supports it; see
     /// [`StreamBuilder::inq`]. Default: `true`.
     pub fn inq(mut self, on: bool) -> Self {
         self.stream = self.stream.inq(on);
@@ -276,29 +291,31 @@ impl<const S: usize> ListenerBuilder<S> {
 
     /// Sets the budget that clients are charged to, each to the account of its uid. Default: none.
     ///
-    /// A client is charged for its socket, for received descriptors that nobody has taken, and for
-    /// sent ones that it has not read; see [`AnchovyStream::set_account`](crate::AnchovyStream::set_account).
-    /// A client whose account has no room for another socket is closed at once, and
-    /// [counted](AnchovyListener::refused).
+    /// A client is charged for its socket, for received descriptors that the program has not
+    /// taken, and for sent descriptors that it has not read; see
+    /// [`AnchovyStream::set_account`](crate::AnchovyStream::set_account). If the account of a
+    /// client has no room for another socket, the client is disconnected at once and counted by
+    /// [`refused`](AnchovyListener::refused).
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = Some(budget);
         self
     }
 
-    /// Binds a new socket to `path` and listens. A path that begins with a NUL byte is an abstract
-    /// name (Linux), as for tokio's `UnixListener`.
+    /// Binds a new socket to `path` and listens on it. A path that begins with a NUL byte is an
+    /// abstract name (Linux only), as for tokio's `UnixListener`.
     ///
-    /// This makes system calls that may wait for a disk, and with
-    /// [`replace_stale`](Self::replace_stale) for other processes.
+    /// This method makes blocking system calls, which may wait for a disk. With
+    /// [`replace_stale`](Self::replace_stale), it may also wait for other processes.
     ///
     /// # Errors
     ///
-    /// [`ListenError`]. Nothing stays open and no file is left behind.
+    /// Returns a [`ListenError`]. No socket stays open and no file is left behind.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled: [`accept`](AnchovyListener::accept)
-    /// needs a timer when a descriptor table is full, and should not panic only then.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
+    /// [`accept`](AnchovyListener::accept) needs a timer if the descriptor table is full; the
+    /// check is here so that a missing timer is noticed at the start.
     pub fn bind(&self, path: impl AsRef<Path>) -> Result<AnchovyListener<S>, ListenError> {
         let path = SocketPath::new(path.as_ref())?;
         let options = self.accept_options(true)?;
@@ -313,8 +330,8 @@ impl<const S: usize> ListenerBuilder<S> {
         };
         let failed = |error| ListenError::Io { path: Some(path.path.clone()), error };
         if let Some(on) = self.fd_passing {
-            // Before it listens, and so inherited by every connection. A kernel without the option
-            // leaves it to the limit of each stream.
+            // Every connection inherits the option if it is set before listen(2). Without the
+            // option in the kernel, the limit of each stream applies.
             let _ = set_fd_passing(&socket, on);
         }
         // listen(2) takes an int.
@@ -327,21 +344,26 @@ impl<const S: usize> ListenerBuilder<S> {
         Ok(AnchovyListener::assemble(file, socket, options, backoff))
     }
 
-    /// Takes over a socket that listens already: the `UnixListener` of std or of tokio, or a
-    /// descriptor, for example of systemd's socket activation (`LISTEN_FDS`).
+    /// Converts a socket that already listens: the `UnixListener` of std or of tokio, or a
+    /// descriptor, for example from systemd's socket activation (`LISTEN_FDS`).
     ///
-    /// It becomes non-blocking and close-on-exec. [`replace_stale`](Self::replace_stale),
+    /// The socket becomes non-blocking and close-on-exec. [`replace_stale`](Self::replace_stale),
     /// [`mode`](Self::mode) and [`backlog`](Self::backlog) have no effect on it.
     ///
     /// # Errors
     ///
-    /// [`ListenError::NotAListener`], [`ListenError::Limit`], and with
-    /// [`unlink_on_drop`](Self::unlink_on_drop), [`ListenError::Io`] if its path is not there or
-    /// [`ListenError::AbstractName`] if it has none. The socket is closed.
+    /// Returns one of the following. The socket is closed.
+    ///
+    /// - [`ListenError::NotAListener`] if `socket` is not a listening Unix stream socket.
+    /// - [`ListenError::Limit`] if a limit of the accepted streams is out of range.
+    /// - [`ListenError::Io`] if [`unlink_on_drop`](Self::unlink_on_drop) is set and the path of
+    ///   the socket does not exist.
+    /// - [`ListenError::AbstractName`] if [`unlink_on_drop`](Self::unlink_on_drop) is set and the
+    ///   socket has no path.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn build(&self, socket: impl IntoUnixListener) -> Result<AnchovyListener<S>, ListenError> {
         let options = self.accept_options(false)?;
         let backoff = Backoff::new();
@@ -358,8 +380,8 @@ impl<const S: usize> ListenerBuilder<S> {
         Ok(AnchovyListener::assemble(file, socket, options, backoff))
     }
 
-    /// What each accepted stream gets. A connection inherits descriptor passing only from a socket
-    /// that had it so before the client connected, which of adopted ones nobody knows.
+    /// Returns the options of accepted streams. A connection inherits descriptor passing from its
+    /// listener at the time of connect(2). For an adopted listener that time is unknown.
     fn accept_options(&self, inherits_fd_passing: bool) -> Result<AcceptOptions<S>, ListenError> {
         let mut stream = self.stream.clone();
         if self.fd_passing == Some(false) && !self.limits_fds {

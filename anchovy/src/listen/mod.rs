@@ -1,10 +1,10 @@
-//! Listening: a socket at a path, and the streams that clients connect.
+//! Listeners.
 //!
 //! ```text
-//! AnchovyListener ── ListenerBuilder ──▶ bind ──▶ stale   what is at the path already ──▶ displaced
-//!       │                    │            └─────▶ mode    permissions
-//!       │                    └─────────▶ adopt            a socket that somebody else has bound
-//!       └─ accept ─▶ backoff                              no room for a client
+//! AnchovyListener ── ListenerBuilder ──▶ bind ──▶ stale   removes a stale socket ──▶ displaced
+//!       │                    │            └─────▶ mode    file permissions
+//!       │                    └─────────▶ adopt            a socket that is already bound
+//!       └─ accept ─▶ backoff                              delays while there is no room for a client
 //! ```
 
 mod accept_options;

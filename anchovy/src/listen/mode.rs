@@ -1,8 +1,9 @@
-//! Permissions of a socket's file: at no moment more than were asked for, and exactly those in the
-//! end.
+//! Permissions of a socket's file: never more than requested, and exactly the requested ones
+//! before the first client can connect.
 //!
-//! bind(2) creates the file with the mode of the socket, less the umask. So the mode of the socket is
-//! set before, and bits that the umask took are given back after, while nobody can connect yet.
+//! bind(2) creates the file with the mode of the socket without the bits of the umask. So the mode
+//! of the socket is set before bind(2), and bits that the umask removed are added before
+//! listen(2).
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -20,8 +21,8 @@ use crate::path_guard::{FileId, PathGuard};
 /// The nine permission bits.
 pub(super) const PERMISSIONS: u32 = 0o777;
 
-/// Sets the mode with which bind(2) will create the file. Returns `false` on systems that know no
-/// mode of a socket (EINVAL on those derived from BSD).
+/// Sets the mode with which bind(2) creates the file. Returns `false` on systems where a socket
+/// has no mode (EINVAL on those derived from BSD).
 pub(super) fn set_before_bind(socket: impl AsFd, mode: u32) -> io::Result<bool> {
     match fchmod(socket, Mode::from_raw_mode(mode as _)) {
         Ok(()) => Ok(true),
@@ -30,10 +31,10 @@ pub(super) fn set_before_bind(socket: impl AsFd, mode: u32) -> io::Result<bool> 
     }
 }
 
-/// Gives the file exactly this mode, whatever the umask took.
+/// Sets exactly this mode on the file, regardless of the umask.
 ///
-/// Whoever may write to the directory can put another file in its place, so the mode is set through
-/// a descriptor of the file that bind(2) made.
+/// A program with write permission for the directory can put another file at the path. So the mode
+/// is set through a descriptor of the file that bind(2) created.
 pub(super) fn complete(guard: &PathGuard, mode: u32) -> io::Result<()> {
     let found = fs::symlink_metadata(guard.path())?;
     if found.mode() & PERMISSIONS == mode {
@@ -59,10 +60,10 @@ fn set(guard: &PathGuard, mode: u32) -> io::Result<()> {
     if FileId::from_open_file(&file)? != guard.file() {
         return Err(replaced());
     }
-    // fchmod(2) refuses a descriptor that was opened as a path; proc(5) leads through it.
+    // fchmod(2) refuses a descriptor that was opened with O_PATH; its entry in proc(5) works.
     let through = format!("/proc/self/fd/{}", file.as_raw_fd());
     match fs::set_permissions(through, Permissions::from_mode(mode)) {
-        // proc is not mounted, as in some chroots.
+        // proc(5) is not mounted, as in some chroots.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::set_permissions(guard.path(), Permissions::from_mode(mode))
         }
@@ -79,11 +80,11 @@ fn replaced() -> io::Error {
     io::Error::new(io::ErrorKind::AddrInUse, "another file was put in the place of the socket")
 }
 
-/// Binds where a socket has no mode of its own: in a directory that only this user may enter, from
-/// which the file goes to its path once it has its mode.
+/// Binds on systems where a socket has no mode: in a directory that only this user can enter. The
+/// file gets its mode there, and is then linked to its path.
 ///
-/// A hard link in place of a rename, for a rename would replace what is at the path. The address
-/// that the kernel keeps is that in the directory, which is gone afterwards.
+/// A hard link fails if the path exists; a rename would replace the file there. The kernel keeps
+/// the address in the private directory, which no longer exists afterwards.
 pub(super) fn bind_in_private_directory(
     path: &Path,
     mode: u32,
@@ -101,7 +102,7 @@ pub(super) fn bind_in_private_directory(
     }
 }
 
-/// A directory for a moment, with at most one file in it.
+/// A temporary directory with at most one file in it.
 struct PrivateDirectory(PathBuf);
 
 impl PrivateDirectory {
@@ -111,7 +112,7 @@ impl PrivateDirectory {
             let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = parent.join(format!(".{process:x}-{number:x}"));
             match DirBuilder::new().mode(0o700).create(&path) {
-                // A process with this id may have been killed while it had one.
+                // A process with the same id may have been killed before it removed its directory.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(()) => return Ok(PrivateDirectory(path)),
@@ -129,7 +130,7 @@ impl Drop for PrivateDirectory {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    //! The way that other systems take, which works here too.
+    //! Tests of the path for other systems, which works on Linux too.
 
     use std::os::unix::net::{UnixListener, UnixStream};
 

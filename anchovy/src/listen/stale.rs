@@ -1,7 +1,8 @@
-//! Removing the socket that a server has left behind, and nothing else.
+//! Removal of a stale socket, and of no other file.
 //!
-//! Other programs may put a file at the path at any time, and unlink(2) removes whatever is there. So
-//! the socket is moved to a private name first, looked at there, and moved back if it is another file.
+//! Other programs can put a file at the path at any time, and unlink(2) removes any file. So the
+//! socket is first moved to a private name, then checked there, and moved back if it is another
+//! file.
 
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -16,11 +17,10 @@ use super::displaced::Displaced;
 use super::listen_error::ListenError;
 use crate::path_guard::FileId;
 
-/// The bit of a directory in which only its owner may remove a file (chmod(2)).
+/// The bit of a directory in which only the owner of a file can remove it (chmod(2)).
 const STICKY: u32 = 0o1000;
 
-/// Removes what is at `path` if it is a socket whose listener is gone. Returns `Ok` if nothing is
-/// there any more, whoever removed it.
+/// Removes the file at `path` if it is a stale socket. Returns `Ok` if no file is there.
 pub(super) fn remove(path: &Path) -> Result<(), ListenError> {
     remove_unless(path, is_live)
 }
@@ -44,8 +44,8 @@ fn remove_unless(
         Liveness::Vanished => return Ok(()),
         Liveness::Stale => {}
     }
-    // A program that takes no lock may have put a live socket in its place in the meantime. If that
-    // is seen here, its path does not even vanish for a moment.
+    // A program that does not take the lock may have put a live socket at the path. If this check
+    // finds it, its path stays in place all the time.
     match look(path).map_err(failed)? {
         Some(now) if is_same(&now, &found) => {}
         Some(_) => return Err(in_use()),
@@ -54,8 +54,8 @@ fn remove_unless(
     remove_same(path, &found)
 }
 
-/// Removes what is at `path` if it is the socket that was `found` there, whatever other programs do
-/// in the meantime.
+/// Removes the file at `path` if it is the socket that was `found` there. It is safe against
+/// concurrent changes by other programs.
 fn remove_same(path: &Path, found: &Metadata) -> Result<(), ListenError> {
     let failed = |error| ListenError::Io { path: Some(path.to_owned()), error };
 
@@ -81,8 +81,8 @@ fn remove_same(path: &Path, found: &Metadata) -> Result<(), ListenError> {
     }
 }
 
-/// Whether this is the same socket. The number of an inode that was removed is given to the next
-/// file, which was modified later.
+/// Returns whether both are the same socket. A new file can get the inode number of a removed one,
+/// but has a later modification time.
 fn is_same(now: &Metadata, found: &Metadata) -> bool {
     let modified = |file: &Metadata| (file.mtime(), file.mtime_nsec());
     now.file_type().is_socket()
@@ -90,7 +90,7 @@ fn is_same(now: &Metadata, found: &Metadata) -> bool {
         && modified(now) == modified(found)
 }
 
-/// The error for a file of this type that takes the path.
+/// Returns the error for a path that a file of this type occupies.
 pub(super) fn taken(path: &Path, file: FileType) -> ListenError {
     let path = path.to_owned();
     if file.is_socket() {
@@ -100,23 +100,23 @@ pub(super) fn taken(path: &Path, file: FileType) -> ListenError {
     }
 }
 
-/// What a socket in the file system has behind it.
+/// The state of a socket in the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Liveness {
     /// A process has it open.
     Live,
     /// No process has it open.
     Stale,
-    /// The path is gone.
+    /// The path no longer exists.
     Vanished,
 }
 
-/// Asks whether a process has the socket at `path` open, by connecting a datagram socket to it.
+/// Checks whether a process has the socket at `path` open, by connecting a datagram socket to it.
 ///
-/// No server notices that, it never waits, and it also finds a socket that is bound and does not
-/// listen yet, where a stream socket would get ECONNREFUSED as from a stale one. EPROTOTYPE means
-/// that a live socket has another type, and EPERM that it receives from another sender only
-/// (connect(2)).
+/// The server does not notice the check, and the check never blocks. It also finds a socket that
+/// is bound but does not listen yet; a stream socket would get ECONNREFUSED there, as from a stale
+/// one. EPROTOTYPE means that a live socket has another type. EPERM means that a live socket
+/// receives from one other sender only (connect(2)).
 fn is_live(path: &Path) -> io::Result<Liveness> {
     let Err(error) = UnixDatagram::unbound()?.connect(path) else { return Ok(Liveness::Live) };
     match Errno::from_io_error(&error) {
@@ -155,7 +155,7 @@ fn kind_of(file: FileType) -> &'static str {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    //! Changes between two looks, which no test can time from outside.
+    //! Tests of changes between two checks, which a test cannot time from outside.
 
     use std::os::unix::net::{UnixListener, UnixStream};
 

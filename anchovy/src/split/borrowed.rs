@@ -1,26 +1,29 @@
-//! The halves that borrow their stream.
+//! Borrowed halves of a stream.
 
 use crate::receive::Receiver;
 use crate::send::Sender;
 use crate::socket::Socket;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// The read half that [`AnchovyStream::split`] borrows.
+/// The borrowed read half of a stream, which [`AnchovyStream::split`] returns.
 pub struct ReadHalf<'a, const S: usize> {
     pub(crate) socket: &'a Socket,
     pub(crate) receiver: &'a mut Receiver,
 }
 
-/// The write half that [`AnchovyStream::split`] borrows.
+/// The borrowed write half of a stream, which [`AnchovyStream::split`] returns.
 ///
-/// Dropping it shuts nothing down.
+/// Dropping it does not shut down the write side.
 pub struct WriteHalf<'a, const S: usize> {
     pub(crate) socket: &'a Socket,
     pub(crate) sender: &'a mut Sender,
 }
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Borrows the two halves, to read and write at once in one task.
+    /// Splits the stream into two borrowed halves, which can read and write concurrently in one
+    /// task.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};

@@ -1,4 +1,4 @@
-//! The halves of a stream: the same socket, seen by one side each.
+//! The read and write halves of a stream.
 
 pub(crate) mod borrowed;
 pub(crate) mod owned;

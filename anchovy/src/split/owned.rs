@@ -1,4 +1,4 @@
-//! The halves that own their stream together.
+//! Owned halves of a stream.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use crate::send::Sender;
 use crate::socket::Socket;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// The read half that [`AnchovyStream::into_split`] makes.
+/// The owned read half of a stream, which [`AnchovyStream::into_split`] returns.
 ///
-/// Dropping it closes what is left in the read queue. What arrives later stays in the kernel, and
-/// is closed with the socket.
+/// Dropping it closes the descriptors in its read queue. Descriptors that arrive later stay in the
+/// kernel, which closes them with the socket.
 pub struct OwnedReadHalf<const S: usize> {
     pub(crate) socket: Arc<Socket>,
     pub(crate) receiver: Receiver,
 }
 
-/// The write half that [`AnchovyStream::into_split`] makes.
+/// The owned write half of a stream, which [`AnchovyStream::into_split`] returns.
 ///
-/// Dropping it closes what is left in the write queue and shuts the write side down: the peer reads
-/// to the end. [`forget`](Self::forget) drops it without.
+/// Dropping it closes the descriptors in its write queue and shuts down the write side, so the
+/// peer reads to the end of the stream. [`forget`](Self::forget) drops it without the shutdown.
 pub struct OwnedWriteHalf<const S: usize> {
     pub(crate) socket: Arc<Socket>,
     pub(crate) sender: Sender,
@@ -28,9 +28,11 @@ pub struct OwnedWriteHalf<const S: usize> {
 }
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Takes the stream apart into two halves that can be in two tasks.
+    /// Splits the stream into two owned halves, which can be moved to different tasks.
     ///
-    /// Each has its own queue. [`OwnedReadHalf::reunite`] makes them one stream again.
+    /// Each half has its own queue. [`OwnedReadHalf::reunite`] joins them again.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -42,7 +44,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// let (mut read, mut write) = stream.into_split();
     /// let writer = tokio::spawn(async move {
     ///     write.send_with_fds(b"ping", &[std::io::stdin()]).await
-    /// }); // The write half is dropped there, and with it the write side shut down.
+    /// }); // Dropping the write half shuts down the write side.
     ///
     /// let mut all = Vec::new();
     /// peer.read_to_end(&mut all).await?;
@@ -61,16 +63,19 @@ impl<const S: usize> AnchovyStream<S> {
 }
 
 impl<const S: usize> OwnedReadHalf<S> {
-    /// Returns whether these are the two halves of one stream.
+    /// Returns whether both halves belong to the same stream.
     pub fn is_pair_of(&self, write: &OwnedWriteHalf<S>) -> bool {
         Arc::ptr_eq(&self.socket, &write.socket)
     }
 
-    /// Joins the two halves of one stream again, with both queues.
+    /// Joins the two halves of one stream, including both queues.
     ///
     /// # Errors
     ///
-    /// [`ReuniteError`], with both halves in it, if they are not of one stream.
+    /// Returns a [`ReuniteError`], which contains both halves, if they belong to different
+    /// streams.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -95,11 +100,12 @@ impl<const S: usize> OwnedReadHalf<S> {
 }
 
 impl<const S: usize> OwnedWriteHalf<S> {
-    /// Joins the two halves of one stream again; see [`OwnedReadHalf::reunite`].
+    /// Joins the two halves of one stream; see [`OwnedReadHalf::reunite`].
     ///
     /// # Errors
     ///
-    /// [`ReuniteError`], with both halves in it, if they are not of one stream.
+    /// Returns a [`ReuniteError`], which contains both halves, if they belong to different
+    /// streams.
     #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
     pub fn reunite(
         self,
@@ -108,9 +114,9 @@ impl<const S: usize> OwnedWriteHalf<S> {
         reunite(read, self)
     }
 
-    /// Drops the half without shutting the write side down.
+    /// Drops the half without shutting down the write side.
     ///
-    /// What is left in the write queue is closed all the same.
+    /// Descriptors in the write queue are closed.
     pub fn forget(mut self) {
         self.shutdown_on_drop = false;
     }
@@ -119,7 +125,7 @@ impl<const S: usize> OwnedWriteHalf<S> {
 impl<const S: usize> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         if self.shutdown_on_drop {
-            // The peer may have closed first, and then there is nothing to tell it.
+            // The peer may have closed the connection, which needs no report here.
             let _ = self.socket.shutdown_write();
         }
     }

@@ -130,7 +130,7 @@ macro_rules! read_methods {
             }
         }
 
-        /// As for [`AnchovyStream`](crate::AnchovyStream).
+        /// Reads like [`AnchovyStream`](crate::AnchovyStream).
         impl<$($generics)*> AsyncRead for $half {
             fn poll_read(
                 self: Pin<&mut Self>,

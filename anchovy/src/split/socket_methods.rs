@@ -78,7 +78,8 @@ macro_rules! socket_methods {
             }
         }
 
-        /// As for [`AnchovyStream`](crate::AnchovyStream): I/O on it bypasses queues and limits.
+        /// Borrows the socket, as for [`AnchovyStream`](crate::AnchovyStream). I/O on it bypasses
+        /// queues and limits.
         impl<$($generics)*> AsFd for $half {
             fn as_fd(&self) -> BorrowedFd<'_> {
                 self.socket.io().as_fd()

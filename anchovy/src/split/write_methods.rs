@@ -107,7 +107,7 @@ macro_rules! write_methods {
             }
         }
 
-        /// As for [`AnchovyStream`](crate::AnchovyStream).
+        /// Writes like [`AnchovyStream`](crate::AnchovyStream).
         impl<$($generics)*> AsyncWrite for $half {
             fn poll_write(
                 self: Pin<&mut Self>,

@@ -1,4 +1,4 @@
-//! The type of a stream.
+//! The stream type.
 
 use std::fmt;
 use std::os::fd::AsRawFd;
@@ -7,19 +7,24 @@ use crate::receive::Receiver;
 use crate::send::Sender;
 use crate::socket::Socket;
 
-/// A Unix stream socket that carries descriptors beside bytes.
+/// A Unix stream socket that sends and receives descriptors along with bytes.
 ///
-/// - **Sending**: push each [`OwnedFd`](std::os::fd::OwnedFd) to the
-///   [write queue](Self::write_queue_mut), then write. All of them leave in one message with the
-///   first byte of that write, and the queue is empty. Or lend them to
-///   [`send_with_fds`](Self::send_with_fds).
-/// - **Receiving**: read. The descriptors that came with a read are at the back of the [read
-///   queue](Self::read_queue_mut) when it returns, owned and close-on-exec.
+/// - **Sending**: push each [`OwnedFd`](std::os::fd::OwnedFd) to the [write
+///   queue](Self::write_queue_mut), then write. The first byte of that write carries all of them
+///   in one message, and the queue is empty afterwards. To keep the descriptors, use
+///   [`send_with_fds`](Self::send_with_fds) instead.
+/// - **Receiving**: read. When a read returns, the descriptors that arrived with it are at the
+///   back of the [read queue](Self::read_queue_mut). They are owned and close-on-exec. To receive
+///   them into a vector, use [`recv_with_fds`](Self::recv_with_fds) instead.
 ///
-/// `S` is the ancillary space, in bytes, of the most descriptors that one message may carry:
+/// Dropping a stream closes the descriptors in its queues.
+///
+/// # The size `S`
+///
+/// `S` is the ancillary space, in bytes, for the maximum number of descriptors in one message:
 /// [`DBUS_SCM_RIGHTS`](crate::DBUS_SCM_RIGHTS), [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS),
-/// or [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) for N from 1 to 253. An expression in the
-/// place of `S` needs braces:
+/// or [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) for N from 1 to 253. An expression as `S`
+/// requires braces:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -32,25 +37,24 @@ use crate::socket::Socket;
 /// # }
 /// ```
 ///
-/// A stream of another `S` cannot be constructed ([`ValidSpace`](crate::ValidSpace)):
+/// A stream with any other `S` does not compile (see [`ValidSpace`](crate::ValidSpace)):
 ///
 /// ```compile_fail,E0277
-/// // 28 descriptors were meant, but 28 bytes have room for none.
+/// // A mistake: 28 is a number of descriptors, but 28 bytes have room for none.
 /// # let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
 /// anchovy::AnchovyStream::<28>::new(socket);
 /// ```
 ///
-/// Counts that are sizes as well (32 or 40 bytes have room for 2 and 4) cannot be told apart, so
-/// Debug and the errors of the limit name both, and so does [`FD_LIMIT`](Self::FD_LIMIT).
-///
-/// Dropping a stream closes what is left in its queues.
+/// Some numbers of descriptors are also valid sizes: 32 and 40 bytes have room for 2 and 4
+/// descriptors. The compiler cannot detect a mistake there. Therefore `Debug` and limit errors
+/// include both the number and `S`, and [`FD_LIMIT`](Self::FD_LIMIT) is the number for `S`.
 ///
 /// # Platform-specific behavior
 ///
-/// A peer on Linux can send an out-of-band byte (`MSG_OOB`, unix(7)). It is received in order like any
-/// other byte, and the descriptors that are sent with it too: every stream has `SO_OOBINLINE` on. Without
-/// that option, the kernel drops the byte and closes the descriptors. A read ends before an out-of-band
-/// byte, and the next one goes on with it.
+/// On Linux, a peer can send an out-of-band byte (`MSG_OOB`, unix(7)). Every stream sets
+/// `SO_OOBINLINE`, so this byte and its descriptors are received in order like any others. Without
+/// that option, the kernel drops the byte and closes the descriptors. A read ends before an
+/// out-of-band byte, and the next read starts with it.
 ///
 /// # Examples
 ///
@@ -67,7 +71,7 @@ use crate::socket::Socket;
 ///
 /// let mut buf = [0; 11];
 /// right.read_exact(&mut buf).await?;
-/// let file = std::fs::File::from(right.read_queue_mut().pop_front().expect("it came along"));
+/// let file = std::fs::File::from(right.read_queue_mut().pop_front().expect("one descriptor"));
 /// assert_eq!(file.metadata()?.len(), 0);
 /// # Ok(())
 /// # }

@@ -1,4 +1,4 @@
-//! A stream: a socket, a receiving side and a sending side.
+//! The stream: a socket, a receiving side and a sending side.
 
 pub(crate) mod anchovy_stream;
 pub(crate) mod parts;

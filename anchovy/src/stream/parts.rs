@@ -1,4 +1,4 @@
-//! A stream taken apart, and put together again.
+//! Converting a stream into its parts and back.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,35 +13,40 @@ use crate::socket::Socket;
 use crate::space::Space;
 use crate::valid_space::{AncillarySpace, ValidSpace};
 
-/// A stream taken apart; nothing of it is lost.
+/// The parts of a stream, which [`AnchovyStream::into_parts`] returns.
 ///
-/// [`AnchovyStream::from_parts`] puts it together again.
+/// [`AnchovyStream::from_parts`] converts them back into a stream.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Parts {
-    /// The socket, non-blocking, with `SO_OOBINLINE` on, so that an out-of-band byte that is queued is
-    /// not lost, and with `SO_INQ` off if this crate had it on. (The kernel does
-    /// not tell whether it was on before; [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps
-    /// it off.)
+    /// The socket. It is non-blocking.
+    ///
+    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. `SO_INQ` is off if
+    /// this crate has enabled it. The kernel does not report whether it was on before;
+    /// [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps this crate from changing it.
     pub socket: StdUnixStream,
-    /// Descriptors that arrived and were not taken.
+    /// Received descriptors that the program has not taken.
     pub read_queue: VecDeque<OwnedFd>,
-    /// Descriptors that have not left.
+    /// Descriptors that were not sent.
     pub write_queue: VecDeque<OwnedFd>,
-    /// Why the read side had failed, if it had: descriptors are missing from the read queue.
+    /// The error of the read side, if it has failed. Descriptors are missing from the read queue
+    /// in this case.
     pub read_error: Option<FdError>,
     limits: (ReceiveLimits, SendLimits),
     inq: bool,
 }
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Takes the stream apart, losing nothing, to give the socket to somebody else.
+    /// Converts the stream into its parts, without loss. Other code can then use the socket.
     ///
-    /// `SO_INQ` is switched off, if this crate had it on.
+    /// `SO_INQ` is disabled if this crate has enabled it.
     ///
     /// # Errors
     ///
-    /// Those of the system, if the socket cannot be taken from tokio; everything is closed then.
+    /// Returns an error if the socket cannot be deregistered from tokio. The socket and all queued
+    /// descriptors are closed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -54,7 +59,7 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// let mut parts = stream.into_parts()?;
     /// assert_eq!(parts.write_queue.len(), 1);
-    /// parts.socket.write_all(b"plain bytes")?; // The descriptor has not left.
+    /// parts.socket.write_all(b"plain bytes")?; // does not send the descriptor
     ///
     /// let stream = AnchovyStream::<DBUS_SCM_RIGHTS>::from_parts(parts)?;
     /// assert_eq!(stream.write_queue().len(), 1);
@@ -74,18 +79,19 @@ impl<const S: usize> AnchovyStream<S> {
         })
     }
 
-    /// Puts a stream together that was taken apart, with its limits and its queues.
+    /// Converts the parts of a stream back into a stream, with its queues and limits.
     ///
-    /// A read side that had failed stays failed. Where the stream had another `S`, the limits are
-    /// cut to what this one allows.
+    /// A read side that has failed stays failed. If the parts are of a stream with another `S`,
+    /// limits above [`FD_LIMIT`](Self::FD_LIMIT) are reduced to it.
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new); everything is closed then.
+    /// Returns the same errors as [`new`](Self::new). The socket and all queued descriptors are
+    /// closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O enabled.
+    /// Panics outside of a tokio runtime with I/O enabled.
     pub fn from_parts(parts: Parts) -> io::Result<Self>
     where
         AncillarySpace<S>: ValidSpace,

@@ -14,64 +14,75 @@ use crate::error::fd_error::FdError;
 use crate::receive::{Received, default_queue_limit};
 
 impl<const S: usize> AnchovyStream<S> {
-    /// The most descriptors that may wait in the read queue, unless another limit is set: 1024 and
+    /// Default maximum number of descriptors in the read queue: 1024 plus
     /// [`FD_LIMIT`](Self::FD_LIMIT).
     ///
-    /// A read needs room for another full set, so `read_queue_limit - read_fd_limit` descriptors can
-    /// wait, and at least 1024 by default. That is as many as libwayland keeps, and more than a peer
-    /// that conforms to D-Bus or Wayland sends before a message is whole. See
-    /// [`set_read_queue_limit`](Self::set_read_queue_limit) for what a server with many clients sets.
+    /// A read requires room for one message, so `read_queue_limit - read_fd_limit` descriptors can
+    /// wait in the queue while reads continue; by default at least 1024. libwayland keeps the same
+    /// number. It is more than a peer that conforms to D-Bus or Wayland sends before a message is
+    /// complete. For a server with many clients, see
+    /// [`set_read_queue_limit`](Self::set_read_queue_limit).
     pub const DEFAULT_READ_QUEUE_LIMIT: usize = default_queue_limit(Self::FD_LIMIT);
 
-    /// Returns the descriptors that arrived and were not taken yet, the oldest first.
+    /// Returns the read queue: received descriptors that the program has not taken, the oldest
+    /// first.
     pub fn read_queue(&self) -> &VecDeque<OwnedFd> {
         &self.receiver.queue
     }
 
-    /// Returns the descriptors that arrived and were not taken yet, to take them.
+    /// Returns the read queue mutably, to take descriptors from it.
     pub fn read_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
         &mut self.receiver.queue
     }
 
-    /// Receives once: bytes to the start of `buf`, and the descriptors that came with them to the end
-    /// of `fds`.
+    /// Receives once. Stores bytes at the start of `buf`, and appends the descriptors that arrived
+    /// with them to `fds`.
     ///
-    /// Returns how many of each were received. If 0 bytes were, the stream has ended, or `buf` is
-    /// empty. An empty `buf` receives nothing, and leaves the descriptors that wait in the kernel where
-    /// they are. Descriptors of earlier reads stay in the [read queue](Self::read_queue).
+    /// Returns the numbers of received bytes and descriptors. If `bytes` is 0 and `buf` is not
+    /// empty, the peer has closed the connection or shut down its write side.
     ///
-    /// `fds` is appended to, and allocates only if its capacity is too small for what came, which is at
-    /// most [`read_fd_limit`](Self::read_fd_limit).
+    /// If `buf` is empty, nothing is received, and queued descriptors stay in the kernel.
+    /// Descriptors of earlier reads stay in the [read queue](Self::read_queue).
     ///
-    /// # Messages in parts
+    /// `fds` allocates only if its capacity is too small for the received descriptors, of which
+    /// there are at most [`read_fd_limit`](Self::read_fd_limit).
     ///
-    /// The descriptors of a message come with the read that has the first byte of the `sendmsg` that
-    /// they were sent with, which for a peer that uses this crate is the first byte of the message. A
-    /// program that reads a header and then the body, with `read_exact` or this method, gets all of
-    /// them with the header, and none with the body. Bytes of an earlier message may come with the same
-    /// read, before the message; bytes of a later `sendmsg` do not.
+    /// # Messages in several reads
     ///
-    /// # What travels with a descriptor
+    /// Descriptors arrive with the read that returns the first byte of their `sendmsg`. If the
+    /// peer uses this crate, that is the first byte of the message. So a program that reads a
+    /// header and then a body, with `read_exact` or with this method, receives all descriptors
+    /// with the header and none with the body. The same read may also return bytes of an earlier
+    /// message before them. It never returns bytes of a later `sendmsg`.
     ///
-    /// A received descriptor is another name of the *same* open file: offset and status flags, such as
-    /// `O_NONBLOCK`, are shared with the sender (dup(2)). A file is read from where the sender has left
-    /// it. A socket that was tokio's is non-blocking: as a
-    /// [`std::net::TcpListener`], it returns [`WouldBlock`](io::ErrorKind::WouldBlock) from `accept`
-    /// unless it is given to tokio, or made blocking, for the sender too, with
-    /// [`set_nonblocking(false)`](std::net::TcpListener::set_nonblocking). Close-on-exec is not shared,
-    /// and is set.
+    /// # State shared with the sender
+    ///
+    /// A received descriptor refers to the *same* open file as the sender's (dup(2)):
+    ///
+    /// - The file offset is shared. Reading continues where the sender stopped.
+    /// - Status flags such as `O_NONBLOCK` are shared. A socket from tokio is non-blocking: as a
+    ///   [`std::net::TcpListener`], its `accept` returns
+    ///   [`WouldBlock`](io::ErrorKind::WouldBlock). Convert it to a type of tokio, or call
+    ///   [`set_nonblocking(false)`](std::net::TcpListener::set_nonblocking), which affects the
+    ///   sender too.
+    /// - Close-on-exec is not shared. It is always set on received descriptors.
     ///
     /// # Errors
     ///
-    /// Those of the socket, and [`FdError`](crate::FdError):
-    /// [`ReadQueueFull`](crate::FdError::ReadQueueFull) before anything is read;
-    /// [`TooManyReceived`](crate::FdError::TooManyReceived),
-    /// [`Truncated`](crate::FdError::Truncated) and [`OverBudget`](crate::FdError::OverBudget) for
-    /// good.
+    /// Returns an error of the socket, or one of the following variants of
+    /// [`FdError`](crate::FdError).
+    ///
+    /// - [`ReadQueueFull`](crate::FdError::ReadQueueFull): nothing was read, and the stream stays
+    ///   usable.
+    /// - [`TooManyReceived`](crate::FdError::TooManyReceived),
+    ///   [`Truncated`](crate::FdError::Truncated) or [`OverBudget`](crate::FdError::OverBudget):
+    ///   descriptors were lost, and every later read fails.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what has not been returned has not been received.
+    /// This method is cancel safe. If the future is dropped, nothing has been received.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::UnixStream;
@@ -100,8 +111,8 @@ impl<const S: usize> AnchovyStream<S> {
         poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf, fds)).await
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), into the unfilled part of `buf`, which it need not
-    /// initialize and advances by the bytes received.
+    /// Receives as [`recv_with_fds`](Self::recv_with_fds) does, into the unfilled part of `buf`.
+    /// Advances `buf` by the number of received bytes, and does not initialize the rest.
     pub fn poll_recv_with_fds(
         &mut self,
         cx: &mut Context<'_>,
@@ -111,7 +122,7 @@ impl<const S: usize> AnchovyStream<S> {
         self.receiver.poll_receive_into(&self.socket, cx, buf, fds).map_err(io::Error::from)
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), or `WouldBlock`.
+    /// Receives as [`recv_with_fds`](Self::recv_with_fds) does, or returns `WouldBlock`.
     pub fn try_recv_with_fds(
         &mut self,
         buf: &mut [u8],
@@ -120,18 +131,20 @@ impl<const S: usize> AnchovyStream<S> {
         Ok(self.receiver.try_receive_into(&self.socket, &mut ReadBuf::new(buf), fds)?)
     }
 
-    /// As [`recv_with_fds`](Self::recv_with_fds), with the descriptors to the back of the [read
-    /// queue](Self::read_queue).
+    /// Receives once, as [`recv_with_fds`](Self::recv_with_fds) does, but appends the descriptors
+    /// to the [read queue](Self::read_queue).
     ///
-    /// A plain read does the same, and does not return how many descriptors it brought.
+    /// A read through `AsyncRead` does the same, but does not return the number of descriptors.
     ///
     /// # Errors
     ///
-    /// As for [`recv_with_fds`](Self::recv_with_fds).
+    /// Returns the same errors as [`recv_with_fds`](Self::recv_with_fds).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what has not been returned has not been received.
+    /// This method is cancel safe. If the future is dropped, nothing has been received.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -151,8 +164,8 @@ impl<const S: usize> AnchovyStream<S> {
         poll_fn(|cx| self.poll_recv(cx, &mut buf)).await
     }
 
-    /// As [`recv`](Self::recv), into the unfilled part of `buf`, which it need not initialize and
-    /// advances by the bytes received.
+    /// Receives as [`recv`](Self::recv) does, into the unfilled part of `buf`. Advances `buf` by
+    /// the number of received bytes, and does not initialize the rest.
     pub fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
@@ -161,12 +174,14 @@ impl<const S: usize> AnchovyStream<S> {
         self.receiver.poll_receive(&self.socket, cx, buf).map_err(io::Error::from)
     }
 
-    /// As [`recv`](Self::recv), or `WouldBlock`.
+    /// Receives as [`recv`](Self::recv) does, or returns `WouldBlock`.
     pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
         Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
     }
 
-    /// As [`recv`](Self::recv), but only the bytes are counted, or `WouldBlock`.
+    /// Receives as [`try_recv`](Self::try_recv) does, and returns only the number of bytes.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -189,42 +204,47 @@ impl<const S: usize> AnchovyStream<S> {
         self.try_recv(buf).map(|received| received.bytes)
     }
 
-    /// As [`try_read`](Self::try_read), into several buffers, one after the other.
+    /// Receives as [`try_read`](Self::try_read) does, into several buffers in order.
     ///
-    /// At most 1,024 of them (`UIO_MAXIOV`) are filled.
+    /// At most 1,024 buffers (`UIO_MAXIOV`) are filled.
     pub fn try_read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         Ok(self.receiver.try_receive_vectored(&self.socket, bufs)?.bytes)
     }
 
-    /// Waits until there is something to read, or the stream has ended.
+    /// Waits until the stream is readable. It also becomes readable if the peer closes the
+    /// connection.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: readiness that was missed is found again by the next call.
+    /// This method is cancel safe. If the future is dropped, the next call still reports the
+    /// readiness.
     pub async fn readable(&self) -> io::Result<()> {
         self.socket.io().readable().await
     }
 
-    /// As [`readable`](Self::readable); only the last task that asked is woken.
+    /// Polls for readability, as [`readable`](Self::readable) does. Only the last task that polled
+    /// is woken.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.io().poll_read_ready(cx)
     }
 
-    /// Returns the most descriptors that may arrive with one message.
+    /// Returns the maximum number of descriptors in one received message.
     pub fn read_fd_limit(&self) -> usize {
         self.receiver.limits.fd_limit
     }
 
-    /// Sets the most descriptors that may arrive with one message; exact, whatever the padding of
-    /// `S`, and 0 for none at all.
+    /// Sets the exact maximum number of descriptors in one received message. With 0, descriptors
+    /// are refused.
     ///
-    /// A message with more fails the read side for good
-    /// ([`TooManyReceived`](crate::FdError::TooManyReceived)).
+    /// If a message has more, the read side fails permanently with
+    /// [`TooManyReceived`](crate::FdError::TooManyReceived).
     ///
     /// # Errors
     ///
-    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above [`FD_LIMIT`](Self::FD_LIMIT) or
-    /// [`read_queue_limit`](Self::read_queue_limit).
+    /// Returns [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) if `limit` exceeds
+    /// [`FD_LIMIT`](Self::FD_LIMIT) or [`read_queue_limit`](Self::read_queue_limit).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, FdError, DBUS_SCM_RIGHTS};
@@ -236,7 +256,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// peer.send_with_fds(b"two", &[std::io::stdin(), std::io::stdin()]).await?;
     /// let refused = FdError::from_io_error(&stream.recv(&mut [0; 8]).await.unwrap_err());
     /// assert!(matches!(refused, Some(FdError::TooManyReceived { count: 2, limit: 1, .. })));
-    /// assert_eq!(stream.read_error(), refused); // for good
+    /// assert_eq!(stream.read_error(), refused); // every later read fails
     /// # Ok(())
     /// # }
     /// ```
@@ -245,30 +265,30 @@ impl<const S: usize> AnchovyStream<S> {
         Ok(())
     }
 
-    /// Returns the most descriptors that may wait in the read queue.
+    /// Returns the maximum number of descriptors in the read queue.
     ///
-    /// By default [`DEFAULT_READ_QUEUE_LIMIT`](Self::DEFAULT_READ_QUEUE_LIMIT).
+    /// Default: [`DEFAULT_READ_QUEUE_LIMIT`](Self::DEFAULT_READ_QUEUE_LIMIT).
     pub fn read_queue_limit(&self) -> usize {
         self.receiver.limits.queue_limit
     }
 
-    /// Sets the most descriptors that may wait in the read queue.
+    /// Sets the maximum number of descriptors in the read queue.
     ///
-    /// While the queue has no room for another full set, reads fail with
+    /// If the queue has no room for the descriptors of another message, a read fails with
     /// [`ReadQueueFull`](crate::FdError::ReadQueueFull), and nothing is read or lost. So up to
-    /// `limit - read_fd_limit` descriptors can wait while reads go on.
+    /// `limit - read_fd_limit` descriptors can wait in the queue while reads continue.
     ///
-    /// The peer decides how much of this is used, and each waiting descriptor takes a place in the
-    /// table of this process (`RLIMIT_NOFILE`, often 1024). A server with many clients sets a low
-    /// [`read_fd_limit`](Self::read_fd_limit), and that and the most descriptors that one message of
-    /// its protocol has as this limit. So that all clients together cannot fill the table, it divides
-    /// the table among them with a [`Budget`](crate::Budget); see
+    /// The peer determines how much of this limit is used, and each descriptor in the queue takes
+    /// one entry of the process's descriptor table (`RLIMIT_NOFILE`, often 1024). A server with
+    /// many clients should set [`read_fd_limit`](Self::read_fd_limit) low, and this limit to
+    /// `read_fd_limit` plus the maximum number of descriptors in one message of its protocol. To
+    /// keep all clients together from filling the table, use a [`Budget`](crate::Budget); see
     /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     ///
     /// # Errors
     ///
-    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) below
-    /// [`read_fd_limit`](Self::read_fd_limit), for then nothing could ever be read.
+    /// Returns [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) if `limit` is less than
+    /// [`read_fd_limit`](Self::read_fd_limit), because no read could ever succeed.
     pub fn set_read_queue_limit(&mut self, limit: usize) -> Result<(), FdError> {
         self.receiver.limits = self.receiver.limits.with_queue_limit(limit)?;
         Ok(())
@@ -280,10 +300,12 @@ impl<const S: usize> AnchovyStream<S> {
     }
 }
 
-/// Descriptors that came with a read are at the back of the read queue when it returns.
+/// Reads bytes. The descriptors that arrived with them are at the back of the read queue when a
+/// read returns.
 ///
-/// A full read queue fails the read, and nothing is lost; an adapter that reads in a loop
-/// (`read_exact`, `copy`) gives up with that error, so drain the queue first.
+/// If the read queue is full, the read fails and nothing is lost. An adapter that reads in a loop,
+/// such as `read_exact` or `copy`, stops with that error, so take descriptors from the queue
+/// before calling it.
 impl<const S: usize> AsyncRead for AnchovyStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,

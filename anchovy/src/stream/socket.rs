@@ -13,49 +13,54 @@ use crate::space::Space;
 use crate::sys::options;
 
 impl<const S: usize> AnchovyStream<S> {
-    /// The most descriptors that `S` has room for in one message.
+    /// Maximum number of descriptors in one message for this `S`.
     ///
-    /// Padding makes the spaces of an odd count and of the even one after it equal (on 64-bit
-    /// Linux), so this is the larger of the two: 28 for `cmsg_space!(ScmRights(27))`. An exact odd
-    /// limit is set at run time.
+    /// On 64-bit Linux, padding makes the space for an odd number equal to that for the next even
+    /// number. The constant is the larger one: 28 for `cmsg_space!(ScmRights(27))`. To set an
+    /// exact odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit).
     pub const FD_LIMIT: usize = Space::from_bytes(S).fds;
 
-    /// Charges what the peer makes this process hold to an account, from now on: received descriptors
-    /// that were not taken, and sent ones that the peer has not read. A listener with a
-    /// [budget](crate::ListenerBuilder::budget) does so for each stream.
+    /// Sets the account that the peer is charged to from now on.
     ///
-    /// At its bound, reads and sends of descriptors wait; bytes still pass.
+    /// The account is charged for received descriptors that the program has not taken, and for
+    /// sent descriptors that the peer has not read. While the account has no room, reads and sends
+    /// of descriptors wait; sends without descriptors continue. A listener with a
+    /// [budget](crate::ListenerBuilder::budget) sets the account of each stream.
     pub fn set_account(&mut self, account: Account) {
         self.socket.set_account(account, None);
     }
 
-    /// Returns the account that the peer is charged to, if there is one.
+    /// Returns the account that the peer is charged to, if any.
     pub fn account(&self) -> Option<&Account> {
         self.socket.account()
     }
 
-    /// Waits until the socket is ready for what `interest` names, as tokio's
+    /// Waits until the socket is ready for `interest`, as tokio's
     /// [`UnixStream::ready`](tokio::net::UnixStream::ready) does.
     ///
-    /// Readiness can be a false alarm; the `try_` methods then return `WouldBlock` and clear it.
+    /// The readiness may be false. In this case the `try_` methods return `WouldBlock` and clear
+    /// it.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: readiness that was missed is found again by the next call.
+    /// This method is cancel safe. If the future is dropped, the next call still reports the
+    /// readiness.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         self.socket.io().ready(interest).await
     }
 
-    /// Runs non-blocking I/O of your own on the socket, as tokio's
-    /// [`UnixStream::try_io`](tokio::net::UnixStream::try_io) does: not at all if the socket is not
-    /// known to be ready, and `WouldBlock` from it clears the readiness.
+    /// Runs a closure that performs non-blocking I/O on the socket, as tokio's
+    /// [`UnixStream::try_io`](tokio::net::UnixStream::try_io) does.
     ///
-    /// What the closure sends and receives bypasses queues and limits, and a plain read loses the
-    /// descriptors of the bytes that it takes (unix(7)).
+    /// If the socket is not ready, the closure is not called. If the closure returns `WouldBlock`,
+    /// the readiness is cleared.
+    ///
+    /// I/O in the closure bypasses queues and limits. A plain read loses the descriptors of the
+    /// bytes that it reads (unix(7)).
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or what the closure returns.
+    /// Returns `WouldBlock` if the socket is not ready, and otherwise the error of the closure.
     pub fn try_io<R>(
         &self,
         interest: Interest,
@@ -64,13 +69,14 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().try_io(interest, io)
     }
 
-    /// Runs non-blocking I/O of your own on the socket until it does not return `WouldBlock`; see
-    /// [`try_io`](Self::try_io) for what that bypasses.
+    /// Waits for the socket and runs a closure that performs non-blocking I/O on it, until the
+    /// closure returns something other than `WouldBlock`. The closure bypasses queues and limits;
+    /// see [`try_io`](Self::try_io).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe if the closure is all there is to an operation: it is only dropped while it
-    /// waits for the socket.
+    /// This method is cancel safe if the closure performs a complete operation. The future can be
+    /// dropped only while it waits for the socket.
     pub async fn async_io<R>(
         &self,
         interest: Interest,
@@ -79,21 +85,23 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().async_io(interest, io).await
     }
 
-    /// Returns the address that this end is bound to.
+    /// Returns the local address of the socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
 
-    /// Returns the address that the other end is bound to.
+    /// Returns the address of the peer's socket.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr()
     }
 
-    /// Returns the user, group and process that the other end had when it connected, listened or
-    /// made the pair (`SO_PEERCRED` on Linux, unix(7)).
+    /// Returns the credentials of the peer: the user, group and process at the time of connect(2),
+    /// listen(2) or socketpair(2) (`SO_PEERCRED` on Linux, unix(7)).
     ///
-    /// The process number may be somebody else's by now; where that matters, use
+    /// The process id may have been reused since then. To identify the process reliably, use
     /// [`peer_pidfd`](Self::peer_pidfd).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -108,38 +116,41 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().peer_cred()
     }
 
-    /// Returns a descriptor of the process at the other end, which never becomes another process
-    /// (`SO_PEERPIDFD`, pidfd_open(2)). It is close-on-exec.
+    /// Returns a pidfd of the peer's process (`SO_PEERPIDFD`, pidfd_open(2)).
+    ///
+    /// Unlike a process id, a pidfd never refers to another process. It is close-on-exec.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](std::io::ErrorKind::Unsupported) before Linux 6.5 and on other systems.
-    /// Before Linux 6.16, an error too once that process is gone.
+    /// Returns [`Unsupported`](std::io::ErrorKind::Unsupported) before Linux 6.5 and on other
+    /// systems. Before Linux 6.16, also returns an error if the process has ended.
     pub fn peer_pidfd(&self) -> io::Result<OwnedFd> {
         options::peer_pidfd(self.as_fd())
     }
 
-    /// Returns whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
+    /// Returns whether peers can send descriptors to this socket (`SO_PASSRIGHTS`). If the kernel
+    /// does not have the option, returns `true`.
     ///
     /// # Errors
     ///
-    /// Those of the system; a kernel that knows no such option answers yes.
+    /// Returns the error of getsockopt(2).
     pub fn fd_passing(&self) -> io::Result<bool> {
         passing::fd_passing(self.as_fd())
     }
 
-    /// Lets the kernel refuse descriptors that peers send to this socket, or carry them again
-    /// (`SO_PASSRIGHTS`).
+    /// Sets whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
     ///
-    /// While it is off, a peer's `sendmsg` with descriptors fails with `EPERM`, and this process
-    /// never has them in its table. Bytes pass, and so do descriptors that were on their way
-    /// before.
+    /// If it is disabled, the kernel refuses a peer's `sendmsg` with descriptors with `EPERM`, so
+    /// this process never receives them. Bytes can still be sent, and descriptors that are already
+    /// in flight still arrive.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](std::io::ErrorKind::Unsupported) where the kernel cannot refuse (before
-    /// Linux 6.16, other systems). A read limit of 0 then fails the read side instead, once
-    /// descriptors have arrived.
+    /// If `on` is false, returns [`Unsupported`](std::io::ErrorKind::Unsupported) before Linux
+    /// 6.16 and on other systems. Use [`set_read_fd_limit(0)`](Self::set_read_fd_limit) there: the
+    /// read side then fails when descriptors arrive.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::{AnchovyStream, FdError, DBUS_SCM_RIGHTS};
@@ -158,19 +169,19 @@ impl<const S: usize> AnchovyStream<S> {
         passing::set_fd_passing(self, on)
     }
 
-    /// Takes the pending error of the socket (`SO_ERROR`).
+    /// Returns and clears the pending error of the socket (`SO_ERROR`).
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.socket.io().take_error()
     }
 }
 
-/// Borrows the socket itself, for options and the like.
+/// Borrows the socket, for example to set options.
 ///
-/// Reading from it or writing to it bypasses queues and limits. Where the kernel knows `SO_INQ` it
-/// is switched on, so that a foreign `recvmsg` with a control buffer that has no room for it shows
-/// `MSG_CTRUNC`, on a duplicate of the descriptor as well;
-/// [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps it off, and
-/// [`into_parts`](crate::AnchovyStream::into_parts) switches it off again.
+/// Reads and writes on it bypass queues and limits. If the kernel supports `SO_INQ`, the option is
+/// on. In this case a `recvmsg` of other code reports `MSG_CTRUNC` if its control buffer has no
+/// room for the option, even on a duplicate of the descriptor. To avoid this, set
+/// [`StreamBuilder::inq`](crate::StreamBuilder::inq) to `false`, or call
+/// [`into_parts`](crate::AnchovyStream::into_parts), which disables the option.
 impl<const S: usize> AsFd for AnchovyStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.io().as_fd()

@@ -13,40 +13,46 @@ use super::anchovy_stream::AnchovyStream;
 use crate::error::fd_error::FdError;
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Returns the descriptors that leave with the first byte of the next write.
+    /// Returns the write queue: the descriptors to send with the first byte of the next write.
     pub fn write_queue(&self) -> &VecDeque<OwnedFd> {
         &self.sender.queue
     }
 
-    /// Returns the descriptors that leave with the first byte of the next write, to add some.
+    /// Returns the write queue mutably, to add descriptors to it.
     ///
-    /// They all leave in one message, so there may be at most
-    /// [`write_fd_limit`](Self::write_fd_limit) of them when you write. A stream with
-    /// [`spread_fds`](crate::StreamBuilder::spread_fds) sends more in several messages.
+    /// The next write sends them all in one message, so the queue must not exceed
+    /// [`write_fd_limit`](Self::write_fd_limit) then. A stream with
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds) sends a longer queue in several messages.
     pub fn write_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
         &mut self.sender.queue
     }
 
-    /// Sends once, with one `sendmsg`: bytes, and descriptors that stay yours. Descriptors of several
-    /// types are passed as [`BorrowedFd`](std::os::fd::BorrowedFd)s.
+    /// Sends bytes and borrowed descriptors once, with one `sendmsg`.
     ///
-    /// The descriptors left if and only if this returns Ok. Not all of `buf` may have left (the
-    /// count says how much); write the rest without descriptors.
+    /// Returns the number of bytes sent, which may be less than the length of `buf`. All
+    /// descriptors were sent if and only if the result is `Ok`. Send the remaining bytes without
+    /// descriptors.
     ///
-    /// An empty `buf` sends nothing and returns 0, if `fds` is empty too.
+    /// If both `buf` and `fds` are empty, returns 0 and sends nothing. To send descriptors of
+    /// several types, pass [`BorrowedFd`](std::os::fd::BorrowedFd)s.
     ///
     /// # Errors
     ///
-    /// Those of the socket, and [`FdError`](crate::FdError), each with nothing sent:
-    /// [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty),
-    /// [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes),
-    /// [`TooManyToSend`](crate::FdError::TooManyToSend),
-    /// [`RefusedByPeer`](crate::FdError::RefusedByPeer),
-    /// [`TooManyInFlight`](crate::FdError::TooManyInFlight).
+    /// Returns an error of the socket, or one of the following variants of
+    /// [`FdError`](crate::FdError). In each case nothing was sent.
+    ///
+    /// - [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty)
+    /// - [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes)
+    /// - [`TooManyToSend`](crate::FdError::TooManyToSend)
+    /// - [`RefusedByPeer`](crate::FdError::RefusedByPeer)
+    /// - [`TooManyInFlight`](crate::FdError::TooManyInFlight)
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: if it has not returned, neither bytes nor descriptors left.
+    /// This method is cancel safe. If the future is dropped, neither bytes nor descriptors were
+    /// sent.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use anchovy::UnixStream;
@@ -64,7 +70,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// let sent = stream.send_with_fds(message, &[file.as_fd(), tcp.as_fd()]).await?;
     /// stream.write_all(&message[sent..]).await?;
     ///
-    /// // Of one type, they need no conversion.
+    /// // Descriptors of one type need no conversion.
     /// stream.send_with_fds(b"again", &[&file, &file]).await?;
     /// # Ok(())
     /// # }
@@ -73,9 +79,9 @@ impl<const S: usize> AnchovyStream<S> {
         self.send_vectored_with_fds(&[IoSlice::new(buf)], fds).await
     }
 
-    /// As [`send_with_fds`](Self::send_with_fds), from several buffers, one after the other.
+    /// Sends as [`send_with_fds`](Self::send_with_fds) does, from several buffers in order.
     ///
-    /// At most 1,024 of them (`UIO_MAXIOV`) leave with one call.
+    /// At most 1,024 buffers (`UIO_MAXIOV`) are sent with one call.
     pub async fn send_vectored_with_fds<F: AsFd>(
         &mut self,
         bufs: &[IoSlice<'_>],
@@ -84,7 +90,8 @@ impl<const S: usize> AnchovyStream<S> {
         poll_fn(|cx| self.poll_send_vectored_with_fds(cx, bufs, fds)).await
     }
 
-    /// As [`send_vectored_with_fds`](Self::send_vectored_with_fds), for futures by hand.
+    /// Polls [`send_vectored_with_fds`](Self::send_vectored_with_fds). Only the last task that
+    /// polled is woken.
     pub fn poll_send_vectored_with_fds<F: AsFd>(
         &mut self,
         cx: &mut Context<'_>,
@@ -94,12 +101,13 @@ impl<const S: usize> AnchovyStream<S> {
         self.sender.poll_send(&self.socket, cx, bufs, fds).map_err(io::Error::from)
     }
 
-    /// As [`send_with_fds`](Self::send_with_fds), or `WouldBlock`.
+    /// Sends as [`send_with_fds`](Self::send_with_fds) does, or returns `WouldBlock`.
     pub fn try_send_with_fds<F: AsFd>(&mut self, buf: &[u8], fds: &[F]) -> io::Result<usize> {
         self.try_send_vectored_with_fds(&[IoSlice::new(buf)], fds)
     }
 
-    /// As [`send_vectored_with_fds`](Self::send_vectored_with_fds), or `WouldBlock`.
+    /// Sends as [`send_vectored_with_fds`](Self::send_vectored_with_fds) does, or returns
+    /// `WouldBlock`.
     pub fn try_send_vectored_with_fds<F: AsFd>(
         &mut self,
         bufs: &[IoSlice<'_>],
@@ -108,63 +116,66 @@ impl<const S: usize> AnchovyStream<S> {
         Ok(self.sender.try_send(&self.socket, bufs, fds)?)
     }
 
-    /// Writes once, the write queue with the first byte, or `WouldBlock`.
+    /// Writes once, with the write queue, or returns `WouldBlock`.
     pub fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.try_write_vectored(&[IoSlice::new(buf)])
     }
 
-    /// As [`try_write`](Self::try_write), from several buffers, one after the other.
+    /// Writes as [`try_write`](Self::try_write) does, from several buffers in order.
     ///
-    /// At most 1,024 of them (`UIO_MAXIOV`) leave with one call.
+    /// At most 1,024 buffers (`UIO_MAXIOV`) are written with one call.
     pub fn try_write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(self.sender.try_write(&self.socket, bufs)?)
     }
 
-    /// Waits until there is room to write.
+    /// Waits until the stream is writable.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: readiness that was missed is found again by the next call.
+    /// This method is cancel safe. If the future is dropped, the next call still reports the
+    /// readiness.
     pub async fn writable(&self) -> io::Result<()> {
         self.socket.io().writable().await
     }
 
-    /// As [`writable`](Self::writable); only the last task that asked is woken.
+    /// Polls for writability, as [`writable`](Self::writable) does. Only the last task that polled
+    /// is woken.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.io().poll_write_ready(cx)
     }
 
-    /// Returns the most descriptors that may leave with one write.
+    /// Returns the maximum number of descriptors in one write.
     pub fn write_fd_limit(&self) -> usize {
         self.sender.limits.fd_limit
     }
 
-    /// Sets the most descriptors that may leave with one write; 0 for none at all.
+    /// Sets the maximum number of descriptors in one write. With 0, descriptors are refused.
     ///
-    /// A write with more is refused and changes nothing
-    /// ([`TooManyToSend`](crate::FdError::TooManyToSend)).
+    /// A write with more fails with [`TooManyToSend`](crate::FdError::TooManyToSend) and sends
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) above [`FD_LIMIT`](Self::FD_LIMIT).
+    /// Returns [`LimitOutOfRange`](crate::FdError::LimitOutOfRange) if `limit` exceeds
+    /// [`FD_LIMIT`](Self::FD_LIMIT).
     pub fn set_write_fd_limit(&mut self, limit: usize) -> Result<(), FdError> {
         self.sender.limits = self.sender.limits.with_fd_limit(limit)?;
         Ok(())
     }
 }
 
-/// The write queue leaves with the first byte that is written, and is empty then; a write of no
-/// bytes sends nothing and keeps it. Nothing is buffered, so a flush does nothing.
+/// Writes bytes. The first byte carries the whole write queue, which is empty afterwards.
 ///
-/// With [`spread_fds`](crate::StreamBuilder::spread_fds), more descriptors than one message may carry
-/// leave with the first few bytes, and a write that returned a smaller count may leave some in the
-/// queue, for the next write.
+/// A write of zero bytes sends nothing and keeps the queue. Bytes are not buffered, so a flush has
+/// no effect. A shutdown with descriptors in the queue fails with
+/// [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes), and the write side stays open.
 ///
-/// A future that was dropped half way (`write_all` in a `select!`) may have written some; whether
-/// the descriptors left, the queue tells: they did if it is empty.
+/// If a future such as `write_all` is dropped before it completes, some bytes may have been sent.
+/// The descriptors were sent if and only if the queue is empty.
 ///
-/// A shutdown with descriptors in the queue is [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes)
-/// and shuts nothing down.
+/// With [`spread_fds`](crate::StreamBuilder::spread_fds), a queue that exceeds the limit of one
+/// message is sent with the first few bytes. If such a write returns a smaller number than
+/// requested, the rest of the queue is sent with the next write.
 impl<const S: usize> AsyncWrite for AnchovyStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,

@@ -1,9 +1,9 @@
-//! The only unsafe code of the crate: `recvmsg` with its control messages, reading into
-//! uninitialized memory, and the socket options that rustix does not have.
+//! The only module with unsafe code: `recvmsg` with its control messages, reading into
+//! uninitialized memory, and socket options that rustix does not support.
 //!
-//! rustix sends for this crate, but cannot receive for it: its decoder skips `SCM_PIDFD`, which
-//! leaks a descriptor per message, and `SCM_INQ`, and it takes no uninitialized memory. Differences
-//! between operating systems are confined to this module.
+//! This crate sends with rustix but does not receive with it. The decoder of rustix skips
+//! `SCM_INQ` and `SCM_PIDFD`, which leaks a descriptor for each message, and it does not accept
+//! uninitialized memory. Differences between operating systems are confined to this module.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The options of Linux on other systems: none is supported.
+//! Replacements for the Linux options on other systems, which support none of them.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -25,7 +25,7 @@ pub(crate) fn peer_pidfd(_: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// These systems do not count descriptors in flight against the user of the sender.
+/// Returns 0: these systems do not count descriptors in flight against the sender's user.
 pub(crate) fn unsent_bytes(_: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(0)
 }

@@ -1,4 +1,4 @@
-//! The socket options of Linux that rustix does not have.
+//! Linux socket options that rustix does not support.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -8,9 +8,9 @@ use libc::c_int;
 
 use super::own::own;
 
-/// `SCM_PIDFD`, include/linux/socket.h; the message of `SO_PASSPIDFD`.
+/// `SCM_PIDFD` (include/linux/socket.h), the control message of `SO_PASSPIDFD`.
 pub(super) const SCM_PIDFD: c_int = 4;
-/// `SCM_INQ` has the number of its option.
+/// `SCM_INQ` has the same number as its option.
 pub(super) const SCM_INQ: c_int = SO_INQ;
 
 // include/uapi/asm-generic/socket.h. libc has them for some architectures only, and Rust's
@@ -19,30 +19,30 @@ const SO_PEERPIDFD: c_int = if cfg!(target_arch = "sparc64") { 0x56 } else { 77 
 const SO_PASSRIGHTS: c_int = if cfg!(target_arch = "sparc64") { 0x5c } else { 83 };
 const SO_INQ: c_int = if cfg!(target_arch = "sparc64") { 0x5d } else { 84 };
 
-/// Makes every receive say how many bytes are still queued, or stop saying so. Linux 6.17.
+/// Sets whether every receive reports the number of bytes that are still queued (Linux 6.17).
 pub(crate) fn set_inq(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     set(fd, SO_INQ, on.into())
 }
 
-/// May peers send descriptors to this socket? Linux 6.16.
+/// Returns whether peers can send descriptors to this socket (Linux 6.16).
 pub(crate) fn fd_passing(fd: BorrowedFd<'_>) -> io::Result<bool> {
     get(fd, SO_PASSRIGHTS).map(|value| value != 0)
 }
 
-/// Lets peers send descriptors to this socket, or makes the kernel refuse. Linux 6.16.
+/// Sets whether peers can send descriptors to this socket (Linux 6.16).
 pub(crate) fn set_fd_passing(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     set(fd, SO_PASSRIGHTS, on.into())
 }
 
-/// A descriptor of the process that connected, close-on-exec. Linux 6.5.
+/// Returns a descriptor of the peer's process, close-on-exec (Linux 6.5).
 pub(crate) fn peer_pidfd(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let pidfd = get(fd, SO_PEERPIDFD)?;
-    // SAFETY: the kernel has just made this descriptor for us.
+    // SAFETY: the kernel has just created this descriptor for this process.
     unsafe { own(pidfd) }.map_err(io::Error::from_raw_os_error)
 }
 
-/// Returns how much of what was sent the peer has not read (`SIOCOUTQ`), in bytes of kernel memory: 0
-/// if and only if it has read everything.
+/// Returns the kernel memory, in bytes, of data that the peer has not read (`SIOCOUTQ`). It is 0
+/// if and only if the peer has read everything.
 pub(crate) fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
     let mut value: c_int = 0;
     let target = ptr::from_mut(&mut value);
@@ -68,7 +68,7 @@ fn set(fd: BorrowedFd<'_>, option: c_int, value: c_int) -> io::Result<()> {
     checked(unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, source, length) })
 }
 
-/// An option that this kernel does not know is `Unsupported`, as everywhere else.
+/// Converts the return value. An option that this kernel does not have is `Unsupported`.
 fn checked(outcome: c_int) -> io::Result<()> {
     if outcome == 0 {
         return Ok(());

@@ -1,8 +1,8 @@
-//! Ownership of a descriptor that the kernel has made.
+//! Ownership of a descriptor that the kernel has created.
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// Takes ownership of a descriptor that the kernel has just made; an int below 0 is an errno.
+/// Takes ownership of a descriptor that the kernel has just created. An int below 0 is an errno.
 ///
 /// # Safety
 ///
@@ -11,9 +11,9 @@ pub(super) unsafe fn own(int: RawFd) -> Result<OwnedFd, i32> {
     if int < 0 {
         return Err(int.wrapping_neg());
     }
-    // SAFETY: open and owned by nothing else, says the caller.
+    // SAFETY: the caller guarantees that the descriptor is open and owned by nothing else.
     let fd = unsafe { OwnedFd::from_raw_fd(int) };
-    // Another thread may fork in between; there is no better way on these systems.
+    // Another thread may fork in between. These systems have no atomic way.
     #[cfg(target_vendor = "apple")]
     let _ = rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC);
     Ok(fd)

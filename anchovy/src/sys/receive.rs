@@ -13,33 +13,34 @@ use super::options::{SCM_INQ, SCM_PIDFD};
 use super::own::own;
 use crate::limits::DBUS_SCM_RIGHTS;
 
-/// What one `recvmsg` brought, beside the descriptors that it put into the queue.
+/// The result of one `recvmsg`, except for the descriptors, which are in the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Arrival {
-    /// Bytes that were written to the caller's memory.
+    /// Number of bytes written to the caller's memory.
     pub(crate) bytes: usize,
-    /// Descriptors that were appended to the queue.
+    /// Number of descriptors appended to the queue.
     pub(crate) fds: usize,
-    /// The kernel said that control messages, or parts of them, are missing (`MSG_CTRUNC`).
+    /// Whether control messages, or parts of them, are missing (`MSG_CTRUNC`).
     pub(crate) truncated: bool,
-    /// An errno that stood in the place of a descriptor.
+    /// The errno that the kernel delivered instead of a descriptor.
     pub(crate) errno: Option<i32>,
-    /// A control message other than `SCM_INQ` came. Only such make a read stop early.
+    /// Whether there was a control message other than `SCM_INQ`. Only these make a read stop
+    /// early.
     pub(crate) barrier: bool,
-    /// Bytes that are still queued in the socket, where the kernel tells (`SCM_INQ`).
+    /// Number of bytes that are still queued in the socket, if the kernel reports it (`SCM_INQ`).
     pub(crate) queued: Option<c_int>,
 }
 
-/// Receives into the unfilled part of `buf`, which it marks as initialised but does not advance.
+/// Receives into the unfilled part of `buf` and marks it as initialized, but does not advance it.
 ///
-/// Descriptors go to the back of `queue`; `arrival` comes in as its default.
+/// Descriptors are appended to `queue`. `arrival` must be the default value.
 pub(crate) fn receive(
     fd: BorrowedFd<'_>,
     buf: &mut ReadBuf<'_>,
     queue: &mut VecDeque<OwnedFd>,
     arrival: &mut Arrival,
 ) -> io::Result<()> {
-    // SAFETY: the kernel only ever writes to the memory, so nothing becomes uninitialised.
+    // SAFETY: the kernel only writes to the memory, so no byte becomes uninitialized.
     let unfilled = unsafe { buf.unfilled_mut() };
     let mut slice = iovec { iov_base: unfilled.as_mut_ptr().cast(), iov_len: unfilled.len() };
     // SAFETY: the slice is the unfilled memory, which `buf` lends us alone until we return.
@@ -49,7 +50,7 @@ pub(crate) fn receive(
     Ok(())
 }
 
-/// Receives into several buffers, one after the other.
+/// Receives into several buffers in order.
 pub(crate) fn receive_vectored(
     fd: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
@@ -61,7 +62,7 @@ pub(crate) fn receive_vectored(
     unsafe { recvmsg(fd, bufs.as_mut_ptr().cast(), bufs.len(), queue, arrival) }
 }
 
-/// One `recvmsg`.
+/// Calls `recvmsg` once.
 ///
 /// # Safety
 ///
@@ -81,27 +82,28 @@ unsafe fn recvmsg(
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
 
-    // SAFETY: the slices are the caller's promise; the control buffer is as long as it says.
+    // SAFETY: the caller guarantees the slices; the control buffer has the given length.
     let bytes = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, RECEIVE) };
-    // A negative return is the only one that is no count, and means an error.
+    // Every negative return value is an error.
     let Ok(bytes) = usize::try_from(bytes) else {
         return failed(io::Error::last_os_error(), arrival);
     };
     arrival.bytes = bytes;
     arrival.truncated = message.msg_flags & libc::MSG_CTRUNC != 0;
-    // SAFETY: `message` is as `recvmsg` left it, and `control` still stands behind it.
+    // SAFETY: `message` is as `recvmsg` left it, and `control` is still alive.
     unsafe { take_control_messages(&message, arrival, queue) };
     Ok(())
 }
 
-/// A receive that failed brought nothing.
+/// Returns the error: a failed receive delivers nothing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn failed(error: io::Error, _: &mut Arrival) -> io::Result<()> {
     Err(error)
 }
 
-/// A receive that failed brought nothing; but FreeBSD fails it as a whole when a table is full,
-/// and the set is lost, which is what Linux calls a truncated one.
+/// Returns the error: a failed receive delivers nothing. One case is different: if a descriptor
+/// table is full, FreeBSD fails the whole receive and closes the descriptors, which corresponds to
+/// a truncated receive on Linux.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn failed(error: io::Error, arrival: &mut Arrival) -> io::Result<()> {
     match error.raw_os_error() {
@@ -130,9 +132,9 @@ unsafe fn take_control_messages(
     while !next.is_null() {
         // SAFETY: `CMSG_FIRSTHDR` and `CMSG_NXTHDR` return headers within the buffer, or null.
         let header = unsafe { ptr::read_unaligned(next) };
-        // SAFETY: the data starts right behind the header; this only computes where.
+        // SAFETY: the data starts directly after the header; this only computes the address.
         let data = unsafe { libc::CMSG_DATA(next) };
-        // A truncated message may claim more than there is (macOS), so its end is the nearer one.
+        // On macOS, a truncated message can claim more bytes than the buffer has.
         let claimed = next.cast::<u8>().wrapping_add(header.cmsg_len as _);
         let length = (claimed.min(end) as usize).saturating_sub(data as usize);
         let mut ints = (0..length / size_of::<c_int>()).map(|index| {
@@ -154,8 +156,8 @@ unsafe fn take_control_messages(
                     }
                 }
             }
-            // A pidfd is a descriptor as any other; nobody asked for it, so it is closed. An errno
-            // in its place (the table is full, the process is gone) is no loss.
+            // A pidfd is a descriptor too, and is closed because it was not requested. An errno
+            // instead of it (the table is full, or the process has ended) loses nothing.
             (libc::SOL_SOCKET, SCM_PIDFD) => {
                 arrival.barrier = true;
                 for int in ints {
@@ -172,19 +174,20 @@ unsafe fn take_control_messages(
     }
 }
 
-/// Room for a full set, and 1 KiB for all that can come with it: credentials (32 bytes), a pidfd
-/// (24), `SCM_INQ` (24) and a security label (`SO_PASSSEC`; labels in use are far below the rest).
+/// Room for the maximum number of descriptors, and 1 KiB for every other control message:
+/// credentials (32 bytes), a pidfd (24), `SCM_INQ` (24) and a security label (`SO_PASSSEC`; the
+/// labels in use are much smaller than the rest).
 ///
-/// So a cut set is never ours to blame on a small buffer, whatever the owner of the socket
-/// switched on. The buffer is never initialised as a whole, so its size costs nothing.
+/// So a small buffer never causes truncation, whatever options the owner of the socket has set.
+/// The buffer is not initialized as a whole, so its size costs nothing.
 const CONTROL_BYTES: usize = DBUS_SCM_RIGHTS + 1024;
 
-/// The control buffer, in units that align it for its first header.
+/// The control buffer. The element type aligns it for the first header.
 type Control = [MaybeUninit<cmsghdr>; CONTROL_HEADERS];
 
 const CONTROL_HEADERS: usize = CONTROL_BYTES / size_of::<cmsghdr>();
 
-/// Descriptors are close-on-exec from the start, where the kernel can do that.
+/// Makes descriptors close-on-exec atomically, on systems that support it.
 #[cfg(not(target_vendor = "apple"))]
 const RECEIVE: c_int = libc::MSG_CMSG_CLOEXEC;
 #[cfg(target_vendor = "apple")]

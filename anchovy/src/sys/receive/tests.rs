@@ -1,10 +1,10 @@
-//! Control messages that this kernel does not send, or not to order.
+//! Tests with control messages that this kernel does not send, or not on demand.
 
 use std::os::fd::IntoRawFd;
 
 use super::*;
 
-/// A control buffer as the kernel leaves it.
+/// A control buffer as the kernel would leave it.
 struct Written {
     control: Control,
     length: usize,
@@ -15,7 +15,7 @@ impl Written {
         Written { control: [MaybeUninit::uninit(); CONTROL_HEADERS], length: 0 }
     }
 
-    /// Adds a message of these ints, whose header claims that many more than there are.
+    /// Adds a message with these ints. Its header claims `more` further ints, which do not exist.
     fn push(mut self, level: c_int, kind: c_int, ints: &[c_int], more: usize) -> Written {
         // SAFETY: this computes a length.
         let length = unsafe { libc::CMSG_LEN(size_of_val(ints) as u32) } as usize;
@@ -28,7 +28,7 @@ impl Written {
         // SAFETY: tests push far less than the buffer holds, and `start` is aligned.
         unsafe { start.cast::<cmsghdr>().write(header) };
         let data = start.wrapping_add(size_of::<cmsghdr>()).cast();
-        // SAFETY: as above; on Linux the data starts right behind the header.
+        // SAFETY: as above; on Linux the data starts directly after the header.
         unsafe { ptr::copy_nonoverlapping(ints.as_ptr(), data, ints.len()) };
         self.length += length.next_multiple_of(size_of::<usize>());
         self
@@ -40,7 +40,7 @@ impl Written {
         message.msg_control = self.control.as_mut_ptr().cast();
         message.msg_controllen = self.length;
         let (mut arrival, mut queue) = (Arrival::default(), VecDeque::new());
-        // SAFETY: it is as the kernel would have left it, and is decoded once.
+        // SAFETY: the message is as the kernel would leave it, and is decoded once.
         unsafe { take_control_messages(&message, &mut arrival, &mut queue) };
         (arrival, queue)
     }
