@@ -13,6 +13,7 @@ mod msrv;
 mod steps;
 mod targets;
 mod tools;
+mod words;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ enum Task {
     Interop(interop::Arguments),
     Bench(bench::Arguments),
     Cycles(cycles::Arguments),
+    Words(words::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Task::Interop(arguments) => interop::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
+        Task::Words(arguments) => words::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
