@@ -20,7 +20,6 @@ use crate::message::frame::Frame;
 /// use anchovy::codec::Framed;
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 /// use anchovy_dbus::{Limits, Message, MessageCodec};
-/// use futures_util::{SinkExt, StreamExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -133,8 +132,8 @@ impl Encoder<Message> for MessageCodec {
         Ok(())
     }
 
-    fn fds<'a>(&mut self, message: &'a mut Message) -> &'a mut Vec<OwnedFd> {
-        message.fds_mut()
+    fn fds<'a>(&mut self, message: &'a mut Message) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(message.fds_mut())
     }
 
     fn payload(&mut self, message: &Message) -> Bytes {

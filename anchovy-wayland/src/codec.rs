@@ -124,8 +124,8 @@ impl<G> Encoder<Message> for Codec<G> {
     }
 
     #[inline]
-    fn fds<'a>(&mut self, message: &'a mut Message) -> &'a mut Vec<OwnedFd> {
-        message.fds_mut()
+    fn fds<'a>(&mut self, message: &'a mut Message) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(message.fds_mut())
     }
 
     #[inline]

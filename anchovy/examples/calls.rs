@@ -19,7 +19,6 @@ use std::os::fd::OwnedFd;
 use anchovy::codec::{Decoder, Encoder, Framed, ReceiveError, ReceivedFds};
 use anchovy::{AnchovyStream, cmsg_space};
 use bytes::{BufMut, BytesMut};
-use futures_util::{SinkExt, StreamExt};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::{Value, json};
@@ -76,17 +75,17 @@ impl Encoder<Message> for Json {
         Ok(())
     }
 
-    fn fds<'a>(&mut self, message: &'a mut Message) -> &'a mut Vec<OwnedFd> {
-        &mut message.fds
+    fn fds<'a>(&mut self, message: &'a mut Message) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(&mut message.fds)
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let (client, server) = AnchovyStream::<SPACE>::pair()?;
     let server = tokio::spawn(serve(Framed::new(server, Json)));
     ask(Framed::new(client, Json)).await?;
-    server.await?
+    Ok(server.await??)
 }
 
 /// Asks three things at once, and takes the replies in order.

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use crate::error::fd_error::FdError;
@@ -185,19 +185,44 @@ impl Sender {
         slices: &[IoSlice<'_>],
         fds: &[F],
     ) -> Poll<Result<usize, TransferError>> {
+        self.poll_send_set(socket, cx, slices, fds.iter().map(AsFd::as_fd))
+    }
+
+    /// As [`poll_send`](Self::poll_send), with descriptors that are counted first.
+    #[cfg(feature = "codec")]
+    pub(crate) fn poll_send_borrowed<'fd>(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        fds: impl Iterator<Item = BorrowedFd<'fd>> + Clone,
+    ) -> Poll<Result<usize, TransferError>> {
+        let left = fds.clone().count();
+        self.poll_send_set(socket, cx, slices, Counted { fds, left })
+    }
+
+    #[inline]
+    fn poll_send_set<'fd>(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>> + Clone,
+    ) -> Poll<Result<usize, TransferError>> {
         let slices = sendable(slices);
-        self.check_borrowed(slices, fds)?;
+        let count = fds.len();
+        self.check_send(slices, count)?;
         if slices.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if fds.is_empty() {
+        if count == 0 {
             let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
             return Poll::Ready(traced(sent, 0));
         }
-        ready!(socket.poll_admit_fds(cx, fds.len()))?;
-        let sent = socket.poll_send(cx, slices, fds.iter().map(AsFd::as_fd));
-        let sent = ready!(admitted(socket, fds.len(), sent));
-        Poll::Ready(traced(sent, fds.len()))
+        ready!(socket.poll_admit_fds(cx, count))?;
+        let sent = socket.poll_send(cx, slices, fds);
+        let sent = ready!(admitted(socket, count, sent));
+        Poll::Ready(traced(sent, count))
     }
 
     /// Sends as [`poll_send`](Self::poll_send) does, or returns `WouldBlock`.
@@ -208,7 +233,7 @@ impl Sender {
         fds: &[F],
     ) -> Result<usize, TransferError> {
         let slices = sendable(slices);
-        self.check_borrowed(slices, fds)?;
+        self.check_send(slices, fds.len())?;
         if slices.is_empty() {
             return Ok(0);
         }
@@ -249,15 +274,25 @@ impl Sender {
         sent
     }
 
-    fn check_borrowed<F>(&self, slices: &[IoSlice<'_>], fds: &[F]) -> Result<(), FdError> {
-        let (queued, count) = (self.queue.len(), fds.len());
-        if queued > 0 {
-            return Err(FdError::WriteQueueNotEmpty { queued });
-        }
+    fn check_send(&self, slices: &[IoSlice<'_>], count: usize) -> Result<(), FdError> {
         if slices.is_empty() && count > 0 {
+            self.check_queue()?;
             return Err(FdError::FdsWithoutBytes { count });
         }
+        self.check_borrowed(count)
+    }
+
+    /// Refuses to lend descriptors that are too many, or that would leave with those of the queue.
+    pub(crate) fn check_borrowed(&self, count: usize) -> Result<(), FdError> {
+        self.check_queue()?;
         self.limits.check(count)
+    }
+
+    fn check_queue(&self) -> Result<(), FdError> {
+        match self.queue.len() {
+            0 => Ok(()),
+            queued => Err(FdError::WriteQueueNotEmpty { queued }),
+        }
     }
 }
 
@@ -284,6 +319,33 @@ impl SendLimits {
         Ok(())
     }
 }
+
+/// An iterator that knows how many descriptors are left.
+#[cfg(feature = "codec")]
+#[derive(Clone)]
+struct Counted<I> {
+    fds: I,
+    left: usize,
+}
+
+#[cfg(feature = "codec")]
+impl<I: Iterator> Iterator for Counted<I> {
+    type Item = I::Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<I::Item> {
+        self.left = self.left.checked_sub(1)?;
+        self.fds.next()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+#[cfg(feature = "codec")]
+impl<I: Iterator> ExactSizeIterator for Counted<I> {}
 
 /// Releases the charge of descriptors that were admitted and not sent.
 fn admitted(

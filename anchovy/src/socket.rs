@@ -324,10 +324,14 @@ impl Socket {
         slices: &[IoSlice<'_>],
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
     ) -> io::Result<usize> {
-        let count = fds.len();
         // rustix requires a slice. The descriptor of this socket fills its unused elements.
         let mut set = [self.io().as_fd(); MOST];
-        set.iter_mut().zip(fds).for_each(|(slot, fd)| *slot = fd);
+        // Counted, for an iterator that yields fewer than it says would send ours.
+        let mut count = 0;
+        for (slot, fd) in set.iter_mut().zip(fds) {
+            *slot = fd;
+            count += 1;
+        }
 
         let mut space = [const { std::mem::MaybeUninit::uninit() }; DBUS_SCM_RIGHTS];
         let mut control = SendAncillaryBuffer::new(&mut space);

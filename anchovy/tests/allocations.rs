@@ -126,12 +126,12 @@ mod codec {
     //! Items allocate nothing but themselves.
 
     use std::io;
+    use std::os::fd::{AsFd, BorrowedFd};
 
     use anchovy::codec::{
         Decoder, Encoder, Framed, ReadPolicy, ReceiveError, ReceivedFds, WritePolicy,
     };
     use bytes::{Buf, BufMut, BytesMut};
-    use futures_util::{SinkExt, StreamExt};
 
     use super::*;
 
@@ -165,8 +165,8 @@ mod codec {
             Ok(())
         }
 
-        fn fds<'a>(&mut self, item: &'a mut Vec<OwnedFd>) -> &'a mut Vec<OwnedFd> {
-            item
+        fn fds<'a>(&mut self, item: &'a mut Vec<OwnedFd>) -> Option<&'a mut Vec<OwnedFd>> {
+            Some(item)
         }
     }
 
@@ -188,7 +188,7 @@ mod codec {
                     for item in items.drain(..) {
                         near.feed(item).await.unwrap();
                     }
-                    SinkExt::<Vec<OwnedFd>>::flush(&mut near).await.unwrap();
+                    near.flush().await.unwrap();
                     for _ in 0..64 {
                         items.push(far.next().await.unwrap().unwrap());
                     }
@@ -210,6 +210,50 @@ mod codec {
     fn items_with_descriptors_allocate_the_list_of_them_and_nothing_else() {
         assert_eq!(allocations(1), ITEMS);
         assert_eq!(allocations(3), ITEMS);
+    }
+
+    #[test]
+    fn a_frame_that_lends_its_descriptors_allocates_nothing() {
+        /// Eight bytes, and descriptors of somebody else.
+        struct Lent<'a>(&'a [OwnedFd]);
+
+        impl Encoder<Lent<'_>> for Eights {
+            type Error = io::Error;
+
+            fn encode(&mut self, frame: &Lent<'_>, bytes: &mut BytesMut) -> io::Result<()> {
+                bytes.put_bytes(0, 7);
+                bytes.put_u8(frame.0.len() as u8);
+                Ok(())
+            }
+
+            fn borrowed_fds<'a>(
+                &mut self,
+                frame: &'a Lent<'_>,
+            ) -> impl Iterator<Item = BorrowedFd<'a>> + Clone {
+                frame.0.iter().map(AsFd::as_fd)
+            }
+        }
+
+        for fds in [1, 28, 253] {
+            let fds = nulls(fds);
+            let mut buf = [0; 256];
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_io().build().expect("a runtime");
+            let (near, mut far) = runtime.block_on(async { Stream::pair().expect("a pair") });
+            let mut near = Framed::new(near, Eights);
+            let mut rounds = |count| {
+                runtime.block_on(async {
+                    for _ in 0..count {
+                        near.send(Lent(&fds)).await.unwrap();
+                        assert_eq!(far.recv(&mut buf).await.unwrap().fds, fds.len());
+                        far.read_queue_mut().clear();
+                    }
+                });
+            };
+            rounds(100);
+            let few = measure(|| rounds(20)).count_total;
+            assert_eq!(measure(|| rounds(1_000)).count_total - few, 0, "{} descriptors", fds.len());
+        }
     }
 
     #[test]

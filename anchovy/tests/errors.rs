@@ -120,7 +120,7 @@ mod codec {
 
     use std::fmt;
 
-    use anchovy::codec::{ReceiveError, SendError, SendErrorKind, TakeFdsError};
+    use anchovy::codec::{FlushError, ReceiveError, SendError, SendErrorKind, TakeFdsError};
 
     use super::*;
 
@@ -193,6 +193,23 @@ mod codec {
             (SendErrorKind::WriteQueueNotEmpty { queued: 5 }, &["5"], InvalidInput),
             (SendErrorKind::FdsRefusedByPeer { count: 6 }, &["6", "EPERM"], PermissionDenied),
             (SendErrorKind::TooManyFdsInFlight { count: 8 }, &["8", "ETOOMANYREFS"], QuotaExceeded),
+            (SendErrorKind::BorrowedFds { count: 4 }, &["4", "`send`"], InvalidInput),
+            (
+                SendErrorKind::OwnedAndBorrowedFds { owned: 2, borrowed: 7 },
+                &["owns 2", "lends 7", "`borrowed_fds`"],
+                InvalidInput,
+            ),
+        ]
+    }
+
+    /// Every [`FlushError`] that is not about the socket.
+    fn flush_errors() -> Vec<FlushError> {
+        vec![
+            FlushError::TooManyFds { count: 29, limit: 28 },
+            FlushError::FdsWithoutBytes { count: 3 },
+            FlushError::WriteQueueNotEmpty { queued: 5 },
+            FlushError::FdsRefusedByPeer { count: 6 },
+            FlushError::TooManyFdsInFlight { count: 8 },
         ]
     }
 
@@ -201,6 +218,7 @@ mod codec {
         crosses_threads::<ReceiveError<BadFrame>>();
         crosses_threads::<SendErrorKind<BadFrame>>();
         crosses_threads::<SendError<Vec<u8>, SendErrorKind<BadFrame>>>();
+        crosses_threads::<FlushError>();
         crosses_threads::<TakeFdsError>();
     }
 
@@ -268,6 +286,31 @@ mod codec {
         let error = io::Error::from(SendErrorKind::Codec(bad_frame()));
         assert_eq!(error.kind(), io::ErrorKind::Unsupported);
         assert_eq!(error.to_string(), "bad frame");
+    }
+
+    #[test]
+    fn a_flush_error_is_the_send_error_of_the_same_name() {
+        // In the order of `flush_errors`.
+        for (error, (_, figures, kind)) in flush_errors().into_iter().zip(send_errors()) {
+            let (name, text) = (format!("{error:?}"), error.to_string());
+            contains_all(&text, figures);
+            assert_eq!(chain(&error).len(), 1, "{text}");
+
+            let error = io::Error::from(error);
+            assert_eq!((error.kind(), error.to_string()), (kind, text.clone()));
+            let error = *error.into_inner().expect("a payload").downcast::<FlushError>().unwrap();
+            let error = SendErrorKind::<BadFrame>::from(error);
+            assert_eq!((format!("{error:?}"), error.to_string()), (name, text));
+        }
+    }
+
+    #[test]
+    fn the_socket_error_of_a_flush_is_its_source_and_converts_into_itself() {
+        let texts = ["sending to the socket failed", "it is reset"];
+        assert_eq!(chain(&FlushError::Io(reset())), texts);
+        assert_eq!(chain(&SendErrorKind::<BadFrame>::from(FlushError::Io(reset()))), texts);
+        let error = io::Error::from(FlushError::Io(reset()));
+        assert_eq!((error.kind(), chain(&error)), (reset().kind(), vec!["it is reset".into()]));
     }
 
     #[test]

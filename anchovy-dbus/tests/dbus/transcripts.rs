@@ -15,7 +15,6 @@ use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 use anchovy_dbus::auth::{ClientAuth, Event, Login, Reply, ServerAuth};
 use anchovy_dbus::{HandshakeLimits, Limits, Message, MessageCodec};
 use bytes::BytesMut;
-use futures_util::StreamExt;
 
 use crate::harness::*;
 

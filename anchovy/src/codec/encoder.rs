@@ -1,12 +1,23 @@
 //! How a protocol encodes frames.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bytes::{Bytes, BytesMut};
 
-/// Makes bytes and descriptors of frames: the `Encoder` of tokio-util, with descriptors.
+/// An encoder of frames: the `Encoder` of tokio-util, with descriptors.
 ///
-/// It borrows the frame, so that one that is refused goes back to its sender whole.
+/// A frame can have descriptors in two ways:
+///
+/// | the frame | implement | send it with |
+/// |---|---|---|
+/// | owns them, and they are closed here once they have left | [`fds`](Self::fds) | everything that sends frames |
+/// | lends them, and they stay open here | [`borrowed_fds`](Self::borrowed_fds) | [`Framed::send`](super::Framed::send) |
+///
+/// A codec whose frames have no descriptors implements neither.
+///
+/// The encoder borrows the frame, so a frame that is refused returns whole to the caller.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io;
@@ -27,30 +38,123 @@ use bytes::{Bytes, BytesMut};
 ///         Ok(())
 ///     }
 ///
-///     fn fds<'a>(&mut self, frame: &'a mut (String, Vec<OwnedFd>)) -> &'a mut Vec<OwnedFd> {
-///         &mut frame.1
+///     fn fds<'a>(
+///         &mut self,
+///         frame: &'a mut (String, Vec<OwnedFd>),
+///     ) -> Option<&'a mut Vec<OwnedFd>> {
+///         Some(&mut frame.1)
+///     }
+/// }
+///
+/// /// A text without descriptors needs no list of them.
+/// impl Encoder<&str> for Texts {
+///     type Error = io::Error;
+///
+///     fn encode(&mut self, text: &&str, bytes: &mut BytesMut) -> io::Result<()> {
+///         self.encode(&((*text).to_owned(), Vec::new()), bytes)
 ///     }
 /// }
 /// ```
 pub trait Encoder<Item> {
-    /// The codec's own error, for frames that cannot be sent
+    /// The error for frames that cannot be sent
     /// ([`SendErrorKind::Codec`](super::SendErrorKind::Codec)).
     type Error;
 
-    /// Writes the frame to the end of `bytes`. What is there already are frames that wait to be
-    /// sent; an encoder that shortens the buffer makes `start_send` panic.
+    /// Writes the frame to the end of `bytes`.
+    ///
+    /// The buffer may already hold frames that wait to be sent.
     ///
     /// # Errors
     ///
-    /// The frame goes back to its sender; what was written of it is taken off again.
+    /// An error refuses the frame. The bytes that were written are removed from the buffer, and the
+    /// frame returns to the caller.
+    ///
+    /// # Panics
+    ///
+    /// Sending panics if this method makes the buffer shorter.
     fn encode(&mut self, frame: &Item, bytes: &mut BytesMut) -> Result<(), Self::Error>;
 
-    /// Returns the descriptors of the frame, in order. They are counted before anything else
-    /// happens, and taken once the frame is accepted.
-    fn fds<'a>(&mut self, frame: &'a mut Item) -> &'a mut Vec<OwnedFd>;
+    /// Returns the descriptors that the frame owns, in order, or `None` if it has no list of them.
+    ///
+    /// They are counted before the frame is encoded, and moved out of the list when it is accepted.
+    /// The default is `None`.
+    #[inline]
+    fn fds<'a>(&mut self, frame: &'a mut Item) -> Option<&'a mut Vec<OwnedFd>> {
+        let _ = frame;
+        None
+    }
 
-    /// Returns more bytes of the frame, after those that [`encode`](Self::encode) writes, which are
-    /// sent from where they are if they are many.
+    /// Returns the descriptors that the frame lends, in order.
+    ///
+    /// They leave without being duplicated, in one `sendmsg` with the first bytes of the frame.
+    /// Because they cannot be kept until a later flush, only the `send` method of
+    /// [`Framed`](super::Framed::send) and [`FramedWrite`](super::FramedWrite::send) accepts such a
+    /// frame; `feed` and the `Sink` refuse it
+    /// ([`SendErrorKind::BorrowedFds`](super::SendErrorKind::BorrowedFds)). The default is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::fs::File;
+    /// use std::iter;
+    /// use std::os::fd::{AsFd, BorrowedFd};
+    /// use std::sync::Arc;
+    ///
+    /// use anchovy::codec::{Encoder, Framed};
+    /// use anchovy::{DBUS_SCM_RIGHTS, UnixStream};
+    /// use bytes::{BufMut, BytesMut};
+    ///
+    /// /// A file that many frames share, and a socket.
+    /// struct Shared<'a> {
+    ///     file: Arc<File>,
+    ///     socket: &'a std::net::TcpListener,
+    /// }
+    ///
+    /// struct Codec;
+    ///
+    /// impl Encoder<Shared<'_>> for Codec {
+    ///     type Error = Infallible;
+    ///
+    ///     fn encode(&mut self, _: &Shared<'_>, bytes: &mut BytesMut) -> Result<(), Infallible> {
+    ///         bytes.put_slice(b"a file and a socket\n");
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn borrowed_fds<'a>(
+    ///         &mut self,
+    ///         frame: &'a Shared<'_>,
+    ///     ) -> impl Iterator<Item = BorrowedFd<'a>> + Clone {
+    ///         [frame.file.as_fd(), frame.socket.as_fd()].into_iter()
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (near, mut far) = UnixStream::pair()?;
+    /// let mut near = Framed::new(near, Codec);
+    /// let file = Arc::new(File::open("/dev/null")?);
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// for _ in 0..2 {
+    ///     let sent = near.send(Shared { file: file.clone(), socket: &socket }).await;
+    ///     sent.expect("it is sent");
+    ///     assert_eq!(far.recv(&mut [0; 64]).await?.fds, 2);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    fn borrowed_fds<'a>(&mut self, frame: &'a Item) -> impl Iterator<Item = BorrowedFd<'a>> + Clone
+    where
+        Self: Sized,
+    {
+        let _ = frame;
+        std::iter::empty()
+    }
+
+    /// Returns more bytes of the frame, after those that [`encode`](Self::encode) writes.
+    ///
+    /// A payload of 4 KiB or more is sent from where it is, without a copy. The default is empty.
     fn payload(&mut self, frame: &Item) -> Bytes {
         let _ = frame;
         Bytes::new()

@@ -29,7 +29,6 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::Framed;
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::{SinkExt, StreamExt};
 ///
 /// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
 /// let (mut near, mut far) = (Framed::new(near, Lines), Framed::new(far, Lines));
@@ -46,11 +45,9 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// # }
 /// ```
 ///
-/// # Cancel safety
-///
-/// Both sides are poll-based and keep their state, so `next` loses nothing when it is dropped, and
-/// neither does `flush`. `send` and `feed` of futures-util own their frame until they have handed
-/// it over, so a dropped one that had to wait for room drops its frame.
+/// [`next`](Self::next), [`send`](Self::send), [`feed`](Self::feed), [`flush`](Self::flush) and
+/// [`close`](Self::close) are methods, so futures-util is needed for its other combinators only. Each
+/// method documents its cancel safety.
 #[derive(Debug)]
 pub struct Framed<const S: usize, C> {
     pub(super) stream: AnchovyStream<S>,

@@ -20,7 +20,6 @@ use crate::split::owned::OwnedReadHalf;
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::Framed;
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::{SinkExt, StreamExt};
 ///
 /// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
 /// let (mut read, _write) = Framed::new(near, Lines).into_split();

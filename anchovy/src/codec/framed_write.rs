@@ -22,7 +22,6 @@ use crate::split::owned::OwnedWriteHalf;
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::Framed;
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::{SinkExt, StreamExt};
 ///
 /// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
 /// let (read, mut write) = Framed::new(near, Lines).into_split();
@@ -53,6 +52,22 @@ impl<const S: usize, C> FramedWrite<S, C> {
     /// Returns the write half itself. What is written to it is added to the frames.
     pub fn get_mut(&mut self) -> &mut OwnedWriteHalf<S> {
         &mut self.half
+    }
+
+    /// Returns the codec.
+    pub fn codec(&self) -> &C {
+        &self.codec
+    }
+
+    /// Returns the codec.
+    pub fn codec_mut(&mut self) -> &mut C {
+        &mut self.codec
+    }
+
+    /// Replaces the codec with the one that `map` makes of it.
+    pub fn map_codec<D>(self, map: impl FnOnce(C) -> D) -> FramedWrite<S, D> {
+        let FramedWrite { half, codec, write } = self;
+        FramedWrite { half, codec: map(codec), write }
     }
 
     /// See [`Framed::write_policy`](super::Framed::write_policy).

@@ -75,24 +75,49 @@ impl Outbound {
         mut frame: I,
         refusal: impl FnOnce(usize) -> Result<(), FdError>,
     ) -> Result<(), SendError<I, SendErrorKind<E::Error>>> {
-        let count = encoder.fds(&mut frame).len();
+        let borrowed = encoder.borrowed_fds(&frame).count();
+        if borrowed > 0 {
+            let kind = SendErrorKind::BorrowedFds { count: borrowed };
+            return Err(SendError { unsent: Some(frame), kind });
+        }
+        let count = encoder.fds(&mut frame).map_or(0, |fds| fds.len());
         if let Err(error) = refusal(count) {
             let kind = TransferError::from(error).into();
             return Err(SendError { unsent: Some(frame), kind });
         }
+        let length = match self.encode(encoder, &frame, count) {
+            Ok(length) => length,
+            Err(kind) => return Err(SendError { unsent: Some(frame), kind }),
+        };
+        let (start, end) = (self.end, self.end + length as u64);
+        if count > 0 {
+            self.frames.push_back(PendingFrame { start, end, fds: count });
+            self.fds.extend(encoder.fds(&mut frame).into_iter().flat_map(|fds| fds.drain(..)));
+        }
+        self.end = end;
+        Ok(())
+    }
 
+    /// Writes the bytes of a frame with `count` descriptors to the buffer, and returns how many there
+    /// are. An error leaves none of them.
+    #[inline]
+    fn encode<I, E: Encoder<I>>(
+        &mut self,
+        encoder: &mut E,
+        frame: &I,
+        count: usize,
+    ) -> Result<usize, SendErrorKind<E::Error>> {
         let before = self.tail.len();
-        if let Err(error) = encoder.encode(&frame, &mut self.tail) {
+        if let Err(error) = encoder.encode(frame, &mut self.tail) {
             self.tail.truncate(before);
-            return Err(SendError { unsent: Some(frame), kind: SendErrorKind::Codec(error) });
+            return Err(SendErrorKind::Codec(error));
         }
         // Bytes before it are those of other frames, which would never leave.
         assert!(self.tail.len() >= before, "an encoder only appends to the buffer");
-        let payload = encoder.payload(&frame);
+        let payload = encoder.payload(frame);
         let length = self.tail.len() - before + payload.len();
         if length == 0 && count > 0 {
-            let kind = SendErrorKind::FdsWithoutBytes { count };
-            return Err(SendError { unsent: Some(frame), kind });
+            return Err(SendErrorKind::FdsWithoutBytes { count });
         }
 
         if payload.len() < COPIED {
@@ -103,13 +128,37 @@ impl Outbound {
             self.chunks.push_back(self.tail.split().freeze());
             self.chunks.push_back(payload);
         }
+        Ok(length)
+    }
+
+    /// Writes the bytes of a frame that lends `count` descriptors, when nothing else is in the buffer.
+    /// They are not planned until [`sent_borrowed`](Self::sent_borrowed).
+    pub(crate) fn encode_borrowed<I, E: Encoder<I>>(
+        &mut self,
+        encoder: &mut E,
+        frame: &I,
+        count: usize,
+    ) -> Result<usize, SendErrorKind<E::Error>> {
+        debug_assert!(self.is_empty() && self.fds.is_empty(), "what waits is sent first");
+        self.encode(encoder, frame, count)
+    }
+
+    /// Removes the bytes of [`encode_borrowed`](Self::encode_borrowed).
+    pub(crate) fn discard_borrowed(&mut self) {
+        self.chunks.clear();
+        self.tail.clear();
+        self.left = 0;
+    }
+
+    /// Notes that the first `bytes` of a frame of `length` bytes left with the descriptors that it
+    /// lends.
+    pub(crate) fn sent_borrowed(&mut self, length: usize, bytes: usize) {
+        // The rest shares its calls with no other frame where that is the rule.
         let (start, end) = (self.end, self.end + length as u64);
-        if count > 0 {
-            self.frames.push_back(PendingFrame { start, end, fds: count });
-            self.fds.extend(encoder.fds(&mut frame).drain(..));
-        }
+        self.frames.push_back(PendingFrame { start, end, fds: 0 });
         self.end = end;
-        Ok(())
+        self.one_by_one = false;
+        self.advance(bytes);
     }
 
     /// Returns the next `sendmsg`, with at most `most` descriptors, if there is anything to send.

@@ -13,7 +13,6 @@ use bytes::Bytes;
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::{Framed, SendErrorKind};
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::{SinkExt, StreamExt};
 ///
 /// let (near, far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
 /// if far.set_fd_passing(false).is_ok() {

@@ -4,14 +4,14 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::error::fd_error::FdError;
+use super::flush_error::FlushError;
 use crate::error::transfer_error::TransferError;
 
 /// A frame that was refused, or a flush that failed.
 ///
-/// If the frame was refused, it is returned whole in `unsent`: nothing of it was sent or closed,
-/// and the sink accepts other frames. If a flush failed, what it could not send stays in the sink;
-/// a frame whose descriptors are the cause can be [taken back].
+/// If the frame was not accepted, it is returned whole in `unsent`: nothing of it was sent or
+/// closed, and the sink accepts other frames. If a flush failed, what it could not send stays in the
+/// sink; a frame whose descriptors are the cause can be [taken back].
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -19,7 +19,6 @@ use crate::error::transfer_error::TransferError;
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::{Framed, SendErrorKind};
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::SinkExt;
 ///
 /// let (mut near, _far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
 /// near.set_write_fd_limit(0).expect("less than S allows");
@@ -36,7 +35,7 @@ use crate::error::transfer_error::TransferError;
 ///
 /// [taken back]: crate::codec::Framed::take_refused
 pub struct SendError<T, K> {
-    /// The frame, if it was refused.
+    /// The frame, if it was not accepted.
     pub unsent: Option<T>,
     /// The reason.
     pub kind: K,
@@ -117,6 +116,26 @@ pub enum SendErrorKind<E> {
         /// Number of descriptors of the frame.
         count: usize,
     },
+    /// The frame lends descriptors ([`Encoder::borrowed_fds`](super::Encoder::borrowed_fds)), so it
+    /// cannot be kept in the buffer.
+    ///
+    /// [`Framed::send`](super::Framed::send) accepts it; `feed` and the `Sink` do not. As an
+    /// [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    BorrowedFds {
+        /// Number of descriptors that the frame lends.
+        count: usize,
+    },
+    /// The frame lends descriptors and owns others, and they would have to leave in one message.
+    ///
+    /// An encoder for such frames returns all of them from
+    /// [`borrowed_fds`](super::Encoder::borrowed_fds). As an [`io::Error`],
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput).
+    OwnedAndBorrowedFds {
+        /// Number of descriptors that the frame owns.
+        owned: usize,
+        /// Number of descriptors that the frame lends.
+        borrowed: usize,
+    },
     /// The codec refused the frame.
     Codec(E),
 }
@@ -128,6 +147,8 @@ impl<E> SendErrorKind<E> {
             SendErrorKind::TooManyFds { .. }
             | SendErrorKind::FdsWithoutBytes { .. }
             | SendErrorKind::WriteQueueNotEmpty { .. }
+            | SendErrorKind::BorrowedFds { .. }
+            | SendErrorKind::OwnedAndBorrowedFds { .. }
             | SendErrorKind::Codec(_) => io::ErrorKind::InvalidInput,
             SendErrorKind::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
             SendErrorKind::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
@@ -137,27 +158,32 @@ impl<E> SendErrorKind<E> {
 
 impl<E> fmt::Display for SendErrorKind<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SendErrorKind::Io(_) => f.write_str("sending to the socket failed"),
-            SendErrorKind::TooManyFds { count, limit } => {
-                write!(f, "a frame has {count} descriptors, limit is {limit}")
+        let shared = match *self {
+            SendErrorKind::Io(_) => return f.write_str("sending to the socket failed"),
+            SendErrorKind::BorrowedFds { count } => {
+                return write!(
+                    f,
+                    "a frame that lends {count} descriptors cannot wait in the buffer; use the \
+                     `send` method of the framed stream"
+                );
             }
-            SendErrorKind::FdsWithoutBytes { count } => {
-                write!(f, "a frame has {count} descriptors and no bytes")
+            SendErrorKind::OwnedAndBorrowedFds { owned, borrowed } => {
+                return write!(
+                    f,
+                    "a frame owns {owned} descriptors and lends {borrowed}; return all of them \
+                     from `borrowed_fds`"
+                );
             }
+            SendErrorKind::Codec(_) => return f.write_str("the codec refused the frame"),
+            SendErrorKind::TooManyFds { count, limit } => FlushError::TooManyFds { count, limit },
+            SendErrorKind::FdsWithoutBytes { count } => FlushError::FdsWithoutBytes { count },
             SendErrorKind::WriteQueueNotEmpty { queued } => {
-                write!(f, "{queued} descriptors in the write queue would leave with the frame")
+                FlushError::WriteQueueNotEmpty { queued }
             }
-            SendErrorKind::FdsRefusedByPeer { count } => {
-                write!(f, "the kernel refused to carry {count} descriptors to the peer (EPERM)")
-            }
-            SendErrorKind::TooManyFdsInFlight { count } => write!(
-                f,
-                "{count} more descriptors in flight would exceed RLIMIT_NOFILE (ETOOMANYREFS); try \
-                 again when the receivers have caught up"
-            ),
-            SendErrorKind::Codec(_) => f.write_str("the codec refused the frame"),
-        }
+            SendErrorKind::FdsRefusedByPeer { count } => FlushError::FdsRefusedByPeer { count },
+            SendErrorKind::TooManyFdsInFlight { count } => FlushError::TooManyFdsInFlight { count },
+        };
+        shared.fmt(f)
     }
 }
 
@@ -185,27 +211,23 @@ where
     }
 }
 
+impl<E> From<FlushError> for SendErrorKind<E> {
+    fn from(error: FlushError) -> SendErrorKind<E> {
+        match error {
+            FlushError::Io(error) => SendErrorKind::Io(error),
+            FlushError::TooManyFds { count, limit } => SendErrorKind::TooManyFds { count, limit },
+            FlushError::FdsWithoutBytes { count } => SendErrorKind::FdsWithoutBytes { count },
+            FlushError::WriteQueueNotEmpty { queued } => {
+                SendErrorKind::WriteQueueNotEmpty { queued }
+            }
+            FlushError::FdsRefusedByPeer { count } => SendErrorKind::FdsRefusedByPeer { count },
+            FlushError::TooManyFdsInFlight { count } => SendErrorKind::TooManyFdsInFlight { count },
+        }
+    }
+}
+
 impl<E> From<TransferError> for SendErrorKind<E> {
     fn from(error: TransferError) -> SendErrorKind<E> {
-        let error = match error {
-            TransferError::Io(error) => return SendErrorKind::Io(error),
-            TransferError::Fd(error) => *error,
-        };
-        match error {
-            FdError::TooManyToSend { count, limit, space: _ } => {
-                SendErrorKind::TooManyFds { count, limit }
-            }
-            FdError::FdsWithoutBytes { count } => SendErrorKind::FdsWithoutBytes { count },
-            FdError::WriteQueueNotEmpty { queued } => SendErrorKind::WriteQueueNotEmpty { queued },
-            FdError::RefusedByPeer { count } => SendErrorKind::FdsRefusedByPeer { count },
-            FdError::TooManyInFlight { count } => SendErrorKind::TooManyFdsInFlight { count },
-            // None of these is about sending.
-            FdError::TooManyReceived { .. }
-            | FdError::Truncated { .. }
-            | FdError::ReadQueueFull { .. }
-            | FdError::OverBudget { .. }
-            | FdError::LimitOutOfRange { .. }
-            | FdError::NotAUnixStream => SendErrorKind::Io(error.into()),
-        }
+        FlushError::from(error).into()
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anchovy::codec::{Decoder, Encoder, Framed, ReceiveError, ReceivedFds};
 use bytes::{Buf, BufMut, BytesMut};
-use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::Ours;
@@ -46,8 +45,8 @@ impl Encoder<Vec<OwnedFd>> for Items {
         Ok(())
     }
 
-    fn fds<'a>(&mut self, item: &'a mut Vec<OwnedFd>) -> &'a mut Vec<OwnedFd> {
-        item
+    fn fds<'a>(&mut self, item: &'a mut Vec<OwnedFd>) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(item)
     }
 }
 
@@ -84,7 +83,7 @@ pub(crate) fn plain_framed() -> Duration {
             for _ in 0..ITEMS {
                 near.feed(Vec::new()).await.expect("the far end is there");
             }
-            SinkExt::<Vec<OwnedFd>>::close(&mut near).await.expect("the far end is there");
+            near.close().await.expect("the far end is there");
         };
         let read = async move {
             let start = Instant::now();
@@ -132,7 +131,7 @@ pub(crate) fn with_fd_framed() -> Duration {
             for item in items.drain(..) {
                 near.feed(item).await.expect("the far end is there");
             }
-            SinkExt::<Vec<OwnedFd>>::flush(&mut near).await.expect("the far end is there");
+            near.flush().await.expect("the far end is there");
             for _ in 0..BATCH {
                 items.push(far.next().await.expect("it was sent").expect("an item"));
             }

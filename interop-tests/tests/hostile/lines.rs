@@ -2,7 +2,6 @@
 
 use anchovy::codec::Framed;
 use anchovy::{AnchovyListener, DBUS_SCM_RIGHTS};
-use futures_util::{SinkExt, StreamExt};
 
 use crate::child::say;
 

@@ -40,7 +40,7 @@ impl Encoder<Line> for Lines {
         Ok(())
     }
 
-    fn fds<'a>(&mut self, line: &'a mut Line) -> &'a mut Vec<OwnedFd> {
-        &mut line.1
+    fn fds<'a>(&mut self, line: &'a mut Line) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(&mut line.1)
     }
 }

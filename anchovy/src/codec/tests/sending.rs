@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::kernel::Kernel;
 use super::pair::{MOST, PLACEMENTS, Pair, receive_all};
-use super::texts::{HEADER, Text, bytes_of, memfd, text};
+use super::texts::{HEADER, Text, Texts, bytes_of, memfd, text};
 use crate::codec::policy::Placement;
 
 #[test]
@@ -157,4 +157,33 @@ fn an_item_with_more_descriptors_than_now_fit_is_still_planned() {
         let call = pair.outbound.next(placement, 1).unwrap();
         assert_eq!((call.bytes, call.fds), (4, 2));
     }
+}
+
+#[test]
+fn the_rest_of_a_frame_that_lent_its_descriptors_stays_alone() {
+    for (placement, bytes) in [(Placement::Alone, 5), (Placement::FirstByte, 8)] {
+        let mut pair = Pair::new(placement);
+        let length = pair.outbound.encode_borrowed(&mut Texts, &text("abcd", 0), 1).unwrap();
+        assert_eq!((length, pair.outbound.len()), (7, 0));
+        pair.outbound.sent_borrowed(length, 2);
+        assert_eq!((pair.outbound.len(), pair.outbound.unsent_fds()), (5, 0));
+        pair.push(text("", 0));
+        let call = pair.outbound.next(placement, MOST).unwrap();
+        assert_eq!((call.bytes, call.fds), (bytes, 0));
+    }
+}
+
+#[test]
+fn a_lent_frame_that_does_not_leave_leaves_no_byte_and_no_memory() {
+    let mut pair = Pair::new(Placement::Alone);
+    for length in [5, 60_000] {
+        let frame = Text { payload: Bytes::from(vec![7; length]), fds: vec![] };
+        pair.outbound.encode_borrowed(&mut Texts, &frame, 1).unwrap();
+        pair.outbound.discard_borrowed();
+        assert!(pair.outbound.slice(1).is_some_and(|slice| slice.is_empty()));
+        assert!(pair.outbound.is_empty() && frame.payload.is_unique(), "no share of it is kept");
+    }
+    pair.push(text("after", 1));
+    let call = pair.outbound.next(Placement::Alone, MOST).unwrap();
+    assert_eq!((call.bytes, call.fds), (HEADER + 5, 1));
 }

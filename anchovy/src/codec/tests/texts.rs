@@ -55,8 +55,8 @@ impl Encoder<Text> for Texts {
         Ok(())
     }
 
-    fn fds<'a>(&mut self, item: &'a mut Text) -> &'a mut Vec<OwnedFd> {
-        &mut item.fds
+    fn fds<'a>(&mut self, item: &'a mut Text) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(&mut item.fds)
     }
 
     fn payload(&mut self, item: &Text) -> Bytes {

@@ -12,7 +12,7 @@ fn a_thousand_plain_items_share_their_calls() {
         for _ in 0..1000 {
             near.feed(text("sixteen bytes...", 0)).await.unwrap();
         }
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         mark();
         for _ in 0..1000 {
             far.next().await.unwrap().unwrap();
@@ -37,7 +37,7 @@ fn items_with_descriptors_are_one_call_each_and_plain_ones_between_them_one() {
             near.feed(text("plain", 0)).await.unwrap();
             near.feed(text("with", 1)).await.unwrap();
         }
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         mark();
     });
     let Some(trace) = trace else { return };
@@ -55,11 +55,55 @@ fn large_payloads_leave_from_where_they_are_with_one_vectored_call() {
         for _ in 0..4 {
             near.feed(text(vec![7; 8 << 10], 0)).await.unwrap();
         }
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         mark();
     });
     let Some(trace) = trace else { return };
     let sends: Vec<_> = trace.iter().filter(|line| line.starts_with("sendmsg")).collect();
     assert_eq!(sends.len(), 1, "{trace:?}");
     assert!(sends[0].contains("msg_iovlen=8"), "{trace:?}");
+}
+
+#[test]
+fn a_frame_that_lends_is_one_call_and_its_descriptors_are_not_duplicated() {
+    /// Eight bytes, and descriptors of somebody else.
+    struct Lent<'a>(&'a [OwnedFd]);
+
+    impl Encoder<Lent<'_>> for Texts {
+        type Error = io::Error;
+
+        fn encode(&mut self, _: &Lent<'_>, bytes: &mut BytesMut) -> io::Result<()> {
+            bytes.put_slice(b"8 bytes.");
+            Ok(())
+        }
+
+        fn borrowed_fds<'a>(
+            &mut self,
+            frame: &'a Lent<'_>,
+        ) -> impl Iterator<Item = BorrowedFd<'a>> + Clone {
+            frame.0.iter().map(AsFd::as_fd)
+        }
+    }
+
+    let name =
+        "codec::calls::a_frame_that_lends_is_one_call_and_its_descriptors_are_not_duplicated";
+    let trace = traced(name, &[], async {
+        let (mut near, _far) = pair();
+        let fds = memfds(3);
+        drive_io().await;
+        mark();
+        for _ in 0..10 {
+            near.feed(text("plain", 0)).await.unwrap();
+            near.send(Lent(&fds)).await.unwrap();
+        }
+        // What is refused reaches no system call.
+        let _ = near.feed(Lent(&fds)).await.unwrap_err();
+        near.get_mut().set_write_fd_limit(2).unwrap();
+        let _ = near.send(Lent(&fds)).await.unwrap_err();
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let counts = count(&trace);
+    assert_eq!((counts.get("sendto"), counts.get("sendmsg")), (Some(&10), Some(&10)), "{trace:?}");
+    assert_eq!(trace.len(), 20, "{trace:?}");
 }

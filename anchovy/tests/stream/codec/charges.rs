@@ -437,9 +437,9 @@ fn bytes_that_have_not_left_are_charged_until_they_leave() {
             let charged = bytes(&budget);
             assert!(charged + (8 << 10) >= before && charged <= before, "{charged} of {before}");
         }
-        assert!(now(SinkExt::<Text>::flush(&mut near)).await.is_none());
+        assert!(now(near.flush()).await.is_none());
         assert_eq!(bytes(&budget), near.unsent_bytes() - (8 << 10), "what has left is not charged");
-        let (flushed, ()) = tokio::join!(SinkExt::<Text>::flush(&mut near), async {
+        let (flushed, ()) = tokio::join!(near.flush(), async {
             for _ in 0..50 {
                 far.next().await.unwrap().unwrap();
             }
@@ -453,7 +453,7 @@ fn bytes_that_have_not_left_are_charged_until_they_leave() {
         assert_eq!(near.take_refused().unwrap().fds.len(), 1);
         assert_eq!(bytes(&budget), 0, "it was taken back");
         near.feed(text(vec![7; 100_000], 0)).await.unwrap();
-        assert!(now(SinkExt::<Text>::flush(&mut near)).await.is_none());
+        assert!(now(near.flush()).await.is_none());
         assert!(bytes(&budget) >= 80_000);
         let parts = near.into_parts();
         assert_eq!(bytes(&budget), 0, "in parts");
@@ -473,7 +473,7 @@ fn without_room_a_frame_is_accepted_and_has_to_leave_before_the_next() {
         assert!(now(near.feed(text("next", 0))).await.is_none(), "what there is has to leave");
         let both = async {
             near.feed(text("next", 0)).await.unwrap();
-            SinkExt::<Text>::flush(&mut near).await.unwrap();
+            near.flush().await.unwrap();
         };
         let ((), received) = tokio::join!(both, async { [far.next().await, far.next().await] });
         let lengths = received.map(|text| text.unwrap().unwrap().payload.len());
@@ -500,7 +500,7 @@ fn room_that_is_no_longer_needed_is_not_waited_for() {
         let full = budget.account(1).try_charge(Resource::Bytes, 90_000).unwrap();
         near.feed(text(vec![7; 50_000], 0)).await.unwrap();
         assert!(now(near.feed(text("next", 0))).await.is_none());
-        let (flushed, _) = tokio::join!(SinkExt::<Text>::flush(&mut near), far.next());
+        let (flushed, _) = tokio::join!(near.flush(), far.next());
         flushed.unwrap();
         drop(full);
         assert_eq!(bytes(&budget), 0);
@@ -561,7 +561,7 @@ fn a_frame_longer_than_any_account_may_hold_is_sent() {
                 for _ in 0..2 {
                     near.feed(text(vec![7; 50_000], 0)).await.unwrap();
                 }
-                SinkExt::<Text>::flush(&mut near).await
+                near.flush().await
             },
             async {
                 for _ in 0..3 {

@@ -1,8 +1,11 @@
 //! Items over real sockets: the driver around the state machines, and what bad input gets.
 
+mod borrowed;
 mod calls;
 mod charges;
 mod deadlines;
+
+mod methods;
 mod parts;
 mod receiving;
 mod sending;
@@ -14,12 +17,12 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
 use anchovy::codec::{
-    Attribution, Decoder, Encoder, FdSet, Framed, FramedParts, Placement, ReadPolicy, ReceiveError,
-    ReceivedFds, SendError, SendErrorKind, Unclaimed, WritePolicy,
+    Attribution, Decoder, Encoder, FdSet, FlushError, Framed, FramedParts, Placement, ReadPolicy,
+    ReceiveError, ReceivedFds, SendError, SendErrorKind, Unclaimed, WritePolicy,
 };
 use anchovy::{DBUS_SCM_RIGHTS, FdError, ReuniteError, Truncation};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{Sink, SinkExt, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
@@ -80,8 +83,8 @@ impl Encoder<Text> for Texts {
         Ok(())
     }
 
-    fn fds<'a>(&mut self, item: &'a mut Text) -> &'a mut Vec<OwnedFd> {
-        &mut item.fds
+    fn fds<'a>(&mut self, item: &'a mut Text) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(&mut item.fds)
     }
 
     fn payload(&mut self, item: &Text) -> Bytes {

@@ -17,7 +17,7 @@ fn halves_work_from_two_tasks_and_come_back_together() {
             for number in 0..500u32 {
                 write.feed(text(number.to_string(), number as usize % 3)).await.unwrap();
             }
-            SinkExt::<Text>::close(&mut write).await.unwrap();
+            write.close().await.unwrap();
             write
         });
         for number in 0..500u32 {
@@ -28,6 +28,127 @@ fn halves_work_from_two_tasks_and_come_back_together() {
         let near = read.reunite(sender.await.unwrap()).unwrap();
         assert!(near.get_ref().read_error().is_none());
         echo.await.unwrap();
+    });
+}
+
+#[test]
+fn halves_have_the_codecs_that_a_closure_makes_and_give_them_back() {
+    /// Cannot be cloned.
+    #[derive(Debug)]
+    struct Reads(Texts);
+
+    #[derive(Debug)]
+    struct Writes(Texts);
+
+    impl Decoder for Reads {
+        type Item = Text;
+        type Error = io::Error;
+
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            fds: &mut ReceivedFds<'_>,
+        ) -> Result<Option<Text>, ReceiveError<io::Error>> {
+            self.0.decode(bytes, fds)
+        }
+    }
+
+    impl Encoder<&'static str> for Writes {
+        type Error = io::Error;
+
+        fn encode(&mut self, payload: &&'static str, bytes: &mut BytesMut) -> io::Result<()> {
+            bytes.put_slice(&bytes_of(payload.as_bytes(), 0));
+            Ok(())
+        }
+    }
+
+    run(async {
+        let (near, far) = Dbus::pair().unwrap();
+        let mut far = Framed::new(far, Texts);
+        let near = Framed::new(near, (Reads(Texts), Writes(Texts)));
+        let (mut read, mut write) = near.into_split_with(|codecs| codecs);
+        write.feed("waits").await.unwrap();
+        far.send(text("arrives", 1)).await.unwrap();
+        assert_eq!(read.next().await.unwrap().unwrap().fds.len(), 1);
+
+        let (other, _peer) = Dbus::pair().unwrap();
+        let (_, foreign) = Framed::new(other, Writes(Texts)).into_split_with(|codec| ((), codec));
+        let joined = read.reunite_with(foreign, |_, _| panic!("not of one stream"));
+        let ReuniteError(read, _foreign) = joined.expect_err("they are of two streams");
+        let near = read.reunite_with(write, |Reads(texts), Writes(_)| texts).unwrap();
+        let mut near: Texting = near;
+        near.flush().await.unwrap();
+        assert_eq!(far.next().await.unwrap().unwrap().payload, "waits");
+        near.send(text("both ways", 1)).await.unwrap();
+        assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 1);
+    });
+}
+
+#[test]
+fn another_codec_decodes_after_a_split_what_the_first_could_not() {
+    /// Decodes nothing.
+    #[derive(Debug)]
+    struct Waits;
+
+    impl Decoder for Waits {
+        type Item = Text;
+        type Error = io::Error;
+
+        fn decode(
+            &mut self,
+            _: &mut BytesMut,
+            _: &mut ReceivedFds<'_>,
+        ) -> Result<Option<Text>, ReceiveError<io::Error>> {
+            Ok(None)
+        }
+    }
+
+    run(async {
+        let (near, far) = with_foreign();
+        let mut near: Framed<DBUS_SCM_RIGHTS, _> = Framed::new(near, Waits);
+        let _pipes = send_pipes(&far, &bytes_of(b"a frame", 1), 1);
+        drive_io().await;
+        assert!(now(near.next()).await.is_none());
+        let (mut read, write) = near.into_split_with(|Waits| (Texts, ()));
+        assert_eq!(read.next_buffered().unwrap().unwrap().fds.len(), 1);
+
+        // And after the halves are reunited.
+        let (read, _pipes) = (read.map_codec(|_| Waits), send_pipes(&far, &bytes_of(b"", 1), 1));
+        drive_io().await;
+        let mut read = read;
+        assert!(now(read.next()).await.is_none());
+        let mut near = read.reunite_with(write, |Waits, ()| Texts).unwrap();
+        assert_eq!(near.next_buffered().unwrap().unwrap().fds.len(), 1);
+    });
+}
+
+#[test]
+fn a_write_half_shows_and_replaces_its_codec() {
+    #[derive(Debug)]
+    struct Prefixed(u8);
+
+    impl Encoder<()> for Prefixed {
+        type Error = io::Error;
+
+        fn encode(&mut self, (): &(), bytes: &mut BytesMut) -> io::Result<()> {
+            bytes.put_u8(self.0);
+            Ok(())
+        }
+    }
+
+    run(async {
+        let (near, mut far) = Dbus::pair().unwrap();
+        let (_read, mut write) =
+            Framed::new(near, 1).into_split_with(|first| ((), Prefixed(first)));
+        write.send(()).await.unwrap();
+        write.codec_mut().0 += 1;
+        assert_eq!(write.codec().0, 2);
+        write.send(()).await.unwrap();
+        let mut write = write.map_codec(|Prefixed(last)| Prefixed(last + 1));
+        write.send(()).await.unwrap();
+        let mut bytes = [0; 3];
+        far.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(bytes, [1, 2, 3]);
     });
 }
 
@@ -70,7 +191,7 @@ fn a_framed_stream_goes_through_its_parts_with_all_that_waits() {
         let mut near = Framed::from_parts(parts);
         foreign_send(&far, &bytes_of(b"second", 0)[3..], &[]).unwrap();
         assert_eq!(near.next().await.unwrap().unwrap().payload, "second");
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         let (bytes, fds, _) = foreign_receive(&far, 1024);
         assert_eq!((bytes, fds.len()), (bytes_of(b"unsent", 1), 1));
     });
@@ -169,7 +290,7 @@ fn halves_of_two_streams_do_not_come_together_and_lose_nothing() {
         write.feed(text("unsent", 1)).await.unwrap();
         let ReuniteError(_read, mut write) =
             read.reunite(write).expect_err("they are of two streams");
-        SinkExt::<Text>::flush(&mut write).await.unwrap();
+        write.flush().await.unwrap();
         assert_eq!(peer.next().await.unwrap().unwrap().fds.len(), 1);
     });
 }

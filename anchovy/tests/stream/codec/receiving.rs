@@ -30,7 +30,7 @@ fn items_keep_their_descriptors_both_ways() {
             for item in items {
                 from.feed(item).await.unwrap();
             }
-            SinkExt::<Text>::flush(from).await.unwrap();
+            from.flush().await.unwrap();
             for (payload, fds) in ["plain", "two", "", "plain again"].iter().zip(expected) {
                 let item = to.next().await.unwrap().unwrap();
                 assert_eq!((&item.payload[..], identities(&item.fds)), (payload.as_bytes(), fds));

@@ -20,8 +20,8 @@ fn an_encoder_that_takes_bytes_of_other_items_away_is_found_out() {
             Ok(())
         }
 
-        fn fds<'a>(&mut self, item: &'a mut Text) -> &'a mut Vec<OwnedFd> {
-            &mut item.fds
+        fn fds<'a>(&mut self, item: &'a mut Text) -> Option<&'a mut Vec<OwnedFd>> {
+            Some(&mut item.fds)
         }
     }
 
@@ -127,7 +127,7 @@ fn a_reader_that_does_not_read_is_back_pressure_and_no_growth() {
         // It goes on where it stopped.
         let mut far = Framed::new(far, Texts);
         let flush = async {
-            SinkExt::<Text>::flush(&mut near).await.unwrap();
+            near.flush().await.unwrap();
             drop(near);
         };
         let count = async {
@@ -150,7 +150,7 @@ fn as_many_descriptors_as_may_wait_are_sent_before_another_item_is_taken() {
             near.feed(text("many", 100)).await.unwrap();
             assert!(near.unsent_bytes() <= 3 * (4 + HEADER));
         }
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         for _ in 0..10 {
             assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 100);
         }
@@ -176,16 +176,15 @@ fn an_item_that_the_peer_does_not_take_is_taken_back_and_the_others_go_on() {
             assert_eq!(near.unsent_fds(), 2);
 
             for _ in 0..2 {
-                let error = SinkExt::<Text>::flush(&mut near).await.unwrap_err();
-                assert!(error.unsent.is_none());
-                let refused = matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: 2 });
+                let error = near.flush().await.unwrap_err();
+                let refused = matches!(error, FlushError::FdsRefusedByPeer { count: 2 });
                 assert!(refused, "{error:?}");
             }
             let refused = near.take_refused().expect("none of it left");
             assert_eq!(refused.bytes, bytes_of(b"refused", 2));
             assert_eq!(identities(&refused.fds), expected);
             assert_eq!(near.unsent_fds(), 0);
-            SinkExt::<Text>::flush(&mut near).await.unwrap();
+            near.flush().await.unwrap();
             drop(near);
 
             let mut all = Vec::new();
@@ -213,7 +212,7 @@ fn an_item_that_would_be_too_many_in_flight_leaves_with_a_later_flush() {
         for _ in 0..sent {
             assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 8);
         }
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 8);
     });
 }
@@ -223,7 +222,7 @@ fn closing_sends_what_waits_and_ends_the_stream_for_the_peer() {
     run(async {
         let (mut near, mut far) = pair();
         near.feed(text("last words", 1)).await.unwrap();
-        SinkExt::<Text>::close(&mut near).await.unwrap();
+        near.close().await.unwrap();
         assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 1);
         assert!(far.next().await.is_none());
         far.send(text("still listening?", 1)).await.unwrap();
@@ -238,7 +237,7 @@ fn a_write_to_the_stream_itself_and_an_item_do_not_mix_their_descriptors() {
         let mut near = near;
         near.feed(text("waits", 1)).await.unwrap();
         near.get_mut().write_all(&bytes_of(b"by hand", 0)).await.unwrap();
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         let first = far.next().await.unwrap().unwrap();
         assert_eq!((&first.payload[..], first.fds.len()), (&b"by hand"[..], 0));
         assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 1);
@@ -278,7 +277,7 @@ fn items_that_are_added_while_others_wait_keep_their_descriptors() {
                 near.feed(item).await.unwrap();
             }
             drive_io().await;
-            if let Some(sent) = now(SinkExt::<Text>::flush(&mut near)).await {
+            if let Some(sent) = now(near.flush()).await {
                 sent.unwrap();
             }
             let item = far.next().await.unwrap().unwrap();
@@ -331,7 +330,7 @@ fn items_that_leave_together_share_calls_as_far_as_their_descriptors_fit() {
         for _ in 0..3 {
             near.feed(text("many", 100)).await.unwrap();
         }
-        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        near.flush().await.unwrap();
         for _ in 0..3 {
             assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 100);
         }

@@ -1,0 +1,169 @@
+//! The error of sending what waits.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::error::fd_error::FdError;
+use crate::error::transfer_error::TransferError;
+
+/// Why a flush failed; from the `flush` and `close` methods of [`Framed`](super::Framed) and
+/// [`FramedWrite`](super::FramedWrite).
+///
+/// What was not sent stays in the buffer. A frame whose descriptors are the cause can be
+/// [taken back](super::Framed::take_refused).
+///
+/// It converts into [`SendErrorKind<E>`](super::SendErrorKind) for every `E`, and into
+/// [`io::Error`].
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// use anchovy::UnixStream;
+/// use anchovy::codec::{FlushError, Framed};
+///
+/// let (near, far) = UnixStream::pair()?;
+/// if far.set_fd_passing(false).is_ok() {
+///     let mut near = Framed::new(near, Lines);
+///     let null = std::fs::File::open("/dev/null")?;
+///     near.feed(("a file".to_owned(), vec![null.into()])).await?;
+///     match near.flush().await {
+///         Err(FlushError::FdsRefusedByPeer { count: 1 }) => drop(near.take_refused()),
+///         other => panic!("{other:?}"),
+///     }
+///     near.flush().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The socket failed.
+    Io(io::Error),
+    /// A frame has more descriptors than the
+    /// [limit of the stream](crate::AnchovyStream::write_fd_limit), which was lowered after the frame
+    /// was accepted.
+    ///
+    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    TooManyFds {
+        /// Number of descriptors of the frame.
+        count: usize,
+        /// The most that may leave with one message.
+        limit: usize,
+    },
+    /// Descriptors have no byte to leave with: they are in the write queue of the stream that is
+    /// closed, or in [`FramedParts`](super::FramedParts) whose ranges are empty.
+    ///
+    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    FdsWithoutBytes {
+        /// Number of descriptors.
+        count: usize,
+    },
+    /// Descriptors wait in the write queue of the stream, and would leave with the frame.
+    ///
+    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    WriteQueueNotEmpty {
+        /// Number of descriptors in the write queue.
+        queued: usize,
+    },
+    /// The kernel refused to carry descriptors to this peer (`EPERM`).
+    ///
+    /// The peer disabled them on its socket (`SO_PASSRIGHTS`), or a security module denied them. As
+    /// an [`io::Error`], [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+    FdsRefusedByPeer {
+        /// Number of descriptors of the frame.
+        count: usize,
+    },
+    /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
+    ///
+    /// A later flush can send the same frame, once receivers have caught up. As an [`io::Error`],
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    TooManyFdsInFlight {
+        /// Number of descriptors of the frame.
+        count: usize,
+    },
+}
+
+impl FlushError {
+    pub(super) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            FlushError::Io(error) => error.kind(),
+            FlushError::TooManyFds { .. }
+            | FlushError::FdsWithoutBytes { .. }
+            | FlushError::WriteQueueNotEmpty { .. } => io::ErrorKind::InvalidInput,
+            FlushError::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
+            FlushError::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
+        }
+    }
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FlushError::Io(_) => f.write_str("sending to the socket failed"),
+            FlushError::TooManyFds { count, limit } => {
+                write!(f, "a frame has {count} descriptors, limit is {limit}")
+            }
+            FlushError::FdsWithoutBytes { count } => {
+                write!(f, "a frame has {count} descriptors and no bytes")
+            }
+            FlushError::WriteQueueNotEmpty { queued } => {
+                write!(f, "{queued} descriptors in the write queue would leave with the frame")
+            }
+            FlushError::FdsRefusedByPeer { count } => {
+                write!(f, "the kernel refused to carry {count} descriptors to the peer (EPERM)")
+            }
+            FlushError::TooManyFdsInFlight { count } => write!(
+                f,
+                "{count} more descriptors in flight would exceed RLIMIT_NOFILE (ETOOMANYREFS); try \
+                 again when the receivers have caught up"
+            ),
+        }
+    }
+}
+
+impl Error for FlushError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            FlushError::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps the error of the socket as it is; the others become the payload.
+impl From<FlushError> for io::Error {
+    fn from(error: FlushError) -> io::Error {
+        match error {
+            FlushError::Io(error) => error,
+            error => io::Error::new(error.io_kind(), error),
+        }
+    }
+}
+
+impl From<TransferError> for FlushError {
+    fn from(error: TransferError) -> FlushError {
+        let error = match error {
+            TransferError::Io(error) => return FlushError::Io(error),
+            TransferError::Fd(error) => *error,
+        };
+        match error {
+            FdError::TooManyToSend { count, limit, space: _ } => {
+                FlushError::TooManyFds { count, limit }
+            }
+            FdError::FdsWithoutBytes { count } => FlushError::FdsWithoutBytes { count },
+            FdError::WriteQueueNotEmpty { queued } => FlushError::WriteQueueNotEmpty { queued },
+            FdError::RefusedByPeer { count } => FlushError::FdsRefusedByPeer { count },
+            FdError::TooManyInFlight { count } => FlushError::TooManyFdsInFlight { count },
+            // None of these is about sending.
+            FdError::TooManyReceived { .. }
+            | FdError::Truncated { .. }
+            | FdError::ReadQueueFull { .. }
+            | FdError::OverBudget { .. }
+            | FdError::LimitOutOfRange { .. }
+            | FdError::NotAUnixStream => FlushError::Io(error.into()),
+        }
+    }
+}
