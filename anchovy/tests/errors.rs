@@ -161,6 +161,7 @@ mod codec {
         let full = Truncation::SystemTableFull;
         vec![
             (ReceiveError::MissingFds { declared: 5, available: 3 }, &["5", "3"], InvalidData),
+            (ReceiveError::AmbiguousFds { declared: 2, available: 6 }, &["2", "6"], InvalidData),
             (ReceiveError::UnclaimedFds { count: 7 }, &["7"], InvalidData),
             (ReceiveError::TooManyFds { count: 29, limit: 28 }, &["29", "28"], InvalidData),
             (
@@ -328,10 +329,13 @@ mod codec {
     fn an_error_of_taking_descriptors_names_its_figures_and_ends_receiving() {
         let missing = TakeFdsError::Missing { declared: 5, available: 3 };
         contains_all(&missing.to_string(), &["5", "3"]);
+        let ambiguous = TakeFdsError::Ambiguous { declared: 2, available: 6 };
+        contains_all(&ambiguous.to_string(), &["2", "6"]);
         let truncated = TakeFdsError::Truncated { cause: Truncation::ProcessTableFull };
         contains_all(&truncated.to_string(), &["RLIMIT_NOFILE"]);
         for (error, expected) in [
             (missing, "MissingFds { declared: 5, available: 3 }"),
+            (ambiguous, "AmbiguousFds { declared: 2, available: 6 }"),
             (truncated, "Truncated { cause: ProcessTableFull }"),
         ] {
             assert_eq!(chain(&error).len(), 1, "{error}");

@@ -5,7 +5,9 @@ use bytes::BytesMut;
 use super::receive_error::ReceiveError;
 use super::received_fds::ReceivedFds;
 
-/// Makes frames of bytes and descriptors: the `Decoder` of tokio-util, with descriptors.
+/// A decoder of frames: the `Decoder` of tokio-util, with descriptors.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io;
@@ -38,20 +40,84 @@ use super::received_fds::ReceivedFds;
 ///     }
 /// }
 /// ```
+///
+/// # Frames that do not parse
+///
+/// An error of the decoder ends the stream of frames. A server that answers a frame which does not
+/// parse, and goes on, has a decoder whose item is a `Result`. It removes the bytes of the frame, gives
+/// up its descriptors with [`ReceivedFds::discard`], and returns the error as the item. That works if
+/// the end of the frame is known, and for the senders that [`ReceivedFds::discard`] names.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::os::fd::OwnedFd;
+///
+/// use anchovy::UnixStream;
+/// use anchovy::codec::{Decoder, Framed, ReceiveError, ReceivedFds};
+/// use bytes::BytesMut;
+///
+/// /// Lines: a number of descriptors, a space, and a text.
+/// struct Lines;
+///
+/// #[derive(Debug)]
+/// struct BadLine {
+///     text: String,
+///     closed_fds: usize,
+/// }
+///
+/// impl Decoder for Lines {
+///     type Item = Result<(String, Vec<OwnedFd>), BadLine>;
+///     type Error = Infallible;
+///
+///     fn decode(
+///         &mut self,
+///         bytes: &mut BytesMut,
+///         fds: &mut ReceivedFds<'_>,
+///     ) -> Result<Option<Self::Item>, ReceiveError<Infallible>> {
+///         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+///         let length = end + 1;
+///         let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
+///         let count = line.split_once(' ').and_then(|(count, _)| count.parse().ok());
+///         let item = match count {
+///             Some(count) => Ok((line, fds.take(length, count)?.collect())),
+///             // Before the bytes are removed.
+///             None => Err(BadLine { text: line, closed_fds: fds.discard(length) }),
+///         };
+///         drop(bytes.split_to(length));
+///         Ok(Some(item))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> anyhow::Result<()> {
+/// let (near, mut far) = UnixStream::pair()?;
+/// let mut near = Framed::new(near, Lines);
+/// let file = std::fs::File::open("/dev/null")?;
+/// far.send_with_fds(b"two files\n", &[&file, &file]).await?;
+/// far.send_with_fds(b"1 file\n", &[&file]).await?;
+///
+/// let bad = near.next().await.expect("an item")?.unwrap_err();
+/// assert_eq!((&bad.text[..], bad.closed_fds), ("two files", 2));
+/// let (_, fds) = near.next().await.expect("an item")?.expect("a line");
+/// assert_eq!(fds.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Decoder {
-    /// What is decoded.
+    /// The type of decoded frames.
     type Item;
-    /// The codec's own error, for bytes that are no frame ([`ReceiveError::Codec`]).
+    /// The error for bytes that are no frame ([`ReceiveError::Codec`]).
     type Error;
 
-    /// Takes one frame off the start of `bytes`, with its descriptors from `fds`, if it is there
-    /// whole; otherwise returns `None` and is called again when more has arrived.
+    /// Removes one frame from the start of `bytes`, with its descriptors from `fds`, and returns it.
     ///
-    /// Bytes that it takes without returning a frame belong to the next one.
+    /// Returns `None` if the frame is not complete. The method is called again when more has arrived.
+    ///
+    /// Bytes that are removed without returning a frame belong to the next frame.
     ///
     /// # Errors
     ///
-    /// Any error ends the stream of frames; all that waits is closed.
+    /// Any error ends the stream of frames. All descriptors that wait are closed.
     fn decode(
         &mut self,
         bytes: &mut BytesMut,
@@ -60,8 +126,8 @@ pub trait Decoder {
 
     /// As [`decode`](Self::decode), when nothing more will arrive.
     ///
-    /// A decoder that takes bytes without returning a frame, and so knows of a frame that nobody
-    /// else sees, has to say here that it is not whole.
+    /// A decoder that removes bytes without returning a frame knows of an incomplete frame that is not
+    /// in `bytes`. It has to return an error here in that case.
     ///
     /// # Errors
     ///

@@ -15,7 +15,6 @@ use crate::error::truncation::Truncation;
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::{FdSet, Framed, FramedParts};
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::StreamExt;
 ///
 /// let (near, _far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
 /// let null = std::fs::File::open("/dev/null")?;
@@ -40,6 +39,8 @@ pub struct FdSet {
     pub fds: Vec<OwnedFd>,
     /// Why the kernel cut the set when it was received, if it did; there are no descriptors then.
     pub truncated: Option<Truncation>,
+    /// Whether a frame that was discarded left them to one later frame.
+    pub(super) given_up: bool,
     /// When they arrived, if there is a deadline.
     pub(super) arrived: Option<Instant>,
 }
@@ -47,6 +48,6 @@ pub struct FdSet {
 impl FdSet {
     /// Descriptors that came with these bytes, or leave with them.
     pub fn new(range: Range<usize>, fds: Vec<OwnedFd>) -> FdSet {
-        FdSet { range, fds, truncated: None, arrived: None }
+        FdSet { range, fds, truncated: None, given_up: false, arrived: None }
     }
 }

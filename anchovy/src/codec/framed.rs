@@ -144,8 +144,9 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.inbound.waiting()
     }
 
-    /// Returns the number of descriptors that no frame claimed and that were closed, with
-    /// [`Unclaimed::Close`](super::Unclaimed::Close).
+    /// Returns the number of descriptors that no frame claimed and that were closed: with
+    /// [`Unclaimed::Close`](super::Unclaimed::Close), and by
+    /// [`ReceivedFds::discard`](super::ReceivedFds::discard).
     pub fn unclaimed_fds(&self) -> u64 {
         self.read.inbound.closed()
     }

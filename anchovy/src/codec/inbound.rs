@@ -60,7 +60,8 @@ impl Inbound {
         if fds > 0 || truncated.is_some() {
             let end = self.position + self.buffer.bytes.len() as u64;
             let start = end - count as u64;
-            self.sets.push_back(ReceivedSet { start, end, fds, truncated, arrived: now });
+            let set = ReceivedSet { start, end, fds, truncated, given_up: false, arrived: now };
+            self.sets.push_back(set);
         }
     }
 
@@ -102,6 +103,7 @@ impl Inbound {
             sets: &mut self.sets,
             held,
             claimed: 0,
+            closed: &mut self.closed,
         };
         let frame = decode(&mut self.buffer.bytes, &mut fds)?;
         self.position += before.saturating_sub(self.buffer.bytes.len()) as u64;
@@ -121,14 +123,18 @@ impl Inbound {
     #[inline]
     fn release_decoded<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         while let Some(set) = self.sets.front() {
-            if set.end > self.frame_start
-                || (set.fds > 0 && policy.attribution == Attribution::Fifo)
-            {
+            let (count, given_up) = (set.fds, set.given_up);
+            let is_queued = policy.attribution == Attribution::Fifo && !given_up;
+            if set.end > self.frame_start || (count > 0 && is_queued) {
                 break;
             }
-            let count = set.fds;
             self.sets.pop_front();
-            self.close_unclaimed(count, policy)?;
+            if given_up {
+                take(&mut self.fds, count).for_each(drop);
+                self.closed += count as u64;
+            } else {
+                self.close_unclaimed(count, policy)?;
+            }
         }
         Ok(())
     }
@@ -225,7 +231,7 @@ impl Inbound {
         let (taken, closed) = (progress.taken, progress.closed);
         let mut inbound = Inbound { buffer, position: taken, closed, ..Inbound::default() };
         let mut before = 0;
-        for FdSet { range, fds, truncated, arrived } in sets {
+        for FdSet { range, fds, truncated, given_up, arrived } in sets {
             // In order, and within the bytes: otherwise one would wait for ever, and others for it.
             let start = range.start.clamp(before, length);
             let end = range.end.clamp(start, length);
@@ -235,6 +241,7 @@ impl Inbound {
                 end: taken + end as u64,
                 fds: fds.len(),
                 truncated,
+                given_up,
                 arrived: arrived.or(now),
             });
             inbound.fds.extend(fds);
@@ -256,6 +263,7 @@ impl Inbound {
                 range: relative(set.start)..relative(set.end),
                 fds: take(&mut self.fds, set.fds).collect(),
                 truncated: set.truncated,
+                given_up: set.given_up,
                 arrived: set.arrived,
             })
             .collect();

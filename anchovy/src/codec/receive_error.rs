@@ -21,7 +21,6 @@ use crate::error::truncation::Truncation;
 /// # async fn main() -> io::Result<()> {
 /// use anchovy::codec::{Framed, ReceiveError};
 /// use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-/// use futures_util::StreamExt;
 ///
 /// let (near, mut far) = AnchovyStream::<DBUS_SCM_RIGHTS>::pair()?;
 /// far.send_with_fds(b"0no file\n", &[std::io::stdin()]).await?;
@@ -47,6 +46,16 @@ pub enum ReceiveError<E> {
         /// Number of descriptors that the frame declares.
         declared: usize,
         /// Number of descriptors that the frame can claim.
+        available: usize,
+    },
+    /// A frame declares a part of a descriptor set that a rejected frame may have sent; see
+    /// [`ReceivedFds::discard`](super::ReceivedFds::discard).
+    ///
+    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    AmbiguousFds {
+        /// Number of descriptors of the set that the frame declares.
+        declared: usize,
+        /// Number of descriptors of the set.
         available: usize,
     },
     /// Descriptors arrived with bytes whose frames did not claim them.
@@ -155,6 +164,7 @@ impl<E> ReceiveError<E> {
         match self {
             ReceiveError::Io(error) => error.kind(),
             ReceiveError::MissingFds { .. }
+            | ReceiveError::AmbiguousFds { .. }
             | ReceiveError::UnclaimedFds { .. }
             | ReceiveError::TooManyFds { .. }
             | ReceiveError::FrameTooLong { .. }
@@ -179,6 +189,11 @@ impl<E> fmt::Display for ReceiveError<E> {
             ReceiveError::MissingFds { declared, available } => {
                 write!(f, "a frame declares {declared} descriptors, {available} arrived with it")
             }
+            ReceiveError::AmbiguousFds { declared, available } => write!(
+                f,
+                "a frame declares {declared} of {available} descriptors that a rejected frame may \
+                 have sent"
+            ),
             ReceiveError::UnclaimedFds { count } => {
                 write!(f, "received {count} descriptors that no frame declares")
             }

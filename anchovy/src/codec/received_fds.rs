@@ -42,6 +42,8 @@ pub struct ReceivedFds<'a> {
     pub(super) held: &'a mut Option<Box<HeldFds>>,
     /// Descriptors that were claimed and are still charged.
     pub(super) claimed: usize,
+    /// Descriptors that no frame claimed and that were closed, over the life of the stream.
+    pub(super) closed: &'a mut u64,
 }
 
 impl ReceivedFds<'_> {
@@ -55,9 +57,10 @@ impl ReceivedFds<'_> {
     ///
     /// # Errors
     ///
-    /// [`TakeFdsError::Missing`] if there are not as many, and [`TakeFdsError::Truncated`] if a set
-    /// among them was truncated, because the others may then belong to the next frame. None is
-    /// claimed. All bytes of the frame have arrived, so nothing is gained by waiting.
+    /// [`TakeFdsError::Missing`] if there are not as many, [`TakeFdsError::Truncated`] if a set among
+    /// them was truncated, because the others may then belong to the next frame, and
+    /// [`TakeFdsError::Ambiguous`] for a part of a set that a [discarded](Self::discard) frame may have
+    /// sent. None is claimed. All bytes of the frame have arrived, so nothing is gained by waiting.
     #[inline]
     pub fn take(
         &mut self,
@@ -79,9 +82,67 @@ impl ReceivedFds<'_> {
         if available < count {
             return Err(TakeFdsError::Missing { declared: count, available });
         }
+        self.check_given_up(length, count)?;
         claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
         self.claimed += count;
         Ok(())
+    }
+
+    /// Refuses to claim a part of a set that a discarded frame left to later ones.
+    fn check_given_up(&self, length: usize, count: usize) -> Result<(), TakeFdsError> {
+        let mut left = count;
+        for set in self.sets_of(length) {
+            if set.given_up && (1..set.fds).contains(&left) {
+                return Err(TakeFdsError::Ambiguous { declared: left, available: set.fds });
+            }
+            left = left.saturating_sub(set.fds);
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the descriptors of a frame of the next `length` bytes whose number of descriptors is
+    /// not known, because it cannot be parsed. Returns the number of descriptors closed now.
+    ///
+    /// A decoder that rejects a frame without ending the stream of frames calls this before it removes
+    /// the bytes of the frame; see [`Decoder`](super::Decoder) for an example. Descriptors are counted
+    /// in [`Framed::unclaimed_fds`](super::Framed::unclaimed_fds) when they are closed.
+    ///
+    /// With every [`Attribution`](super::Attribution):
+    ///
+    /// - A set whose bytes end within the frame is closed.
+    /// - A set whose bytes extend past the end of the frame belongs to the frame or to a later one, and
+    ///   waits until its bytes are decoded. If a later frame claims all of it, it was that frame's. If
+    ///   none claims it, it is closed. A frame that claims a part of it gets
+    ///   [`TakeFdsError::Ambiguous`].
+    ///
+    /// On Linux, later frames get exactly their own descriptors from every sender whose frames with
+    /// descriptors each begin a `sendmsg` ([`Placement::Alone`](super::Placement::Alone),
+    /// [`Placement::FirstByte`](super::Placement::FirstByte)), whatever the kernel merges and cuts.
+    ///
+    /// A sender that lets the sets of several frames share a `sendmsg`
+    /// ([`Placement::Together`](super::Placement::Together), and libwayland) sends descriptors before
+    /// the bytes of their frame. A rejected frame may take those with it: with
+    /// [`Attribution::Range`](super::Attribution::Range) the later frame ends the stream of frames with
+    /// [`ReceiveError::MissingFds`](super::ReceiveError::MissingFds), and with
+    /// [`Attribution::Fifo`](super::Attribution::Fifo) it may get descriptors of the frame after it. A
+    /// decoder for such senders returns an error instead, which ends the stream of frames.
+    pub fn discard(&mut self, length: usize) -> usize {
+        let end = self.position.saturating_add(length as u64);
+        let mut count = 0;
+        for set in self.sets.iter_mut().take_while(|set| set.start < end) {
+            if set.end > end {
+                set.given_up = true;
+            } else {
+                count += std::mem::take(&mut set.fds);
+            }
+        }
+        // Sets are in order, so all that is closed is before all that waits.
+        take(self.fds, count).for_each(drop);
+        *self.closed += count as u64;
+        count
     }
 
     /// Takes the charge of `count` descriptors that were [claimed](Self::take), for a frame that keeps
@@ -142,6 +203,8 @@ pub(crate) struct ReceivedSet {
     pub(super) end: u64,
     pub(super) fds: usize,
     pub(super) truncated: Option<Truncation>,
+    /// Whether a frame that was discarded left the set to one later frame, which claims all of it.
+    pub(super) given_up: bool,
     /// When it arrived, if there is a deadline.
     pub(super) arrived: Option<Instant>,
 }

@@ -20,6 +20,14 @@ pub enum TakeFdsError {
         /// Number of descriptors that the frame can claim.
         available: usize,
     },
+    /// The frame declares a part of a descriptor set that a discarded frame may have sent
+    /// ([`ReceivedFds::discard`](super::ReceivedFds::discard)).
+    Ambiguous {
+        /// Number of descriptors of the set that the frame declares.
+        declared: usize,
+        /// Number of descriptors of the set.
+        available: usize,
+    },
     /// The kernel truncated a descriptor set that arrived with the bytes of the frame.
     Truncated {
         /// The cause, as far as it is known.
@@ -33,6 +41,11 @@ impl fmt::Display for TakeFdsError {
             TakeFdsError::Missing { declared, available } => {
                 write!(f, "a frame declares {declared} descriptors, {available} arrived with it")
             }
+            TakeFdsError::Ambiguous { declared, available } => write!(
+                f,
+                "a frame declares {declared} of {available} descriptors that a rejected frame may \
+                 have sent"
+            ),
             TakeFdsError::Truncated { cause } => {
                 write!(f, "the kernel did not deliver all descriptors of a frame: {cause}")
             }
@@ -50,6 +63,9 @@ impl<E> From<TakeFdsError> for ReceiveError<E> {
         match error {
             TakeFdsError::Missing { declared, available } => {
                 ReceiveError::MissingFds { declared, available }
+            }
+            TakeFdsError::Ambiguous { declared, available } => {
+                ReceiveError::AmbiguousFds { declared, available }
             }
             TakeFdsError::Truncated { cause } => ReceiveError::Truncated { cause },
         }

@@ -2,6 +2,7 @@
 //! memory. A seed, or every possibility in turn, decides how much of each `sendmsg` the kernel takes
 //! and how much each `recvmsg` returns.
 
+mod discarding;
 mod exchanges;
 mod kernel;
 mod memory;

@@ -4,6 +4,7 @@ mod borrowed;
 mod calls;
 mod charges;
 mod deadlines;
+mod discarding;
 
 mod methods;
 mod parts;
