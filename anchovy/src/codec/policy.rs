@@ -1,8 +1,8 @@
-//! What a protocol decides: whose descriptors are whose, and where they ride.
+//! The decisions of a protocol: which descriptors belong to which frame, and when they leave.
 
 use std::time::Duration;
 
-/// How a received set finds its frame.
+/// How received descriptors are attributed to frames.
 ///
 /// ```
 /// use anchovy::codec::{Attribution, ReadPolicy};
@@ -14,23 +14,23 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribution {
-    /// A frame gets descriptors of sets that came with its own bytes, and no others.
+    /// A frame gets descriptors of sets that arrived with its own bytes, and no others.
     ///
     /// For protocols in which a frame has its own descriptors (D-Bus, varlink).
     #[default]
     Range,
-    /// A frame gets the oldest descriptors that wait, whatever they came with.
+    /// A frame gets the oldest descriptors that wait, whichever bytes they arrived with.
     ///
     /// For protocols in which descriptors are a queue beside the bytes (Wayland, X11).
     Fifo,
 }
 
-/// What becomes of descriptors that nothing claimed, once the bytes they came with are decoded.
+/// What happens to descriptors that no frame claimed, once the bytes they arrived with are decoded.
 ///
 /// ```
 /// use anchovy::codec::{ReadPolicy, Unclaimed};
 ///
-/// // As dbus-broker does where a frame brings more than it declares.
+/// // As dbus-broker does if a frame brings more than it declares.
 /// let lenient = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,11 +40,11 @@ pub enum Unclaimed {
     /// [`ReceiveError::UnclaimedFds`](super::ReceiveError::UnclaimedFds).
     #[default]
     Error,
-    /// They are closed and counted.
+    /// The descriptors are closed and counted ([`Framed::unclaimed_fds`](super::Framed::unclaimed_fds)).
     Close,
 }
 
-/// Where the descriptors of a frame ride.
+/// Which bytes the descriptors of a frame leave with.
 ///
 /// ```
 /// use anchovy::codec::{Placement, WritePolicy};
@@ -56,19 +56,47 @@ pub enum Unclaimed {
 pub enum Placement {
     /// With their frame, which shares its `sendmsg` with no byte of another frame.
     ///
-    /// What every D-Bus peer accepts.
+    /// Every D-Bus peer accepts this.
     #[default]
     Alone,
-    /// With the first byte of their frame, which begins a `sendmsg`; plain frames may follow in it.
+    /// With the first byte of their frame, which begins a `sendmsg`. Frames without descriptors may
+    /// follow in the same `sendmsg`.
     FirstByte,
-    /// In order, with the first byte of their frame or earlier: several sets share a `sendmsg`, as
-    /// many as fit into its limit of descriptors.
+    /// In order, with the first byte of their frame or earlier. Several sets share a `sendmsg`, as many
+    /// as its limit of descriptors allows.
     ///
-    /// What Wayland allows, and the fewest calls.
+    /// Wayland allows this, and it makes the fewest calls.
     Together,
 }
 
 /// How frames are received.
+///
+/// # Defaults
+///
+/// | field | default | reason |
+/// |---|---|---|
+/// | [`attribution`](Self::attribution) | [`Attribution::Range`] | No frame gets descriptors that arrived with other bytes. |
+/// | [`unclaimed`](Self::unclaimed) | [`Unclaimed::Error`] | A peer that sends more than it declares does not go unnoticed. |
+/// | [`survive_truncation`](Self::survive_truncation) | `false` | Descriptors are missing, and the peer does not know it. |
+/// | [`max_waiting_fds`](Self::max_waiting_fds) | 512 | Two full sets: the kernel allows 253 in a message (`SCM_MAX_FD`), and one full set can wait while there is room for the next. |
+/// | [`max_frame_bytes`](Self::max_frame_bytes) | 16 MiB | Twice the limit of tokio-util's `LengthDelimitedCodec`. A protocol with a limit of its own sets that (D-Bus: 128 MiB, libwayland: 4 KiB). |
+/// | [`fd_timeout`](Self::fd_timeout) | `None` | The time that a peer needs is not known here. dbus-daemon allows 150 seconds (`pending_fd_timeout`). |
+/// | [`frame_timeout`](Self::frame_timeout) | `None` | As above. A server sets both for clients that it does not trust. |
+///
+/// ```
+/// use anchovy::codec::{Attribution, ReadPolicy, Unclaimed};
+///
+/// let default = ReadPolicy {
+///     attribution: Attribution::Range,
+///     unclaimed: Unclaimed::Error,
+///     survive_truncation: false,
+///     max_waiting_fds: 512,
+///     max_frame_bytes: 16 * 1024 * 1024,
+///     fd_timeout: None,
+///     frame_timeout: None,
+/// };
+/// assert_eq!(ReadPolicy::default(), default);
+/// ```
 ///
 /// # Memory
 ///
@@ -99,8 +127,8 @@ pub enum Placement {
 ///
 /// use anchovy::codec::ReadPolicy;
 ///
-/// // What a server grants a client that it does not know.
-/// let stranger = ReadPolicy {
+/// // What a server allows a client that it does not trust.
+/// let untrusted = ReadPolicy {
 ///     max_waiting_fds: 64,
 ///     max_frame_bytes: 1 << 20,
 ///     fd_timeout: Some(Duration::from_secs(30)),
@@ -110,35 +138,49 @@ pub enum Placement {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPolicy {
-    /// How a received set finds its frame.
+    /// How received descriptors are attributed to frames. [`Attribution::Range`] by default.
     pub attribution: Attribution,
-    /// What becomes of descriptors that nothing claimed. With [`Attribution::Fifo`] that is known
-    /// only when the stream has ended.
+    /// What happens to descriptors that no frame claimed. [`Unclaimed::Error`] by default.
+    ///
+    /// With [`Attribution::Fifo`], that is known only when the stream of frames has ended.
     pub unclaimed: Unclaimed,
-    /// Whether to go on when the kernel cut a set. What came of it is closed, and frames whose
-    /// bytes it came with find it out from
-    /// [`ReceivedFds::truncation`](super::ReceivedFds::truncation). Otherwise, and always with
-    /// [`Attribution::Fifo`] (where nobody could say any more whose the next descriptors are), the
-    /// stream of frames ends with [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
+    /// Whether to go on when the kernel truncated a set. `false` by default.
+    ///
+    /// If it is `true`, the descriptors of the set that arrived are closed, and frames that overlap its
+    /// bytes see [`ReceivedFds::truncation`](super::ReceivedFds::truncation). Otherwise the stream of
+    /// frames ends with [`ReceiveError::Truncated`](super::ReceiveError::Truncated). It always does
+    /// with [`Attribution::Fifo`], because the frames of later descriptors are not known any more.
     pub survive_truncation: bool,
-    /// The most descriptors that may wait for their frames, but at least one full set. There is
-    /// always room for another full set, or nothing is read. A set that was cut counts as one.
+    /// Number of descriptors that may wait for their frames. 512 by default.
+    ///
+    /// Before each read there has to be room for another full set
+    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)), or the stream of frames ends with
+    /// [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). One full set may
+    /// always wait, even if this number is lower. A truncated set counts as one descriptor.
     pub max_waiting_fds: usize,
-    /// The most bytes that may wait for the end of a frame, and so about the most that a frame may
-    /// have; up to 256 KiB more may have been read.
+    /// Number of bytes that may wait for the end of a frame. 16 MiB by default.
+    ///
+    /// This is about the longest frame: up to 256 KiB more may have been read before a longer one is
+    /// noticed. It ends the stream of frames with
+    /// [`ReceiveError::FrameTooLong`](super::ReceiveError::FrameTooLong).
     pub max_frame_bytes: usize,
-    /// How long descriptors may wait for the rest of their frame. With it, tokio's timers are used.
+    /// Time that descriptors may wait for the rest of their frame. No limit by default.
+    ///
+    /// Descriptors that wait longer end the stream of frames with
+    /// [`ReceiveError::FdsOverdue`](super::ReceiveError::FdsOverdue). It needs a runtime with timers.
     pub fd_timeout: Option<Duration>,
-    /// How long the rest of a frame may take to arrive, with or without descriptors, from the time at
-    /// which a read had to wait for it first. Bytes that arrive meanwhile do not extend it. A frame
-    /// that is late ends the stream of frames with
-    /// [`ReceiveError::FrameOverdue`](super::ReceiveError::FrameOverdue). A connection on which no
-    /// frame has begun may wait for ever. With it, tokio's timers are used.
+    /// Time in which the rest of a frame has to arrive, with or without descriptors. No limit by
+    /// default.
+    ///
+    /// It begins when a read first had to wait for the rest. Bytes that arrive later do not extend it. A
+    /// frame that takes longer ends the stream of frames with
+    /// [`ReceiveError::FrameOverdue`](super::ReceiveError::FrameOverdue). A connection on which no frame
+    /// has begun may wait forever. It needs a runtime with timers.
     pub frame_timeout: Option<Duration>,
 }
 
 impl Default for ReadPolicy {
-    /// By range, and strict; 512 descriptors (two full sets), 16 MiB, no timeouts.
+    /// Returns the [defaults](ReadPolicy#defaults).
     fn default() -> ReadPolicy {
         ReadPolicy {
             attribution: Attribution::default(),
@@ -154,6 +196,25 @@ impl Default for ReadPolicy {
 
 /// How frames are sent.
 ///
+/// # Defaults
+///
+/// | field | default | reason |
+/// |---|---|---|
+/// | [`placement`](Self::placement) | [`Placement::Alone`] | Every receiver attributes such descriptors correctly. |
+/// | [`max_buffered_bytes`](Self::max_buffered_bytes) | 64 KiB | Small frames share calls, and a peer that does not read is noticed early. A socket takes about 208 KiB at once (`net.core.wmem_default`). |
+/// | [`max_buffered_fds`](Self::max_buffered_fds) | 256 | A full set: the kernel allows 253 in a message (`SCM_MAX_FD`). |
+///
+/// ```
+/// use anchovy::codec::{Placement, WritePolicy};
+///
+/// let default = WritePolicy {
+///     placement: Placement::Alone,
+///     max_buffered_bytes: 64 * 1024,
+///     max_buffered_fds: 256,
+/// };
+/// assert_eq!(WritePolicy::default(), default);
+/// ```
+///
 /// # Memory
 ///
 /// A buffer that is empty keeps at most 256 KiB; larger memory is given back with the last byte that
@@ -168,22 +229,23 @@ impl Default for ReadPolicy {
 /// ```
 /// use anchovy::codec::WritePolicy;
 ///
-/// // Nothing waits: each frame is sent before the next one is taken.
+/// // Each frame is sent before the next one is accepted.
 /// let prompt = WritePolicy { max_buffered_bytes: 1, ..WritePolicy::default() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WritePolicy {
-    /// Where the descriptors of a frame ride.
+    /// Which bytes the descriptors of a frame leave with. [`Placement::Alone`] by default.
     pub placement: Placement,
-    /// Bytes that may wait to be sent; with as many, the sink sends before it takes another frame.
+    /// Number of bytes in the buffer from which on it is sent before another frame is accepted. 64 KiB
+    /// by default.
     pub max_buffered_bytes: usize,
-    /// Descriptors that may wait to be sent; with as many, the sink sends before it takes another
-    /// frame.
+    /// Number of descriptors in the buffer from which on it is sent before another frame is accepted.
+    /// 256 by default.
     pub max_buffered_fds: usize,
 }
 
 impl Default for WritePolicy {
-    /// Alone; 64 KiB, 256 descriptors.
+    /// Returns the [defaults](WritePolicy#defaults).
     fn default() -> WritePolicy {
         WritePolicy {
             placement: Placement::default(),
