@@ -17,16 +17,16 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::{error::Error, fs, io, mem, net::SocketAddr, process, time::Duration};
+use std::{fs, io, mem, net::SocketAddr, process, time::Duration};
 
 use anchovy::{AnchovyStream, cmsg_space};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::{sync::mpsc, task, task::JoinSet, time::timeout};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 type Connection = BufReader<TcpStream>;
 /// With room for the listening socket and the control socket.
 type Handoff = AnchovyStream<{ cmsg_space!(ScmRights(2)) }>;
@@ -51,11 +51,11 @@ async fn driver() -> Result<()> {
     // A byte tells the generation that serves to restart; the end of the stream, to end.
     let (mut control, theirs) = UnixStream::pair()?;
     let mut first = hand_over(1, &listener, &theirs).await?;
-    let old = first.id().ok_or("generation 1 has ended")?;
+    let old = first.id().context("generation 1 has ended")?;
     drop((listener, theirs)); // From here on, only the generations have them.
 
     let mut kept = connect(address).await?;
-    ensure(ask(&mut kept, "before").await? == old, "generation 1 does not serve")?;
+    ensure!(ask(&mut kept, "before").await? == old, "generation 1 does not serve");
     let (answers, mut answered) = mpsc::unbounded_channel();
     for _ in 0..8 {
         tokio::spawn(client(address, old, answers.clone()));
@@ -71,20 +71,20 @@ async fn driver() -> Result<()> {
                 }
             }
             Ok(pid) if pid == *new.get_or_insert(pid) => by_new += 1,
-            Ok(pid) => return Err(format!("process {pid} is no generation of ours").into()),
+            Ok(pid) => bail!("process {pid} is no generation of ours"),
             Err(error) => lost.push(error),
         }
     }
-    ensure(lost.is_empty(), &format!("{} connections were lost: {:?}", lost.len(), lost.first()))?;
-    let new = new.ok_or("generation 2 served nobody")?;
-    ensure(ask(&mut kept, "after").await? == old, "a connection changed hands")?;
+    ensure!(lost.is_empty(), "{} connections were lost: {:?}", lost.len(), lost.first());
+    let new = new.context("generation 2 served nobody")?;
+    ensure!(ask(&mut kept, "after").await? == old, "a connection changed hands");
     println!("driver: generation 1 still serves the connection that was kept open; closing it");
     drop(kept);
-    ensure(first.wait().await?.success(), "generation 1 failed")?;
+    ensure!(first.wait().await?.success(), "generation 1 failed");
     control.shutdown().await?;
     control.read_to_end(&mut vec![]).await?; // It ends when generation 2 does.
     let ended = waitpid(Pid::from_raw(new.try_into()?), WaitOptions::empty())?;
-    ensure(ended.and_then(|(_, status)| status.exit_status()) == Some(0), "generation 2 failed")?;
+    ensure!(ended.and_then(|(_, status)| status.exit_status()) == Some(0), "generation 2 failed");
     let (total, lost) = (by_old + by_new, lost.len());
     let by_old = format!("{by_old} served by generation 1 (pid {old})");
     println!("{total} connections, {lost} lost: {by_old}, {by_new} by generation 2 (pid {new})");
@@ -122,7 +122,8 @@ async fn generation(number: u32) -> Result<()> {
     let mut predecessor = Handoff::new(socket)?;
     predecessor.read_u8().await?;
     let fds = Vec::from(mem::take(predecessor.read_queue_mut()));
-    let [listener, control] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| "not two descriptors")?;
+    let [listener, control] =
+        <[OwnedFd; 2]>::try_from(fds).map_err(|_| anyhow!("not two descriptors"))?;
     // Both are non-blocking already: that belongs to the open file, which the generations share.
     let listener = TcpListener::from_std(listener.into())?;
     let mut control = UnixStream::from_std(control.into())?;
@@ -139,7 +140,7 @@ async fn generation(number: u32) -> Result<()> {
             say(&format!("hands over with {} waiting in the backlog", backlog(&listener)?));
             hand_over(number + 1, &listener, &control).await?;
         }
-        Result::Ok(())
+        anyhow::Ok(())
     });
     loop {
         tokio::select! {
@@ -180,7 +181,7 @@ fn backlog(listener: &TcpListener) -> Result<u32> {
     let table = fs::read_to_string("/proc/net/tcp")?;
     let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let row = rows.find(|row| row[1].ends_with(&port) && row[3] == "0A");
-    let (_, queue) = row.and_then(|row| row[4].split_once(':')).ok_or("not in /proc/net/tcp")?;
+    let (_, queue) = row.and_then(|row| row[4].split_once(':')).context("not in /proc/net/tcp")?;
     Ok(u32::from_str_radix(queue, 16)?)
 }
 
@@ -192,8 +193,4 @@ async fn echo(mut connection: Connection) -> io::Result<()> {
         line.clear();
     }
     Ok(())
-}
-
-fn ensure(condition: bool, otherwise: &str) -> Result<()> {
-    if condition { Ok(()) } else { Err(otherwise.into()) }
 }

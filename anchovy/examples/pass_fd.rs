@@ -19,7 +19,6 @@
 //! cargo run -p anchovy --example pass_fd
 //! ```
 
-use std::error::Error;
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -29,6 +28,7 @@ use std::os::unix::net::UnixStream;
 use std::process;
 
 use anchovy::{AnchovyStream, cmsg_space};
+use anyhow::{Context, anyhow, bail, ensure};
 use rustix::fs::{MemfdFlags, fstat, major, memfd_create, minor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
@@ -42,15 +42,15 @@ type Stream = AnchovyStream<{ cmsg_space!(ScmRights(3)) }>;
 const GREETING: &[u8; 46] = b"a file, the write end of a pipe, and a memfd.\n";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => parent().await,
         Some("child") => child().await,
-        Some(other) => Err(format!("{other:?} is no argument of this example").into()),
+        Some(other) => bail!("{other:?} is no argument of this example"),
     }
 }
 
-async fn parent() -> Result<(), Box<dyn Error>> {
+async fn parent() -> anyhow::Result<()> {
     let say = |what: &dyn Display| println!("parent {}: {what}", process::id());
 
     // The child cannot know these texts but from the files: they name a process.
@@ -68,7 +68,7 @@ async fn parent() -> Result<(), Box<dyn Error>> {
         .stdin(OwnedFd::from(theirs))
         .kill_on_drop(true)
         .spawn()?;
-    let child_id = child.id().ok_or("the child has no process number")?;
+    let child_id = child.id().context("the child has no process number")?;
 
     say(&format_args!("I have three open files for process {child_id}:"));
     let descriptions = describe_all(&fds)?;
@@ -86,34 +86,28 @@ async fn parent() -> Result<(), Box<dyn Error>> {
     let mut answer = String::new();
     pipe_out.read_to_string(&mut answer).await?;
     let status = child.wait().await?;
-    if !status.success() {
-        return Err(format!("the child failed: {status}").into());
-    }
+    ensure!(status.success(), "the child failed: {status}");
 
     let expected = answer_of(child_id, &in_file, &in_memory, &descriptions);
-    if answer != expected {
-        return Err(format!("the pipe says {answer:?} instead of {expected:?}").into());
-    }
+    ensure!(answer == expected, "the pipe says {answer:?} instead of {expected:?}");
     say(&format_args!("the pipe says: {}", answer.lines().next().unwrap_or_default()));
     say(&"the devices and inodes that it names are those of my three: they are the same files.");
     Ok(())
 }
 
-async fn child() -> Result<(), Box<dyn Error>> {
+async fn child() -> anyhow::Result<()> {
     let say = |what: &dyn Display| println!("child {}: {what}", process::id());
 
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let mut stream = Stream::new(UnixStream::from(socket))?;
     let mut greeting = [0; GREETING.len()];
     stream.read_exact(&mut greeting).await?;
-    if greeting != *GREETING {
-        return Err(format!("unknown greeting {:?}", greeting.escape_ascii().to_string()).into());
-    }
+    ensure!(greeting == *GREETING, "unknown greeting {:?}", greeting.escape_ascii().to_string());
 
     // They are in the order in which they were queued. Too few or too many are an error.
     let fds = Vec::from(mem::take(stream.read_queue_mut()));
     let fds = <[OwnedFd; 3]>::try_from(fds)
-        .map_err(|fds| format!("{} descriptors came with the greeting, not 3", fds.len()))?;
+        .map_err(|fds| anyhow!("{} descriptors came with the greeting, not 3", fds.len()))?;
     say(&"I open nothing, yet I was given three open files:");
     let descriptions = describe_all(&fds)?;
     for (fd, description) in fds.iter().zip(&descriptions) {
@@ -121,9 +115,7 @@ async fn child() -> Result<(), Box<dyn Error>> {
     }
 
     let [file, pipe, memory] = fds.map(File::from);
-    if fstat(&file)?.st_nlink != 0 {
-        return Err("the file still has a path".into());
-    }
+    ensure!(fstat(&file)?.st_nlink == 0, "the file still has a path");
     let in_file = read(file)?;
     say(&format_args!("the file, to which no path leads, says: {in_file}"));
     let in_memory = read(memory)?;

@@ -79,6 +79,27 @@ fn a_protocol_of_ones_own_keeps_descriptors_with_their_calls() {
     }
 }
 
+#[test]
+#[cfg(feature = "codec")]
+fn a_child_uses_the_file_and_the_listener_of_one_json_message() {
+    let said = said_by("json_with_fds");
+    let mut lines: Vec<_> = said.lines().collect();
+    lines.sort_unstable();
+    let expected = [
+        r#"child: the parent asks: {"please":["read","accept"]}"#,
+        r#"parent: the child answers: {"file":"written by the parent"}"#,
+        "parent: the child says over TCP: hello",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn the_first_program_with_frames_has_at_most_ninety_lines() {
+    let program = include_str!("../examples/json_with_fds.rs");
+    let lines = program.lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(lines <= 90, "{lines} lines that are not blank");
+}
+
 /// Runs an example to its successful end, and returns what it printed.
 fn said_by(example: &str) -> String {
     // Building is not what is watched here, and usually is nothing to wait for.
