@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::io;
 use std::path::PathBuf;
 
-use crate::codec::{ReceiveError, SendErrorKind, TakeFdsError};
+use crate::codec::{FlushError, ReceiveError, SendErrorKind, TakeFdsError};
 use crate::connect::ConnectError;
 use crate::error::fd_error::FdError;
 use crate::error::reunite_error::ReuniteError;
@@ -160,6 +160,7 @@ fn codec_errors(page: &mut Page) {
         page, ReceiveError<BadFrame> as ReceiveError:
         Io(cause()),
         MissingFds { declared: 5, available: 3 },
+        AmbiguousFds { declared: 1, available: 2 },
         UnclaimedFds { count: 7 },
         TooManyFds { count: 29, limit: 28 },
         TooManyWaitingFds { waiting: 60, limit: 56 },
@@ -186,7 +187,22 @@ fn send_errors(page: &mut Page) {
         WriteQueueNotEmpty { queued: 5 },
         FdsRefusedByPeer { count: 6 },
         TooManyFdsInFlight { count: 8 },
+        BorrowedFds { count: 2 },
+        OwnedAndBorrowedFds { owned: 1, borrowed: 2 },
         Codec(BadFrame),
+    }
+    flush_errors(page);
+}
+
+fn flush_errors(page: &mut Page) {
+    describe! {
+        page, FlushError as FlushError:
+        Io(cause()),
+        TooManyFds { count: 29, limit: 28 },
+        FdsWithoutBytes { count: 3 },
+        WriteQueueNotEmpty { queued: 5 },
+        FdsRefusedByPeer { count: 6 },
+        TooManyFdsInFlight { count: 8 },
     }
 }
 
@@ -195,6 +211,7 @@ fn take_fds_errors(page: &mut Page) {
     describe! {
         page, TakeFdsError as TakeFdsError:
         Missing { declared: 5, available: 3 },
+        Ambiguous { declared: 1, available: 2 },
         Truncated { cause },
     }
 }
