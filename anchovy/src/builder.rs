@@ -1,6 +1,7 @@
 //! Creating streams with limits and options.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use tokio::net::UnixStream;
@@ -10,6 +11,7 @@ use crate::error::fd_error::FdError;
 use crate::into_stream::IntoUnixStream;
 use crate::receive::{ReceiveLimits, Receiver};
 use crate::send::{SendLimits, Sender};
+use crate::sender_credentials::set_passcred;
 use crate::socket::Socket;
 use crate::space::Space;
 use crate::stream::anchovy_stream::AnchovyStream;
@@ -44,6 +46,7 @@ pub struct StreamBuilder<const S: usize> {
     write_fd_limit: Option<usize>,
     spread_fds: bool,
     inq: bool,
+    sender_credentials: Option<bool>,
 }
 
 impl<const S: usize> AnchovyStream<S> {
@@ -152,6 +155,7 @@ impl<const S: usize> StreamBuilder<S> {
             write_fd_limit: None,
             spread_fds: false,
             inq: true,
+            sender_credentials: None,
         }
     }
 
@@ -248,6 +252,48 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
+    /// Sets whether each receive reports the process that sent the bytes, in
+    /// [`Received::sender`](crate::Received::sender) (`SO_PASSCRED`, Linux only). By default the option
+    /// is left as it is on the socket, which is off for a new one.
+    ///
+    /// [`peer_cred`](AnchovyStream::peer_cred) returns the process that created or connected the other
+    /// end. It may have passed that end on to another process, or share it with several. With this
+    /// option, the kernel names the process that called `sendmsg`, for each receive, and a receive
+    /// never returns bytes of two processes. Bytes that were sent before the option was set have no
+    /// sender.
+    ///
+    /// The option belongs to the socket, and stays set when
+    /// [`into_parts`](AnchovyStream::into_parts) returns the socket. On a socket without an address it
+    /// makes the kernel bind an abstract one (unix(7), "Autobind feature") when it sends.
+    ///
+    /// # Errors
+    ///
+    /// The methods that create the stream return
+    /// [`Unsupported`](io::ErrorKind::Unsupported) on systems other than Linux if `on` is true.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
+    /// use anchovy::UnixStream;
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// let (mut stream, mut peer) = UnixStream::builder().sender_credentials(true).pair()?;
+    /// peer.write_all(b"who sent this").await?;
+    ///
+    /// let received = stream.recv(&mut [0; 64]).await?;
+    /// let sender = received.sender.expect("it was sent after the option was set");
+    /// assert_eq!(sender.pid, Some(std::process::id()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sender_credentials(mut self, on: bool) -> Self {
+        self.sender_credentials = Some(on);
+        self
+    }
+
     /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`, whose queues are
     /// kept.
     ///
@@ -304,6 +350,14 @@ impl<const S: usize> StreamBuilder<S> {
         Ok((self.registered(left)?, self.registered(right)?))
     }
 
+    /// Sets the options of a listening socket that accepted sockets inherit.
+    pub(crate) fn set_inherited(&self, listener: impl AsFd) -> io::Result<()> {
+        match self.sender_credentials {
+            Some(on) => set_passcred(listener.as_fd(), on),
+            None => Ok(()),
+        }
+    }
+
     /// Checks the limits.
     pub(crate) fn check(&self) -> Result<(), FdError> {
         self.sides().map(drop)
@@ -317,6 +371,9 @@ impl<const S: usize> StreamBuilder<S> {
     }
 
     fn with_options(&self, socket: Socket) -> io::Result<Socket> {
+        if let Some(on) = self.sender_credentials {
+            set_passcred(socket.io().as_fd(), on)?;
+        }
         if self.inq { Ok(socket.with_inq()) } else { socket.without_inq() }
     }
 

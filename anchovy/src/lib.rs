@@ -141,6 +141,7 @@ mod path_guard;
 mod peer_account;
 mod receive;
 mod send;
+mod sender_credentials;
 mod socket;
 mod space;
 mod split;
@@ -178,6 +179,7 @@ pub use receive::Received;
 /// assert_eq!(AnchovyStream::<{ cmsg_space!(ScmRights(4)) }>::FD_LIMIT, 4);
 /// ```
 pub use rustix::cmsg_space;
+pub use sender_credentials::SenderCredentials;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use stream::{AnchovyStream, Parts};
 pub use valid_space::{AncillarySpace, ValidSpace};

@@ -20,6 +20,7 @@ use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
 use crate::held_fds::{HeldFds, Holding};
+use crate::sender_credentials::SenderCredentials;
 use crate::socket::{MAX_SLICES, Socket};
 use crate::space::Space;
 use crate::sys::receive::Arrival;
@@ -35,6 +36,10 @@ pub struct Received {
     /// Number of descriptors received with the bytes. They are at the end of the vector that was
     /// passed to the method, or else at the back of the read queue.
     pub fds: usize,
+    /// The process that sent the bytes, if
+    /// [`StreamBuilder::sender_credentials`](crate::StreamBuilder::sender_credentials) is set and the
+    /// bytes were sent after that. One receive never returns bytes of two processes.
+    pub sender: Option<SenderCredentials>,
     /// The cause of a truncated receive, if `survives_truncation` is set. The delivered
     /// descriptors are closed.
     #[cfg(feature = "codec")]
@@ -292,7 +297,7 @@ impl Receiver {
 
     /// Keeps the received descriptors, or closes them and fails the side.
     fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
-        let Arrival { bytes, fds, .. } = *arrival;
+        let Arrival { bytes, fds, sender, .. } = *arrival;
         if let Some(error) = self.over_budget(fds) {
             self.queue.truncate(self.queue.len() - fds);
             self.failed = Some(error);
@@ -301,7 +306,7 @@ impl Receiver {
         if fds <= self.limits.fd_limit && !arrival.truncated && arrival.errno.is_none() {
             #[cfg(feature = "tracing")]
             tracing::trace!(bytes, fds, "received");
-            return Ok(Received { bytes, fds, ..Received::default() });
+            return Ok(Received { bytes, fds, sender, ..Received::default() });
         }
 
         let error = match arrival.errno {
@@ -322,7 +327,7 @@ impl Receiver {
         if let (FdError::Truncated { cause, .. }, true) = (error, self.survives_truncation) {
             #[cfg(feature = "tracing")]
             tracing::debug!(bytes, fds, %error, "received, but for a set that was cut");
-            return Ok(Received { bytes, fds: 0, truncated: Some(cause) });
+            return Ok(Received { bytes, fds: 0, sender, truncated: Some(cause) });
         }
         self.failed = Some(error);
         #[cfg(feature = "tracing")]

@@ -289,6 +289,17 @@ impl<const S: usize> ListenerBuilder<S> {
         self
     }
 
+    /// Sets whether each receive of an accepted stream reports the process that sent the bytes; see
+    /// [`StreamBuilder::sender_credentials`].
+    ///
+    /// Connections inherit the option from the listener at the time of connect(2), so bytes that a
+    /// client sends before it is accepted have a sender too. If the listener was adopted, bytes that
+    /// were sent before have none.
+    pub fn sender_credentials(mut self, on: bool) -> Self {
+        self.stream = self.stream.sender_credentials(on);
+        self
+    }
+
     /// Sets the budget that clients are charged to, each to the account of its uid. Default: none.
     ///
     /// A client is charged for its socket, for received descriptors that the program has not
@@ -334,6 +345,7 @@ impl<const S: usize> ListenerBuilder<S> {
             // option in the kernel, the limit of each stream applies.
             let _ = set_fd_passing(&socket, on);
         }
+        options.stream.set_inherited(&socket).map_err(failed)?;
         // listen(2) takes an int.
         let backlog = self.backlog.try_into().unwrap_or(i32::MAX);
         rustix::net::listen(&socket, backlog).map_err(|errno| failed(errno.into()))?;
@@ -375,8 +387,9 @@ impl<const S: usize> ListenerBuilder<S> {
         if let Some(on) = self.fd_passing {
             let _ = set_fd_passing(&socket, on);
         }
-        let socket = UnixListener::from_std(socket)
-            .map_err(|error| ListenError::Io { path: None, error })?;
+        let failed = |error| ListenError::Io { path: None, error };
+        options.stream.set_inherited(&socket).map_err(failed)?;
+        let socket = UnixListener::from_std(socket).map_err(failed)?;
         Ok(AnchovyListener::assemble(file, socket, options, backoff))
     }
 

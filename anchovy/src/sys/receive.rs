@@ -12,6 +12,7 @@ use tokio::io::ReadBuf;
 use super::options::{SCM_INQ, SCM_PIDFD};
 use super::own::own;
 use crate::limits::DBUS_SCM_RIGHTS;
+use crate::sender_credentials::SenderCredentials;
 
 /// The result of one `recvmsg`, except for the descriptors, which are in the queue.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(crate) struct Arrival {
     pub(crate) barrier: bool,
     /// Number of bytes that are still queued in the socket, if the kernel reports it (`SCM_INQ`).
     pub(crate) queued: Option<c_int>,
+    /// The process that sent the bytes, if `SO_PASSCRED` is set.
+    pub(crate) sender: Option<SenderCredentials>,
 }
 
 /// Receives into the unfilled part of `buf` and marks it as initialized, but does not advance it.
@@ -166,6 +169,14 @@ unsafe fn take_control_messages(
                 }
             }
             (libc::SOL_SOCKET, SCM_INQ) => arrival.queued = ints.next(),
+            // struct ucred: pid, uid and gid.
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) => {
+                arrival.barrier = true;
+                if let (Some(pid), Some(uid), Some(gid)) = (ints.next(), ints.next(), ints.next()) {
+                    arrival.sender = SenderCredentials::from_kernel(pid, uid, gid);
+                }
+            }
             _ => arrival.barrier = true,
         }
 

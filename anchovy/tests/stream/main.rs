@@ -26,6 +26,7 @@ mod readiness;
 mod receive;
 mod recv_with_fds;
 mod send;
+mod sender_credentials;
 mod sets;
 mod split;
 mod spread;
