@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Command;
 
-use rustix::net::sockopt::set_socket_passcred;
+use rustix::net::sockopt::{set_socket_passcred, socket_passcred};
 use tokio::io::AsyncWriteExt;
 
 use crate::harness::*;
@@ -123,5 +123,10 @@ fn accepted_streams_name_senders_from_their_first_byte() {
         let (mut stream, _) = listener.accept().await.unwrap();
         let received = stream.recv(&mut [0; 64]).await.unwrap();
         assert_eq!(received.sender.unwrap().pid, Some(child));
+
+        // Between accept(2) and the option of the stream, the inherited one applies.
+        let _client = StdUnixStream::connect(&path).unwrap();
+        let accepted = rustix::net::accept(&listener).unwrap();
+        assert!(socket_passcred(&accepted).unwrap());
     });
 }
