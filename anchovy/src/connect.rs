@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_that_has_vanished_since_it_refused_was_one() {
+    fn a_path_that_no_longer_exists_counts_as_a_socket() {
         assert!(!is_no_socket(Path::new("/nonexistent/socket")));
         assert!(is_no_socket(Path::new("/")));
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receive_that_needs_more_room_than_it_waited_for_does_not_go_on_with_less() {
+    fn a_receive_does_not_continue_with_less_room_than_it_needs() {
         let account = account();
         let other = account.try_charge(Resource::HeldFds, 18).expect("room");
         let mut held = HeldFds::new(&account);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_room_already_is_no_question_of_room() {
+    fn a_receive_within_its_reserve_does_not_wait() {
         let budget = Budget::builder().held_fds(40).build();
         let account = budget.account(1);
         let holding = Holding { waiting: 3, reserve: 8, ..NOTHING };
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_reserve_leaves_room_for_what_the_account_holds_besides() {
+    fn a_large_reserve_leaves_room_for_other_charges() {
         let account = account();
         let _other = account.try_charge(Resource::HeldFds, 1).expect("room");
         let holding = Holding { reserve: 500, ..NOTHING };

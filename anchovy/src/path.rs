@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_survive_the_conversion_into_an_io_error() {
+    fn conversion_into_an_io_error_keeps_the_kind() {
         for (error, kind) in [
             (PathError::Empty, io::ErrorKind::InvalidInput),
             (PathError::AbstractUnsupported, io::ErrorKind::Unsupported),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_is_guarded_only_where_the_path_names_it() {
+    fn an_open_file_is_guarded_only_if_the_path_names_it() {
         let directory = Directory::new();
         let path = directory.join("file");
         let file = File::create(&path).unwrap();

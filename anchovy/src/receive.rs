@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn an_errno_in_the_place_of_a_descriptor_fails_the_side_and_closes_the_set_only() {
+    fn an_errno_instead_of_a_descriptor_fails_the_side_and_closes_its_set() {
         let (receiver, error) = accept(libc::EMFILE);
         let cause = Truncation::ProcessTableFull;
         assert_eq!(error, FdError::Truncated { received: 2, cause });
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn an_errno_in_the_place_of_a_descriptor_is_the_cause() {
+    fn an_errno_instead_of_a_descriptor_is_the_cause() {
         for (errno, cause) in [
             (libc::ENFILE, Truncation::SystemTableFull),
             (libc::EACCES, Truncation::Errno(libc::EACCES)),

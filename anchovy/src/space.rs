@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_count_has_a_space_that_stands_for_at_least_that_count() {
+    fn the_space_for_a_count_has_room_for_at_least_that_count() {
         for count in 1..=SCM_MAX_FD {
             let limit = Space::from_bytes(rustix::cmsg_space!(ScmRights(count))).fds;
             assert!(limit >= count, "{count} descriptors became {limit}");
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "anchovy::cmsg_space!(ScmRights(N))")]
-    fn a_count_in_the_place_of_a_space_is_refused() {
+    fn a_count_instead_of_a_space_is_refused() {
         Space::from_bytes(28);
     }
 }

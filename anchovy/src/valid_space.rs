@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn each_space_is_valid_for_the_largest_number_of_descriptors_that_has_it() {
+    fn each_space_stands_for_the_largest_number_of_descriptors() {
         for fds in 1..=SCM_MAX_FD {
             let space = cmsg_space!(ScmRights(fds));
             let owners = LISTED.iter().filter(|&&listed| distinct_space(listed) == space);

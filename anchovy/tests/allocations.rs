@@ -39,7 +39,7 @@ fn nulls(count: usize) -> Vec<OwnedFd> {
 }
 
 #[test]
-fn the_counter_counts() {
+fn the_allocation_counter_counts() {
     let counted = measure(|| drop(std::hint::black_box(vec![0u8; 100])));
     assert_eq!(counted.count_total, 1);
 }
@@ -58,7 +58,7 @@ fn reading_and_writing_bytes_allocates_nothing() {
 }
 
 #[test]
-fn descriptors_that_go_back_and_forth_allocate_nothing() {
+fn exchanging_descriptors_allocates_nothing() {
     for fds in [1, 28, 253] {
         let (mut buf, mut first) = ([0; 256], Some(nulls(fds)));
         let count = allocations(async |near, far| {
@@ -109,7 +109,7 @@ fn lending_descriptors_allocates_nothing() {
 }
 
 #[test]
-fn descriptors_that_are_handed_over_allocate_nothing() {
+fn receiving_into_a_vector_allocates_nothing() {
     for fds in [1, 28, 253] {
         let (mut buf, fds, mut received) = ([0; 256], nulls(fds), Vec::new());
         let count = allocations(async |near, far| {
@@ -202,12 +202,12 @@ mod codec {
     }
 
     #[test]
-    fn plain_items_allocate_nothing() {
+    fn frames_without_descriptors_allocate_nothing() {
         assert_eq!(allocations(0), 0);
     }
 
     #[test]
-    fn items_with_descriptors_allocate_the_list_of_them_and_nothing_else() {
+    fn frames_with_descriptors_allocate_only_their_list() {
         assert_eq!(allocations(1), ITEMS);
         assert_eq!(allocations(3), ITEMS);
     }

@@ -65,13 +65,13 @@ fn contains_all(text: &str, parts: &[&str]) {
 fn crosses_threads<E: Error + Send + Sync + 'static>() {}
 
 #[test]
-fn errors_of_the_stream_cross_threads() {
+fn stream_errors_are_send_sync_and_static() {
     crosses_threads::<FdError>();
     crosses_threads::<ReuniteError<Vec<u8>, String>>();
 }
 
 #[test]
-fn a_descriptor_error_names_its_figures_and_has_no_source() {
+fn an_fd_error_names_its_numbers_and_has_no_source() {
     for (error, figures, kind) in fd_errors() {
         contains_all(&error.to_string(), figures);
         assert_eq!(chain(&error).len(), 1, "{error}");
@@ -80,7 +80,7 @@ fn a_descriptor_error_names_its_figures_and_has_no_source() {
 }
 
 #[test]
-fn a_descriptor_error_is_found_in_its_io_error() {
+fn an_fd_error_is_found_in_its_io_error() {
     for (error, _, kind) in fd_errors() {
         let converted = io::Error::from(error);
         assert_eq!(converted.kind(), kind, "{error}");
@@ -104,7 +104,7 @@ fn every_cause_of_a_truncation_has_its_own_text() {
 }
 
 #[test]
-fn halves_that_do_not_fit_come_back_and_are_not_shown() {
+fn a_reunite_error_returns_both_halves_and_omits_them_in_debug() {
     /// Has no `Debug`.
     struct Half;
 
@@ -215,7 +215,7 @@ mod codec {
     }
 
     #[test]
-    fn errors_of_framed_streams_cross_threads() {
+    fn codec_errors_are_send_sync_and_static() {
         crosses_threads::<ReceiveError<BadFrame>>();
         crosses_threads::<SendErrorKind<BadFrame>>();
         crosses_threads::<SendError<Vec<u8>, SendErrorKind<BadFrame>>>();
@@ -224,7 +224,7 @@ mod codec {
     }
 
     #[test]
-    fn the_end_of_receiving_names_its_figures_and_keeps_its_type_and_kind() {
+    fn a_receive_error_names_its_numbers_and_keeps_its_type_and_kind() {
         for (error, figures, kind) in receive_errors() {
             let text = error.to_string();
             contains_all(&text, figures);
@@ -236,7 +236,7 @@ mod codec {
     }
 
     #[test]
-    fn the_sources_of_a_receive_error_are_those_of_the_socket_or_of_the_codec() {
+    fn a_receive_error_has_the_source_of_the_socket_or_the_codec() {
         let error = ReceiveError::<BadFrame>::Io(reset());
         assert_eq!(chain(&error), ["receiving from the socket failed", "it is reset"]);
         let error = ReceiveError::Codec(bad_frame());
@@ -245,7 +245,7 @@ mod codec {
     }
 
     #[test]
-    fn socket_and_codec_errors_of_receiving_convert_into_themselves() {
+    fn receive_errors_of_the_socket_and_the_codec_convert_unwrapped() {
         let error = io::Error::from(ReceiveError::<BadFrame>::Io(reset()));
         assert_eq!((error.kind(), chain(&error)), (reset().kind(), vec!["it is reset".into()]));
         let error = io::Error::from(ReceiveError::Codec(bad_frame()));
@@ -254,7 +254,7 @@ mod codec {
     }
 
     #[test]
-    fn a_refused_frame_names_its_figures_and_keeps_its_type_and_kind() {
+    fn a_send_error_names_its_numbers_and_keeps_its_type_and_kind() {
         for (error, figures, kind) in send_errors() {
             let text = error.to_string();
             contains_all(&text, figures);
@@ -268,7 +268,7 @@ mod codec {
     }
 
     #[test]
-    fn the_sources_of_a_send_error_are_those_of_its_kind() {
+    fn a_send_error_has_the_sources_of_its_kind() {
         let kind = SendErrorKind::<BadFrame>::Io(reset());
         let texts = ["sending to the socket failed", "it is reset"];
         assert_eq!(chain(&kind), texts);
@@ -280,7 +280,7 @@ mod codec {
     }
 
     #[test]
-    fn socket_and_codec_errors_of_sending_convert_into_themselves() {
+    fn send_errors_of_the_socket_and_the_codec_convert_unwrapped() {
         let kind = SendErrorKind::<BadFrame>::Io(reset());
         let error = io::Error::from(SendError { unsent: None::<()>, kind });
         assert_eq!((error.kind(), chain(&error)), (reset().kind(), vec!["it is reset".into()]));
@@ -315,7 +315,7 @@ mod codec {
     }
 
     #[test]
-    fn a_send_error_shows_its_kind_and_not_its_frame() {
+    fn the_debug_output_of_a_send_error_omits_the_frame() {
         /// Has no `Debug`.
         struct Frame;
 
@@ -326,7 +326,7 @@ mod codec {
     }
 
     #[test]
-    fn an_error_of_taking_descriptors_names_its_figures_and_ends_receiving() {
+    fn a_take_fds_error_converts_into_a_receive_error() {
         let missing = TakeFdsError::Missing { declared: 5, available: 3 };
         contains_all(&missing.to_string(), &["5", "3"]);
         let ambiguous = TakeFdsError::Ambiguous { declared: 2, available: 6 };

@@ -20,7 +20,7 @@ const RUN: Duration = Duration::from_secs(120);
 const BUILD: Duration = Duration::from_secs(600);
 
 #[test]
-fn a_process_reads_files_that_it_could_not_have_opened() {
+fn a_process_reads_files_that_it_has_no_permission_to_open() {
     let said = said_by("pass_fd");
 
     let [parent, child] = ["parent", "child"].map(|role| process_number(&said, role));
@@ -46,7 +46,7 @@ fn a_process_reads_files_that_it_could_not_have_opened() {
 }
 
 #[test]
-fn a_server_is_replaced_while_it_is_busy_and_no_connection_is_lost() {
+fn a_busy_server_is_replaced_without_losing_a_connection() {
     let said = said_by("handoff");
 
     let waiting = said.lines().find_map(|line| line.strip_suffix(" waiting in the backlog"));
@@ -68,7 +68,7 @@ fn a_server_is_replaced_while_it_is_busy_and_no_connection_is_lost() {
 
 #[test]
 #[cfg(feature = "codec")]
-fn a_protocol_of_ones_own_keeps_descriptors_with_their_calls() {
+fn a_custom_protocol_keeps_descriptors_with_their_calls() {
     let said = said_by("calls");
     for claim in [
         "client: the files have [2,3] lines\n",

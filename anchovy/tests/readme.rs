@@ -27,7 +27,7 @@ fn exists(name: &str) -> bool {
 }
 
 #[test]
-fn every_cell_of_ours_names_a_test_that_exists() {
+fn every_cell_for_anchovy_names_an_existing_test() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))
         .expect("the README of the workspace");
     let cells = our_cells(&readme);

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_knows_its_user_and_agrees_to_carry_descriptors() {
+    fn a_daemon_identifies_its_user_and_agrees_to_pass_descriptors() {
         guarded(|| {
             let daemon = DbusDaemon::start();
             let [data, ok, agreed] = handshake(&daemon);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn several_daemons_at_once_are_different_ones() {
+    fn several_daemons_run_independently() {
         guarded(|| {
             let (one, other) = (DbusDaemon::start(), DbusDaemon::start());
             assert_ne!(one.address(), other.address());

@@ -77,7 +77,7 @@ mod tests {
     use crate::guarded;
 
     #[test]
-    fn several_directories_at_once_are_different_ones() {
+    fn concurrent_directories_are_different_ones() {
         guarded(|| {
             let (one, other) = (Directory::new(), Directory::new());
             assert_ne!(one.path(), other.path());
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_enter_and_nothing_is_left() {
+    fn only_its_user_can_enter_a_directory_and_it_is_removed() {
         guarded(|| {
             let directory = Directory::new();
             let path = directory.path().to_owned();

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "descriptors before and after the test")]
-    fn a_test_that_puts_another_file_in_the_place_of_one_fails() {
+    fn a_test_that_replaces_a_descriptor_fails() {
         // Opened under a guard too, since nobody else's descriptors may change meanwhile; and kept,
         // so that its number is never that of another test's file.
         let mut theirs = None;

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_dropped_has_ended() {
+    fn dropping_a_peer_ends_it() {
         guarded(|| {
             let (peer, life) = endless();
             assert!(!is_abandoned(&life));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_of_a_test_that_panics_has_ended() {
+    fn a_test_that_panics_ends_its_peer() {
         guarded(|| {
             let (peer, life) = endless();
             catch_unwind(AssertUnwindSafe(|| {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_watchdog_kills_are_peers_that_have_not_ended() {
+    fn the_watchdog_kills_only_peers_that_still_run() {
         guarded(|| {
             let (mut one, _life) = endless();
             let mut other = Peer::start(&mut Command::new("true"));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_recorded_peer_said_can_be_read() {
+    fn the_output_of_a_recorded_peer_can_be_read() {
         guarded(|| {
             let script = "echo said; echo complained >&2; exit 3";
             let mut peer = Peer::start_recorded(Command::new("sh").args(["-c", script]));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_reads_to_the_end_is_waited_for() {
+    fn waiting_for_a_peer_closes_its_input() {
         guarded(|| {
             let mut cat = Command::new("cat");
             let mut peer = Peer::start_recorded(cat.stdin(Stdio::piped()));

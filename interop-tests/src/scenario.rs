@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_from_run_to_run_is_redacted() {
+    fn values_that_differ_between_runs_are_redacted() {
         assert_eq!(redacted("> to :1.42: Take"), "> to <name>: Take");
         assert_eq!(redacted("OK 0123456789abcdef0123456789abcdef"), "OK <guid>");
         assert_eq!(redacted("> AUTH EXTERNAL 31303030"), "> AUTH EXTERNAL <uid>");
@@ -112,17 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_runs_on_a_thread_of_its_name_and_hands_out_what_was_noted() {
-        fn says_who_it_is(transcript: &Transcript) {
+    fn a_scenario_runs_on_a_named_thread_and_returns_its_transcript() {
+        fn names_its_thread(transcript: &Transcript) {
             transcript.note(thread::current().name().unwrap());
         }
-        let scenario = Scenario::new("says_who_it_is", says_who_it_is);
-        assert_eq!(scenario.run_alone(), "says_who_it_is\n");
+        let scenario = Scenario::new("names_its_thread", names_its_thread);
+        assert_eq!(scenario.run_alone(), "names_its_thread\n");
     }
 
     #[test]
     #[should_panic(expected = "as a failing scenario does")]
-    fn a_scenario_that_panics_is_not_passed_over() {
+    fn a_panic_of_a_scenario_is_propagated() {
         Scenario::new("fails", |_| panic!("as a failing scenario does")).run_alone();
     }
 }

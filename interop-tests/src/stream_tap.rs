@@ -100,7 +100,7 @@ mod tests {
     use crate::{Directory, foreign_receive, foreign_send, memfd, run};
 
     #[test]
-    fn what_passes_is_passed_on_and_kept() {
+    fn a_tap_forwards_and_records_traffic() {
         run(async {
             let directory = Directory::new();
             let listener = std_net::UnixListener::bind(directory.join("server")).unwrap();

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn a_missing_program_is_named_in_the_error() {
         let error = run(&mut program("no-such-program-anywhere")).unwrap_err();
         assert_eq!(error.to_string(), "cannot start `no-such-program-anywhere`");
     }

@@ -176,7 +176,7 @@ mod tests {
     const STRACE: Tool = Tool { program: "strace", package: "strace", minimum: None };
 
     #[test]
-    fn a_library_is_there_if_python_can_load_it() {
+    fn a_library_is_present_if_python_can_load_it() {
         let library = |program| Tool { program, package: "libc6", minimum: None };
         assert!(version_text(&library("libc.so.6")).is_some());
         assert_eq!(version_text(&library("libnone.so.6")), None);

@@ -339,7 +339,7 @@ mod tests {
     const B: AccountKey = AccountKey::Uid(2);
 
     #[test]
-    fn only_waiters_that_can_go_on_are_woken_and_in_order() {
+    fn only_requests_with_room_are_woken_and_in_order() {
         let ledger = Ledger::new(100);
         assert!(ledger.try_take(A, 50, 0));
         let mut tasks: Vec<_> = (0..1000).map(|_| Task::new(1)).collect();
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_account_returns_lets_another_go_on() {
+    fn an_amount_returned_by_one_account_wakes_another() {
         let ledger = Ledger::new(120);
         assert!(ledger.try_take(A, 60, 0) && ledger.try_take(B, 20, 0));
         let (mut first, mut second) = (Task::new(1), Task::new(2));
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiter_that_is_gone_leaves_its_amount_to_the_next() {
+    fn a_canceled_request_passes_its_amount_to_the_next() {
         let ledger = Ledger::new(20);
         assert!(ledger.try_take(A, 10, 0));
         let (mut first, mut second) = (Task::new(1), Task::new(1));
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiter_may_ask_for_another_amount() {
+    fn a_waiting_request_can_change_its_amount() {
         let ledger = Ledger::new(40);
         assert!(ledger.try_take(A, 20, 0));
         let mut task = Task::new(1);
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn room_beside_an_amount_is_asked_for_and_not_taken() {
+    fn room_required_beside_an_amount_is_not_taken() {
         let ledger = Ledger::new(20);
         assert!(!ledger.try_take(A, 5, 6));
         assert!(ledger.try_take(A, 5, 5));
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn who_could_only_wait_for_the_own_connections_takes_what_there_is() {
+    fn a_request_that_waits_only_for_connections_takes_the_rest() {
         let ledger = Ledger::new(20);
         assert!(ledger.try_take(A, 4, 0));
         ledger.pin(A, 4);
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiter_goes_on_once_what_it_waits_for_stays() {
+    fn pinning_an_amount_wakes_requests_that_wait_for_it() {
         let ledger = Ledger::new(20);
         assert!(ledger.try_take(A, 4, 0));
         let mut task = Task::new(1);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_whose_others_have_gone_may_take_more_and_one_with_more_others_less() {
+    fn a_share_grows_with_fewer_accounts_and_shrinks_with_more() {
         let mut pool = Pool::new(1200);
         let (mut first, mut second) = (0, 0);
         take_all(&mut pool, &mut first);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_admitted_of_nothing_and_nothing_is_always_admitted() {
+    fn an_empty_total_admits_only_zero_which_is_always_admitted() {
         let pool = Pool::new(0);
         assert!(pool.admits(0, 0));
         assert!(!pool.admits(0, 1));
@@ -138,7 +138,7 @@ mod tests {
     proptest! {
         /// The bound in the documentation of this module, after any sequence of takes and returns.
         #[test]
-        fn while_n_accounts_hold_something_the_next_one_finds_its_share(
+        fn the_next_account_always_finds_its_share(
             total in 0..10_000usize,
             steps in prop::collection::vec((0..12usize, 0..3u8, 0..4_000usize), 0..200),
         ) {

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_accept_that_pass_are_told_from_those_that_stay() {
+    fn transient_errors_of_accept_are_distinguished_from_permanent_ones() {
         for (errno, expected) in [
             (libc::ECONNABORTED, AfterError::GoOn),
             (libc::EINTR, AfterError::GoOn),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waits_double_from_5_ms_to_a_second_and_begin_anew_after_a_client() {
+    async fn delays_double_from_5_ms_to_a_second_and_reset_after_a_client() {
         let mut backoff = Backoff::new();
         let wait = async |backoff: &mut Backoff| {
             let start = Instant::now();

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_has_taken_the_place_of_the_new_socket_is_not_guarded() {
+    fn a_file_that_replaced_the_new_socket_is_not_guarded() {
         let directory = Directory::new();
         let path = directory.join("socket");
         let _listener = UnixListener::bind(&path).unwrap();

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_nothing_has_nothing_to_move() {
+    fn a_path_without_a_file_moves_nothing() {
         let directory = Directory::new();
         assert!(Displaced::take(&directory.join("gone")).unwrap().is_none());
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_path_is_taken_keeps_its_private_name() {
+    fn a_file_whose_path_is_occupied_keeps_its_private_name() {
         let directory = Directory::new();
         let path = directory.join("file");
         fs::write(&path, "first").unwrap();

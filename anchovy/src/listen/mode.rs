@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_of_a_file_that_took_the_sockets_place_is_not_changed() {
+    fn the_mode_of_a_file_that_replaced_the_socket_is_unchanged() {
         let directory = Directory::new();
         let path = directory.join("socket");
         let _listener = UnixListener::bind(&path).unwrap();

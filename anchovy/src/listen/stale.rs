@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_replaces_the_stale_socket_after_the_last_look_stays() {
+    fn a_file_that_replaces_the_stale_socket_after_the_check_stays() {
         let directory = Directory::new();
         let path = stale(&directory);
         let found = look(&path).unwrap().unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_with_the_same_inode_number_that_was_made_later_is_another() {
+    fn a_newer_socket_with_the_same_inode_number_is_not_removed() {
         let directory = Directory::new();
         let path = stale(&directory);
         let found = look(&path).unwrap().unwrap();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_vanishes_during_the_check_is_no_error() {
+    fn a_path_removed_during_the_check_is_no_error() {
         let directory = Directory::new();
         let path = stale(&directory);
         remove_unless(&path, |path| {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_socket_that_receives_from_another_sender_only_is_live() {
+    fn a_datagram_socket_connected_to_another_sender_is_live() {
         let directory = Directory::new();
         let (near, far) = (directory.join("near"), directory.join("far"));
         let (receiver, sender) =

@@ -42,7 +42,7 @@ fn an_abstract_name_is_bound_and_connected_to() {
 }
 
 #[test]
-fn options_about_files_are_refused() {
+fn file_options_are_refused_for_an_abstract_name() {
     run(async {
         let cases = [
             ("mode", builder().mode(0o600)),

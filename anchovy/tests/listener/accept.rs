@@ -37,7 +37,7 @@ fn several_tasks_may_accept_at_once() {
 }
 
 #[test]
-fn no_client_is_lost_with_an_accept_that_is_dropped() {
+fn dropping_an_accept_loses_no_client() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -54,8 +54,8 @@ fn no_client_is_lost_with_an_accept_that_is_dropped() {
 }
 
 #[test]
-fn an_error_that_does_not_pass_is_returned() {
-    let name = "accept::an_error_that_does_not_pass_is_returned";
+fn a_permanent_error_is_returned() {
+    let name = "accept::a_permanent_error_is_returned";
     let inject = "inject=accept4:error=EINVAL:when=1..2";
     let calls = traced(name, &["-e", "trace=getppid,accept4", "-e", inject], async {
         let directory = Directory::new();
@@ -113,8 +113,8 @@ errors_that_pass! {
 }
 
 #[test]
-fn accept_waits_longer_each_time_up_to_a_second() {
-    let name = "accept::accept_waits_longer_each_time_up_to_a_second";
+fn accept_doubles_its_delay_up_to_a_second() {
+    let name = "accept::accept_doubles_its_delay_up_to_a_second";
     let calls = traced(name, &["-e", "trace=getppid,accept4"], async {
         let directory = Directory::new();
         let path = directory.join("socket");

@@ -49,7 +49,7 @@ fn listeners_of_std_and_tokio_and_descriptors_are_adopted() {
 }
 
 #[test]
-fn what_is_not_a_listening_unix_stream_socket_is_refused_and_closed() {
+fn a_descriptor_that_is_no_listening_stream_socket_is_closed() {
     run(async {
         let directory = Directory::new();
         let bound = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
@@ -161,7 +161,7 @@ fn a_socket_of_socket_activation_is_adopted() {
 }
 
 #[test]
-fn a_listener_goes_on_in_another_process_and_no_client_is_lost() {
+fn another_process_takes_over_a_listener_without_losing_a_client() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");

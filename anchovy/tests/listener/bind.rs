@@ -63,7 +63,7 @@ fn binding_a_path_twice_fails_and_the_first_listener_stays() {
 }
 
 #[test]
-fn dropping_the_listener_removes_its_file_and_accepted_streams_live_on() {
+fn dropping_the_listener_removes_its_file_and_keeps_streams_open() {
     run(async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("socket")).unwrap();
@@ -104,7 +104,7 @@ fn the_file_of_another_server_at_the_same_path_stays() {
 }
 
 #[test]
-fn a_file_that_is_gone_already_is_no_error() {
+fn closing_after_the_file_was_removed_is_no_error() {
     run(async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("socket")).unwrap();
@@ -115,7 +115,7 @@ fn a_file_that_is_gone_already_is_no_error() {
 }
 
 #[test]
-fn a_relative_path_is_removed_too() {
+fn a_socket_at_a_relative_path_is_removed() {
     run(async {
         let directory = Directory::new();
         let up = std::env::current_dir().unwrap().iter().skip(1).map(|_| "..").collect::<PathBuf>();
@@ -145,7 +145,7 @@ fn accepted_streams_have_the_limits_of_the_builder() {
 }
 
 #[test]
-fn a_limit_out_of_range_is_refused_before_anything_is_made() {
+fn an_out_of_range_limit_is_refused_before_binding() {
     run(async {
         let directory = Directory::new();
         let refused = builder().read_fd_limit(254).bind(directory.join("socket"));
@@ -155,7 +155,7 @@ fn a_limit_out_of_range_is_refused_before_anything_is_made() {
 }
 
 #[test]
-fn inq_is_used_unless_the_builder_says_no() {
+fn inq_is_used_unless_the_builder_disables_it() {
     if !kernel_is_at_least(6, 17) {
         eprintln!("skipped: SO_INQ needs Linux 6.17");
         return;
@@ -179,7 +179,7 @@ fn inq_is_used_unless_the_builder_says_no() {
 }
 
 #[test]
-fn the_backlog_is_the_number_of_clients_that_may_wait() {
+fn the_backlog_limits_the_number_of_waiting_clients() {
     run(async {
         let directory = Directory::new();
         for backlog in [0, 3] {
@@ -215,7 +215,7 @@ fn connecting_waits_while_the_backlog_is_full() {
 }
 
 #[test]
-fn paths_that_name_no_socket_are_refused() {
+fn invalid_socket_paths_are_refused() {
     run(async {
         let directory = Directory::new();
         let room = 107 - directory.path().as_os_str().len() - 1;
@@ -233,7 +233,7 @@ fn paths_that_name_no_socket_are_refused() {
 }
 
 #[test]
-fn a_directory_that_does_not_exist_is_an_error_of_the_system() {
+fn a_missing_directory_is_a_system_error() {
     run(async {
         let directory = Directory::new();
         for builder in [builder(), builder().replace_stale(true), builder().mode(0o600)] {
@@ -245,7 +245,7 @@ fn a_directory_that_does_not_exist_is_an_error_of_the_system() {
 }
 
 #[test]
-fn a_full_descriptor_table_leaves_nothing_behind() {
+fn binding_with_a_full_table_leaves_no_file_behind() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -267,7 +267,7 @@ fn a_full_descriptor_table_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_runtime_without_timers_panics_at_bind_and_leaves_nothing_behind() {
+fn binding_without_timers_panics_and_leaves_no_file_behind() {
     guarded(|| {
         let directory = Directory::new();
         let path = directory.join("socket");

@@ -44,7 +44,7 @@ fn a_client_is_charged_for_its_socket_until_it_is_dropped() {
 }
 
 #[test]
-fn a_client_whose_account_is_full_is_closed_and_counted_and_the_next_is_served() {
+fn a_client_with_a_full_account_is_disconnected_and_counted() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -66,7 +66,7 @@ fn a_client_whose_account_is_full_is_closed_and_counted_and_the_next_is_served()
 }
 
 #[test]
-fn a_listener_may_get_another_budget_for_later_clients() {
+fn set_budget_applies_to_later_clients() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -135,7 +135,7 @@ fn a_read_waits_while_another_connection_of_the_account_holds_descriptors() {
 }
 
 #[test]
-fn a_set_beyond_what_the_account_may_hold_ends_that_connection_only() {
+fn exceeding_the_account_fails_only_that_connection() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -162,7 +162,7 @@ fn a_set_beyond_what_the_account_may_hold_ends_that_connection_only() {
 }
 
 #[test]
-fn sockets_that_are_kept_for_unread_descriptors_are_closed_for_others_once_they_are_read() {
+fn a_kept_socket_is_released_for_others_once_its_peer_has_read() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -183,7 +183,7 @@ fn sockets_that_are_kept_for_unread_descriptors_are_closed_for_others_once_they_
 }
 
 #[test]
-fn a_read_does_not_wait_for_sockets_that_are_kept_for_unread_descriptors() {
+fn a_read_does_not_wait_for_kept_sockets() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -208,7 +208,7 @@ fn a_read_does_not_wait_for_sockets_that_are_kept_for_unread_descriptors() {
 }
 
 #[test]
-fn bytes_pass_however_little_an_account_may_hold() {
+fn bytes_are_received_even_if_the_account_is_full() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -222,7 +222,7 @@ fn bytes_pass_however_little_an_account_may_hold() {
 }
 
 #[test]
-fn clients_that_connect_over_and_over_leave_turns_to_other_tasks() {
+fn accepting_many_clients_lets_other_tasks_run() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -250,7 +250,7 @@ fn clients_that_connect_over_and_over_leave_turns_to_other_tasks() {
 }
 
 #[test]
-fn what_arrives_while_clients_connect_over_and_over_is_seen_soon() {
+fn accepting_many_clients_does_not_delay_received_bytes() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");

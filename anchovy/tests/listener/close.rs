@@ -9,7 +9,7 @@ use anchovy::ConnectError;
 use crate::harness::*;
 
 #[test]
-fn close_removes_the_file_and_accepted_streams_live_on() {
+fn close_removes_the_file_and_keeps_accepted_streams_open() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -64,7 +64,7 @@ fn close_reports_a_file_that_cannot_be_removed() {
 }
 
 #[test]
-fn into_std_gives_back_a_listening_socket_and_leaves_its_file() {
+fn into_std_returns_a_listening_socket_and_keeps_its_file() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -78,8 +78,8 @@ fn into_std_gives_back_a_listening_socket_and_leaves_its_file() {
 }
 
 #[test]
-fn the_path_goes_before_the_socket() {
-    let name = "close::the_path_goes_before_the_socket";
+fn the_path_is_removed_before_the_socket_is_closed() {
+    let name = "close::the_path_is_removed_before_the_socket_is_closed";
     let calls = traced(name, &["-e", "trace=getppid,unlink,close"], async {
         let directory = Directory::new();
         let listeners = [(); 2].map(|()| {

@@ -71,7 +71,7 @@ fn a_converted_error_keeps_its_kind_its_text_and_its_sources() {
 }
 
 #[test]
-fn connect_errors_tell_what_is_at_the_path() {
+fn connect_errors_name_the_cause_at_the_path() {
     run(async {
         let directory = Directory::new();
         leave_stale(&directory.join("stale"));
@@ -105,7 +105,7 @@ fn connect_errors_tell_what_is_at_the_path() {
 }
 
 #[test]
-fn connecting_without_permission_is_told_from_a_missing_server() {
+fn a_missing_permission_is_not_reported_as_a_missing_server() {
     without_privileges(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -117,7 +117,7 @@ fn connecting_without_permission_is_told_from_a_missing_server() {
 }
 
 #[test]
-fn a_limit_out_of_range_is_refused_before_connecting() {
+fn an_out_of_range_limit_is_refused_before_connecting() {
     run(async {
         let error = Stream::builder().read_fd_limit(254).connect("/nonexistent").await.unwrap_err();
         assert!(matches!(error, ConnectError::Limit(_)), "{error:?}");

@@ -22,7 +22,7 @@ fn kernel_refuses() -> bool {
 }
 
 #[test]
-fn a_client_is_refused_before_and_after_it_is_accepted() {
+fn descriptors_are_refused_before_and_after_accept() {
     if !kernel_refuses() {
         return;
     }
@@ -52,8 +52,8 @@ fn a_client_is_refused_before_and_after_it_is_accepted() {
 }
 
 #[test]
-fn passing_is_off_before_the_socket_listens() {
-    let name = "fd_passing::passing_is_off_before_the_socket_listens";
+fn passing_is_disabled_before_the_socket_listens() {
+    let name = "fd_passing::passing_is_disabled_before_the_socket_listens";
     let calls = traced(name, &["-e", "trace=getppid,bind,setsockopt,listen"], async {
         let directory = Directory::new();
         mark();
@@ -67,7 +67,7 @@ fn passing_is_off_before_the_socket_listens() {
 }
 
 #[test]
-fn a_client_that_waits_at_an_adopted_socket_does_not_pass_a_descriptor() {
+fn a_client_waiting_at_an_adopted_socket_passes_no_descriptor() {
     if !kernel_refuses() {
         return;
     }
@@ -96,7 +96,7 @@ fn a_client_that_waits_at_an_adopted_socket_does_not_pass_a_descriptor() {
 }
 
 #[test]
-fn with_a_limit_of_its_own_an_adopted_socket_hands_over_what_was_sent_before() {
+fn an_explicit_limit_admits_descriptors_sent_before_adoption() {
     if !kernel_refuses() {
         return;
     }
@@ -114,7 +114,7 @@ fn with_a_limit_of_its_own_an_adopted_socket_hands_over_what_was_sent_before() {
 }
 
 #[test]
-fn passing_can_be_switched_on_for_an_adopted_socket() {
+fn passing_can_be_enabled_for_an_adopted_socket() {
     if !kernel_refuses() {
         return;
     }
@@ -132,7 +132,7 @@ fn passing_can_be_switched_on_for_an_adopted_socket() {
 }
 
 #[test]
-fn on_a_kernel_that_cannot_refuse_descriptors_end_the_read_side() {
+fn without_so_passrights_descriptors_fail_the_read_side() {
     on_an_older_kernel(async {
         let directory = Directory::new();
         let path = directory.join("socket");

@@ -31,7 +31,7 @@ fn mode_of(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_mode_is_exact_whatever_the_umask() {
+fn the_mode_is_exact_regardless_of_the_umask() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -47,7 +47,7 @@ fn the_mode_is_exact_whatever_the_umask() {
 }
 
 #[test]
-fn without_a_mode_the_umask_decides() {
+fn without_a_mode_the_umask_applies() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");

@@ -13,8 +13,8 @@ use crate::harness::*;
 const ROUNDS: usize = 1000;
 
 #[test]
-fn of_two_processes_that_race_for_a_stale_path_exactly_one_wins() {
-    let name = "race::of_two_processes_that_race_for_a_stale_path_exactly_one_wins";
+fn exactly_one_of_two_racing_processes_gets_a_stale_path() {
+    let name = "race::exactly_one_of_two_racing_processes_gets_a_stale_path";
     if let Some(directory) = child_argument() {
         return racer(Path::new(&directory));
     }

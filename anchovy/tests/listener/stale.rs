@@ -137,7 +137,7 @@ fn another_users_socket_in_a_sticky_directory_stays_even_for_root() {
 }
 
 #[test]
-fn a_lock_on_the_directory_is_waited_for() {
+fn binding_waits_for_a_lock_on_the_directory() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -158,8 +158,8 @@ fn a_lock_on_the_directory_is_waited_for() {
 }
 
 #[test]
-fn removal_and_bind_are_under_the_lock_and_the_lock_leaves_no_file() {
-    let name = "stale::removal_and_bind_are_under_the_lock_and_the_lock_leaves_no_file";
+fn removal_and_bind_hold_a_lock_that_leaves_no_file() {
+    let name = "stale::removal_and_bind_hold_a_lock_that_leaves_no_file";
     let calls = traced(
         name,
         &["-e", "trace=getppid,flock,rename,renameat,renameat2,unlink,bind,listen,close"],

@@ -21,7 +21,7 @@ fn incoming_yields_each_client() {
 }
 
 #[test]
-fn code_that_takes_any_listener_takes_ours() {
+fn generic_code_accepts_through_the_listener_trait() {
     async fn accept<L: tokio_util::net::Listener>(mut listener: L) -> (L::Io, L::Addr) {
         listener.local_addr().unwrap();
         poll_fn(|cx| listener.poll_accept(cx)).await.unwrap()

@@ -7,7 +7,7 @@ use tokio::io::{
 use crate::harness::*;
 
 #[test]
-fn a_buf_reader_reads_ahead_and_the_queue_is_in_order() {
+fn a_buf_reader_reads_ahead_and_keeps_the_queue_in_order() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         let fds = memfds(3);
@@ -31,7 +31,7 @@ fn a_buf_reader_reads_ahead_and_the_queue_is_in_order() {
 }
 
 #[test]
-fn a_buf_writer_sends_what_is_queued_with_the_first_byte_that_it_flushes() {
+fn a_buf_writer_sends_the_queue_with_its_first_flushed_byte() {
     run(async {
         let (near, mut far) = Dbus::pair().unwrap();
         let mut writer = BufWriter::new(near);
@@ -72,7 +72,7 @@ fn copying_in_both_directions_moves_bytes_and_keeps_descriptors() {
 }
 
 #[test]
-fn a_loop_that_does_not_drain_ends_with_the_error_of_the_full_queue_and_loses_nothing() {
+fn a_loop_that_does_not_drain_the_queue_fails_without_loss() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         far.set_read_queue_limit(506).unwrap();
@@ -91,7 +91,7 @@ fn a_loop_that_does_not_drain_ends_with_the_error_of_the_full_queue_and_loses_no
 }
 
 #[test]
-fn the_split_of_tokio_reads_and_writes_but_does_not_reach_the_queues() {
+fn tokio_split_reads_and_writes_without_access_to_the_queues() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         let fds = memfds(1);

@@ -19,7 +19,7 @@ async fn fill(stream: &mut Dbus) -> usize {
 }
 
 #[test]
-fn a_receive_that_is_dropped_has_received_nothing() {
+fn a_dropped_receive_has_received_nothing() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         assert!(now(far.recv(&mut [0; 8])).await.is_none());
@@ -31,7 +31,7 @@ fn a_receive_that_is_dropped_has_received_nothing() {
 }
 
 #[test]
-fn a_borrowed_send_that_is_dropped_has_sent_nothing() {
+fn a_dropped_borrowed_send_has_sent_nothing() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let filled = fill(&mut near).await;
@@ -47,7 +47,7 @@ fn a_borrowed_send_that_is_dropped_has_sent_nothing() {
 }
 
 #[test]
-fn a_write_that_is_dropped_has_sent_nothing_and_keeps_the_queue() {
+fn a_dropped_write_has_sent_nothing_and_keeps_the_queue() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let filled = fill(&mut near).await;
@@ -62,7 +62,7 @@ fn a_write_that_is_dropped_has_sent_nothing_and_keeps_the_queue() {
 }
 
 #[test]
-fn a_write_all_that_is_dropped_half_way_tells_by_its_queue_that_the_set_left() {
+fn an_empty_queue_shows_that_a_dropped_write_all_sent_its_set() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         drive_io().await;
@@ -79,7 +79,7 @@ fn a_write_all_that_is_dropped_half_way_tells_by_its_queue_that_the_set_left() {
 }
 
 #[test]
-fn a_read_exact_that_is_dropped_half_way_has_its_descriptors_in_the_queue() {
+fn a_dropped_read_exact_leaves_its_descriptors_in_the_queue() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.send_with_fds(b"AAAA", &memfds(2)).await.unwrap();
@@ -90,7 +90,7 @@ fn a_read_exact_that_is_dropped_half_way_has_its_descriptors_in_the_queue() {
 }
 
 #[test]
-fn waiting_for_readiness_that_is_dropped_misses_nothing() {
+fn a_dropped_wait_for_readiness_misses_nothing() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         assert!(now(far.readable()).await.is_none());
@@ -110,7 +110,7 @@ fn waiting_for_readiness_that_is_dropped_misses_nothing() {
 }
 
 #[test]
-fn connecting_that_is_dropped_leaves_no_socket() {
+fn a_dropped_connect_leaves_no_socket() {
     // The guard of every test counts descriptors.
     run(async {
         let name = format!("\0anchovy cancel {}", std::process::id());

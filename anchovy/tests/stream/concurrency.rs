@@ -65,12 +65,12 @@ async fn both_ends_both_ways() {
 }
 
 #[test]
-fn both_halves_of_both_ends_are_busy_at_once_on_several_threads() {
+fn halves_of_both_ends_work_concurrently_on_several_threads() {
     run_on_threads(both_ends_both_ways());
 }
 
 #[test]
-fn a_storm_of_signals_changes_nothing() {
+fn frequent_signals_do_not_disturb_transfers() {
     let signals = Arc::new(AtomicUsize::new(0));
     let handler = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGUSR1, handler).unwrap();
@@ -94,7 +94,7 @@ fn a_storm_of_signals_changes_nothing() {
 }
 
 #[test]
-fn a_task_that_only_reads_what_is_there_leaves_others_their_turn() {
+fn a_task_that_reads_continuously_lets_other_tasks_run() {
     run(async {
         // Both ends always have something to do; a third task still runs, by tokio's budget.
         let (mut near, mut far) = Dbus::pair().unwrap();

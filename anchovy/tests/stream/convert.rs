@@ -26,7 +26,7 @@ fn a_blocking_std_stream_becomes_a_stream() {
 }
 
 #[test]
-fn a_tokio_stream_that_was_read_before_does_not_hide_what_is_queued() {
+fn converting_a_read_tokio_stream_keeps_queued_bytes_readable() {
     run(async {
         let (near, mut far) = UnixStream::pair().unwrap();
         let near = near.into_std().unwrap();
@@ -41,7 +41,7 @@ fn a_tokio_stream_that_was_read_before_does_not_hide_what_is_queued() {
 }
 
 #[test]
-fn what_is_no_unix_stream_socket_is_refused_and_closed() {
+fn a_descriptor_that_is_no_stream_socket_is_refused_and_closed() {
     run(async {
         let (datagram, _other) = rustix::net::socketpair(
             AddressFamily::UNIX,
@@ -69,7 +69,7 @@ fn what_is_no_unix_stream_socket_is_refused_and_closed() {
 
 #[test]
 #[should_panic(expected = "there is no reactor running")]
-fn outside_of_a_runtime_there_is_no_stream() {
+fn creating_a_stream_outside_of_a_runtime_panics() {
     guarded(|| {
         let (near, _far) = StdUnixStream::pair().unwrap();
         let _ = Dbus::new(near);
@@ -100,7 +100,7 @@ fn connecting_reaches_a_path_and_an_abstract_name() {
 }
 
 #[test]
-fn connecting_to_nothing_is_an_error() {
+fn connecting_to_a_missing_socket_is_an_error() {
     run(async {
         let directory = Directory::new();
         let error = Dbus::connect(directory.join("nobody")).await.unwrap_err();
@@ -112,7 +112,7 @@ fn connecting_to_nothing_is_an_error() {
 }
 
 #[test]
-fn a_stream_taken_apart_loses_nothing() {
+fn into_parts_loses_nothing() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let builder =
@@ -144,7 +144,7 @@ fn a_stream_taken_apart_loses_nothing() {
 }
 
 #[test]
-fn parts_put_together_with_less_space_have_its_limits() {
+fn from_parts_reduces_limits_to_the_new_space() {
     run(async {
         let (near, _far) = Dbus::pair().unwrap();
         let mut near =
@@ -162,7 +162,7 @@ fn parts_put_together_with_less_space_have_its_limits() {
 }
 
 #[test]
-fn a_failed_read_side_stays_failed_through_its_parts() {
+fn from_parts_keeps_a_failed_read_side() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let mut near = AnchovyStream::<WAYLAND_SCM_RIGHTS>::new(near).unwrap();
@@ -195,7 +195,7 @@ fn foreign_view(
 }
 
 #[test]
-fn a_socket_that_is_handed_back_tells_its_owner_no_more_than_before() {
+fn into_parts_disables_inq() {
     run(async {
         let exact = cmsg_space!(ScmRights(1)) - size_of::<usize>();
         let (near, far) = with_foreign::<WAYLAND_SCM_RIGHTS>();
@@ -206,7 +206,7 @@ fn a_socket_that_is_handed_back_tells_its_owner_no_more_than_before() {
 }
 
 #[test]
-fn a_shared_socket_can_be_kept_as_it_is_for_the_others() {
+fn inq_can_be_kept_off_for_a_shared_socket() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let shared = near.try_clone().unwrap();
@@ -218,7 +218,7 @@ fn a_shared_socket_can_be_kept_as_it_is_for_the_others() {
 }
 
 #[test]
-fn a_shared_socket_shows_the_others_that_something_is_missing_otherwise() {
+fn inq_causes_truncation_for_other_readers_of_a_shared_socket() {
     // This pins why the switch is there: where the kernel has the option, it is on.
     run(async {
         let (near, far) = with_foreign::<WAYLAND_SCM_RIGHTS>();
@@ -229,7 +229,7 @@ fn a_shared_socket_shows_the_others_that_something_is_missing_otherwise() {
 }
 
 #[test]
-fn the_socket_is_close_on_exec_however_it_was_made() {
+fn every_constructor_makes_the_socket_close_on_exec() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -258,7 +258,7 @@ fn dropping_a_stream_closes_both_queues() {
 }
 
 #[test]
-fn a_received_descriptor_is_an_owned_one_of_the_socket_alone() {
+fn a_received_descriptor_is_the_only_copy_left() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let (reader, writer) = pipe();
@@ -273,7 +273,7 @@ fn a_received_descriptor_is_an_owned_one_of_the_socket_alone() {
 }
 
 #[test]
-fn the_two_addresses_are_not_mistaken_for_each_other() {
+fn local_and_peer_addresses_are_not_confused() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -301,7 +301,7 @@ fn a_pending_error_is_taken_once() {
 }
 
 #[test]
-fn parts_put_together_again_ask_the_kernel_as_before() {
+fn from_parts_enables_inq_again() {
     run(async {
         for inq in [true, false] {
             let (near, far) = StdUnixStream::pair().unwrap();
@@ -318,7 +318,7 @@ fn parts_put_together_again_ask_the_kernel_as_before() {
 }
 
 #[test]
-fn what_the_owner_of_a_socket_had_switched_on_stays_on() {
+fn options_set_by_the_owner_of_a_socket_stay_set() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         // SO_INQ, where the kernel knows it.
@@ -335,7 +335,7 @@ fn what_the_owner_of_a_socket_had_switched_on_stays_on() {
 }
 
 #[test]
-fn no_stream_of_a_builder_without_inq_shows_a_shared_reader_that_something_is_missing() {
+fn a_builder_without_inq_causes_no_truncation_for_other_readers() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
@@ -357,7 +357,7 @@ fn no_stream_of_a_builder_without_inq_shows_a_shared_reader_that_something_is_mi
 }
 
 #[test]
-fn a_stream_of_another_size_keeps_its_queues_and_a_failed_read_side() {
+fn converting_between_sizes_keeps_queues_and_a_failed_read_side() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.send_with_fds(b"three", &memfds(3)).await.unwrap();
@@ -378,7 +378,7 @@ fn a_stream_of_another_size_keeps_its_queues_and_a_failed_read_side() {
 }
 
 #[test]
-fn a_stream_that_becomes_another_has_inq_as_its_builder_says() {
+fn converting_a_stream_applies_the_inq_option_of_the_builder() {
     if !kernel_is_at_least(6, 17) {
         eprintln!("skipped: SO_INQ needs Linux 6.17");
         return;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::harness::*;
 
 #[test]
-fn a_full_table_fails_the_read_side_for_good_and_says_so() {
+fn a_full_table_fails_the_read_side_and_is_named_as_the_cause() {
     run(async {
         for room in [0, 2, 4] {
             let (mut near, mut far) = Dbus::pair().unwrap();
@@ -56,7 +56,7 @@ fn a_table_with_just_enough_room_is_not_full() {
 }
 
 #[test]
-fn a_full_table_is_no_matter_for_bytes() {
+fn bytes_without_descriptors_are_read_despite_a_full_table() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.write_all(b"AAAA").await.unwrap();
@@ -66,7 +66,7 @@ fn a_full_table_is_no_matter_for_bytes() {
 }
 
 #[test]
-fn a_pidfd_that_finds_no_room_is_no_descriptor_and_no_loss() {
+fn a_pidfd_that_does_not_fit_into_the_table_is_no_loss() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         switch_pidfds_on(&far);
@@ -89,7 +89,7 @@ fn a_pidfd_that_finds_no_room_is_no_descriptor_and_no_loss() {
 }
 
 #[test]
-fn too_many_descriptors_in_flight_leave_the_queue_and_pass_once_they_are_received() {
+fn too_many_descriptors_in_flight_keep_the_queue_for_a_retry() {
     without_privileges(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let fds = memfds(8);
@@ -132,7 +132,7 @@ fn too_many_descriptors_in_flight_leave_the_queue_and_pass_once_they_are_receive
 }
 
 #[test]
-fn a_cut_set_is_told_as_cut_even_if_what_is_left_of_it_is_above_the_limit() {
+fn truncation_is_reported_even_if_the_rest_exceeds_the_limit() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         far.set_read_fd_limit(2).unwrap();
@@ -170,7 +170,7 @@ fn cut_while_one_more_descriptor_fails_with(errno: i32) -> std::io::Error {
 }
 
 #[test]
-fn why_a_set_was_cut_is_told_as_far_as_it_can_be() {
+fn the_cause_of_truncation_is_reported_if_known() {
     guarded(|| {
         for (errno, cause, kind) in [
             (libc::EMFILE, Truncation::ProcessTableFull, ErrorKind::QuotaExceeded),

@@ -34,7 +34,7 @@ fn descriptors_are_charged_when_they_are_sent() {
 }
 
 #[test]
-fn at_the_bound_a_send_waits_until_the_peer_has_read_and_bytes_still_pass() {
+fn a_send_waits_for_the_peer_to_read_while_bytes_are_sent() {
     run(async {
         let budget = budget();
         let (mut near, mut far) = pair(budget.account(1));
@@ -58,7 +58,7 @@ fn at_the_bound_a_send_waits_until_the_peer_has_read_and_bytes_still_pass() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_in_nobody_elses_way() {
+fn a_peer_that_does_not_read_blocks_no_other_account() {
     without_privileges(async {
         let _limit = Lowered::descriptors(256);
         let budget = Budget::default();
@@ -81,7 +81,7 @@ fn a_peer_that_does_not_read_is_in_nobody_elses_way() {
 }
 
 #[test]
-fn descriptors_that_did_not_leave_are_not_charged() {
+fn descriptors_that_were_not_sent_are_not_charged() {
     run(async {
         let budget = budget();
         let (mut near, far) = pair(budget.account(1));
@@ -101,7 +101,7 @@ fn descriptors_that_did_not_leave_are_not_charged() {
 }
 
 #[test]
-fn more_than_an_account_may_ever_have_in_flight_is_an_error_and_not_a_wait() {
+fn a_send_that_can_never_fit_the_account_fails_at_once() {
     run(async {
         let budget = budget();
         let (mut near, _far) = pair(budget.account(1));
@@ -112,7 +112,7 @@ fn more_than_an_account_may_ever_have_in_flight_is_an_error_and_not_a_wait() {
 }
 
 #[test]
-fn a_socket_that_is_closed_before_the_peer_has_read_stays_charged_until_it_has() {
+fn a_closed_socket_stays_charged_until_the_peer_has_read() {
     run(async {
         let budget = budget();
         let (mut near, mut far) = pair(budget.account(1));
@@ -137,7 +137,7 @@ fn a_socket_that_is_closed_before_the_peer_has_read_stays_charged_until_it_has()
 }
 
 #[test]
-fn a_socket_whose_peer_closes_without_reading_is_charged_no_longer() {
+fn a_peer_that_closes_without_reading_ends_the_charge() {
     run(async {
         let budget = budget();
         let fds = memfds(8);
@@ -154,7 +154,7 @@ fn a_socket_whose_peer_closes_without_reading_is_charged_no_longer() {
 }
 
 #[test]
-fn a_peer_that_has_read_everything_leaves_nothing_behind() {
+fn a_peer_that_has_read_everything_leaves_no_charge() {
     run(async {
         let budget = budget();
         let (mut near, mut far) = pair(budget.account(1));

@@ -38,7 +38,7 @@ fn with(bytes: &str, set: &[Identity]) -> (String, Vec<Identity>) {
 }
 
 #[test]
-fn bytes_before_a_set_merge_with_it() {
+fn bytes_before_descriptors_merge_with_them() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
@@ -47,7 +47,7 @@ fn bytes_before_a_set_merge_with_it() {
 }
 
 #[test]
-fn a_read_stops_behind_a_set() {
+fn a_read_ends_after_a_descriptor_set() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 1), ("BBBB", 0)]).await;
@@ -57,7 +57,7 @@ fn a_read_stops_behind_a_set() {
 }
 
 #[test]
-fn plain_bytes_merge_with_the_set_behind_them_only() {
+fn plain_bytes_merge_only_with_descriptors_after_them() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sends = [("p1", 0), ("F1", 1), ("p2", 0), ("F2", 1), ("p3", 0)];
@@ -69,7 +69,7 @@ fn plain_bytes_merge_with_the_set_behind_them_only() {
 }
 
 #[test]
-fn two_sets_are_never_merged() {
+fn two_descriptor_sets_are_never_merged() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 1), ("BBBB", 1)]).await;
@@ -89,7 +89,7 @@ fn two_full_sets_arrive_with_one_read_each() {
 }
 
 #[test]
-fn a_set_comes_with_the_first_byte_of_its_message_however_little_is_read() {
+fn descriptors_arrive_with_the_first_byte_of_their_message() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("ABCD", 2), ("next", 0)]).await;
@@ -100,7 +100,7 @@ fn a_set_comes_with_the_first_byte_of_its_message_however_little_is_read() {
 }
 
 #[test]
-fn a_read_that_ends_within_a_message_already_has_its_set() {
+fn a_read_that_ends_within_a_message_has_its_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
@@ -111,7 +111,7 @@ fn a_read_that_ends_within_a_message_already_has_its_set() {
 }
 
 #[test]
-fn a_read_that_ends_before_a_message_does_not_have_its_set() {
+fn a_read_that_ends_before_a_message_has_no_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
@@ -121,7 +121,7 @@ fn a_read_that_ends_before_a_message_does_not_have_its_set() {
 }
 
 #[test]
-fn a_partly_read_message_runs_into_the_next_set() {
+fn the_rest_of_a_message_merges_with_the_next_descriptor_set() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 1), ("BBBB", 2)]).await;
@@ -131,7 +131,7 @@ fn a_partly_read_message_runs_into_the_next_set() {
 }
 
 #[test]
-fn a_set_may_come_with_the_second_of_two_buffers() {
+fn descriptors_can_arrive_with_the_second_of_two_buffers() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 0), ("BBBB", 1)]).await;
@@ -157,7 +157,7 @@ fn control_messages_of_one_foreign_send_arrive_as_one_set() {
 }
 
 #[test]
-fn an_empty_set_of_a_foreign_end_is_no_set() {
+fn an_empty_rights_message_delivers_no_descriptors() {
     run(async {
         let (mut near, far) = with_foreign::<{ anchovy::DBUS_SCM_RIGHTS }>();
         foreign_send(&far, b"AAAA", &[&[]]).unwrap();
@@ -167,7 +167,7 @@ fn an_empty_set_of_a_foreign_end_is_no_set() {
 }
 
 #[test]
-fn a_set_that_is_under_way_survives_the_end_of_its_sender() {
+fn descriptors_in_flight_survive_the_end_of_their_sender() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sets = sent(&mut near, &[("AAAA", 2)]).await;
@@ -179,7 +179,7 @@ fn a_set_that_is_under_way_survives_the_end_of_its_sender() {
 }
 
 #[test]
-fn a_set_that_left_is_closed_on_our_side_and_with_its_receiver_if_nobody_reads_it() {
+fn unread_descriptors_are_closed_with_their_receiver() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         let (reader, writer) = pipe();
@@ -193,7 +193,7 @@ fn a_set_that_left_is_closed_on_our_side_and_with_its_receiver_if_nobody_reads_i
 }
 
 #[test]
-fn a_peer_that_closes_with_unread_bytes_is_an_error_once_and_then_the_end() {
+fn a_peer_that_closes_with_unread_bytes_causes_one_error_then_eof() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.write_all(b"unread").await.unwrap();
@@ -207,7 +207,7 @@ fn a_peer_that_closes_with_unread_bytes_is_an_error_once_and_then_the_end() {
 }
 
 #[test]
-fn a_write_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
+fn a_write_to_a_closed_peer_is_an_error_and_no_signal() {
     run(async {
         // Rust ignores the signal from the start; a handler sees it.
         let signalled = Arc::new(AtomicBool::new(false));

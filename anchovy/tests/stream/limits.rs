@@ -35,7 +35,7 @@ async fn is_refused<const S: usize>(stream: &mut AnchovyStream<S>, count: usize,
 }
 
 #[test]
-fn a_set_at_the_limit_arrives_and_one_more_fails_the_read_side_for_good() {
+fn descriptors_above_the_limit_fail_the_read_side_permanently() {
     run(async {
         const FOUR: usize = cmsg_space!(ScmRights(4));
         let (mut near, far) = with_foreign::<FOUR>();
@@ -49,7 +49,7 @@ fn a_set_at_the_limit_arrives_and_one_more_fails_the_read_side_for_good() {
 }
 
 #[test]
-fn many_more_than_the_limit_fail_the_read_side_for_good() {
+fn far_too_many_descriptors_fail_the_read_side_permanently() {
     run(async {
         let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(2)) }>();
         foreign_sends(&far, 253);
@@ -58,7 +58,7 @@ fn many_more_than_the_limit_fail_the_read_side_for_good() {
 }
 
 #[test]
-fn an_odd_limit_at_run_time_is_exact_in_spite_of_padding() {
+fn an_odd_run_time_limit_is_exact_despite_padding() {
     run(async {
         let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(27)) }>();
         assert_eq!((near.read_fd_limit(), near.write_fd_limit()), (28, 28));
@@ -78,7 +78,7 @@ fn an_odd_limit_at_run_time_is_exact_in_spite_of_padding() {
 }
 
 #[test]
-fn a_limit_of_one_refuses_the_second_that_the_padding_has_room_for() {
+fn a_limit_of_one_refuses_a_second_descriptor_despite_padding() {
     run(async {
         let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(1)) }>();
         near.set_read_fd_limit(1).unwrap();
@@ -88,7 +88,7 @@ fn a_limit_of_one_refuses_the_second_that_the_padding_has_room_for() {
 }
 
 #[test]
-fn a_limit_of_none_takes_bytes_and_refuses_descriptors() {
+fn a_limit_of_zero_accepts_bytes_and_refuses_descriptors() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let builder = Dbus::builder().read_fd_limit(0).write_fd_limit(0);
@@ -117,7 +117,7 @@ fn descriptors_of_a_refused_set_are_closed() {
 }
 
 #[test]
-fn a_full_read_queue_fails_the_read_before_anything_is_read_and_draining_cures_it() {
+fn a_full_read_queue_fails_reads_until_it_is_drained() {
     run(async {
         let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(4)) }>();
         near.set_read_queue_limit(9).unwrap();
@@ -153,7 +153,7 @@ fn a_full_read_queue_fails_the_read_before_anything_is_read_and_draining_cures_i
 }
 
 #[test]
-fn a_full_read_queue_refuses_even_where_nothing_waits_in_the_kernel() {
+fn a_full_read_queue_fails_reads_even_if_nothing_is_queued() {
     run(async {
         let (mut near, _far) = Dbus::pair().unwrap();
         near.set_read_queue_limit(253).unwrap();
@@ -164,7 +164,7 @@ fn a_full_read_queue_refuses_even_where_nothing_waits_in_the_kernel() {
 }
 
 #[test]
-fn by_default_the_read_queue_holds_1024_and_a_full_set() {
+fn the_default_read_queue_holds_1024_and_a_full_set() {
     run(async {
         assert_eq!(Dbus::DEFAULT_READ_QUEUE_LIMIT, 1024 + 253);
         assert_eq!(Wayland::DEFAULT_READ_QUEUE_LIMIT, 1024 + 28);
@@ -192,7 +192,7 @@ fn nine_full_sets_before_the_end_of_a_message_do_not_fill_the_queue() {
 }
 
 #[test]
-fn limits_that_cannot_be_kept_are_refused_and_change_nothing() {
+fn out_of_range_limits_are_refused_and_change_nothing() {
     run(async {
         let (mut near, _far) = Wayland::pair().unwrap();
         let out_of_range =
@@ -210,7 +210,7 @@ fn limits_that_cannot_be_kept_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn a_builder_with_limits_that_cannot_be_kept_builds_nothing() {
+fn a_builder_with_out_of_range_limits_creates_no_stream() {
     run(async {
         let builder = Wayland::builder();
         for builder in [
@@ -231,7 +231,7 @@ fn a_builder_with_limits_that_cannot_be_kept_builds_nothing() {
 }
 
 #[test]
-fn debug_and_the_error_of_the_limit_name_the_count_and_the_space() {
+fn debug_and_limit_errors_name_the_count_and_the_space() {
     run(async {
         let (near, _far) = Wayland::pair().unwrap();
         assert_eq!(Wayland::FD_LIMIT, 28);
@@ -248,7 +248,7 @@ fn debug_and_the_error_of_the_limit_name_the_count_and_the_space() {
 }
 
 #[test]
-fn a_vectored_read_is_refused_by_a_full_queue_and_by_a_failed_side() {
+fn a_vectored_read_fails_with_a_full_queue_and_a_failed_side() {
     run(async {
         let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(2)) }>();
         near.set_read_queue_limit(3).unwrap();
@@ -277,7 +277,7 @@ fn a_vectored_read_is_refused_by_a_full_queue_and_by_a_failed_side() {
 }
 
 #[test]
-fn a_failed_read_side_says_so_even_where_its_queue_is_full() {
+fn a_failed_read_side_is_reported_even_if_its_queue_is_full() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.set_read_fd_limit(2).unwrap();
@@ -290,7 +290,7 @@ fn a_failed_read_side_says_so_even_where_its_queue_is_full() {
 }
 
 #[test]
-fn a_read_that_is_refused_fills_nothing() {
+fn a_refused_read_leaves_the_buffer_unchanged() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.set_read_fd_limit(2).unwrap();
@@ -303,7 +303,7 @@ fn a_read_that_is_refused_fills_nothing() {
 }
 
 #[test]
-fn a_lower_limit_of_a_set_leaves_the_limit_of_the_queue_alone() {
+fn a_lower_read_limit_keeps_the_queue_limit() {
     run(async {
         let (mut near, _far) = Dbus::pair().unwrap();
         near.set_read_queue_limit(300).unwrap();
@@ -313,7 +313,7 @@ fn a_lower_limit_of_a_set_leaves_the_limit_of_the_queue_alone() {
 }
 
 #[test]
-fn limits_and_switches_of_a_builder_hold_however_the_stream_is_made() {
+fn builder_options_apply_to_every_way_of_creating_a_stream() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");

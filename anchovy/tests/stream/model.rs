@@ -174,7 +174,7 @@ async fn read(stream: &mut Dbus, size: usize, way: ReadWay) -> (Vec<u8>, Vec<Ide
 }
 
 #[test]
-fn every_read_brings_what_the_model_predicts() {
+fn every_read_returns_what_the_model_predicts() {
     println!("seed {SEED:#x}, {CASES} cases");
     let config = ProptestConfig {
         cases: CASES,

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::harness::*;
 
 #[test]
-fn credentials_on_every_message_are_no_descriptors_and_take_no_room_from_them() {
+fn credentials_on_every_message_take_no_room_from_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         rustix::net::sockopt::set_socket_passcred(&far, true).unwrap();
@@ -27,7 +27,7 @@ fn credentials_on_every_message_are_no_descriptors_and_take_no_room_from_them() 
 }
 
 #[test]
-fn a_pidfd_on_every_message_is_closed_and_takes_no_room_from_descriptors() {
+fn a_pidfd_on_every_message_is_closed_and_takes_no_room() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         switch_pidfds_on(&far);
@@ -56,7 +56,7 @@ fn an_exact_limit_is_exact_with_credentials_and_pidfds() {
 }
 
 #[test]
-fn credentials_that_a_foreign_end_sends_with_a_set_do_not_hide_it() {
+fn credentials_sent_with_descriptors_do_not_hide_them() {
     run(async {
         let (mut near, far) = with_foreign::<{ anchovy::DBUS_SCM_RIGHTS }>();
         rustix::net::sockopt::set_socket_passcred(&near, true).unwrap();
@@ -79,7 +79,7 @@ fn credentials_that_a_foreign_end_sends_with_a_set_do_not_hide_it() {
 }
 
 #[test]
-fn a_peer_that_takes_no_descriptors_makes_the_write_fail_and_keep_its_queue() {
+fn a_write_to_a_peer_that_refuses_descriptors_keeps_the_queue() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         assert!(far.fd_passing().unwrap());
@@ -171,7 +171,7 @@ fn a_pidfd_of_the_peer_is_that_process_and_close_on_exec() {
 }
 
 #[test]
-fn a_kernel_that_does_not_tell_what_is_queued_is_read_all_the_same() {
+fn a_stream_is_read_on_a_kernel_without_so_inq() {
     on_an_older_kernel(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         for _ in 0..100 {
@@ -188,7 +188,7 @@ fn a_kernel_that_does_not_tell_what_is_queued_is_read_all_the_same() {
 }
 
 #[test]
-fn a_kernel_that_cannot_refuse_descriptors_says_so() {
+fn a_kernel_without_so_passrights_reports_unsupported() {
     on_an_older_kernel(async {
         let (near, _far) = Dbus::pair().unwrap();
         assert!(near.fd_passing().unwrap());
@@ -199,7 +199,7 @@ fn a_kernel_that_cannot_refuse_descriptors_says_so() {
 }
 
 #[test]
-fn a_kernel_without_pidfds_of_peers_says_so() {
+fn a_kernel_without_peer_pidfds_reports_unsupported() {
     on_an_older_kernel(async {
         let (near, _far) = Dbus::pair().unwrap();
         assert_eq!(near.peer_pidfd().unwrap_err().kind(), ErrorKind::Unsupported);
@@ -208,7 +208,7 @@ fn a_kernel_without_pidfds_of_peers_says_so() {
 }
 
 #[test]
-fn a_listener_that_refuses_descriptors_makes_connections_that_do() {
+fn connections_inherit_disabled_passing_from_the_listener() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");

@@ -160,7 +160,7 @@ fn an_out_of_band_byte_wakes_a_reader_and_is_read_into_several_buffers() {
 }
 
 #[test]
-fn an_out_of_band_byte_from_before_there_was_a_stream_arrives() {
+fn an_out_of_band_byte_sent_before_the_conversion_arrives() {
     run(async {
         // The client sends before it is accepted.
         let directory = Directory::new();
@@ -190,7 +190,7 @@ fn an_out_of_band_byte_from_before_there_was_a_stream_arrives() {
 }
 
 #[test]
-fn an_out_of_band_byte_is_in_order_for_whoever_gets_the_socket_next() {
+fn an_out_of_band_byte_stays_in_order_for_the_next_owner() {
     run(async {
         for (near, far) in pairs() {
             foreign_send(&far, b"AA", &[]).unwrap();

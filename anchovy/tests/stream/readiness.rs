@@ -15,7 +15,7 @@ fn receiver(inq: bool) -> (AnchovyStream<DBUS_SCM_RIGHTS>, StdUnixStream) {
 }
 
 #[test]
-fn a_read_that_stopped_behind_a_set_does_not_make_the_next_one_wait() {
+fn a_read_that_ends_after_descriptors_keeps_the_readiness() {
     run(async {
         for inq in [true, false] {
             let (mut near, far) = receiver(inq);
@@ -37,7 +37,7 @@ fn a_read_that_stopped_behind_a_set_does_not_make_the_next_one_wait() {
 }
 
 #[test]
-fn a_read_that_stopped_at_other_credentials_does_not_make_the_next_one_wait() {
+fn a_read_that_ends_at_other_credentials_keeps_the_readiness() {
     run(async {
         for inq in [true, false] {
             let (mut near, far) = receiver(inq);
@@ -57,7 +57,7 @@ fn a_read_that_stopped_at_other_credentials_does_not_make_the_next_one_wait() {
 }
 
 #[test]
-fn a_read_that_drained_the_socket_makes_the_next_one_wait_for_more() {
+fn a_read_that_drains_the_socket_clears_the_readiness() {
     run(async {
         for inq in [true, false] {
             let (mut near, far) = receiver(inq);
@@ -74,7 +74,7 @@ fn a_read_that_drained_the_socket_makes_the_next_one_wait_for_more() {
 }
 
 #[test]
-fn a_read_of_just_what_was_queued_makes_the_next_one_wait_for_more() {
+fn a_read_of_exactly_the_queued_bytes_makes_the_next_one_wait() {
     run(async {
         for inq in [true, false] {
             let (mut near, far) = receiver(inq);
@@ -88,7 +88,7 @@ fn a_read_of_just_what_was_queued_makes_the_next_one_wait_for_more() {
 }
 
 #[test]
-fn a_reader_that_waits_is_woken_by_bytes_and_by_the_end() {
+fn a_waiting_reader_is_woken_by_bytes_and_by_eof() {
     run(async {
         for inq in [true, false] {
             let (mut near, far) = receiver(inq);
@@ -110,7 +110,7 @@ fn a_reader_that_waits_is_woken_by_bytes_and_by_the_end() {
 }
 
 #[test]
-fn a_writer_that_waits_is_woken_by_room() {
+fn a_waiting_writer_is_woken_by_room() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         rustix::net::sockopt::set_socket_send_buffer_size(&near, 4608).unwrap();
@@ -136,7 +136,7 @@ fn a_writer_that_waits_is_woken_by_room() {
 }
 
 #[test]
-fn readiness_is_told_as_tokio_tells_it() {
+fn readiness_is_reported_as_by_tokio() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         assert!(near.ready(Interest::WRITABLE).await.unwrap().is_writable());
@@ -153,7 +153,7 @@ fn readiness_is_told_as_tokio_tells_it() {
 }
 
 #[test]
-fn foreign_operations_use_the_readiness_of_the_stream() {
+fn try_io_uses_the_readiness_of_the_stream() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         let refused = far.try_io(Interest::READABLE, || Ok(()));
@@ -169,7 +169,7 @@ fn foreign_operations_use_the_readiness_of_the_stream() {
 }
 
 #[test]
-fn a_read_that_filled_the_rest_of_a_buffer_does_not_make_the_next_one_wait() {
+fn a_read_that_fills_its_buffer_keeps_the_readiness() {
     run(async {
         for inq in [true, false] {
             let (near, far) = StdUnixStream::pair().unwrap();
@@ -188,7 +188,7 @@ fn a_read_that_filled_the_rest_of_a_buffer_does_not_make_the_next_one_wait() {
 }
 
 #[test]
-fn a_read_that_stopped_at_the_pidfd_of_another_does_not_make_the_next_one_wait() {
+fn a_read_that_ends_at_another_pidfd_keeps_the_readiness() {
     run(async {
         for inq in [true, false] {
             let (near, far) = StdUnixStream::pair().unwrap();
@@ -207,7 +207,7 @@ fn a_read_that_stopped_at_the_pidfd_of_another_does_not_make_the_next_one_wait()
 }
 
 #[test]
-fn a_reader_that_met_a_false_alarm_is_woken_by_what_comes_then() {
+fn a_reader_is_woken_after_a_false_readiness() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let mut near = Dbus::builder().inq(false).build(near).unwrap();
@@ -223,7 +223,7 @@ fn a_reader_that_met_a_false_alarm_is_woken_by_what_comes_then() {
 }
 
 #[test]
-fn foreign_operations_are_tried_again_until_they_do_not_block() {
+fn async_io_repeats_its_closure_until_it_does_not_block() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         let mut calls = 0;
@@ -241,7 +241,7 @@ fn foreign_operations_are_tried_again_until_they_do_not_block() {
 }
 
 #[test]
-fn the_two_directions_are_not_mistaken_for_each_other() {
+fn read_and_write_readiness_are_not_confused() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         drive_io().await;
@@ -257,7 +257,7 @@ fn the_two_directions_are_not_mistaken_for_each_other() {
 }
 
 #[test]
-fn a_writer_that_met_a_false_alarm_is_woken_by_room() {
+fn a_writer_is_woken_after_a_false_readiness() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         // Small writes leave as a whole or not at all, so only the first that finds no room tells

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use crate::harness::*;
 
 #[test]
-fn a_read_into_no_room_takes_nothing() {
+fn a_read_into_an_empty_buffer_takes_nothing() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let fds = memfds(2);
@@ -32,7 +32,7 @@ fn a_read_into_no_room_takes_nothing() {
 }
 
 #[test]
-fn a_read_into_no_room_does_not_wait() {
+fn a_read_into_an_empty_buffer_does_not_wait() {
     run(async {
         let (_near, mut far) = Dbus::pair().unwrap();
         assert_eq!(now(far.read(&mut [])).await.unwrap().unwrap(), 0);
@@ -40,7 +40,7 @@ fn a_read_into_no_room_does_not_wait() {
 }
 
 #[test]
-fn a_vectored_read_passes_over_more_empty_buffers_than_the_kernel_takes() {
+fn a_vectored_read_skips_more_than_1024_empty_buffers() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
@@ -55,7 +55,7 @@ fn a_vectored_read_passes_over_more_empty_buffers_than_the_kernel_takes() {
 }
 
 #[test]
-fn a_vectored_read_of_more_buffers_than_the_kernel_takes_fills_the_first_1024() {
+fn a_vectored_read_fills_at_most_1024_buffers() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.write_all(&[7; 1500]).await.unwrap();
@@ -68,7 +68,7 @@ fn a_vectored_read_of_more_buffers_than_the_kernel_takes_fills_the_first_1024() 
 }
 
 #[test]
-fn a_receive_counts_its_own_descriptors_behind_older_ones() {
+fn a_receive_counts_only_its_own_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let (older, newer) = (memfds(3), memfds(2));
@@ -82,7 +82,7 @@ fn a_receive_counts_its_own_descriptors_behind_older_ones() {
 }
 
 #[test]
-fn a_read_appends_to_what_is_filled_and_initialises_nothing_else() {
+fn a_read_appends_to_the_filled_part_and_initializes_no_more() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.write_all(b"tail").await.unwrap();
@@ -96,7 +96,7 @@ fn a_read_appends_to_what_is_filled_and_initialises_nothing_else() {
 }
 
 #[test]
-fn the_end_of_the_stream_is_a_read_of_no_bytes_again_and_again() {
+fn every_read_at_the_end_of_the_stream_returns_zero_bytes() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.shutdown().await.unwrap();
@@ -108,7 +108,7 @@ fn the_end_of_the_stream_is_a_read_of_no_bytes_again_and_again() {
 }
 
 #[test]
-fn trying_to_read_an_empty_socket_would_block() {
+fn a_try_read_of_an_empty_socket_would_block() {
     run(async {
         let (_near, mut far) = Dbus::pair().unwrap();
         drive_io().await;

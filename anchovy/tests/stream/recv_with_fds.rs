@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, ReadBuf};
 use crate::harness::*;
 
 #[test]
-fn a_receive_hands_over_its_own_descriptors_and_no_others() {
+fn a_receive_returns_only_its_own_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let (older, first, second) = (memfds(3), memfds(2), memfds(1));
@@ -34,7 +34,7 @@ fn a_receive_hands_over_its_own_descriptors_and_no_others() {
 }
 
 #[test]
-fn bytes_without_descriptors_and_the_end_of_the_stream_hand_over_none() {
+fn plain_bytes_and_eof_return_no_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.try_write(b"AAAA").unwrap();
@@ -49,7 +49,7 @@ fn bytes_without_descriptors_and_the_end_of_the_stream_hand_over_none() {
 }
 
 #[test]
-fn try_and_poll_hand_over_as_well_on_streams_and_halves() {
+fn try_and_poll_variants_work_on_streams_and_halves() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sent = memfds(5);
@@ -85,7 +85,7 @@ fn try_and_poll_hand_over_as_well_on_streams_and_halves() {
 }
 
 #[test]
-fn a_receive_that_is_refused_or_dropped_hands_over_nothing() {
+fn a_refused_or_dropped_receive_returns_no_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         far.set_read_fd_limit(2).unwrap();
@@ -110,7 +110,7 @@ fn a_receive_that_is_refused_or_dropped_hands_over_nothing() {
 }
 
 #[test]
-fn more_descriptors_than_the_read_queue_holds_can_be_handed_over() {
+fn more_descriptors_than_the_read_queue_holds_can_be_received() {
     run(async {
         let (mut near, mut far) = Wayland::pair().unwrap();
         far.set_read_queue_limit(28).unwrap();
@@ -124,7 +124,7 @@ fn more_descriptors_than_the_read_queue_holds_can_be_handed_over() {
 }
 
 #[test]
-fn descriptors_that_are_handed_over_are_no_longer_charged() {
+fn received_descriptors_in_a_vector_are_no_longer_charged() {
     run(async {
         let budget = Budget::builder().held_fds(100).build();
         let (mut near, mut far) = Wayland::pair().unwrap();
@@ -146,7 +146,7 @@ fn descriptors_that_are_handed_over_are_no_longer_charged() {
 }
 
 #[test]
-fn the_read_of_a_header_brings_the_descriptors_of_the_whole_message() {
+fn reading_a_header_returns_the_descriptors_of_the_message() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let sent = memfds(2);

@@ -15,7 +15,7 @@ async fn nothing_was_sent(near: impl Sized, mut far: impl tokio::io::AsyncRead +
 }
 
 #[test]
-fn a_write_of_no_bytes_sends_nothing_and_keeps_the_queue() {
+fn a_write_of_zero_bytes_sends_nothing_and_keeps_the_queue() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         near.write_queue_mut().push_back(memfd());
@@ -90,7 +90,7 @@ fn a_borrowed_send_is_refused_while_the_queue_holds_descriptors() {
 }
 
 #[test]
-fn a_borrowed_send_without_a_byte_is_refused_only_if_there_is_a_set() {
+fn a_borrowed_send_of_zero_bytes_fails_only_with_descriptors() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         let fds = memfds(2);
@@ -109,7 +109,7 @@ fn a_borrowed_send_without_a_byte_is_refused_only_if_there_is_a_set() {
 }
 
 #[test]
-fn a_borrowed_send_takes_whatever_has_a_descriptor() {
+fn a_borrowed_send_accepts_any_type_with_a_descriptor() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let fd = memfd();
@@ -126,7 +126,7 @@ fn a_borrowed_send_takes_whatever_has_a_descriptor() {
 }
 
 #[test]
-fn a_write_of_more_slices_than_the_kernel_takes_writes_the_first_1024() {
+fn a_vectored_write_sends_at_most_1024_buffers() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let slices = [IoSlice::new(b"x"); 1500];
@@ -143,7 +143,7 @@ fn a_write_of_more_slices_than_the_kernel_takes_writes_the_first_1024() {
 }
 
 #[test]
-fn a_set_behind_more_empty_slices_than_the_kernel_takes_is_not_lost() {
+fn descriptors_after_1024_empty_buffers_are_not_lost() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let mut slices = [IoSlice::new(b""); 1500];
@@ -204,7 +204,7 @@ fn a_full_socket_keeps_the_queue() {
 }
 
 #[test]
-fn a_megabyte_through_a_tiny_send_buffer_carries_its_set_once() {
+fn a_write_in_many_parts_sends_its_descriptors_once() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         rustix::net::sockopt::set_socket_send_buffer_size(&near, 4608).unwrap();
@@ -232,7 +232,7 @@ fn a_megabyte_through_a_tiny_send_buffer_carries_its_set_once() {
 }
 
 #[test]
-fn a_borrowed_send_that_finds_room_for_a_part_has_sent_its_set() {
+fn a_partial_borrowed_send_has_sent_its_descriptors() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let data = vec![7; 1 << 20];
@@ -248,7 +248,7 @@ fn a_borrowed_send_that_finds_room_for_a_part_has_sent_its_set() {
 }
 
 #[test]
-fn a_send_of_no_bytes_and_no_descriptors_is_no_system_call() {
+fn an_empty_send_makes_no_system_call() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
         drop(far);
@@ -262,7 +262,7 @@ fn a_send_of_no_bytes_and_no_descriptors_is_no_system_call() {
 }
 
 #[test]
-fn every_writer_takes_several_buffers_at_once() {
+fn every_writer_accepts_vectored_writes() {
     run(async {
         let (mut near, _far) = Dbus::pair().unwrap();
         assert!(near.is_write_vectored());

@@ -31,7 +31,7 @@ fn queued_descriptors_arrive_whole_in_order_and_close_on_exec() {
 }
 
 #[test]
-fn lent_descriptors_arrive_whole_in_order_and_close_on_exec() {
+fn borrowed_descriptors_arrive_whole_in_order_and_close_on_exec() {
     run(async {
         for count in COUNTS {
             let (mut near, mut far) = Dbus::pair().unwrap();
@@ -48,7 +48,7 @@ fn lent_descriptors_arrive_whole_in_order_and_close_on_exec() {
 }
 
 #[test]
-fn a_queue_of_254_is_refused_and_kept() {
+fn a_queue_of_254_descriptors_is_refused_and_kept() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.write_queue_mut().extend(memfds(254));
@@ -67,7 +67,7 @@ fn a_queue_of_254_is_refused_and_kept() {
 }
 
 #[test]
-fn a_loan_of_254_is_refused() {
+fn a_borrowed_send_of_254_descriptors_is_refused() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let error = fd_error(near.send_with_fds(b"here", &memfds(254)).await.unwrap_err());
@@ -78,7 +78,7 @@ fn a_loan_of_254_is_refused() {
 }
 
 #[test]
-fn a_wayland_stream_carries_28_and_refuses_29() {
+fn a_wayland_stream_sends_28_descriptors_and_refuses_29() {
     run(async {
         let (mut near, mut far) = Wayland::pair().unwrap();
         near.send_with_fds(b"here", &memfds(28)).await.unwrap();

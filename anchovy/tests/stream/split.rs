@@ -21,7 +21,7 @@ fn borrowed_halves_leave_their_queues_in_the_stream() {
 }
 
 #[test]
-fn borrowed_halves_read_and_write_at_once() {
+fn borrowed_halves_read_and_write_concurrently() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         let (mut read, mut write) = near.split();
@@ -42,7 +42,7 @@ fn borrowed_halves_read_and_write_at_once() {
 }
 
 #[test]
-fn owned_halves_are_reunited_with_queues_limits_and_failure() {
+fn reunite_keeps_queues_limits_and_a_failed_read_side() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
         near.set_read_fd_limit(2).unwrap();
@@ -65,7 +65,7 @@ fn owned_halves_are_reunited_with_queues_limits_and_failure() {
 }
 
 #[test]
-fn halves_of_two_streams_come_back_untouched() {
+fn reunite_returns_the_halves_of_different_streams() {
     run(async {
         let (near, far) = Dbus::pair().unwrap();
         let (mut near_read, mut near_write) = near.into_split();
@@ -88,7 +88,7 @@ fn halves_of_two_streams_come_back_untouched() {
 }
 
 #[test]
-fn dropping_the_owned_write_half_closes_its_queue_and_ends_the_stream_for_the_peer() {
+fn dropping_the_owned_write_half_closes_its_queue_and_shuts_down() {
     run(async {
         let (near, mut far) = Dbus::pair().unwrap();
         let (mut read, mut write) = near.into_split();
@@ -104,7 +104,7 @@ fn dropping_the_owned_write_half_closes_its_queue_and_ends_the_stream_for_the_pe
 }
 
 #[test]
-fn forgetting_the_owned_write_half_closes_its_queue_and_ends_nothing() {
+fn forgetting_the_owned_write_half_only_closes_its_queue() {
     run(async {
         let (near, mut far) = Dbus::pair().unwrap();
         let (read, mut write) = near.into_split();
@@ -120,7 +120,7 @@ fn forgetting_the_owned_write_half_closes_its_queue_and_ends_nothing() {
 }
 
 #[test]
-fn dropping_the_owned_read_half_closes_its_queue_and_leaves_the_write_half_alone() {
+fn dropping_the_owned_read_half_closes_only_its_queue() {
     run(async {
         let (near, mut far) = Dbus::pair().unwrap();
         let (mut read, mut write) = near.into_split();
@@ -138,7 +138,7 @@ fn dropping_the_owned_read_half_closes_its_queue_and_leaves_the_write_half_alone
 }
 
 #[test]
-fn what_arrives_for_a_read_half_that_is_gone_is_closed_with_the_socket() {
+fn descriptors_for_a_dropped_read_half_are_closed_with_the_socket() {
     run(async {
         for read_first in [true, false] {
             let (near, mut far) = Dbus::pair().unwrap();
@@ -175,7 +175,7 @@ fn a_shutdown_of_a_write_half_with_queued_descriptors_is_refused() {
 }
 
 #[test]
-fn halves_know_the_socket_as_the_stream_does() {
+fn halves_have_the_socket_methods_of_the_stream() {
     run(async {
         let (mut near, _far) = Dbus::pair().unwrap();
         let socket = identity(near.as_fd());
@@ -189,7 +189,7 @@ fn halves_know_the_socket_as_the_stream_does() {
 }
 
 #[test]
-fn streams_and_halves_go_wherever_tasks_go() {
+fn streams_and_halves_are_send_and_sync() {
     fn goes_anywhere<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
     goes_anywhere::<Dbus>();
     goes_anywhere::<anchovy::OwnedReadHalf<{ anchovy::DBUS_SCM_RIGHTS }>>();
@@ -201,7 +201,7 @@ fn streams_and_halves_go_wherever_tasks_go() {
 }
 
 #[test]
-fn dropping_the_owned_read_half_shuts_nothing_down() {
+fn dropping_the_owned_read_half_shuts_down_neither_side() {
     run(async {
         let (near, mut far) = Dbus::pair().unwrap();
         let (read, _write) = near.into_split();

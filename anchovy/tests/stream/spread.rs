@@ -33,7 +33,7 @@ fn narrow(stream: &Wayland) {
 }
 
 #[test]
-fn each_full_set_leaves_with_one_byte_and_the_rest_with_the_others() {
+fn each_full_set_is_sent_with_one_of_the_first_bytes() {
     run(async {
         let (mut near, mut far) = pair();
         let fds = memfds(60);
@@ -52,7 +52,7 @@ fn each_full_set_leaves_with_one_byte_and_the_rest_with_the_others() {
 }
 
 #[test]
-fn the_last_set_may_be_full_and_each_set_needs_one_byte() {
+fn a_full_last_set_needs_a_byte_of_its_own() {
     run(async {
         let (mut near, mut far) = pair();
         near.write_queue_mut().extend(memfds(84));
@@ -88,7 +88,7 @@ fn too_few_bytes_are_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn by_default_a_queue_is_not_spread_and_a_limit_of_none_sends_none() {
+fn a_queue_is_not_spread_by_default_or_with_a_limit_of_zero() {
     run(async {
         let (mut near, mut far) = pair();
         far.write_queue_mut().extend(memfds(29));
@@ -134,7 +134,7 @@ fn a_vectored_write_spreads_over_several_buffers() {
 }
 
 #[test]
-fn a_socket_that_is_full_between_two_sets_keeps_the_rest_in_the_queue() {
+fn a_full_socket_between_two_sets_keeps_the_rest_queued() {
     run(async {
         let (mut near, mut far) = pair();
         narrow(&near);
@@ -163,7 +163,7 @@ fn a_socket_that_is_full_between_two_sets_keeps_the_rest_in_the_queue() {
 }
 
 #[test]
-fn a_write_that_is_dropped_between_two_sets_goes_on_later_and_sends_none_twice() {
+fn a_write_dropped_between_two_sets_sends_no_descriptor_twice() {
     run(async {
         let (mut near, mut far) = pair();
         narrow(&near);
@@ -187,7 +187,7 @@ fn a_write_that_is_dropped_between_two_sets_goes_on_later_and_sends_none_twice()
 }
 
 #[test]
-fn sets_that_a_peer_refuses_stay_in_the_queue_and_bytes_that_have_left_are_counted() {
+fn refused_sets_stay_in_the_queue_and_sent_bytes_are_counted() {
     run(async {
         let budget = Budget::default();
         let (mut near, mut far) = pair();
@@ -211,7 +211,7 @@ fn sets_that_a_peer_refuses_stay_in_the_queue_and_bytes_that_have_left_are_count
 }
 
 #[test]
-fn a_peer_that_is_gone_between_two_sets_is_an_error_of_the_next_write() {
+fn a_peer_closed_between_two_sets_fails_the_next_write() {
     run(async {
         let (mut near, far) = pair();
         narrow(&near);
@@ -227,7 +227,7 @@ fn a_peer_that_is_gone_between_two_sets_is_an_error_of_the_next_write() {
 }
 
 #[test]
-fn each_set_is_charged_for_itself_and_waits_for_the_budget() {
+fn each_set_is_charged_separately_and_waits_for_the_budget() {
     run(async {
         // A single account may hold 10.
         let budget = Budget::builder().fds_in_flight(20).build();
@@ -261,7 +261,7 @@ fn each_set_is_charged_for_itself_and_waits_for_the_budget() {
 }
 
 #[test]
-fn halves_parts_and_accepted_streams_keep_the_switch() {
+fn halves_parts_and_accepted_streams_keep_spread_fds() {
     run(async {
         let (mut near, mut far) = pair();
         near.write_queue_mut().extend(memfds(29));

@@ -34,8 +34,8 @@ fn a_read_and_a_write_without_descriptors_are_one_system_call_each() {
 }
 
 #[test]
-fn a_short_read_without_inq_asks_once_whether_anything_is_left() {
-    let name = "syscalls::a_short_read_without_inq_asks_once_whether_anything_is_left";
+fn a_short_read_without_inq_costs_one_more_system_call() {
+    let name = "syscalls::a_short_read_without_inq_costs_one_more_system_call";
     let trace = traced(name, &[], async {
         let (mut near, mut far) = Dbus::builder().inq(false).pair().unwrap();
         let mut buf = [0; 64];
@@ -81,8 +81,8 @@ fn a_read_and_a_write_with_descriptors_are_one_system_call_each() {
 }
 
 #[test]
-fn what_is_refused_reaches_no_system_call() {
-    let name = "syscalls::what_is_refused_reaches_no_system_call";
+fn a_refused_operation_makes_no_system_call() {
+    let name = "syscalls::a_refused_operation_makes_no_system_call";
     let trace = traced(name, &[], async {
         let (mut near, _far) = Wayland::pair().unwrap();
         near.write_queue_mut().extend(memfds(29));
@@ -109,9 +109,9 @@ fn what_is_refused_reaches_no_system_call() {
 }
 
 #[test]
-fn interrupted_calls_are_made_again() {
+fn interrupted_system_calls_are_repeated() {
     // Every third receive and send is interrupted before it does anything.
-    let name = "syscalls::interrupted_calls_are_made_again";
+    let name = "syscalls::interrupted_system_calls_are_repeated";
     let inject = "inject=sendto,sendmsg,recvmsg:error=EINTR:when=1+3";
     let trace = traced(name, &["-e", inject], async {
         let (mut near, mut far) = Dbus::pair().unwrap();

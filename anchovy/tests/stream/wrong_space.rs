@@ -71,7 +71,7 @@ fn write(path: &Path, text: &str) {
 }
 
 #[test]
-fn a_wrong_space_fails_the_check_of_a_library_at_its_own_line() {
+fn an_invalid_space_fails_cargo_check_at_the_line_that_uses_it() {
     guarded(|| {
         let wrong = [0, 1, 28, 31, 253, 4096];
         let modules =
@@ -108,7 +108,7 @@ fn a_wrong_space_fails_the_check_of_a_library_at_its_own_line() {
 }
 
 #[test]
-fn every_valid_space_passes_and_only_constructors_need_the_bound() {
+fn every_valid_space_compiles_and_only_constructors_need_the_bound() {
     guarded(|| {
         let mut modules: Vec<_> = (1..=253)
             .map(|fds| {

@@ -76,7 +76,7 @@ fn measure(attacked: &Attacked) -> Measured {
 }
 
 #[test]
-fn a_flood_of_connections_delays_others_little() {
+fn a_flood_of_connections_hardly_delays_other_clients() {
     against(ServerKind::Dbus, |attacked| {
         let ours = measure(attacked);
         let bare = measure(&Attacked::start(ServerKind::Bare));

@@ -37,7 +37,7 @@ pub(crate) fn attack(path: &Path) {
 }
 
 #[test]
-fn descriptors_that_one_client_does_not_read_stop_no_other() {
+fn unread_descriptors_of_one_client_block_no_other() {
     against(ServerKind::DbusWithFewFds, |attacked| {
         let mut honest = attacked.honest();
         let quiet = honest.rounds(ROUNDS, FDS);

@@ -38,7 +38,7 @@ pub(crate) fn attack(path: &Path) {
 }
 
 #[test]
-fn a_small_message_that_is_kept_keeps_no_large_buffer() {
+fn a_small_kept_message_keeps_no_large_buffer() {
     against(ServerKind::Dbus, |attacked| {
         let _honest = attacked.honest();
         let server = attacked.id();

@@ -99,12 +99,12 @@ fn answer(socket: &mut UnixStream) -> String {
 }
 
 #[test]
-fn out_of_band_data_does_not_vanish_silently() {
+fn out_of_band_data_is_not_lost_silently() {
     nothing_vanishes(ServerKind::Lines);
 }
 
 #[test]
-fn out_of_band_data_does_not_vanish_silently_without_inq() {
+fn out_of_band_data_is_not_lost_silently_without_inq() {
     nothing_vanishes(ServerKind::LinesWithoutInq);
 }
 

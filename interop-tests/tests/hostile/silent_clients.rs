@@ -38,7 +38,7 @@ pub(crate) fn attack(path: &Path) {
 }
 
 #[test]
-fn silent_clients_of_two_users_do_not_keep_out_a_third() {
+fn silent_clients_of_two_users_do_not_block_a_third() {
     against(ServerKind::Dbus, |attacked| {
         let mut honest = attacked.honest();
         let quiet = honest.connect().expect("nobody is in its way yet");

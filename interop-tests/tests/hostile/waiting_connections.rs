@@ -43,7 +43,7 @@ pub(crate) fn attack(path: &Path) {
 }
 
 #[test]
-fn connections_that_wait_for_room_cost_others_no_time() {
+fn waiting_connections_do_not_slow_down_others() {
     against(ServerKind::DbusForManyClients, |attacked| {
         let mut honest = attacked.honest();
         let quiet = honest.rounds(ROUNDS, 0);

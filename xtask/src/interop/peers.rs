@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_busd_that_is_probed_for_is_the_one_that_is_built() {
+    fn the_probed_busd_is_the_one_that_is_built() {
         let busd = PEERS.iter().find(|peer| peer.name == "busd").unwrap();
         assert!(busd.needs[0].probe[2].contains(BUSD));
     }

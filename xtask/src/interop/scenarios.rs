@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_hangs_is_killed_with_what_it_has_started() {
+    fn a_hanging_process_is_killed_with_its_children() {
         let mut shell = Command::new("sh");
         // Its standard output is open for as long as one of the two lives.
         let (mut reader, writer) = std::io::pipe().unwrap();

@@ -54,7 +54,7 @@ const RIGHTS: c_int = libc::SCM_RIGHTS;
 const SOCKET: c_int = libc::SOL_SOCKET;
 
 #[test]
-fn an_errno_among_descriptors_is_none_and_the_others_are_owned() {
+fn an_errno_among_descriptors_is_not_a_descriptor() {
     let (first, last) = (null(), null());
     let written = Written::new().push(SOCKET, RIGHTS, &[first, -libc::EMFILE, last], 0);
     let (arrival, queue) = written.take();
@@ -64,14 +64,14 @@ fn an_errno_among_descriptors_is_none_and_the_others_are_owned() {
 }
 
 #[test]
-fn the_least_int_is_an_errno_too() {
+fn the_minimum_int_is_an_errno() {
     let (arrival, queue) = Written::new().push(SOCKET, RIGHTS, &[c_int::MIN], 0).take();
     assert_eq!((arrival.fds, queue.len()), (0, 0));
     assert!(arrival.errno.is_some());
 }
 
 #[test]
-fn a_message_that_claims_more_than_there_is_ends_with_the_buffer() {
+fn a_message_that_claims_too_many_bytes_ends_with_the_buffer() {
     let fd = null();
     let (arrival, queue) = Written::new().push(SOCKET, RIGHTS, &[fd, null()], 100).take();
     assert_eq!((arrival.fds, queue.len()), (2, 2));
@@ -79,14 +79,14 @@ fn a_message_that_claims_more_than_there_is_ends_with_the_buffer() {
 }
 
 #[test]
-fn several_sets_of_one_receive_are_one() {
+fn several_rights_messages_of_one_receive_are_one_set() {
     let written = Written::new().push(SOCKET, RIGHTS, &[null()], 0);
     let written = written.push(SOCKET, RIGHTS, &[null(), null()], 0);
     assert_eq!(written.take().1.len(), 3);
 }
 
 #[test]
-fn what_else_comes_is_passed_over_and_is_a_barrier() {
+fn other_control_messages_are_skipped_and_are_a_barrier() {
     let other = Written::new().push(libc::SOL_UDP, 7, &[1, 2, 3], 0);
     let (arrival, queue) = other.push(SOCKET, SCM_PIDFD, &[-libc::ESRCH], 0).take();
     assert_eq!((arrival.fds, queue.len(), arrival.errno), (0, 0, None));
@@ -94,7 +94,7 @@ fn what_else_comes_is_passed_over_and_is_a_barrier() {
 }
 
 #[test]
-fn a_pidfd_behind_a_set_is_closed_and_not_counted() {
+fn a_pidfd_after_descriptors_is_closed_and_not_counted() {
     let pidfd = null();
     let written = Written::new().push(SOCKET, RIGHTS, &[null()], 0);
     let (arrival, queue) = written.push(SOCKET, SCM_PIDFD, &[pidfd], 0).take();
@@ -102,13 +102,13 @@ fn a_pidfd_behind_a_set_is_closed_and_not_counted() {
 }
 
 #[test]
-fn what_is_queued_is_told_and_is_no_barrier() {
+fn the_number_of_queued_bytes_is_reported_and_is_no_barrier() {
     let (arrival, _) = Written::new().push(SOCKET, SCM_INQ, &[42], 0).take();
     assert_eq!((arrival.queued, arrival.barrier), (Some(42), false));
 }
 
 #[test]
-fn no_control_message_at_all_is_nothing() {
+fn a_receive_without_control_messages_delivers_no_descriptors() {
     let (arrival, queue) = Written::new().take();
     assert_eq!((arrival.fds, queue.len(), arrival.barrier), (0, 0, false));
 }

@@ -7,11 +7,13 @@ use super::script::bare;
 use super::*;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("a_call_of_ours_crosses_it", |t| cross(busd, Work::Call, t)),
-    Scenario::new("descriptors_cross_it_both_ways", |t| cross(busd, Work::Descriptors, t)),
-    Scenario::new("sixteen_descriptors_cross_it", |t| cross(busd, Work::Sixteen, t)),
+    Scenario::new("a_call_crosses_the_bus", |t| cross(busd, Work::Call, t)),
+    Scenario::new("descriptors_cross_the_bus_in_both_directions", |t| {
+        cross(busd, Work::Descriptors, t)
+    }),
+    Scenario::new("sixteen_descriptors_cross_the_bus", |t| cross(busd, Work::Sixteen, t)),
     Scenario::new("calls_sent_together_keep_their_descriptors", |t| cross(busd, Work::Batch, t)),
-    Scenario::new("more_than_a_socket_takes_crosses_it", |t| cross(busd, Work::Large, t)),
+    Scenario::new("a_large_message_crosses_the_bus", |t| cross(busd, Work::Large, t)),
 ];
 
 async fn busd() -> ((Program, Directory), Addresses) {

@@ -17,11 +17,13 @@ use super::script::bare;
 use super::*;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("a_call_of_ours_crosses_it", |t| cross(broker, Work::Call, t)),
-    Scenario::new("descriptors_cross_it_both_ways", |t| cross(broker, Work::Descriptors, t)),
-    Scenario::new("sixteen_descriptors_cross_it", |t| cross(broker, Work::Sixteen, t)),
+    Scenario::new("a_call_crosses_the_bus", |t| cross(broker, Work::Call, t)),
+    Scenario::new("descriptors_cross_the_bus_in_both_directions", |t| {
+        cross(broker, Work::Descriptors, t)
+    }),
+    Scenario::new("sixteen_descriptors_cross_the_bus", |t| cross(broker, Work::Sixteen, t)),
     Scenario::new("calls_sent_together_keep_their_descriptors", |t| cross(broker, Work::Batch, t)),
-    Scenario::new("more_than_a_socket_takes_crosses_it", |t| cross(broker, Work::Large, t)),
+    Scenario::new("a_large_message_crosses_the_bus", |t| cross(broker, Work::Large, t)),
 ];
 
 /// A broker and its controller; it ends when that hangs up, at the latest.

@@ -6,11 +6,13 @@ use super::bus::cross;
 use super::*;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("a_call_of_ours_crosses_it", |t| cross(daemon, Work::Call, t)),
-    Scenario::new("descriptors_cross_it_both_ways", |t| cross(daemon, Work::Descriptors, t)),
-    Scenario::new("sixteen_descriptors_cross_it", |t| cross(daemon, Work::Sixteen, t)),
+    Scenario::new("a_call_crosses_the_bus", |t| cross(daemon, Work::Call, t)),
+    Scenario::new("descriptors_cross_the_bus_in_both_directions", |t| {
+        cross(daemon, Work::Descriptors, t)
+    }),
+    Scenario::new("sixteen_descriptors_cross_the_bus", |t| cross(daemon, Work::Sixteen, t)),
     Scenario::new("calls_sent_together_keep_their_descriptors", |t| cross(daemon, Work::Batch, t)),
-    Scenario::new("more_than_a_socket_takes_crosses_it", |t| cross(daemon, Work::Large, t)),
+    Scenario::new("a_large_message_crosses_the_bus", |t| cross(daemon, Work::Large, t)),
 ];
 
 async fn daemon() -> (DbusDaemon, Addresses) {

@@ -9,14 +9,20 @@ const CLIENT: Script = Script("gdbus_client.py");
 const SERVER: Script = Script("gdbus_server.py");
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("its_call_is_answered", |t| CLIENT.calls_us(Work::Call, t)),
-    Scenario::new("its_descriptors_come_back", |t| CLIENT.calls_us(Work::Descriptors, t)),
-    Scenario::new("sixteen_of_its_descriptors_come_back", |t| CLIENT.calls_us(Work::Sixteen, t)),
-    Scenario::new("more_than_a_socket_takes_comes_back", |t| CLIENT.calls_us(Work::Large, t)),
-    Scenario::new("it_answers_our_call", |t| SERVER.is_called(Work::Call, t)),
-    Scenario::new("our_descriptors_come_back", |t| SERVER.is_called(Work::Descriptors, t)),
-    Scenario::new("sixteen_of_ours_come_back", |t| SERVER.is_called(Work::Sixteen, t)),
-    Scenario::new("calls_of_ours_sent_together_keep_theirs", |t| SERVER.is_called(Work::Batch, t)),
-    Scenario::new("more_than_our_socket_takes_comes_back", |t| SERVER.is_called(Work::Large, t)),
+    Scenario::new("a_call_of_the_peer_is_answered", |t| CLIENT.calls_us(Work::Call, t)),
+    Scenario::new("descriptors_of_the_peer_are_returned", |t| {
+        CLIENT.calls_us(Work::Descriptors, t)
+    }),
+    Scenario::new("sixteen_descriptors_of_the_peer_are_returned", |t| {
+        CLIENT.calls_us(Work::Sixteen, t)
+    }),
+    Scenario::new("a_large_message_of_the_peer_is_returned", |t| CLIENT.calls_us(Work::Large, t)),
+    Scenario::new("the_peer_answers_a_call", |t| SERVER.is_called(Work::Call, t)),
+    Scenario::new("the_peer_returns_descriptors", |t| SERVER.is_called(Work::Descriptors, t)),
+    Scenario::new("the_peer_returns_sixteen_descriptors", |t| SERVER.is_called(Work::Sixteen, t)),
+    Scenario::new("calls_sent_together_keep_their_descriptors", |t| {
+        SERVER.is_called(Work::Batch, t)
+    }),
+    Scenario::new("the_peer_returns_a_large_message", |t| SERVER.is_called(Work::Large, t)),
     Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
 ];

@@ -21,16 +21,22 @@ const CLIENT: Script = Script("sd_bus_client.py");
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("a_call_of_busctl_is_answered", |t| busctl_calls_us(&["Echo", "s", "hello"], t)),
-    Scenario::new("busctl_gets_descriptors", |t| busctl_calls_us(&["Give"], t)),
-    Scenario::new("a_call_of_its_library_is_answered", |t| CLIENT.calls_us(Work::Call, t)),
-    Scenario::new("its_descriptors_come_back", |t| CLIENT.calls_us(Work::Descriptors, t)),
-    Scenario::new("sixteen_of_its_descriptors_come_back", |t| CLIENT.calls_us(Work::Sixteen, t)),
-    Scenario::new("more_than_a_socket_takes_comes_back", |t| CLIENT.calls_us(Work::Large, t)),
-    Scenario::new("a_call_of_ours_crosses_the_bridge", |t| bridge(Work::Call, t)),
-    Scenario::new("descriptors_cross_the_bridge_both_ways", |t| bridge(Work::Descriptors, t)),
+    Scenario::new("busctl_receives_descriptors", |t| busctl_calls_us(&["Give"], t)),
+    Scenario::new("a_call_of_the_library_is_answered", |t| CLIENT.calls_us(Work::Call, t)),
+    Scenario::new("descriptors_of_the_peer_are_returned", |t| {
+        CLIENT.calls_us(Work::Descriptors, t)
+    }),
+    Scenario::new("sixteen_descriptors_of_the_peer_are_returned", |t| {
+        CLIENT.calls_us(Work::Sixteen, t)
+    }),
+    Scenario::new("a_large_message_of_the_peer_is_returned", |t| CLIENT.calls_us(Work::Large, t)),
+    Scenario::new("a_call_crosses_the_bridge", |t| bridge(Work::Call, t)),
+    Scenario::new("descriptors_cross_the_bridge_in_both_directions", |t| {
+        bridge(Work::Descriptors, t)
+    }),
     Scenario::new("sixteen_descriptors_cross_the_bridge", |t| bridge(Work::Sixteen, t)),
     Scenario::new("calls_sent_together_cross_the_bridge", |t| bridge(Work::Batch, t)),
-    Scenario::new("more_than_a_socket_takes_crosses_the_bridge", |t| bridge(Work::Large, t)),
+    Scenario::new("a_large_message_crosses_the_bridge", |t| bridge(Work::Large, t)),
     Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
     Scenario::new("proxied_traffic_of_busctl_is_unchanged", proxied_busctl),
 ];

@@ -13,12 +13,16 @@ use super::script::bare;
 use super::*;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("a_call_crosses_it_step_by_step", |t| step_by_step(Work::Call, t)),
-    Scenario::new("descriptors_cross_it_both_ways", |t| step_by_step(Work::Descriptors, t)),
-    Scenario::new("sixteen_descriptors_cross_it", |t| step_by_step(Work::Sixteen, t)),
-    Scenario::new("calls_sent_together_cross_it", |t| step_by_step(Work::Batch, t)),
-    Scenario::new("more_than_a_socket_takes_crosses_it", |t| step_by_step(Work::Large, t)),
-    Scenario::new("at_once_it_works_or_the_error_names_the_cure", at_once),
+    Scenario::new("a_call_crosses_the_proxy_with_a_stepwise_handshake", |t| {
+        step_by_step(Work::Call, t)
+    }),
+    Scenario::new("descriptors_cross_the_proxy_in_both_directions", |t| {
+        step_by_step(Work::Descriptors, t)
+    }),
+    Scenario::new("sixteen_descriptors_cross_the_proxy", |t| step_by_step(Work::Sixteen, t)),
+    Scenario::new("calls_sent_together_cross_the_proxy", |t| step_by_step(Work::Batch, t)),
+    Scenario::new("a_large_message_crosses_the_proxy", |t| step_by_step(Work::Large, t)),
+    Scenario::new("a_pipelined_handshake_succeeds_or_the_error_names_the_fix", at_once),
 ];
 
 /// The first version that takes a handshake at once.

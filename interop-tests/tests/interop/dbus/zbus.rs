@@ -21,20 +21,22 @@ mod socket;
 use socket::OurSocket;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("its_call_is_answered", |t| calls_us(Work::Call, t)),
-    Scenario::new("its_descriptors_come_back", |t| calls_us(Work::Descriptors, t)),
-    Scenario::new("sixteen_of_its_descriptors_come_back", |t| calls_us(Work::Sixteen, t)),
-    Scenario::new("more_than_a_socket_takes_comes_back", |t| calls_us(Work::Large, t)),
-    Scenario::new("calls_that_it_sends_together_keep_their_descriptors", sends_us_a_batch),
-    Scenario::new("it_answers_our_call", |t| is_called(Work::Call, t)),
-    Scenario::new("our_descriptors_come_back", |t| is_called(Work::Descriptors, t)),
-    Scenario::new("sixteen_of_ours_come_back", |t| is_called(Work::Sixteen, t)),
-    Scenario::new("calls_of_ours_sent_together_keep_theirs", |t| is_called(Work::Batch, t)),
-    Scenario::new("more_than_our_socket_takes_comes_back", |t| is_called(Work::Large, t)),
-    Scenario::new("over_our_halves_its_call_crosses_a_bus", |t| over_us(Work::Call, t)),
-    Scenario::new("over_our_halves_descriptors_cross_a_bus", |t| over_us(Work::Descriptors, t)),
-    Scenario::new("over_our_halves_sixteen_descriptors_cross", |t| over_us(Work::Sixteen, t)),
-    Scenario::new("over_our_halves_more_than_a_socket_takes_crosses", |t| over_us(Work::Large, t)),
+    Scenario::new("a_call_of_the_peer_is_answered", |t| calls_us(Work::Call, t)),
+    Scenario::new("descriptors_of_the_peer_are_returned", |t| calls_us(Work::Descriptors, t)),
+    Scenario::new("sixteen_descriptors_of_the_peer_are_returned", |t| calls_us(Work::Sixteen, t)),
+    Scenario::new("a_large_message_of_the_peer_is_returned", |t| calls_us(Work::Large, t)),
+    Scenario::new("calls_of_the_peer_sent_together_keep_their_descriptors", sends_us_a_batch),
+    Scenario::new("the_peer_answers_a_call", |t| is_called(Work::Call, t)),
+    Scenario::new("the_peer_returns_descriptors", |t| is_called(Work::Descriptors, t)),
+    Scenario::new("the_peer_returns_sixteen_descriptors", |t| is_called(Work::Sixteen, t)),
+    Scenario::new("calls_sent_together_keep_their_descriptors", |t| is_called(Work::Batch, t)),
+    Scenario::new("the_peer_returns_a_large_message", |t| is_called(Work::Large, t)),
+    Scenario::new("zbus_calls_over_split_halves_through_a_bus", |t| over_us(Work::Call, t)),
+    Scenario::new("zbus_passes_descriptors_over_split_halves", |t| over_us(Work::Descriptors, t)),
+    Scenario::new("zbus_passes_sixteen_descriptors_over_split_halves", |t| {
+        over_us(Work::Sixteen, t)
+    }),
+    Scenario::new("zbus_sends_a_large_message_over_split_halves", |t| over_us(Work::Large, t)),
     Scenario::new("proxied_traffic_is_unchanged", proxied_by_us),
 ];
 

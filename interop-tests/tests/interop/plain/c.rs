@@ -10,7 +10,7 @@ use interop_tests::{Directory, Program, Scenario, Transcript, runtime};
 use super::*;
 
 pub(crate) const SCENARIOS: &[Scenario] =
-    &[Scenario::new("descriptors_go_there_and_back", there_and_back)];
+    &[Scenario::new("descriptors_are_sent_to_the_peer_and_returned", there_and_back)];
 
 fn there_and_back(transcript: &Transcript) {
     runtime().block_on(async {

@@ -20,7 +20,7 @@ use super::*;
 
 /// Too many descriptors, no byte for them, others that wait, an end that is asked for too early: all
 /// of it is refused, and what was to be sent is sent later.
-pub(crate) fn a_refusal_costs_nothing(transcript: &Transcript) {
+pub(crate) fn a_refused_send_loses_nothing(transcript: &Transcript) {
     runtime().block_on(async {
         let (near, python) = python("echo");
         let mut stream = stream(near);

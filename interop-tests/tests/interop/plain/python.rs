@@ -13,18 +13,18 @@ use super::*;
 use crate::dbus::Script;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("descriptors_go_there_and_back", there_and_back),
-    Scenario::new("a_set_rides_once_on_more_than_a_socket_takes", a_set_rides_once),
-    Scenario::new("queued_descriptors_leave_with_the_next_write", the_queue_leaves),
-    Scenario::new("one_more_than_the_limit_is_an_error_and_the_limit_is_not", the_limit_is_exact),
-    Scenario::new("a_set_that_finds_a_full_table_is_an_error", a_full_table),
-    Scenario::new("what_waits_is_bounded_and_draining_cures_it", the_queue_is_bounded),
-    Scenario::new("a_liar_gets_an_error_and_nobody_elses_descriptors", a_liar),
-    Scenario::new("more_for_a_message_than_a_server_takes_is_an_error", too_many_for_a_message),
-    Scenario::new("a_refusal_costs_nothing", guarantees::a_refusal_costs_nothing),
-    Scenario::new("descriptors_that_were_not_agreed_on_come_back", guarantees::not_agreed_on),
-    Scenario::new("a_call_that_is_given_up_loses_nothing", guarantees::given_up),
-    Scenario::new("who_is_no_good_gets_an_error_and_costs_little", guarantees::no_good),
+    Scenario::new("descriptors_are_sent_to_the_peer_and_returned", there_and_back),
+    Scenario::new("a_large_write_sends_its_descriptors_once", a_set_rides_once),
+    Scenario::new("queued_descriptors_are_sent_with_the_next_write", the_queue_leaves),
+    Scenario::new("one_descriptor_above_the_limit_is_an_error", the_limit_is_exact),
+    Scenario::new("receiving_descriptors_with_a_full_table_is_an_error", a_full_table),
+    Scenario::new("a_full_read_queue_pauses_reads_until_it_is_drained", the_queue_is_bounded),
+    Scenario::new("a_peer_that_declares_wrong_counts_gets_an_error", a_liar),
+    Scenario::new("too_many_descriptors_for_a_server_are_an_error", too_many_for_a_message),
+    Scenario::new("a_refused_send_loses_nothing", guarantees::a_refused_send_loses_nothing),
+    Scenario::new("descriptors_that_were_not_negotiated_are_returned", guarantees::not_agreed_on),
+    Scenario::new("a_canceled_call_loses_nothing", guarantees::given_up),
+    Scenario::new("malformed_messages_get_an_error_and_bounded_memory", guarantees::no_good),
     Scenario::new(guarantees::STEADY, guarantees::the_steady_state),
 ];
 

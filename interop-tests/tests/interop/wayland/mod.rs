@@ -26,22 +26,25 @@ use interop_tests::Identity;
 macro_rules! scenarios {
     ($compositor:ident, $client:ident) => {
         &[
-            Scenario::new("our_client_sees_its_globals", |transcript| {
+            Scenario::new("a_client_receives_the_globals_of_the_peer", |transcript| {
                 client::sees_globals($compositor, transcript);
             }),
-            Scenario::new("our_pools_come_to_its_compositor_with_their_files", |transcript| {
-                client::makes_pools($compositor, transcript);
-            }),
-            Scenario::new("keymaps_of_its_compositor_come_to_us_with_their_files", |transcript| {
+            Scenario::new(
+                "pools_reach_the_compositor_of_the_peer_with_their_files",
+                |transcript| {
+                    client::makes_pools($compositor, transcript);
+                },
+            ),
+            Scenario::new("keymaps_of_the_peer_arrive_with_their_files", |transcript| {
                 client::gets_keymaps($compositor, transcript);
             }),
-            Scenario::new("its_client_sees_our_globals", |transcript| {
+            Scenario::new("a_client_of_the_peer_receives_the_globals", |transcript| {
                 compositor::shows_globals($client, transcript);
             }),
-            Scenario::new("pools_of_its_client_come_to_us_with_their_files", |transcript| {
+            Scenario::new("pools_of_the_peer_arrive_with_their_files", |transcript| {
                 compositor::takes_pools($client, transcript);
             }),
-            Scenario::new("our_keymaps_come_to_its_client_with_their_files", |transcript| {
+            Scenario::new("keymaps_reach_the_client_of_the_peer_with_their_files", |transcript| {
                 compositor::gives_keymaps($client, transcript);
             }),
         ]

@@ -9,10 +9,10 @@ use super::desktop::Desktop;
 use super::spied::Spied;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("our_example_shows_a_window_on_it", our_window),
-    Scenario::new("foot_shows_its_window_through_us", foot),
-    Scenario::new("keymaps_of_wtype_go_to_sway_and_to_foot_through_us", wtype),
-    Scenario::new("what_wl_copy_copies_wl_paste_pastes_through_us", clipboard),
+    Scenario::new("the_example_shows_a_window", our_window),
+    Scenario::new("foot_shows_a_window_through_the_proxy", foot),
+    Scenario::new("keymaps_of_wtype_reach_sway_and_foot_through_the_proxy", wtype),
+    Scenario::new("wl_paste_receives_from_wl_copy_through_the_proxy", clipboard),
 ];
 
 fn our_window(transcript: &Transcript) {

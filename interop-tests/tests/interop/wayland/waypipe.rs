@@ -12,8 +12,8 @@ use super::desktop::Desktop;
 use super::spied::Spied;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("wayland_info_crosses_it_and_us", info),
-    Scenario::new("a_window_crosses_it_and_us", window),
+    Scenario::new("wayland_info_works_through_waypipe_and_the_proxy", info),
+    Scenario::new("a_window_is_shown_through_waypipe_and_the_proxy", window),
 ];
 
 type Stream = AnchovyStream<DBUS_SCM_RIGHTS>;

@@ -6,20 +6,20 @@ use super::desktop::Desktop;
 use super::spied::Spied;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("our_example_lists_its_globals", our_globals),
-    Scenario::new("our_example_shows_a_window_on_it", our_window),
-    Scenario::new("wayland_info_prints_the_same_through_us", info),
-    Scenario::new("simple_shm_shows_its_window_through_us", |transcript| {
+    Scenario::new("the_example_lists_the_globals", our_globals),
+    Scenario::new("the_example_shows_a_window", our_window),
+    Scenario::new("wayland_info_prints_the_same_through_the_proxy", info),
+    Scenario::new("simple_shm_shows_a_window_through_the_proxy", |transcript| {
         shows_a_window(&["weston-simple-shm"], transcript);
     }),
-    Scenario::new("flower_shows_its_window_through_us", |transcript| {
+    Scenario::new("flower_shows_a_window_through_the_proxy", |transcript| {
         shows_a_window(&["weston-flower"], transcript);
     }),
     // Its shell waits for words that do not come, and ends with its terminal.
-    Scenario::new("terminal_shows_its_window_through_us", |transcript| {
+    Scenario::new("terminal_shows_a_window_through_the_proxy", |transcript| {
         shows_a_window(&["weston-terminal", "--shell=/bin/cat"], transcript);
     }),
-    Scenario::new("our_example_shows_a_window_through_us", our_window_through_us),
+    Scenario::new("the_example_shows_a_window_through_the_proxy", our_window_through_us),
 ];
 
 fn our_globals(transcript: &Transcript) {

@@ -153,7 +153,7 @@ fn a_glob_of_the_parent_in_an_inline_module_is_no_edge() {
 }
 
 #[test]
-fn a_name_that_is_written_out_hides_that_of_a_glob() {
+fn an_explicit_import_hides_a_glob_import() {
     let files = [
         ("lib.rs", "mod group; mod two; mod user;"),
         ("group/mod.rs", "mod one; pub use one::Item;"),
@@ -176,7 +176,7 @@ fn an_item_of_a_function_is_not_one_of_the_module() {
 }
 
 #[test]
-fn an_item_and_a_module_of_one_name_are_told_apart() {
+fn an_item_and_a_module_of_one_name_are_distinguished() {
     let files = [
         ("lib.rs", "mod group; mod user;"),
         ("group/mod.rs", "mod frame; pub use frame::frame; pub struct Group;"),
@@ -199,7 +199,7 @@ fn a_path_may_lead_through_one_reexport_twice() {
 }
 
 #[test]
-fn imports_that_lead_back_to_themselves_end() {
+fn circular_imports_are_resolved_without_a_loop() {
     for (one, two) in [
         ("pub use crate::two::Item;", "pub use crate::one::Item;"),
         ("pub use crate::two::*; fn run(_: Item) {}", "pub use crate::one::*; fn run(_: Item) {}"),

@@ -74,7 +74,7 @@ fn the_shortest_cycle_of_a_group_is_shown() {
 }
 
 #[test]
-fn groups_that_do_not_reach_each_other_are_shown_apart() {
+fn separate_groups_are_shown_separately() {
     let sample = Sample::new(&[
         ("lib.rs", "mod one; mod two; mod three; mod four;"),
         ("one.rs", "use crate::two::Two; pub struct One;"),
