@@ -104,7 +104,7 @@ impl Receiver {
             // A receive on another thread uses the remaining room. It ends without waiting, so try
             // again.
             cx.waker().wake_by_ref();
-            self.settle_charge(0);
+            self.update_charge(0);
             return Poll::Pending;
         };
         let outcome = socket.poll_receive(cx, buf, &mut self.queue, &mut arrival);
@@ -116,7 +116,7 @@ impl Receiver {
             Poll::Ready(Ok(received)) => received.fds,
             _ => 0,
         };
-        self.settle_charge(arrived);
+        self.update_charge(arrived);
         received
     }
 
@@ -150,7 +150,7 @@ impl Receiver {
     fn hand_over(&mut self, count: usize, fds: &mut Vec<OwnedFd>) {
         if count > 0 {
             fds.extend(self.queue.drain(self.queue.len() - count..));
-            self.settle_charge(0);
+            self.update_charge(0);
         }
     }
 
@@ -199,7 +199,7 @@ impl Receiver {
 
     /// Releases the unused part of the charge. The last `arrived` descriptors of the
     /// queue are about to wait for their frames.
-    fn settle_charge(&mut self, arrived: usize) {
+    fn update_charge(&mut self, arrived: usize) {
         let holding = self.holding(arrived);
         if let Some(held) = &mut self.held {
             held.release_unused(holding);
@@ -219,7 +219,7 @@ impl Receiver {
     #[cfg(feature = "codec")]
     pub(crate) fn set_waiting(&mut self, count: usize) {
         self.waiting = count;
-        self.settle_charge(0);
+        self.update_charge(0);
     }
 
     /// Records that no descriptor waits for its frame, and releases the charge for them.
@@ -244,7 +244,7 @@ impl Receiver {
             Ok(()) => self.advance(socket, &arrival, buf),
             Err(error) => Err(error.into()),
         };
-        self.settle_charge(0);
+        self.update_charge(0);
         received
     }
 
@@ -269,7 +269,7 @@ impl Receiver {
             Ok(()) => self.accept(socket, &arrival).map_err(TransferError::from),
             Err(error) => Err(error.into()),
         };
-        self.settle_charge(0);
+        self.update_charge(0);
         received
     }
 

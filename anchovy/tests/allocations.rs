@@ -1,4 +1,4 @@
-//! In the steady state, no operation allocates: a process of its own, whose allocator counts.
+//! Allocations in the steady state, counted by the allocator of this process.
 
 use std::os::fd::OwnedFd;
 
@@ -8,9 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Stream = AnchovyStream<DBUS_SCM_RIGHTS>;
 
-/// Does `round` often enough for queues and tables to have their size, and then counts.
+/// Runs `round` until queues and tables have reached their size, and then counts allocations.
 ///
-/// The runtime, its waiting and its waking are part of what is counted.
+/// The allocations of the runtime are included.
 fn allocations(round: impl AsyncFnMut(&mut Stream, &mut Stream)) -> u64 {
     allocations_of(&Stream::builder(), round)
 }
@@ -123,7 +123,7 @@ fn receiving_into_a_vector_allocates_nothing() {
 
 #[cfg(feature = "codec")]
 mod codec {
-    //! Items allocate nothing but themselves.
+    //! Allocations of the codec.
 
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd};
@@ -135,7 +135,7 @@ mod codec {
 
     use super::*;
 
-    /// Eight bytes, the last of which says how many descriptors.
+    /// Frames of eight bytes, the last of which is the number of descriptors.
     struct Eights;
 
     impl Decoder for Eights {
@@ -172,7 +172,7 @@ mod codec {
 
     const ITEMS: u64 = 64 * 20;
 
-    /// Allocations for that many items there, with so many descriptors each.
+    /// Returns the allocations for 64 frames with this number of descriptors each.
     fn allocations(fds: usize) -> u64 {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_io().build().expect("a runtime");
@@ -180,7 +180,7 @@ mod codec {
             let (near, far) = Stream::pair().expect("a pair");
             (Framed::new(near, Eights), Framed::new(far, Eights))
         });
-        // The items go back and forth, so that nothing is made while it is counted.
+        // The frames are sent back, so that none is created while allocations are counted.
         let mut items: Vec<_> = (0..64).map(|_| nulls(fds)).collect();
         let mut rounds = |count| {
             runtime.block_on(async {
@@ -195,7 +195,8 @@ mod codec {
                 }
             });
         };
-        // A run of tokio's may allocate once, to yield; what more rounds allocate is the items'.
+        // A run of tokio may allocate once to yield. The allocations of further rounds are those
+        // of frames.
         rounds(20);
         let few = measure(|| rounds(20)).count_total;
         measure(|| rounds(20 + ITEMS / 64)).count_total - few
@@ -270,7 +271,7 @@ mod codec {
             runtime.block_on(async {
                 for _ in 0..count {
                     for _ in 0..2 {
-                        // It waits between frames, and within each.
+                        // Waits between frames, and within each of them.
                         tokio::task::yield_now().await;
                         tokio::select! {
                             biased;

@@ -1,11 +1,11 @@
-//! Every public error: its type, its text, its kind as an I/O error, and what caused it.
+//! The type, text, kind and source of every public error.
 
 use std::error::Error;
 use std::io;
 
 use anchovy::{FdError, ReuniteError, Truncation};
 
-/// Every [`FdError`], with the figures that its text has to contain and its kind.
+/// Returns every [`FdError`], with the numbers that its text must contain and its kind.
 fn fd_errors() -> Vec<(FdError, &'static [&'static str], io::ErrorKind)> {
     use io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied, QuotaExceeded};
 
@@ -45,7 +45,7 @@ fn fd_errors() -> Vec<(FdError, &'static [&'static str], io::ErrorKind)> {
     ]
 }
 
-/// The texts of an error and of all that caused it.
+/// Returns the texts of an error and of its sources.
 fn chain(error: &dyn Error) -> Vec<String> {
     let mut texts = vec![error.to_string()];
     let mut source = error.source();
@@ -124,7 +124,7 @@ mod codec {
 
     use super::*;
 
-    /// The own error of a codec, with a cause.
+    /// The error of a codec, with a source.
     #[derive(Debug)]
     struct BadFrame(io::Error);
 
@@ -154,7 +154,7 @@ mod codec {
         io::Error::new(io::ErrorKind::ConnectionReset, "it is reset")
     }
 
-    /// Every [`ReceiveError`] that is not about the socket or by the codec.
+    /// Returns every [`ReceiveError`] except those of the socket and of the codec.
     fn receive_errors() -> Vec<(ReceiveError<BadFrame>, &'static [&'static str], io::ErrorKind)> {
         use io::ErrorKind::{InvalidData, QuotaExceeded, TimedOut, UnexpectedEof};
 
@@ -184,7 +184,7 @@ mod codec {
         ]
     }
 
-    /// Every [`SendErrorKind`] that is not about the socket or by the codec.
+    /// Returns every [`SendErrorKind`] except those of the socket and of the codec.
     fn send_errors() -> Vec<(SendErrorKind<BadFrame>, &'static [&'static str], io::ErrorKind)> {
         use io::ErrorKind::{InvalidInput, PermissionDenied, QuotaExceeded};
 

@@ -1,7 +1,7 @@
-//! The examples, run as their readers run them, and held to what they claim.
+//! Tests that run the examples and check their output.
 //!
-//! Each is a program of several processes, so it gets a process group of its own and a watchdog: a
-//! hang ends all of them and is a failure that says how far they had come.
+//! An example consists of several processes, so it runs in its own process group with a watchdog.
+//! If it hangs, all of its processes are killed, and the failure contains its output.
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// For what takes a fraction of a second.
+/// Timeout of an example, which runs for a fraction of a second.
 const RUN: Duration = Duration::from_secs(120);
 
-/// For what usually has been built, but may have to wait for other builds or be built anew.
+/// Timeout of a build, which is usually complete but may wait for other builds.
 const BUILD: Duration = Duration::from_secs(600);
 
 #[test]
@@ -100,9 +100,9 @@ fn the_first_program_with_frames_has_at_most_ninety_lines() {
     assert!(lines <= 90, "{lines} lines that are not blank");
 }
 
-/// Runs an example to its successful end, and returns what it printed.
+/// Runs an example, which must succeed, and returns its output.
 fn said_by(example: &str) -> String {
-    // Building is not what is watched here, and usually is nothing to wait for.
+    // The build is not part of the measured time.
     let built = watched(cargo("build", example), example, BUILD);
     assert!(built.status.success(), "{example} does not build: {}", text(&built.stderr));
 
@@ -113,8 +113,8 @@ fn said_by(example: &str) -> String {
     said
 }
 
-/// The cargo, the target directory, the profile and the features that this test was built with, so
-/// that what has been built for it is not built again.
+/// Returns a cargo command with the target directory, the profile and the features of this test,
+/// so that existing builds are reused.
 fn cargo(verb: &str, example: &str) -> Command {
     let test = std::env::current_exe().expect("the path of this test");
     let profile = ancestor(&test, 2); // target/debug of target/debug/deps/examples-0123456789abcdef
@@ -140,7 +140,7 @@ fn ancestor(path: &Path, levels: usize) -> &Path {
     path.ancestors().nth(levels).expect("cargo puts tests three levels deep")
 }
 
-/// Runs a command to its end, or for as long as it may take.
+/// Runs a command until it ends or reaches the time limit.
 fn watched(mut command: Command, example: &str, limit: Duration) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.process_group(0).spawn().expect("cargo starts");
@@ -166,7 +166,7 @@ fn number(word: Option<&str>) -> u64 {
     word.and_then(|word| word.parse().ok()).unwrap_or_default()
 }
 
-/// The number in front of what a process of this role said.
+/// Returns the process id before the output of the process with this role.
 fn process_number(said: &str, role: &str) -> u64 {
     let words = said.lines().find_map(|line| line.strip_prefix(role)?.strip_prefix(' '));
     let number = number(words.and_then(|words| words.split(':').next()));
@@ -174,7 +174,7 @@ fn process_number(said: &str, role: &str) -> u64 {
     number
 }
 
-/// What a process of this role said of each of its descriptors, without their numbers.
+/// Returns the descriptors that the process with this role printed, without their numbers.
 fn descriptors<'a>(said: &'a str, role: &str) -> Vec<&'a str> {
     let lines = said.lines().filter(|line| line.starts_with(role));
     lines

@@ -1,19 +1,20 @@
-//! The README's table beside other crates names a test in each of our cells; it had better exist.
+//! Checks that the tests named in the README's comparison with other crates exist.
 
 use std::fs;
 use std::path::Path;
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
 
-/// The cells of our column, without its heading and the line below that.
+/// Returns the cells of anchovy's column, without its heading.
 fn our_cells(readme: &str) -> Vec<&str> {
-    let (_, behind) = readme.split_once("\n## Beside others\n").expect("the section");
-    let section = behind.split("\n## ").next().expect("what is before the next section");
+    let (_, rest) = readme.split_once("\n## Beside others\n").expect("the section");
+    let section = rest.split("\n## ").next().expect("what is before the next section");
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|row| row.split('|').nth(2).expect("our column").trim()).collect()
 }
 
-/// `module::test` of the tests of the stream, or `test` of the others.
+/// Returns whether a test exists: `module::test` is a test of the stream, and `test` is one of the
+/// allocations.
 fn exists(name: &str) -> bool {
     let file = match name.rsplit_once("::") {
         Some((module, _)) => {

@@ -1,4 +1,4 @@
-//! The message bus of the reference implementation, as a real peer.
+//! The message bus of the reference implementation.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -10,23 +10,23 @@ use std::process::{Command, Stdio};
 use crate::peer::text;
 use crate::{Directory, Peer};
 
-/// A `dbus-daemon` of a test's own, which is killed when this is dropped.
+/// A `dbus-daemon` of a test, which is killed when this is dropped.
 ///
-/// It is a bus like that of a session: of one user, and everybody on it may do anything. It listens
-/// in a directory of its own, reads no configuration but its own, starts no services, and has the
-/// limits that are built into it. Nothing of the user's session is used or changed.
+/// It is configured like a session bus: for one user, with all permissions, and with the built-in
+/// limits. It listens in its own directory, reads only its own configuration and starts no
+/// services. The session of the user is not used or changed.
 #[derive(Debug)]
 #[must_use = "the daemon is killed when this is dropped"]
 pub struct DbusDaemon {
     address: String,
     path: PathBuf,
-    // In this order: it ends before the directory goes.
+    // The order matters: the daemon ends before its directory is removed.
     _peer: Peer,
     _directory: Directory,
 }
 
 impl DbusDaemon {
-    /// Starts a daemon, and returns once it listens.
+    /// Starts a daemon, and returns when it listens.
     pub fn start() -> DbusDaemon {
         let directory = Directory::new();
         let path = directory.join("bus");
@@ -41,7 +41,7 @@ impl DbusDaemon {
                 .stdout(Stdio::piped())
                 .stderr(File::create(&log).expect("a file in our directory")),
         );
-        // It prints its address when it listens, and nothing after that.
+        // The daemon prints its address when it listens, and nothing else.
         let mut address = String::new();
         let stdout = peer.take_stdout().expect("the pipe that was asked for");
         BufReader::new(stdout).read_line(&mut address).expect("an address is text");
@@ -51,13 +51,13 @@ impl DbusDaemon {
         DbusDaemon { address, path, _peer: peer, _directory: directory }
     }
 
-    /// Its address as it printed it, `unix:path=…,guid=…`: what `DBUS_SESSION_BUS_ADDRESS` has for
-    /// its clients.
+    /// Returns the address that the daemon printed, `unix:path=…,guid=…`, as in
+    /// `DBUS_SESSION_BUS_ADDRESS`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The path of its socket.
+    /// Returns the path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -81,8 +81,8 @@ fn configuration_of(socket: &Path) -> String {
     )
 }
 
-/// A path as the value of an address, where only these bytes stand for themselves; none of them
-/// means anything to XML.
+/// Escapes a path for an address. The bytes that need no escape have no special meaning in XML
+/// either.
 fn escaped(path: &Path) -> String {
     let mut value = String::new();
     for byte in path.as_os_str().as_bytes() {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::guarded;
 
-    /// The lines that answer the whole of a client's handshake.
+    /// Returns the answers to a complete handshake of a client.
     fn handshake(daemon: &DbusDaemon) -> [String; 3] {
         let mut socket = UnixStream::connect(daemon.path()).unwrap();
         let words = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n";
@@ -145,7 +145,7 @@ mod tests {
             let mut socket = UnixStream::connect(daemon.path()).unwrap();
             let directory = daemon.path().parent().unwrap().to_owned();
             drop(daemon);
-            // Reset, if it was not accepted yet.
+            // If the connection was not accepted yet, it is reset.
             let end = socket.read(&mut [0; 1]).map_err(|error| error.kind());
             assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "{end:?}");
             assert!(!directory.exists());

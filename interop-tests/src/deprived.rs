@@ -1,7 +1,6 @@
-//! A thread that has less than this process: privileges, or a kernel.
+//! Threads without privileges, or with the system calls of an older kernel.
 //!
-//! What is taken away comes back in no other way than with the end of the thread, so each test has
-//! one of its own.
+//! Only the end of the thread restores them, so each test has its own thread.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,20 +14,18 @@ use seccompiler::{
 
 use crate::{guarded, runtime};
 
-/// Runs a test on a thread that may not exceed the limit of descriptors in flight, as root may.
+/// Runs a test on a thread without root's privilege to exceed the limit of descriptors in flight.
 pub fn without_privileges(test: impl Future<Output = ()> + Send) {
     let give_up = || {
         let none = CapabilitySet::empty();
         let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-        rustix::thread::set_capabilities(None, sets).expect("anybody may give up privileges");
+        rustix::thread::set_capabilities(None, sets).expect("every thread can drop privileges");
     };
     deprived(give_up, test);
 }
 
-/// Runs a test on a thread to whose system calls the kernel answers that it knows none of the
-/// newer socket options, as an older one does.
-///
-/// These are `SO_PEERPIDFD`, `SO_PASSRIGHTS` and `SO_INQ`.
+/// Runs a test on a thread on which the kernel refuses newer socket options, as an older kernel
+/// does: `SO_PEERPIDFD`, `SO_PASSRIGHTS` and `SO_INQ`.
 pub fn on_an_older_kernel(test: impl Future<Output = ()> + Send) {
     const SO_PEERPIDFD: u64 = 77;
     const SO_PASSRIGHTS: u64 = 83;
@@ -46,7 +43,10 @@ pub fn on_an_older_kernel(test: impl Future<Output = ()> + Send) {
         std::env::consts::ARCH.try_into().expect("an architecture that has filters"),
     );
     let program: BpfProgram = filter.and_then(TryInto::try_into).expect("a filter");
-    deprived(|| seccompiler::apply_filter(&program).expect("anybody may filter"), test);
+    deprived(
+        || seccompiler::apply_filter(&program).expect("every thread can install a filter"),
+        test,
+    );
 }
 
 fn deprived(take_away: impl FnOnce() + Send, test: impl Future<Output = ()> + Send) {

@@ -1,4 +1,4 @@
-//! A directory that nobody else uses, and that is gone afterwards.
+//! Temporary directories.
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
@@ -6,22 +6,23 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A directory of this test's own, which nobody else may enter; it goes when this is dropped, with
-/// all that is in it.
+/// A directory of one test, which only its user can enter. It is removed with its content when
+/// this is dropped.
 #[derive(Debug)]
 #[must_use = "the directory is removed when this is dropped"]
 pub struct Directory(PathBuf);
 
 impl Directory {
-    /// Makes an empty directory where temporary files belong.
+    /// Creates an empty directory for temporary files.
     #[expect(clippy::new_without_default, reason = "a default would not touch the disk")]
     pub fn new() -> Directory {
         Directory::new_in(&std::env::temp_dir())
     }
 
-    /// Makes an empty directory that belongs to this user and group, which only root can do.
+    /// Creates an empty directory that belongs to this user and group, which requires root.
     ///
-    /// It is where everybody may enter, as our own temporary files may be where only we may.
+    /// It is in a directory that every user can enter, because only this user may be able to enter
+    /// the usual directory of temporary files.
     pub fn of_another(user: u32, group: u32) -> Directory {
         let directory = Directory::new_in(Path::new("/tmp"));
         std::os::unix::fs::chown(&directory.0, Some(user), Some(group)).expect("we are root");
@@ -35,19 +36,19 @@ impl Directory {
             let path = place.join(format!("anchovy-test-{process}-{number}"));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Directory(path),
-                // A process that was killed left it, and this one has its number.
+                // A process with the same id was killed before it removed its directory.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => panic!("no directory {}: {error}", path.display()),
             }
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Where something of that name is in it, or would be.
+    /// Returns the path of a file in the directory, whether or not it exists.
     pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
     }
@@ -56,14 +57,14 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         let removed = std::fs::remove_dir_all(&self.0);
-        // A second panic would hide the first.
+        // A second panic would hide the first one.
         if !std::thread::panicking() {
             removed.expect("it is ours");
         }
     }
 }
 
-/// What is in a directory.
+/// Returns the paths in a directory, in order.
 pub fn entries(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     entries.map(|entry| entry.expect("an entry").path()).collect()

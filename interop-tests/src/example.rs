@@ -1,4 +1,4 @@
-//! The examples of a package as programs, built as this test was.
+//! The examples of a package, built in the same way as the current test.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-/// Builds the examples of a package, once in a process.
+/// Builds the examples of a package, once per process.
 ///
-/// With the cargo, the target directory and the profile of this test, so that what has been built
-/// for it is not built again. Call it before descriptors are counted.
+/// Uses the cargo, the target directory and the profile of this test, so that existing builds are
+/// reused. Call it before descriptors are counted.
 ///
 /// # Panics
 ///
-/// If they do not build.
+/// Panics if the build fails.
 pub fn build_examples(package: &'static str) {
     static BUILT: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,12 +32,12 @@ pub fn build_examples(package: &'static str) {
     built.insert(package);
 }
 
-/// Where the program of an example is, once it is built.
+/// Returns the path of an example's program after it was built.
 pub fn example_path(name: &str) -> PathBuf {
     profile().join("examples").join(name)
 }
 
-/// `target/debug` of `target/debug/deps/examples-0123456789abcdef`.
+/// Returns `target/debug` for `target/debug/deps/examples-0123456789abcdef`.
 fn profile() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     test.ancestors().nth(2).expect("cargo puts tests three levels deep").to_owned()

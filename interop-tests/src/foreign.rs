@@ -1,4 +1,4 @@
-//! A foreign end in this process, which speaks to the kernel without our crates.
+//! A peer in this process that makes system calls without the crates of this workspace.
 
 use std::cell::RefCell;
 use std::io::{IoSlice, IoSliceMut, Read};
@@ -13,21 +13,21 @@ use rustix::net::{
 
 use crate::{Identity, identities, is_abandoned, pipe};
 
-/// A foreign end, and what tells whether all that it sent is closed.
+/// A foreign peer, which can count how many of the descriptors that it sent are still open.
 #[derive(Debug)]
 pub struct Foreign {
-    /// Its socket.
+    /// The socket of the peer.
     pub socket: UnixStream,
     readers: RefCell<Vec<OwnedFd>>,
 }
 
 impl Foreign {
-    /// A foreign end that has sent nothing.
+    /// Creates a peer that has sent nothing.
     pub fn new(socket: UnixStream) -> Foreign {
         Foreign { socket, readers: RefCell::default() }
     }
 
-    /// The writing ends of so many pipes, whose reading ends are kept.
+    /// Creates pipes, keeps their reading ends, and returns their writing ends.
     pub fn pipes(&self, count: usize) -> Vec<OwnedFd> {
         (0..count)
             .map(|_| {
@@ -38,22 +38,23 @@ impl Foreign {
             .collect()
     }
 
-    /// One `sendmsg` with so many descriptors of its own; returns what they are.
+    /// Sends bytes and this number of its own descriptors with one `sendmsg`. Returns their
+    /// identities.
     ///
     /// # Panics
     ///
-    /// If it is refused, or not all of it leaves.
+    /// Panics if `sendmsg` fails or does not send all bytes.
     pub fn send(&self, bytes: &[u8], count: usize) -> Vec<Identity> {
         let fds = self.pipes(count);
         self.send_these(bytes, &fds).expect("the kernel carries it");
         identities(&fds)
     }
 
-    /// One `sendmsg` with these descriptors.
+    /// Sends bytes and these descriptors with one `sendmsg`.
     ///
     /// # Panics
     ///
-    /// If not all of it leaves.
+    /// Panics if `sendmsg` does not send all bytes.
     pub fn send_these(&self, bytes: &[u8], fds: &[OwnedFd]) -> rustix::io::Result<()> {
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         let sets: &[&[BorrowedFd<'_>]] = if fds.is_empty() { &[] } else { &[&fds] };
@@ -62,17 +63,17 @@ impl Foreign {
         Ok(())
     }
 
-    /// Closes the reading ends of the pipes, where too many would be kept.
+    /// Closes the reading ends of the pipes, for tests that send many descriptors.
     pub fn forget(&self) {
         self.readers.borrow_mut().clear();
     }
 
-    /// How many of the descriptors that were sent are open somewhere.
+    /// Returns how many of the sent descriptors are still open in any process.
     pub fn open(&self) -> usize {
         self.readers.borrow().iter().filter(|reader| !is_abandoned(reader)).count()
     }
 
-    /// What arrives until the end of the stream.
+    /// Reads until the end of the stream.
     pub fn rest(mut self) -> Vec<u8> {
         self.socket.set_nonblocking(false).expect("a socket");
         let mut rest = Vec::new();
@@ -81,13 +82,13 @@ impl Foreign {
     }
 }
 
-/// One `sendmsg` of a foreign end, each set in a control message of its own.
+/// Calls `sendmsg` once, with each descriptor set in its own control message.
 pub fn foreign_send(
     socket: &UnixStream,
     bytes: &[u8],
     sets: &[&[BorrowedFd<'_>]],
 ) -> rustix::io::Result<usize> {
-    // Room for one descriptor more than the kernel carries, twice.
+    // Room for twice one descriptor more than the kernel accepts.
     let mut space = [MaybeUninit::uninit(); 2 * rustix::cmsg_space!(ScmRights(254))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     for set in sets {
@@ -96,7 +97,7 @@ pub fn foreign_send(
     rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)
 }
 
-/// One `recvmsg` of a foreign end, with a control buffer of that many bytes.
+/// Calls `recvmsg` once, with a control buffer of `space` bytes.
 pub fn foreign_receive(socket: &UnixStream, space: usize) -> (Vec<u8>, Vec<OwnedFd>, ReturnFlags) {
     let mut bytes = [0; 4096];
     let mut space = vec![MaybeUninit::uninit(); space];

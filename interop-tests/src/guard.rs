@@ -1,4 +1,4 @@
-//! A test that guards itself: it is alone, it ends, and it leaves no descriptor behind.
+//! The guard of each test: it runs alone, ends in time, and leaks no descriptor.
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
@@ -9,23 +9,22 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{descriptors, peer};
 
-/// Descriptors are counted by process, so one test runs at a time.
+/// Descriptors are counted per process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Far more than any test takes on a busy machine.
+/// Much longer than any test takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs a test on a current-thread runtime.
 ///
-/// A test that hangs ends the process with the name of the test, and with it every [`Peer`]; a test
-/// that leaves a descriptor open, or closes one that is not its own, fails.
-///
+/// If the test hangs, the process and every [`Peer`] are ended, and the name of the test is
+/// printed. If the test leaves a descriptor open, or closes one that is not its own, it fails.
 /// [`Peer`]: crate::Peer
 pub fn run(test: impl Future<Output = ()>) {
     guarded(|| runtime().block_on(test));
 }
 
-/// As [`run`], on two threads.
+/// Runs a test as [`run`] does, on two threads.
 pub fn run_on_threads(test: impl Future<Output = ()>) {
     guarded(|| {
         let mut runtime = Builder::new_multi_thread();
@@ -33,12 +32,12 @@ pub fn run_on_threads(test: impl Future<Output = ()>) {
     });
 }
 
-/// As [`run`], without a runtime.
+/// Runs a test as [`run`] does, without a runtime.
 pub fn guarded(test: impl FnOnce()) {
     guarded_for(TIMEOUT, test);
 }
 
-/// A current-thread runtime.
+/// Creates a current-thread runtime.
 pub fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
@@ -49,7 +48,8 @@ fn guarded_for(timeout: Duration, test: impl FnOnce()) {
     let (done, watched) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
         if watched.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Timeout) {
-            // Not by `eprintln`, which a test captures, and the capture dies with the process.
+            // `eprintln` would be captured by the test, and the captured text is lost with the
+            // process.
             let _ =
                 rustix::io::write(rustix::stdio::stderr(), format!("\n{name} hangs\n").as_bytes());
             peer::kill_all();
@@ -57,7 +57,7 @@ fn guarded_for(timeout: Duration, test: impl FnOnce()) {
         }
     });
 
-    // The first runtime of a process leaves behind what tokio has for signals.
+    // The first runtime of a process creates descriptors for signals, which tokio keeps.
     drop(runtime());
     let before = descriptors();
     test();
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     #[should_panic(expected = "descriptors before and after the test")]
     fn a_test_that_replaces_a_descriptor_fails() {
-        // Opened under a guard too, since nobody else's descriptors may change meanwhile; and kept,
-        // so that its number is never that of another test's file.
+        // Opened under a guard, because no other test may change descriptors meanwhile. It is kept
+        // open so that no file of another test gets its number.
         let mut theirs = None;
         let open = || guarded(|| theirs = Some(ManuallyDrop::new(memfd())));
         catch_unwind(AssertUnwindSafe(open)).unwrap_err();
@@ -110,9 +110,10 @@ mod tests {
             return;
         }
         guarded(|| {
-            // This waits for the end of everybody who has the pipes, which are those peers too.
+            // This waits until every process with the pipes has ended, including those peers.
             let output = Command::new(std::env::current_exe().unwrap())
-                // On the main thread, which is what one thread would mean, it has no name.
+                // With one test thread, the test would run on the main thread, which has another
+                // name.
                 .args(["--exact", name, "--test-threads", "2"])
                 .env(SUBJECT, "1")
                 .output()

@@ -1,6 +1,6 @@
-//! Which kernel this is: some of them can do more.
+//! The version of the kernel.
 
-/// Is this kernel at least that one?
+/// Returns whether the kernel has at least this version.
 pub fn kernel_is_at_least(major: u32, minor: u32) -> bool {
     let uname = rustix::system::uname();
     let release = uname.release().to_str().expect("a release is text");

@@ -1,13 +1,13 @@
-//! The harness that the tests of all crates share: it spawns a peer, watches descriptors, and ends
-//! what hangs.
+//! The test harness of all crates: it starts peers, counts descriptors, and ends tests that hang.
 //!
-//! A test is a future, or a closure, that is given to [`run`] or [`guarded`]. It runs alone in its
-//! process, fails if it leaves a descriptor open or closes one that is not its own, and if it hangs,
-//! the process ends with its name. The rest is what such tests are made of: descriptors that can be
-//! told apart, foreign ends that speak to the kernel without our crates, tables without room,
-//! kernels without features, the system calls themselves, and peers that are real programs.
+//! A test is a future or a closure that is passed to [`run`] or [`guarded`]. It runs alone in its
+//! process. It fails if it leaves a descriptor open or closes one that is not its own. If it
+//! hangs, the process ends and prints its name. The other modules provide descriptors with
+//! identities, foreign peers that make system calls without the crates of this workspace, full
+//! descriptor tables, kernels without newer features, traces of system calls, and peers that are
+//! real programs.
 //!
-//! No crate of the workspace is used here, so that each of them can use this one. Scenarios against
+//! This package depends on no crate of the workspace, so each of them can use it. Scenarios with
 //! real programs are in `tests/` of this package.
 
 #![cfg(target_os = "linux")]
@@ -50,7 +50,7 @@ pub use table::{FullTable, Lowered};
 pub use tap::{Said, Tap, Tapped};
 pub use turns::{drive_io, now};
 
-/// The README, for its examples, which take all of the crates.
+/// The README, whose examples need all of the crates.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

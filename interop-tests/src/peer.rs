@@ -1,4 +1,4 @@
-//! A process that was started for a test, and that does not outlive it, however the test ends.
+//! Processes of a test, which end with the test.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,16 +10,16 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::Directory;
 
-/// The peers that are not waited for yet, so that their numbers are those of no other process.
+/// The peers that were not waited for, so that no other process has their ids.
 ///
-/// A process that aborts drops nothing, so the watchdog has to find them here.
+/// A process that aborts drops nothing, so the watchdog finds them here.
 static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 fn running() -> MutexGuard<'static, BTreeSet<i32>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Kills every peer of this process, which then should end.
+/// Kills every peer of this process. The process must end afterwards.
 pub(crate) fn kill_all() {
     for number in running().iter() {
         if let Some(process) = Pid::from_raw(*number) {
@@ -28,9 +28,9 @@ pub(crate) fn kill_all() {
     }
 }
 
-/// A process that was started for a test; it is killed when this is dropped, and waited for.
+/// A process of a test. It is killed and waited for when this is dropped.
 ///
-/// It is killed by its own id, without what it has started itself.
+/// Its own children are not killed.
 #[derive(Debug)]
 #[must_use = "the process is killed when this is dropped"]
 pub struct Peer {
@@ -40,10 +40,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts a process with the standard streams that the command says: inherited ones, if it says
-    /// nothing.
+    /// Starts a process with the standard streams of the command, which are inherited by default.
     pub fn start(command: &mut Command) -> Peer {
-        // Locked before there is a process: none may escape the watchdog in between.
+        // Locked before the process starts, so that the watchdog cannot miss it.
         let mut running = running();
         let child = command
             .spawn()
@@ -52,56 +51,56 @@ impl Peer {
         Peer { child, status: None, record: None }
     }
 
-    /// Starts a process that writes what it says to files, for [`stdout`](Self::stdout) and
-    /// [`stderr`](Self::stderr); a test that panics prints them.
+    /// Starts a process whose output is written to files, for [`stdout`](Self::stdout) and
+    /// [`stderr`](Self::stderr). A test that panics prints them.
     pub fn start_recorded(command: &mut Command) -> Peer {
         let record = Directory::new();
         let file = |name| File::create(record.join(name)).expect("a file in a directory of ours");
         let mut peer = Peer::start(command.stdout(file("stdout")).stderr(file("stderr")));
-        // The command would keep the files open.
+        // Otherwise the command would keep the files open.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         peer.record = Some(record);
         peer
     }
 
-    /// The process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Takes the other end of the standard input, if the command said that there is a pipe.
+    /// Takes the other end of the standard input, if the command uses a pipe.
     pub fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
-    /// Takes the other end of the standard output, if the command said that there is a pipe.
+    /// Takes the other end of the standard output, if the command uses a pipe.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
-    /// What it has printed so far.
+    /// Returns the standard output so far.
     ///
     /// # Panics
     ///
-    /// If it is not recorded.
+    /// Panics if the peer is not recorded.
     pub fn stdout(&self) -> String {
         self.recorded("stdout")
     }
 
-    /// What it has complained of so far.
+    /// Returns the standard error so far.
     ///
     /// # Panics
     ///
-    /// If it is not recorded.
+    /// Panics if the peer is not recorded.
     pub fn stderr(&self) -> String {
         self.recorded("stderr")
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     ///
     /// # Panics
     ///
-    /// If it has been waited for: its number may be that of another process.
+    /// Panics if the process was waited for, because its id may belong to another process.
     pub fn signal(&self, signal: Signal) {
         assert!(self.status.is_none(), "it has ended");
         let process = Pid::from_raw(self.child.id() as i32).expect("the number of a process");
@@ -113,13 +112,15 @@ impl Peer {
         text(&record.join(name))
     }
 
-    /// Closes its standard input, if that is a pipe of ours, and waits until it ends by itself.
+    /// Closes the standard input, if it is a pipe of this process, and waits for the end of the
+    /// peer.
     pub fn wait(&mut self) -> ExitStatus {
         if let Some(status) = self.status {
             return status;
         }
         drop(self.child.stdin.take());
-        // It keeps its number until it is off the list, lest the watchdog kill another process.
+        // The process keeps its id until it is off the list, so the watchdog cannot kill another
+        // process.
         let number = self.child.id() as i32;
         let process = Pid::from_raw(number).expect("the number of a process");
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -133,7 +134,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if self.status.is_none() {
-            // It may have ended by itself, which is no error, since nobody has waited for it.
+            // An error is impossible: even if the process has ended, it was not waited for.
             self.child.kill().expect("a child of this process");
             self.wait();
         }
@@ -145,25 +146,25 @@ impl Drop for Peer {
     }
 }
 
-/// What a program did that has ended.
+/// The result of a program.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Its status, unless a signal ended it.
+    /// The exit status, or `None` if a signal ended the program.
     pub code: Option<i32>,
-    /// What it printed.
+    /// The standard output.
     pub stdout: String,
-    /// What it complained of.
+    /// The standard error.
     pub stderr: String,
 }
 
-/// Runs a program to its end.
+/// Runs a program until it ends.
 pub fn run_to_end(command: &mut Command) -> Ended {
     let mut peer = Peer::start_recorded(command);
     let code = peer.wait().code();
     Ended { code, stdout: peer.stdout(), stderr: peer.stderr() }
 }
 
-/// What is in a file that another process may be writing.
+/// Returns the content of a file that another process may be writing.
 pub(crate) fn text(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -178,7 +179,7 @@ mod tests {
     use super::*;
     use crate::{guarded, is_abandoned, pipe};
 
-    /// A process that does not end by itself, and a pipe that tells whether it lives.
+    /// Returns a process that does not end, and a pipe that shows whether it runs.
     fn endless() -> (Peer, OwnedFd) {
         let (reader, writer) = pipe();
         (Peer::start(Command::new("sleep").arg("infinity").stdout(writer)), reader)

@@ -1,4 +1,4 @@
-//! A peer that says on its standard output how far it is.
+//! Peers that report their progress on the standard output.
 
 use std::io::BufRead;
 use std::process::{ChildStdout, Command, Stdio};
@@ -9,15 +9,15 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::Peer;
 
-/// A program whose lines can be waited for; it is killed when this is dropped.
+/// A program whose output can be awaited line by line. It is killed when this is dropped.
 ///
-/// What it complains of goes where this process's own complaints go.
+/// Its standard error is inherited.
 #[derive(Debug)]
 #[must_use = "the process is killed when this is dropped"]
 pub struct Program {
     name: String,
     stdout: BufReader<Receiver>,
-    /// What was read while somebody waited for the end, who may have given up waiting.
+    /// Bytes that were read while a caller waited for the end. The caller may have been canceled.
     rest: Vec<u8>,
     peer: Peer,
 }
@@ -32,11 +32,11 @@ impl Program {
         Program { name, stdout: BufReader::new(stdout), rest: Vec::new(), peer }
     }
 
-    /// The next line that it prints.
+    /// Returns the next line of the output.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// Panics if the output has ended.
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).await.expect("text");
@@ -46,11 +46,11 @@ impl Program {
         }
     }
 
-    /// The next byte that it prints.
+    /// Returns the next byte of the output.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// Panics if the output has ended.
     pub async fn byte(&mut self) -> u8 {
         match self.stdout.read_u8().await {
             Ok(byte) => byte,
@@ -58,12 +58,12 @@ impl Program {
         }
     }
 
-    /// Waits until it has ended well, and returns the lines that were not read yet.
-    /// Who gives up waiting may begin again.
+    /// Waits until the program has ended, and returns the lines that were not read yet. A canceled
+    /// call can be repeated.
     ///
     /// # Panics
     ///
-    /// If it has not ended well.
+    /// Panics if the program has failed.
     pub async fn ended(&mut self) -> Vec<String> {
         loop {
             let chunk = self.stdout.fill_buf().await.expect("a pipe");
@@ -81,7 +81,7 @@ impl Program {
     }
 }
 
-/// The same without a runtime: who waits for a line does nothing else.
+/// A program whose output is read line by line without a runtime. Reading blocks the thread.
 #[derive(Debug)]
 #[must_use = "the process is killed when this is dropped"]
 pub struct BlockingProgram {
@@ -98,22 +98,22 @@ impl BlockingProgram {
         BlockingProgram { peer, stdout: std::io::BufReader::new(stdout) }
     }
 
-    /// The next line that it prints.
+    /// Returns the next line of the output.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// Panics if the output has ended.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("text");
         line.strip_suffix('\n').expect("a whole line, for it has not ended").to_owned()
     }
 
-    /// The next line that has this in it.
+    /// Returns the next line of the output that contains `part`.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// Panics if the output has ended.
     pub fn line_with(&mut self, part: &str) -> String {
         loop {
             let line = self.line();
@@ -123,7 +123,7 @@ impl BlockingProgram {
         }
     }
 
-    /// Sends it a signal, and returns the status that it ends with, unless a signal ends it.
+    /// Sends a signal to the program. Returns its exit status, or `None` if a signal ended it.
     pub fn end_with(&mut self, signal: Signal) -> Option<i32> {
         self.peer.signal(signal);
         self.peer.wait().code()

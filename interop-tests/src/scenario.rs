@@ -1,9 +1,10 @@
-//! A scenario: what one real program and we do together, alone in a process of its own.
+//! Scenarios, each of which runs one real program and code of this workspace in a separate
+//! process.
 //!
-//! `cargo xtask interop` starts the scenario program once for each of them, with a temporary
-//! directory of its own, so that a scenario that aborts takes nothing else with it. Here is what
-//! such a process does: it finds the scenario, runs it under the guard of every test (one at a time,
-//! a watchdog with its name, no descriptor left behind), and hands out what was said.
+//! `cargo xtask interop` starts the scenario program once for each scenario, in its own temporary
+//! directory, so that a scenario that aborts affects nothing else. This module runs a scenario
+//! under the guard of all tests (one at a time, with a watchdog and a count of descriptors) and
+//! returns its transcript.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +12,12 @@ use std::thread;
 
 use crate::guarded;
 
-/// What one real program and we do together.
+/// A scenario.
 #[derive(Clone, Copy)]
 pub struct Scenario {
-    /// A sentence, with underscores for blanks.
+    /// A sentence with underscores instead of blanks.
     pub name: &'static str,
-    /// Does it, and notes what is said.
+    /// Runs the scenario, and adds lines to the transcript.
     pub run: fn(&Transcript),
 }
 
@@ -27,19 +28,19 @@ impl fmt::Debug for Scenario {
 }
 
 impl Scenario {
-    /// A scenario, for the list of its peer.
+    /// Creates a scenario for the list of its peer.
     pub const fn new(name: &'static str, run: fn(&Transcript)) -> Scenario {
         Scenario { name, run }
     }
 
-    /// Runs the scenario under guard, and returns its transcript.
+    /// Runs the scenario under the guard, and returns its transcript.
     ///
     /// # Panics
     ///
-    /// If the scenario does, or leaves a descriptor behind.
+    /// Panics if the scenario panics or leaks a descriptor.
     pub fn run_alone(&self) -> String {
         let scenario = *self;
-        // The watchdog calls a test by the name of its thread.
+        // The watchdog names a test by the name of its thread.
         let thread = thread::Builder::new().name(self.name.to_owned());
         let work = move || {
             let transcript = Transcript::default();
@@ -53,15 +54,15 @@ impl Scenario {
     }
 }
 
-/// What the two ends of a scenario said, line by line, in the order in which it was noted.
+/// The traffic of a scenario, line by line, in the order of the calls of [`note`](Self::note).
 #[derive(Debug, Default)]
 pub struct Transcript(Mutex<String>);
 
 impl Transcript {
-    /// Notes a line. What differs from run to run is redacted.
+    /// Adds a line. Values that differ between runs are redacted.
     pub fn note(&self, line: impl AsRef<str>) {
         let line = redacted(line.as_ref());
-        // It is what a log begins with, if the scenario fails.
+        // The log of a failed scenario begins with these lines.
         println!("{line}");
         let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         text.push_str(&line);
@@ -73,8 +74,8 @@ impl Transcript {
     }
 }
 
-/// The text without what differs from run to run, or from machine to machine: unique names, guids,
-/// and the number of the user in a handshake.
+/// Redacts values that differ between runs or machines: unique names, guids, and the uid in a
+/// handshake.
 pub fn redacted(text: &str) -> String {
     let words: Vec<_> = text.split(' ').map(redacted_word).collect();
     let text = words.join(" ");

@@ -1,8 +1,8 @@
-//! The system calls of a test, seen from outside.
+//! The system calls of a test, as strace records them.
 //!
-//! A test that is [`traced`] runs twice: as itself, it starts this very test under strace and reads
-//! what that saw; there, it does the work. A program that is no list of tests does the same with
-//! [`trace`] and [`is_traced`].
+//! A [`traced`] test runs twice: it starts itself under strace and reads the trace; the process
+//! under strace does the work. A program that is not a test program does the same with [`trace`]
+//! and [`is_traced`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,22 +12,24 @@ use std::process::{Command, Stdio};
 
 use crate::{guarded, memfd, run};
 
-/// Is in the environment of the process under strace.
+/// The environment variable of the process under strace.
 const SUBJECT: &str = "ANCHOVY_STRACE_SUBJECT";
 
-/// What is seen: the mark, and what streams and a runtime do.
+/// The traced calls: the mark, and the calls of streams and a runtime.
 const CALLS: &str =
     "trace=getppid,epoll_wait,read,recvfrom,recvmsg,write,sendto,sendmsg,ioctl,close";
 
-/// What brackets the work in the trace; nothing else asks for this.
+/// Makes a system call that marks the start or the end of the work in the trace. No other code
+/// makes it.
 pub fn mark() {
     let _ = rustix::process::getppid();
 }
 
-/// Runs `work` between marks under strace with these options, and returns the lines in between;
-/// in the traced process, does the work and returns nothing.
+/// Runs `work` between marks under strace with these options, and returns the lines between the
+/// marks. In the traced process, does the work and returns nothing.
 ///
-/// `test` is the name of the calling test, with its modules, as the test program lists it. The work
+/// `test` is the name of the calling test with its modules, as the test program lists it. `work`
+/// calls [`mark`] twice.
 /// calls [`mark`] twice.
 pub fn traced(test: &str, options: &[&str], work: impl Future<Output = ()>) -> Option<Vec<String>> {
     if is_traced() {
@@ -40,17 +42,17 @@ pub fn traced(test: &str, options: &[&str], work: impl Future<Output = ()>) -> O
     Some(between)
 }
 
-/// Is this the process under strace?
+/// Returns whether this process is under strace.
 pub fn is_traced() -> bool {
     std::env::var_os(SUBJECT).is_some()
 }
 
 /// Starts this program with these arguments under strace with these options, and returns the lines
-/// between its two [marks](mark). Children would be traced, too: it has none.
+/// between its two [marks](mark). Children would be traced too, so it must not have any.
 ///
 /// # Panics
 ///
-/// If it does not end well, or makes no marks.
+/// Panics if the program fails or makes no marks.
 pub fn trace(arguments: &[&str], options: &[&str], stdin: impl Into<Stdio>) -> Vec<String> {
     let log = memfd();
     let path = format!("/proc/{}/fd/{}", std::process::id(), log.as_raw_fd());
@@ -66,7 +68,7 @@ pub fn trace(arguments: &[&str], options: &[&str], stdin: impl Into<Stdio>) -> V
     assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stdout));
 
     let log = std::fs::read_to_string(&path).expect("what strace wrote");
-    // Each line begins with the number of a thread.
+    // Each line begins with the id of a thread.
     let lines = log.lines().map(|line| line.split_once(' ').expect("a number and a call").1.trim());
     let between: Vec<String> = lines
         .skip_while(|line| !line.starts_with("getppid"))
@@ -78,7 +80,7 @@ pub fn trace(arguments: &[&str], options: &[&str], stdin: impl Into<Stdio>) -> V
     between
 }
 
-/// How often each call was made; those that failed count on their own, as `call ERROR`.
+/// Returns the number of each call. Failed calls are counted separately, as `call ERROR`.
 pub fn count(lines: &[String]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for line in lines {

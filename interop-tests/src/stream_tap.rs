@@ -1,7 +1,7 @@
-//! A tap on a connection of any protocol: it passes everything on as it came, and keeps it.
+//! A tap on a connection of any protocol, which forwards all traffic unchanged and records it.
 //!
-//! It is a foreign end twice, which knows bytes and descriptors and nothing else: what one `recvmsg`
-//! gives leaves with one `sendmsg`, and descriptors keep their place among the bytes.
+//! It knows only bytes and descriptors: it sends the result of one `recvmsg` with one `sendmsg`,
+//! so descriptors keep their position in the stream.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,30 +13,30 @@ use tokio::task::JoinHandle;
 use crate::tap::{receive_some, send};
 use crate::{Identity, identities};
 
-/// Listens at one place, and passes what comes to another.
+/// Listens on one path, and forwards connections to another.
 #[derive(Debug)]
 pub struct StreamTap(Arc<Mutex<Vec<JoinHandle<Passed>>>>);
 
-/// What has passed on one connection.
+/// The traffic of one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Passed {
-    /// What the client sent.
+    /// The traffic from the client.
     pub client: Way,
-    /// What the server sent.
+    /// The traffic from the server.
     pub server: Way,
 }
 
-/// What has passed in one direction.
+/// The traffic in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
-    /// Every byte.
+    /// All bytes.
     pub bytes: Vec<u8>,
-    /// What each descriptor is, in order.
+    /// The identities of the descriptors, in order.
     pub fds: Vec<Identity>,
 }
 
 impl StreamTap {
-    /// Begins to listen, on the runtime of the test, with which it ends.
+    /// Starts to listen on the runtime of the test, and ends with it.
     pub fn start(listen: &Path, server: PathBuf) -> StreamTap {
         let listener = UnixListener::bind(listen).expect("a path in a directory of ours");
         let connections = Arc::new(Mutex::new(Vec::new()));
@@ -56,8 +56,8 @@ impl StreamTap {
         tap
     }
 
-    /// What has passed on each connection so far, once all of them have ended; without those on
-    /// which nothing has.
+    /// Waits until all connections so far have ended. Returns the traffic of each, except of those
+    /// without any.
     pub async fn ended(&self) -> Vec<Passed> {
         let connections =
             std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
@@ -70,21 +70,21 @@ impl StreamTap {
     }
 }
 
-/// Passes everything on in one direction, to its end.
+/// Forwards everything in one direction, until the end.
 async fn pass(from: &UnixStream, to: &UnixStream) -> Way {
     let mut way = Way::default();
     let mut bytes = vec![0; 1 << 16];
     let mut is_heard = true;
     loop {
         let mut fds = Vec::new();
-        // Who closes without having read everything resets the connection.
+        // A side that closes its socket without reading everything resets the connection.
         let count = receive_some(from, &mut bytes, &mut fds).await.unwrap_or(0);
         if count == 0 {
             break;
         }
         way.bytes.extend_from_slice(&bytes[..count]);
         way.fds.extend(identities(&fds));
-        // What nobody hears any more has come all the same.
+        // Traffic is recorded even if the other side no longer reads it.
         is_heard = is_heard && send(to, &bytes[..count], &fds).await.is_ok();
     }
     let _ = rustix::net::shutdown(to, Shutdown::Write);
@@ -123,7 +123,7 @@ mod tests {
             let client = Way { bytes: b"asked".to_vec(), fds: expected.0 };
             let server = Way { bytes: b"answer".to_vec(), fds: expected.1 };
             assert_eq!(tap.ended().await, [Passed { client, server }]);
-            assert_eq!(tap.ended().await, [], "each is told once");
+            assert_eq!(tap.ended().await, [], "each connection is returned once");
         });
     }
 }

@@ -1,17 +1,17 @@
-//! Tables of descriptors that are smaller, or full.
+//! Small and full descriptor tables.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use rustix::process::{Resource, Rlimit};
 
-/// A bound of this process that is lowered until it is dropped.
+/// A limit of this process that is lowered until this is dropped.
 #[derive(Debug)]
 #[must_use = "the bound is lowered until this is dropped"]
 pub struct Lowered(Rlimit);
 
 impl Lowered {
-    /// Lowers the number of descriptors that this process may have.
+    /// Lowers the maximum number of descriptors of this process.
     pub fn descriptors(current: u64) -> Lowered {
         let before = rustix::process::getrlimit(Resource::Nofile);
         let lowered = Rlimit { current: Some(current), maximum: before.maximum };
@@ -26,7 +26,7 @@ impl Drop for Lowered {
     }
 }
 
-/// A descriptor table with no room but for a few; until it is dropped.
+/// A descriptor table that is full, or nearly full, until this is dropped.
 #[derive(Debug)]
 #[must_use = "the table is full until this is dropped"]
 pub struct FullTable {
@@ -35,7 +35,7 @@ pub struct FullTable {
 }
 
 impl FullTable {
-    /// Fills the table of this process, which then has 512 places, up to that many.
+    /// Limits the table to 512 descriptors, and fills it except for `room` of them.
     pub fn with_room_for(room: usize) -> FullTable {
         let filler = File::open("/dev/null").expect("a null device").into();
         let limit = Lowered::descriptors(512);
@@ -48,7 +48,7 @@ impl FullTable {
         table
     }
 
-    /// Frees so many places in the table.
+    /// Frees `room` descriptors in the table.
     pub fn make_room_for(&mut self, room: usize) {
         self.fillers.truncate(self.fillers.len() - room);
     }

@@ -1,8 +1,8 @@
-//! A tap on a D-Bus connection: it passes everything on, and keeps what has passed.
+//! A tap on a D-Bus connection, which forwards all traffic and records it.
 //!
-//! It is a foreign end twice, and knows no more of D-Bus than where a line and where a message end.
-//! It reads each of them to its end and not further, so the descriptors that it gets are those of
-//! that message, and it passes them on as real programs do: a message in a `sendmsg` of its own, with
+//! It is implemented without the crates of this workspace, and knows only where lines and messages
+//! end. It reads each of them to its end and no further, so the descriptors that it receives
+//! belong to that message. It forwards a message as real programs do: in its own `sendmsg`, with
 //! its descriptors on the first byte.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
@@ -20,30 +20,30 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::{Identity, identities};
 
-/// Listens at one place, and passes what comes to another.
+/// Listens on one path, and forwards connections to another.
 #[derive(Debug)]
 pub struct Tap(Arc<Mutex<Vec<Tapped>>>);
 
-/// What has passed on one connection.
+/// The traffic of one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tapped {
-    /// What the client said.
+    /// The traffic from the client.
     pub client: Said,
-    /// What the server said.
+    /// The traffic from the server.
     pub server: Said,
 }
 
-/// What one end has said.
+/// The traffic in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    /// The lines of the handshake, without their ends; a first byte 0 is `\0`.
+    /// Lines of the handshake, without their ends. A first byte 0 is shown as `\0`.
     pub lines: Vec<String>,
-    /// Messages, with what their descriptors are.
+    /// Messages, and the identities of their descriptors.
     pub messages: Vec<(Vec<u8>, Vec<Identity>)>,
 }
 
 impl Tap {
-    /// Begins to listen, on the runtime of the test, with which it ends.
+    /// Starts to listen on the runtime of the test, and ends with it.
     pub fn start(listen: &Path, server: PathBuf) -> Tap {
         let listener = UnixListener::bind(listen).expect("a path in a directory of ours");
         let tapped = Arc::new(Mutex::new(Vec::new()));
@@ -78,7 +78,7 @@ impl Tap {
         tap
     }
 
-    /// The connections so far on which messages have passed.
+    /// Returns the connections so far that carried messages.
     pub fn conversations(&self) -> Vec<Tapped> {
         let tapped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tapped.iter().filter(|tapped| !tapped.client.messages.is_empty()).cloned().collect()
@@ -90,15 +90,15 @@ enum Item {
     Message(Vec<u8>, Vec<Identity>),
 }
 
-/// Passes everything on in one direction, to its end.
+/// Forwards everything in one direction, until the end.
 async fn pass(from: &UnixStream, to: &UnixStream, is_client: bool, note: impl Fn(Item)) {
     let mut begun = false;
-    // Who is gone is gone on both sides; the other direction sees it for itself.
+    // If one side disconnects, both do. The other direction notices it itself.
     while let Ok((bytes, fds)) = next(from, is_client, begun).await {
         if bytes.is_empty() {
             break;
         }
-        // It is noted before it is passed on, so that who has an answer finds the call noted.
+        // Recorded before it is forwarded, so that a call is recorded before its answer arrives.
         if is_message(&bytes, is_client, begun) {
             note(Item::Message(bytes.clone(), identities(&fds)));
         } else {
@@ -114,13 +114,14 @@ async fn pass(from: &UnixStream, to: &UnixStream, is_client: bool, note: impl Fn
     let _ = rustix::net::shutdown(to, Shutdown::Write);
 }
 
-/// A client has said when its messages begin; a server's begin with one of two letters, with which
-/// none of its lines does (D-Bus Specification, "Message Format").
+/// Returns whether these bytes are a message. The messages of a client begin after `BEGIN`. Those
+/// of a server begin with one of two letters, which begin none of its lines (D-Bus Specification,
+/// "Message Format").
 fn is_message(bytes: &[u8], is_client: bool, begun: bool) -> bool {
     if is_client { begun } else { matches!(bytes[0], b'l' | b'B') }
 }
 
-/// The next line or message, or nothing at the end.
+/// Returns the next line or message, or nothing at the end.
 async fn next(
     from: &UnixStream,
     is_client: bool,
@@ -152,7 +153,7 @@ fn whole(there: bool) -> io::Result<()> {
     if there { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
 }
 
-/// Receives so many bytes more; false if the stream ended.
+/// Receives this number of bytes. Returns false if the stream has ended.
 async fn receive(
     from: &UnixStream,
     bytes: &mut Vec<u8>,
@@ -172,7 +173,7 @@ async fn receive(
     Ok(true)
 }
 
-/// Receives what is there, or waits for something; nothing if the stream ended.
+/// Receives the available bytes, or waits for some. Returns nothing if the stream has ended.
 pub(crate) async fn receive_some(
     from: &UnixStream,
     bytes: &mut [u8],
@@ -194,7 +195,7 @@ pub(crate) async fn receive_some(
     .await
 }
 
-/// Sends everything, with these descriptors on its first byte.
+/// Sends all bytes, with these descriptors on the first byte.
 pub(crate) async fn send(to: &UnixStream, bytes: &[u8], fds: &[OwnedFd]) -> io::Result<()> {
     let mut sent = 0;
     while sent < bytes.len() {

@@ -1,4 +1,4 @@
-//! Turns of a runtime, so that a test need not wait for a time.
+//! Running a runtime for one turn, so that a test does not have to wait for a time.
 
 use std::future::Future;
 use std::pin::pin;
@@ -6,14 +6,14 @@ use std::task::Poll;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Gives the driver a turn, so that readiness is known to tokio whose cause came before.
+/// Lets tokio poll its I/O driver, so that it notices events that have already happened.
 pub async fn drive_io() {
     let (mut near, mut far) = tokio::net::UnixStream::pair().expect("a pair");
     near.write_all(b".").await.expect("room for a byte");
     far.read_exact(&mut [0]).await.expect("a byte");
 }
 
-/// Polls once: what a future would return without waiting.
+/// Polls a future once, and returns its output if it does not wait.
 pub async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {

@@ -1,40 +1,41 @@
-//! The comparison with other crates lies outside the workspace, with a lock file of its own, so it
-//! has to be called by its manifest; and one run of it says less than several.
+//! The subcommand `cargo xtask bench`.
+//!
+//! The benchmarks are a package outside of the workspace, with its own lock file.
 
 use anyhow::{Context, Result};
 
 use crate::command;
 
-/// Measure anchovy beside tokio's UnixStream and the published anchovy, anchovy-dbus beside zbus,
-/// and anchovy-wayland beside wayland-rs
+/// Compare the speed and memory of anchovy with other crates
 ///
-/// All contestants of a work run in interleaved rounds, within one process, so that a machine whose
-/// speed drifts drifts for all of them. Each figure is the median of its rounds. Nanoseconds differ
-/// from machine to machine and from day to day; the ratio beside them is what counts.
+/// The group `stream` compares anchovy with tokio's UnixStream and the published anchovy, `dbus`
+/// compares anchovy-dbus with zbus, and `wayland` compares anchovy-wayland with wayland-rs.
 ///
-/// `wayland` measures libwayland too, in a process of its own that takes its turn in each round. No
-/// development package is needed: the libraries are opened at run time (Debian has them in
-/// libwayland-client0 and libwayland-server0), and without them that one row is left out. The
-/// daemon of `dbus` is dbus-daemon, if it is installed.
+/// All contestants of a benchmark run in interleaved rounds in one process, so a change of the
+/// machine's speed affects all of them. Each number is the median of its rounds. Compare the ratios:
+/// nanoseconds depend on the machine.
+///
+/// `wayland` also measures libwayland, in a separate process. It needs no development package: the
+/// libraries are opened at run time (libwayland-client0 and libwayland-server0 in Debian). Without
+/// them, the benchmark is skipped. `dbus` uses dbus-daemon, if it is installed.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
     after_long_help = "\
 Examples:
-  cargo xtask bench                              everything, once
-  cargo xtask bench dbus                         what is about D-Bus messages, beside zbus
-  cargo xtask bench wayland                      what is about Wayland messages, beside wayland-rs
-  cargo xtask bench stream                       what is about streams and items
-  cargo xtask bench 'ping-pong, 64 B' --runs 5   one work, five times"
+  cargo xtask bench                              all benchmarks, once
+  cargo xtask bench dbus                         D-Bus messages
+  cargo xtask bench wayland                      Wayland messages
+  cargo xtask bench stream                       streams and frames
+  cargo xtask bench 'ping-pong, 64 B' --runs 5   one benchmark, five times"
 )]
 pub(crate) struct Arguments {
-    /// Works to measure, named as the report names them, or all of a group: `stream`, `dbus` or
-    /// `wayland`;
+    /// Benchmarks to run, by their names in the report, or groups: `stream`, `dbus` or `wayland`;
     /// without any, all of them
-    #[arg(value_name = "WORK")]
+    #[arg(value_name = "BENCHMARK", verbatim_doc_comment)]
     works: Vec<String>,
 
-    /// How often to repeat the whole; ratios that move between runs are noise
+    /// Number of repetitions; differences between their ratios are noise
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
 }

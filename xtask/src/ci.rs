@@ -1,5 +1,6 @@
-//! What CI checks and what a contributor can check should be the same, so it is one command, and
-//! the whole list stands in one function.
+//! The subcommand `cargo xtask ci`.
+//!
+//! CI and contributors run the same command. All steps are in one function.
 
 use std::fs;
 use std::process::Stdio;
@@ -16,25 +17,25 @@ use crate::steps::Steps;
 use crate::targets;
 use crate::tools;
 
-/// Run every check there is
+/// Run all checks and tests
 ///
-/// The steps, in order; the first that fails ends it:
+/// Runs the following steps in order, and stops at the first one that fails:
 ///
 ///   system tools    the programs that tests run are installed and recent enough
-///   real programs   so are the peers of `cargo xtask interop`
-///   format          rustfmt would change nothing
+///   real programs   the peers of `cargo xtask interop` are installed
+///   format          rustfmt makes no changes
 ///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
-///   clippy          no warnings; of anchovy with default features, none and all
-///   tests           doc tests too; of anchovy with default features, none and all
-///   interop         every scenario with every real program: see `cargo xtask interop --help`
-///   documentation   no warnings, no broken links
-///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (without feature
-///                   zbus of anchovy-dbus, whose dependency needs a later one)
-///   packages        what would be published builds by itself: all but xtask and interop-tests
-///   lock file       one package named anchovy, so that `-p anchovy` has one meaning
-///   other systems   the three crates compile for each whose target is installed (rustup target add)
+///   clippy          no warnings; anchovy with default features, none and all
+///   tests           tests and doc tests; anchovy with default features, none and all
+///   interop         all scenarios with all real programs: `cargo xtask interop`
+///   documentation   no warnings and no broken links
+///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
+///                   without feature zbus, whose dependency needs a later version)
+///   packages        the published packages build separately
+///   lock file       only one package is named anchovy, so that `-p anchovy` is unambiguous
+///   other systems   the three crates compile for each installed target (rustup target add)
 ///
-/// In the end come the seconds of each step, and the targets that were not checked.
+/// At the end, prints the seconds of each step and the targets that were not checked.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -44,8 +45,8 @@ pub(crate) struct Arguments {
     install: bool,
 }
 
-/// Packages to check in one call, with a name for headings. Those of anchovy have a call each, because
-/// cargo would enable in all of them the features that other packages ask of it.
+/// Packages to check in one call, with a name for headings. anchovy is checked separately, because
+/// cargo would otherwise enable the features that other packages require.
 const SELECTIONS: &[(&str, &str)] = &[
     ("anchovy, default features", "-p anchovy"),
     ("anchovy, no features", "-p anchovy --no-default-features"),
@@ -78,7 +79,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     }
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
 
-    // A selection of targets, `--all-targets` too, would leave the doc tests out.
+    // Any selection of targets, even `--all-targets`, excludes the doc tests.
     for (name, selection) in SELECTIONS {
         steps.step(&format!("tests and doc tests: {name}"), || {
             cargo(&format!("test {selection}"))
@@ -113,14 +114,15 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
-/// Builds what would be published.
+/// Builds the published packages.
 ///
-/// The target directory is a new one: cargo unpacks packages that others here need into its home, by
-/// that directory and their version, and does not check whether what it finds there is up to date.
+/// The target directory is a new one. Cargo unpacks packages that others in the workspace need into
+/// its home, in a directory that depends on the target directory and the version, and does not check
+/// whether an existing copy is up to date.
 fn packages() -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let target_directory = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
-    // One call for all of them: a package may need another that is not published yet.
+    // One call for all packages: one may depend on another that is not published yet.
     let outcome = cargo(&format!(
         "package --workspace --exclude xtask --exclude interop-tests --allow-dirty --target-dir {target_directory}"
     ));
@@ -129,7 +131,7 @@ fn packages() -> Result<()> {
     outcome
 }
 
-/// Runs cargo with no input: a check that waits for an answer would hang where nobody is.
+/// Runs cargo without input, so that no check waits for an answer.
 fn cargo(arguments: &str) -> Result<()> {
     command::run(command::cargo(arguments).stdin(Stdio::null()))
 }

@@ -1,9 +1,8 @@
-//! A check that fails in CI has to be repeated by hand, so every command is shown as a shell would
-//! take it before it runs.
+//! Running commands.
 //!
-//! Commands run in the root of the workspace, wherever the task was called, and what they print
-//! goes straight to the terminal. What this program adds goes to standard error, as cargo's own
-//! words do, and leaves standard output to results.
+//! Each command is printed as a shell accepts it, so that a check that fails in CI can be repeated
+//! manually. Commands run in the root of the workspace and write directly to the terminal. This
+//! program prints results to standard output and everything else to standard error, as cargo does.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -12,20 +11,20 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The root of the workspace: the directory above this package.
+/// Returns the root of the workspace: the parent directory of this package.
 pub(crate) fn root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().expect("the package lies inside the workspace")
 }
 
-/// A program that will run in the root of the workspace.
+/// Returns a command that runs a program in the root of the workspace.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root());
     command
 }
 
-/// The cargo that runs this task, with the words of `arguments`, which blanks separate.
+/// Returns a command that runs the current cargo. `arguments` are separated by blanks.
 pub(crate) fn cargo(arguments: &str) -> Command {
     // Another cargo on PATH may belong to another toolchain.
     let mut command = program(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
@@ -33,7 +32,7 @@ pub(crate) fn cargo(arguments: &str) -> Command {
     command
 }
 
-/// Shows the command, runs it, and fails unless it succeeds.
+/// Prints a command, runs it, and fails unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
     eprintln!("$ {line}");
@@ -44,7 +43,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command without showing it, and returns what it wrote to standard output.
+/// Runs a command without printing it, and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = line(command);
     let output = command
@@ -56,10 +55,9 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The text that belongs to a key in a line of cargo's JSON, which has no blanks around its colons.
+/// Returns the text for a key in a line of cargo's JSON, which has no blanks around colons.
 ///
-/// It is paths and names that are asked for, so the escapes of quotes and backslashes are all there
-/// is to undo.
+/// Only paths and names are read, so only quotes and backslashes can be escaped.
 pub(crate) fn json_text(json: &str, key: &str) -> Option<String> {
     let (_, rest) = json.split_once(&format!("\"{key}\":\""))?;
     let mut text = String::new();
@@ -73,7 +71,7 @@ pub(crate) fn json_text(json: &str, key: &str) -> Option<String> {
     }
 }
 
-/// Where cargo puts what it builds.
+/// Returns the target directory of cargo.
 pub(crate) fn target_directory() -> Result<PathBuf> {
     let metadata = output(&mut cargo("metadata --format-version 1 --no-deps"))?;
     let path =
@@ -81,13 +79,13 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
     Ok(PathBuf::from(path))
 }
 
-/// The command as it would be typed.
+/// Returns the command as a shell accepts it.
 pub(crate) fn line(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         let value = quoted(value?);
         Some(format!("{}={value}", name.to_string_lossy()))
     });
-    // Who repeats the line has cargo on PATH; its full path would only push the arguments away.
+    // Without its directory, the program is found on PATH, and the line stays readable.
     let program = Path::new(command.get_program());
     let program = quoted(program.file_name().unwrap_or(program.as_os_str()));
     let arguments = command.get_args().map(quoted);

@@ -1,10 +1,10 @@
-//! The shortest way to see what the crate is for.
+//! The subcommand `cargo xtask demo`.
 
 use anyhow::{Context, Result};
 
 use crate::command;
 
-/// Show a file descriptor crossing a socket: runs the example `pass_fd`
+/// Run the example pass_fd, which sends file descriptors from one process to another
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 

@@ -1,5 +1,7 @@
-//! A dependency that brings the published `anchovy` along would put a second package of that name
-//! into the lock file, and `cargo test -p anchovy` would become ambiguous for everybody.
+//! The lock file of the workspace.
+//!
+//! It must not contain a second package named `anchovy`, which a dependency on the published crate
+//! would add: `cargo test -p anchovy` would become ambiguous.
 
 use std::fs;
 
@@ -12,13 +14,13 @@ fn lock() -> Result<String> {
         .context("cannot read Cargo.lock of the workspace")
 }
 
-/// The version of the package of this name that the workspace uses.
+/// Returns the version of a package in the lock file.
 pub(crate) fn version_of(name: &str) -> Result<String> {
     let lock = lock()?;
     version_in(name, &lock).map(str::to_owned).with_context(|| format!("Cargo.lock has no {name}"))
 }
 
-/// Cargo writes the version of a package on the line after its name.
+/// Finds the version of a package, which cargo writes on the line after its name.
 fn version_in<'a>(name: &str, lock: &'a str) -> Option<&'a str> {
     let mut lines = lock.lines();
     lines.find(|line| *line == format!("name = \"{name}\""))?;
@@ -33,7 +35,7 @@ pub(crate) fn has_one(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Cargo writes a lock file itself, always with one key on a line, so lines are all there is to it.
+/// Counts the packages of a name. Cargo always writes one key on a line.
 fn packages_named(name: &str, lock: &str) -> usize {
     let wanted = format!("name = \"{name}\"");
     let mut table = "";
@@ -42,7 +44,7 @@ fn packages_named(name: &str, lock: &str) -> usize {
         if line.starts_with('[') {
             table = line;
         }
-        // Patches that nothing uses have names too, in tables of their own.
+        // Unused patches have names too, in other tables.
         if table == "[[package]]" && line == wanted {
             count += 1;
         }

@@ -1,6 +1,6 @@
-//! The commands of this workspace, in Rust, so that they need no shell and no tool but cargo.
+//! The commands of this workspace, which need no shell and no tool but cargo.
 //!
-//! `.cargo/config.toml` makes `cargo xtask` run this program; each subcommand has a file of its own.
+//! `.cargo/config.toml` makes `cargo xtask` run this program. Each subcommand has its own file.
 
 mod bench;
 mod ci;
@@ -19,21 +19,21 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The commands of this workspace
+/// Run the checks, tests and benchmarks of this workspace
 ///
-/// Each of them works from the root of the workspace, wherever it is called, prints every command
-/// before running it, and stops at the first that fails with one line that names it.
+/// Every subcommand works in the root of the workspace and prints each command before running it. It
+/// stops at the first command that fails, and the last line of its output names that command.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",
     verbatim_doc_comment,
     bin_name = "cargo xtask",
     after_help = "\
-Begin here:
-  cargo xtask demo             see a descriptor cross from one process to another
-  cargo xtask ci --install     every check there is, after installing what they need
-  cargo xtask interop          run the interoperability scenarios against real peers
-  cargo xtask ci --help        what a subcommand does, step by step"
+Examples:
+  cargo xtask demo             sends a file descriptor from one process to another
+  cargo xtask ci --install     installs the required programs and runs all checks
+  cargo xtask interop          runs the interoperability scenarios against real peers
+  cargo xtask ci --help        lists the steps of a subcommand"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Causes follow on the same line: the last line of a log should tell the whole story.
+            // The causes are on the same line, so that the last line of a log is complete.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
@@ -78,5 +78,14 @@ mod tests {
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_each_subcommand_begins_with_one_sentence() {
+        for subcommand in Arguments::command().get_subcommands() {
+            let about = subcommand.get_about().expect("a description").to_string();
+            assert!(about.starts_with(char::is_uppercase), "{about}");
+            assert!(!about.contains(['.', '?', ';', ':', '\n']), "{about}");
+        }
     }
 }

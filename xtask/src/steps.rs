@@ -1,4 +1,4 @@
-//! A long run of checks is read from its end: which step failed, or how long each one took.
+//! The steps of `cargo xtask ci`, with the time that each one took.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Announces a step and does it; an error names it.
+    /// Prints the name of a step and runs it. An error names the step.
     pub(crate) fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         eprintln!("\n=== {name} ===");
         let start = Instant::now();
@@ -20,12 +20,12 @@ impl Steps {
         Ok(())
     }
 
-    /// How many steps have passed.
+    /// Returns the number of steps that have passed.
     pub(crate) fn count(&self) -> usize {
         self.passed.len()
     }
 
-    /// One line for each step: its name and its seconds.
+    /// Returns a table with the seconds of each step.
     pub(crate) fn table(&self) -> String {
         let heading = "step";
         let names = self.passed.iter().map(|(name, _)| name.len());

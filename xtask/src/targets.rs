@@ -1,8 +1,7 @@
-//! Only Linux runs the tests, but the other systems must compile, and a check needs no more of them
-//! than their standard library.
+//! Targets other than Linux, for which the crates must compile.
 //!
-//! Which of those are installed is a matter of the machine; one that is not is named in the end,
-//! since a check that was left out silently looks like one that passed.
+//! A check needs only the standard library of the target. Targets that are not installed are named at
+//! the end of `cargo xtask ci`, because a check that is skipped silently looks like one that passed.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,7 +14,7 @@ use crate::command;
 const TARGETS: &[&str] =
     &["x86_64-unknown-freebsd", "aarch64-apple-darwin", "aarch64-linux-android"];
 
-/// The targets that can be checked here, and those that cannot.
+/// Returns the targets that are installed, and those that are not.
 pub(crate) fn installed_and_not() -> Result<(Vec<&'static str>, Vec<&'static str>)> {
     let sysroot = PathBuf::from(rustc("sysroot")?);
     Ok(TARGETS.iter().partition(|target| is_installed(&sysroot, target)))
@@ -25,9 +24,9 @@ fn is_installed(sysroot: &Path, target: &str) -> bool {
     sysroot.join("lib/rustlib").join(target).join("lib").is_dir()
 }
 
-/// What `rustc --print` says of `what`.
+/// Returns the output of `rustc --print`.
 fn rustc(what: &str) -> Result<String> {
-    // cargo lets this variable choose the compiler, and its sysroot is the one that counts.
+    // cargo uses the compiler in this variable, if it is set.
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
     let printed = command::output(command::program(rustc).args(["--print", what]))?;
     Ok(printed.trim_end().to_owned())

@@ -1,5 +1,6 @@
-//! Tests run programs that cargo cannot bring, and a machine that lacks one should say so before an
-//! hour of building, with the command that cures it.
+//! Programs that tests run and cargo cannot install.
+//!
+//! A missing program is reported before anything is built, with the command that installs it.
 
 use std::process::Stdio;
 
@@ -7,15 +8,14 @@ use anyhow::{Result, bail, ensure};
 
 use crate::command;
 
-/// Major and minor.
+/// Major and minor version.
 type Version = (u32, u32);
 
-/// A program that tests run, or a library that they have Python load, and the Debian package that
-/// has it.
+/// A program that tests run, or a library that they load with Python.
 struct Tool {
     program: &'static str,
     package: &'static str,
-    /// The first version that has what the tests use.
+    /// The first version that the tests support.
     minimum: Option<Version>,
 }
 
@@ -23,9 +23,9 @@ const TOOLS: &[Tool] = &[
     Tool { program: "strace", package: "strace", minimum: None },
     // Python 3.9 is the first with socket.send_fds and socket.recv_fds.
     Tool { program: "python3", package: "python3", minimum: Some((3, 9)) },
-    // Not the package `dbus`, which would start a bus of the system as well.
+    // Not the package `dbus`, which would also start a system bus.
     Tool { program: "dbus-daemon", package: "dbus-daemon", minimum: None },
-    // A library of 111 kB, without a compositor around it.
+    // The library only, 111 kB, without a compositor.
     Tool { program: "libwayland-server.so.0", package: "libwayland-server0", minimum: None },
 ];
 
@@ -36,9 +36,9 @@ pub(crate) enum OnMissing {
     Fail,
 }
 
-/// Returns what to do if packages are missing, for a command that was given `--install` or not.
+/// Returns what to do if packages are missing, for the option `--install`.
 pub(crate) fn on_missing(install: bool) -> OnMissing {
-    // In CI there is no user who could be asked.
+    // In CI there is no user to ask.
     let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     if install || in_ci { OnMissing::Install } else { OnMissing::Fail }
 }
@@ -60,8 +60,8 @@ pub(crate) fn ensure_present(on_missing: OnMissing) -> Result<()> {
     Ok(())
 }
 
-/// Installs the packages whose absence causes these faults. Fails with what to do instead if
-/// `on_missing` does not allow it, or if there is no apt-get.
+/// Installs packages, whose absence causes `faults`. If `on_missing` does not allow it, or if there is
+/// no apt-get, fails with instructions.
 pub(crate) fn install_packages(
     faults: &str,
     packages: &[&str],
@@ -70,14 +70,14 @@ pub(crate) fn install_packages(
     if command::output(command::program("apt-get").arg("--version")).is_err() {
         let names = packages.join(", ");
         bail!(
-            "tests need {faults}; there is no apt-get here, install by other means what Debian \
-             has in {names}"
+            "tests need {faults}; apt-get was not found, install the equivalents of these Debian \
+             packages: {names}"
         );
     }
     let commands = install_commands(packages, User::current());
     if on_missing == OnMissing::Fail {
         let lines: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
-        bail!("tests need {faults}; run `{}`, or give --install", lines.join(" && "));
+        bail!("tests need {faults}; run `{}`, or pass --install", lines.join(" && "));
     }
     eprintln!("to be installed: {faults}");
     for words in &commands {
@@ -86,7 +86,7 @@ pub(crate) fn install_packages(
     Ok(())
 }
 
-/// The tools that cannot be used, each with the reason.
+/// Returns the tools that cannot be used, each with the reason.
 fn missing() -> Vec<(&'static Tool, String)> {
     let check = |tool| fault(tool, version_text(tool).as_deref()).map(|fault| (tool, fault));
     TOOLS.iter().filter_map(check).collect()
@@ -96,18 +96,18 @@ fn faults(missing: &[(&Tool, String)]) -> String {
     missing.iter().map(|(_, fault)| fault.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What the tool says of itself; `None` where it does not run.
+/// Returns the version text of a tool, or `None` if it does not run.
 fn version_text(tool: &Tool) -> Option<String> {
     if tool.program.contains(".so.") {
         let load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])";
         let mut python = command::program("python3");
         return command::output(python.args(["-c", load, tool.program])).ok();
     }
-    // Running it tells more than finding it: a version manager's stand-in is on PATH and may fail.
+    // A wrapper of a version manager can be on PATH and fail, so the tool is run.
     command::output(command::program(tool.program).arg("--version")).ok()
 }
 
-/// Why a tool that says this of itself cannot be used.
+/// Returns the reason why a tool with this version text cannot be used.
 fn fault(tool: &Tool, version_text: Option<&str>) -> Option<String> {
     let name = tool.program;
     let wanted = match tool.minimum {
@@ -121,11 +121,11 @@ fn fault(tool: &Tool, version_text: Option<&str>) -> Option<String> {
     match version(text) {
         Some(found) if found >= minimum => None,
         Some((major, minor)) => Some(format!("{wanted} (found {major}.{minor})")),
-        None => Some(format!("{wanted} (it does not tell its version)")),
+        None => Some(format!("{wanted} (unknown version)")),
     }
 }
 
-/// The first word that looks like `3.11.7`, `3.13.0rc1` or `3.9+`.
+/// Returns the version in the first word such as `3.11.7`, `3.13.0rc1` or `3.9+`.
 fn version(text: &str) -> Option<Version> {
     text.split_whitespace().find_map(|word| {
         let (major, rest) = word.split_once('.')?;
@@ -152,8 +152,7 @@ impl User {
 fn install_commands<'a>(packages: &[&'a str], user: User) -> [Vec<&'a str>; 2] {
     let become_root: &[&str] = if user == User::Root { &[] } else { &["sudo"] };
     let update = ["apt-get", "update"];
-    // A package may ask a question, and nobody is there to answer; `env`, because sudo does not
-    // hand variables down.
+    // Packages must not ask questions. `env` is needed because sudo does not pass variables on.
     let install = [
         "env",
         "DEBIAN_FRONTEND=noninteractive",
@@ -161,7 +160,7 @@ fn install_commands<'a>(packages: &[&'a str], user: User) -> [Vec<&'a str>; 2] {
         "install",
         "-y",
         "--no-install-recommends",
-        // Somebody else may be installing, a machine that has just begun to run for example.
+        // Another process may be installing, for example on a machine that has just started.
         "-o",
         "DPkg::Lock::Timeout=120",
     ];

@@ -1,6 +1,6 @@
 //! The amounts of one resource that accounts hold, and the requests that wait for more.
 //!
-//! A request is woken only after its amount has been taken for it. So no task is woken in vain,
+//! A request is woken only after its amount has been taken for it. So every woken task can continue,
 //! and no later request overtakes it. Requests of one account are served in order. Releasing an
 //! amount costs one comparison for each account with waiting requests, regardless of their number.
 

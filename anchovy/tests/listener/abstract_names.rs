@@ -1,4 +1,4 @@
-//! Abstract names: a NUL byte and a name, and no file.
+//! Abstract names, which begin with a NUL byte and have no file.
 
 use std::ffi::OsStr;
 use std::io;
@@ -10,7 +10,7 @@ use anchovy::{ConnectError, ListenError};
 
 use crate::harness::*;
 
-/// A name that no other process has.
+/// Returns a name that no other process uses.
 fn name(suffix: &[u8]) -> PathBuf {
     let name = format!("\0anchovy-test-{}-", std::process::id());
     Path::new(OsStr::from_bytes(&[name.as_bytes(), suffix].concat())).to_owned()

@@ -1,4 +1,4 @@
-//! Accepting: errors that pass, errors that stay, and futures that are dropped.
+//! Accepting: transient errors, permanent errors, and dropped futures.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -73,7 +73,8 @@ fn a_permanent_error_is_returned() {
     assert!(calls.is_none_or(|calls| calls.len() == 2));
 }
 
-/// Injects an error into the first calls of accept4, and returns how many calls it took to accept.
+/// Injects an error into the first `count` calls of accept4. Returns the number of calls until a
+/// client was accepted.
 fn calls_with(test: &str, error: &str, count: usize) -> Option<usize> {
     let inject = format!("inject=accept4:error={error}:when=1..{count}");
     let calls = traced(test, &["-e", "trace=getppid,accept4", "-e", &inject], async {
@@ -122,7 +123,7 @@ fn accept_doubles_its_delay_up_to_a_second() {
         let _client = client(&path);
         drive_io().await;
         let table = FullTable::with_room_for(0);
-        // The clock goes on to the next timer when there is nothing else to do.
+        // The paused clock advances to the next timer when there is nothing else to do.
         tokio::time::pause();
         mark();
         let waiting = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;
@@ -134,6 +135,6 @@ fn accept_doubles_its_delay_up_to_a_second() {
         assert!(listener.accept().await.is_ok(), "the client is still there");
     });
     let Some(calls) = calls else { return };
-    // Each at 0, 5, 15, 35, ... 635 ms, and then from 1275 ms on each second.
+    // Each test calls accept4 at 0, 5, 15, 35, ... 635 ms, and from 1275 ms on once per second.
     assert_eq!(count(&calls), [("accept4 EMFILE".to_owned(), 2 * 17)].into());
 }

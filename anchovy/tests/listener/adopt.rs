@@ -1,4 +1,4 @@
-//! Sockets that somebody else has bound.
+//! Adopting sockets that are already bound.
 
 use std::fs;
 use std::io::Read;
@@ -141,8 +141,8 @@ fn a_socket_of_socket_activation_is_adopted() {
         let directory = Directory::new();
         let path = directory.join("socket");
         let bound = UnixListener::bind(&path).unwrap();
-        // As systemd: the socket is descriptor 3, and the variables name the process that they are
-        // for, which only that process itself knows before it runs another program.
+        // As with systemd, the socket is descriptor 3, and a variable contains the id of the
+        // process, which is known only after the fork.
         let child = child_command(name, "activated");
         let mut command = std::process::Command::new("sh");
         command.args(["-c", r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&0 </dev/null"#, "sh"]);
@@ -168,7 +168,7 @@ fn another_process_takes_over_a_listener_without_losing_a_client() {
         let old = Listener::bind(&path).unwrap();
         let mut waiting = Stream::connect(&path).await.unwrap();
 
-        // Over a stream, as to another process.
+        // Sent over a stream, as to another process.
         let (mut near, mut far) = Stream::pair().unwrap();
         near.send_with_fds(b"listener", &[old.as_fd()]).await.unwrap();
         drop(old.into_std().unwrap());

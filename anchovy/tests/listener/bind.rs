@@ -1,4 +1,4 @@
-//! Binding: what is made, and what goes with the listener.
+//! Binding and dropping a listener.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -94,7 +94,7 @@ fn the_file_of_another_server_at_the_same_path_stays() {
         let directory = Directory::new();
         let path = directory.join("socket");
         let listener = Listener::bind(&path).unwrap();
-        // Made while the old one exists, so that it cannot have the same inode number.
+        // Created while the old one exists, so that it has a different inode number.
         let _successor = std::os::unix::net::UnixListener::bind(directory.join("new")).unwrap();
         fs::rename(directory.join("new"), &path).unwrap();
         drop(listener);
@@ -168,7 +168,8 @@ fn inq_is_used_unless_the_builder_disables_it() {
             let mut client = client(&path);
             std::io::Write::write_all(&mut client, b"bytes").unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            // The option adds a control message to every receive, for which this has no room.
+            // The option adds a control message to every receive, and this buffer has no room for
+            // it.
             let received = python(
                 stream.as_fd().try_clone_to_owned().unwrap(),
                 "print(bool(s.recvmsg(9)[2] & socket.MSG_CTRUNC))",
@@ -193,7 +194,7 @@ fn the_backlog_limits_the_number_of_waiting_clients() {
                 }
             };
             assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
-            // The kernel refuses once there are more than were asked for.
+            // The kernel refuses a connection when there are more than `backlog`.
             assert_eq!(waiting.len(), backlog as usize + 1);
             drop(listener);
         }
@@ -252,7 +253,8 @@ fn binding_with_a_full_table_leaves_no_file_behind() {
         leave_stale(&path);
         let mut table = FullTable::with_room_for(0);
         let builder = builder().replace_stale(true);
-        // One for the socket, one for the lock, one for the check of the stale socket.
+        // The call opens three descriptors: the socket, the lock, and the check of the stale
+        // socket.
         for room in 0..3 {
             let error = builder.bind(&path).unwrap_err();
             assert!(matches!(error, ListenError::Io { .. }), "{room}: {error:?}");

@@ -1,4 +1,4 @@
-//! A listener with a budget: what each client is charged for, and what happens at the bound.
+//! A listener with a budget: the charges of each client, and the behavior of a full account.
 
 use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
@@ -15,7 +15,7 @@ fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Whether a blocking client was disconnected.
+/// Returns whether a blocking client was disconnected.
 fn is_disconnected(client: &UnixStream) -> bool {
     rustix::io::read(client, &mut [0]) == Ok(0)
 }
@@ -34,7 +34,7 @@ fn a_client_is_charged_for_its_socket_until_it_is_dropped() {
         assert_eq!(budget.holders(Resource::HeldFds), [(AccountKey::Uid(uid()), 2)]);
         drop(first);
         assert_eq!(budget.usage().held_fds, 1);
-        // Halves share the socket, and the last of them returns the charge.
+        // The halves share the socket. The last one releases the charge.
         let (read, write) = second.into_split();
         drop(write);
         assert_eq!(budget.usage().held_fds, 1);
@@ -48,7 +48,7 @@ fn a_client_with_a_full_account_is_disconnected_and_counted() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
-        // A single account may hold half.
+        // A single account may hold half of it.
         let budget = Budget::builder().held_fds(4).build();
         let listener = builder().budget(budget.clone()).bind(&path).unwrap();
         let clients: Vec<_> = (0..3).map(|_| client(&path)).collect();
@@ -98,7 +98,7 @@ fn received_descriptors_are_charged_until_they_are_taken() {
         stream.recv(&mut [0; 8]).await.unwrap();
         assert_eq!(budget.usage().held_fds, 1 + 3);
 
-        // The owner takes two; the stream notices with the next receive.
+        // The caller takes two descriptors. The stream notices it with the next receive.
         stream.read_queue_mut().drain(..2);
         client.send_with_fds(b"more", &memfds(2)).await.unwrap();
         stream.recv(&mut [0; 8]).await.unwrap();
@@ -113,7 +113,7 @@ fn a_read_waits_while_another_connection_of_the_account_holds_descriptors() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
-        // Half of it is for one account: two sockets and eight descriptors.
+        // One account may hold half of it: two sockets and eight descriptors.
         let budget = Budget::builder().held_fds(20).build();
         let listener = builder().budget(budget.clone()).read_fd_limit(8).bind(&path).unwrap();
         let mut clients =
@@ -143,7 +143,7 @@ fn exceeding_the_account_fails_only_that_connection() {
         let listener = builder().budget(budget.clone()).read_fd_limit(8).bind(&path).unwrap();
         let mut client = Stream::connect(&path).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
-        // The account may hold four beside the socket, and waiting for more would be in vain.
+        // The account may hold four descriptors besides the socket. No more can become available.
         client.send_with_fds(b"four", &memfds(4)).await.unwrap();
         assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 4);
         stream.read_queue_mut().clear();
@@ -196,7 +196,7 @@ fn a_read_does_not_wait_for_kept_sockets() {
         first.send_with_fds(b"one", &memfds(1)).await.unwrap();
         drop(first);
         assert_eq!(budget.usage().held_fds, 2);
-        // There is room for three more, and the peer of the first may never read.
+        // There is room for three more. The first peer may never read.
         clients[1].send_with_fds(b"three", &memfds(3)).await.unwrap();
         drive_io().await;
         let received = now(second.recv(&mut [0; 8])).await.expect("at once");

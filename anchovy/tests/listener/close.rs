@@ -1,4 +1,4 @@
-//! Ends of a listener: closed, or given back.
+//! Closing a listener, and converting it into a listener of std.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! The errors: their kinds, their texts and their sources.
+//! The kinds, texts and sources of errors.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -11,7 +11,7 @@ use crate::harness::*;
 
 fn is_an_error<E: Error + Send + Sync + 'static>() {}
 
-/// The texts of an error and of its sources.
+/// Returns the texts of an error and of its sources.
 fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
     std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect()
 }

@@ -23,7 +23,7 @@ fn all_clients_are_served_once_a_single_descriptor_is_free() {
             .map(|_| rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap())
             .collect();
 
-        // Connecting needs no further descriptor of the client.
+        // Connecting needs no further descriptor in the client.
         let mut table = FullTable::with_room_for(0);
         let address = SocketAddrUnix::new(&path).unwrap();
         let mut clients = Vec::new();

@@ -82,12 +82,13 @@ fn a_client_waiting_at_an_adopted_socket_passes_no_descriptor() {
 
         let listener = builder().fd_passing(false).build(bound).unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
-        // The connection did not inherit it from the socket, so it was set on the connection.
+        // The connection did not inherit the option from the socket, so the listener has set it.
         assert!(!stream.fd_passing().unwrap());
         let after = client.send_with_fds(b"late", &memfds(1)).await;
         assert_eq!(fd_error(after.unwrap_err()), FdError::RefusedByPeer { count: 1 });
 
-        // What was sent before cannot be refused any more; it ends the read side, and is closed.
+        // Descriptors that were already sent cannot be refused. They are closed, and the read side
+        // fails.
         let error = fd_error(stream.recv(&mut [0; 8]).await.unwrap_err());
         assert!(matches!(error, FdError::TooManyReceived { count: 1, limit: 0, .. }), "{error:?}");
         assert!(stream.read_queue().is_empty());

@@ -1,4 +1,4 @@
-//! What the tests share: the harness of the workspace, and what only listeners need.
+//! The common code of the tests: the harness of the workspace, and functions for listeners.
 
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) fn builder() -> ListenerBuilder<DBUS_SCM_RIGHTS> {
     Listener::builder()
 }
 
-/// The names in a directory, in order.
+/// Returns the names in a directory, in order.
 pub(crate) fn names(directory: &Directory) -> Vec<String> {
     let mut names: Vec<_> = entries(directory.path())
         .iter()
@@ -25,7 +25,7 @@ pub(crate) fn names(directory: &Directory) -> Vec<String> {
     names
 }
 
-/// Leaves a socket behind, as a server that was killed does.
+/// Leaves a stale socket at the path, as a server that was killed does.
 pub(crate) fn leave_stale(path: &Path) {
     drop(std::os::unix::net::UnixListener::bind(path).unwrap());
 }
@@ -35,18 +35,18 @@ pub(crate) fn client(path: &Path) -> StdUnixStream {
     StdUnixStream::connect(path).unwrap()
 }
 
-/// The name of the variable that makes a test the child of itself.
+/// The environment variable that makes a test program run a test as a child.
 const CHILD: &str = "ANCHOVY_TEST_CHILD";
 
-/// A command that runs one test of this program as a child; [`child_argument`] returns `argument`
-/// there.
+/// Returns a command that runs one test of this program as a child, where [`child_argument`]
+/// returns `argument`.
 pub(crate) fn child_command(test: &str, argument: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads", "1"]).env(CHILD, argument);
     command
 }
 
-/// What [`child_command`] was told, in the child.
+/// Returns the argument of [`child_command`] in the child.
 pub(crate) fn child_argument() -> Option<String> {
     std::env::var(CHILD).ok()
 }

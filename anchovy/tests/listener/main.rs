@@ -1,6 +1,6 @@
-//! The listener against the kernel, other processes and other programs.
+//! Tests of the listener with the kernel, other processes and other programs.
 //!
-//! One file per subject; `harness` has what they share.
+//! Each subject has a file, and `harness` has the common code.
 
 #![cfg(target_os = "linux")]
 

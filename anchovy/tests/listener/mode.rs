@@ -1,4 +1,4 @@
-//! `mode`: exact in the end, and never wider.
+//! The option `mode`: the mode is exact before clients connect, and never wider.
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -99,8 +99,8 @@ fn the_mode_is_set_before_bind_and_completed_before_listen() {
     assert_eq!(calls, ["fchmod", "bind", "chmod", "listen"]);
 }
 
-/// Looks at a path over and over, writes a byte for each socket that it sees for the first time, and
-/// at the end all permission bits that it has seen.
+/// Checks a path repeatedly, writes a byte for each new socket, and finally writes all permission
+/// bits that it has seen.
 const WATCHER: &str = "\
 import os, select, sys
 path, seen, bits = sys.argv[1], None, 0

@@ -1,4 +1,4 @@
-//! Two processes that race for one path.
+//! Two processes that bind the same path at the same time.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -31,7 +31,7 @@ fn exactly_one_of_two_racing_processes_gets_a_stale_path() {
             leave_stale(&path);
             flock(&barrier, FlockOperation::LockExclusive).unwrap();
             racers.iter_mut().for_each(|racer| racer.say(b'r'));
-            // Both wait for the lock now, or are about to.
+            // Both processes wait for the lock, or will do so next.
             racers.iter_mut().for_each(|racer| assert_eq!(racer.hear(), READY));
             flock(&barrier, FlockOperation::Unlock).unwrap();
 
@@ -39,7 +39,7 @@ fn exactly_one_of_two_racing_processes_gets_a_stale_path() {
             let _client = client(&path);
             racers.iter_mut().for_each(|racer| racer.say(b'e'));
             let accepted = racers.each_mut().map(Racer::hear);
-            // Whoever won has the client, so the socket at the path is the winner's.
+            // The process that has bound the path has the client.
             for (outcome, accepted) in outcomes.iter().zip(accepted) {
                 assert_eq!(*outcome == WON, accepted == ACCEPTED, "round {round}");
             }
@@ -55,9 +55,9 @@ const IN_USE: u8 = b'i';
 const ACCEPTED: u8 = b'a';
 const NOBODY: u8 = b'n';
 
-/// One of the processes: takes turns until its standard input ends.
+/// Runs one of the processes, which binds repeatedly until its standard input ends.
 fn racer(directory: &Path) {
-    // The test program has written lines of its own before.
+    // The test harness has already written other lines.
     let say =
         |byte: u8| std::io::stdout().write_all(&[0, byte]).and_then(|()| std::io::stdout().flush());
     let hear = || std::io::stdin().read_exact(&mut [0]).is_ok();
@@ -106,7 +106,7 @@ impl Racer {
         self.stdin.write_all(&[byte]).unwrap();
     }
 
-    /// The next byte after a zero, of which there are none in the lines of the test program.
+    /// Returns the next byte after a zero. The lines of the test harness contain no zeros.
     fn hear(&mut self) -> u8 {
         let mut byte = [1];
         while byte != [0] {

@@ -1,4 +1,4 @@
-//! `replace_stale`: what is removed, and what never is.
+//! The option `replace_stale`: which files are removed, and which never are.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -126,10 +126,10 @@ fn another_users_socket_in_a_sticky_directory_stays_even_for_root() {
         assert!(matches!(error, ListenError::OtherOwner { uid: 65534, .. }), "{error:?}");
         assert_eq!(names(&directory), ["socket"]);
 
-        // Where only this user may write, it was this user who let the socket in.
+        // In a directory that only this user can write to, the sticky bit is not set.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
         drop(replace(&path).unwrap());
-        // A sticky directory is no reason to keep one's own.
+        // The sticky bit does not protect a socket of this user.
         leave_stale(&path);
         fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
         drop(replace(&path).unwrap());
@@ -150,7 +150,7 @@ fn binding_waits_for_a_lock_on_the_directory() {
         assert_eq!(locked, directory.path());
         assert_eq!(names(&directory), ["socket"]);
 
-        // Nothing is locked where there is nothing to replace.
+        // No lock is taken if there is nothing to replace.
         drop(replace(&directory.join("other")).unwrap());
         flock(&holder, FlockOperation::Unlock).unwrap();
         drop(replace(&path).unwrap());
@@ -175,7 +175,7 @@ fn removal_and_bind_hold_a_lock_that_leaves_no_file() {
     );
     let Some(calls) = calls else { return };
     let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
-    // The third line closes the socket of the check, the last but one gives up the lock.
+    // The third call closes the socket of the check, and the last but one releases the lock.
     let expected = ["bind", "flock", "close", "renameat2", "unlink", "bind", "close", "listen"];
     assert_eq!(calls, expected);
 }
@@ -187,7 +187,7 @@ fn a_file_renamed_over_the_stale_socket_during_bind_is_never_lost() {
         let directory = Directory::new();
         let (path, file) = (directory.join("socket"), directory.join("file"));
         let (begun, renamed) = (AtomicU64::new(0), AtomicU64::new(0));
-        // Nothing is asserted while the other thread waits for the next round.
+        // No assertion here, because the other thread waits for the next round.
         let (mut refused, mut wrong) = (0, Vec::new());
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -195,7 +195,7 @@ fn a_file_renamed_over_the_stale_socket_during_bind_is_never_lost() {
                     while begun.load(Ordering::Acquire) < round {
                         hint::spin_loop();
                     }
-                    // A bind takes about a tenth of this.
+                    // A bind takes about a tenth of this time.
                     let start = Instant::now();
                     while start.elapsed() < Duration::from_nanos(round * 7919 % 200_000) {}
                     fs::rename(&file, &path).unwrap();

@@ -1,4 +1,4 @@
-//! A listener as a stream of streams, and as tokio-util's listener.
+//! A listener as a `Stream` of streams, and as a `Listener` of tokio-util.
 
 use futures_util::StreamExt;
 use std::future::poll_fn;

@@ -1,4 +1,4 @@
-//! What tokio puts around a stream, and where the descriptors are then.
+//! Adapters of tokio around a stream, and the descriptors in them.
 
 use tokio::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter, copy_bidirectional,
@@ -61,7 +61,7 @@ fn copying_in_both_directions_moves_bytes_and_keeps_descriptors() {
         server.shutdown().await.unwrap();
 
         assert_eq!(copy_bidirectional(&mut left, &mut right).await.unwrap(), (13, 13));
-        // A copy knows bytes only; the descriptors wait where they arrived.
+        // A copy transfers only bytes. The descriptors stay in the read queue.
         assert_eq!(identities(left.read_queue()), identities(&fds[..1]));
         assert_eq!(identities(right.read_queue()), identities(&fds[1..]));
         let mut all = String::new();
@@ -100,7 +100,7 @@ fn tokio_split_reads_and_writes_without_access_to_the_queues() {
         read.read_exact(&mut [0; 4]).await.unwrap();
         write.write_all(b"pong").await.unwrap();
         near.read_exact(&mut [0; 4]).await.unwrap();
-        // They are not lost: the stream has them.
+        // The descriptors are not lost: the stream has them.
         assert_eq!(identities(read.unsplit(write).read_queue()), identities(&fds));
     });
 }

@@ -1,4 +1,4 @@
-//! Futures that are dropped half way: what has happened by then, and what has not.
+//! Dropped futures: what they have sent or received by then.
 
 use std::io::IoSlice;
 use std::os::linux::net::SocketAddrExt;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 
 use crate::harness::*;
 
-/// Writes until the socket takes no more, and says how much that was.
+/// Writes until the socket is full, and returns the number of bytes.
 async fn fill(stream: &mut Dbus) -> usize {
     stream.writable().await.unwrap();
     let mut filled = 0;

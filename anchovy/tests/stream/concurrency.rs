@@ -1,4 +1,4 @@
-//! Several tasks, several threads, and signals in between.
+//! Several tasks, several threads, and signals.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::harness::*;
 const MESSAGES: usize = 3_000;
 const LENGTH: usize = 32;
 
-/// Sends messages that name their descriptors: how many, and which of the pool.
+/// Sends messages that contain the number of their descriptors and their position in the pool.
 async fn send_all(mut write: OwnedWriteHalf<DBUS_SCM_RIGHTS>, pool: Arc<Vec<OwnedFd>>) {
     for number in 0..MESSAGES {
         let mut message = [0; LENGTH];
@@ -35,7 +35,7 @@ async fn send_all(mut write: OwnedWriteHalf<DBUS_SCM_RIGHTS>, pool: Arc<Vec<Owne
     }
 }
 
-/// Receives them, and sees that each has the descriptors that it names.
+/// Receives the messages, and checks that each has the descriptors that it names.
 async fn receive_all(mut read: OwnedReadHalf<DBUS_SCM_RIGHTS>, pool: Arc<Vec<OwnedFd>>) {
     let mut message = [0; LENGTH];
     for _ in 0..MESSAGES {
@@ -96,7 +96,7 @@ fn frequent_signals_do_not_disturb_transfers() {
 #[test]
 fn a_task_that_reads_continuously_lets_other_tasks_run() {
     run(async {
-        // Both ends always have something to do; a third task still runs, by tokio's budget.
+        // Both ends are always ready. The third task runs because of tokio's budget.
         let (mut near, mut far) = Dbus::pair().unwrap();
         let turns = Arc::new(AtomicUsize::new(0));
         let other = tokio::spawn({

@@ -1,4 +1,4 @@
-//! Where a stream comes from, and what is left when it goes back.
+//! Converting sockets into streams and back.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -20,7 +20,7 @@ fn a_blocking_std_stream_becomes_a_stream() {
         let (mut near, mut far) = (Dbus::new(near).unwrap(), Dbus::new(far).unwrap());
         near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
         assert_eq!(far.recv(&mut [0; 8]).await.unwrap().fds, 1);
-        // Blocking, this would hang.
+        // On a blocking socket, this would hang.
         assert!(now(far.read(&mut [0; 8])).await.is_none());
     });
 }
@@ -33,7 +33,8 @@ fn converting_a_read_tokio_stream_keeps_queued_bytes_readable() {
         let fd = memfd();
         foreign_send(&near, b"AAAA", &[&[fd.as_fd()]]).unwrap();
         foreign_send(&near, b"BBBB", &[]).unwrap();
-        // tokio takes this short read for a drained socket, and forgets that it is readable.
+        // tokio takes this short read as a sign that the socket is drained, and clears its
+        // readiness.
         assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 4);
         let mut far = Dbus::new(far).unwrap();
         assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 4);
@@ -179,8 +180,8 @@ fn from_parts_keeps_a_failed_read_side() {
     });
 }
 
-/// What a foreign `recvmsg` with that much control buffer sees of one byte and that many
-/// descriptors.
+/// Returns what a foreign `recvmsg` with this control buffer reports for one byte and this number
+/// of descriptors.
 fn foreign_view(
     to: &StdUnixStream,
     from: &StdUnixStream,
@@ -219,7 +220,7 @@ fn inq_can_be_kept_off_for_a_shared_socket() {
 
 #[test]
 fn inq_causes_truncation_for_other_readers_of_a_shared_socket() {
-    // This pins why the switch is there: where the kernel has the option, it is on.
+    // The reason for the option: if the kernel supports it, it is on.
     run(async {
         let (near, far) = with_foreign::<WAYLAND_SCM_RIGHTS>();
         let shared = StdUnixStream::from(near.as_fd().try_clone_to_owned().unwrap());
@@ -321,7 +322,7 @@ fn from_parts_enables_inq_again() {
 fn options_set_by_the_owner_of_a_socket_stay_set() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
-        // SO_INQ, where the kernel knows it.
+        // `SO_INQ`, if the kernel supports it.
         python(
             near.try_clone().unwrap().into(),
             "try: s.setsockopt(socket.SOL_SOCKET, 84, 1)\nexcept OSError: pass",
@@ -389,7 +390,8 @@ fn converting_a_stream_applies_the_inq_option_of_the_builder() {
         for inq in [true, false, false, true] {
             let stream = Dbus::builder().inq(inq).build(near.take().unwrap()).unwrap();
             far.write_all(b"bytes").await.unwrap();
-            // The option adds a control message to every receive, for which this has no room.
+            // The option adds a control message to every receive, and this buffer has no room for
+            // it.
             let said = python(
                 stream.as_fd().try_clone_to_owned().unwrap(),
                 "print(bool(s.recvmsg(9)[2] & socket.MSG_CTRUNC))",

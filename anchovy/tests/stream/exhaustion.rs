@@ -1,4 +1,4 @@
-//! What happens when a table of descriptors, ours or the kernel's, is full.
+//! Full descriptor tables of the process and of the system.
 
 use std::io::ErrorKind;
 
@@ -22,10 +22,14 @@ fn a_full_table_fails_the_read_side_and_is_named_as_the_cause() {
             let error = far.read(&mut [0; 64]).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
             assert_eq!(fd_error(error), expected);
-            assert_eq!(descriptors_count(), before, "what came of the set is closed");
+            assert_eq!(
+                descriptors_count(),
+                before,
+                "the received descriptors of the set is closed"
+            );
             drop(full);
 
-            // There is room again, but the set is gone.
+            // There is room again, but the descriptors are lost.
             let error = far.read(&mut [0; 64]).await.unwrap_err();
             assert_eq!(fd_error(error), expected);
             assert_eq!(far.read_error(), Some(expected));
@@ -35,7 +39,7 @@ fn a_full_table_fails_the_read_side_and_is_named_as_the_cause() {
     });
 }
 
-/// How many descriptors are open, where there is no room to open a directory.
+/// Returns the number of open descriptors, without opening a directory.
 fn descriptors_count() -> usize {
     (0..512)
         .filter(|number| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok())
@@ -77,7 +81,7 @@ fn a_pidfd_that_does_not_fit_into_the_table_is_no_loss() {
         assert_eq!((&buf[..received.bytes], received.fds), (&b"AAAA"[..], 0));
         drop(full);
 
-        // With a set that fits but leaves no room for the pidfd, the set is whole.
+        // If the descriptors fit but the pidfd does not, all descriptors are received.
         let fds = memfds(3);
         near.send_with_fds(b"BBBB", &fds).await.unwrap();
         let full = FullTable::with_room_for(3);
@@ -106,7 +110,7 @@ fn too_many_descriptors_in_flight_keep_the_queue_for_a_retry() {
         assert_eq!(refused.kind(), ErrorKind::QuotaExceeded);
         assert_eq!(fd_error(refused), FdError::TooManyInFlight { count: 8 });
 
-        // The same for a queue, which stays; and bytes still pass.
+        // The same applies to a queue, which is kept. Bytes can still be sent.
         near.write_queue_mut().extend(memfds(2));
         let expected = identities(near.write_queue());
         let refused = near.write(b"BBBB").await.unwrap_err();
@@ -145,7 +149,7 @@ fn truncation_is_reported_even_if_the_rest_exceeds_the_limit() {
     });
 }
 
-/// The error of a cut set, where the kernel answers the question for one more descriptor so.
+/// Returns the error of a truncated receive if opening one more descriptor fails with `errno`.
 fn cut_while_one_more_descriptor_fails_with(errno: i32) -> std::io::Error {
     use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
     let command = libc::F_DUPFD_CLOEXEC as u64;

@@ -1,4 +1,4 @@
-//! What the tests share: the harness of the workspace, and what only streams need.
+//! The common code of the tests: the harness of the workspace, and functions for streams.
 
 use std::os::unix::net::UnixStream as StdUnixStream;
 
@@ -16,7 +16,7 @@ pub(crate) fn fd_error(error: std::io::Error) -> FdError {
         .unwrap_or_else(|| panic!("an error about descriptors, not {error:?}"))
 }
 
-/// One of our streams, and a foreign blocking socket at its other end.
+/// Returns a stream, and a foreign blocking socket at its other end.
 pub(crate) fn with_foreign<const S: usize>() -> (AnchovyStream<S>, StdUnixStream)
 where
     AncillarySpace<S>: ValidSpace,

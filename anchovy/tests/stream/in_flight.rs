@@ -1,4 +1,4 @@
-//! Descriptors on their way: charged to the receiver until it has read them.
+//! Descriptors in flight, which are charged to the receiver until it has read them.
 
 use std::io::ErrorKind;
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
 
-/// A budget of 20 descriptors in flight, of which a single account may hold 10.
+/// Returns a budget of 20 descriptors in flight, of which a single account may hold 10.
 fn budget() -> Budget {
     Budget::builder().fds_in_flight(20).build()
 }
@@ -68,7 +68,7 @@ fn a_peer_that_does_not_read_blocks_no_other_account() {
         let taken = budget.usage_of(1).fds_in_flight;
         assert!((80..=96).contains(&taken), "{taken} of 192");
 
-        // And again, with a connection of its own each time.
+        // Repeated with a separate connection for each account.
         for uid in 2..6 {
             let (mut near, mut far) = pair(budget.account(uid));
             for _ in 0..200 {
@@ -121,7 +121,7 @@ fn a_closed_socket_stays_charged_until_the_peer_has_read() {
         drop(near);
         assert_eq!(budget.usage_of(1).fds_in_flight, 8);
 
-        // To the peer it is closed.
+        // The peer sees a closed connection.
         assert_eq!(far.write(b"late").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
         let (mut next, _far) = pair(budget.account(1));
         assert!(now(next.send_with_fds(b"eight", &fds)).await.is_none());

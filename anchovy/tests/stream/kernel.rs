@@ -1,4 +1,4 @@
-//! Where descriptors ride: what Linux does with bytes and sets in a row, seen through our stream.
+//! The order of bytes and descriptors on Linux, as a stream receives them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
 
-/// Sends with one `sendmsg` each, and returns what was sent.
+/// Sends with one `sendmsg` each. Returns the identities of the sent descriptors.
 async fn sent(stream: &mut Dbus, sends: &[(&str, usize)]) -> Vec<Vec<Identity>> {
     let mut sets = Vec::new();
     for (bytes, count) in sends {
@@ -20,7 +20,7 @@ async fn sent(stream: &mut Dbus, sends: &[(&str, usize)]) -> Vec<Vec<Identity>> 
     sets
 }
 
-/// Reads once, into a buffer of that size, and takes all that came.
+/// Reads once into a buffer of this size. Returns the bytes and the identities of the descriptors.
 async fn read(stream: &mut Dbus, size: usize) -> (String, Vec<Identity>) {
     let mut buf = vec![0; size];
     let received = stream.recv(&mut buf).await.expect("something to read");
@@ -185,7 +185,7 @@ fn unread_descriptors_are_closed_with_their_receiver() {
         let (reader, writer) = pipe();
         near.write_queue_mut().push_back(writer);
         near.write_all(b"AAAA").await.unwrap();
-        // The only copy is under way.
+        // The only copy is in flight.
         assert!(!is_abandoned(&reader));
         drop(far);
         assert!(is_abandoned(&reader));
@@ -209,7 +209,7 @@ fn a_peer_that_closes_with_unread_bytes_causes_one_error_then_eof() {
 #[test]
 fn a_write_to_a_closed_peer_is_an_error_and_no_signal() {
     run(async {
-        // Rust ignores the signal from the start; a handler sees it.
+        // Rust ignores SIGPIPE by default; a handler would be called.
         let signalled = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGPIPE, Arc::clone(&signalled)).unwrap();
 

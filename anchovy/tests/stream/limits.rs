@@ -1,4 +1,4 @@
-//! Limits at run time: exact, whatever padding makes of them, and what happens beyond.
+//! Run-time limits, which are exact regardless of padding.
 
 use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use crate::harness::*;
 
-/// A foreign end sends that many descriptors with four bytes, and four more bytes.
+/// Sends this number of descriptors with four bytes from a foreign peer, and four more bytes.
 fn foreign_sends(far: &StdUnixStream, count: usize) {
     let fds = memfds(count);
     let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
@@ -17,7 +17,8 @@ fn foreign_sends(far: &StdUnixStream, count: usize) {
     assert_eq!(foreign_send(far, b"BBBB", &[]).unwrap(), 4);
 }
 
-/// The read fails, stays failed, and keeps what had come before; the write side works on.
+/// Checks that reads fail permanently, that earlier descriptors are kept, and that writes still
+/// succeed.
 async fn is_refused<const S: usize>(stream: &mut AnchovyStream<S>, count: usize, limit: usize) {
     let queued = stream.read_queue().len();
     let expected = FdError::TooManyReceived { count, limit, space: S };
@@ -175,8 +176,8 @@ fn the_default_read_queue_holds_1024_and_a_full_set() {
     });
 }
 
-/// wayland-rs sends the descriptors of requests that have piled up before the first of them is
-/// whole: each full set with a byte of its own.
+/// wayland-rs sends the descriptors of queued requests before the first request is complete: each
+/// full set with one byte.
 #[test]
 fn nine_full_sets_before_the_end_of_a_message_do_not_fill_the_queue() {
     run(async {
@@ -222,7 +223,7 @@ fn a_builder_with_out_of_range_limits_creates_no_stream() {
             let error = builder.pair().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(matches!(fd_error(error), FdError::LimitOutOfRange { space: 136, .. }));
-            // Before anything is connected, or there would be nobody.
+            // The limit is checked before the connection is attempted.
             let error = builder.connect("/nobody listens here").await.unwrap_err();
             let ConnectError::Limit(error) = error else { panic!("{error:?}") };
             assert!(matches!(error, FdError::LimitOutOfRange { space: 136, .. }));

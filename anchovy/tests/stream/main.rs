@@ -1,7 +1,7 @@
-//! The stream against the kernel: real sockets, real descriptors, and a count of both before and
-//! after each test.
+//! Tests of the stream with real sockets and descriptors, which are counted before and after each
+//! test.
 //!
-//! One file per subject; `harness` has what they share.
+//! Each subject has a file, and `harness` has the common code.
 
 #![cfg(target_os = "linux")]
 

@@ -1,5 +1,5 @@
-//! A seed decides what is sent, how, and how it is read; a model of the kernel's queue predicts
-//! what each read brings.
+//! Random sends and reads, compared with a model of the kernel's queue that predicts the result of
+//! each read.
 
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
@@ -14,7 +14,7 @@ use crate::harness::*;
 const CASES: u32 = 400;
 const SEED: u64 = 0x00a1_1c50;
 
-/// One step of one end.
+/// A step of one end.
 #[derive(Clone, Debug)]
 enum Step {
     Send { end: usize, length: usize, fds: usize, way: SendWay },
@@ -66,14 +66,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the kernel holds for one end: what one `sendmsg` left there, and what is left of it.
+/// The rest of the data of one `sendmsg` in the kernel's queue.
 struct Segment {
     bytes: VecDeque<u8>,
     set: Vec<Identity>,
 }
 
-/// What a read of that size brings, by the rules of Linux: it takes bytes until it has enough, or
-/// has met a set and come to the end of the bytes that the set came with.
+/// Returns the result of a read of this size by the rules of Linux: it takes bytes until the
+/// buffer is full, or until the end of the first segment with descriptors.
 fn predict(queue: &mut VecDeque<Segment>, size: usize) -> (Vec<u8>, Vec<Identity>) {
     let (mut bytes, mut set) = (Vec::new(), Vec::new());
     while bytes.len() < size && set.is_empty() {
@@ -88,7 +88,7 @@ fn predict(queue: &mut VecDeque<Segment>, size: usize) -> (Vec<u8>, Vec<Identity
     (bytes, set)
 }
 
-/// Keeps clear of a full socket, which other tests are about.
+/// Returns whether the socket is far from full. Other tests fill it.
 fn has_room(queue: &VecDeque<Segment>) -> bool {
     queue.len() < 32 && queue.iter().map(|segment| segment.bytes.len()).sum::<usize>() < 48 * 1024
 }

@@ -1,4 +1,4 @@
-//! What the owner of a socket can switch on, and what kernels have not.
+//! Socket options that the owner of a socket can set, and kernels without newer options.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
@@ -89,7 +89,7 @@ fn a_write_to_a_peer_that_refuses_descriptors_keeps_the_queue() {
             return;
         }
 
-        // What is under way arrives all the same.
+        // Descriptors in flight still arrive.
         near.send_with_fds(b"AAAA", &memfds(1)).await.unwrap();
         far.set_fd_passing(false).unwrap();
         assert!(!far.fd_passing().unwrap());

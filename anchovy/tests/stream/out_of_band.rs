@@ -1,5 +1,5 @@
-//! Out-of-band bytes (`MSG_OOB`, unix(7)): they arrive in order like any other, and so do the
-//! descriptors that are sent with them.
+//! Out-of-band bytes (`MSG_OOB`, unix(7)), which arrive in order like other bytes, with their
+//! descriptors.
 
 use std::io::{IoSlice, Read};
 use std::mem::MaybeUninit;
@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::harness::*;
 
-/// Sends bytes of which the last is out-of-band, and the descriptors with the first.
+/// Sends bytes, the last one out-of-band, and descriptors with the first one.
 fn send(far: &StdUnixStream, bytes: &[u8], fds: &[OwnedFd]) {
     let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
@@ -23,7 +23,7 @@ fn send(far: &StdUnixStream, bytes: &[u8], fds: &[OwnedFd]) {
     assert_eq!(sent, Ok(bytes.len()));
 }
 
-/// A stream and its foreign end, with and without `SO_INQ`.
+/// Returns pairs of a stream and a foreign peer, with and without `SO_INQ`.
 fn pairs() -> impl Iterator<Item = (Dbus, StdUnixStream)> {
     [true, false].into_iter().map(|inq| {
         let (near, far) = StdUnixStream::pair().unwrap();
@@ -31,8 +31,8 @@ fn pairs() -> impl Iterator<Item = (Dbus, StdUnixStream)> {
     })
 }
 
-/// Reads `count` bytes without waiting for another event of the socket, and returns them with the
-/// number of descriptors that each read brought.
+/// Reads `count` bytes without waiting for another event of the socket. Returns them and the
+/// number of descriptors of each read.
 async fn read_now(near: &mut Dbus, count: usize) -> (String, Vec<usize>) {
     near.readable().await.unwrap();
     let (mut bytes, mut fds) = (Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ async fn several_arrive() {
         send(&far, b"last.", &[]);
         assert_eq!(read_now(&mut near, 19).await.0, "first!?betweenlast.");
         assert!(now(near.read(&mut [0; 64])).await.is_none(), "nothing is left");
-        // The mark may also be the first of what is queued.
+        // The mark can also be the first queued byte.
         send(&far, b"!", &[]);
         assert_eq!(read_now(&mut near, 1).await.0, "!");
         drop(far);
@@ -103,7 +103,7 @@ async fn descriptors_arrive() {
         foreign_send(&far, b"BBBB", &[]).unwrap();
         assert_eq!(read_now(&mut near, 9).await, ("AAAA!BBBB".into(), vec![0, 3, 0]));
         assert_eq!(identities(near.read_queue_mut().drain(..)), identities(&fds));
-        // With the last byte of the stream, too.
+        // Also with the last byte of the stream.
         send(&far, b"end", &fds);
         drop(far);
         assert_eq!(read_now(&mut near, 3).await, ("end".into(), vec![3, 0]));
@@ -141,7 +141,7 @@ fn descriptors_with_an_out_of_band_byte_count_against_the_limit() {
 fn an_out_of_band_byte_wakes_a_reader_and_is_read_into_several_buffers() {
     run(async {
         for (near, far) in pairs() {
-            // A task of its own, so that nothing but the socket wakes it.
+            // In a separate task, so that only the socket wakes it.
             let reading = tokio::spawn(async move {
                 near.readable().await.unwrap();
                 (near, ())

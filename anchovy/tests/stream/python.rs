@@ -1,4 +1,4 @@
-//! A foreign peer: Python's `socket.send_fds` and `recv_fds`, in a process of its own.
+//! A foreign peer: Python's `socket.send_fds` and `recv_fds`, in a separate process.
 
 use std::io::{Read, Seek, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;

@@ -1,4 +1,4 @@
-//! A read never waits while bytes are queued, with or without the kernel's help.
+//! Readiness: a read never waits while bytes are queued, with or without `SO_INQ`.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 
 use crate::harness::*;
 
-/// A stream at a foreign end, that asks the kernel how much is queued, or does not.
+/// Returns a stream with or without `SO_INQ`, and a foreign peer.
 fn receiver(inq: bool) -> (AnchovyStream<DBUS_SCM_RIGHTS>, StdUnixStream) {
     let (near, far) = StdUnixStream::pair().unwrap();
     (Dbus::builder().inq(inq).build(near).unwrap(), far)
@@ -26,7 +26,7 @@ fn a_read_that_ends_after_descriptors_keeps_the_readiness() {
             foreign_send(&far, b"CCCC", &[&set]).unwrap();
             foreign_send(&far, b"DDDD", &[]).unwrap();
             near.readable().await.unwrap();
-            // Without waiting, and so without a new edge.
+            // Without waiting, so there is no new edge.
             for expected in [4, 8, 4] {
                 let read = now(near.read(&mut [0; 64])).await.expect("bytes are queued").unwrap();
                 assert_eq!(read, expected);
@@ -43,7 +43,7 @@ fn a_read_that_ends_at_other_credentials_keeps_the_readiness() {
             let (mut near, far) = receiver(inq);
             rustix::net::sockopt::set_socket_passcred(&near, true).unwrap();
             foreign_send(&far, b"ours", &[]).unwrap();
-            // Bytes of another process are never merged with ours.
+            // The kernel never merges bytes of two processes.
             python(far.try_clone().unwrap().into(), "s.send(b'theirs')");
             near.readable().await.unwrap();
             let mut buf = [0; 64];
@@ -212,9 +212,10 @@ fn a_reader_is_woken_after_a_false_readiness() {
         let (near, far) = StdUnixStream::pair().unwrap();
         let mut near = Dbus::builder().inq(false).build(near).unwrap();
         foreign_send(&far, b"AAAA", &[]).unwrap();
-        // Without the kernel's word, a read of just what was queued leaves the socket readable.
+        // Without `SO_INQ`, a read of exactly the queued bytes leaves the socket readable for
+        // tokio.
         assert_eq!(near.read(&mut [0; 4]).await.unwrap(), 4);
-        // A task of its own, so that nothing but the socket wakes it.
+        // In a separate task, so that only the socket wakes it.
         let reading = tokio::spawn(async move { near.read(&mut [0; 8]).await });
         drive_io().await;
         foreign_send(&far, b"BBBB", &[]).unwrap();
@@ -260,8 +261,9 @@ fn read_and_write_readiness_are_not_confused() {
 fn a_writer_is_woken_after_a_false_readiness() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
-        // Small writes leave as a whole or not at all, so only the first that finds no room tells
-        // tokio so; a task of its own, so that nothing but the socket wakes it.
+        // The kernel sends a small write completely or not at all, so tokio learns only from the
+        // first failed one that the socket is full. In a separate task, so that only the socket
+        // wakes it.
         let writing = tokio::spawn(async move {
             for _ in 0..2_000 {
                 assert_eq!(near.write(&[7; 1024]).await.unwrap(), 1024);

@@ -1,4 +1,4 @@
-//! The receiving side: what a read takes, and what it leaves alone.
+//! The receiving side: which bytes and descriptors a read takes.
 
 use std::io::{ErrorKind, IoSliceMut};
 

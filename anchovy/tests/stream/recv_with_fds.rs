@@ -1,4 +1,4 @@
-//! Receiving descriptors into memory of the caller.
+//! Receiving descriptors into a vector of the caller.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -25,7 +25,7 @@ fn a_receive_returns_only_its_own_descriptors() {
         assert_eq!((received.bytes, received.fds), (1, 2));
         assert_eq!(identities(&fds), identities(&first));
 
-        // They come after what the buffer holds.
+        // They are appended to the vector.
         let received = far.recv_with_fds(&mut buf, &mut fds).await.unwrap();
         assert_eq!((&buf[..received.bytes], received.fds), (&b"CC"[..], 1));
         assert_eq!(identities(&fds), [identities(&first), identities(&second)].concat());

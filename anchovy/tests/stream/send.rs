@@ -1,4 +1,4 @@
-//! The sending side: what leaves, when, and what is refused with nothing lost.
+//! The sending side: what is sent, when, and what is refused without loss.
 
 use std::io::{ErrorKind, IoSlice};
 use std::os::fd::OwnedFd;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::harness::*;
 
-/// Nothing arrived: the peer sees the end at once.
+/// Checks that the peer receives nothing but the end of the stream.
 async fn nothing_was_sent(near: impl Sized, mut far: impl tokio::io::AsyncRead + Unpin) {
     drop(near);
     assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 0);

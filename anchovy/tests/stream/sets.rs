@@ -1,5 +1,5 @@
-//! Sets of every size that matters: the ones around what a protocol allows, the ones around
-//! padding, and the ones around what the kernel carries.
+//! Descriptor sets of boundary sizes: around protocol limits, around padding, and around the
+//! kernel's limit.
 
 use anchovy::FdError;
 use rustix::io::FdFlags;
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
 
-/// 8 and 9 are where the stream sets up a larger array.
+/// From 9 on, the stream initializes a larger array.
 const COUNTS: [usize; 9] = [1, 2, 8, 9, 27, 28, 29, 252, 253];
 
 #[test]
@@ -57,7 +57,7 @@ fn a_queue_of_254_descriptors_is_refused_and_kept() {
         assert_eq!(error, FdError::TooManyToSend { count: 254, limit: 253, space: 1040 });
         assert_eq!(identities(near.write_queue()), expected);
 
-        // No byte left: what comes now is the first that the peer sees.
+        // Nothing was sent, so the next byte is the first that the peer receives.
         near.write_queue_mut().truncate(253);
         near.write_all(b"now!").await.unwrap();
         let mut buf = [0; 8];

@@ -1,4 +1,4 @@
-//! Halves: each owns its queue, and what one does is no concern of the other.
+//! Halves, which own separate queues and do not affect each other.
 
 use std::os::fd::AsFd;
 
@@ -27,7 +27,7 @@ fn borrowed_halves_read_and_write_concurrently() {
         let (mut read, mut write) = near.split();
         let fds = memfds(1);
         let mut buf = [0; 4];
-        // The read comes first and waits; only the write makes the far end answer.
+        // The read waits first. The peer answers only after the write.
         let reading = read.read_exact(&mut buf);
         let writing = write.send_with_fds(b"ping", &fds);
         let answering = async {
@@ -58,7 +58,7 @@ fn reunite_keeps_queues_limits_and_a_failed_read_side() {
         assert_eq!((near.read_queue().len(), near.write_queue().len()), (2, 3));
         assert_eq!((near.read_fd_limit(), near.write_fd_limit()), (2, 5));
         assert_eq!(near.read_error(), Some(failed));
-        // Nothing was shut down on the way.
+        // No side was shut down meanwhile.
         near.write_all(b"A").await.unwrap();
         assert_eq!(far.recv(&mut [0; 1]).await.unwrap().fds, 3);
     });

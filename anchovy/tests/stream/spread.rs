@@ -1,5 +1,5 @@
-//! A write queue with more descriptors than one message may carry, spread over the first bytes of a
-//! write.
+//! The option `spread_fds`: a large write queue is sent with the first bytes of a write, in
+//! several messages.
 
 use std::io::{ErrorKind, IoSlice};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
 
-/// One end that spreads, and one that does not.
+/// Returns a stream with `spread_fds`, and one without.
 fn pair() -> (Wayland, Wayland) {
     let (near, far) = StdUnixStream::pair().unwrap();
     (Wayland::builder().spread_fds(true).build(near).unwrap(), Wayland::new(far).unwrap())
 }
 
-/// Receives until nothing is left, and returns the bytes and descriptors of each receive.
+/// Receives until nothing is left. Returns the numbers of bytes and descriptors of each receive.
 async fn receives(stream: &mut Wayland) -> Vec<(usize, usize)> {
     drive_io().await;
     let mut receives = Vec::new();
@@ -27,7 +27,7 @@ async fn receives(stream: &mut Wayland) -> Vec<(usize, usize)> {
     receives
 }
 
-/// Makes a socket full after a few messages.
+/// Reduces the send buffer, so that a few messages fill it.
 fn narrow(stream: &Wayland) {
     set_socket_send_buffer_size(stream, 1).unwrap();
 }
@@ -44,7 +44,7 @@ fn each_full_set_is_sent_with_one_of_the_first_bytes() {
         assert_eq!(receives(&mut far).await, [(1, 28), (1, 28), (6, 4)]);
         assert_eq!(identities(far.read_queue()), expected);
 
-        // As many as fit into one message are not spread.
+        // Descriptors that fit into one message are not spread.
         near.write_queue_mut().extend(memfds(28));
         near.write_all(b"a header").await.unwrap();
         assert_eq!(receives(&mut far).await, [(8, 28)]);
@@ -79,7 +79,7 @@ fn too_few_bytes_are_refused_before_anything_is_sent() {
         assert_eq!(near.write(b"").await.unwrap(), 0);
         assert_eq!(identities(near.write_queue()), expected);
 
-        // No byte left: what comes now is the first that the peer sees.
+        // Nothing was sent, so the next byte is the first that the peer receives.
         near.write_all(b"now").await.unwrap();
         let mut bytes = [0; 3];
         far.read_exact(&mut bytes).await.unwrap();
@@ -155,7 +155,7 @@ fn a_full_socket_between_two_sets_keeps_the_rest_queued() {
         let (written, read) =
             tokio::join!(near.write_all(&message[sent..]), far.read_exact(&mut bytes[..11]));
         assert_eq!((written.unwrap(), read.unwrap()), ((), 11));
-        // All of them with the first bytes.
+        // All descriptors arrived with the first bytes.
         assert_eq!(identities(far.read_queue()), expected);
         far.read_exact(&mut bytes[11..]).await.unwrap();
         assert_eq!(&bytes, message);
@@ -175,7 +175,7 @@ fn a_write_dropped_between_two_sets_sends_no_descriptor_twice() {
         let left = (300 - near.write_queue().len()) / 28;
         assert_eq!(identities(near.write_queue()), expected[28 * left..]);
 
-        // More may be queued in between; they come after the others.
+        // More can be queued meanwhile. They are sent after the others.
         let more = memfds(20);
         let expected = [expected, identities(&more)].concat();
         near.write_queue_mut().extend(more);
@@ -251,7 +251,7 @@ fn each_set_is_charged_separately_and_waits_for_the_budget() {
         assert_eq!(identities(far.read_queue()), expected);
         assert_eq!(budget.usage_of(1).fds_in_flight, 6);
 
-        // A set that the account could never hold is an error, and not a wait.
+        // A set that the account can never hold is an error, without a wait.
         near.set_write_fd_limit(11).unwrap();
         near.write_queue_mut().extend(memfds(12));
         let error = fd_error(near.write(b"a header").await.unwrap_err());

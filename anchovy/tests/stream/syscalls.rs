@@ -1,4 +1,4 @@
-//! The system calls, counted and interrupted from outside.
+//! System calls, counted and interrupted with strace.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn a_read_and_a_write_without_descriptors_are_one_system_call_each() {
     let counts = count(&trace);
     assert_eq!(counts.get("sendto"), Some(&ROUNDS), "{counts:?}");
     assert_eq!(counts.get("recvmsg"), Some(&ROUNDS), "{counts:?}");
-    // The rest is tokio's waiting.
+    // The other calls are made by tokio.
     assert!(
         counts.keys().all(|call| ["sendto", "recvmsg", "epoll_wait"].contains(&&call[..])),
         "{counts:?}"
@@ -73,7 +73,7 @@ fn a_read_and_a_write_with_descriptors_are_one_system_call_each() {
     let counts = count(&trace);
     assert_eq!(counts.get("sendmsg"), Some(&ROUNDS), "{counts:?}");
     assert_eq!(counts.get("recvmsg"), Some(&ROUNDS), "{counts:?}");
-    // What is received is closed; nothing that is sent is duplicated.
+    // Received descriptors are closed, and sent ones are not duplicated.
     assert_eq!(counts.get("close"), Some(&(3 * ROUNDS)), "{counts:?}");
     if kernel_is_at_least(6, 17) {
         assert_eq!(counts.get("recvmsg EAGAIN"), None, "{counts:?}");
@@ -118,7 +118,7 @@ fn interrupted_system_calls_are_repeated() {
         let (fds, mut buf) = (memfds(2), [0; 64]);
         mark();
         for _ in 0..ROUNDS {
-            // Not `write_all`, which makes interrupted calls again by itself.
+            // `write_all` would repeat interrupted calls itself.
             assert_eq!(near.write(b"AAAA").await.unwrap(), 4);
             assert_eq!(far.recv(&mut buf).await.unwrap().bytes, 4);
             let slices = [std::io::IoSlice::new(b"AA"); 2];

@@ -10,7 +10,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::harness::*;
 
-/// Writes down the events of this crate.
+/// Records the events of this crate.
 struct Recorder(Arc<Mutex<Vec<String>>>);
 
 impl Subscriber for Recorder {
@@ -45,8 +45,8 @@ impl Visit for Line {
 #[test]
 fn each_send_and_each_receive_is_one_event_with_its_counts() {
     let events = Arc::new(Mutex::new(Vec::new()));
-    // A dispatcher that comes while another test meets the event for the first time may find it
-    // switched off for good.
+    // A dispatcher that is set while another test emits an event for the first time may find the
+    // event permanently disabled.
     guarded(|| {
         let recorder = tracing::Dispatch::new(Recorder(Arc::clone(&events)));
         let sends_and_receives = async {

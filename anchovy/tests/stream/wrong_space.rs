@@ -1,8 +1,8 @@
-//! A wrong `S` is an error of `cargo check`, at the line of the user, and the error says what is
-//! right.
+//! An invalid `S` is an error of `cargo check` at the line that uses it, and the error names the
+//! fix.
 //!
-//! Libraries are checked, as nothing of them is generated that could fail later. The text of a
-//! compiler changes with its version, so what is looked for is our own.
+//! The tests check libraries, because `cargo check` generates no code for them that could fail
+//! later. They look only for the text of this crate, because that of the compiler changes.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use crate::harness::guarded;
 
-/// Every function that constructs, with `S` in its place.
+/// Every function that creates a stream or a listener, with a placeholder for `S`.
 const CONSTRUCTORS: [(&str, &str); 10] = [
     ("socket: std::os::unix::net::UnixStream", "anchovy::AnchovyStream::<S>::new(socket)"),
     ("", "anchovy::AnchovyStream::<S>::builder()"),
@@ -24,7 +24,7 @@ const CONSTRUCTORS: [(&str, &str); 10] = [
     ("fd: std::os::fd::OwnedFd", "anchovy::AnchovyListener::<S>::from_fd(fd)"),
 ];
 
-/// A module that calls every constructor, one per line.
+/// Returns a module that calls every constructor, one per line.
 fn constructing(space: &str) -> String {
     let mut module = String::new();
     for (number, (argument, call)) in CONSTRUCTORS.iter().enumerate() {
@@ -34,7 +34,7 @@ fn constructing(space: &str) -> String {
     module
 }
 
-/// Checks a library of these modules, in a package of its own.
+/// Checks a library with these modules, as a separate package.
 fn check(name: &str, modules: &[(String, String)]) -> Output {
     let anchovy = Path::new(env!("CARGO_MANIFEST_DIR"));
     let package = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wrong_space").join(name);
@@ -51,7 +51,7 @@ fn check(name: &str, modules: &[(String, String)]) -> Output {
         write(&package.join("src").join(module).with_extension("rs"), text);
     }
     write(&package.join("src/lib.rs"), &library);
-    // The versions that are known to be at hand.
+    // The versions in the lock file are already downloaded.
     let lock = std::fs::read_to_string(anchovy.join("../Cargo.lock")).unwrap();
     write(&package.join("Cargo.lock"), &lock);
     Command::new(env!("CARGO"))
@@ -62,7 +62,7 @@ fn check(name: &str, modules: &[(String, String)]) -> Output {
         .expect("cargo")
 }
 
-/// Leaves a file alone that is as it should be, so that nothing is built anew.
+/// Writes a file only if its content differs, so that nothing is rebuilt.
 fn write(path: &Path, text: &str) {
     if std::fs::read_to_string(path).is_ok_and(|present| present == text) {
         return;
@@ -84,7 +84,7 @@ fn an_invalid_space_fails_cargo_check_at_the_line_that_uses_it() {
 
         for space in wrong {
             for (index, (_, call)) in CONSTRUCTORS.iter().enumerate() {
-                // The first place that an error names.
+                // The first location in an error.
                 let place = format!("--> src/space_{space}.rs:{}:", index + 1);
                 let error = errors
                     .iter()
@@ -100,7 +100,7 @@ fn an_invalid_space_fails_cargo_check_at_the_line_that_uses_it() {
                     assert!(error.contains(cure), "{error}");
                 }
                 assert!(error.contains("`{ anchovy::cmsg_space!(ScmRights(N)) }`"), "{error}");
-                // There are 127 others that are valid.
+                // The compiler must not list the 127 valid sizes.
                 assert!(!error.contains("other types implement"), "{error}");
             }
         }

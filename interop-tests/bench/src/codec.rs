@@ -1,4 +1,4 @@
-//! Items through the codec, beside the same bytes and descriptors through the bare stream.
+//! The benchmarks of the codec, compared with the same bytes and descriptors over the stream.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use crate::work::{null, run, together};
 const LENGTH: usize = 64;
 const ITEMS: u32 = 10_000;
 
-/// 64 bytes, the last of which says how many descriptors.
+/// Frames of 64 bytes, the last of which is the number of descriptors.
 struct Items;
 
 impl Decoder for Items {
@@ -56,7 +56,7 @@ fn framed_pair()
     (Framed::new(near, Items), Framed::new(far, Items))
 }
 
-/// One `write_all` for each item; the other end reads what there is.
+/// Sends each frame with one `write_all`. The other end reads as many bytes as there are.
 pub(crate) fn plain_bare() -> Duration {
     run(async {
         let (mut near, mut far) = Ours::pair().expect("a pair");
@@ -75,7 +75,7 @@ pub(crate) fn plain_bare() -> Duration {
     })
 }
 
-/// The same through the codec, which decodes them as well.
+/// Sends the same frames through the codec, which also decodes them.
 pub(crate) fn plain_framed() -> Duration {
     run(async {
         let (mut near, mut far) = framed_pair();
@@ -96,11 +96,11 @@ pub(crate) fn plain_framed() -> Duration {
     })
 }
 
-/// Items in flight at once; the descriptors go there and back.
+/// Number of frames in flight. Their descriptors are sent back.
 const BATCH: usize = 32;
 const BATCHES: u32 = 75;
 
-/// One `sendmsg` and one `recvmsg` for each item, by hand.
+/// Sends each frame with one `sendmsg` and receives it with one `recvmsg`.
 pub(crate) fn with_fd_bare() -> Duration {
     run(async {
         let (mut near, mut far) = Ours::pair().expect("a pair");
@@ -121,7 +121,7 @@ pub(crate) fn with_fd_bare() -> Duration {
     })
 }
 
-/// The same through the codec.
+/// Sends the same frames through the codec.
 pub(crate) fn with_fd_framed() -> Duration {
     run(async {
         let (mut near, mut far) = framed_pair();

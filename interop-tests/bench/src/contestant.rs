@@ -1,4 +1,4 @@
-//! What the contestants have in common.
+//! The interface that all contestants implement.
 
 use std::os::fd::OwnedFd;
 
@@ -6,7 +6,7 @@ use anchovy::{AnchovyStream, AncillarySpace, ValidSpace};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) type Tokio = tokio::net::UnixStream;
-/// The published crate counts descriptors in its `S`.
+/// The published crate. Its `S` is a number of descriptors here.
 pub(crate) type Published = published::AnchovyStream<253>;
 
 pub(crate) trait Contestant:
@@ -14,10 +14,10 @@ pub(crate) trait Contestant:
 {
     fn pair() -> (Self, Self);
 
-    /// Moves all that was received to what is sent next.
+    /// Moves all received descriptors to the write queue.
     fn bounce(&mut self) {}
 
-    /// Queues descriptors to be sent next.
+    /// Queues descriptors for the next write.
     fn queue(&mut self, _: Vec<OwnedFd>) {}
 }
 

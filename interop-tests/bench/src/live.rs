@@ -1,4 +1,4 @@
-//! How many bytes of the heap are in use, by the allocator's own word.
+//! The number of bytes in use on the heap, counted by the allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
@@ -8,11 +8,11 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Counting costs who allocates more the more, and so would tilt every row that is about time.
+/// Counting takes time for each allocation, so it is off while time is measured.
 static ON: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
-/// What `work` has allocated and what it returns still holds, in bytes.
+/// Returns the number of bytes that `work` allocated and its result still uses.
 pub(crate) fn bytes_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
     LIVE.store(0, Ordering::SeqCst);
     ON.store(true, Ordering::SeqCst);
@@ -27,11 +27,11 @@ fn count(bytes: impl FnOnce() -> isize) {
     }
 }
 
-// SAFETY: every call is the system allocator's; numbers are added beside it.
+// SAFETY: every call is forwarded to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(|| layout.size() as isize);
-        // SAFETY: the caller's promises are those that the system allocator asks for.
+        // SAFETY: the caller fulfills the requirements of the system allocator.
         unsafe { System.alloc(layout) }
     }
 

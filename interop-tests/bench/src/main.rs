@@ -1,10 +1,9 @@
-//! anchovy beside tokio's `UnixStream` and the published anchovy 0.4.1, anchovy-dbus beside zbus
-//! 6.2.1, and anchovy-wayland beside wayland-client 0.31.15 and wayland-server 0.31.14, in one
-//! interleaved run.
+//! Benchmarks of anchovy, tokio's `UnixStream` and the published anchovy 0.4.1; of anchovy-dbus and
+//! zbus 6.2.1; and of anchovy-wayland, wayland-client 0.31.15 and wayland-server 0.31.14.
 //!
-//! Every round measures every contestant of every work once, so that a machine whose speed drifts
-//! drifts for all of them; a figure is the median of its rounds, and what counts is the ratio.
-//! Both ends are in one thread, on tokio's current-thread runtime.
+//! Every round measures every contestant of every benchmark once, so a change of the machine's speed
+//! affects all of them. Each number is the median of its rounds. Compare the ratios. Both ends run in
+//! one thread, on tokio's current-thread runtime.
 
 mod codec;
 mod contestant;
@@ -13,6 +12,7 @@ mod live;
 mod wayland;
 mod work;
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
@@ -22,20 +22,20 @@ use crate::Measure::Time;
 
 type Ours = AnchovyStream<DBUS_SCM_RIGHTS>;
 
-/// Rounds that count; one more before them warms up.
+/// Number of measured rounds. One more before them warms up.
 const ROUNDS: usize = 61;
 
 /// Measures one contestant once.
 #[derive(Clone, Copy)]
 enum Measure {
-    /// How long one operation took.
+    /// The time of one operation.
     Time(fn() -> Duration),
-    /// How much one of them holds.
+    /// The memory of one object.
     Bytes(fn() -> usize),
 }
 
 impl Measure {
-    /// Nanoseconds, or bytes.
+    /// Measures once, and returns nanoseconds or bytes.
     fn take(self) -> f64 {
         match self {
             Measure::Time(measure) => measure().as_nanos() as f64,
@@ -44,13 +44,13 @@ impl Measure {
     }
 }
 
-/// One line of the table: what is done, by whom, and the ratio that it is for.
+/// A benchmark and its contestants.
 struct Row {
     work: &'static str,
     unit: &'static str,
-    /// The name of a contestant and its measure; the ratio is of the last to the first.
+    /// The names and measures of the contestants. Ratios are relative to the first one.
     contestants: &'static [(&'static str, Measure)],
-    /// What the ratio should not exceed, where there is such a figure.
+    /// The maximum ratio of the last contestant, if there is a goal.
     goal: Option<f64>,
 }
 
@@ -122,8 +122,8 @@ const STREAM: &[Row] = &[
         goal: Some(0.85),
     },
     Row {
-        work: "items of 64 B",
-        unit: "ns per item",
+        work: "frames of 64 B",
+        unit: "ns per frame",
         contestants: &[
             ("one write_all each", Time(codec::plain_bare)),
             ("Framed", Time(codec::plain_framed)),
@@ -131,8 +131,8 @@ const STREAM: &[Row] = &[
         goal: Some(0.25),
     },
     Row {
-        work: "items of 64 B and 1 descriptor",
-        unit: "ns per item",
+        work: "frames of 64 B and 1 descriptor",
+        unit: "ns per frame",
         contestants: &[
             ("sendmsg and recvmsg", Time(codec::with_fd_bare)),
             ("Framed", Time(codec::with_fd_framed)),
@@ -141,23 +141,26 @@ const STREAM: &[Row] = &[
     },
 ];
 
-/// The rows by what they are about, which is the word that chooses them.
+/// The benchmarks by group.
 const GROUPS: [(&str, &[Row]); 3] =
     [("stream", STREAM), ("dbus", dbus::ROWS), ("wayland", wayland::ROWS)];
 
 fn main() {
     let mut rows = chosen(&std::env::args().skip(1).collect::<Vec<_>>());
-    // It ends with this process, and serves all rounds.
+    // It serves all rounds and ends with this process.
     let _daemon = dbus::daemon_for(&mut rows);
     wayland::find(&mut rows);
     let mut figures: Vec<Vec<Vec<f64>>> =
         rows.iter().map(|row| vec![Vec::new(); row.contestants.len()]).collect();
 
+    let shows_progress = std::io::stderr().is_terminal();
     for round in 0..=ROUNDS {
-        eprint!("\rround {round} of {ROUNDS}");
+        if shows_progress {
+            eprint!("\rround {round} of {ROUNDS}");
+        }
         for (row, figures) in rows.iter().zip(&mut figures) {
             let count = row.contestants.len();
-            // Another one begins each time, so that none always follows the same neighbour.
+            // The order rotates, so that none always follows the same other one.
             for index in (0..count).map(|index| (index + round) % count) {
                 let figure = row.contestants[index].1.take();
                 if round > 0 {
@@ -166,31 +169,34 @@ fn main() {
             }
         }
     }
-    eprintln!();
+    if shows_progress {
+        eprintln!();
+    }
 
     for (row, mut figures) in rows.iter().zip(figures) {
         println!("{} ({})", row.work, row.unit);
+        println!("  {:<22} {:>10}   {:>6}", "contestant", "median", "ratio");
         let medians: Vec<f64> = figures.iter_mut().map(|figures| median(figures)).collect();
         for ((name, _), median) in row.contestants.iter().zip(&medians) {
             println!("  {name:<22} {median:>10.0}   {:>6.3}", median / medians[0]);
         }
         if let Some(goal) = row.goal {
             let ratio = medians[medians.len() - 1] / medians[0];
-            let verdict = if ratio <= goal { "met" } else { "MISSED" };
-            println!("  goal {goal:.3}: {verdict}");
+            let verdict = if ratio <= goal { "reached" } else { "MISSED" };
+            println!("  {:<22} {:>10}   {goal:>6.3}  {verdict}", "goal", "");
         }
     }
 }
 
-/// The rows of these groups and works, or all.
+/// Returns the benchmarks with these names and of these groups, or all.
 fn chosen(words: &[String]) -> Vec<&'static Row> {
     let all = || GROUPS.iter().flat_map(|(group, rows)| rows.iter().map(move |row| (group, row)));
     let is = |word: &String, group: &str, row: &Row| word == group || word == row.work;
     let unknown = words.iter().find(|word| !all().any(|(group, row)| is(word, group, row)));
     if let Some(unknown) = unknown {
-        eprintln!("error: no work is named {unknown:?}; there are:");
+        eprintln!("error: there is no benchmark {unknown:?}; choose from:");
         for (group, rows) in GROUPS {
-            eprintln!("  {group}, which is all of these:");
+            eprintln!("  {group} (all of the following)");
             rows.iter().for_each(|row| eprintln!("    {}", row.work));
         }
         std::process::exit(2);

@@ -1,4 +1,4 @@
-//! The works: what is done, and how long one of it takes.
+//! The benchmarks of streams.
 
 use std::fs::File;
 use std::future::Future;
@@ -12,8 +12,8 @@ use crate::contestant::Contestant;
 
 const MESSAGE: [u8; 64] = [7; 64];
 
-/// One end sends 64 bytes and `FDS` descriptors; the other sends the same back. Both read into
-/// 4 KiB, as whoever does not know what comes next.
+/// One end sends 64 bytes and `FDS` descriptors, and the other one returns them. Both read into 4 KiB,
+/// as programs do that do not know the length of the next message.
 pub(crate) fn ping_pong<C: Contestant, const FDS: usize>() -> Duration {
     let rounds = if FDS > 28 { 100 } else { 2_500 };
     run(async {
@@ -46,7 +46,7 @@ pub(crate) fn ping_pong<C: Contestant, const FDS: usize>() -> Duration {
     })
 }
 
-/// One end writes 64 KiB at a time, the other reads as much at a time.
+/// One end writes 64 KiB at a time, and the other one reads 64 KiB at a time.
 pub(crate) fn stream_large<C: Contestant>() -> Duration {
     const WRITES: u32 = 1_000;
     run(async {
@@ -67,7 +67,7 @@ pub(crate) fn stream_large<C: Contestant>() -> Duration {
     })
 }
 
-/// One end writes messages of 128 bytes, the other reads what there is into 8 KiB of spare room.
+/// One end writes messages of 128 bytes, and the other one reads up to 8 KiB of them at a time.
 pub(crate) fn stream_small<C: Contestant>() -> Duration {
     const WRITES: u32 = 10_000;
     run(async {
@@ -90,7 +90,7 @@ pub(crate) fn stream_small<C: Contestant>() -> Duration {
     })
 }
 
-/// A descriptor that the sender keeps, as an API sends it that takes owned ones only.
+/// Sends a duplicate of a descriptor, as with an API that accepts only owned ones.
 pub(crate) fn send_duplicate() -> Duration {
     send_batches(async |near, fd| {
         let duplicate = fd.as_fd().try_clone_to_owned().expect("a duplicate");
@@ -99,7 +99,7 @@ pub(crate) fn send_duplicate() -> Duration {
     })
 }
 
-/// The same, lent.
+/// Sends a borrowed descriptor.
 pub(crate) fn send_borrowed() -> Duration {
     send_batches(async |near, fd| {
         let sent = near.send_with_fds(&MESSAGE, std::slice::from_ref(fd)).await;
@@ -107,7 +107,7 @@ pub(crate) fn send_borrowed() -> Duration {
     })
 }
 
-/// Only the sends are timed; what they fill is drained between batches.
+/// Measures sends in batches. The receiver drains the socket between them, which is not measured.
 fn send_batches(send: impl AsyncFn(&mut Ours, &OwnedFd)) -> Duration {
     const BATCHES: u32 = 100;
     const BATCH: u32 = 50;
@@ -133,7 +133,7 @@ pub(crate) fn null() -> OwnedFd {
     File::open("/dev/null").expect("there is a null device").into()
 }
 
-/// Runs both in one thread, as two tasks, until the second is done.
+/// Runs both as two tasks in one thread until the second one has ended.
 pub(crate) async fn together<T>(
     first: impl Future<Output = ()> + Send + 'static,
     second: impl Future<Output = T>,
@@ -148,7 +148,7 @@ pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
     runtime().block_on(work)
 }
 
-/// Both are there for who asks: zbus and the handshake of anchovy-dbus ask for a clock.
+/// Creates a runtime with I/O and time: zbus and the handshake of anchovy-dbus require a timer.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }

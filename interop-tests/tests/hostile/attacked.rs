@@ -109,8 +109,7 @@ pub(crate) struct Rounds {
 }
 
 impl Honest {
-    /// Connects anew, and returns the time until the first answer, or the reason for which there is
-    /// none.
+    /// Connects again. Returns the time until the first answer, or the reason why there is none.
     pub(crate) fn connect(&mut self) -> Result<Duration, String> {
         let answer = self.process.ask("connect");
         match answer.strip_prefix("failed ") {

@@ -1,18 +1,19 @@
-//! The scenarios against the programs that people really run: `cargo xtask interop`.
+//! The scenarios with real programs, which `cargo xtask interop` runs.
 //!
-//! A file for each peer, and a line for each of them in [`PEERS`]; what it takes to have a peer is in
-//! xtask, under the same name. This program does one scenario and ends, so that each is alone:
+//! Each peer has a file, and a line in [`PEERS`]. xtask has a definition of the same name, which
+//! describes how to install the peer. This program runs one scenario and ends, so that each one
+//! has its own process:
 //!
 //! ```text
-//! interop --list               every scenario, as lines of peer and name
-//! interop PEER SCENARIO        that one; its transcript is compared with the accepted one
+//! interop --list               prints the peer and the name of every scenario
+//! interop PEER SCENARIO        runs one scenario, and compares its transcript with the accepted one
 //! ```
 //!
-//! Without arguments, as `cargo test` starts it, it does nothing but say so: the peers are not what
-//! every machine has.
+//! Without arguments, as `cargo test` starts it, it only prints the number of scenarios, because
+//! not every machine has the peers.
 //!
-//! wayland-client and wayland-server have two backends, and one build has one of them. So there are two
-//! builds, by the feature `libwayland`, which differ in that and in the name of this one peer.
+//! wayland-client and wayland-server have two backends, and a build contains one of them. So there
+//! are two builds, which differ in the feature `libwayland` and in the name of this peer.
 
 #![cfg(target_os = "linux")]
 
@@ -24,11 +25,11 @@ use std::process::ExitCode;
 
 use interop_tests::Scenario;
 
-/// The crates wayland-client and wayland-server, with the backend that they are built with here.
+/// The peer with the crates wayland-client and wayland-server, by the backend of this build.
 const WAYLAND_RS: &str =
     if cfg!(feature = "libwayland") { "wayland-rs-libwayland" } else { "wayland-rs" };
 
-/// Every peer, by the name that xtask knows it by too, and what we do with it.
+/// The scenarios of every peer, whose names are the same in xtask.
 const PEERS: &[(&str, &[Scenario])] = &[
     ("zbus", dbus::zbus::SCENARIOS),
     ("busd", dbus::busd::SCENARIOS),
@@ -85,7 +86,7 @@ fn find(peer: &str, name: &str) -> Option<&'static Scenario> {
     scenarios.iter().find(|scenario| scenario.name == name)
 }
 
-/// Panics unless the transcript is the one that was accepted (`cargo insta review` accepts another).
+/// Panics unless the transcript is the accepted one (`cargo insta review` accepts a new one).
 fn compare(peer: &str, name: &str, transcript: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(format!("snapshots/{peer}"));

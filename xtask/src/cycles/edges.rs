@@ -1,4 +1,4 @@
-//! What a module names, and another one defines, is an edge between the two.
+//! The edges between modules: one names what the other defines.
 
 use std::collections::BTreeMap;
 

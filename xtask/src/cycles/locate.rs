@@ -1,4 +1,4 @@
-//! Where the file of a module is: the rules of the Rust reference, "Module source filenames".
+//! The file of a module, by the rules of the Rust reference, "Module source filenames".
 
 use std::path::{Path, PathBuf};
 

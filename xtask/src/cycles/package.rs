@@ -1,4 +1,4 @@
-//! Which crates are checked, and where their sources are.
+//! The crates to check, and their sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -75,7 +75,7 @@ fn path(
         }
         index += 2;
     }
-    // After `::` comes what is no name.
+    // The token after `::` is not a name.
     match tokens.get(index) {
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
             let group: Vec<_> = group.stream().into_iter().collect();

@@ -1,8 +1,8 @@
-//! Runs the interoperability scenarios against real peers: finds the peers, installs them if that is
-//! allowed, and runs one scenario after another.
+//! Runs the interoperability scenarios against real peers: finds the peers, installs missing ones if
+//! that is allowed, and runs the scenarios.
 //!
-//! A scenario is a process of its own: the program `interop` of the package interop-tests runs one and
-//! ends. What a scenario does is not known here.
+//! Each scenario runs in a separate process of the program `interop` in the package interop-tests.
+//! Their content is defined there.
 
 mod obtain;
 mod paths;

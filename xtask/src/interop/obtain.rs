@@ -1,4 +1,4 @@
-//! A machine that lacks a peer should say so before anything is built, with the command that cures it.
+//! Installation of missing peers, before anything is built.
 
 use std::fs;
 use std::process::Stdio;
@@ -10,8 +10,9 @@ use super::peer::{Need, Peer, Source};
 use crate::command;
 use crate::tools::{self, OnMissing};
 
-/// Fails unless everything that these peers need is installed, after installing what is missing if
-/// `on_missing` says so. What cargo can build is always built, because it changes nothing elsewhere.
+/// Fails unless the programs and libraries that these peers need are installed. Installs missing ones
+/// first, if `on_missing` allows it. Programs that cargo can build are always built, because that
+/// changes nothing outside of the target directory.
 pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissing) -> Result<()> {
     let missing = missing(peers, paths);
     let debian = |need: &&&Need| !matches!(need.source, Source::Crate { .. });
@@ -26,8 +27,8 @@ pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissi
         });
         if let (Some(package), OnMissing::Fail) = (unpacked, on_missing) {
             bail!(
-                "tests need {}; give --install, which installs {} with apt-get, and unpacks \
-                 {package} below target/interop, since installed it would take over a service",
+                "tests need {}; pass --install, which installs {} with apt-get, and unpacks {package} \
+                 below target/interop, because installing it would replace a service",
                 names(&from_debian),
                 packages.join(", ")
             );
@@ -49,7 +50,7 @@ pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissi
     Ok(())
 }
 
-/// What is not there, each once.
+/// Returns the missing programs and libraries, without duplicates.
 fn missing(peers: &[&Peer], paths: &Paths) -> Vec<&'static Need> {
     let mut missing: Vec<&Need> = Vec::new();
     for need in peers.iter().flat_map(|peer| peer.needs) {
@@ -65,7 +66,7 @@ fn names(needs: &[&Need]) -> String {
     needs.iter().map(|need| need.name).collect::<Vec<_>>().join(", ")
 }
 
-/// The packages to install.
+/// Returns the packages to install.
 fn packages(need: &Need) -> Vec<&'static str> {
     match need.source {
         Source::Package(package) => vec![package],
@@ -74,10 +75,10 @@ fn packages(need: &Need) -> Vec<&'static str> {
     }
 }
 
-/// Downloads a package and takes its files out, without installing it.
+/// Downloads a package and extracts its files, without installing it.
 fn unpack(package: &str, paths: &Paths) -> Result<()> {
     let packages = paths.output.join("packages");
-    let _ = fs::remove_dir_all(&packages); // Of an earlier run; most often there is none.
+    let _ = fs::remove_dir_all(&packages); // Usually it does not exist.
     fs::create_dir_all(&packages).with_context(|| format!("cannot make {}", packages.display()))?;
     let mut download = command::program("apt-get");
     download.args(["download", package]).current_dir(&packages).stdin(Stdio::null());
@@ -91,11 +92,11 @@ fn unpack(package: &str, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Builds a program of another workspace, as its own lock file says.
+/// Builds a program of another workspace with its own lock file.
 fn build(name: &str, version: &str, paths: &Paths) -> Result<()> {
     let mut install = command::cargo("install --locked --debug --quiet --force");
     install.args([name, "--version", version, "--root"]).arg(&paths.output);
-    // Nobody debugs it, and it is there sooner.
+    // Debug information is not needed, and omitting it saves time.
     install.env("CARGO_PROFILE_DEV_DEBUG", "0");
     install.arg("--target-dir").arg(paths.output.join("build"));
     command::run(install.stdin(Stdio::null()))

@@ -1,4 +1,4 @@
-//! A peer: a foreign program or library, its version, and what has to be installed to run it.
+//! A peer: another program or library, its version, and the packages that it needs.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,46 +7,46 @@ use anyhow::{Context, Result};
 use crate::command;
 use crate::lock;
 
-/// A program, or several of one maker, that scenarios run against.
+/// A program or library, or several of one project, that scenarios run against.
 pub(super) struct Peer {
     pub(super) name: &'static str,
     pub(super) version: Version,
-    /// The feature of interop-tests that its scenarios are built with, if they want one.
+    /// The feature of interop-tests that its scenarios require, if any.
     pub(super) feature: Option<&'static str>,
     pub(super) needs: &'static [Need],
 }
 
-/// Where the version of a peer comes from.
+/// The source of a peer's version.
 pub(super) enum Version {
     /// A command prints it.
     Printed(&'static [&'static str]),
-    /// It is a library that the scenarios are linked with.
+    /// The lock file contains it: the peer is a crate that the scenarios use.
     Locked(&'static str),
-    /// It is such a library, on another one, of which a command prints the version.
+    /// The lock file contains the version of a crate, and a command prints that of its backend.
     LockedOn(&'static str, &'static [&'static str]),
 }
 
-/// A program or a module that has to be there.
+/// A program or a module that a peer needs.
 pub(super) struct Need {
     pub(super) name: &'static str,
-    /// A command that succeeds where it is there.
+    /// A command that succeeds if it is installed.
     pub(super) probe: &'static [&'static str],
     pub(super) source: Source,
 }
 
-/// How to get it.
+/// The way to install it.
 pub(super) enum Source {
     /// A Debian package.
     Package(&'static str),
-    /// A Debian package that, installed, would take over a service of the machine: its files are
-    /// unpacked where only we find them, and the libraries that it needs are installed.
+    /// A Debian package that would replace a service of the machine if it were installed. Its files are
+    /// unpacked below the target directory, and the libraries that it needs are installed.
     Unpacked { package: &'static str, libraries: &'static [&'static str] },
     /// A program on crates.io, of exactly this version.
     Crate { name: &'static str, version: &'static str },
 }
 
 impl Peer {
-    /// Returns its version, in numbers.
+    /// Returns the version of the peer.
     pub(super) fn version(&self, path: &OsStr) -> Result<String> {
         match self.version {
             Version::Locked(package) => lock::version_of(package),
@@ -69,12 +69,12 @@ impl Need {
 /// Returns the version that a command prints.
 fn printed_version(words: &[&str], path: &OsStr) -> Result<String> {
     let printed = output(words, path)?;
-    version_in(&printed).with_context(|| format!("`{}` tells no version: {printed}", words[0]))
+    version_in(&printed).with_context(|| format!("`{}` prints no version: {printed}", words[0]))
 }
 
-/// Returns what a command prints that is found on this `PATH`.
+/// Returns the output of a command that is searched on this `PATH`.
 fn output(words: &[&str], path: &OsStr) -> Result<String> {
-    // `env` looks for the program on the `PATH` that it is given; `Command` uses that of this process.
+    // `env` searches the `PATH` that is passed to it; `Command` searches that of this process.
     let mut variable = OsString::from("PATH=");
     variable.push(path);
     command::output(command::program("env").arg(variable).args(words))

@@ -4,10 +4,10 @@
 
 use super::peer::{Need, Peer, Source, Version};
 
-/// Debian's modules belong to Debian's Python, whatever else is on PATH.
+/// The Python of Debian, which has Debian's modules. Another one may be first on PATH.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// The version of the libdbus that programs are linked with here, which only libdbus reports.
+/// Prints the version of the installed libdbus, which only libdbus itself reports.
 const LIBDBUS_VERSION: &str = "
 import ctypes
 numbers = [ctypes.c_int() for _ in range(3)]
@@ -18,7 +18,7 @@ const GLIB_VERSION: &str = "
 from gi.repository import Gio, GLib
 print(GLib.MAJOR_VERSION, GLib.MINOR_VERSION, GLib.MICRO_VERSION, sep='.')";
 
-/// The version of libwayland is in the name of its file: 1.21.0 has .so.0.21.0.
+/// Prints the version of libwayland, which is in the name of its file: 1.21.0 has .so.0.21.0.
 const LIBWAYLAND_VERSION: &str = "
 import ctypes
 ctypes.CDLL('libwayland-server.so.0')
@@ -41,7 +41,7 @@ const PYTHON3_GI: Need = Need {
     source: Source::Package("python3-gi"),
 };
 
-// Not the package `dbus`, which would start a bus of the system as well.
+// Not the package `dbus`, which would also start a system bus.
 const DBUS_DAEMON: Need = Need {
     name: "dbus-daemon",
     probe: &["dbus-daemon", "--version"],
@@ -73,7 +73,7 @@ pub(super) const PEERS: &[Peer] = &[
         needs: &[Need {
             name: "dbus-broker",
             probe: &["dbus-broker", "--version"],
-            // Its package makes it the bus of the system from the next boot on.
+            // The package would make it the system bus from the next boot on.
             source: Source::Unpacked {
                 package: "dbus-broker",
                 libraries: &["libapparmor1", "libaudit1", "libcap-ng0", "libselinux1"],
@@ -268,7 +268,7 @@ const WAYLAND_INFO: Need = Need {
     source: Source::Package("wayland-utils"),
 };
 
-/// What terminals draw their text with.
+/// The font of terminals.
 const FONT: Need = Need {
     name: "a font of fixed width",
     probe: &["sh", "-c", "ls /usr/share/fonts/*/*/*Mono*"],

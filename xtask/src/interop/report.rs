@@ -1,4 +1,4 @@
-//! One table for everything, which reads as well in a terminal as where Markdown is rendered.
+//! The table of results, which is readable in a terminal and as rendered Markdown.
 
 use super::scenarios::Outcome;
 

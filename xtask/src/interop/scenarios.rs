@@ -1,4 +1,4 @@
-//! One scenario after another: each alone, with a directory of its own, and an end whatever happens.
+//! Running scenarios: each in its own process and directory, with a timeout.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
@@ -16,14 +16,14 @@ use anyhow::{Context, Result, ensure};
 use super::paths::Paths;
 use crate::command;
 
-/// A scenario ends itself after a minute, with its name; this is for one that cannot even do that.
+/// The timeout for a scenario that does not end itself, as its watchdog does after a minute.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A line of the list that a scenario program prints.
+/// A scenario, from a line of the list that a scenario program prints.
 pub(super) struct Scenario {
     pub(super) peer: String,
-    name: String,
-    /// The program that does it.
+    pub(super) name: String,
+    /// The program that runs it.
     program: Rc<Path>,
 }
 
@@ -33,12 +33,12 @@ pub(super) struct Outcome {
     pub(super) version: String,
     pub(super) scenario: String,
     pub(super) time: Duration,
-    /// One line, if it failed.
+    /// The reason for a failure, in one line.
     pub(super) failure: Option<String>,
 }
 
 impl Outcome {
-    /// The peer, and the scenario in words.
+    /// Returns the names of the peer and the scenario.
     pub(super) fn name(&self) -> String {
         format!("{}: {}", self.peer, self.scenario)
     }
@@ -50,7 +50,7 @@ pub(super) fn build_examples() -> Result<()> {
     command::run(command::cargo(BUILD).stdin(Stdio::null()))
 }
 
-/// Builds a scenario program, and returns every scenario that it knows.
+/// Builds a scenario program, and returns all of its scenarios.
 pub(super) fn build(feature: Option<&str>) -> Result<Vec<Scenario>> {
     let build = || {
         let mut build = command::cargo("test --package interop-tests --test interop --no-run");
@@ -61,11 +61,11 @@ pub(super) fn build(feature: Option<&str>) -> Result<Vec<Scenario>> {
         build
     };
     command::run(&mut build())?;
-    // Once more, now that there is nothing to build, for the path alone.
+    // The second call builds nothing and prints the path.
     let messages = command::output(build().arg("--message-format=json"))?;
     let program = messages.lines().filter(|line| line.contains(r#""name":"interop""#));
     let program = program.filter_map(|line| command::json_text(line, "executable")).next_back();
-    let program = program.context("cargo does not say where the scenario program is")?;
+    let program = program.context("cargo prints no path of the scenario program")?;
     let program: Rc<Path> = PathBuf::from(program).into();
 
     let list = command::output(command::program(&*program).arg("--list"))?;
@@ -78,10 +78,15 @@ pub(super) fn build(feature: Option<&str>) -> Result<Vec<Scenario>> {
         .collect()
 }
 
-/// Runs a scenario, and shows what becomes of it.
-pub(super) fn run(scenario: &Scenario, version: &str, paths: &Paths) -> Result<Outcome> {
+/// Runs a scenario, and prints its name in a column of `width` characters and its result.
+pub(super) fn run(
+    scenario: &Scenario,
+    version: &str,
+    paths: &Paths,
+    width: usize,
+) -> Result<Outcome> {
     let title = scenario.name.replace('_', " ");
-    eprint!("  {title} ... ");
+    eprint!("  {title:<width$}  ");
     let _ = std::io::stderr().flush();
 
     let logs = paths.output.join("logs").join(&scenario.peer);
@@ -92,7 +97,7 @@ pub(super) fn run(scenario: &Scenario, version: &str, paths: &Paths) -> Result<O
 
     let mut command = command::program(&*scenario.program);
     command.args([&scenario.peer, &scenario.name]);
-    // Whatever asks for a temporary file is to have it there.
+    // Temporary files are created there too.
     command.env("TMPDIR", &directory).env("PATH", &paths.search);
     command.env("INSTA_WORKSPACE_ROOT", command::root());
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
@@ -107,15 +112,15 @@ pub(super) fn run(scenario: &Scenario, version: &str, paths: &Paths) -> Result<O
     };
     match &failure {
         None => {
-            eprintln!("ok, {:.2} s", time.as_secs_f64());
+            eprintln!("{:>6.2} s  ok", time.as_secs_f64());
             fs::remove_dir_all(&directory)?;
         }
         Some(failure) => {
-            eprintln!("FAILED, {:.2} s: {failure}", time.as_secs_f64());
+            eprintln!("{:>6.2} s  FAILED: {failure}", time.as_secs_f64());
             eprintln!("    log: {}", log.display());
-            // If it is empty, there is nothing to keep.
+            // Only an empty directory can be removed; any other is kept.
             if fs::remove_dir(&directory).is_err() {
-                eprintln!("    left behind: {}", directory.display());
+                eprintln!("    directory: {}", directory.display());
             }
         }
     }
@@ -123,7 +128,8 @@ pub(super) fn run(scenario: &Scenario, version: &str, paths: &Paths) -> Result<O
     Ok(Outcome { peer, version, scenario: title, time, failure })
 }
 
-/// A directory that nobody else may enter, with a short path: that of a socket is bounded.
+/// Creates a directory that only this user can enter. Its path is short, because that of a socket is
+/// limited.
 fn private_directory() -> Result<PathBuf> {
     for number in 0_u32.. {
         let name = format!("anchovy-interop-{}-{number}", std::process::id());
@@ -137,7 +143,7 @@ fn private_directory() -> Result<PathBuf> {
     unreachable!("there are fewer directories than that")
 }
 
-/// Waits for the end of a process; one that hangs is killed, with all that it has started.
+/// Waits for the end of a process. If it exceeds the timeout, kills it and its children.
 fn wait(command: &mut Command, timeout: Duration) -> Result<Option<ExitStatus>> {
     let mut child = command.process_group(0).spawn().context("the scenario does not start")?;
     let group = child.id().to_string();
@@ -159,8 +165,7 @@ fn wait(command: &mut Command, timeout: Duration) -> Result<Option<ExitStatus>> 
     Ok(status)
 }
 
-/// Returns the line of a log that gives the reason: the one after that of a panic, or that of the
-/// watchdog.
+/// Returns the line of a log with the reason of a failure: the message of a panic or of the watchdog.
 fn reason(log: &Path) -> Option<String> {
     let text = fs::read(log).ok()?;
     let text = String::from_utf8_lossy(&text);
@@ -179,7 +184,7 @@ mod tests {
     #[test]
     fn a_hanging_process_is_killed_with_its_children() {
         let mut shell = Command::new("sh");
-        // Its standard output is open for as long as one of the two lives.
+        // The pipe stays open until both processes have ended.
         let (mut reader, writer) = std::io::pipe().unwrap();
         shell.args(["-c", "sleep infinity & wait"]).stdout(writer);
         assert!(wait(&mut shell, Duration::from_millis(50)).unwrap().is_none());

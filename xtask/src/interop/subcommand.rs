@@ -15,29 +15,29 @@ use crate::tools::{self, OnMissing};
 
 /// Run the interoperability scenarios against real peers
 ///
-/// Looks for each peer and its version, builds the scenarios, runs them one after another, each in a
-/// process of its own, prints one table and writes it to target/interop/report.md. A peer that is
-/// missing, a scenario that fails and one that hangs are failures, with their names; nothing is
-/// skipped.
+/// Finds the version of each peer, builds the scenarios and runs each one in a separate process.
+/// Prints a table of the results and writes it to target/interop/report.md. Fails if a peer is
+/// missing, or if a scenario fails or hangs. Nothing is skipped.
 ///
-/// Peers run as processes of this user, in private temporary directories, and are killed by their own
-/// ids. No session, no display and no service of the machine is used or touched. With --install,
-/// packages are installed, and nothing else is changed; a package that would take over a service is
-/// unpacked below target/interop instead. Programs that cargo can build (busd) are built there too.
+/// Peers run as processes of this user in private temporary directories, and are killed by their
+/// process ids. No session, display or service of the machine is used. With --install, packages are
+/// installed, and nothing else is changed. A package that would replace a service is unpacked below
+/// target/interop instead. Programs that cargo can build (busd) are built there too.
 ///
-/// Of a failed scenario, the log and what was in its directory are kept, and their paths printed. Each
-/// has a transcript, which is compared with the accepted one: `cargo insta review` accepts another.
+/// If a scenario fails, its log and its directory are kept, and their paths are printed. The
+/// transcript of each scenario is compared with the accepted one; `cargo insta review` accepts a new
+/// one.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
     after_long_help = "\
 Examples:
-  cargo xtask interop                     every scenario with every peer
-  cargo xtask interop --install           after installing what is missing, with apt-get
-  cargo xtask interop gdbus dbus-broker   these peers only"
+  cargo xtask interop                     all scenarios with all peers
+  cargo xtask interop --install           installs missing packages with apt-get first
+  cargo xtask interop gdbus dbus-broker   only the scenarios with these peers"
 )]
 pub(crate) struct Arguments {
-    /// Peers to run against; without any, all of them
+    /// Peers to test; without any, all of them
     #[arg(value_name = "PEER", value_parser = peer_names())]
     peers: Vec<String>,
 
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     run_scenarios(&peers, &paths).context("interop")
 }
 
-/// Fails unless every peer is installed, after installing what is missing if `on_missing` says so.
+/// Fails unless every peer is installed. Installs missing ones first, if `on_missing` allows it.
 pub(crate) fn ensure_present(on_missing: OnMissing) -> Result<()> {
     obtain::ensure_present(&PEERS.iter().collect::<Vec<_>>(), &Paths::new()?, on_missing)
 }
@@ -76,15 +76,16 @@ fn run_scenarios(peers: &[&Peer], paths: &Paths) -> Result<()> {
     let features: BTreeSet<_> = peers.iter().map(|peer| peer.feature).collect();
     let mut listed = Vec::new();
     for feature in features {
-        // Each program knows all scenarios, but for those that take another feature.
+        // Each program has all scenarios except those that require another feature.
         let all = scenarios::build(feature)?;
-        // The two lists of peers are in two packages, which must name the same ones.
+        // The list of peers here and that of interop-tests must be the same.
         for name in all.iter().map(|scenario| &scenario.peer) {
             ensure!(PEERS.iter().any(|peer| peer.name == name), "xtask has no peer called {name}");
         }
         let wanted = |name: &str| peers.iter().any(|p| p.name == name && p.feature == feature);
         listed.extend(all.into_iter().filter(|scenario| wanted(&scenario.peer)));
     }
+    let width = listed.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
     let mut outcomes = Vec::new();
     for peer in peers {
         let version = peer.version(&paths.search).with_context(|| peer.name.to_owned())?;
@@ -93,7 +94,7 @@ fn run_scenarios(peers: &[&Peer], paths: &Paths) -> Result<()> {
         ensure!(!scenarios_of_peer.is_empty(), "there is no scenario with {}", peer.name);
         eprintln!("{} {version}", peer.name);
         for scenario in scenarios_of_peer {
-            outcomes.push(scenarios::run(scenario, &version, paths)?);
+            outcomes.push(scenarios::run(scenario, &version, paths, width)?);
         }
     }
 

@@ -1,7 +1,7 @@
-//! The same on libwayland, one measure at a time, for a process that takes them in turn with its own.
+//! The benchmarks with the backend libwayland, one measure at a time on request.
 //!
-//! Each line of the standard input asks for a measure; each line of the standard output is one, in
-//! nanoseconds. The first one says that there is a libwayland.
+//! Each line of the standard input requests a measure, and each line of the standard output is its
+//! result in nanoseconds. The first line reports that libwayland was found.
 
 #[expect(dead_code, reason = "not all of it is asked for")]
 #[path = "../../src/wayland/theirs.rs"]
@@ -24,7 +24,7 @@ fn main() {
     for line in std::io::stdin().lock().lines() {
         let work = match &*line.expect("a line") {
             "pools" => theirs::pools,
-            other => panic!("no work is named {other:?}"),
+            other => panic!("there is no benchmark {other:?}"),
         };
         println!("{}", work().as_nanos());
     }

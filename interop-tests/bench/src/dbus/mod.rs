@@ -1,8 +1,8 @@
-//! Messages, beside zbus 6.2.1: each side as its users would have it, both ends in one thread.
+//! D-Bus messages, compared with zbus 6.2.1, with both ends in one thread and the usual API of each.
 //!
-//! zbus runs on tokio, as its feature of that name has it: a task of its own reads the socket and
-//! hands messages on to the [`MessageStream`](zbus::MessageStream)s. Ours reads where it is asked to.
-//! Either side builds each message that it sends.
+//! zbus runs on tokio (its feature `tokio`): a separate task reads the socket and passes messages to the
+//! [`MessageStream`](zbus::MessageStream)s. anchovy-dbus reads in the task of the caller. Both build
+//! each message that they send.
 
 mod ours;
 mod theirs;
@@ -19,11 +19,12 @@ const PATH: &str = "/org/example/Bench";
 const INTERFACE: &str = "org.example.Bench";
 const MEMBER: &str = "Tick";
 
-/// Messages that one measure sends.
+/// Number of messages in one measure.
 const PLAIN: u32 = 5_000;
-/// Fewer: what is under way counts against the limits of the user.
+/// Number of messages with a descriptor: fewer, because descriptors in flight count against the limit
+/// of the user.
 const WITH_FD: u32 = 1_500;
-/// Messages that leave together, where they do: as many as zbus puts into one call.
+/// Number of messages that are sent together: as many as zbus sends with one call.
 const BATCH: u32 = 16;
 const CALLS: u32 = 1_500;
 const CONNECTS: u32 = 60;
@@ -32,7 +33,7 @@ const IDLE: usize = 32;
 const WITH_DAEMON: &str = "D-Bus: connect to dbus-daemon, Hello";
 
 pub(crate) const ROWS: &[Row] = &[
-    // zbus as its users have it, and ours as a sink is used: what waits together leaves together.
+    // zbus sends queued messages together, and so does a sink of anchovy-dbus.
     Row {
         work: "D-Bus: small signals",
         unit: "ns per message",
@@ -44,7 +45,7 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         goal: Some(0.333),
     },
-    // Without a goal: the call alone that each message then costs is more than a quarter.
+    // Without a goal: the system call for each message alone takes more than a quarter of the time.
     Row {
         work: "D-Bus: small signals, one send each",
         unit: "ns per message",
@@ -97,14 +98,14 @@ pub(crate) const ROWS: &[Row] = &[
 
 static ADDRESS: OnceLock<String> = OnceLock::new();
 
-/// Starts a daemon, if one is needed; without one, its row is left out.
+/// Starts a daemon if a benchmark needs it. Without one, removes the benchmark.
 pub(crate) fn daemon_for(rows: &mut Vec<&'static Row>) -> Option<DbusDaemon> {
     if rows.iter().all(|row| row.work != WITH_DAEMON) {
         return None;
     }
     let version = Command::new("dbus-daemon").arg("--version").stdout(Stdio::null()).status();
     if !version.is_ok_and(|status| status.success()) {
-        eprintln!("dbus-daemon is not installed: nothing is said of {WITH_DAEMON:?}");
+        eprintln!("skipped {WITH_DAEMON:?}: dbus-daemon was not found");
         rows.retain(|row| row.work != WITH_DAEMON);
         return None;
     }
@@ -113,7 +114,7 @@ pub(crate) fn daemon_for(rows: &mut Vec<&'static Row>) -> Option<DbusDaemon> {
     Some(daemon)
 }
 
-/// Of the daemon.
+/// Returns the address of the daemon.
 fn address() -> &'static str {
     ADDRESS.get().expect("a daemon was started")
 }

@@ -1,4 +1,4 @@
-//! anchovy-dbus.
+//! The benchmarks with anchovy-dbus.
 
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
@@ -40,7 +40,7 @@ fn signal_with_fd(fd: OwnedFd) -> Message {
         .expect("a good signal")
 }
 
-/// How long a message of `count` takes that `write` sends.
+/// Measures the time per message of `count` messages that `write` sends.
 fn stream<W: Future<Output = ()> + Send + 'static>(
     count: u32,
     write: impl FnOnce(Connection) -> W,
@@ -109,7 +109,7 @@ pub(crate) fn signals_with_fd_fed() -> Duration {
     })
 }
 
-/// What one call for each message costs at the least: the same bytes, and nobody looks at them.
+/// Sends the same bytes with one call for each message, without decoding. This is the minimum cost.
 pub(crate) fn signals_bare() -> Duration {
     let mut signal = signal(0);
     signal.set_serial(NonZeroU32::MIN);
@@ -209,11 +209,11 @@ pub(crate) fn idle() -> usize {
             call(&mut near, ping()).await;
             tokio::spawn(async move { near.receive().await });
         }
-        // So that each of them waits.
+        // Lets each connection wait.
         tokio::task::yield_now().await;
     };
     let runtime = crate::work::runtime();
-    // What is made once for all connections is made by the first.
+    // The first connection allocates memory that all connections share.
     runtime.block_on(connections(1));
     let (bytes, ()) = live::bytes_of(|| runtime.block_on(connections(IDLE)));
     bytes / (2 * IDLE)

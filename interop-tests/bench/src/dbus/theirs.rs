@@ -1,4 +1,4 @@
-//! zbus.
+//! The benchmarks with zbus.
 
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn signal(number: u32) -> Message {
     signal.build(&number).expect("a good signal")
 }
 
-/// How long a message of `count` takes that `write` sends.
+/// Measures the time per message of `count` messages that `write` sends.
 fn stream<W: Future<Output = ()> + Send + 'static>(
     count: u32,
     write: impl FnOnce(Connection) -> W,
@@ -56,7 +56,8 @@ pub(crate) fn signals() -> Duration {
     })
 }
 
-/// The same message over and over, which ours cannot: it gives each a serial as it sends it.
+/// Sends the same message repeatedly. anchovy-dbus cannot do that: it assigns a serial to each message
+/// when it sends it.
 pub(crate) fn signals_built_once() -> Duration {
     stream(PLAIN, async |near: Connection| {
         let signal = signal(0);
@@ -82,7 +83,7 @@ pub(crate) fn signals_with_fd() -> Duration {
     let null = null();
     stream(WITH_FD, async move |near: Connection| {
         for _ in 0..WITH_FD {
-            // A message has descriptors of its own, so zbus duplicates what it is lent.
+            // A message owns its descriptors, so zbus duplicates borrowed ones.
             let signal = Message::signal(PATH, INTERFACE, MEMBER);
             let signal = signal.build(&Fd::from(&null)).expect("a good signal");
             near.send(&signal).await.expect("the far end is there");
@@ -152,7 +153,7 @@ pub(crate) fn idle() -> usize {
         kept
     };
     let runtime = crate::work::runtime();
-    // What is made once for all connections is made by the first.
+    // The first connection allocates memory that all connections share.
     let _first = runtime.block_on(connections(1));
     let (bytes, _kept) = live::bytes_of(|| runtime.block_on(connections(IDLE)));
     bytes / (2 * IDLE)

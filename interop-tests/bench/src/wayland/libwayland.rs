@@ -1,6 +1,6 @@
-//! The same works on libwayland, in a process of its own: one build has one backend.
+//! The benchmarks with the backend libwayland, in a separate process, because a build has one backend.
 //!
-//! It is asked for one work at a time, in its turn, and has nothing to do in between.
+//! The process runs one benchmark on request and is idle otherwise.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::BESIDE_LIBWAYLAND;
 use crate::Row;
 
-/// It ends when its standard input does, with this process.
+/// The process. It ends when its standard input is closed.
 struct Process {
     child: Child,
     works: ChildStdin,
@@ -19,7 +19,7 @@ struct Process {
 
 static PROCESS: OnceLock<Mutex<Process>> = OnceLock::new();
 
-/// Builds and starts the process, if it is needed; without a libwayland, its row is left out.
+/// Builds and starts the process if a benchmark needs it. Without libwayland, removes the benchmark.
 pub(crate) fn find(rows: &mut Vec<&'static Row>) {
     if rows.iter().all(|row| row.work != BESIDE_LIBWAYLAND) {
         return;
@@ -28,8 +28,8 @@ pub(crate) fn find(rows: &mut Vec<&'static Row>) {
         assert!(PROCESS.set(Mutex::new(process)).is_ok(), "one process");
     } else {
         eprintln!(
-            "there is no libwayland to measure (Debian has it in libwayland-client0 and \
-             libwayland-server0): nothing is said of {BESIDE_LIBWAYLAND:?}"
+            "skipped {BESIDE_LIBWAYLAND:?}: libwayland was not found (install libwayland-client0 and \
+             libwayland-server0 on Debian)"
         );
         rows.retain(|row| row.work != BESIDE_LIBWAYLAND);
     }
@@ -51,7 +51,7 @@ fn start() -> Option<Process> {
     if process.line() == "ready" {
         return Some(process);
     }
-    // It has said why.
+    // The process has printed the reason.
     process.child.wait().expect("a child");
     None
 }

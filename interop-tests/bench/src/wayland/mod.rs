@@ -1,10 +1,10 @@
-//! Wayland messages, beside wayland-client 0.31.15 and wayland-server 0.31.14 on both their backends:
-//! requests, with and without a descriptor, and the way through a proxy.
+//! Wayland messages, compared with wayland-client 0.31.15 and wayland-server 0.31.14 on both of their
+//! backends: requests with and without a descriptor, and traffic through a proxy.
 //!
-//! All do the same in the same order, both ends in one thread: a client sends a batch, the compositor
-//! handles it and answers, the client handles that. Each end waits for the other as its users do:
-//! ours on tokio, theirs in their own calls that poll. Each side builds the messages that it sends,
-//! knows of which interface its objects are, and looks at what it decoded.
+//! All contestants do the same in the same order, with both ends in one thread: a client sends a batch,
+//! the compositor handles it and answers, and the client handles the answers. anchovy-wayland waits on
+//! tokio, and the others wait in their own calls that poll. Each side builds the messages that it
+//! sends, knows the interfaces of its objects, and reads what it decodes.
 
 mod libwayland;
 mod ours;
@@ -17,7 +17,7 @@ use theirs::{BATCH, LARGE_BATCH, PAIRS, PLAIN};
 use crate::Measure::Time;
 use crate::Row;
 
-/// Roundtrips that one measure makes.
+/// Number of roundtrips in one measure.
 const ROUNDTRIPS: u32 = 1_500;
 
 const BESIDE_LIBWAYLAND: &str = "Wayland: create_pool and destroy, beside libwayland";
@@ -50,7 +50,7 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         goal: Some(0.50),
     },
-    // Without a goal: what the system calls of a batch cost is shared by more.
+    // Without a goal: a larger batch shares the cost of its system calls.
     Row {
         work: "Wayland: plain requests of 24 B, many at once",
         unit: "ns per request, 160 at once",
@@ -60,7 +60,7 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         goal: None,
     },
-    // The goal is what the proxy adds: at most one and a half times what there is without it.
+    // The proxy may add at most one and a half times the time without it.
     Row {
         work: "Wayland: roundtrip",
         unit: "ns from sync to done",

@@ -1,7 +1,7 @@
-//! anchovy-wayland.
+//! The benchmarks with anchovy-wayland.
 //!
-//! What a user of a transport has to bring is the map of the objects that the source of counts looks
-//! into. It is what the peers have, too: an array, for the numbers of a client have no gaps.
+//! The user of this crate has to provide the map of objects that the `Signatures` source reads. It is an
+//! array, as in the other implementations, because the ids of a client have no gaps.
 
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ pub(super) fn end(socket: UnixStream, objects: Objects) -> End {
     Connection::new(socket, objects, Limits::default()).expect("a connection")
 }
 
-/// The two ends, and an object that the client has made already.
+/// Returns both ends, and an object that the client has created.
 fn pair_with(interface: &'static str) -> (End, End, ClientIds, ObjectId) {
     let (mut client, mut compositor) = pair();
     let mut ids = ClientIds::new();
@@ -140,7 +140,7 @@ pub(super) async fn receive_delete(client: &mut End, ids: &mut ClientIds) {
     client.signatures_mut().remove(freed);
 }
 
-/// As a compositor, which does not flush yet.
+/// Handles a request as a compositor does, without flushing.
 pub(super) async fn handle(compositor: &mut End, mut request: Message) {
     let (object, opcode) = (request.object(), request.opcode());
     let interface = compositor.signatures().interface(object).expect("it was added");

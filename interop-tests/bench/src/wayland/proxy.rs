@@ -1,4 +1,4 @@
-//! A client's roundtrip, directly and through a proxy that forwards whole messages, as a spy does.
+//! Roundtrips of a client, directly and through a proxy that forwards whole messages.
 //!
 //! The client, the compositor and the two directions of the proxy are each a task.
 
@@ -47,7 +47,7 @@ async fn roundtrips(mut client: End) -> Duration {
     start.elapsed() / ROUNDTRIPS
 }
 
-/// As a compositor, until the client is gone.
+/// Answers as a compositor does, until the client disconnects.
 async fn answer(mut compositor: End) {
     while let Some(request) = compositor.receive().await.expect("a request") {
         handle(&mut compositor, request).await;
@@ -55,10 +55,10 @@ async fn answer(mut compositor: End) {
     }
 }
 
-/// The objects of one client, as both directions know them.
+/// The objects of one client, shared by both directions.
 type Interfaces = Arc<Mutex<HashMap<ObjectId, &'static str>>>;
 
-/// Those, for one direction.
+/// The objects, as a `Signatures` source for one direction.
 struct Direction {
     interfaces: Interfaces,
     count: fn(&str, u16) -> usize,
@@ -98,7 +98,7 @@ fn is_of_display(message: &Message, opcode: u16) -> bool {
     (message.object(), message.opcode()) == (ObjectId::DISPLAY, opcode)
 }
 
-/// What has arrived together leaves together, and nothing waits for more.
+/// Forwards messages. Those that arrived together are sent together, without waiting for more.
 async fn forward(
     mut from: OwnedReadHalf<Direction>,
     mut to: OwnedWriteHalf,
@@ -108,7 +108,7 @@ async fn forward(
         let mut next = Some(first);
         while let Some(mut message) = next {
             learn(&mut message, &mut from.signatures().interfaces.lock().expect("as above"));
-            // The other end may be gone; then the reading half will see it.
+            // If the other end has disconnected, the reading half fails next.
             let _ = to.feed(message).await;
             next = from.receive().now_or_never().and_then(|next| next.expect("a message"));
         }

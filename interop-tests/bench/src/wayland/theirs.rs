@@ -1,7 +1,7 @@
-//! wayland-client and wayland-server, on the backend that they were built with.
+//! The benchmarks with wayland-client and wayland-server, on the backend of this build.
 //!
-//! Both ends are called by hand, one after the other: a client waits in `blocking_dispatch`, which
-//! polls and reads, and a server looks for requests in `dispatch_clients`, which polls and reads.
+//! The benchmark calls both ends in turn: the client waits in `blocking_dispatch`, and the server reads
+//! requests in `dispatch_clients`. Both poll and read.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -14,16 +14,16 @@ use wayland_client::{EventQueue, Proxy, QueueHandle};
 use wayland_server::protocol as served;
 use wayland_server::{DataInit, DisplayHandle, New};
 
-/// Pairs, or messages, that leave together.
+/// Number of pairs or messages that are sent together.
 pub const BATCH: u32 = 20;
-/// Pairs of `create_pool` and `destroy` that one measure sends.
+/// Number of pairs of `create_pool` and `destroy` in one measure.
 pub const PAIRS: u32 = 2_000;
-/// Plain messages that one measure sends.
+/// Number of plain messages in one measure.
 pub const PLAIN: u32 = 20_000;
-/// As many as fill what either backend reads at once.
+/// Number of messages that fill the read buffer of each backend.
 pub const LARGE_BATCH: u32 = 160;
 
-/// How long `create_pool` and `destroy` take, until `delete_id` is there.
+/// Measures `create_pool` and `destroy`, until `delete_id` arrives.
 pub fn pools() -> Duration {
     let mut ends = Ends::new();
     let (shm, queue) = (ends.client.shm.clone().expect("it is bound"), ends.queue.handle());
@@ -34,7 +34,7 @@ pub fn pools() -> Duration {
         for _ in 0..BATCH {
             shm.create_pool(null.as_fd(), 4096, &queue, ()).destroy();
         }
-        // libwayland's server has its delete_id wait until there is another event to send.
+        // The server of libwayland sends delete_id only with another event.
         display.sync(&queue, ());
         ends.requests();
         ends.events();
@@ -54,7 +54,7 @@ pub fn damage_in_large_batches() -> Duration {
     damage_in_batches(LARGE_BATCH)
 }
 
-/// How long a `wl_surface.damage` takes, which is 24 bytes.
+/// Measures `wl_surface.damage`, which has 24 bytes.
 fn damage_in_batches(batch: u32) -> Duration {
     let mut ends = Ends::new();
     let compositor = ends.client.compositor.clone().expect("it is bound");
@@ -111,18 +111,18 @@ impl Ends {
         let mut ends = Ends { connection, queue, client, display, server };
         ends.requests();
         ends.events();
-        // What the client has bound.
+        // The requests that bind globals.
         ends.requests();
         ends
     }
 
-    /// Sends what waits at the client, and has the server handle it.
+    /// Flushes the requests of the client, and lets the server handle them.
     fn requests(&mut self) {
         self.queue.flush().expect("the server is there");
         self.display.dispatch_clients(&mut self.server).expect("requests");
     }
 
-    /// The same the other way.
+    /// Flushes the events of the server, and lets the client handle them.
     fn events(&mut self) {
         self.display.flush_clients().expect("the client is there");
         self.queue.blocking_dispatch(&mut self.client).expect("events");
@@ -165,7 +165,7 @@ wayland_client::delegate_noop!(Client: requests::wl_shm_pool::WlShmPool);
 wayland_client::delegate_noop!(Client: requests::wl_compositor::WlCompositor);
 wayland_client::delegate_noop!(Client: ignore requests::wl_surface::WlSurface);
 
-/// Every client may have every global.
+/// Lets every client bind every global.
 macro_rules! global {
     ($interface:ty) => {
         impl wayland_server::GlobalDispatch<$interface, ()> for Server {
@@ -183,7 +183,7 @@ macro_rules! global {
     };
 }
 
-/// What is done with a request; the descriptor of one is dropped with it.
+/// Handles the requests of an interface. A descriptor is dropped with its request.
 macro_rules! requests {
     ($interface:ty, $request:ty, $handle:expr) => {
         impl wayland_server::Dispatch<$interface, ()> for Server {

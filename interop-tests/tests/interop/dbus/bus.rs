@@ -1,4 +1,4 @@
-//! A bus between two of us, whichever bus it is.
+//! Two connections of anchovy-dbus that communicate through a bus.
 
 use anchovy_dbus::{Addresses, Client, Connection, Message};
 use interop_tests::{Transcript, runtime};
@@ -6,12 +6,12 @@ use interop_tests::{Transcript, runtime};
 use super::drive::ask;
 use super::*;
 
-/// The name of our service.
+/// The name of the service.
 pub(crate) const SERVICE: &str = "org.example.Service";
 
-/// Has one of us call the other through a bus, which `start` starts in a directory of its own.
+/// Lets one connection call another through a bus, which `start` starts in its own directory.
 ///
-/// Whoever calls has logged in at once, and then again step by step.
+/// The caller connects twice: with a pipelined and with a stepwise handshake.
 pub(crate) fn cross<B>(
     start: impl AsyncFnOnce() -> (B, Addresses),
     work: Work,
@@ -27,7 +27,8 @@ pub(crate) fn cross<B>(
                 drop(caller);
                 given
             };
-            // A bus hangs up on nobody because somebody else has gone, so the caller decides.
+            // A bus does not disconnect the service when the caller disconnects, so the caller
+            // ends the work.
             let quiet = Transcript::default();
             tokio::select! {
                 _ = calling => {}
@@ -38,7 +39,7 @@ pub(crate) fn cross<B>(
     });
 }
 
-/// A connection of ours that has said hello.
+/// Connects to a bus, and calls `Hello`.
 pub(crate) async fn joined(
     client: &Client,
     bus: &Addresses,
@@ -51,7 +52,7 @@ pub(crate) async fn joined(
     us
 }
 
-/// A connection of ours that has our service's name.
+/// Connects to a bus, and requests the name of the service.
 pub(crate) async fn serving(bus: &Addresses, transcript: &Transcript) -> Connection {
     let mut us = joined(&Client::new(), bus, transcript).await;
     let mut body = text(SERVICE);

@@ -1,4 +1,4 @@
-//! busd, the bus that is made of zbus.
+//! busd, a bus that uses zbus.
 
 use interop_tests::{Directory, Program, Scenario};
 
@@ -19,7 +19,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 async fn busd() -> ((Program, Directory), Addresses) {
     let directory = Directory::new();
     let address = address_in(&directory, "bus");
-    // A configuration of its own: by default it reads that of the machine's sessions.
+    // Without its own configuration it would read that of the machine.
     let configuration = directory.join("configuration");
     std::fs::write(&configuration, "<busconfig></busconfig>\n").expect("a directory of ours");
     let mut command = bare("busd");

@@ -1,7 +1,7 @@
-//! dbus-broker, which moves messages and leaves everything else to whoever started it.
+//! dbus-broker, which forwards messages and needs a controller.
 //!
-//! Where people run it, that is a launcher that is part of systemd. Here it is a small controller
-//! that talks to it through our own client, over the socket that the broker has inherited.
+//! Usually the controller is a launcher of systemd. Here it is a small program that uses
+//! anchovy-dbus over the socket that the broker inherits.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -26,7 +26,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("a_large_message_crosses_the_bus", |t| cross(broker, Work::Large, t)),
 ];
 
-/// A broker and its controller; it ends when that hangs up, at the latest.
+/// A broker and its controller. The broker ends when the controller disconnects, at the latest.
 struct Broker {
     _controller: Connection,
     _peer: Peer,
@@ -37,17 +37,17 @@ async fn broker() -> (Broker, Addresses) {
     let directory = Directory::new();
     let addresses = address_in(&directory, "bus");
     let listener = UnixListener::bind(directory.join("bus")).expect("a directory of ours");
-    // It takes what it is given as it is, and must not wait in accept.
+    // The broker does not change the flags of the listener, and must not block in accept.
     listener.set_nonblocking(true).expect("a socket of ours");
 
-    // The controller's socket is its standard input: that is a descriptor that is inherited.
+    // The socket of the controller is the standard input, because that descriptor is inherited.
     let (near, far) = UnixStream::pair().expect("a pair");
     let mut command = bare("dbus-broker");
     command.args(["--controller", "0", "--machine-id", &guid().to_string()]);
     command.args(["--max-bytes", "536870912", "--max-fds", "4096"]);
     command.args(["--max-matches", "4096", "--max-objects", "4096"]);
     let peer = Peer::start(command.stdin(OwnedFd::from(far)));
-    // The command has a copy of its end, which would keep it from hanging up.
+    // The command has a copy of the socket, which would keep the connection open.
     drop(command);
 
     let mut controller = Client::new().handshake(near).await.expect("a broker");
@@ -58,7 +58,7 @@ async fn broker() -> (Broker, Addresses) {
     (Broker { _controller: controller, _peer: peer, _directory: directory }, addresses)
 }
 
-/// Everybody may do everything.
+/// Returns a policy without restrictions.
 fn add_listener(listener: UnixListener) -> Message {
     type Name<'a> = (bool, u64, bool, &'a str);
     type Transmit<'a> = (bool, u64, &'a str, &'a str, &'a str, &'a str, u32, u32, u64, u64);

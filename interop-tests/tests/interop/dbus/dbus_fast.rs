@@ -1,4 +1,4 @@
-//! dbus-fast, an implementation in Python. It has room for one descriptor in a message that it receives.
+//! dbus-fast, an implementation in Python. It can receive one descriptor in each message.
 
 use interop_tests::Scenario;
 

@@ -1,4 +1,4 @@
-//! Our end calls.
+//! The caller of a work, with anchovy-dbus.
 
 use std::os::fd::AsFd;
 
@@ -7,27 +7,27 @@ use interop_tests::{Transcript, identities, memfds};
 
 use super::*;
 
-/// What is to be done, by whoever calls.
+/// The work of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// A text there and back.
+    /// Sends a text, and receives it back.
     Call,
-    /// One descriptor there and back.
+    /// Sends one descriptor, and receives it back.
     One,
-    /// Three descriptors there and back, and two of the other end's own.
+    /// Sends three descriptors, receives them back, and receives two descriptors of the peer.
     Descriptors,
-    /// As many as every peer takes.
+    /// Sends and receives the maximum number of descriptors that every peer supports.
     Sixteen,
-    /// As many there, and none back.
+    /// Sends the same number, and receives none.
     Sink,
-    /// More bytes than a socket takes, and a descriptor, there and back.
+    /// Sends more bytes than a socket holds, with a descriptor, and receives them back.
     Large,
-    /// Calls with descriptors and plain ones among each other, sent together. Only our end can.
+    /// Sends calls with and without descriptors together. Only anchovy-dbus can do this.
     Batch,
 }
 
 impl Work {
-    /// The word for it in the scripts.
+    /// Returns the word for it in the scripts.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Work::Call => "call",
@@ -41,8 +41,8 @@ impl Work {
     }
 }
 
-/// Does a work with whoever is called `destination`, or is the other end. Returns what the
-/// descriptors were that were given, the other end's own.
+/// Does a work with the connection named `destination`, or with the peer itself. Returns the
+/// identities of the descriptors that the peer gave of its own.
 pub(crate) async fn drive(
     us: &mut Connection,
     destination: Option<&str>,
@@ -101,7 +101,7 @@ pub(crate) async fn drive(
     Vec::new()
 }
 
-/// So many descriptors there and back.
+/// Sends this number of descriptors, and receives them back.
 async fn echo(
     us: &mut Connection,
     call: MessageBuilder<'_>,
@@ -114,7 +114,7 @@ async fn echo(
     assert_eq!(identities_of(&answer), expected);
 }
 
-/// Calls, and waits for the answer, which is no error.
+/// Calls a method, and waits for its answer, which must not be an error.
 pub(crate) async fn ask(
     us: &mut Connection,
     call: MessageBuilder<'_>,
@@ -128,7 +128,7 @@ pub(crate) async fn ask(
     answer
 }
 
-/// The next answer. A bus tells us about our names between messages, which is no answer.
+/// Returns the next answer. Signals of a bus about names are skipped.
 async fn answer(us: &mut Connection, transcript: &Transcript) -> Message {
     loop {
         let message = received(us).await.expect("an answer");

@@ -1,4 +1,4 @@
-//! libdbus, the reference implementation, through dbus-python and dbus-send.
+//! libdbus, the reference implementation, used by dbus-python and dbus-send.
 
 use interop_tests::{Program, Scenario, Transcript, runtime};
 
@@ -29,7 +29,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
 ];
 
-/// dbus-send knows no descriptors.
+/// Runs dbus-send, which does not support descriptors.
 fn dbus_send_calls_us(transcript: &Transcript) {
     runtime().block_on(async {
         let directory = Directory::new();

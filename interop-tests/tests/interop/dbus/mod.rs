@@ -1,9 +1,9 @@
-//! D-Bus: what every peer is asked to do, whichever end is ours.
+//! D-Bus: the scenarios that all peers run.
 //!
-//! Whoever calls has [`Work`]s to do, and whoever serves knows three methods: `Echo`, which sends back
-//! what it gets, `Take`, which keeps it, and `Give`, which gives descriptors of its own. `drive` calls and `serve`
-//! serves, and the scripts of `scripts/` do the same in other words; so any two can meet, directly or
-//! with a bus or a proxy in between.
+//! A caller does [`Work`]s. A service has three methods: `Echo` returns its arguments, `Take`
+//! keeps them, and `Give` returns its own descriptors. `drive` calls and `serve` serves, and the
+//! scripts in `scripts/` do the same. So any two of them can be combined, directly or through a
+//! bus or a proxy.
 
 pub(crate) mod bus;
 pub(crate) mod busd;
@@ -33,44 +33,44 @@ pub(crate) const PATH: &str = "/org/example/Test";
 pub(crate) const INTERFACE: &str = "org.example.Test";
 pub(crate) const BUS: &str = "org.freedesktop.DBus";
 
-/// More than a socket takes before somebody reads (`net.core.wmem_default`, 208 KiB), in both of its
-/// buffers.
+/// More bytes than both buffers of a socket hold (`net.core.wmem_default`, 208 KiB).
 pub(crate) const LARGE: usize = 4 << 20;
 
-/// How many descriptors `Give` gives.
+/// Number of descriptors that `Give` returns.
 pub(crate) const GIVEN: usize = 2;
 
 pub(crate) fn guid() -> Guid {
     Guid::parse(b"0123456789abcdef0123456789abcdef").expect("32 digits")
 }
 
-/// A server as it comes.
+/// Returns a server with default settings.
 pub(crate) fn server() -> Server {
     Server::new(guid())
 }
 
 type NewClient = fn() -> Client;
 
-/// Our clients, and what each does first at a server that may be anybody's.
+/// The clients, and the first work of each with a server that may not be anchovy-dbus.
 ///
-/// Step by step, nothing tells a client that `BEGIN` has been read. libdbus and sd-bus read it together
-/// with what is behind it, and have no room for descriptors there: the first loses them, the second
-/// hangs up. So a message without any has to be answered first, as a bus answers `Hello`.
+/// After a stepwise handshake, a client does not know when the server has read `BEGIN`. libdbus
+/// and sd-bus read it together with the following bytes, and without room for descriptors: libdbus
+/// loses them, and sd-bus disconnects. So a message without descriptors has to be answered first,
+/// as a bus answers `Hello`.
 pub(crate) const LOGINS: &[(NewClient, Option<Work>)] =
     &[(Client::new, None), (|| Client::new().stepwise(), Some(Work::Call))];
 
-/// The address of a socket in a directory.
+/// Returns the address of a socket in a directory.
 pub(crate) fn address_in(directory: &Directory, name: &str) -> Addresses {
     Address::path(directory.join(name)).expect("a path").into()
 }
 
-/// The body that is an array of so many indices of descriptors.
+/// Returns a body with an array of descriptor indices.
 pub(crate) fn indices(count: usize) -> Vec<u8> {
     let count = u32::try_from(count).expect("a few");
     [4 * count].into_iter().chain(0..count).flat_map(u32::to_ne_bytes).collect()
 }
 
-/// The body that is one text.
+/// Returns a body with one text.
 pub(crate) fn text(text: &str) -> Vec<u8> {
     let mut body = u32::try_from(text.len()).expect("short").to_ne_bytes().to_vec();
     body.extend_from_slice(text.as_bytes());
@@ -78,21 +78,21 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
     body
 }
 
-/// The first text of a body.
+/// Returns the first text of a body.
 pub(crate) fn text_of(message: &Message) -> String {
     let body = message.body();
     let length = u32::from_ne_bytes(body[..4].try_into().expect("a length")) as usize;
     String::from_utf8(body[4..4 + length].to_vec()).expect("text")
 }
 
-/// The next message; its descriptors are seen to be close-on-exec.
+/// Returns the next message, after checking that its descriptors are close-on-exec.
 pub(crate) async fn received(connection: &mut Connection) -> Option<Message> {
     let message = connection.receive().await.expect("nothing wrong")?;
     see_close_on_exec(message.fds());
     Some(message)
 }
 
-/// Descriptors that nobody has touched since they came are not for children.
+/// Checks that received descriptors are close-on-exec.
 pub(crate) fn see_close_on_exec<F: AsFd>(fds: &[F]) {
     for fd in fds {
         let flags = rustix::io::fcntl_getfd(fd).expect("an open descriptor");
@@ -100,7 +100,7 @@ pub(crate) fn see_close_on_exec<F: AsFd>(fds: &[F]) {
     }
 }
 
-/// A message as the transcripts have it: what does not differ from peer to peer.
+/// Returns a message as a line of a transcript, without values that differ between peers.
 pub(crate) fn line(message: &Message) -> String {
     let header = message.header();
     let kind = match header.message_type() {
@@ -119,13 +119,13 @@ pub(crate) fn line(message: &Message) -> String {
     format!("{kind}{space}{name}({}){fds}", header.signature())
 }
 
-/// Identities as the scripts print them.
+/// Returns identities as the scripts print them.
 pub(crate) fn written(identities: &[Identity]) -> String {
     let words = identities.iter().map(|(device, inode)| format!("{device}:{inode}"));
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The identities of a message's descriptors.
+/// Returns the identities of a message's descriptors.
 pub(crate) fn identities_of(message: &Message) -> Vec<Identity> {
     identities(message.fds())
 }

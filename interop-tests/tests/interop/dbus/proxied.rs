@@ -1,4 +1,5 @@
-//! A real client and a real bus with our spy between them, and a tap on either side of the spy.
+//! A real client and a real bus with the example `dbus_spy` between them, and a tap on each side
+//! of the spy.
 
 use std::process::Command;
 
@@ -8,10 +9,10 @@ use super::bus::{SERVICE, serving};
 use super::script::bare;
 use super::*;
 
-/// What most clients can do.
+/// The works that most clients support.
 pub(crate) const ALL: &[Work] = &[Work::Call, Work::Descriptors, Work::Sixteen, Work::Large];
 
-/// Has a script do these works through our spy, and compares what came in with what went out.
+/// Runs works of a script through the spy, and compares the incoming with the outgoing traffic.
 pub(crate) fn proxied(client: Script, works: &[Work], transcript: &Transcript) {
     for &work in works {
         transcript.note(format!("# {}", work.word()));
@@ -22,7 +23,8 @@ pub(crate) fn proxied(client: Script, works: &[Work], transcript: &Transcript) {
     }
 }
 
-/// Has `talk` talk to a service of ours, through a tap, our spy, another tap and a bus, and compares.
+/// Runs `talk` with a service, through a tap, the spy, another tap and a bus, and compares the
+/// traffic.
 pub(crate) fn compare(transcript: &Transcript, talk: impl AsyncFnOnce(Addresses)) {
     runtime().block_on(async {
         let directory = Directory::new();
@@ -43,7 +45,7 @@ pub(crate) fn compare(transcript: &Transcript, talk: impl AsyncFnOnce(Addresses)
             () = talk(address_in(&directory, "outer")) => {}
             _ = serve(&mut service, &quiet) => panic!("the bus has hung up"),
         }
-        // The end of a connection is passed on like everything else.
+        // The end of a connection is forwarded too.
         while !spy.line().await.ends_with("is gone") {}
 
         let (came, went) = (outer.conversations(), inner.conversations());
@@ -55,7 +57,7 @@ pub(crate) fn compare(transcript: &Transcript, talk: impl AsyncFnOnce(Addresses)
     });
 }
 
-/// Byte for byte, and descriptor for descriptor.
+/// Compares byte for byte, and descriptor for descriptor.
 fn see_the_same(came: &Tapped, went: &Tapped) {
     for (who, came, went) in
         [("client", &came.client, &went.client), ("bus", &came.server, &went.server)]
@@ -68,11 +70,11 @@ fn see_the_same(came: &Tapped, went: &Tapped) {
     }
 }
 
-/// What one end said, as the transcripts have it.
+/// Returns the traffic of one end as lines of a transcript.
 fn lines(said: &Said, direction: char) -> impl Iterator<Item = String> {
     let handshake = said.lines.iter().cloned();
     let messages = said.messages.iter().map(|(bytes, fds)| {
-        // The descriptors themselves have gone on; so many stand in for them.
+        // The descriptors were forwarded, so others take their place.
         let fds_in_their_place = interop_tests::memfds(fds.len());
         let message = Message::from_bytes(bytes.clone().into(), fds_in_their_place);
         line(&message.expect("a good message, with as many as it declares"))
@@ -80,7 +82,7 @@ fn lines(said: &Said, direction: char) -> impl Iterator<Item = String> {
     handshake.chain(messages).map(move |line| format!("{direction} {line}"))
 }
 
-/// The program of an example, which xtask has built beside this one.
+/// Returns a command for an example, which xtask has built.
 pub(crate) fn example(name: &str) -> Command {
     bare(&example_path(name).to_string_lossy())
 }

@@ -1,7 +1,7 @@
-//! A program of another language at the other end, which does as `drive` or as `serve`.
+//! A peer in another language, which does the same as `drive` or `serve`.
 //!
-//! It prints what it sees: a line `ready` where it listens, and for descriptors `sent`, `came` or
-//! `given` with their identities.
+//! It prints a line `ready` when it listens, and the identities of descriptors after `sent`,
+//! `came` or `given`.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,24 +11,24 @@ use interop_tests::{Directory, Program, Transcript, runtime};
 
 use super::*;
 
-/// Debian's modules belong to Debian's Python, whatever else is on PATH.
+/// The Python of Debian, which has Debian's modules. Another one may be first on PATH.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-/// A file of `scripts/`.
+/// A file in `scripts/`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Script(pub(crate) &'static str);
 
 impl Script {
-    /// The program, without arguments; it knows no session.
+    /// Returns a command for the script, without arguments and without a session.
     pub(crate) fn command(self) -> Command {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/scripts");
         let mut command = bare(PYTHON);
-        // Nothing is to be written beside the scripts, and nothing to be waiting in a buffer.
+        // No bytecode is written beside the scripts, and the output is not buffered.
         command.args(["-B", "-u"]).arg(scripts.join(self.0));
         command
     }
 
-    /// It calls us.
+    /// Runs the script as a caller.
     pub(crate) fn calls_us(self, work: Work, transcript: &Transcript) {
         runtime().block_on(async {
             let directory = Directory::new();
@@ -48,7 +48,7 @@ impl Script {
         });
     }
 
-    /// We call it.
+    /// Runs the script as a service.
     pub(crate) fn is_called(self, work: Work, transcript: &Transcript) {
         runtime().block_on(async {
             for (client, first) in LOGINS {
@@ -71,7 +71,7 @@ impl Script {
         });
     }
 
-    /// It calls `destination` at a bus.
+    /// Returns a command that calls `destination` on a bus.
     pub(crate) fn on_bus(self, bus: &Addresses, destination: &str, work: Work) -> Command {
         let mut command = self.command();
         command.args([&bus.to_string(), destination, work.word()]);
@@ -79,7 +79,7 @@ impl Script {
     }
 }
 
-/// A command that finds no bus but those that it is told of.
+/// Returns a command that has no address of another bus.
 pub(crate) fn bare(program: &str) -> Command {
     let mut command = Command::new(program);
     for variable in ["DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "XDG_RUNTIME_DIR"] {
@@ -89,8 +89,7 @@ pub(crate) fn bare(program: &str) -> Command {
     command
 }
 
-/// Does our part of the work while a program does its own, to the ends of both. A program that fails
-/// ends it, even if we would wait for its first word for ever.
+/// Runs a future and a program until both have ended. If the program fails, this fails at once.
 pub(crate) async fn both<T>(
     ours: impl Future<Output = T>,
     program: &mut Program,
@@ -102,7 +101,7 @@ pub(crate) async fn both<T>(
     }
 }
 
-/// What a script printed behind this word, on all lines that begin with it.
+/// Returns the rest of each line that a script printed and that begins with this word.
 pub(crate) fn lines_of(said: &[String], word: &str) -> String {
     let lines = said.iter().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
     lines.collect::<Vec<_>>().join(" ")

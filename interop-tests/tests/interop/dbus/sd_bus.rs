@@ -1,10 +1,9 @@
-//! sd-bus, the implementation of systemd: busctl, which calls; libsystemd itself; and
-//! systemd-stdio-bridge, which serves whoever is at its standard streams and is a client of somebody
-//! else for them.
+//! sd-bus, the implementation of systemd: `busctl`, which calls methods; libsystemd itself; and
+//! systemd-stdio-bridge, which is a server on its standard streams and forwards to another bus as
+//! a client.
 //!
-//! busctl of Debian 12 prints descriptors and takes none as an argument ("UNIX file descriptor not
-//! supported as type"), so those that sd-bus sends are those of the library, and those that cross the
-//! bridge.
+//! busctl of Debian 12 prints descriptors, but does not accept them as arguments ("UNIX file
+//! descriptor not supported as type"). So only the library and the bridge send descriptors.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -41,7 +40,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("proxied_traffic_of_busctl_is_unchanged", proxied_busctl),
 ];
 
-/// `busctl call` of a method of ours.
+/// Returns a command that runs `busctl call` for a method of the service.
 fn busctl(address: &str, call: &[&str]) -> Command {
     let mut command = bare("busctl");
     command.arg(format!("--address={address}"));
@@ -49,7 +48,7 @@ fn busctl(address: &str, call: &[&str]) -> Command {
     command
 }
 
-/// It prints the type of what came back, and for descriptors their numbers, which are its own affair.
+/// Checks the output: the type of the answer, and the numbers of descriptors, which are arbitrary.
 fn see_answer(said: &[String], call: &[&str]) {
     let [answer] = said else { panic!("one line, not {said:?}") };
     match call {
@@ -76,7 +75,8 @@ fn busctl_calls_us(call: &[&str], transcript: &Transcript) {
     });
 }
 
-/// Our client, the server's side of sd-bus, its client's side, our server.
+/// Connects a client of anchovy-dbus to the server side of the bridge, and its client side to a
+/// server of anchovy-dbus.
 fn bridge(work: Work, transcript: &Transcript) {
     runtime().block_on(async {
         for (client, first) in LOGINS {

@@ -1,4 +1,4 @@
-//! Our end serves.
+//! The service, with anchovy-dbus.
 
 use std::io::ErrorKind;
 
@@ -7,23 +7,23 @@ use interop_tests::{Transcript, memfds};
 
 use super::*;
 
-/// The descriptors of the calls that we have served.
+/// The identities of the descriptors in the served calls.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
-    /// What came, call after call.
+    /// Received descriptors, in the order of the calls.
     pub(crate) came: Vec<Identity>,
-    /// What we gave of our own.
+    /// Descriptors that the service gave of its own.
     pub(crate) given: Vec<Identity>,
 }
 
-/// Answers the other end until it hangs up.
+/// Answers the peer until it disconnects.
 pub(crate) async fn serve(us: &mut Connection, transcript: &Transcript) -> Served {
     let mut served = Served::default();
     loop {
         let mut call = match us.receive().await {
             Ok(Some(call)) => call,
             Ok(None) => break,
-            // Who closes without having read everything resets the connection.
+            // A peer that closes its socket without reading everything resets the connection.
             Err(ReceiveError::Io(error)) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) => panic!("the other end has sent something bad: {error}"),
         };
@@ -49,7 +49,7 @@ pub(crate) async fn serve(us: &mut Connection, transcript: &Transcript) -> Serve
                 served.given.extend(identities(&fds));
                 answer.body("ah", indices(GIVEN)).fds(fds)
             }
-            // Where we stand for a bus.
+            // The service also acts as a bus here.
             (Some(BUS), Some("Hello")) => answer.destination(":1.7").body("s", text(":1.7")),
             (Some(BUS), _) => answer,
             _ => Message::error(&call, "org.freedesktop.DBus.Error.UnknownMethod"),

@@ -1,7 +1,7 @@
-//! xdg-dbus-proxy, which stands between a sandbox and a bus, between us and a bus.
+//! xdg-dbus-proxy, which filters between a sandbox and a bus.
 //!
-//! Before 0.1.6 it breaks every client that sends its handshake at once (facts of its issue 21); the
-//! error then names the cure, which is to go step by step.
+//! Before 0.1.6 it breaks every client that pipelines its handshake (its issue 21). The error then
+//! names the fix, which is a stepwise handshake.
 
 use std::process::Command;
 
@@ -14,22 +14,22 @@ use super::*;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("a_call_crosses_the_proxy_with_a_stepwise_handshake", |t| {
-        step_by_step(Work::Call, t)
+        stepwise(Work::Call, t)
     }),
     Scenario::new("descriptors_cross_the_proxy_in_both_directions", |t| {
-        step_by_step(Work::Descriptors, t)
+        stepwise(Work::Descriptors, t)
     }),
-    Scenario::new("sixteen_descriptors_cross_the_proxy", |t| step_by_step(Work::Sixteen, t)),
-    Scenario::new("calls_sent_together_cross_the_proxy", |t| step_by_step(Work::Batch, t)),
-    Scenario::new("a_large_message_crosses_the_proxy", |t| step_by_step(Work::Large, t)),
-    Scenario::new("a_pipelined_handshake_succeeds_or_the_error_names_the_fix", at_once),
+    Scenario::new("sixteen_descriptors_cross_the_proxy", |t| stepwise(Work::Sixteen, t)),
+    Scenario::new("calls_sent_together_cross_the_proxy", |t| stepwise(Work::Batch, t)),
+    Scenario::new("a_large_message_crosses_the_proxy", |t| stepwise(Work::Large, t)),
+    Scenario::new("a_pipelined_handshake_succeeds_or_the_error_names_the_fix", pipelined),
 ];
 
-/// The first version that takes a handshake at once.
-const TAKES_IT_AT_ONCE: [u32; 3] = [0, 1, 6];
+/// The first version that supports a pipelined handshake.
+const SUPPORTS_PIPELINING: [u32; 3] = [0, 1, 6];
 
-/// A bus, the proxy before it, and our service on the bus.
-struct Behind {
+/// A bus, the proxy, and a service of this process on the bus.
+struct Proxied {
     _bus: DbusDaemon,
     _directory: Directory,
     _proxy: Program,
@@ -37,45 +37,46 @@ struct Behind {
     address: Addresses,
 }
 
-async fn behind() -> Behind {
+async fn proxied_bus() -> Proxied {
     let bus = DbusDaemon::start();
     let directory = Directory::new();
     let mut command = bare("xdg-dbus-proxy");
     command.args(["--fd=1", bus.address()]).arg(directory.join("proxy"));
     let mut proxy = Program::start(&mut command);
-    assert_eq!(proxy.byte().await, b'x', "what it says when it listens");
+    assert_eq!(proxy.byte().await, b'x', "the proxy prints a byte when it listens");
     let addresses = bus.address().parse().expect("an address");
     let service = serving(&addresses, &Transcript::default()).await;
     let address = address_in(&directory, "proxy");
-    Behind { _bus: bus, _directory: directory, _proxy: proxy, service, address }
+    Proxied { _bus: bus, _directory: directory, _proxy: proxy, service, address }
 }
 
-fn step_by_step(work: Work, transcript: &Transcript) {
+fn stepwise(work: Work, transcript: &Transcript) {
     runtime().block_on(async {
-        let mut behind = behind().await;
-        let mut us = joined(&Client::new().stepwise(), &behind.address, transcript).await;
+        let mut proxied = proxied_bus().await;
+        let mut us = joined(&Client::new().stepwise(), &proxied.address, transcript).await;
         let quiet = Transcript::default();
         tokio::select! {
             _ = drive(&mut us, Some(SERVICE), work, transcript) => {}
-            _ = serve(&mut behind.service, &quiet) => panic!("the bus has hung up"),
+            _ = serve(&mut proxied.service, &quiet) => panic!("the bus has hung up"),
         }
     });
 }
 
-fn at_once(transcript: &Transcript) {
+fn pipelined(transcript: &Transcript) {
     runtime().block_on(async {
-        let mut behind = behind().await;
-        if version() >= TAKES_IT_AT_ONCE {
+        let mut proxied = proxied_bus().await;
+        if version() >= SUPPORTS_PIPELINING {
             let quiet = Transcript::default();
-            let mut us = joined(&Client::new(), &behind.address, &quiet).await;
+            let mut us = joined(&Client::new(), &proxied.address, &quiet).await;
             tokio::select! {
                 _ = drive(&mut us, Some(SERVICE), Work::Descriptors, &quiet) => {}
-                _ = serve(&mut behind.service, &quiet) => panic!("the bus has hung up"),
+                _ = serve(&mut proxied.service, &quiet) => panic!("the bus has hung up"),
             }
         } else {
-            let error = Client::new().connect(&behind.address).await.expect_err("it is too old");
+            let error =
+                Client::new().connect(&proxied.address).await.expect_err("the proxy is too old");
             let said = error.to_string();
-            assert!(said.contains("stepwise"), "the cure is not named: {said}");
+            assert!(said.contains("stepwise"), "the fix is not named: {said}");
         }
         transcript.note("as its version has it");
     });

@@ -1,5 +1,5 @@
-//! zbus: its clients on our server, our clients on its server, and a whole connection of its own over
-//! our halves.
+//! zbus: its clients with a server of anchovy-dbus, clients of anchovy-dbus with its server, and a
+//! complete connection of zbus over the split halves of anchovy-dbus.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -40,7 +40,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("proxied_traffic_is_unchanged", proxied_by_us),
 ];
 
-/// A client of zbus, on our server.
+/// Runs a client of zbus with a server of anchovy-dbus.
 fn calls_us(work: Work, transcript: &Transcript) {
     runtime().block_on(async {
         let (near, far) = std::os::unix::net::UnixStream::pair().expect("a pair");
@@ -60,7 +60,8 @@ fn calls_us(work: Work, transcript: &Transcript) {
     });
 }
 
-/// zbus puts up to 16 messages into one call, and one with descriptors first if there is one.
+/// zbus sends up to 16 messages with one call, and begins with one that has descriptors, if there
+/// is one.
 fn sends_us_a_batch(transcript: &Transcript) {
     runtime().block_on(async {
         let (near, far) = std::os::unix::net::UnixStream::pair().expect("a pair");
@@ -91,7 +92,7 @@ fn sends_us_a_batch(transcript: &Transcript) {
     });
 }
 
-/// A server of zbus, for our clients.
+/// Runs a server of zbus with clients of anchovy-dbus.
 fn is_called(work: Work, transcript: &Transcript) {
     runtime().block_on(async {
         for client in [Client::new(), Client::new().stepwise()] {
@@ -112,7 +113,7 @@ fn is_called(work: Work, transcript: &Transcript) {
     });
 }
 
-/// A connection of zbus over our halves, at a bus, where it calls our service.
+/// Runs a connection of zbus over split halves, on a bus, where it calls a service.
 fn over_us(work: Work, transcript: &Transcript) {
     runtime().block_on(async {
         let bus = DbusDaemon::start();
@@ -143,7 +144,8 @@ fn proxied_by_us(transcript: &Transcript) {
     }
 }
 
-/// As `drive`, in the words of zbus; returns what was sent and what was given.
+/// Does the same as `drive` with zbus. Returns the identities of the sent and the given
+/// descriptors.
 async fn their_drive(
     client: &Theirs,
     destination: Option<&str>,
@@ -184,7 +186,7 @@ async fn their_drive(
     }
 }
 
-/// As `serve`, in the words of zbus; returns what was given.
+/// Does the same as `serve` with zbus. Returns the identities of the given descriptors.
 async fn their_serve(server: &Theirs) -> Vec<Identity> {
     let mut given = Vec::new();
     let mut calls = MessageStream::from(server);

@@ -1,5 +1,5 @@
-//! What holds at our end whatever is at the other: what is refused costs nothing, what is given up
-//! loses nothing, what is no good is an error, and the steady state is a call and no allocation.
+//! Guarantees that hold for any peer: a refused send loses nothing, a canceled call loses nothing,
+//! malformed messages are errors, and the steady state needs one system call and no allocation.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
@@ -18,8 +18,8 @@ use tokio::io::AsyncWriteExt;
 use super::python::{go, handshake_and_go, python, python_at, stream};
 use super::*;
 
-/// Too many descriptors, no byte for them, others that wait, an end that is asked for too early: all
-/// of it is refused, and what was to be sent is sent later.
+/// Too many descriptors, descriptors without a byte, a borrowed send with a non-empty queue, and a
+/// shutdown with a non-empty queue are refused. The data can be sent later.
 pub(crate) fn a_refused_send_loses_nothing(transcript: &Transcript) {
     runtime().block_on(async {
         let (near, python) = python("echo");
@@ -72,7 +72,7 @@ pub(crate) fn given_up(transcript: &Transcript) {
     });
 }
 
-/// For which nothing had arrived.
+/// Cancels a read while nothing has arrived.
 async fn a_read_is_given_up(transcript: &Transcript) {
     let (near, python) = python("echo");
     let mut stream = stream(near);
@@ -81,11 +81,11 @@ async fn a_read_is_given_up(transcript: &Transcript) {
     hang_up(stream, python).await;
 }
 
-/// For which there was no room, since nobody read.
+/// Cancels a write while the socket is full.
 async fn a_write_is_given_up(transcript: &Transcript) {
     let (near, far) = UnixStream::pair().expect("a pair");
     let mut stream = stream(near);
-    // It is known to be writable then.
+    // After this, tokio knows that the socket is writable.
     drive_io().await;
     let (chunk, mut sent) = (vec![7; 1 << 20], 0);
     while let Some(count) = now(stream.write(&chunk)).await {
@@ -103,7 +103,7 @@ async fn a_write_is_given_up(transcript: &Transcript) {
     transcript.note("it < every byte, and sets of 2");
 }
 
-/// Of which half had arrived, with its descriptors.
+/// Cancels a receive after half of a message and its descriptors have arrived.
 async fn half_a_message_is_given_up(transcript: &Transcript) {
     let (near, mut python) = python("half");
     let mut us = handshake_and_go(near).await;
@@ -118,10 +118,10 @@ async fn half_a_message_is_given_up(transcript: &Transcript) {
     python.ended().await;
 }
 
-/// How many peers are no good, each in its own way.
+/// Number of peers that send malformed messages, each of another kind.
 const BAD: usize = 96;
 
-/// What all of them may cost at the same time, in bytes: one claims to send a hundred million.
+/// Maximum memory for all of them together, in bytes. One declares a length of a hundred million.
 const COST: u64 = 1 << 20;
 
 pub(crate) fn no_good(transcript: &Transcript) {
@@ -153,7 +153,7 @@ pub(crate) fn no_good(transcript: &Transcript) {
     }
 }
 
-/// How a connection ended: after so many messages, and with an error or between two of them.
+/// The end of a connection: the number of messages before it, and whether it ended with an error.
 struct Ended {
     messages: u32,
     error: bool,
@@ -175,7 +175,7 @@ async fn serve_wayland(near: UnixStream) -> Ended {
     let (mut us, mut messages) = (us.expect("a connection"), 0);
     loop {
         match us.receive().await {
-            // Whatever it is, it can be read as anything.
+            // Any message can be read in any way.
             Ok(Some(mut message)) => {
                 let mut arguments = message.read();
                 let _ = (arguments.string(), arguments.array(), arguments.untyped_new_id());
@@ -186,12 +186,13 @@ async fn serve_wayland(near: UnixStream) -> Ended {
     }
 }
 
-/// Messages that go there and back.
+/// Number of messages that are sent back and forth.
 const ROUNDS: usize = 200;
 
 pub(crate) const STEADY: &str = "the_steady_state_is_a_call_and_no_allocation";
 
-/// The calls are seen from outside, so this is two processes: the other one is given the socket.
+/// The system calls are traced, so the work is done in a separate process, which inherits the
+/// socket.
 pub(crate) fn the_steady_state(transcript: &Transcript) {
     if is_traced() {
         runtime().block_on(async {
@@ -212,7 +213,7 @@ pub(crate) fn the_steady_state(transcript: &Transcript) {
             {
                 assert_eq!(calls.get(call), Some(&expected), "{calls:?}");
             }
-            // Older kernels do not say that nothing is left behind a set.
+            // Older kernels do not report that no bytes follow a descriptor set.
             if kernel_is_at_least(6, 17) {
                 assert_eq!(calls.get("recvmsg EAGAIN"), None, "{calls:?}");
             }

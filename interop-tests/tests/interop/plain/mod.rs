@@ -1,4 +1,4 @@
-//! Plain streams: what is at the other end of an `AnchovyStream` knows nothing but the kernel.
+//! Plain streams: the peer of an `AnchovyStream` uses only system calls.
 
 pub(crate) mod c;
 mod guarantees;
@@ -9,7 +9,7 @@ use interop_tests::{Program, Transcript, identities, memfds};
 
 type Stream = AnchovyStream<DBUS_SCM_RIGHTS>;
 
-/// Sends messages with these counts of descriptors, one after the other, to who sends each back.
+/// Sends messages with these numbers of descriptors in turn to a peer that returns each of them.
 async fn exchange(stream: &mut Stream, counts: &[usize], transcript: &Transcript) {
     for count in counts {
         let fds = memfds(*count);
@@ -27,7 +27,7 @@ async fn exchange(stream: &mut Stream, counts: &[usize], transcript: &Transcript
     }
 }
 
-/// Hangs up, and waits for the other end to be done.
+/// Disconnects, and waits for the end of the peer.
 async fn hang_up(stream: Stream, mut other: Program) -> Vec<String> {
     drop(stream);
     other.ended().await

@@ -1,4 +1,4 @@
-//! Python's `socket.send_fds` and `socket.recv_fds`, and a D-Bus client that is made of nothing else.
+//! Python's `socket.send_fds` and `socket.recv_fds`, and a D-Bus client that uses nothing else.
 
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -28,13 +28,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new(guarantees::STEADY, guarantees::the_steady_state),
 ];
 
-/// A stream, and a Python that does this at its other end.
+/// Returns a socket, and a Python program at its other end that does `what`.
 pub(super) fn python(what: &str) -> (UnixStream, Program) {
     let (near, far) = UnixStream::pair().expect("a pair");
     (near, python_at(far, what))
 }
 
-/// A Python that does this at its end.
+/// Returns a Python program with this socket that does `what`.
 pub(super) fn python_at(far: UnixStream, what: &str) -> Program {
     let mut command = Script("plain.py").command();
     Program::start(command.arg(what).stdin(OwnedFd::from(far)))
@@ -76,7 +76,7 @@ fn the_queue_leaves(transcript: &Transcript) {
             assert!(stream.write_queue().is_empty());
             stream.write_all(b"without").await.expect("it is sent");
         }
-        // More than may leave at once is refused, and costs nothing.
+        // More descriptors than one message can carry are refused, and nothing is lost.
         let fds = memfds(254);
         let error = stream.send_with_fds(b"refused", &fds).await.expect_err("too many");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -107,16 +107,16 @@ fn a_full_table(transcript: &Transcript) {
     runtime().block_on(async {
         let (near, mut python) = python("send 5");
         let mut stream = stream(near);
-        // It has sent everything, and the pipe to it is closed.
+        // The peer has sent everything and closed its pipe.
         python.ended().await;
         drop(python);
         let table = FullTable::with_room_for(2);
         let outcome = stream.recv(&mut [0; 64]).await;
-        let again = stream.recv(&mut [0; 64]).await;
+        let second = stream.recv(&mut [0; 64]).await;
         drop(table);
         let error = outcome.expect_err("three of them are lost");
         transcript.note(FdError::from_io_error(&error).expect("one of ours").to_string());
-        assert!(again.is_err(), "the stream is not continued as if it were whole");
+        assert!(second.is_err(), "a later read fails too");
     });
 }
 
@@ -130,7 +130,7 @@ fn the_queue_is_bounded(transcript: &Transcript) {
         let mut read = 0;
         let error = loop {
             match stream.read(&mut bytes).await {
-                Ok(0) => panic!("everything was read, and nothing was bounded"),
+                Ok(0) => panic!("everything was read without an error"),
                 Ok(_) => read += 1,
                 Err(error) => break error,
             }
@@ -138,15 +138,15 @@ fn the_queue_is_bounded(transcript: &Transcript) {
         transcript
             .note(format!("after {read} reads: {}", FdError::from_io_error(&error).expect("ours")));
         let mut count = stream.read_queue_mut().drain(..).count();
-        while stream.read(&mut bytes).await.expect("it is cured") > 0 {
+        while stream.read(&mut bytes).await.expect("the queue is drained") > 0 {
             count += stream.read_queue_mut().drain(..).count();
         }
         assert_eq!(count, 750, "nothing is lost");
     });
 }
 
-/// It declares one and sends three, and then declares two and sends none: who hands out descriptors
-/// from a queue gives it the two that it had to spare, for a message that has none.
+/// Declares one descriptor and sends three, then declares two and sends none. An implementation
+/// that assigns descriptors from a queue would give the two spare ones to the second message.
 fn a_liar(transcript: &Transcript) {
     runtime().block_on(async {
         let (near, mut python) = python("lie");
@@ -155,10 +155,14 @@ fn a_liar(transcript: &Transcript) {
         let error = loop {
             match us.receive().await {
                 Ok(Some(message)) => {
-                    assert_eq!((messages, message.fds().len()), (0, 1), "nobody's descriptors");
+                    assert_eq!(
+                        (messages, message.fds().len()),
+                        (0, 1),
+                        "only the declared descriptor"
+                    );
                     messages += 1;
                 }
-                Ok(None) => panic!("it has lied, and nobody minds"),
+                Ok(None) => panic!("the wrong counts are not noticed"),
                 Err(error) => break error,
             }
         };
@@ -186,14 +190,14 @@ fn too_many_for_a_message(transcript: &Transcript) {
     });
 }
 
-/// Our server of a Python client that does its part once it has a message.
+/// Accepts a Python client, and sends it a message that makes it start its work.
 pub(super) async fn handshake_and_go(near: UnixStream) -> Connection {
     let mut us = crate::dbus::server().handshake(near).await.expect("a good client so far");
     us.send(go()).await.expect("it is sent");
     us
 }
 
-/// What a client waits for.
+/// Returns the message that a client waits for.
 pub(super) fn go() -> Message {
     Message::signal("/", "org.example.Test", "Go").build().expect("a good signal")
 }

@@ -1,4 +1,4 @@
-//! Our client, at a compositor of theirs.
+//! A client of anchovy-wayland, at a compositor of the peer.
 
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use interop_tests::{Transcript, identity, memfd, runtime};
 
 use super::*;
 
-/// More than anybody takes on a busy machine.
+/// Much longer than a busy machine needs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 const CREATE_POOL: u16 = 0;
 const GET_KEYBOARD: u16 = 1;
 const KEYMAP: u16 = 0;
 
-/// Lists what their compositor has.
+/// Lists the globals of the peer's compositor.
 pub(crate) fn sees_globals(
     theirs: impl AsyncFn(UnixStream, usize) -> Seen,
     transcript: &Transcript,
@@ -30,7 +30,7 @@ pub(crate) fn sees_globals(
     });
 }
 
-/// Makes pools, and compares their files with those that their compositor has seen.
+/// Creates pools, and compares their files with those that the peer's compositor received.
 pub(crate) fn makes_pools(
     theirs: impl AsyncFn(UnixStream, usize) -> Seen,
     transcript: &Transcript,
@@ -58,7 +58,7 @@ pub(crate) fn makes_pools(
     }
 }
 
-/// Gets keymaps, and compares their files with those that their compositor has sent.
+/// Receives keymaps, and compares their files with those that the peer's compositor sent.
 pub(crate) fn gets_keymaps(
     theirs: impl AsyncFn(UnixStream, usize) -> Seen,
     transcript: &Transcript,
@@ -89,7 +89,7 @@ pub(crate) fn gets_keymaps(
     }
 }
 
-/// Our client, and their compositor, which serves it to its end.
+/// Runs the client, and the peer's compositor until it ends.
 fn meet<T>(
     theirs: &impl AsyncFn(UnixStream, usize) -> Seen,
     keymaps: usize,
@@ -106,7 +106,7 @@ fn meet<T>(
     })
 }
 
-/// Our client: its objects, their numbers, and what is there to be bound.
+/// The client: its objects, their ids, and the globals.
 struct Client {
     connection: Connection<Objects>,
     objects: Objects,
@@ -142,7 +142,7 @@ impl Client {
         id
     }
 
-    /// The events before the answer to all that was asked, without those that free numbers.
+    /// Returns the events before the answer to all requests, except for those that free ids.
     async fn roundtrip(&mut self) -> Vec<Message> {
         let callback = self.take_id("wl_callback");
         self.feed(Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback)).await;

@@ -1,4 +1,4 @@
-//! Our compositor, for a client of theirs.
+//! A compositor of anchovy-wayland, for a client of the peer.
 
 use std::os::unix::net::UnixStream;
 
@@ -13,7 +13,7 @@ use super::*;
 
 const KEYMAP: u16 = 0;
 
-/// Has what their client is to find.
+/// Offers the globals that the peer's client lists.
 pub(crate) fn shows_globals(
     theirs: impl AsyncFn(UnixStream, Ask) -> Seen,
     transcript: &Transcript,
@@ -24,7 +24,7 @@ pub(crate) fn shows_globals(
     }
 }
 
-/// Takes pools, and compares their files with those that their client has sent.
+/// Receives pools, and compares their files with those that the peer's client sent.
 pub(crate) fn takes_pools(theirs: impl AsyncFn(UnixStream, Ask) -> Seen, transcript: &Transcript) {
     for count in BURSTS {
         let (ours, sent) = meet(&theirs, Ask::Pools(count), 0, Limits::server());
@@ -34,7 +34,7 @@ pub(crate) fn takes_pools(theirs: impl AsyncFn(UnixStream, Ask) -> Seen, transcr
     }
 }
 
-/// Gives keymaps, and compares their files with those that their client has seen.
+/// Sends keymaps, and compares their files with those that the peer's client received.
 pub(crate) fn gives_keymaps(
     theirs: impl AsyncFn(UnixStream, Ask) -> Seen,
     transcript: &Transcript,
@@ -51,7 +51,7 @@ pub(crate) fn gives_keymaps(
     }
 }
 
-/// Our compositor, and their client, which is served to its end.
+/// Runs the compositor, and the peer's client until it disconnects.
 fn meet(
     theirs: &impl AsyncFn(UnixStream, Ask) -> Seen,
     ask: Ask,
@@ -74,7 +74,7 @@ struct Compositor {
     objects: Objects,
     globals: Globals,
     registries: Registries,
-    /// How many keymaps a keyboard has.
+    /// Number of keymaps of each keyboard.
     keymaps: usize,
     seen: Seen,
 }
@@ -94,7 +94,7 @@ impl Compositor {
         self.connection.feed(message.build().expect("short")).await.expect("it is taken");
     }
 
-    /// Serves until the client is gone.
+    /// Serves until the client disconnects.
     async fn serve(&mut self) {
         while let Some(request) = self.connection.receive().await.expect("nothing wrong") {
             self.answer(request).await.expect("a good request");
@@ -120,7 +120,7 @@ impl Compositor {
         }
         let (object, opcode) = (request.object(), request.opcode());
         let mut arguments = request.read();
-        match (self.objects.of(object), opcode) {
+        match (self.objects.interface_of(object), opcode) {
             // create_pool
             (Some("wl_shm"), 0) => {
                 let (pool, file) = (arguments.new_id()?, arguments.fd()?);

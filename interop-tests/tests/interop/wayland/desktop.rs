@@ -1,4 +1,4 @@
-//! Compositors of other people, without a screen, in private directories.
+//! Real compositors without a screen, in private directories.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -9,30 +9,30 @@ use std::process::{Command, Stdio};
 
 use interop_tests::{Directory, Program, example_path};
 
-/// The user and the group `nobody`, which every Debian has.
+/// The user and the group `nobody`, which exist on every Debian system.
 const NOBODY: u32 = 65534;
 
-/// A compositor that runs until this is dropped, and whom its programs run as.
+/// A compositor that runs until this is dropped, and the user of its programs.
 #[derive(Debug)]
 pub(crate) struct Desktop {
     socket: PathBuf,
-    // In this order: it ends before the directory goes.
+    // The order matters: the compositor ends before its directory is removed.
     _compositor: Program,
     directory: Directory,
     user: Option<u32>,
 }
 
 impl Desktop {
-    /// Weston, which anybody may run.
+    /// Starts weston, which every user can run.
     pub(crate) async fn weston() -> Desktop {
         let directory = Directory::new();
         let mut command = bare("weston", directory.path(), None);
-        // The log is what tells when it is ready.
+        // The log shows when it is ready.
         command.args(["--no-config", "--backend=headless-backend.so", "--use-pixman"]);
         command.args(["--width=800", "--height=600", "--idle-time=0"]);
         command.args(["--socket=compositor", "--log=/dev/stdout"]);
         let mut compositor = Program::start(&mut command);
-        // It listens before it starts programs of its own.
+        // It listens before it starts its own programs.
         loop {
             let line = compositor.line().await;
             println!("weston: {line}");
@@ -43,7 +43,8 @@ impl Desktop {
         Desktop::ready(directory.join("compositor"), compositor, directory, None)
     }
 
-    /// Sway, which root may not run: it and its programs run as nobody then.
+    /// Starts sway, which root cannot run. If this process is root, sway and its programs run as
+    /// nobody.
     pub(crate) async fn sway() -> Desktop {
         let user = rustix::process::getuid().is_root().then_some(NOBODY);
         let directory = match user {
@@ -51,7 +52,7 @@ impl Desktop {
             None => Directory::new(),
         };
         let configuration = directory.join("configuration");
-        // It starts programs once it listens.
+        // It starts programs when it listens.
         let words = "xwayland disable\noutput * resolution 800x600\nexec echo $WAYLAND_DISPLAY\n";
         std::fs::write(&configuration, words).expect("a file in our directory");
         let mut command = bare("sway", directory.path(), user);
@@ -72,26 +73,26 @@ impl Desktop {
         Desktop { socket, _compositor: compositor, directory, user }
     }
 
-    /// The path of its socket.
+    /// Returns the path of the socket.
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// A path in the directory of the session.
+    /// Returns a path in the directory of the session.
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// A program of this session, as its user.
+    /// Returns a command for a program of this session, with its user.
     pub(crate) fn program(&self, program: impl AsRef<Path>) -> Command {
         let mut command = bare(program, self.directory.path(), self.user);
         command.env("WAYLAND_DISPLAY", &self.socket);
         command
     }
 
-    /// An example of ours, which xtask has built beside this program.
+    /// Returns a command for an example, which xtask has built.
     pub(crate) fn example(&self, name: &str) -> Command {
-        // Where it was built, another user may not look.
+        // Another user may not be able to read the target directory.
         let copy = self.join(name);
         if !copy.exists() {
             std::fs::copy(example_path(name), &copy).expect("it is built");
@@ -99,13 +100,13 @@ impl Desktop {
         self.program(copy)
     }
 
-    /// Lets the user of the session connect to a socket of ours in its directory.
+    /// Lets the user of the session connect to a socket in its directory.
     pub(crate) fn let_in(&self, socket: &Path) {
         std::fs::set_permissions(socket, Permissions::from_mode(0o777)).expect("it is ours");
     }
 }
 
-/// A command that knows nothing of the session, the displays and the home of who runs the tests.
+/// Returns a command without the session, the displays and the home directory of the current user.
 fn bare(program: impl AsRef<Path>, directory: &Path, user: Option<u32>) -> Command {
     let mut command = Command::new(program.as_ref());
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -114,7 +115,7 @@ fn bare(program: impl AsRef<Path>, directory: &Path, user: Option<u32>) -> Comma
         command.env(variable, directory);
     }
     if let Some(user) = user {
-        // From root, this gives up all other groups too.
+        // If this process is root, this also drops all other groups.
         command.uid(user).gid(user);
     }
     command.current_dir(directory).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! libwayland itself, in processes of their own: its client library and its server library.
+//! libwayland in separate processes: its client library and its server library.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -24,12 +24,12 @@ async fn client(socket: UnixStream, ask: Ask) -> Seen {
     }
 }
 
-/// What a script tells of what it sent or saw, at the end of its socket.
+/// Runs a script, and returns what it reports at the end of its socket.
 async fn script(name: &'static str, socket: UnixStream, arguments: &[&str]) -> Seen {
     let mut command = Script(name).command();
     command.args(arguments).stdin(OwnedFd::from(socket));
     let mut program = Program::start(&mut command);
-    // The command has our copy of the socket, which would keep it open.
+    // The command has a copy of the socket, which would keep it open.
     drop(command);
     let mut seen = Seen::default();
     for line in program.ended().await {

@@ -1,9 +1,9 @@
-//! Wayland: what every peer is asked to do, whichever end is ours.
+//! Wayland: the scenarios that all peers run.
 //!
-//! A client asks for the globals, makes pools of shared memory, and gets the keymaps of a keyboard;
-//! a compositor has `wl_shm` and `wl_seat`, and as many keymaps as it is told. `client` and
-//! `compositor` are ours; the libraries do the same in other words. Whole programs do what they do:
-//! they meet our examples on a `desktop`, or each other through our spy (`spied`).
+//! A client requests the globals, creates pools of shared memory and receives the keymaps of a
+//! keyboard. A compositor has `wl_shm` and `wl_seat`, and a requested number of keymaps. `client`
+//! and `compositor` use anchovy-wayland, and the libraries do the same. Whole programs run with
+//! the examples on a `desktop`, or with each other through the spy (`spied`).
 
 mod client;
 mod compositor;
@@ -22,7 +22,7 @@ use std::rc::Rc;
 use anchovy_wayland::{ObjectId, Signatures};
 use interop_tests::Identity;
 
-/// What a library is asked to do, given its `compositor` and its `client`.
+/// Lists the scenarios of a library, for its compositor and its client.
 macro_rules! scenarios {
     ($compositor:ident, $client:ident) => {
         &[
@@ -52,11 +52,11 @@ macro_rules! scenarios {
 }
 pub(crate) use scenarios;
 
-/// The counts of what goes in one flush: alone, as many as a peer reads at once (28, see
-/// `MAX_FDS_OUT` of libwayland's connection.c), one more, and several times that.
+/// Numbers of descriptors in one flush: one, the maximum that a peer reads at once (28, see
+/// `MAX_FDS_OUT` in connection.c of libwayland), one more, and several times as many.
 const BURSTS: [usize; 4] = [1, 28, 29, 100];
 
-/// What a peer has sent or seen, in order.
+/// The messages that a peer has sent or received, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) globals: Vec<(String, u32)>,
@@ -64,16 +64,17 @@ pub(crate) struct Seen {
     pub(crate) keymaps: Vec<Identity>,
 }
 
-/// What their client is to do.
+/// The work of the peer's client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ask {
     Globals,
-    /// So many pools, in one flush.
+    /// Creates this number of pools in one flush.
     Pools(usize),
     Keymaps,
 }
 
-/// Which interface each object has, as [`Signatures`]; kept by whoever makes the objects.
+/// The interface of each object, as a [`Signatures`] source. The creator of the objects maintains
+/// it.
 #[derive(Clone, Debug)]
 struct Objects {
     interfaces: Rc<RefCell<HashMap<ObjectId, &'static str>>>,
@@ -89,13 +90,13 @@ impl Objects {
         self.interfaces.borrow_mut().insert(object, interface);
     }
 
-    fn of(&self, object: ObjectId) -> Option<&'static str> {
+    fn interface_of(&self, object: ObjectId) -> Option<&'static str> {
         self.interfaces.borrow().get(&object).copied()
     }
 }
 
 impl Signatures for Objects {
     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
-        self.of(object).map_or(0, |interface| (self.count)(interface, opcode))
+        self.interface_of(object).map_or(0, |interface| (self.count)(interface, opcode))
     }
 }

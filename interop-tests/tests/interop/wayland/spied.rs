@@ -1,5 +1,5 @@
-//! Through us: real programs and a real compositor, and our spy in between, with a tap on either
-//! side of it.
+//! Real programs and a real compositor with the example `wayland_spy` between them, and a tap on
+//! each side of the spy.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,19 +8,19 @@ use interop_tests::{Passed, Program, StreamTap, Transcript};
 
 use super::desktop::Desktop;
 
-/// A compositor with our spy in front of it.
+/// A compositor and the spy that proxies it.
 pub(crate) struct Spied<'a> {
     desktop: &'a Desktop,
     spy: Program,
     inner: StreamTap,
     outer: StreamTap,
     socket: PathBuf,
-    /// How many clients have been seen to go.
+    /// Number of clients that have disconnected.
     gone: usize,
 }
 
 impl<'a> Spied<'a> {
-    /// Puts our spy in front of a compositor.
+    /// Starts the spy for a compositor.
     pub(crate) async fn on(desktop: &'a Desktop) -> Spied<'a> {
         let (inner_socket, socket) = (desktop.join("inner"), desktop.join("outer"));
         let inner = StreamTap::start(&inner_socket, desktop.socket().to_owned());
@@ -34,19 +34,19 @@ impl<'a> Spied<'a> {
         Spied { desktop, spy, inner, outer, socket, gone: 0 }
     }
 
-    /// A program that is spied on.
+    /// Returns a command for a program that connects through the spy.
     pub(crate) fn program(&self, program: &str) -> Command {
         let mut command = self.desktop.program(program);
         command.env("WAYLAND_DISPLAY", &self.socket);
         command
     }
 
-    /// Where programs connect that are spied on.
+    /// Returns the socket of the spy.
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Waits until the spy prints a line with this in it, and notes that line.
+    /// Waits until the spy prints a line that contains `part`, and adds it to the transcript.
     pub(crate) async fn sees(&mut self, part: &str, transcript: &Transcript) {
         loop {
             let line = self.line().await;
@@ -66,14 +66,14 @@ impl<'a> Spied<'a> {
         line
     }
 
-    /// Waits until so many clients have come and gone, and compares what came in with what went out,
-    /// byte for byte and descriptor for descriptor.
+    /// Waits until this number of clients have connected and disconnected. Compares the incoming
+    /// with the outgoing traffic, byte for byte and descriptor for descriptor.
     pub(crate) async fn see_unchanged(mut self, clients: usize, transcript: &Transcript) {
         while self.gone < clients {
             self.line().await;
         }
         let (mut came, mut went) = (self.outer.ended().await, self.inner.ended().await);
-        // Clients that connect at the same time may do so in another order on the other side.
+        // Clients that connect at the same time may be in another order on the other side.
         came.sort();
         went.sort();
         assert_eq!((came.len(), went.len()), (clients, clients), "connections");
@@ -97,8 +97,8 @@ fn see_the_same(came: &Passed, went: &Passed) {
     }
 }
 
-/// A line of the spy without what differs from run to run and from version to version: numbers, and
-/// of descriptors everything but their kind.
+/// Removes values from a line of the spy that differ between runs and versions: numbers, and
+/// everything about descriptors except for their kind.
 fn shape(line: &str) -> String {
     let mut parts = line.split("; fd ");
     let mut shape = without_numbers(parts.next().unwrap_or_default());
@@ -106,13 +106,13 @@ fn shape(line: &str) -> String {
         let what = part.split_once(": ").map_or("", |(_, what)| what);
         let kind = match what.split([' ', ':']).next() {
             Some(kind @ ("memfd" | "pipe")) => kind,
-            // One with a name that was removed at once: shared memory as well.
+            // A file whose name was removed at once: shared memory too.
             Some(path) if path.starts_with('/') && what.contains(" (deleted)") => "removed file",
             _ => what,
         };
         shape.push_str("; fd: ");
         shape.push_str(kind);
-        // Who gets a pipe may do one thing with it.
+        // The receiver of a pipe can either read or write.
         if let ("pipe", Some(access)) = (kind, what.split(' ').nth(1)) {
             shape.push(' ');
             shape.push_str(access);

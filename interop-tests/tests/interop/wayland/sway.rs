@@ -1,5 +1,5 @@
-//! Sway, and programs that need more of a compositor than weston has: a terminal, a virtual keyboard,
-//! and a clipboard.
+//! Sway, and programs that weston does not support: a terminal, a virtual keyboard and a
+//! clipboard.
 
 use std::fs::File;
 
@@ -23,7 +23,7 @@ fn our_window(transcript: &Transcript) {
     });
 }
 
-/// A terminal whose shell waits for words, and ends with its terminal.
+/// Starts a terminal whose shell waits for input and ends with the terminal.
 fn terminal(spied: &Spied<'_>) -> Program {
     Program::start(spied.program("foot").args(["--config=/dev/null", "cat"]))
 }
@@ -45,9 +45,10 @@ fn wtype(transcript: &Transcript) {
         let sway = Desktop::sway().await;
         let mut spied = Spied::on(&sway).await;
         let foot = terminal(&spied);
-        // A window that is shown has the keyboard, once there is one.
+        // A visible window gets the keyboard as soon as there is one.
         spied.sees(".create_buffer(", transcript).await;
-        // Its keyboard goes with it, so it has more to type until foot has seen that there is one.
+        // wtype removes its keyboard when it ends, so it types until foot has noticed the
+        // keyboard.
         let words = ["words", "-s", "600000", "and more"];
         let wtype = Program::start(spied.program("wtype").args(words));
         spied.sees("zwp_virtual_keyboard_v1", transcript).await;
@@ -62,7 +63,7 @@ fn clipboard(transcript: &Transcript) {
     runtime().block_on(async {
         let sway = Desktop::sway().await;
         let mut spied = Spied::on(&sway).await;
-        // More than a pipe takes before somebody reads.
+        // More bytes than a pipe holds.
         let text = "words that are copied\n".repeat(10_000);
         let file = sway.join("text");
         std::fs::write(&file, &text).expect("a file in our directory");

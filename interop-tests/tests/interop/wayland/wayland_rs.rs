@@ -1,5 +1,5 @@
-//! The crates wayland-client and wayland-server, with the backend that this program is built with:
-//! their own, or libwayland.
+//! The crates wayland-client and wayland-server, with the backend of this build: their own, or
+//! libwayland.
 
 mod their_client;
 mod their_compositor;
@@ -26,7 +26,7 @@ async fn client(socket: UnixStream, ask: Ask) -> Seen {
     seen
 }
 
-/// Sees that the backend was the one that this program is built with: only that has the library.
+/// Checks that the backend is that of this build, by whether the library is loaded.
 fn see_backend(library: &str) {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("a mounted /proc");
     assert_eq!(maps.contains(library), cfg!(feature = "libwayland"), "{library} is loaded");

@@ -1,5 +1,5 @@
-//! Waypipe, which carries Wayland over a stream without descriptors: that stream is ours, and so is
-//! the spy between it and a compositor.
+//! Waypipe, which carries Wayland over a stream without descriptors. The stream is an
+//! `AnchovyStream`, and the spy is between waypipe and a compositor.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 
 type Stream = AnchovyStream<DBUS_SCM_RIGHTS>;
 
-/// The two ends of waypipe with our stream between them, in front of our spy.
+/// Both ends of waypipe with a stream between them, and the spy.
 struct Waypipe {
     _client: Program,
     socket: PathBuf,
@@ -38,7 +38,7 @@ impl Waypipe {
                 let far = connect(&inner).await;
                 let mut far = Stream::new(far).expect("a socket");
                 tokio::spawn(async move {
-                    // Who is gone is gone on both sides.
+                    // If one side disconnects, both do.
                     let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
                 });
             }
@@ -46,7 +46,7 @@ impl Waypipe {
         Waypipe { _client: client, socket }
     }
 
-    /// A program at the far end.
+    /// Returns a command for a program at the remote end.
     fn program(&self, desktop: &Desktop, words: &[&str]) -> Command {
         let mut server = desktop.program("waypipe");
         server.env_remove("WAYLAND_DISPLAY");
@@ -55,7 +55,7 @@ impl Waypipe {
     }
 }
 
-/// Connects to who tells nobody when it listens.
+/// Connects repeatedly, because the listener does not report when it listens.
 async fn connect(path: &Path) -> UnixStream {
     loop {
         if let Ok(stream) = UnixStream::connect(path).await {

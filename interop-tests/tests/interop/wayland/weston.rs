@@ -1,4 +1,4 @@
-//! Weston, and the clients that come with it.
+//! Weston and its clients.
 
 use interop_tests::{Program, Scenario, Transcript, runtime};
 
@@ -15,7 +15,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("flower_shows_a_window_through_the_proxy", |transcript| {
         shows_a_window(&["weston-flower"], transcript);
     }),
-    // Its shell waits for words that do not come, and ends with its terminal.
+    // Its shell waits for input that does not come, and ends with the terminal.
     Scenario::new("terminal_shows_a_window_through_the_proxy", |transcript| {
         shows_a_window(&["weston-terminal", "--shell=/bin/cat"], transcript);
     }),
@@ -27,7 +27,7 @@ fn our_globals(transcript: &Transcript) {
         let weston = Desktop::weston().await;
         let said = Program::start(&mut weston.example("globals")).ended().await;
         let info = Program::start(&mut weston.program("wayland-info")).ended().await;
-        // What both say of every global: its interface.
+        // Both print the interface of every global.
         let theirs =
             info.iter().filter_map(|line| line.strip_prefix("interface: '")?.split('\'').next());
         let theirs: Vec<_> = theirs.collect();
@@ -79,13 +79,13 @@ fn info(transcript: &Transcript) {
     });
 }
 
-/// A program that has a window until somebody ends it.
+/// Runs a program that shows a window until it is killed.
 fn shows_a_window(words: &[&str], transcript: &Transcript) {
     runtime().block_on(async {
         let weston = Desktop::weston().await;
         let mut spied = Spied::on(&weston).await;
         let client = Program::start(spied.program(words[0]).args(&words[1..]));
-        // For the window: programs make other pools too, for pointers.
+        // The pool of the window. Programs also create pools for pointers.
         spied.sees("memfd \"weston-shared\"", transcript).await;
         spied.sees(".create_buffer(", transcript).await;
         drop(client);

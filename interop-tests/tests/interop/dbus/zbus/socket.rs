@@ -1,4 +1,5 @@
-//! zbus's idea of a socket, over our halves: what it takes to run any D-Bus library on anchovy.
+//! The socket trait of zbus for split halves: this is what a D-Bus library needs to use
+//! anchovy-dbus.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -9,7 +10,7 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 
 type Stream = AnchovyStream<DBUS_SCM_RIGHTS>;
 
-/// A stream of ours, for a connection of zbus.
+/// A stream for a connection of zbus.
 #[derive(Debug)]
 pub(super) struct OurSocket(Stream);
 

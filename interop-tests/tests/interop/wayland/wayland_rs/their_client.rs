@@ -1,4 +1,4 @@
-//! A client on wayland-client.
+//! A client that uses wayland-client.
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -10,7 +10,7 @@ use wayland_client::{Connection, Dispatch, QueueHandle, delegate_noop};
 
 use super::{Ask, Seen};
 
-/// Does as it is asked, and hangs up.
+/// Does the requested work, and disconnects.
 pub(super) fn ask(socket: UnixStream, ask: Ask) -> Seen {
     let connection = Connection::from_socket(socket).expect("a connection");
     let (globals, mut queue) = registry_queue_init::<Seen>(&connection).expect("a registry");

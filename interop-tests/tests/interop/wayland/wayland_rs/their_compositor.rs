@@ -1,4 +1,4 @@
-//! A compositor on wayland-server.
+//! A compositor that uses wayland-server.
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -15,7 +15,7 @@ use wayland_server::{
 
 use super::Seen;
 
-/// Serves a client, whose keyboards have so many keymaps, until it is gone.
+/// Serves a client until it disconnects. Its keyboards have this number of keymaps.
 pub(super) fn serve(socket: UnixStream, keymaps: usize) -> Seen {
     let mut compositor = Compositor { keymaps, seen: Seen::default() };
     let mut display = Display::<Compositor>::new().expect("a display");
@@ -28,7 +28,7 @@ pub(super) fn serve(socket: UnixStream, keymaps: usize) -> Seen {
         let backend = display.backend();
         let mut waits = [PollFd::from_borrowed_fd(backend.poll_fd(), PollFlags::IN)];
         rustix::event::poll(&mut waits, None).expect("an event");
-        // An error is that of the client, which is gone then.
+        // An error means that the client has disconnected.
         let _ = display.dispatch_clients(&mut compositor);
         let _ = display.flush_clients();
     }
@@ -40,7 +40,7 @@ struct Compositor {
     seen: Seen,
 }
 
-/// Whether the client is gone.
+/// Whether the client has disconnected.
 #[derive(Default)]
 struct Gone(AtomicBool);
 
@@ -50,7 +50,7 @@ impl ClientData for Gone {
     }
 }
 
-/// Whoever binds a global gets an object without data.
+/// Lets every client bind a global, whose objects have no data.
 macro_rules! has_global {
     ($interface:ty) => {
         impl GlobalDispatch<$interface, ()> for Compositor {
@@ -71,7 +71,7 @@ macro_rules! has_global {
 has_global!(wl_shm::WlShm);
 has_global!(wl_seat::WlSeat);
 
-/// What becomes of the requests of an interface.
+/// Handles the requests of an interface.
 macro_rules! answers {
     ($interface:ty, $answer:expr) => {
         impl Dispatch<$interface, ()> for Compositor {
