@@ -171,7 +171,7 @@ impl fmt::Display for ConnectError {
             ConnectError::Refused { path, .. } => {
                 write!(
                     f,
-                    "nobody listens on {}; check that the server is running",
+                    "no process listens on {}; check that the server is running",
                     DisplayPath(path)
                 )
             }

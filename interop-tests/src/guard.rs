@@ -19,6 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// If the test hangs, the process and every [`Peer`] are ended, and the name of the test is
 /// printed. If the test leaves a descriptor open, or closes one that is not its own, it fails.
+///
 /// [`Peer`]: crate::Peer
 pub fn run(test: impl Future<Output = ()>) {
     guarded(|| runtime().block_on(test));

@@ -29,7 +29,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "libwayland-server.so.0", package: "libwayland-server0", minimum: None },
 ];
 
-/// What to do if packages are missing.
+/// The reaction to missing packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnMissing {
     Install,

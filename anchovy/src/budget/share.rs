@@ -1,4 +1,4 @@
-//! How a total is divided among accounts.
+//! Division of a total among accounts.
 //!
 //! An account may hold at most 1/(n+1) of what the others leave of the total, where n is the
 //! number of accounts that hold something, including itself:

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// What to do after an error of accept(2).
+/// The reaction to an error of accept(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterError {
     /// The client has disconnected, or the call was interrupted: accept the next one.

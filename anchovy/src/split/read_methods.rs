@@ -18,17 +18,20 @@ use crate::receive::Received;
 macro_rules! read_methods {
     ([$($generics:tt)*] $half:ty, $name:literal) => {
         impl<$($generics)*> $half {
-            /// See [`AnchovyStream::read_queue`](crate::AnchovyStream::read_queue).
+            /// Returns the read queue; see
+            /// [`AnchovyStream::read_queue`](crate::AnchovyStream::read_queue).
             pub fn read_queue(&self) -> &VecDeque<OwnedFd> {
                 &self.receiver.queue
             }
 
-            /// See [`AnchovyStream::read_queue_mut`](crate::AnchovyStream::read_queue_mut).
+            /// Returns the read queue mutably; see
+            /// [`AnchovyStream::read_queue_mut`](crate::AnchovyStream::read_queue_mut).
             pub fn read_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
                 &mut self.receiver.queue
             }
 
-            /// See [`AnchovyStream::recv_with_fds`](crate::AnchovyStream::recv_with_fds).
+            /// Receives bytes, and descriptors into a vector; see
+            /// [`AnchovyStream::recv_with_fds`](crate::AnchovyStream::recv_with_fds).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub async fn recv_with_fds(
                 &mut self,
@@ -39,7 +42,8 @@ macro_rules! read_methods {
                 poll_fn(|cx| self.poll_recv_with_fds(cx, &mut buf, fds)).await
             }
 
-            /// See [`AnchovyStream::poll_recv_with_fds`](crate::AnchovyStream::poll_recv_with_fds).
+            /// Polls for bytes, and descriptors into a vector; see
+            /// [`AnchovyStream::poll_recv_with_fds`](crate::AnchovyStream::poll_recv_with_fds).
             pub fn poll_recv_with_fds(
                 &mut self,
                 cx: &mut Context<'_>,
@@ -49,7 +53,8 @@ macro_rules! read_methods {
                 self.receiver.poll_receive_into(&self.socket, cx, buf, fds).map_err(io::Error::from)
             }
 
-            /// See [`AnchovyStream::try_recv_with_fds`](crate::AnchovyStream::try_recv_with_fds).
+            /// Receives bytes, and descriptors into a vector, or returns `WouldBlock`; see
+            /// [`AnchovyStream::try_recv_with_fds`](crate::AnchovyStream::try_recv_with_fds).
             pub fn try_recv_with_fds(
                 &mut self,
                 buf: &mut [u8],
@@ -59,14 +64,16 @@ macro_rules! read_methods {
                 Ok(self.receiver.try_receive_into(&self.socket, &mut buf, fds)?)
             }
 
-            /// See [`AnchovyStream::recv`](crate::AnchovyStream::recv).
+            /// Receives bytes, and descriptors into the read queue; see
+            /// [`AnchovyStream::recv`](crate::AnchovyStream::recv).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub async fn recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
                 let mut buf = ReadBuf::new(buf);
                 poll_fn(|cx| self.poll_recv(cx, &mut buf)).await
             }
 
-            /// See [`AnchovyStream::poll_recv`](crate::AnchovyStream::poll_recv).
+            /// Polls for bytes, and descriptors into the read queue; see
+            /// [`AnchovyStream::poll_recv`](crate::AnchovyStream::poll_recv).
             pub fn poll_recv(
                 &mut self,
                 cx: &mut Context<'_>,
@@ -75,56 +82,66 @@ macro_rules! read_methods {
                 self.receiver.poll_receive(&self.socket, cx, buf).map_err(io::Error::from)
             }
 
-            /// See [`AnchovyStream::try_recv`](crate::AnchovyStream::try_recv).
+            /// Receives bytes, and descriptors into the read queue, or returns `WouldBlock`; see
+            /// [`AnchovyStream::try_recv`](crate::AnchovyStream::try_recv).
             pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
                 Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
             }
 
-            /// See [`AnchovyStream::try_read`](crate::AnchovyStream::try_read).
+            /// Reads bytes, or returns `WouldBlock`; see
+            /// [`AnchovyStream::try_read`](crate::AnchovyStream::try_read).
             pub fn try_read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
                 self.try_recv(buf).map(|received| received.bytes)
             }
 
-            /// See [`AnchovyStream::try_read_vectored`](crate::AnchovyStream::try_read_vectored).
+            /// Reads bytes into several buffers, or returns `WouldBlock`; see
+            /// [`AnchovyStream::try_read_vectored`](crate::AnchovyStream::try_read_vectored).
             pub fn try_read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
                 Ok(self.receiver.try_receive_vectored(&self.socket, bufs)?.bytes)
             }
 
-            /// See [`AnchovyStream::readable`](crate::AnchovyStream::readable).
+            /// Waits until the stream is readable; see
+            /// [`AnchovyStream::readable`](crate::AnchovyStream::readable).
             pub async fn readable(&self) -> io::Result<()> {
                 self.socket.io().readable().await
             }
 
-            /// See [`AnchovyStream::poll_read_ready`](crate::AnchovyStream::poll_read_ready).
+            /// Polls for readability; see
+            /// [`AnchovyStream::poll_read_ready`](crate::AnchovyStream::poll_read_ready).
             pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.socket.io().poll_read_ready(cx)
             }
 
-            /// See [`AnchovyStream::read_fd_limit`](crate::AnchovyStream::read_fd_limit).
+            /// Returns the maximum number of descriptors in one received message; see
+            /// [`AnchovyStream::read_fd_limit`](crate::AnchovyStream::read_fd_limit).
             pub fn read_fd_limit(&self) -> usize {
                 self.receiver.limits.fd_limit
             }
 
-            /// See [`AnchovyStream::set_read_fd_limit`](crate::AnchovyStream::set_read_fd_limit).
+            /// Sets the maximum number of descriptors in one received message; see
+            /// [`AnchovyStream::set_read_fd_limit`](crate::AnchovyStream::set_read_fd_limit).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub fn set_read_fd_limit(&mut self, limit: usize) -> Result<(), FdError> {
                 self.receiver.limits = self.receiver.limits.with_fd_limit(limit)?;
                 Ok(())
             }
 
-            /// See [`AnchovyStream::read_queue_limit`](crate::AnchovyStream::read_queue_limit).
+            /// Returns the maximum number of descriptors in the read queue; see
+            /// [`AnchovyStream::read_queue_limit`](crate::AnchovyStream::read_queue_limit).
             pub fn read_queue_limit(&self) -> usize {
                 self.receiver.limits.queue_limit
             }
 
-            /// See [`AnchovyStream::set_read_queue_limit`](crate::AnchovyStream::set_read_queue_limit).
+            /// Sets the maximum number of descriptors in the read queue; see
+            /// [`AnchovyStream::set_read_queue_limit`](crate::AnchovyStream::set_read_queue_limit).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub fn set_read_queue_limit(&mut self, limit: usize) -> Result<(), FdError> {
                 self.receiver.limits = self.receiver.limits.with_queue_limit(limit)?;
                 Ok(())
             }
 
-            /// See [`AnchovyStream::read_error`](crate::AnchovyStream::read_error).
+            /// Returns the error of a failed read side; see
+            /// [`AnchovyStream::read_error`](crate::AnchovyStream::read_error).
             pub fn read_error(&self) -> Option<FdError> {
                 self.receiver.failed
             }

@@ -15,15 +15,18 @@ use crate::sys::options;
 macro_rules! socket_methods {
     ([$($generics:tt)*] $half:ty) => {
         impl<$($generics)*> $half {
-            /// See [`AnchovyStream::FD_LIMIT`](crate::AnchovyStream::FD_LIMIT).
+            /// Maximum number of descriptors in one message for this `S`; see
+            /// [`AnchovyStream::FD_LIMIT`](crate::AnchovyStream::FD_LIMIT).
             pub const FD_LIMIT: usize = Space::from_bytes(S).fds;
 
-            /// See [`AnchovyStream::ready`](crate::AnchovyStream::ready).
+            /// Waits until the socket is ready; see
+            /// [`AnchovyStream::ready`](crate::AnchovyStream::ready).
             pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
                 self.socket.io().ready(interest).await
             }
 
-            /// See [`AnchovyStream::try_io`](crate::AnchovyStream::try_io).
+            /// Runs a closure that performs non-blocking I/O on the socket; see
+            /// [`AnchovyStream::try_io`](crate::AnchovyStream::try_io).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub fn try_io<R>(
                 &self,
@@ -33,7 +36,8 @@ macro_rules! socket_methods {
                 self.socket.io().try_io(interest, io)
             }
 
-            /// See [`AnchovyStream::async_io`](crate::AnchovyStream::async_io).
+            /// Waits for the socket and runs a closure that performs non-blocking I/O on it; see
+            /// [`AnchovyStream::async_io`](crate::AnchovyStream::async_io).
             pub async fn async_io<R>(
                 &self,
                 interest: Interest,
@@ -42,37 +46,44 @@ macro_rules! socket_methods {
                 self.socket.io().async_io(interest, io).await
             }
 
-            /// See [`AnchovyStream::local_addr`](crate::AnchovyStream::local_addr).
+            /// Returns the local address; see
+            /// [`AnchovyStream::local_addr`](crate::AnchovyStream::local_addr).
             pub fn local_addr(&self) -> io::Result<SocketAddr> {
                 self.socket.io().local_addr()
             }
 
-            /// See [`AnchovyStream::peer_addr`](crate::AnchovyStream::peer_addr).
+            /// Returns the peer's address; see
+            /// [`AnchovyStream::peer_addr`](crate::AnchovyStream::peer_addr).
             pub fn peer_addr(&self) -> io::Result<SocketAddr> {
                 self.socket.io().peer_addr()
             }
 
-            /// See [`AnchovyStream::peer_cred`](crate::AnchovyStream::peer_cred).
+            /// Returns the credentials of the peer; see
+            /// [`AnchovyStream::peer_cred`](crate::AnchovyStream::peer_cred).
             pub fn peer_cred(&self) -> io::Result<UCred> {
                 self.socket.io().peer_cred()
             }
 
-            /// See [`AnchovyStream::peer_pidfd`](crate::AnchovyStream::peer_pidfd).
+            /// Returns a pidfd of the peer's process; see
+            /// [`AnchovyStream::peer_pidfd`](crate::AnchovyStream::peer_pidfd).
             pub fn peer_pidfd(&self) -> io::Result<OwnedFd> {
                 options::peer_pidfd(self.as_fd())
             }
 
-            /// See [`AnchovyStream::fd_passing`](crate::AnchovyStream::fd_passing).
+            /// Returns whether peers can send descriptors to this socket; see
+            /// [`AnchovyStream::fd_passing`](crate::AnchovyStream::fd_passing).
             pub fn fd_passing(&self) -> io::Result<bool> {
                 passing::fd_passing(self.as_fd())
             }
 
-            /// See [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing).
+            /// Sets whether peers can send descriptors to this socket; see
+            /// [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing).
             pub fn set_fd_passing(&self, on: bool) -> io::Result<()> {
                 passing::set_fd_passing(self, on)
             }
 
-            /// See [`AnchovyStream::take_error`](crate::AnchovyStream::take_error).
+            /// Returns and clears the pending error of the socket; see
+            /// [`AnchovyStream::take_error`](crate::AnchovyStream::take_error).
             pub fn take_error(&self) -> io::Result<Option<io::Error>> {
                 self.socket.io().take_error()
             }

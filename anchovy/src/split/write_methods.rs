@@ -17,17 +17,20 @@ use crate::error::fd_error::FdError;
 macro_rules! write_methods {
     ([$($generics:tt)*] $half:ty, $name:literal) => {
         impl<$($generics)*> $half {
-            /// See [`AnchovyStream::write_queue`](crate::AnchovyStream::write_queue).
+            /// Returns the write queue; see
+            /// [`AnchovyStream::write_queue`](crate::AnchovyStream::write_queue).
             pub fn write_queue(&self) -> &VecDeque<OwnedFd> {
                 &self.sender.queue
             }
 
-            /// See [`AnchovyStream::write_queue_mut`](crate::AnchovyStream::write_queue_mut).
+            /// Returns the write queue mutably; see
+            /// [`AnchovyStream::write_queue_mut`](crate::AnchovyStream::write_queue_mut).
             pub fn write_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
                 &mut self.sender.queue
             }
 
-            /// See [`AnchovyStream::send_with_fds`](crate::AnchovyStream::send_with_fds).
+            /// Sends bytes and borrowed descriptors; see
+            /// [`AnchovyStream::send_with_fds`](crate::AnchovyStream::send_with_fds).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub async fn send_with_fds<F: AsFd>(
                 &mut self,
@@ -37,7 +40,8 @@ macro_rules! write_methods {
                 self.send_vectored_with_fds(&[IoSlice::new(buf)], fds).await
             }
 
-            /// See [`AnchovyStream::send_vectored_with_fds`](crate::AnchovyStream::send_vectored_with_fds).
+            /// Sends bytes from several buffers, and borrowed descriptors; see
+            /// [`AnchovyStream::send_vectored_with_fds`](crate::AnchovyStream::send_vectored_with_fds).
             pub async fn send_vectored_with_fds<F: AsFd>(
                 &mut self,
                 bufs: &[IoSlice<'_>],
@@ -46,7 +50,8 @@ macro_rules! write_methods {
                 poll_fn(|cx| self.poll_send_vectored_with_fds(cx, bufs, fds)).await
             }
 
-            /// See [`AnchovyStream::poll_send_vectored_with_fds`](crate::AnchovyStream::poll_send_vectored_with_fds).
+            /// Polls sending bytes from several buffers, and borrowed descriptors; see
+            /// [`AnchovyStream::poll_send_vectored_with_fds`](crate::AnchovyStream::poll_send_vectored_with_fds).
             pub fn poll_send_vectored_with_fds<F: AsFd>(
                 &mut self,
                 cx: &mut Context<'_>,
@@ -56,7 +61,8 @@ macro_rules! write_methods {
                 self.sender.poll_send(&self.socket, cx, bufs, fds).map_err(io::Error::from)
             }
 
-            /// See [`AnchovyStream::try_send_with_fds`](crate::AnchovyStream::try_send_with_fds).
+            /// Sends bytes and borrowed descriptors, or returns `WouldBlock`; see
+            /// [`AnchovyStream::try_send_with_fds`](crate::AnchovyStream::try_send_with_fds).
             pub fn try_send_with_fds<F: AsFd>(
                 &mut self,
                 buf: &[u8],
@@ -65,7 +71,9 @@ macro_rules! write_methods {
                 self.try_send_vectored_with_fds(&[IoSlice::new(buf)], fds)
             }
 
-            /// See [`AnchovyStream::try_send_vectored_with_fds`](crate::AnchovyStream::try_send_vectored_with_fds).
+            /// Sends bytes from several buffers, and borrowed descriptors, or returns
+            /// `WouldBlock`; see
+            /// [`AnchovyStream::try_send_vectored_with_fds`](crate::AnchovyStream::try_send_vectored_with_fds).
             pub fn try_send_vectored_with_fds<F: AsFd>(
                 &mut self,
                 bufs: &[IoSlice<'_>],
@@ -74,32 +82,39 @@ macro_rules! write_methods {
                 Ok(self.sender.try_send(&self.socket, bufs, fds)?)
             }
 
-            /// See [`AnchovyStream::try_write`](crate::AnchovyStream::try_write).
+            /// Writes bytes with the write queue, or returns `WouldBlock`; see
+            /// [`AnchovyStream::try_write`](crate::AnchovyStream::try_write).
             pub fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
                 self.try_write_vectored(&[IoSlice::new(buf)])
             }
 
-            /// See [`AnchovyStream::try_write_vectored`](crate::AnchovyStream::try_write_vectored).
+            /// Writes bytes from several buffers with the write queue, or returns `WouldBlock`;
+            /// see
+            /// [`AnchovyStream::try_write_vectored`](crate::AnchovyStream::try_write_vectored).
             pub fn try_write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
                 Ok(self.sender.try_write(&self.socket, bufs)?)
             }
 
-            /// See [`AnchovyStream::writable`](crate::AnchovyStream::writable).
+            /// Waits until the stream is writable; see
+            /// [`AnchovyStream::writable`](crate::AnchovyStream::writable).
             pub async fn writable(&self) -> io::Result<()> {
                 self.socket.io().writable().await
             }
 
-            /// See [`AnchovyStream::poll_write_ready`](crate::AnchovyStream::poll_write_ready).
+            /// Polls for writability; see
+            /// [`AnchovyStream::poll_write_ready`](crate::AnchovyStream::poll_write_ready).
             pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.socket.io().poll_write_ready(cx)
             }
 
-            /// See [`AnchovyStream::write_fd_limit`](crate::AnchovyStream::write_fd_limit).
+            /// Returns the maximum number of descriptors in one write; see
+            /// [`AnchovyStream::write_fd_limit`](crate::AnchovyStream::write_fd_limit).
             pub fn write_fd_limit(&self) -> usize {
                 self.sender.limits.fd_limit
             }
 
-            /// See [`AnchovyStream::set_write_fd_limit`](crate::AnchovyStream::set_write_fd_limit).
+            /// Sets the maximum number of descriptors in one write; see
+            /// [`AnchovyStream::set_write_fd_limit`](crate::AnchovyStream::set_write_fd_limit).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub fn set_write_fd_limit(&mut self, limit: usize) -> Result<(), FdError> {
                 self.sender.limits = self.sender.limits.with_fd_limit(limit)?;

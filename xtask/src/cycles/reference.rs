@@ -1,4 +1,4 @@
-//! What a module names, before it is resolved.
+//! Paths that a module names, before they are resolved.
 
 use proc_macro2::{Ident, Span};
 
@@ -12,7 +12,7 @@ pub(super) struct Reference {
     pub(super) line: usize,
 }
 
-/// Where the path stands.
+/// The position of a path in the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// In an expression, a type, a pattern or a bound.

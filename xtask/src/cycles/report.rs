@@ -10,12 +10,12 @@ use super::package::Package;
 use super::read::read;
 use super::tree::{ModuleId, Tree};
 
-/// Which cycles a report shows.
+/// The cycles that a report shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     /// One for each group of modules that can reach each other.
     OneOfEachGroup,
-    /// As many as it takes to show each edge between modules of such a group.
+    /// Enough cycles to show each edge between modules of such a group.
     AllEdges,
 }
 

@@ -45,14 +45,14 @@ fn textual_macros(tree: &Tree, scope: ScopeId, name: &str) -> BTreeSet<ModuleId>
     BTreeSet::new()
 }
 
-/// What a name stands for.
+/// The meanings of a name.
 #[derive(Default)]
 struct Found {
-    /// As a module.
+    /// Modules with this name.
     scopes: BTreeSet<ScopeId>,
-    /// As an item: the modules that define it.
+    /// The modules that define an item with this name.
     definers: BTreeSet<ModuleId>,
-    /// As an import from another crate.
+    /// Whether the name is imported from another crate.
     is_external: bool,
 }
 

@@ -1,6 +1,6 @@
 //! A piece of text of a source file, with the lines that it comes from.
 
-/// What a passage is in its file, which decides on the rules for it.
+/// The kind of a passage, which determines its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A doc comment, or prose in a Markdown file.

@@ -24,7 +24,7 @@ pub(super) fn passages(text: &str) -> Result<Vec<Passage>> {
 struct Found<'a> {
     text: &'a str,
     passages: Vec<Passage>,
-    /// Where literals are, which may contain `//`.
+    /// The ranges of literals, which may contain `//`.
     literals: Vec<Range<usize>>,
 }
 

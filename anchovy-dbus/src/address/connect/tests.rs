@@ -94,7 +94,7 @@ async fn every_address_that_failed_is_in_the_error_with_its_reason() {
     let tried: Vec<_> = error.attempts().iter().map(|attempt| &attempt.address).collect();
     assert_eq!(tried, list.iter().collect::<Vec<_>>());
     let said = error.to_string();
-    for part in ["check that the server is running", "unix:runtime=yes", "nobody listens on"] {
+    for part in ["check that the server is running", "unix:runtime=yes", "no process listens on"] {
         assert!(said.contains(part), "{said}");
     }
     assert!(said.contains(directory.join("none").to_str().unwrap()), "{said}");
