@@ -1,11 +1,48 @@
 //! Frames, each with its own descriptors.
 //!
-//! A protocol cuts a stream into frames, and says with each how many descriptors it has. This module
-//! has the shapes of tokio-util's codec ([`Decoder`], [`Encoder`], [`Framed`]) for that, and none of
-//! its trap: a `tokio_util::codec::Framed` over a stream with descriptors joins several frames into
-//! one write, and the descriptors of all of them leave with the first.
+//! A protocol divides a stream into frames, and says with each frame how many descriptors it has. This
+//! module has the shapes of tokio-util's codec for such protocols: [`Decoder`], [`Encoder`] and
+//! [`Framed`]. Descriptors stay with their frame. With `tokio_util::codec::Framed` they do not: it
+//! joins several frames into one write, and the descriptors of all of them leave with the first frame.
 //!
-//! # Where descriptors ride
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> io::Result<()> {
+//! use anchovy::UnixStream;
+//! use anchovy::codec::Framed;
+//!
+//! // A codec of lines with descriptors.
+//! let (near, far) = UnixStream::pair()?;
+//! let (mut near, mut far) = (Framed::new(near, Lines), Framed::new(far, Lines));
+//!
+//! let null = std::fs::File::open("/dev/null")?;
+//! near.feed(("nothing".to_owned(), vec![])).await?;
+//! near.send(("a file".to_owned(), vec![null.into()])).await?;
+//!
+//! while let Some(frame) = far.next().await {
+//!     let (line, fds) = frame?;
+//!     println!("{line} has {} descriptors", fds.len());
+//!     # if line == "a file" { break }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | send a frame now | [`Framed::send`] |
+//! | send many frames with few calls | [`Framed::feed`], then [`Framed::flush`] |
+//! | send frames without descriptors | an [`Encoder`] with `encode` alone |
+//! | send descriptors that the program keeps | [`Encoder::borrowed_fds`] |
+//! | receive frames | [`Framed::next`] |
+//! | answer a frame that does not parse | a [`Decoder`] whose item is a `Result`, and [`ReceivedFds::discard`] |
+//! | send and receive in two tasks | [`Framed::into_split`], [`Framed::into_split_with`] |
+//! | bound what a peer makes this process hold | [`ReadPolicy`], [`WritePolicy`] |
+//! | take over from or hand over to other code | [`Framed::from_parts`], [`Framed::into_parts`] |
+//! | use the combinators of futures-util | the `Stream` and `Sink` of [`Framed`], [`FramedRead`], [`FramedWrite`] |
+//!
+//! # Which bytes carry the descriptors
 //!
 //! ```text
 //! frames     [ A ][ B, 2 fds ][ C ][ D, 1 fd ]
@@ -14,30 +51,64 @@
 //!           |A   |B      +2   C   |D    +1  |     Placement::FirstByte
 //!           |A    B       C    D        +3  |     Placement::Together
 //!
-//! recvmsg   |A    B      +2  |C    D    +1  |     of what Alone sent, on Linux
+//! recvmsg   |A    B      +2  |C    D    +1  |     of the calls of Alone, on Linux
 //! ```
 //!
-//! What a receiver can know of a set is the range of bytes that came with it. A frame may claim
-//! descriptors only of sets whose range it overlaps, in order, as many as it declares; what nobody
-//! has claimed when a range is decoded ends the stream of frames (or is closed and counted), and is
-//! never handed to a later one.
+//! A receiver knows the range of bytes that arrived with a descriptor set, and no more. A frame can claim
+//! descriptors only of sets whose range it overlaps, in order, as many as it declares. Descriptors that
+//! are not claimed when the range is decoded end the stream of frames, or are closed and counted. They
+//! are never given to a later frame.
 //!
-//! # What is guaranteed
+//! # Guarantees
 //!
-//! - Sending: a set leaves once, in one `sendmsg`, never later than the first byte of its frame, and
-//!   by the [`Placement`] that the protocol chose. Plain frames share calls. A full socket is
-//!   back-pressure; a frame that is refused comes back whole.
-//! - Receiving, [`Attribution::Range`]: exact for every sender that gives each frame with descriptors
-//!   its own `sendmsg`, or puts it first in one. A sender that lies about counts gets an error, or
-//!   at worst descriptors that it sent itself within one `recvmsg` of ours: never those of an earlier
-//!   set. Sets that are buried behind other frames are attributed when one read covers them, and an
-//!   error otherwise.
-//! - Receiving, [`Attribution::Fifo`]: in order, for protocols in which only that matters.
-//! - Bounded: descriptors that wait, bytes that wait for the end of a frame, and, if wanted, how
+//! - Sending: a descriptor set leaves once, in one `sendmsg`, never later than the first byte of its
+//!   frame, and by the [`Placement`] of the protocol. Frames without descriptors share calls. A full
+//!   socket is back-pressure. A frame that is refused returns whole to the caller.
+//! - Receiving with [`Attribution::Range`]: exact for every sender whose frames with descriptors each
+//!   have a `sendmsg` of their own, or begin one. A sender that declares wrong counts gets an error, or
+//!   at worst descriptors that it sent itself within one `recvmsg` of this process, and never those of
+//!   an earlier set. A set whose frame does not begin its `sendmsg` is attributed if one read covers
+//!   it. Otherwise it is an error.
+//! - Receiving with [`Attribution::Fifo`]: in order, for protocols in which only the order matters.
+//! - Bounds: descriptors that wait, bytes that wait for the end of a frame, and, if configured, how
 //!   long each waits.
 //!
-//! A [`ReceiveError`] ends a stream of frames; everything that arrived and was not returned is
-//! closed then. A [`SendError`] returns the frame that was refused.
+//! # Refusals
+//!
+//! A frame that is refused returns in [`SendError::unsent`], with its descriptors, and later frames can
+//! be sent. A [`ReceiveError`] ends the stream of frames. Everything that arrived and was not returned
+//! is closed then.
+//!
+//! | the caller does | result |
+//! |---|---|
+//! | sends a frame with more descriptors than the limit of the stream | [`SendErrorKind::TooManyFds`] |
+//! | sends a frame with descriptors and no bytes | [`SendErrorKind::FdsWithoutBytes`] |
+//! | sends a frame that its encoder refuses | [`SendErrorKind::Codec`], and no byte of it is in the buffer |
+//! | sends a frame while the write queue of the stream itself has descriptors | [`SendErrorKind::WriteQueueNotEmpty`] |
+//! | sends descriptors to a peer that does not accept any | [`SendErrorKind::FdsRefusedByPeer`]; [`Framed::take_refused`] returns a frame that owns them, [`SendError::unsent`] a frame that lends them |
+//! | has too many descriptors in flight | [`SendErrorKind::TooManyFdsInFlight`]; as above, and a later flush tries again |
+//! | gives a frame that lends descriptors to [`Framed::feed`] or to the `Sink` | [`SendErrorKind::BorrowedFds`] |
+//! | sends a frame that owns descriptors and lends others | [`SendErrorKind::OwnedAndBorrowedFds`] |
+//! | sends a frame while one that was fed before cannot be sent | the error of that frame; the new frame is in [`SendError::unsent`] |
+//! | flushes when frames cannot be sent | [`FlushError`]; they stay in the buffer |
+//! | closes while the write queue of the stream itself has descriptors | [`FlushError::FdsWithoutBytes`]; the write side stays open |
+//! | drops a [`Framed::send`] before its frame has begun to leave | nothing of the frame is sent, and its descriptors are closed |
+//! | drops a [`Framed::send`] after that | the rest is in the buffer, and leaves with the next flush |
+//! | reunites halves of two streams | [`ReuniteError`](crate::ReuniteError) with both halves |
+//! | claims more descriptors than arrived with the frame | [`TakeFdsError::Missing`] |
+//! | claims a part of a set that a rejected frame may have sent | [`TakeFdsError::Ambiguous`] |
+//!
+//! | the peer does | result |
+//! |---|---|
+//! | declares more descriptors than it sends | [`ReceiveError::MissingFds`] |
+//! | sends more descriptors than it declares | [`ReceiveError::UnclaimedFds`], or with [`Unclaimed::Close`] they are closed and counted |
+//! | sends more descriptors in one message than the limit of the stream | [`ReceiveError::TooManyFds`] |
+//! | sends descriptors for frames that it does not complete | [`ReceiveError::TooManyWaitingFds`], [`ReceiveError::FdsOverdue`] |
+//! | sends a frame that is too long, or does not complete it | [`ReceiveError::FrameTooLong`], [`ReceiveError::FrameOverdue`] |
+//! | sends a frame that does not parse | [`ReceiveError::Codec`], or an item if the decoder discards it |
+//! | sends two frames with descriptors in one `sendmsg`, of which the first is discarded | [`ReceiveError::AmbiguousFds`] or [`ReceiveError::MissingFds`] |
+//! | closes the connection inside a frame | [`ReceiveError::ClosedInsideFrame`] |
+//! | sends descriptors while the descriptor table of this process is full | [`ReceiveError::Truncated`], or with [`ReadPolicy::survive_truncation`] the frames are marked |
 
 mod deadlines;
 mod decoder;
