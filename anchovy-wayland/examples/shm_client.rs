@@ -1,26 +1,22 @@
-//! A window with moving stripes: a whole client on nothing but this crate.
+//! Shows a window with moving stripes: a whole client on nothing but this crate.
 //!
-//! A client of a real program would have bindings, made of protocol files by a scanner. This one has
-//! a few numbers in the module `protocol`, and writes its requests by hand, to show what is on the
-//! wire: objects, their requests and events, and one descriptor, that of the memory with the pixels.
+//! A larger client would have bindings, generated from protocol files by a scanner. This one has a few
+//! numbers in the module `protocol` and builds its requests itself, to show what is on the wire: objects,
+//! their requests and events, and one descriptor, that of the memory with the pixels.
 //!
 //! ```text
 //! cargo run -p anchovy-wayland --example shm_client
 //! cargo run -p anchovy-wayland --example shm_client -- --frames 60
 //! ```
 
-use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anchovy_wayland::{
-    Arguments, ClientIds, Connection, Connector, DisplayError, Limits, Message, ObjectId, Registry,
-    SendError,
-};
+use anchovy_wayland::{Connection, Connector, Limits, Message, MessageBuilder, ObjectId};
+use anyhow::{Context, Result, bail};
 
 const HELP: &str = "\
 Usage: shm_client [--display NAME] [--frames N] [--seconds N]
@@ -30,8 +26,6 @@ Shows a window with moving stripes, until it is closed.
   --display NAME   on this compositor; if this is not said, on the one that the environment names
   --frames N       no more than N frames, from 1
   --seconds N      no longer than N seconds";
-
-mod report;
 
 /// The requests and events that are used here, by interface (`wayland.xml`, `xdg-shell.xml`).
 mod protocol {
@@ -76,7 +70,6 @@ mod protocol {
 }
 
 use protocol::*;
-use report::with_causes;
 
 /// How large the window is, in pixels. A compositor may wish for another size, and this client does
 /// not follow: it would have to draw in more than one.
@@ -86,10 +79,8 @@ const HEIGHT: u32 = 256;
 /// How large a picture is, in bytes.
 const PICTURE: u32 = WIDTH * HEIGHT * 4;
 
-/// How long the compositor has to say what it has.
+/// How long the compositor has to show the window.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 struct Options {
     connector: Connector,
@@ -98,28 +89,17 @@ struct Options {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
+async fn main() -> Result<()> {
+    match options()? {
+        Some(options) => show(&options).await,
+        None => {
             println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("shm_client: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    match show(&options).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("shm_client: {}", with_causes(&*error));
-            ExitCode::FAILURE
+            Ok(())
         }
     }
 }
 
-/// What the command line says; `None` if it asks for help.
+/// Reads the command line; `None` if it asks for help.
 fn options() -> Result<Option<Options>> {
     let mut options = Options { connector: Connector::new(), frames: None, time: None };
     let mut words = std::env::args_os().skip(1);
@@ -128,7 +108,7 @@ fn options() -> Result<Option<Options>> {
         match &*word {
             "--help" | "-h" => return Ok(None),
             "--display" => {
-                let name = words.next().ok_or("--display needs a name")?;
+                let name = words.next().context("--display needs a name")?;
                 options.connector = options.connector.display(name);
             }
             "--frames" | "--seconds" => {
@@ -137,14 +117,14 @@ fn options() -> Result<Option<Options>> {
                     .to_str()
                     .and_then(|number| number.parse().ok())
                     .filter(|number| *number > 0)
-                    .ok_or_else(|| format!("{word} needs a number, from 1"))?;
+                    .with_context(|| format!("{word} needs a number, from 1"))?;
                 if word == "--frames" {
                     options.frames = Some(number.into());
                 } else {
                     options.time = Some(Duration::from_secs(number.into()));
                 }
             }
-            _ => return Err(format!("there is no option {word}\n\n{HELP}").into()),
+            _ => bail!("there is no option {word}\n\n{HELP}"),
         }
     }
     Ok(Some(options))
@@ -153,11 +133,10 @@ fn options() -> Result<Option<Options>> {
 async fn show(options: &Options) -> Result<()> {
     let mut window = tokio::time::timeout(TIMEOUT, Window::open(&options.connector))
         .await
-        .map_err(|_| format!("the compositor has shown no window in {TIMEOUT:?}"))??;
+        .with_context(|| format!("the compositor has shown no window in {TIMEOUT:?}"))??;
     let time = options.time.unwrap_or(Duration::MAX);
     let why = match tokio::time::timeout(time, window.run(options.frames)).await {
-        Ok(Ok(why)) => why,
-        Ok(Err(error)) => return Err(window.last_words(error).await),
+        Ok(why) => why?,
         Err(_) => "the time is over",
     };
     let frames = window.frames;
@@ -170,14 +149,9 @@ fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-/// A message has descriptors if its file says so, and then it says how many. None of the events of
-/// the objects here has any.
-type Counts = fn(ObjectId, u16) -> usize;
-
 /// A window, and all objects that it takes.
 struct Window {
-    compositor: Connection<Counts>,
-    ids: ClientIds,
+    compositor: Connection,
     /// Of which the compositor asks whether it is alive.
     wm_base: ObjectId,
     surface: ObjectId,
@@ -218,49 +192,39 @@ impl Window {
     /// Connects, and opens a window with its first frame.
     async fn open(connector: &Connector) -> Result<Window> {
         let connected = connector.connect().await?;
-        let counts: Counts = |_, _| 0;
-        let mut compositor = Connection::new(connected.stream, counts, Limits::client())?;
-        let mut ids = ClientIds::new();
-        let registry = compositor.registry(&mut ids, TIMEOUT).await?;
+        let mut compositor = Connection::client(connected.stream, Limits::client())?;
+        let registry = compositor.registry().await?;
         say(format_args!("connected through {}", connected.origin))?;
 
-        let wl_compositor = bind(&mut compositor, &registry, &mut ids, "wl_compositor").await?;
-        let shm = bind(&mut compositor, &registry, &mut ids, "wl_shm").await?;
-        let wm_base = bind(&mut compositor, &registry, &mut ids, "xdg_wm_base").await?;
-        let pixels = Pixels::create(&mut compositor, &mut ids, shm).await?;
+        // Each in its first version, which is all that this client needs.
+        let wl_compositor = compositor.bind(&registry, "wl_compositor", 1..=1).await?.id;
+        let shm = compositor.bind(&registry, "wl_shm", 1..=1).await?.id;
+        let wm_base = compositor.bind(&registry, "xdg_wm_base", 1..=1).await?.id;
+        let pixels = Pixels::create(&mut compositor, shm).await?;
 
         // A surface is only pixels; an xdg_surface and a toplevel make it a window.
-        let surface = take(&mut ids)?;
-        let create = Message::builder(wl_compositor, wl_compositor::CREATE_SURFACE).new_id(surface);
-        compositor.feed(create.build()?).await?;
-        let xdg_surface = take(&mut ids)?;
-        let get = Message::builder(wm_base, xdg_wm_base::GET_XDG_SURFACE);
-        compositor.feed(get.new_id(xdg_surface).object(surface).build()?).await?;
-        let toplevel = take(&mut ids)?;
-        let get = Message::builder(xdg_surface, xdg_surface::GET_TOPLEVEL).new_id(toplevel);
-        compositor.feed(get.build()?).await?;
+        let create = |id| Message::builder(wl_compositor, wl_compositor::CREATE_SURFACE).new_id(id);
+        let surface = compositor.feed_create("wl_surface", create).await?;
+        let get = |id| {
+            let get = Message::builder(wm_base, xdg_wm_base::GET_XDG_SURFACE);
+            get.new_id(id).object(surface)
+        };
+        let xdg_surface = compositor.feed_create("xdg_surface", get).await?;
+        let get = |id| Message::builder(xdg_surface, xdg_surface::GET_TOPLEVEL).new_id(id);
+        let toplevel = compositor.feed_create("xdg_toplevel", get).await?;
         let title = Message::builder(toplevel, xdg_toplevel::SET_TITLE).string("stripes");
         compositor.feed(title.build()?).await?;
         // Without pixels: the compositor first says how it would have the window.
         compositor.send(Message::builder(surface, wl_surface::COMMIT).build()?).await?;
 
         let (shown, frames) = (None, 0);
-        let mut window = Window {
-            compositor,
-            ids,
-            wm_base,
-            surface,
-            xdg_surface,
-            toplevel,
-            pixels,
-            shown,
-            frames,
-        };
+        let mut window =
+            Window { compositor, wm_base, surface, xdg_surface, toplevel, pixels, shown, frames };
         loop {
             match window.event().await? {
                 Happened::Configured => break window.draw().await?,
                 Happened::Closed => {
-                    return Err("the compositor closed the window before it was shown".into());
+                    bail!("the compositor closed the window before it was shown");
                 }
                 Happened::Shown | Happened::Nothing => {}
             }
@@ -283,20 +247,15 @@ impl Window {
 
     /// Waits for an event, and answers what is to be answered.
     async fn event(&mut self) -> Result<Happened> {
-        let mut event = self.compositor.receive().await?.ok_or("the compositor is gone")?;
-        if let Some(error) = DisplayError::read(&event)? {
-            return Err(error.into());
-        }
-        // A number is free again: that of a callback, here.
-        self.ids.update(&event)?;
-
+        let mut event = self.compositor.receive().await?.context("the compositor is gone")?;
         let (object, opcode) = (event.object(), event.opcode());
         if (object, opcode) == (self.wm_base, xdg_wm_base::PING) {
-            let serial = read(&mut event, |arguments| arguments.uint())?;
+            // What follows the arguments that are known is of a later version.
+            let serial = event.read().uint()?;
             let pong = Message::builder(self.wm_base, xdg_wm_base::PONG).uint(serial);
             self.compositor.send(pong.build()?).await?;
         } else if (object, opcode) == (self.xdg_surface, xdg_surface::CONFIGURE) {
-            let serial = read(&mut event, |arguments| arguments.uint())?;
+            let serial = event.read().uint()?;
             let ack = Message::builder(self.xdg_surface, xdg_surface::ACK_CONFIGURE).uint(serial);
             self.compositor.send(ack.build()?).await?;
             return Ok(Happened::Configured);
@@ -317,7 +276,6 @@ impl Window {
 
     /// Draws the next frame, and has it shown.
     async fn draw(&mut self) -> Result<()> {
-        let shown = take(&mut self.ids)?;
         // The compositor says when, but not always in time: without a picture that is free, the last
         // one stays for a frame more.
         if let Some(buffer) = self.pixels.draw(self.frames)? {
@@ -327,25 +285,11 @@ impl Window {
             let damage = damage.int(WIDTH as i32).int(HEIGHT as i32);
             self.compositor.feed(damage.build()?).await?;
         }
-        let frame = Message::builder(self.surface, wl_surface::FRAME).new_id(shown);
-        self.compositor.feed(frame.build()?).await?;
+        let frame = |id| Message::builder(self.surface, wl_surface::FRAME).new_id(id);
+        self.shown = Some(self.compositor.feed_create("wl_callback", frame).await?);
         let commit = Message::builder(self.surface, wl_surface::COMMIT).build()?;
         self.compositor.send(commit).await?;
-        self.shown = Some(shown);
         Ok(())
-    }
-
-    /// Why it has failed. A compositor that has something against a client says what, and closes; who
-    /// sends notices only that.
-    async fn last_words(&mut self, error: Box<dyn Error>) -> Box<dyn Error> {
-        if error.is::<SendError>() {
-            while let Ok(Some(event)) = self.compositor.receive().await {
-                if let Ok(Some(error)) = DisplayError::read(&event) {
-                    return error.into();
-                }
-            }
-        }
-        error
     }
 
     /// Destroys the window, and says goodbye.
@@ -364,25 +308,19 @@ impl Window {
 
 impl Pixels {
     /// Makes a file in memory, and shows the compositor where the pictures are in it.
-    async fn create(
-        compositor: &mut Connection<Counts>,
-        ids: &mut ClientIds,
-        shm: ObjectId,
-    ) -> Result<Pixels> {
+    async fn create(compositor: &mut Connection, shm: ObjectId) -> Result<Pixels> {
         let file = File::from(memory()?);
         let size = 2 * PICTURE;
         file.set_len(size.into())?;
-        let (pool, one, other) = (take(ids)?, take(ids)?, take(ids)?);
         // The descriptor leaves with the message, so the compositor gets a copy, and we keep ours.
-        let create = Message::builder(shm, wl_shm::CREATE_POOL).new_id(pool);
-        let create = create.fd(file.try_clone()?.into()).int(size as i32);
-        compositor.feed(create.build()?).await?;
-        for (place, buffer) in [(0, one), (PICTURE, other)] {
-            let create = Message::builder(pool, wl_shm_pool::CREATE_BUFFER).new_id(buffer);
-            let create = create.int(place as i32).int(WIDTH as i32).int(HEIGHT as i32);
-            let create = create.int(WIDTH as i32 * 4).uint(wl_shm::XRGB8888);
-            compositor.feed(create.build()?).await?;
-        }
+        let copy = file.try_clone()?;
+        let create = |id| {
+            let create = Message::builder(shm, wl_shm::CREATE_POOL).new_id(id);
+            create.fd(copy).int(size as i32)
+        };
+        let pool = compositor.feed_create("wl_shm_pool", create).await?;
+        let one = compositor.feed_create("wl_buffer", create_buffer(pool, 0)).await?;
+        let other = compositor.feed_create("wl_buffer", create_buffer(pool, PICTURE)).await?;
         // The buffers keep what they need of it.
         compositor.feed(Message::builder(pool, wl_shm_pool::DESTROY).build()?).await?;
         let pictures = [one, other].map(|buffer| Picture { buffer, is_lent: false });
@@ -407,6 +345,15 @@ impl Pixels {
         self.file.write_all_at(&bytes, place as u64 * u64::from(PICTURE))?;
         self.pictures[place].is_lent = true;
         Ok(Some(self.pictures[place].buffer))
+    }
+}
+
+/// `wl_shm_pool.create_buffer`, of the picture at this place of the pool.
+fn create_buffer(pool: ObjectId, place: u32) -> impl FnOnce(ObjectId) -> MessageBuilder {
+    move |id| {
+        let create = Message::builder(pool, wl_shm_pool::CREATE_BUFFER).new_id(id);
+        let create = create.int(place as i32).int(WIDTH as i32).int(HEIGHT as i32);
+        create.int(WIDTH as i32 * 4).uint(wl_shm::XRGB8888)
     }
 }
 
@@ -436,30 +383,4 @@ fn memory() -> Result<OwnedFd> {
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(path)?;
     Ok(file.into())
-}
-
-/// Binds a global in its first version, which is all that this client needs.
-async fn bind(
-    compositor: &mut Connection<Counts>,
-    registry: &Registry,
-    ids: &mut ClientIds,
-    interface: &str,
-) -> Result<ObjectId> {
-    let global = registry.find(interface);
-    let global = global.ok_or_else(|| format!("the compositor has no {interface}"))?;
-    let id = take(ids)?;
-    compositor.feed(registry.bind(global, 1, id)?).await?;
-    Ok(id)
-}
-
-fn take(ids: &mut ClientIds) -> Result<ObjectId> {
-    Ok(ids.take().ok_or("all numbers for objects are taken")?)
-}
-
-/// Reads the arguments of an event. What comes behind those that are known is of a later version.
-fn read<T, E: Into<Box<dyn Error>>>(
-    event: &mut Message,
-    read: impl FnOnce(&mut Arguments<'_>) -> std::result::Result<T, E>,
-) -> Result<T> {
-    read(&mut event.read()).map_err(Into::into)
 }

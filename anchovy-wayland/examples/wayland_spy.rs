@@ -25,11 +25,9 @@ use tokio::process::Command;
 mod describe;
 mod objects;
 mod protocols;
-mod report;
 mod spied;
 
 use objects::{Followed, Objects, Side};
-use report::with_causes;
 use spied::{Output, Result, Spied, is_gone, private_directory};
 
 const HELP: &str = "\
@@ -61,23 +59,12 @@ struct Arguments {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let arguments = match arguments() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
+async fn main() -> anyhow::Result<ExitCode> {
+    match arguments().map_err(anyhow::Error::from_boxed)? {
+        Some(arguments) => run(arguments).await.map_err(anyhow::Error::from_boxed),
+        None => {
             println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("wayland_spy: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(arguments).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("wayland_spy: {}", with_causes(&*error));
-            ExitCode::FAILURE
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

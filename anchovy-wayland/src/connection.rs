@@ -3,29 +3,55 @@
 //! A connection is its two halves, held together: each does its side's work alone, so that a task
 //! that writes never waits for one that reads.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
+use std::future::poll_fn;
 use std::io;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use anchovy::codec::{Framed, FramedParts};
+use anchovy::codec::{Framed, FramedParts, FramedWrite};
 use anchovy::{AnchovyStream, IntoUnixStream, ReuniteError, WAYLAND_SCM_RIGHTS};
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use crate::codec::{Codec, Signatures, policies};
+use crate::bind_error::BindError;
+use crate::bound::Bound;
+use crate::codec::{Codec, policies};
+use crate::connect::connect_error::ConnectError;
+use crate::connect::connector::connect;
 use crate::connection_parts::{ConnectionParts, prepend};
+use crate::create_error::CreateError;
 use crate::error::receive_error::ReceiveError;
-use crate::error::send_error::SendError;
+use crate::error::send_error::{SendError, SendErrorKind};
+use crate::global::Global;
+use crate::inbox::Inbox;
 use crate::limits::Limits;
+use crate::objects::Objects;
 use crate::owned_read_half::OwnedReadHalf;
-use crate::owned_write_half::OwnedWriteHalf;
+use crate::owned_write_half::{OwnedWriteHalf, Refused};
+use crate::registry::Registry;
+use crate::signature_source::SignatureSource;
+use crate::signatures::{NoFds, Signatures};
 use crate::wire::message::Message;
+use crate::wire::message_builder::MessageBuilder;
+use crate::wire::object_id::ObjectId;
 
 /// A connection between a client and a compositor: a [`Stream`] and a [`Sink`] of
 /// [messages](Message), each with exactly its descriptors.
 ///
-/// Both ends are the same to it. `G` is what knows how many descriptors a received message has.
+/// `G` tells how many descriptors a received message has:
+///
+/// | a program | uses | `G` |
+/// |---|---|---|
+/// | a client | [`connect`](Connection::connect), [`client`](Connection::client) | [`Objects`]: the interfaces of the objects that it has created |
+/// | a compositor, a proxy, a test tool | [`new`](Connection::new) | its own [`Signatures`] |
+/// | one whose peer sends no descriptors | [`without_fds`](Connection::without_fds) | [`NoFds`] |
+///
+/// The connection of a client [creates](Connection::create) objects, and handles the events of
+/// `wl_display`: `delete_id` makes an id free and is not handed out, and `error` is an error of whatever
+/// the client does next. All other connections hand out every message.
 ///
 /// ```
 /// use anchovy_wayland::{Connection, Limits, Message, ObjectId};
@@ -36,9 +62,9 @@ use crate::wire::message::Message;
 /// let shm = ObjectId::new(5).expect("not 0");
 /// let pool = ObjectId::new(9).expect("not 0");
 ///
-/// let mut client = Connection::new(client, |_, _| 0, Limits::client())?;
+/// let mut client = Connection::without_fds(client, Limits::client())?;
 /// let file = std::fs::File::open("/dev/null")?;
-/// client.send(Message::builder(shm, 0).new_id(pool).fd(file.into()).int(4096).build()?).await?;
+/// client.send(Message::builder(shm, 0).new_id(pool).fd(file).int(4096).build()?).await?;
 ///
 /// let signatures = move |object, opcode| usize::from((object, opcode) == (shm, 0));
 /// let mut compositor = Connection::new(compositor, signatures, Limits::server())?;
@@ -60,6 +86,14 @@ use crate::wire::message::Message;
 /// `sendmsg` of its own. A peer that does not read is back-pressure: no message is taken while as
 /// many bytes wait as [may](Limits::max_buffered_bytes).
 ///
+/// # The error of a compositor
+///
+/// A compositor that refuses something sends `wl_display.error` and closes the connection, and the
+/// client often notices by a request that it cannot send. On the connection of a client, a request that
+/// fails so reads what has arrived, and returns the error of the compositor
+/// ([`SendErrorKind::Display`](crate::SendErrorKind::Display)) instead of a broken pipe. Events before it
+/// can still be received. The [`Sink`] and the write half return the error of the socket.
+///
 /// # Cancel safety
 ///
 /// [`receive`](Connection::receive) and [`flush`](Connection::flush) lose nothing when they are
@@ -67,17 +101,18 @@ use crate::wire::message::Message;
 /// is room for it: dropped before, the message is dropped; dropped after, it leaves with the next
 /// flush.
 #[derive(Debug)]
-pub struct Connection<G> {
+pub struct Connection<G: SignatureSource = Objects> {
     read: OwnedReadHalf<G>,
-    write: OwnedWriteHalf,
+    write: OwnedWriteHalf<G::Ids>,
 }
 
 impl<G: Signatures + Unpin> Connection<G> {
-    /// A connection over a socket, of which nothing has been read and nothing is to be sent.
+    /// Creates a connection over a socket, of which nothing has been read and nothing is to be sent.
     ///
-    /// [`connect`](crate::connect()) and [`Listener::accept`](crate::Listener::accept) make sockets.
+    /// This is for compositors, proxies and test tools: the connection handles no message by itself.
+    /// [`Listener::accept`](crate::Listener::accept) and [`connect`](crate::connect()) make sockets.
     /// What the peer makes this process hold is charged to the [account](AnchovyStream::account) of the
-    /// socket, if it has one: those that a listener has accepted do.
+    /// socket, if it has one: sockets that a listener has accepted do.
     ///
     /// # Errors
     ///
@@ -91,24 +126,241 @@ impl<G: Signatures + Unpin> Connection<G> {
         signatures: G,
         limits: Limits,
     ) -> io::Result<Connection<G>> {
-        let socket = AnchovyStream::<WAYLAND_SCM_RIGHTS>::new(socket)?;
-        let mut parts = FramedParts::new(socket, Codec::new((), &limits));
-        (parts.read_policy, parts.write_policy) = policies(&limits);
-        let (read, write) = Framed::from_parts(parts).into_split();
-        let read = read.map_codec(|codec| codec.map(|()| signatures));
-        let read = OwnedReadHalf { framed: read, requeued: VecDeque::new() };
-        Ok(Connection { read, write: OwnedWriteHalf { framed: write } })
+        let socket = AnchovyStream::new(socket)?;
+        let (read, write) = halves(socket, signatures, None, &limits);
+        let write = OwnedWriteHalf::new(write, (), Refused::Returned);
+        Ok(Connection { read, write })
     }
 
+    /// Returns the same connection with another source of the number of descriptors.
+    pub fn map_signatures<H: Signatures>(self, map: impl FnOnce(G) -> H) -> Connection<H> {
+        Connection { read: self.read.map_signatures(map), write: self.write }
+    }
+}
+
+impl Connection<NoFds> {
+    /// Creates a connection over a socket, to a peer **whose messages have no descriptors**.
+    ///
+    /// It is as [`new`](Connection::new), with a source that always answers 0. A descriptor that
+    /// arrives all the same is claimed by no message. It counts against
+    /// [`max_waiting_fds`](Limits::max_waiting_fds) until the connection ends, and at the end of the
+    /// stream it is an error ([`ReceiveError::UnclaimedFds`]). A client with a keyboard gets a keymap as
+    /// a descriptor: use [`client`](Connection::client).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AnchovyStream::new`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime of tokio.
+    pub fn without_fds(
+        socket: impl IntoUnixStream,
+        limits: Limits,
+    ) -> io::Result<Connection<NoFds>> {
+        Connection::new(socket, NoFds, limits)
+    }
+}
+
+impl Connection<Objects> {
+    /// Connects to the compositor that the environment names, as libwayland's `wl_display_connect`
+    /// does, with the limits [of a client](Limits::client).
+    ///
+    /// [`Connector`](crate::Connector) connects to another display, and
+    /// [`client`](Connection::client) makes a connection of its socket.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn connect() -> Result<Connection<Objects>, ConnectError> {
+        let socket = connect().await?.stream;
+        Ok(Connection::of_client(socket, &Limits::client()))
+    }
+
+    /// Creates the connection of a client over a socket, of which nothing has been read and to which
+    /// nothing was sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AnchovyStream::new`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime of tokio.
+    pub fn client(socket: impl IntoUnixStream, limits: Limits) -> io::Result<Connection<Objects>> {
+        Ok(Connection::of_client(AnchovyStream::new(socket)?, &limits))
+    }
+
+    fn of_client(
+        socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
+        limits: &Limits,
+    ) -> Connection<Objects> {
+        let objects = Objects::new();
+        let ids = objects.share();
+        let (read, write) = halves(socket, objects, Some(Inbox::new(limits).into()), limits);
+        Connection { read, write: OwnedWriteHalf::new(write, ids, Refused::Queued) }
+    }
+
+    /// Returns the interface of an object that this client has created; see
+    /// [`OwnedReadHalf::interface`].
+    pub fn interface(&self, id: ObjectId) -> Option<Cow<'static, str>> {
+        self.read.interface(id)
+    }
+
+    /// Sets the number of descriptors of events that the table [`fds`](mod@crate::fds) does not have;
+    /// see [`OwnedReadHalf::set_event_fds`].
+    pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
+        self.read.set_event_fds(count);
+    }
+
+    /// As [`OwnedWriteHalf::create`].
+    ///
+    /// If the compositor has closed the connection, the error is the one that it
+    /// [reported](Connection#the-error-of-a-compositor).
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn create(
+        &mut self,
+        interface: impl Into<Cow<'static, str>>,
+        request: impl FnOnce(ObjectId) -> MessageBuilder,
+    ) -> Result<ObjectId, CreateError> {
+        let created = self.write.create(interface, request).await;
+        self.explain_create(created).await
+    }
+
+    /// As [`OwnedWriteHalf::feed_create`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn feed_create(
+        &mut self,
+        interface: impl Into<Cow<'static, str>>,
+        request: impl FnOnce(ObjectId) -> MessageBuilder,
+    ) -> Result<ObjectId, CreateError> {
+        let created = self.write.feed_create(interface, request).await;
+        self.explain_create(created).await
+    }
+
+    /// As [`OwnedWriteHalf::bind`].
+    ///
+    /// If the compositor has closed the connection, the error is the one that it
+    /// [reported](Connection#the-error-of-a-compositor).
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn bind(
+        &mut self,
+        registry: &Registry,
+        interface: &str,
+        versions: RangeInclusive<u32>,
+    ) -> Result<Bound, BindError> {
+        let bound = self.write.bind(registry, interface, versions).await;
+        self.explain_bind(bound).await
+    }
+
+    /// As [`OwnedWriteHalf::bind_global`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn bind_global(
+        &mut self,
+        registry: &Registry,
+        global: &Global,
+        version: u32,
+    ) -> Result<ObjectId, BindError> {
+        let bound = self.write.bind_global(registry, global, version).await;
+        self.explain_bind(bound).await
+    }
+
+    async fn explain_create<T>(
+        &mut self,
+        created: Result<T, CreateError>,
+    ) -> Result<T, CreateError> {
+        match created {
+            Err(CreateError::Send(error)) => Err(self.explain(error).await.into()),
+            created => created,
+        }
+    }
+
+    async fn explain_bind<T>(&mut self, bound: Result<T, BindError>) -> Result<T, BindError> {
+        match bound {
+            Err(BindError::Create(CreateError::Send(error))) => {
+                Err(CreateError::from(self.explain(error).await).into())
+            }
+            bound => bound,
+        }
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        self.read.objects()
+    }
+
+    pub(crate) fn reply_timeout(&self) -> Option<Duration> {
+        self.read.reply_timeout()
+    }
+}
+
+impl<G: SignatureSource + Unpin> Connection<G> {
     /// As [`OwnedReadHalf::receive`].
     #[inline]
     pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
         self.read.receive()
     }
+
+    /// As [`OwnedWriteHalf::send`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn send(&mut self, message: Message) -> Result<(), SendError> {
+        let sent = self.write.send(message).await;
+        self.explained(sent).await
+    }
+
+    /// As [`OwnedWriteHalf::feed`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    #[inline]
+    pub async fn feed(&mut self, message: Message) -> Result<(), SendError> {
+        let fed = self.write.feed(message).await;
+        self.explained(fed).await
+    }
+
+    /// As [`OwnedWriteHalf::flush`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        let flushed = self.write.flush().await;
+        self.explained(flushed).await
+    }
+
+    /// As [`OwnedWriteHalf::shutdown`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn shutdown(&mut self) -> Result<(), SendError> {
+        let shut_down = self.write.shutdown().await;
+        self.explained(shut_down).await
+    }
+
+    #[inline]
+    async fn explained(&mut self, sent: Result<(), SendError>) -> Result<(), SendError> {
+        match sent {
+            Err(error) if G::IS_CLIENT => Err(self.explain(error).await),
+            sent => sent,
+        }
+    }
+
+    /// Returns the error that the compositor reported before it closed the connection, if there is one,
+    /// in place of that of the socket.
+    pub(crate) async fn explain(&mut self, error: SendError) -> SendError {
+        let SendErrorKind::Io(cause) = &error.kind else { return error };
+        if !matches!(cause.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+            return error;
+        }
+        match poll_fn(|cx| self.read.poll_display_error(cx)).await {
+            Some(display) => SendError { kind: SendErrorKind::Display(display), ..error },
+            None => error,
+        }
+    }
 }
 
-impl<G> Connection<G> {
-    /// Who the other end is, by the kernel (`SO_PEERCRED`, unix(7)), at the time when it connected.
+impl<G: SignatureSource> Connection<G> {
+    /// Returns the credentials of the peer at the time when it connected (`SO_PEERCRED`, unix(7)).
     ///
     /// # Errors
     ///
@@ -117,45 +369,27 @@ impl<G> Connection<G> {
         self.read.framed.get_ref().peer_cred()
     }
 
-    /// What knows how many descriptors a message has.
-    #[inline]
-    pub fn signatures(&self) -> &G {
-        self.read.signatures()
-    }
-
-    /// What knows how many descriptors a message has.
-    #[inline]
-    pub fn signatures_mut(&mut self) -> &mut G {
-        self.read.signatures_mut()
-    }
-
-    /// The same connection with another source of counts.
-    pub fn map_signatures<H>(self, map: impl FnOnce(G) -> H) -> Connection<H> {
-        Connection { read: self.read.map_signatures(map), write: self.write }
-    }
-
-    pub(crate) fn halves_mut(&mut self) -> (&mut OwnedReadHalf<G>, &mut OwnedWriteHalf) {
+    pub(crate) fn halves_mut(&mut self) -> (&mut OwnedReadHalf<G>, &mut OwnedWriteHalf<G::Ids>) {
         (&mut self.read, &mut self.write)
     }
 
-    /// Messages that were received, and are to be received again before all others.
-    pub(crate) fn requeue(&mut self, messages: impl DoubleEndedIterator<Item = Message>) {
-        messages.rev().for_each(|message| self.read.requeued.push_front(message));
-    }
-
-    /// Two halves that can be in two tasks.
-    pub fn into_split(self) -> (OwnedReadHalf<G>, OwnedWriteHalf) {
+    /// Splits the connection into two halves that can be in two tasks.
+    ///
+    /// Those of a client share the ids: the write half creates objects while the read half applies
+    /// `wl_display.delete_id`. To wait for a reply with halves, create a `wl_callback` with
+    /// `wl_display.sync`, and have the task that reads pass on its `done`.
+    pub fn into_split(self) -> (OwnedReadHalf<G>, OwnedWriteHalf<G::Ids>) {
         (self.read, self.write)
     }
 
     /// Takes the connection apart, losing nothing.
     pub fn into_parts(self) -> ConnectionParts {
-        let Ok(framed) = self.read.framed.reunite(self.write.framed) else {
+        let (framed, kept) = self.read.into_framed_and_kept();
+        let Ok(framed) = framed.reunite(self.write.framed) else {
             unreachable!("they are of one stream");
         };
         let parts = framed.into_parts();
-        let (read_buffer, read_sets) =
-            prepend(self.read.requeued, parts.read_buffer, parts.read_sets);
+        let (read_buffer, read_sets) = prepend(kept, parts.read_buffer, parts.read_sets);
         ConnectionParts {
             socket: parts.stream,
             read_buffer,
@@ -164,43 +398,48 @@ impl<G> Connection<G> {
             write_sets: parts.write_sets,
         }
     }
+}
 
-    /// As [`OwnedWriteHalf::send`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
-    pub async fn send(&mut self, message: Message) -> Result<(), SendError> {
-        self.write.send(message).await
-    }
-
-    /// As [`OwnedWriteHalf::feed`].
+impl<G: Signatures> Connection<G> {
+    /// Returns the source of the number of descriptors.
     #[inline]
-    pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
-        self.write.feed(message)
+    pub fn signatures(&self) -> &G {
+        self.read.signatures()
     }
 
-    /// As [`OwnedWriteHalf::flush`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
-    pub async fn flush(&mut self) -> Result<(), SendError> {
-        self.write.flush().await
-    }
-
-    /// As [`OwnedWriteHalf::shutdown`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
-    pub async fn shutdown(&mut self) -> Result<(), SendError> {
-        self.write.shutdown().await
+    /// Returns the source of the number of descriptors.
+    #[inline]
+    pub fn signatures_mut(&mut self) -> &mut G {
+        self.read.signatures_mut()
     }
 }
 
-impl<G> OwnedReadHalf<G> {
-    /// The two halves of one connection make it whole again.
+/// Makes the two halves of a connection.
+fn halves<G>(
+    socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
+    source: G,
+    inbox: Option<Box<Inbox>>,
+    limits: &Limits,
+) -> (OwnedReadHalf<G>, FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>) {
+    let mut parts = FramedParts::new(socket, Codec::new((), limits));
+    (parts.read_policy, parts.write_policy) = policies(limits);
+    let (read, write) = Framed::from_parts(parts).into_split();
+    let read = read.map_codec(|codec| codec.map(|()| source));
+    (OwnedReadHalf::new(read, inbox), write)
+}
+
+impl<G: SignatureSource> OwnedReadHalf<G> {
+    /// Joins the two halves of one connection again.
     ///
     /// # Errors
     ///
     /// [`ReuniteError`] with both halves, if they are not of one connection.
     #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
+    #[expect(clippy::type_complexity, reason = "an alias would hide the halves")]
     pub fn reunite(
         self,
-        write: OwnedWriteHalf,
-    ) -> Result<Connection<G>, ReuniteError<OwnedReadHalf<G>, OwnedWriteHalf>> {
+        write: OwnedWriteHalf<G::Ids>,
+    ) -> Result<Connection<G>, ReuniteError<OwnedReadHalf<G>, OwnedWriteHalf<G::Ids>>> {
         if self.framed.get_ref().is_pair_of(write.framed.get_ref()) {
             Ok(Connection { read: self, write })
         } else {
@@ -209,7 +448,7 @@ impl<G> OwnedReadHalf<G> {
     }
 }
 
-impl<G: Signatures + Unpin> Stream for Connection<G> {
+impl<G: SignatureSource + Unpin> Stream for Connection<G> {
     type Item = Result<Message, ReceiveError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -217,7 +456,7 @@ impl<G: Signatures + Unpin> Stream for Connection<G> {
     }
 }
 
-impl<G: Unpin> Sink<Message> for Connection<G> {
+impl<G: SignatureSource + Unpin> Sink<Message> for Connection<G> {
     type Error = SendError;
 
     #[inline]

@@ -8,7 +8,6 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::error::receive_error::ReceiveError;
 use crate::opcodes::wl_display;
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
@@ -32,6 +31,9 @@ const MAX_TEXT: usize = 127;
 pub struct DisplayError {
     /// The object that it happened to, by its number; 0 if a compositor named none.
     pub object: u32,
+    /// The interface of that object, if it is known: to the [`Connection`](crate::Connection) of a
+    /// client. It is not sent.
+    pub interface: Option<String>,
     /// What it is, by the interface of that object; one of the constants here if that is the
     /// display.
     pub code: u32,
@@ -51,67 +53,7 @@ impl DisplayError {
 
     /// An error of this object.
     pub fn new(object: ObjectId, code: u32, text: impl Into<String>) -> DisplayError {
-        DisplayError { object: object.get(), code, text: text.into() }
-    }
-
-    /// What a compositor tells a client from which it can receive no more, before it closes; nothing
-    /// if nobody would read it.
-    ///
-    /// The codes are those that libwayland sends. Its texts name interfaces, which are not known
-    /// here. Of surplus descriptors it says nothing, and closes; it waits for ever for the rest of a
-    /// message, which is an error of the implementation here.
-    ///
-    /// ```
-    /// use anchovy_wayland::{Connection, DisplayError, Limits, Message, ObjectId, SendError};
-    ///
-    /// async fn serve(mut client: Connection<fn(ObjectId, u16) -> usize>) -> Result<(), SendError> {
-    ///     loop {
-    ///         match client.receive().await {
-    ///             Ok(Some(request)) => drop(request),
-    ///             Ok(None) => return Ok(()),
-    ///             Err(error) => match DisplayError::from_receive_error(&error) {
-    ///                 Some(error) => return client.send(error.message()).await,
-    ///                 None => return Ok(()),
-    ///             },
-    ///         }
-    ///     }
-    /// }
-    /// ```
-    pub fn from_receive_error(error: &ReceiveError) -> Option<DisplayError> {
-        let code = match error {
-            ReceiveError::Wire(error) => return Some(DisplayError::from(*error)),
-            ReceiveError::MissingFds { position, .. } => {
-                return Some(invalid_arguments(position.object, position.opcode));
-            }
-            ReceiveError::TooManyFds { .. }
-            | ReceiveError::TooManyWaitingFds { .. }
-            | ReceiveError::FdsOverdue { .. } => DisplayError::INVALID_METHOD,
-            ReceiveError::Truncated { .. }
-            | ReceiveError::FdsOverBudget { .. }
-            | ReceiveError::BytesOverBudget { .. } => DisplayError::NO_MEMORY,
-            ReceiveError::MessageOverdue { .. } => DisplayError::IMPLEMENTATION,
-            // The client is gone.
-            ReceiveError::Io(_)
-            | ReceiveError::UnclaimedFds { .. }
-            | ReceiveError::ClosedInsideMessage { .. } => return None,
-        };
-        let text = match error {
-            ReceiveError::TooManyFds { count, limit, .. } => {
-                format!("{count} file descriptors at once exceed {limit}")
-            }
-            ReceiveError::TooManyWaitingFds { waiting, limit, .. } => {
-                format!("{waiting} file descriptors without a message exceed {limit}")
-            }
-            ReceiveError::FdsOverdue { waiting, .. } => {
-                format!("{waiting} file descriptors have no message")
-            }
-            ReceiveError::MessageOverdue { bytes, .. } => {
-                format!("the rest of a message is overdue, {bytes} bytes of it arrived")
-            }
-            ReceiveError::BytesOverBudget { .. } => "no memory".to_owned(),
-            _ => "no room for file descriptors".to_owned(),
-        };
-        Some(DisplayError::new(ObjectId::DISPLAY, code, text))
+        DisplayError { object: object.get(), interface: None, code, text: text.into() }
     }
 
     /// The event, to be sent before the connection is closed.
@@ -145,14 +87,14 @@ impl DisplayError {
             .read_plain(|arguments| {
                 let (object, code) = (arguments.uint()?, arguments.uint()?);
                 let text = arguments.string()?.to_string_lossy().into_owned();
-                Ok(DisplayError { object, code, text })
+                Ok(DisplayError { object, interface: None, code, text })
             })
             .map(Some)
     }
 }
 
 /// What libwayland says of a request that it cannot read, less the names that are not known here.
-fn invalid_arguments(object: u32, opcode: u16) -> DisplayError {
+pub(crate) fn invalid_arguments(object: u32, opcode: u16) -> DisplayError {
     let text = format!("invalid arguments for object {object}, method {opcode}");
     DisplayError::new(ObjectId::DISPLAY, DisplayError::INVALID_METHOD, text)
 }
@@ -181,8 +123,14 @@ impl From<WireError> for DisplayError {
 
 impl fmt::Display for DisplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DisplayError { object, code, text } = self;
-        write!(f, "the compositor reports error {code} of object {object}: {text}")
+        let DisplayError { object, interface, code, text } = self;
+        // The text is the compositor's: it cannot break the line.
+        let text = text.escape_debug();
+        write!(f, "the compositor reports error {code} of ")?;
+        match interface {
+            Some(interface) => write!(f, "{}#{object}: {text}", interface.escape_debug()),
+            None => write!(f, "object {object}: {text}"),
+        }
     }
 }
 
@@ -204,5 +152,8 @@ mod tests {
         let object = ObjectId::new(7).expect("not 0");
         let error = DisplayError::new(object, 2, "no");
         assert_eq!(error_chain(&error), ["the compositor reports error 2 of object 7: no"]);
+        let error = DisplayError { interface: Some("wl_shm".into()), text: "a\nb".into(), ..error };
+        let text = "the compositor reports error 2 of wl_shm#7: a\\nb";
+        assert_eq!(error_chain(&error), [text]);
     }
 }

@@ -53,14 +53,14 @@ impl Globals {
     /// [`AddError`]: it could not be announced, or not be bound. Nothing is added.
     pub fn add(&mut self, interface: &str, version: u32) -> Result<&Global, AddError> {
         if version == 0 {
-            return Err(AddError::Version);
+            return Err(AddError::Version { interface: interface.to_owned() });
         }
         let name = self.last.checked_add(1).ok_or(AddError::NoNames)?;
         let global = Global::new(name, interface, version);
         // What is announced here is announced to everybody.
         match global.announcement(ObjectId::DISPLAY) {
             Ok(event) if !interface.is_empty() && event.len() <= MAX_MESSAGE_BYTES => {}
-            _ => return Err(AddError::Interface),
+            _ => return Err(AddError::Interface { interface: interface.to_owned() }),
         }
         self.last = name;
         let entry = Entry { global, withdrawn: false };
@@ -93,25 +93,44 @@ impl Globals {
     }
 }
 
-/// Why something cannot be a global.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a global was not added.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddError {
-    /// Its interface is empty, has a NUL, or is too long for an event of 4096 bytes.
-    Interface,
-    /// Its version is 0; the first is 1.
-    Version,
+    /// The interface is empty, has a NUL, or is too long for an event of 4096 bytes.
+    Interface {
+        /// The interface.
+        interface: String,
+    },
+    /// The version is 0; the first is 1.
+    Version {
+        /// The interface.
+        interface: String,
+    },
     /// All names have been given: 4294967295.
     NoNames,
 }
 
+/// The most of an interface that a text shows, in characters.
+const SHOWN: usize = 64;
+
 impl fmt::Display for AddError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            AddError::Interface => "the interface of a global is empty, too long, or has a NUL",
-            AddError::Version => "the version of a global is 0",
-            AddError::NoNames => "all names for globals have been given",
-        })
+        match self {
+            AddError::Interface { interface } => {
+                let (length, shown) = (interface.len(), interface.chars().take(SHOWN));
+                let shown: String = shown.collect();
+                write!(
+                    f,
+                    "{shown:?} is no interface of a global: it has {length} bytes, it must have some, \
+                     no NUL, and fit into an event of {MAX_MESSAGE_BYTES} bytes"
+                )
+            }
+            AddError::Version { interface } => {
+                write!(f, "the version of the global {interface:?} is 0, it must be at least 1")
+            }
+            AddError::NoNames => f.write_str("all names of globals have been given"),
+        }
     }
 }
 
@@ -138,8 +157,15 @@ mod tests {
 
     #[test]
     fn an_add_error_has_no_other_cause() {
-        for error in [AddError::Interface, AddError::Version, AddError::NoNames] {
+        let interface = "wl_shm".to_owned();
+        for error in [
+            AddError::Interface { interface: interface.clone() },
+            AddError::Version { interface },
+            AddError::NoNames,
+        ] {
             assert_eq!(error_chain(&error).len(), 1);
         }
+        let long = AddError::Interface { interface: "a\0".repeat(4000) };
+        assert!(long.to_string().len() < 300 && long.to_string().contains("8000 bytes"), "{long}");
     }
 }

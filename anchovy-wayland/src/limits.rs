@@ -45,12 +45,29 @@ pub struct Limits {
     /// Whether each message with descriptors begins a `sendmsg` of its own, with its descriptors and
     /// no others; otherwise several sets leave together where that saves calls, as in libwayland.
     pub fds_with_their_message: bool,
+    /// How long a client waits for a reply in [`roundtrip`](crate::Connection::roundtrip) and
+    /// [`registry`](crate::Connection::registry). Without a time, for ever.
+    pub reply_timeout: Option<Duration>,
+    /// Number of messages that are kept for [`receive`](crate::Connection::receive) while a client waits
+    /// for a reply.
+    pub max_kept_messages: usize,
+    /// Memory of the messages that are kept, in bytes: their length, and the size of a
+    /// [`Message`](crate::Message) for each.
+    pub max_kept_bytes: usize,
+    /// Number of descriptors of the messages that are kept.
+    pub max_kept_fds: usize,
 }
 
 impl Limits {
     /// Returns the limits for a client of a compositor that it trusts, which are those of libwayland:
     /// messages of 4096 bytes, and 1024 descriptors that wait for as long as it takes; 64 KiB and 256
     /// descriptors to be sent.
+    ///
+    /// A client waits 10 seconds for a reply. It keeps 8192 messages, 1 MiB and 1024 descriptors
+    /// meanwhile. A compositor that takes longer is stuck: libwayland's server handles all requests of a
+    /// client in order, and compositors answer within a frame. libwayland's server buffers 4 KiB of
+    /// events and 1024 descriptors for a client by default, and compositors that raise it 1 MiB. 8192
+    /// messages are the events of a 1000 Hz mouse for 8 seconds.
     pub fn client() -> Limits {
         Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
@@ -60,6 +77,10 @@ impl Limits {
             max_buffered_bytes: 64 << 10,
             max_buffered_fds: 256,
             fds_with_their_message: false,
+            reply_timeout: Some(Duration::from_secs(10)),
+            max_kept_messages: 8192,
+            max_kept_bytes: 1 << 20,
+            max_kept_fds: 1024,
         }
     }
 
@@ -102,6 +123,10 @@ mod tests {
             max_buffered_bytes: 65536,
             max_buffered_fds: 256,
             fds_with_their_message: false,
+            reply_timeout: Some(Duration::from_secs(10)),
+            max_kept_messages: 8192,
+            max_kept_bytes: 1 << 20,
+            max_kept_fds: 1024,
         };
         assert_eq!(Limits::client(), client);
         assert_eq!(Limits::default(), client);

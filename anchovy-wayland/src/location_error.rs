@@ -71,6 +71,12 @@ impl fmt::Display for LocationError {
 
 impl Error for LocationError {}
 
+impl From<LocationError> for io::Error {
+    fn from(error: LocationError) -> io::Error {
+        io::Error::new(error.kind(), error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

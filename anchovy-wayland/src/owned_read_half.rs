@@ -1,28 +1,81 @@
 //! The receiving half of a connection.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use anchovy::WAYLAND_SCM_RIGHTS;
 use anchovy::codec::FramedRead;
 use futures_core::Stream;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
-use crate::codec::{Codec, Signatures};
+use crate::codec::Codec;
+use crate::display_error::DisplayError;
 use crate::error::receive_error::ReceiveError;
+use crate::inbox::Inbox;
+use crate::kept::KeptBound;
+use crate::objects::Objects;
+use crate::signature_source::{Admission, Origin, SignatureSource};
+use crate::signatures::Signatures;
 use crate::wire::message::Message;
+use crate::wire::object_id::ObjectId;
 
 /// The [`Stream`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
+///
+/// That of a client (`OwnedReadHalf<Objects>`) applies `wl_display.delete_id`, which makes an id free
+/// for the write half, and reports `wl_display.error` as [`ReceiveError::Display`]. Only the read half
+/// reports it: the write half reports that the socket failed.
 #[derive(Debug)]
-pub struct OwnedReadHalf<G> {
+pub struct OwnedReadHalf<G = Objects> {
     pub(crate) framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
-    /// Messages that were received and put back: they are the next.
-    pub(crate) requeued: VecDeque<Message>,
+    /// Only a client has one.
+    inbox: Option<Box<Inbox>>,
 }
 
-impl<G: Signatures + Unpin> OwnedReadHalf<G> {
-    /// The next message; `None` once the peer has closed the connection between two of them.
+/// Why no message of the connection's own objects can be received.
+#[derive(Debug)]
+pub(crate) enum WaitError {
+    /// The compositor reported an error.
+    Display(DisplayError),
+    /// Nothing can be received any more.
+    Receive(ReceiveError),
+    /// The compositor closed the connection.
+    Closed,
+    /// The messages that were kept exceed a bound.
+    Kept(KeptBound),
+}
+
+impl<G> OwnedReadHalf<G> {
+    pub(crate) fn new(
+        framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
+        inbox: Option<Box<Inbox>>,
+    ) -> OwnedReadHalf<G> {
+        OwnedReadHalf { framed, inbox }
+    }
+
+    pub(crate) fn reply_timeout(&self) -> Option<Duration> {
+        self.inbox.as_ref()?.reply_timeout
+    }
+
+    /// Fails if more messages are kept than may be.
+    pub(crate) fn check_kept(&self) -> Result<(), WaitError> {
+        self.inbox.as_ref().map_or(Ok(()), |inbox| inbox.kept.check()).map_err(WaitError::Kept)
+    }
+
+    /// Returns the framed stream, and the messages that come before those of it.
+    pub(crate) fn into_framed_and_kept(
+        self,
+    ) -> (FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>, VecDeque<Message>) {
+        (self.framed, self.inbox.map(|inbox| inbox.kept.into_messages()).unwrap_or_default())
+    }
+}
+
+impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
+    /// Returns the next message; `None` once the peer has closed the connection between two of them.
     ///
     /// # Errors
     ///
@@ -41,39 +94,167 @@ impl<G: Signatures + Unpin> OwnedReadHalf<G> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ReceiveError>>> {
-        if let Some(message) = self.requeued.pop_front() {
-            return Poll::Ready(Some(Ok(message)));
+        loop {
+            let Some(inbox) = &mut self.inbox else { return poll_arrived(&mut self.framed, cx) };
+            let (message, origin) = if let Some(message) = inbox.kept.pop() {
+                (message, Origin::Kept)
+            } else if let Some(end) = &mut inbox.end {
+                return Poll::Ready(end.unreported.take().map(Err));
+            } else {
+                match ready!(poll_arrived(&mut self.framed, cx)) {
+                    Some(Ok(message)) => (message, Origin::Socket),
+                    end => return Poll::Ready(end),
+                }
+            };
+            match self.framed.codec_mut().source.admit(&message, origin) {
+                Ok(Admission::Event) => return Poll::Ready(Some(Ok(message))),
+                // The wait for it was given up.
+                Ok(Admission::Internal | Admission::Handled) => {}
+                Ok(Admission::Display(error)) => inbox.end_with(error),
+                Err(error) => inbox.end_after(Some(error.into())),
+            }
         }
-        let next = ready!(Pin::new(&mut self.framed).poll_next(cx));
-        Poll::Ready(next.map(|next| {
-            next.map_err(|error| ReceiveError::from_codec(error, self.framed.codec().last))
-        }))
+    }
+
+    /// Polls for the next message of an object that the connection itself has created. Messages for
+    /// the caller are kept.
+    pub(crate) fn poll_internal(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Message, WaitError>> {
+        loop {
+            let Some(inbox) = &mut self.inbox else {
+                return Poll::Ready(Err(WaitError::Closed));
+            };
+            if let Some(end) = &inbox.end {
+                return Poll::Ready(Err(match &end.display {
+                    Some(error) => WaitError::Display(error.clone()),
+                    None => WaitError::Closed,
+                }));
+            }
+            let message = match ready!(poll_arrived(&mut self.framed, cx)) {
+                None => return Poll::Ready(Err(WaitError::Closed)),
+                Some(Err(error)) => {
+                    inbox.end_after(None);
+                    return Poll::Ready(Err(WaitError::Receive(error)));
+                }
+                Some(Ok(message)) => message,
+            };
+            let is_first = inbox.kept.is_empty();
+            let origin = if is_first { Origin::Socket } else { Origin::SocketAfterKept };
+            match self.framed.codec_mut().source.admit(&message, origin) {
+                Ok(Admission::Internal) => return Poll::Ready(Ok(message)),
+                Ok(Admission::Handled) => {}
+                Ok(Admission::Event) => {
+                    inbox.kept.push(message);
+                    if let Err(bound) = inbox.kept.check() {
+                        return Poll::Ready(Err(WaitError::Kept(bound)));
+                    }
+                }
+                // The loop returns it.
+                Ok(Admission::Display(error)) => inbox.end_with(error),
+                Err(error) => {
+                    inbox.end_after(None);
+                    return Poll::Ready(Err(WaitError::Receive(error.into())));
+                }
+            }
+        }
+    }
+
+    /// Polls for the error that the compositor reported before it closed the connection, among what
+    /// has arrived. Messages before it are kept. It does not wait for what has not arrived.
+    pub(crate) fn poll_display_error(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<DisplayError>> {
+        loop {
+            if self.check_kept().is_err() {
+                return Poll::Ready(None);
+            }
+            match self.poll_internal(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(WaitError::Display(error))) => return Poll::Ready(Some(error)),
+                Poll::Ready(Err(WaitError::Receive(error))) => {
+                    // The caller does not know of it yet.
+                    if let Some(inbox) = &mut self.inbox {
+                        inbox.end_after(Some(error));
+                    }
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Err(WaitError::Closed | WaitError::Kept(_))) => {
+                    return Poll::Ready(None);
+                }
+                // The runtime notices in a moment what is in the socket.
+                Poll::Pending if self.is_readable() => return Poll::Pending,
+                // The compositor reads no more, but has not closed: it may send nothing for ever.
+                Poll::Pending => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Returns whether the socket has bytes, an end or an error to be read.
+    fn is_readable(&self) -> bool {
+        // A peek copies descriptors, and without room for them closes the copies.
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !matches!(recv(self.framed.get_ref(), &mut [0; 1], flags), Err(Errno::AGAIN))
     }
 }
 
-impl<G> OwnedReadHalf<G> {
-    /// What knows how many descriptors a message has.
+/// Polls for the next message from the socket.
+#[inline]
+fn poll_arrived<G: SignatureSource + Unpin>(
+    framed: &mut FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Message, ReceiveError>>> {
+    let next = ready!(Pin::new(&mut *framed).poll_next(cx));
+    Poll::Ready(
+        next.map(|next| next.map_err(|error| ReceiveError::from_codec(error, framed.codec().last))),
+    )
+}
+
+impl<G: Signatures> OwnedReadHalf<G> {
+    /// Returns the source of the number of descriptors.
     #[inline]
     pub fn signatures(&self) -> &G {
-        &self.framed.codec().signatures
+        &self.framed.codec().source
     }
 
-    /// What knows how many descriptors a message has.
+    /// Returns the source of the number of descriptors.
     #[inline]
     pub fn signatures_mut(&mut self) -> &mut G {
-        &mut self.framed.codec_mut().signatures
+        &mut self.framed.codec_mut().source
     }
 
-    /// The same half with another source of counts.
-    pub fn map_signatures<H>(self, map: impl FnOnce(G) -> H) -> OwnedReadHalf<H> {
-        OwnedReadHalf {
-            framed: self.framed.map_codec(|codec| codec.map(map)),
-            requeued: self.requeued,
-        }
+    /// Returns the same half with another source of the number of descriptors.
+    pub fn map_signatures<H: Signatures>(self, map: impl FnOnce(G) -> H) -> OwnedReadHalf<H> {
+        let OwnedReadHalf { framed, inbox } = self;
+        OwnedReadHalf { framed: framed.map_codec(|codec| codec.map(map)), inbox }
     }
 }
 
-impl<G: Signatures + Unpin> Stream for OwnedReadHalf<G> {
+impl OwnedReadHalf<Objects> {
+    /// Returns the interface of an object that this client has created; `None` if there is none.
+    ///
+    /// An object keeps its interface until the compositor sends `wl_display.delete_id` for it.
+    pub fn interface(&self, id: ObjectId) -> Option<Cow<'static, str>> {
+        self.framed.codec().source.interface(id.get())
+    }
+
+    /// Sets the number of descriptors of events that the table [`fds`](mod@crate::fds) does not have:
+    /// those of interfaces that are not published.
+    ///
+    /// `count` gets the interface and the opcode of an event for which the table has 0. Set it before
+    /// such an object is created.
+    pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
+        self.framed.codec_mut().source.set_event_fds(count);
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.framed.codec().source
+    }
+}
+
+impl<G: SignatureSource + Unpin> Stream for OwnedReadHalf<G> {
     type Item = Result<Message, ReceiveError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

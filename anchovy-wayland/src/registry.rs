@@ -4,17 +4,15 @@
 //! a version; it adds and removes some for as long as the connection lasts. A client finds one by its
 //! interface, and binds it by its name.
 
-use std::error::Error;
-use std::fmt;
-use std::io;
-
+use crate::bind_error::BindError;
+use crate::create_error::CreateError;
 use crate::global::Global;
 use crate::opcodes::wl_registry;
 use crate::registry_error::RegistryError;
-use crate::wire::build_error::BuildError;
 use crate::wire::message::Message;
+use crate::wire::message_builder::MessageBuilder;
 use crate::wire::object_id::ObjectId;
-use crate::wire::wire_error::{WireError, WireErrorKind};
+use crate::wire::wire_error::WireErrorKind;
 
 /// The most globals that a [`Registry`] keeps.
 ///
@@ -23,8 +21,8 @@ pub const MAX_GLOBALS: usize = 4096;
 
 /// The globals of a compositor, as one `wl_registry` announces them.
 ///
-/// [`Connection::registry`](crate::Connection::registry) makes one that has all globals of the
-/// moment, and [`update`](Self::update) keeps it up to date.
+/// [`Connection::registry`](crate::Connection::registry) returns one with all globals of that moment.
+/// Pass the events that are received later to [`update`](Self::update), which keeps it up to date.
 #[derive(Clone, Debug)]
 pub struct Registry {
     id: ObjectId,
@@ -90,28 +88,32 @@ impl Registry {
         self.globals.iter().find(|global| global.name == name)
     }
 
-    /// The request that binds a global to a new object.
+    /// Returns the request that binds a global to a new object, for programs that give out ids
+    /// themselves. Clients use [`Connection::bind`](crate::Connection::bind).
     ///
     /// # Errors
     ///
     /// [`BindError::Version`] if the version is 0 or higher than the global's, for which a client is
-    /// disconnected; [`BindError::Wire`] if the interface cannot be sent.
+    /// disconnected; [`BindError::Create`] if the interface cannot be sent.
     pub fn bind(
         &self,
         global: &Global,
         version: u32,
         new_id: ObjectId,
     ) -> Result<Message, BindError> {
-        if !(1..=global.version).contains(&version) {
-            let Global { interface, version: offered, .. } = global;
-            let (interface, offered) = (interface.clone(), *offered);
-            return Err(BindError::Version { interface, wanted: version, offered });
-        }
-        Message::builder(self.id, wl_registry::BIND)
-            .uint(global.name)
-            .untyped_new_id(&global.interface, version, new_id)
-            .build()
-            .map_err(|BuildError { error, .. }| BindError::Wire(error))
+        let version = global.negotiate(version..=version)?;
+        let request = self.bind_request(global, version, new_id);
+        request.build().map_err(|error| CreateError::from(error).into())
+    }
+
+    pub(crate) fn bind_request(
+        &self,
+        global: &Global,
+        version: u32,
+        new_id: ObjectId,
+    ) -> MessageBuilder {
+        let bind = Message::builder(self.id, wl_registry::BIND).uint(global.name);
+        bind.untyped_new_id(&global.interface, version, new_id)
     }
 
     /// Takes an event in, if it is of this registry, and says what it changed.
@@ -156,57 +158,5 @@ impl Registry {
     fn remove(&mut self, name: u32) -> Option<Global> {
         let at = self.globals.iter().position(|global| global.name == name)?;
         Some(self.globals.remove(at))
-    }
-}
-
-/// Why a global cannot be bound so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BindError {
-    /// There is no such version of it.
-    Version {
-        /// The interface of the global.
-        interface: String,
-        /// The version that was asked for.
-        wanted: u32,
-        /// The highest that there is.
-        offered: u32,
-    },
-    /// The interface cannot be sent: it has a NUL, or is too long.
-    Wire(WireError),
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BindError::Version { interface, wanted, offered } => {
-                write!(f, "{interface} has versions 1 to {offered}, and {wanted} is none of them")
-            }
-            BindError::Wire(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for BindError {}
-
-impl From<BindError> for io::Error {
-    fn from(error: BindError) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidInput, error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error_chain::error_chain;
-
-    #[test]
-    fn a_bind_error_shows_its_versions_or_what_cannot_be_sent() {
-        let interface = "wl_output".to_owned();
-        let version = BindError::Version { interface, wanted: 5, offered: 4 };
-        let text = "wl_output has versions 1 to 4, and 5 is none of them";
-        assert_eq!(error_chain(&version), [text]);
-        let wire = WireError { object: 2, opcode: 0, kind: WireErrorKind::StringWithNul };
-        assert_eq!(error_chain(&BindError::Wire(wire)), [wire.to_string()]);
     }
 }

@@ -1,79 +1,32 @@
-//! Why a client does not know the globals of its compositor.
+//! Why an event of a registry is refused.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::time::Duration;
 
-use crate::display_error::DisplayError;
-use crate::error::receive_error::ReceiveError;
-use crate::error::send_error::SendError;
 use crate::wire::wire_error::WireError;
 
-/// Why there is no registry.
-#[derive(Debug)]
+/// Why [`Registry::update`](crate::Registry::update) refuses an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// The compositor reports an error of this client, and disconnects it.
-    Display(DisplayError),
-    /// An event of the display, the registry or the callback is malformed.
+    /// The event is malformed.
     Wire(WireError),
-    /// Nothing can be received any more.
-    Receive(ReceiveError),
-    /// The requests could not be sent, or a message before them, and the compositor did not say why.
-    Send(SendError),
-    /// The compositor closed the connection before its answer was complete.
-    Closed,
-    /// The compositor's answer was not complete in time.
-    Overdue {
-        /// The time that it had.
-        timeout: Duration,
-    },
-    /// The compositor has more globals than are kept ([`MAX_GLOBALS`](crate::MAX_GLOBALS)).
+    /// The compositor has more globals than a [`Registry`](crate::Registry) keeps
+    /// ([`MAX_GLOBALS`](crate::MAX_GLOBALS)).
     TooManyGlobals {
         /// The most.
         limit: usize,
     },
-    /// The compositor sent more than is kept until its answer is complete
-    /// ([`MAX_HANDSHAKE_BYTES`](crate::MAX_HANDSHAKE_BYTES)).
-    TooManyBytes {
-        /// The most, in bytes of memory.
-        limit: usize,
-    },
-    /// The compositor sent more descriptors than are kept until its answer is complete
-    /// ([`MAX_HANDSHAKE_FDS`](crate::MAX_HANDSHAKE_FDS)).
-    TooManyFds {
-        /// The most.
-        limit: usize,
-    },
-    /// All numbers for objects are taken. Nothing was sent.
-    NoIds,
 }
 
 impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RegistryError::Display(error) => error.fmt(f),
-            RegistryError::Wire(_) => f.write_str("the compositor sent a bad event"),
-            RegistryError::Receive(error) => error.fmt(f),
-            RegistryError::Send(error) => error.fmt(f),
-            RegistryError::Closed => {
-                f.write_str("the compositor closed the connection before it had told all globals")
-            }
-            RegistryError::Overdue { timeout } => {
-                write!(f, "the compositor has not told all globals in {timeout:?}")
-            }
+            RegistryError::Wire(_) => f.write_str("the compositor sent a malformed event"),
             RegistryError::TooManyGlobals { limit } => {
                 write!(f, "the compositor has more than {limit} globals")
             }
-            RegistryError::TooManyBytes { limit } => {
-                write!(f, "the compositor has not told all globals in {limit} bytes of memory")
-            }
-            RegistryError::TooManyFds { limit } => write!(
-                f,
-                "the compositor has sent more than {limit} descriptors before all its globals"
-            ),
-            RegistryError::NoIds => f.write_str("all numbers for objects are taken"),
         }
     }
 }
@@ -81,19 +34,9 @@ impl fmt::Display for RegistryError {
 impl Error for RegistryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // The texts of these three are those of the errors themselves, so the causes are, too.
-            RegistryError::Display(error) => error.source(),
-            RegistryError::Receive(error) => error.source(),
-            RegistryError::Send(error) => error.source(),
             RegistryError::Wire(error) => Some(error),
-            _ => None,
+            RegistryError::TooManyGlobals { .. } => None,
         }
-    }
-}
-
-impl From<DisplayError> for RegistryError {
-    fn from(error: DisplayError) -> RegistryError {
-        RegistryError::Display(error)
     }
 }
 
@@ -103,28 +46,11 @@ impl From<WireError> for RegistryError {
     }
 }
 
-impl From<ReceiveError> for RegistryError {
-    fn from(error: ReceiveError) -> RegistryError {
-        RegistryError::Receive(error)
-    }
-}
-
-impl From<SendError> for RegistryError {
-    fn from(error: SendError) -> RegistryError {
-        RegistryError::Send(error)
-    }
-}
-
 impl From<RegistryError> for io::Error {
     fn from(error: RegistryError) -> io::Error {
         let kind = match error {
-            RegistryError::Receive(error) => return error.into(),
-            RegistryError::Send(error) => return error.into(),
-            RegistryError::Display(error) => return error.into(),
-            RegistryError::Closed => io::ErrorKind::UnexpectedEof,
-            RegistryError::Overdue { .. } => io::ErrorKind::TimedOut,
             RegistryError::Wire(_) => io::ErrorKind::InvalidData,
-            _ => io::ErrorKind::QuotaExceeded,
+            RegistryError::TooManyGlobals { .. } => io::ErrorKind::QuotaExceeded,
         };
         io::Error::new(kind, error)
     }
@@ -133,28 +59,15 @@ impl From<RegistryError> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::send_error::SendErrorKind;
     use crate::error_chain::error_chain;
-    use crate::wire::object_id::ObjectId;
     use crate::wire::wire_error::WireErrorKind;
 
     #[test]
-    fn a_registry_error_has_the_causes_of_its_parts() {
-        let socket = || io::Error::new(io::ErrorKind::ConnectionReset, "it is reset");
-        let display = DisplayError::new(ObjectId::DISPLAY, 1, "no");
+    fn a_registry_error_has_the_malformed_event_as_its_cause() {
         let wire = WireError { object: 2, opcode: 0, kind: WireErrorKind::NullString };
-        let send = SendError { unsent: None, kind: SendErrorKind::Io(socket()) };
-        for (error, chain) in [
-            (RegistryError::from(display.clone()), vec![display.to_string()]),
-            (wire.into(), vec!["the compositor sent a bad event".into(), wire.to_string()]),
-            (
-                ReceiveError::Io(socket()).into(),
-                vec![ReceiveError::Io(socket()).to_string(), "it is reset".into()],
-            ),
-            (send.into(), vec!["sending failed".into(), "it is reset".into()]),
-            (RegistryError::NoIds, vec!["all numbers for objects are taken".into()]),
-        ] {
-            assert_eq!(error_chain(&error), chain);
-        }
+        let chain = ["the compositor sent a malformed event".to_owned(), wire.to_string()];
+        assert_eq!(error_chain(&RegistryError::from(wire)), chain);
+        let error = RegistryError::TooManyGlobals { limit: 4096 };
+        assert_eq!(error_chain(&error), ["the compositor has more than 4096 globals"]);
     }
 }

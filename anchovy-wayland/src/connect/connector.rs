@@ -65,7 +65,7 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 /// # let connector = connector.without_environment().display(path);
 /// let connected = connector.connect().await?;
 /// println!("connected through {}", connected.origin);
-/// let connection = Connection::new(connected.stream, |_, _| 0, Limits::client())?;
+/// let connection = Connection::client(connected.stream, Limits::client())?;
 /// # drop(connection);
 /// # Ok(())
 /// # }

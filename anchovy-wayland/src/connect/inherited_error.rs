@@ -140,6 +140,12 @@ impl Error for InheritedError {
     }
 }
 
+impl From<InheritedError> for io::Error {
+    fn from(error: InheritedError) -> io::Error {
+        io::Error::new(error.kind(), error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

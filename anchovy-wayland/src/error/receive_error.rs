@@ -11,6 +11,7 @@ use anchovy::Truncation;
 use anchovy::codec;
 
 use crate::decode_position::DecodePosition;
+use crate::display_error::DisplayError;
 use crate::wire::wire_error::WireError;
 
 /// Why no more messages can be received.
@@ -22,8 +23,11 @@ use crate::wire::wire_error::WireError;
 pub enum ReceiveError {
     /// The socket failed.
     Io(io::Error),
-    /// The peer sent what is no message.
+    /// The peer sent what is no message, or the compositor a malformed event of `wl_display`.
     Wire(WireError),
+    /// The compositor reports an error of this client, and disconnects it (`wl_display.error`). Only the
+    /// connection of a client ([`Objects`](crate::Objects)) reports it so.
+    Display(DisplayError),
     /// A message has arrived whole, and its descriptors have not.
     ///
     /// They may come early, and not late: what is not there when the message is will not come, or
@@ -122,6 +126,7 @@ impl fmt::Display for ReceiveError {
                 f.write_str("the peer sent a bad message")?;
                 None
             }
+            ReceiveError::Display(error) => return error.fmt(f),
             ReceiveError::MissingFds { position, declared, available } => {
                 write!(f, "{position} has {declared} descriptors, {available} have arrived")?;
                 None
@@ -246,6 +251,7 @@ impl From<ReceiveError> for io::Error {
     fn from(error: ReceiveError) -> io::Error {
         let kind = match &error {
             ReceiveError::Io(inner) => inner.kind(),
+            ReceiveError::Display(_) => io::ErrorKind::Other,
             ReceiveError::FdsOverdue { .. } | ReceiveError::MessageOverdue { .. } => {
                 io::ErrorKind::TimedOut
             }

@@ -9,6 +9,7 @@ use std::io;
 
 use anchovy::codec;
 
+use crate::display_error::DisplayError;
 use crate::wire::message::Message;
 use crate::wire::wire_error::WireError;
 
@@ -24,6 +25,9 @@ pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 pub enum SendErrorKind {
     /// The socket failed. What had not left is still there, and will not leave.
     Io(io::Error),
+    /// The compositor reported an error of this client, and closed the connection. Only the whole
+    /// [`Connection`](crate::Connection) of a client reports it so.
+    Display(DisplayError),
     /// The message is too long for the peer, or descriptors were taken out of it.
     Wire(WireError),
     /// It has more descriptors than leave at once (28, as in libwayland).
@@ -34,13 +38,17 @@ pub enum SendErrorKind {
         limit: usize,
     },
     /// The kernel refused to carry its descriptors to this peer (`EPERM`).
+    ///
+    /// On the connection of a client, the message stays in the queue, and every flush fails.
     FdsRefusedByPeer {
         /// How many.
         count: usize,
     },
     /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
     ///
-    /// The same message can be sent once receivers have caught up.
+    /// The same message can be sent once receivers have caught up. On the connection of a client, it
+    /// stays in the queue, and the next flush sends it then: it may create an object, and the compositor
+    /// must see the ids of objects in order.
     TooManyFdsInFlight {
         /// How many.
         count: usize,
@@ -51,6 +59,7 @@ impl fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendErrorKind::Io(_) => return f.write_str("sending failed"),
+            SendErrorKind::Display(error) => return error.fmt(f),
             SendErrorKind::Wire(_) => f.write_str("a message cannot be sent"),
             SendErrorKind::TooManyFds { count, limit } => {
                 write!(f, "a message has {count} descriptors, and may have {limit}")
@@ -109,6 +118,7 @@ impl From<SendErrorKind> for io::Error {
     fn from(kind: SendErrorKind) -> io::Error {
         let io_kind = match kind {
             SendErrorKind::Io(error) => return error,
+            SendErrorKind::Display(error) => return error.into(),
             SendErrorKind::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
             SendErrorKind::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
             SendErrorKind::Wire(_) | SendErrorKind::TooManyFds { .. } => {

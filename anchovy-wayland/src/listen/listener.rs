@@ -22,8 +22,18 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// A socket that clients connect to, as libwayland's `wl_display_add_socket` makes it.
 ///
 /// ```
-/// use anchovy_wayland::{Connection, Limits, Listener};
+/// use anchovy_wayland::{Connection, Limits, Listener, ObjectId, Signatures, fds};
 /// # use anchovy_wayland::Connector;
+///
+/// /// The interfaces of the objects of one client, by id.
+/// #[derive(Default)]
+/// struct Interfaces(std::collections::HashMap<ObjectId, &'static str>);
+///
+/// impl Signatures for Interfaces {
+///     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
+///         self.0.get(&object).map_or(0, |interface| fds::requests(interface, opcode))
+///     }
+/// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +48,7 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// println!("clients use WAYLAND_DISPLAY={}", name.display());
 /// let (stream, _) = listener.accept().await?;
 /// println!("user {} is here", stream.peer_cred()?.uid());
-/// let connection = Connection::new(stream, |_, _| 0, Limits::server())?;
+/// let connection = Connection::new(stream, Interfaces::default(), Limits::server())?;
 /// # drop((connection, listener));
 /// # std::fs::remove_dir(directory)?;
 /// # Ok(())

@@ -21,7 +21,7 @@ use super::wire_error::{WireError, WireErrorKind};
 /// let shm = ObjectId::new(5).expect("not 0");
 /// let pool = ObjectId::new(9).expect("not 0");
 /// let file = std::fs::File::open("/dev/null")?;
-/// let create_pool = Message::builder(shm, 0).new_id(pool).fd(file.into()).int(4096).build()?;
+/// let create_pool = Message::builder(shm, 0).new_id(pool).fd(file).int(4096).build()?;
 /// assert_eq!((create_pool.len(), create_pool.fds().len()), (16, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

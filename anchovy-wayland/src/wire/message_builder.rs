@@ -22,6 +22,8 @@ pub struct MessageBuilder {
     /// Bytes of arguments that are not written: with them, it is too long.
     left_out: usize,
     fds: Vec<OwnedFd>,
+    /// The last `new_id`.
+    new_id: Option<ObjectId>,
     /// The first error.
     error: Option<WireErrorKind>,
 }
@@ -32,7 +34,7 @@ impl Message {
     #[inline]
     pub fn builder(object: ObjectId, opcode: u16) -> MessageBuilder {
         let (arguments, fds) = (BodyBuilder::default(), Vec::new());
-        MessageBuilder { object, opcode, arguments, left_out: 0, fds, error: None }
+        MessageBuilder { object, opcode, arguments, left_out: 0, fds, new_id: None, error: None }
     }
 }
 
@@ -64,7 +66,8 @@ impl MessageBuilder {
 
     /// A `new_id` of an interface that the protocol names.
     #[inline]
-    pub fn new_id(self, id: ObjectId) -> Self {
+    pub fn new_id(mut self, id: ObjectId) -> Self {
+        self.new_id = Some(id);
         self.uint(id.get())
     }
 
@@ -94,11 +97,16 @@ impl MessageBuilder {
         self
     }
 
-    /// An `fd`.
+    /// An `fd`: a `File`, a socket, or whatever else is open. It is closed once it was sent.
     #[inline]
-    pub fn fd(mut self, fd: OwnedFd) -> Self {
-        self.fds.push(fd);
+    pub fn fd(mut self, fd: impl Into<OwnedFd>) -> Self {
+        self.fds.push(fd.into());
         self
+    }
+
+    /// Returns the last `new_id` argument.
+    pub(crate) fn last_new_id(&self) -> Option<ObjectId> {
+        self.new_id
     }
 
     /// Writes a length and as many bytes: these, then zeros; padded to whole words.
@@ -122,7 +130,7 @@ impl MessageBuilder {
     /// [limit](crate::Limits::max_message_bytes) when it is sent.
     #[inline]
     pub fn build(self) -> Result<Message, BuildError> {
-        let MessageBuilder { object, opcode, arguments, left_out, fds, error } = self;
+        let MessageBuilder { object, opcode, arguments, left_out, fds, error, .. } = self;
         let length = (HEADER_BYTES + arguments.len()).saturating_add(left_out);
         let too_long = WireErrorKind::TooLong { length, limit: LONGEST_MESSAGE };
         match error.or((length > LONGEST_MESSAGE).then_some(too_long)) {

@@ -4,5 +4,7 @@
 mod compositor;
 mod globals;
 mod harness;
+mod pool;
 mod shm_client;
 mod wayland_spy;
+mod weston;

@@ -82,9 +82,13 @@ fn it_ends_when_its_time_is_over() {
 #[test]
 fn a_display_error_is_reported() {
     for (then, part) in [
-        (Then::Refuse, "shm_client: the compositor reports error 7 of object 10: too colourful\n"),
-        (Then::Leave, "shm_client: the compositor is gone\n"),
-        (Then::Rave, "shm_client: message 0 of object 1: an argument has 4 bytes"),
+        (Then::Refuse, "Error: the compositor reports error 7 of wl_surface#10: too colourful\n"),
+        (Then::Leave, "Error: the compositor is gone\n"),
+        (
+            Then::Rave,
+            "Error: the peer sent a bad message; what had arrived was closed, and no more can be received\n\n\
+             Caused by:\n    message 0 of object 1: an argument has 4 bytes",
+        ),
     ] {
         let (ended, _) = on(after(2, then), &[]);
         assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -93,7 +97,7 @@ fn a_display_error_is_reported() {
     let little = Manners { globals: &[("wl_compositor", 4), ("wl_shm", 1)], ..Manners::GOOD };
     let (ended, _) = on(little, &[]);
     assert_eq!(ended.code, Some(1));
-    assert_eq!(ended.stderr, "shm_client: the compositor has no xdg_wm_base\n");
+    assert_eq!(ended.stderr, "Error: the compositor has no xdg_wm_base\n");
 }
 
 #[test]
@@ -101,11 +105,11 @@ fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: shm_client"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 2, "there is no option --loud"),
-        (&["--display"], 2, "--display needs a name"),
-        (&["--frames"], 2, "--frames needs a number, from 1"),
-        (&["--frames", "0"], 2, "--frames needs a number, from 1"),
-        (&["--seconds", "-1"], 2, "--seconds needs a number, from 1"),
+        (&["--loud"], 1, "there is no option --loud"),
+        (&["--display"], 1, "--display needs a name"),
+        (&["--frames"], 1, "--frames needs a number, from 1"),
+        (&["--frames", "0"], 1, "--frames needs a number, from 1"),
+        (&["--seconds", "-1"], 1, "--seconds needs a number, from 1"),
         (&["--display", "/nonexistent/wayland-0"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("shm_client", arguments, code, part);

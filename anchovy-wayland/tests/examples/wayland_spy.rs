@@ -477,11 +477,11 @@ fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: wayland_spy"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 2, "there is no option --loud"),
-        (&["wayland-0"], 2, "there is no option wayland-0"),
-        (&["--"], 2, "a command is missing"),
-        (&["--display"], 2, "--display needs a name"),
-        (&["--socket"], 2, "--socket needs a name"),
+        (&["--loud"], 1, "there is no option --loud"),
+        (&["wayland-0"], 1, "there is no option wayland-0"),
+        (&["--"], 1, "a command is missing"),
+        (&["--display"], 1, "--display needs a name"),
+        (&["--socket"], 1, "--socket needs a name"),
         (&["--display", "/nonexistent/wayland-0", "--", "true"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("wayland_spy", arguments, code, part);

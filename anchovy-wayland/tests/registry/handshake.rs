@@ -1,36 +1,27 @@
-//! A client's handshake with a compositor that says what it is told to.
+//! A client's registry, from a compositor that sends what it is told to.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::time::Duration;
 
 use anchovy_wayland::{
-    ClientIds, Connection, DisplayError, Limits, MAX_GLOBALS, Message, ReceiveError, Registry,
-    RegistryError, RegistryUpdate, SendErrorKind, WireErrorKind,
+    Connection, Limits, MAX_GLOBALS, Message, ReceiveError, Registry, RegistryError,
+    RegistryUpdate, RoundtripError, SendErrorKind, WireErrorKind,
 };
 use tokio::time::{Instant, advance, pause};
 
 use crate::harness::*;
 
-/// Runs the handshake against what the compositor has sent already.
-async fn against(messages: &[Message]) -> (Result<Registry, RegistryError>, Connection<Counts>) {
+/// Asks for the registry of a compositor that has sent this already.
+async fn against(messages: &[Message]) -> (Result<Registry, RoundtripError>, Connection) {
     let (mut near, mut far) = client().await;
     far.send_all(messages);
-    let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
+    let outcome = near.registry().await;
     (outcome, near)
 }
 
 fn interfaces(registry: &Registry) -> Vec<&str> {
     registry.globals().iter().map(|global| &global.interface[..]).collect()
-}
-
-/// What is received without waiting.
-async fn received(connection: &mut Connection<Counts>) -> Vec<Message> {
-    drive_io().await;
-    let mut messages = Vec::new();
-    while let Some(Ok(Some(message))) = now(connection.receive()).await {
-        messages.push(message);
-    }
-    messages
 }
 
 #[test]
@@ -52,7 +43,7 @@ fn all_globals_before_the_end_of_the_answer_are_there_in_order() {
 fn both_requests_leave_in_one_write() {
     run(async {
         let (mut near, far) = client().await;
-        assert!(now(near.registry(&mut ClientIds::new(), TIMEOUT)).await.is_none());
+        assert!(now(near.registry()).await.is_none());
         // One `sendmsg` without descriptors is one buffer of the socket, and no more.
         far.0.set_nonblocking(true).unwrap();
         let (bytes, ..) = foreign_receive(&far.0, 0);
@@ -61,16 +52,17 @@ fn both_requests_leave_in_one_write() {
 }
 
 #[test]
-fn the_numbers_are_those_that_are_free() {
+fn the_ids_are_the_smallest_that_are_free() {
     run(async {
         let (mut near, mut far) = client().await;
-        let mut ids = ClientIds::new();
-        (0..3).for_each(|_| _ = ids.take());
-        ids.free(id(3));
+        for _ in 0..3 {
+            keyboard(&mut near, &mut far).await;
+        }
+        far.send(&delete_id(3));
+        assert!(at_once(near.receive()).await.is_none());
         far.send_all(&[global(3, 9, "wl_seat", 7), done(5)]);
-        let registry = near.registry(&mut ids, TIMEOUT).await.unwrap();
+        let registry = near.registry().await.unwrap();
         assert_eq!((registry.id(), interfaces(&registry)), (id(3), vec!["wl_seat"]));
-        assert!(ids.is_taken(id(3)) && ids.is_taken(id(5)));
     });
 }
 
@@ -80,8 +72,7 @@ fn an_answer_that_comes_byte_by_byte_is_the_same() {
         let (mut near, mut far) = client().await;
         let answer = [global(2, 1, "wl_compositor", 4), global(2, 2, "wl_shm", 1), done(3)];
         let bytes: Vec<u8> = answer.iter().flat_map(bytes_of::bytes_of).collect();
-        let mut ids = ClientIds::new();
-        let mut handshake = pin!(near.registry(&mut ids, TIMEOUT));
+        let mut handshake = pin!(near.registry());
         let mut registry = None;
         for (at, byte) in bytes.iter().enumerate() {
             assert!(registry.is_none(), "byte {at}");
@@ -111,21 +102,21 @@ fn a_global_that_is_removed_meanwhile_is_not_there() {
 }
 
 #[test]
-fn what_is_not_of_the_answer_is_received_afterwards_in_order() {
+fn other_events_are_received_afterwards_in_order() {
     run(async {
-        let other = |number| Message::builder(id(77), number).uint(5).build().unwrap();
         let answer = [
             other(1),
             global(2, 1, "wl_shm", 1),
-            delete_id(9),
             other(2),
             done(3),
             delete_id(3),
             other(3),
+            global(2, 2, "wl_seat", 1),
         ];
         let (registry, mut near) = against(&answer).await;
         assert_eq!(interfaces(&registry.unwrap()), ["wl_shm"]);
-        let left = [other(1), delete_id(9), other(2), delete_id(3), other(3)];
+        // A global that is added later is the caller's.
+        let left = [other(1), other(2), other(3), global(2, 2, "wl_seat", 1)];
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&left));
     });
 }
@@ -133,41 +124,14 @@ fn what_is_not_of_the_answer_is_received_afterwards_in_order() {
 #[test]
 fn descriptors_that_come_meanwhile_stay_with_their_message() {
     run(async {
-        use std::os::fd::AsFd;
-        let (mut near, mut far) = client_with(|object, _| usize::from(object.get() == 77)).await;
+        let (mut near, mut far) = client().await;
+        let keyboard = keyboard(&mut near, &mut far).await;
         let file = memfd();
-        let keymap = bytes_of::bytes_of(&Message::builder(id(77), 0).uint(5).build().unwrap());
-        foreign_send(&far.0, &keymap, &[&[file.as_fd()]]).unwrap();
-        far.send_all(&[global(2, 1, "wl_shm", 1), done(3)]);
-        near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap();
+        foreign_send(&far.0, &keymap_bytes(keyboard), &[&[file.as_fd()]]).unwrap();
+        far.send_all(&[global(3, 1, "wl_shm", 1), done(4)]);
+        near.registry().await.unwrap();
         let message = near.receive().await.unwrap().unwrap();
         assert_eq!(identities(message.fds()), [identity(&file)]);
-    });
-}
-
-#[test]
-fn a_display_error_shows_its_object_code_and_text() {
-    run(async {
-        let error = DisplayError::new(id(2), 1, "invalid arguments");
-        let (outcome, _) = against(&[global(2, 1, "wl_shm", 1), error.message()]).await;
-        let RegistryError::Display(reported) = outcome.unwrap_err() else { panic!() };
-        assert_eq!(reported, error);
-        assert_eq!(
-            (reported.object, reported.code, &reported.text[..]),
-            (2, 1, "invalid arguments")
-        );
-    });
-}
-
-#[test]
-fn a_display_error_is_reported_though_requests_cannot_be_sent() {
-    run(async {
-        let (mut near, mut far) = client().await;
-        far.send(&DisplayError::new(id(1), 2, "no room").message());
-        drop(far);
-        let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
-        let RegistryError::Display(error) = outcome.unwrap_err() else { panic!() };
-        assert_eq!(error.text, "no room");
     });
 }
 
@@ -176,8 +140,7 @@ fn a_compositor_that_closed_silently_is_a_failed_send() {
     run(async {
         let (mut near, far) = client().await;
         drop(far);
-        let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
-        let RegistryError::Send(error) = outcome.unwrap_err() else { panic!() };
+        let RoundtripError::Send(error) = near.registry().await.unwrap_err() else { panic!() };
         assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
     });
 }
@@ -186,15 +149,18 @@ fn a_compositor_that_closed_silently_is_a_failed_send() {
 fn a_compositor_that_closes_before_the_end_is_its_own_error() {
     run(async {
         let (mut near, mut far) = client().await;
-        let mut ids = ClientIds::new();
-        let mut handshake = pin!(near.registry(&mut ids, TIMEOUT));
-        assert!(now(handshake.as_mut()).await.is_none());
-        // What is read does not reset the connection.
-        assert_eq!(far.read().len(), 24);
-        far.send(&global(2, 1, "wl_shm", 1));
-        drop(far);
-        let error = handshake.await.unwrap_err();
-        assert!(matches!(error, RegistryError::Closed), "{error:?}");
+        {
+            let mut handshake = pin!(near.registry());
+            assert!(now(handshake.as_mut()).await.is_none());
+            // What is read does not reset the connection.
+            assert_eq!(far.read().len(), 24);
+            far.send_all(&[global(2, 1, "wl_shm", 1), other(1)]);
+            drop(far);
+            let error = handshake.await.unwrap_err();
+            assert!(matches!(error, RoundtripError::Closed), "{error:?}");
+        }
+        assert_eq!(all_parts(&received(&mut near).await), all_parts(&[other(1)]));
+        assert!(near.receive().await.unwrap().is_none());
     });
 }
 
@@ -202,13 +168,12 @@ fn a_compositor_that_closes_before_the_end_is_its_own_error() {
 fn a_compositor_that_closes_inside_a_message_is_an_error_of_receiving() {
     run(async {
         let (mut near, mut far) = client().await;
-        let mut ids = ClientIds::new();
-        let mut handshake = pin!(near.registry(&mut ids, TIMEOUT));
+        let mut handshake = pin!(near.registry());
         assert!(now(handshake.as_mut()).await.is_none());
         far.read();
         far.write(&bytes_of::bytes_of(&done(3))[..9]);
         drop(far);
-        let RegistryError::Receive(error) = handshake.await.unwrap_err() else { panic!() };
+        let RoundtripError::Receive(error) = handshake.await.unwrap_err() else { panic!() };
         assert!(matches!(error, ReceiveError::ClosedInsideMessage { bytes: 9, .. }), "{error:?}");
     });
 }
@@ -217,10 +182,13 @@ fn a_compositor_that_closes_inside_a_message_is_an_error_of_receiving() {
 fn bytes_that_are_no_message_are_an_error_of_receiving() {
     run(async {
         let (mut near, mut far) = client().await;
+        far.send(&other(1));
         far.write(&[0; 8]);
-        let outcome = near.registry(&mut ClientIds::new(), TIMEOUT).await;
-        let Err(RegistryError::Receive(ReceiveError::Wire(error))) = outcome else { panic!() };
+        let outcome = near.registry().await;
+        let Err(RoundtripError::Receive(ReceiveError::Wire(error))) = outcome else { panic!() };
         assert_eq!(error.kind, WireErrorKind::NullObject);
+        // What came before is not lost.
+        assert_eq!(all_parts(&received(&mut near).await), all_parts(&[other(1)]));
     });
 }
 
@@ -240,13 +208,20 @@ fn a_malformed_event_is_an_error_with_its_place() {
         (build(3, 0).uint(0).uint(0), WireErrorKind::TrailingBytes { bytes: 4 }),
         (build(3, 1).uint(0), WireErrorKind::UnknownOpcode),
         (build(1, 0).uint(1).uint(1), WireErrorKind::EndsEarly { needed: 4, left: 0 }),
+        (build(1, 1), WireErrorKind::EndsEarly { needed: 4, left: 0 }),
+        (build(1, 1).uint(2).uint(3), WireErrorKind::TrailingBytes { bytes: 4 }),
         (build(1, 2), WireErrorKind::UnknownOpcode),
     ];
     run(async {
         for (event, fault) in events {
             let event = event.build().unwrap();
             let (outcome, _) = against(std::slice::from_ref(&event)).await;
-            let RegistryError::Wire(error) = outcome.unwrap_err() else { panic!("{event:?}") };
+            let error = match outcome.unwrap_err() {
+                RoundtripError::Wire(error)
+                | RoundtripError::Registry(RegistryError::Wire(error))
+                | RoundtripError::Receive(ReceiveError::Wire(error)) => error,
+                error => panic!("{event:?} {error:?}"),
+            };
             assert_eq!(error.kind, fault, "{event:?}");
             assert_eq!((error.object, error.opcode), (event.object().get(), event.opcode()));
         }
@@ -257,16 +232,22 @@ fn a_malformed_event_is_an_error_with_its_place() {
 fn a_compositor_that_is_silent_is_overdue_at_the_deadline_and_not_before() {
     run(async {
         pause();
-        let (mut near, mut far) = client().await;
-        far.send(&global(2, 1, "wl_shm", 1));
-        let begin = Instant::now();
         let timeout = Duration::from_millis(1500);
-        let error = near.registry(&mut ClientIds::new(), timeout).await.unwrap_err();
-        assert!(matches!(error, RegistryError::Overdue { timeout: limit } if limit == timeout));
+        let limits = Limits { reply_timeout: Some(timeout), ..Limits::client() };
+        let (mut near, mut far) = client_with(limits).await;
+        far.send_all(&[global(2, 1, "wl_shm", 1), other(1)]);
+        let begin = Instant::now();
+        let error = near.registry().await.unwrap_err();
+        assert!(matches!(error, RoundtripError::TimedOut { timeout: limit } if limit == timeout));
         // Tokio's timers have steps of a millisecond.
         assert!((timeout..=timeout + Duration::from_millis(1)).contains(&begin.elapsed()));
-        // It was only late.
-        assert_eq!(all_parts(&received(&mut near).await), all_parts(&[global(2, 1, "wl_shm", 1)]));
+        // The connection goes on, with a registry of its own.
+        far.send_all(&[global(2, 2, "wl_seat", 1), done(3), global(4, 1, "wl_shm", 1), done(5)]);
+        let registry = near.registry().await.unwrap();
+        assert_eq!((registry.id(), interfaces(&registry)), (id(4), vec!["wl_shm"]));
+        // The events of the registry that nobody has are dropped, now and later.
+        far.send(&global(2, 3, "wl_output", 1));
+        assert_eq!(all_parts(&received(&mut near).await), all_parts(&[other(1)]));
     });
 }
 
@@ -274,9 +255,9 @@ fn a_compositor_that_is_silent_is_overdue_at_the_deadline_and_not_before() {
 fn a_compositor_that_never_ends_is_overdue_too() {
     run(async {
         pause();
-        let (mut near, mut far) = client().await;
-        let mut ids = ClientIds::new();
-        let mut handshake = pin!(near.registry(&mut ids, Duration::from_secs(5)));
+        let limits = Limits { reply_timeout: Some(Duration::from_secs(5)), ..Limits::client() };
+        let (mut near, mut far) = client_with(limits).await;
+        let mut handshake = pin!(near.registry());
         for name in 1..=5 {
             assert!(now(handshake.as_mut()).await.is_none());
             far.send(&global(2, name, "wl_output", 1));
@@ -284,125 +265,116 @@ fn a_compositor_that_never_ends_is_overdue_too() {
         }
         advance(Duration::from_millis(1)).await;
         let outcome = now(handshake.as_mut()).await.expect("it is over");
-        assert!(matches!(outcome, Err(RegistryError::Overdue { .. })));
+        assert!(matches!(outcome, Err(RoundtripError::TimedOut { .. })));
     });
 }
 
 #[test]
-fn a_handshake_that_is_dropped_has_lost_nothing() {
+fn without_a_timeout_a_client_waits_for_ever() {
     run(async {
-        let (mut near, mut far) = client().await;
-        let mut ids = ClientIds::new();
-        let events = [global(2, 1, "wl_shm", 1), delete_id(9), global(2, 2, "wl_seat", 1)];
-        far.send_all(&events);
-        drive_io().await;
-        assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
-        assert_eq!(far.read().len(), 24);
-        assert_eq!(ids.take(), Some(id(4)));
-
-        // What comes behind is behind.
+        pause();
+        let limits = Limits { reply_timeout: None, ..Limits::client() };
+        let (mut near, mut far) = client_with(limits).await;
+        let mut handshake = pin!(near.registry());
+        assert!(now(handshake.as_mut()).await.is_none());
+        advance(Duration::from_secs(1 << 20)).await;
+        assert!(now(handshake.as_mut()).await.is_none());
         far.send(&done(3));
-        let mut messages = received(&mut near).await;
-        assert_eq!(messages.len(), 4);
-        let mut registry = Registry::new(id(2));
-        assert_eq!(parts(&messages.pop().unwrap()), parts(&done(3)));
-        assert_eq!(all_parts(&messages), all_parts(&events));
-        for message in &messages {
-            registry.update(message).unwrap();
-        }
-        assert_eq!(interfaces(&registry), ["wl_shm", "wl_seat"]);
+        handshake.await.unwrap();
     });
 }
 
 #[test]
-fn what_was_put_back_twice_is_received_once_and_in_order() {
+fn a_registry_that_is_dropped_loses_no_other_event() {
     run(async {
         let (mut near, mut far) = client().await;
-        let mut ids = ClientIds::new();
-        let other = |opcode| Message::builder(id(77), opcode).build().unwrap();
+        far.send_all(&[global(2, 1, "wl_shm", 1), other(1), global(2, 2, "wl_seat", 1)]);
+        drive_io().await;
+        assert!(now(near.registry()).await.is_none());
+        assert_eq!(far.read().len(), 24);
+        far.send_all(&[done(3), delete_id(3), other(2)]);
+        let left = [other(1), other(2)];
+        assert_eq!(all_parts(&received(&mut near).await), all_parts(&left));
+        // The requests have left, so the registry is still there.
+        let surface = near.create("wl_surface", |id| Message::builder(self::id(77), 0).new_id(id));
+        assert_eq!(surface.await.unwrap(), id(3));
+        let surface = near.create("wl_surface", |id| Message::builder(self::id(77), 0).new_id(id));
+        assert_eq!(surface.await.unwrap(), id(4));
+    });
+}
+
+#[test]
+fn events_that_were_kept_twice_are_received_once_and_in_order() {
+    run(async {
+        let (mut near, mut far) = client().await;
         far.send_all(&[other(1), other(2)]);
         drive_io().await;
-        assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
+        assert!(now(near.registry()).await.is_none());
         far.send_all(&[other(3), global(4, 1, "wl_shm", 1), done(5)]);
-        near.registry(&mut ids, TIMEOUT).await.unwrap();
+        near.registry().await.unwrap();
         let left = [other(1), other(2), other(3)];
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&left));
     });
 }
 
 #[test]
-fn what_was_put_back_is_in_the_parts_of_the_connection() {
+fn kept_events_are_in_the_parts_of_the_connection_with_their_descriptors() {
     run(async {
-        use std::os::fd::AsFd;
-        let (mut near, mut far) = client_with(|object, _| usize::from(object.get() == 77)).await;
-        let files = memfds(2);
-        let other = bytes_of::bytes_of(&Message::builder(id(77), 0).build().unwrap());
-        far.send(&delete_id(9));
-        foreign_send(&far.0, &other, &[&[files[0].as_fd()]]).unwrap();
-        far.send(&done(3));
-        foreign_send(&far.0, &other, &[&[files[1].as_fd()]]).unwrap();
-        near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap();
+        let (mut near, mut far) = client().await;
+        let keyboard = keyboard(&mut near, &mut far).await;
+        let files = memfds(3);
+        let keymap = keymap_bytes(keyboard);
+        let plain = other(1);
+        foreign_send(&far.0, &keymap, &[&[files[0].as_fd()]]).unwrap();
+        far.send(&plain);
+        foreign_send(&far.0, &keymap, &[&[files[1].as_fd()]]).unwrap();
+        far.send(&done(4));
+        foreign_send(&far.0, &keymap, &[&[files[2].as_fd()]]).unwrap();
+        near.registry().await.unwrap();
         drive_io().await;
         // The next one is in the buffer below, and not only in the socket.
         let first = near.receive().await.unwrap().unwrap();
-        assert_eq!(parts(&first), parts(&delete_id(9)));
+        assert_eq!(identities(first.fds()), identities(&files[..1]));
         let parts = near.into_parts();
-        // A set ends what one `recvmsg` returns, so the end of the answer came with the second.
+        let plain = bytes_of::bytes_of(&plain);
+        // A set ends what one `recvmsg` returns, so the end of the answer came with the last one.
+        assert_eq!(parts.read_buffer, [&plain[..], &keymap, &keymap].concat());
         let sets: Vec<_> =
             parts.read_sets.iter().map(|set| (set.range.clone(), identities(&set.fds))).collect();
-        assert_eq!(sets, [(0..8, identities(&files[..1])), (8..16, identities(&files[1..]))]);
-        assert_eq!(parts.read_buffer, [&other[..], &other].concat());
+        assert_eq!(sets, [(12..28, identities(&files[1..2])), (28..44, identities(&files[2..]))]);
     });
 }
 
 #[test]
-fn of_what_was_put_back_each_message_with_descriptors_and_no_other_has_its_set_in_the_parts() {
+fn kept_events_are_received_after_a_split() {
     run(async {
-        use std::os::fd::AsFd;
-        let (mut near, mut far) = client_with(|object, _| usize::from(object.get() == 77)).await;
-        let files = memfds(2);
-        let other = bytes_of::bytes_of(&Message::builder(id(77), 0).build().unwrap());
-        foreign_send(&far.0, &other, &[&[files[0].as_fd()]]).unwrap();
-        far.send(&delete_id(9));
-        foreign_send(&far.0, &other, &[&[files[1].as_fd()]]).unwrap();
-        far.send(&done(3));
-        near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap();
-        let parts = near.into_parts();
-        let plain = bytes_of::bytes_of(&delete_id(9));
-        assert_eq!(parts.read_buffer, [&other[..], &plain, &other].concat());
-        let sets: Vec<_> =
-            parts.read_sets.iter().map(|set| (set.range.clone(), identities(&set.fds))).collect();
-        assert_eq!(sets, [(0..8, identities(&files[..1])), (20..28, identities(&files[1..]))]);
-    });
-}
-
-#[test]
-fn what_was_put_back_is_received_after_a_change_of_the_source_of_counts() {
-    run(async {
-        let (registry, near) = against(&[delete_id(9), done(3)]).await;
+        let (registry, near) = against(&[other(1), done(3)]).await;
         registry.unwrap();
-        let (read, write) = near.map_signatures(|_| no_fds as Counts).into_split();
-        let mut near = read.reunite(write).unwrap();
-        assert_eq!(parts(&near.receive().await.unwrap().unwrap()), parts(&delete_id(9)));
+        let (mut read, write) = near.into_split();
+        let event = read.receive().await.unwrap().unwrap();
+        assert_eq!(parts(&event), parts(&other(1)));
+        drop(read.reunite(write).unwrap());
     });
 }
 
 #[test]
-fn a_compositor_that_floods_us_is_stopped() {
+fn more_globals_than_are_kept_end_the_wait_and_not_the_connection() {
     run(async {
-        let (near, far) = tokio::net::UnixStream::pair().unwrap();
-        let mut near = Connection::new(near, no_fds as Counts, Limits::default()).unwrap();
-        let mut far = Connection::new(far, no_fds as Counts, Limits::default()).unwrap();
+        let (mut near, mut far) = pair();
         let flood = async {
-            // The same one again and again, so that it is not the number of globals.
-            let text = "a".repeat(3000);
-            while far.send(global(2, 1, &text, 1)).await.is_ok() {}
+            for name in 1..=MAX_GLOBALS as u32 + 1 {
+                far.feed(global(2, name, "a", 1)).await.unwrap();
+            }
+            far.flush().await.unwrap();
         };
-        let handshake = async move {
-            let error = near.registry(&mut ClientIds::new(), TIMEOUT).await.unwrap_err();
-            assert!(matches!(error, RegistryError::TooManyBytes { limit: 1_048_576 }), "{error:?}");
-        };
-        tokio::join!(flood, handshake);
+        let (outcome, ()) = tokio::join!(near.registry(), flood);
+        let error = outcome.unwrap_err();
+        let expected = RegistryError::TooManyGlobals { limit: MAX_GLOBALS };
+        assert!(matches!(error, RoundtripError::Registry(error) if error == expected));
+        far.feed(done(3)).await.unwrap();
+        far.send(done(4)).await.unwrap();
+        near.roundtrip().await.unwrap();
+        assert!(received(&mut near).await.is_empty());
     });
 }
 
@@ -413,7 +385,7 @@ fn a_registry_keeps_no_more_globals_than_it_may() {
         registry.update(&global(2, name, "a", 1)).unwrap();
     }
     let error = registry.update(&global(2, 0, "a", 1)).unwrap_err();
-    assert!(matches!(error, RegistryError::TooManyGlobals { limit: MAX_GLOBALS }));
+    assert_eq!(error, RegistryError::TooManyGlobals { limit: MAX_GLOBALS });
     assert_eq!(registry.globals().len(), MAX_GLOBALS);
     // One in the place of another needs no room.
     registry.update(&global(2, 1, "b", 1)).unwrap();
@@ -437,7 +409,6 @@ fn an_update_returns_what_it_changed() {
 
 #[test]
 fn an_update_that_is_malformed_changes_nothing() {
-    use std::os::fd::OwnedFd;
     guarded(|| {
         let mut registry = Registry::new(id(2));
         registry.update(&global(2, 1, "wl_seat", 7)).unwrap();

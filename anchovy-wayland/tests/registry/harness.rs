@@ -2,17 +2,13 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::time::Duration;
 
-use anchovy_wayland::{Connection, Limits, Message, ObjectId};
+use anchovy_wayland::{Connection, Limits, Message, ObjectId, SignatureSource};
 use bytes_of::bytes_of;
 pub(crate) use interop_tests::*;
 
 /// A source of counts for who has no messages with descriptors.
 pub(crate) type Counts = fn(ObjectId, u16) -> usize;
-
-/// More than any test waits, with a clock that stands.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) fn id(number: u32) -> ObjectId {
     ObjectId::new(number).expect("not 0")
@@ -23,25 +19,55 @@ pub(crate) fn no_fds(_: ObjectId, _: u16) -> usize {
 }
 
 /// A client's connection, and the foreign compositor that it is to.
-pub(crate) async fn client() -> (Connection<Counts>, Foreign) {
-    client_with(no_fds).await
+pub(crate) async fn client() -> (Connection, Foreign) {
+    client_with(Limits::client()).await
 }
 
-/// The same, with this source of counts.
-pub(crate) async fn client_with(counts: Counts) -> (Connection<Counts>, Foreign) {
+/// The same, with these limits.
+pub(crate) async fn client_with(limits: Limits) -> (Connection, Foreign) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
     far.set_nonblocking(true).expect("a socket");
-    let near = Connection::new(near, counts, Limits::default()).expect("a connection");
+    let near = Connection::client(near, limits).expect("a connection");
     // It is known to be writable then.
     drive_io().await;
     (near, Foreign(far))
 }
 
-/// Two connections that face each other, the client first.
-pub(crate) fn pair() -> (Connection<Counts>, Connection<Counts>) {
+/// A client and a compositor that face each other.
+pub(crate) fn pair() -> (Connection, Connection<Counts>) {
     let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
-    let connection = |socket| Connection::new(socket, no_fds as Counts, Limits::default());
-    (connection(near).expect("a client"), connection(far).expect("a compositor"))
+    let far = Connection::new(far, no_fds as Counts, Limits::default()).expect("a compositor");
+    (Connection::client(near, Limits::default()).expect("a client"), far)
+}
+
+/// Creates a keyboard, whose event 0 has a descriptor, by a request to an object 77.
+pub(crate) async fn keyboard(client: &mut Connection, compositor: &mut Foreign) -> ObjectId {
+    let get_keyboard = |id| Message::builder(self::id(77), 1).new_id(id);
+    let id = client.create("wl_keyboard", get_keyboard).await.expect("it is created");
+    assert_eq!(compositor.read().len(), 12);
+    id
+}
+
+/// `wl_keyboard.keymap`, without its descriptor.
+pub(crate) fn keymap_bytes(keyboard: ObjectId) -> Vec<u8> {
+    bytes_of(&Message::builder(keyboard, 0).uint(1).uint(4096).build().expect("a short message"))
+}
+
+/// An event of an object that nobody knows.
+pub(crate) fn other(opcode: u16) -> Message {
+    Message::builder(id(77), opcode).uint(5).build().expect("a short message")
+}
+
+/// What is received without waiting.
+pub(crate) async fn received<G: SignatureSource + Unpin>(
+    connection: &mut Connection<G>,
+) -> Vec<Message> {
+    drive_io().await;
+    let mut messages = Vec::new();
+    while let Some(Ok(Some(message))) = now(connection.receive()).await {
+        messages.push(message);
+    }
+    messages
 }
 
 /// An end that speaks to the kernel without our crates.
@@ -116,4 +142,10 @@ pub(crate) fn all_parts<'a>(
     messages: impl IntoIterator<Item = &'a Message>,
 ) -> Vec<(u32, u16, Vec<u8>)> {
     messages.into_iter().map(parts).collect()
+}
+
+/// What a future returns without waiting, once tokio knows of all that has arrived.
+pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    drive_io().await;
+    now(future).await
 }

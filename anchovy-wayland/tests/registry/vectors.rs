@@ -6,7 +6,7 @@
 use std::os::fd::AsFd;
 
 use anchovy_wayland::opcodes::{wl_callback, wl_display, wl_registry};
-use anchovy_wayland::{ClientIds, Connection, Limits, Message, ObjectId, Registry};
+use anchovy_wayland::{Connection, Limits, Message, ObjectId, Registry};
 
 use crate::harness::*;
 
@@ -57,8 +57,7 @@ async fn received(text: &str, fds: usize, counts: Counts) -> Vec<Message> {
 fn the_first_flush_of_a_client_is_that_of_libwayland() {
     run(async {
         let (mut near, mut far) = client().await;
-        let mut ids = ClientIds::new();
-        assert!(now(near.registry(&mut ids, TIMEOUT)).await.is_none());
+        assert!(now(near.registry()).await.is_none());
         assert_eq!(far.read(), hex(FIRST_FLUSH));
 
         let messages = received(FIRST_FLUSH, 0, no_fds).await;
@@ -94,9 +93,6 @@ fn the_end_of_the_answer_is_a_callback_and_its_number() {
         let messages = received(END, 0, no_fds).await;
         assert_eq!(parts(&messages[0]), (3, wl_callback::DONE, hex("00000000")));
         assert_eq!(parts(&messages[1]), (1, wl_display::DELETE_ID, hex("03000000")));
-        let mut ids = ClientIds::new();
-        let _ = (ids.take(), ids.take());
-        assert_eq!(ids.update(&messages[1]).unwrap(), Some(id(3)));
         assert_eq!(sent(vec![done(3), delete_id(3)]).await, (hex(END), 0));
     });
 }

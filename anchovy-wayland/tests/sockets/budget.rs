@@ -116,7 +116,7 @@ fn a_connection_is_charged_as_its_stream_is() {
             Listener::builder().budget(budget.clone()).bind(directory.join("x")).unwrap();
         let client = UnixStream::connect(directory.join("x")).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let mut connection = Connection::new(stream, |_, _| 0, Limits::server()).unwrap();
+        let mut connection = Connection::without_fds(stream, Limits::server()).unwrap();
         assert_eq!(budget.usage().held_fds, 1);
         // A request without arguments, with descriptors that it does not claim.
         let request = [1_u32.to_ne_bytes(), (8_u32 << 16).to_ne_bytes()].concat();

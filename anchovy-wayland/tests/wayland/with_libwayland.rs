@@ -1,12 +1,16 @@
 //! A compositor of libwayland 1.21: what it reads of bursts of ours, what we read of its own, and
-//! what it says of a client that strays.
+//! what it reports of a client that breaks a rule.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anchovy_wayland::opcodes::wl_display;
-use anchovy_wayland::{ClientIds, Connection, DisplayError, Limits, Message, ObjectId, fds};
+use anchovy_wayland::{
+    Connection, DisplayError, Limits, Message, ObjectId, Objects, OwnedWriteHalf, RoundtripError,
+};
+use tokio::sync::Mutex;
 
 use crate::harness::*;
 
@@ -120,53 +124,14 @@ async fn with_compositor<T>(
     (value, observed)
 }
 
-/// More than a compositor takes on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The keyboard, which is the fifth object of the client that has one.
-const KEYBOARD: u32 = 6;
-
-fn client_counts(object: ObjectId, opcode: u16) -> usize {
-    if object.get() == KEYBOARD { fds::events("wl_keyboard", opcode) } else { 0 }
-}
-
 /// A client that has bound this interface, and the object.
-async fn bound(
-    socket: StdUnixStream,
-    limits: Limits,
-    interface: &str,
-) -> (Connection<Counts>, ClientIds, ObjectId) {
-    let mut client = Connection::new(socket, client_counts as Counts, limits).expect("a client");
-    let mut ids = ClientIds::new();
-    let registry = client.registry(&mut ids, TIMEOUT).await.expect("a registry");
-    let global = registry.find(interface).expect("the compositor has it");
-    // The number of the callback is free again once the compositor says so.
-    let delete_id = client.receive().await.expect("no error").expect("a message");
-    assert_eq!(
-        (delete_id.object(), delete_id.opcode()),
-        (ObjectId::DISPLAY, wl_display::DELETE_ID)
-    );
-    assert_eq!(u32::from_ne_bytes(delete_id.arguments()[..].try_into().expect("a word")), 3);
-    let object = ids.take().expect("a number");
-    client.send(registry.bind(global, 1, object).expect("a request")).await.expect("it is sent");
-    (client, ids, object)
-}
-
-/// Waits until the compositor has done all that it was asked for.
-async fn roundtrip(client: &mut Connection<Counts>, callback: ObjectId) -> Vec<Message> {
-    let sync = Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
-    client.send(sync.build().expect("short")).await.expect("it is sent");
-    let mut before = Vec::new();
-    loop {
-        let event = client.receive().await.expect("no error").expect("an event");
-        if event.object() == callback {
-            return before;
-        }
-        if let Some(error) = DisplayError::read(&event).expect("it is well formed") {
-            panic!("{error}");
-        }
-        before.push(event);
-    }
+async fn bound(socket: StdUnixStream, limits: Limits, interface: &str) -> (Connection, ObjectId) {
+    // More than a compositor takes on a busy machine.
+    let limits = Limits { reply_timeout: Some(Duration::from_secs(30)), ..limits };
+    let mut client = Connection::client(socket, limits).expect("a client");
+    let registry = client.registry().await.expect("a registry");
+    let object = client.bind(&registry, interface, 1..=1).await.expect("the compositor has it");
+    (client, object.id)
 }
 
 #[test]
@@ -175,17 +140,12 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
         for own in [false, true] {
             let limits = Limits { fds_with_their_message: own, ..Limits::default() };
             let (sent, observed) = with_compositor(0, async |socket| {
-                let (mut client, mut ids, shm) = bound(socket, limits, "wl_shm").await;
+                let (mut client, shm) = bound(socket, limits, "wl_shm").await;
                 let mut sent = Vec::new();
                 for _ in 0..100 {
-                    let file = memfd();
-                    sent.push(identity(&file));
-                    let pool = Message::builder(shm, 0).new_id(ids.take().expect("a number"));
-                    let pool = pool.fd(file).int(4096).build().expect("short");
-                    client.feed(pool).await.expect("it is taken");
+                    sent.push(feed_create_pool(&mut client, shm, 4096).await);
                 }
-                client.flush().await.expect("it leaves");
-                roundtrip(&mut client, ids.take().expect("a number")).await;
+                client.roundtrip().await.expect("it leaves");
                 sent
             })
             .await;
@@ -198,16 +158,12 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole() {
 fn more_pools_than_a_socket_has_room_for_arrive_whole() {
     run(async {
         let (sent, observed) = with_compositor(0, async |socket| {
-            let (mut client, mut ids, shm) = bound(socket, Limits::default(), "wl_shm").await;
+            let (mut client, shm) = bound(socket, Limits::default(), "wl_shm").await;
             let mut sent = Vec::new();
             for number in 0..1500 {
-                let file = memfd();
-                sent.push(identity(&file));
-                let pool = Message::builder(shm, 0).new_id(ids.take().expect("a number"));
-                let pool = pool.fd(file).int(number).build().expect("short");
-                client.feed(pool).await.expect("it is taken");
+                sent.push(feed_create_pool(&mut client, shm, number).await);
             }
-            roundtrip(&mut client, ids.take().expect("a number")).await;
+            client.roundtrip().await.expect("it leaves");
             sent
         })
         .await;
@@ -219,23 +175,21 @@ fn more_pools_than_a_socket_has_room_for_arrive_whole() {
 fn a_hundred_keymaps_arrive_whole_at_us() {
     run(async {
         let (came, observed) = with_compositor(100, async |socket| {
-            let (mut client, mut ids, seat) = bound(socket, Limits::default(), "wl_seat").await;
-            let callback = ids.take().expect("a number");
-            let keyboard = ids.take().expect("a number");
-            assert_eq!((callback.get() + 1, keyboard.get()), (KEYBOARD, KEYBOARD));
-            // In order: numbers are dense.
-            let sync = Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
-            client.feed(sync.build().expect("short")).await.expect("it is taken");
-            let get = Message::builder(seat, 1).new_id(keyboard).build().expect("short");
-            client.feed(get).await.expect("it is taken");
-            let events = roundtrip(&mut client, ids.take().expect("a number")).await;
-            let keymaps = events.into_iter().filter(|event| event.object() == keyboard);
+            let (mut client, seat) = bound(socket, Limits::default(), "wl_seat").await;
+            let get_keyboard = |id| Message::builder(seat, 1).new_id(id);
+            let keyboard = client.create("wl_keyboard", get_keyboard).await.expect("it leaves");
+            client.roundtrip().await.expect("a reply");
             let mut came = Vec::new();
-            for (number, mut keymap) in keymaps.enumerate() {
+            while let Some(event) = at_once(client.receive()).await {
+                let mut keymap = event.expect("no error").expect("an event");
+                if keymap.object() != keyboard {
+                    continue;
+                }
                 let mut arguments = keymap.read();
                 assert_eq!(arguments.uint(), Ok(1));
+                let number = came.len() as u32;
                 came.push(identity(arguments.fd().expect("a descriptor")));
-                assert_eq!(arguments.uint(), Ok(number as u32));
+                assert_eq!(arguments.uint(), Ok(number));
                 arguments.finish().expect("nothing is left");
             }
             came
@@ -246,16 +200,72 @@ fn a_hundred_keymaps_arrive_whole_at_us() {
     });
 }
 
+#[test]
+fn tasks_that_create_objects_while_ids_are_freed_leave_no_gap_for_libwayland() {
+    run_on_threads(async {
+        let ((), observed) = with_compositor(0, async |socket| {
+            let (client, shm) = bound(socket, Limits::default(), "wl_shm").await;
+            let (mut read, write) = client.into_split();
+            let write = Arc::new(Mutex::new(write));
+            let tasks = [(); 2].map(|()| tokio::spawn(make_callbacks(Arc::clone(&write), shm)));
+            let receiving = tokio::spawn(async move {
+                let mut done = 0;
+                while done < 2 * CALLBACKS {
+                    let event = read.receive().await.expect("no error").expect("an event");
+                    done += u32::from(event.object() != shm);
+                }
+                read
+            });
+            for task in tasks {
+                task.await.expect("a task");
+            }
+            let read = receiving.await.expect("the reading task");
+            let write = Arc::into_inner(write).expect("the tasks have ended").into_inner();
+            // It is not disconnected, and has used ids again.
+            let mut client = read.reunite(write).expect("they are of one connection");
+            client.roundtrip().await.expect("a reply");
+        })
+        .await;
+        assert_eq!(observed.pools.len(), CALLBACKS as usize);
+    });
+}
+
+/// Callbacks that each task makes.
+const CALLBACKS: u32 = 200;
+
+/// Makes callbacks, whose ids are freed at once, and pools, whose ids are not.
+async fn make_callbacks(write: Arc<Mutex<OwnedWriteHalf<Objects>>>, shm: ObjectId) {
+    for number in 0..CALLBACKS {
+        let sync = |id| Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(id);
+        let mut write = write.lock().await;
+        write.create("wl_callback", sync).await.expect("it leaves");
+        if number % 2 == 0 {
+            let file = memfd();
+            let create_pool = |id| Message::builder(shm, 0).new_id(id).fd(file).int(4096);
+            write.create("wl_shm_pool", create_pool).await.expect("it leaves");
+        }
+        drop(write);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Creates a pool with the next flush, and returns its file.
+async fn feed_create_pool(client: &mut Connection, shm: ObjectId, size: i32) -> Identity {
+    let file = memfd();
+    let created = identity(&file);
+    let create_pool = |id| Message::builder(shm, 0).new_id(id).fd(file).int(size);
+    client.feed_create("wl_shm_pool", create_pool).await.expect("it is taken");
+    created
+}
+
 /// What libwayland says of a request of ours, before it closes.
-async fn display_error_after(
-    request: impl FnOnce(ObjectId, &mut ClientIds) -> Message,
-) -> DisplayError {
+async fn display_error_after(request: impl AsyncFnOnce(&mut Connection, ObjectId)) -> DisplayError {
     let (error, _) = with_compositor(0, async |socket| {
-        let (mut client, mut ids, shm) = bound(socket, Limits::default(), "wl_shm").await;
-        client.send(request(shm, &mut ids)).await.expect("it is sent");
-        let event = client.receive().await.expect("no error").expect("an event");
-        let error = DisplayError::read(&event).expect("it is well formed").expect("an error");
-        assert!(client.receive().await.expect("no error").is_none());
+        let (mut client, shm) = bound(socket, Limits::default(), "wl_shm").await;
+        request(&mut client, shm).await;
+        let RoundtripError::Display(error) = client.roundtrip().await.expect_err("an error") else {
+            panic!("another error")
+        };
         error
     })
     .await;
@@ -263,27 +273,35 @@ async fn display_error_after(
 }
 
 #[test]
-fn what_libwayland_has_against_a_client_is_read_with_its_type() {
+fn an_error_that_libwayland_reports_has_its_type_and_its_interface() {
     run(async {
-        let error = display_error_after(|shm, ids| {
-            let pool = ids.take().expect("a number");
-            Message::builder(shm, 0).new_id(pool).int(4096).build().expect("short")
+        let error = display_error_after(async |client, shm| {
+            let without_fd = |id| Message::builder(shm, 0).new_id(id).int(4096);
+            client.create("wl_shm_pool", without_fd).await.expect("it leaves");
         })
         .await;
         assert_eq!((error.object, error.code), (1, DisplayError::INVALID_METHOD));
+        assert_eq!(error.interface.as_deref(), Some("wl_display"));
         assert!(error.text.starts_with("invalid arguments for wl_shm"), "{error}");
 
-        let error =
-            display_error_after(|_, _| Message::builder(id(77), 0).build().expect("short")).await;
+        let error = display_error_after(async |client, _| {
+            client
+                .send(Message::builder(id(77), 0).build().expect("short"))
+                .await
+                .expect("it leaves");
+        })
+        .await;
         assert_eq!((error.object, error.code), (1, DisplayError::INVALID_OBJECT));
         assert_eq!(error.text, "invalid object 77");
 
-        let error = display_error_after(|_, _| {
-            let bind = Message::builder(id(2), 0).uint(1).untyped_new_id("wl_shm", 99, id(5));
-            bind.build().expect("short")
+        let error = display_error_after(async |client, _| {
+            let bind =
+                |id| Message::builder(self::id(2), 0).uint(1).untyped_new_id("wl_shm", 99, id);
+            client.create("wl_shm", bind).await.expect("it leaves");
         })
         .await;
         assert_eq!((error.object, error.code), (2, DisplayError::INVALID_OBJECT));
+        assert_eq!(error.interface.as_deref(), Some("wl_registry"));
         assert!(error.text.contains("have 1, wanted 99"), "{error}");
     });
 }

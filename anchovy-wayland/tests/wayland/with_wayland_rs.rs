@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use anchovy_wayland::opcodes::wl_display;
 use anchovy_wayland::{
-    Answer, ClientIds, Connection, DisplayError, Globals, Limits, Message, ObjectId, Registries,
-    Registry, RegistryUpdate, Signatures, fds,
+    Answer, Connection, DisplayError, Globals, Limits, Message, ObjectId, Registries, Registry,
+    RegistryUpdate, RoundtripError, Signatures, fds,
 };
 
 use crate::harness::*;
@@ -201,71 +201,41 @@ mod compositor {
 
 use compositor::Compositor;
 
-/// A client of ours: its objects, their numbers, and what is there to be bound.
+/// A client of ours, and what is there to be bound.
 struct OurClient {
-    connection: Connection<Objects>,
-    objects: Objects,
-    ids: ClientIds,
+    connection: Connection,
     registry: Registry,
 }
 
 impl OurClient {
     async fn new(socket: StdUnixStream, limits: Limits) -> OurClient {
-        let objects = Objects::new(fds::events);
-        let mut connection =
-            Connection::new(socket, objects.clone(), limits).expect("a connection");
-        let mut ids = ClientIds::new();
-        let registry = connection.registry(&mut ids, TIMEOUT).await.expect("a registry");
-        OurClient { connection, objects, ids, registry }
+        let limits = Limits { reply_timeout: Some(TIMEOUT), ..limits };
+        let mut connection = Connection::client(socket, limits).expect("a connection");
+        let registry = connection.registry().await.expect("a registry");
+        OurClient { connection, registry }
     }
 
-    fn take_id(&mut self, interface: &'static str) -> ObjectId {
-        let id = self.ids.take().expect("a number");
-        self.objects.add(id, interface);
-        id
-    }
-
-    async fn feed(&mut self, message: anchovy_wayland::MessageBuilder) {
-        self.connection.feed(message.build().expect("short")).await.expect("it is taken");
-    }
-
-    async fn bind(&mut self, interface: &'static str, version: u32) -> ObjectId {
-        let id = self.take_id(interface);
-        let global = self.registry.find(interface).expect("it is there");
-        let bind = self.registry.bind(global, version, id).expect("a request");
-        self.connection.feed(bind).await.expect("it is taken");
-        id
+    async fn bind(&mut self, interface: &str, version: u32) -> ObjectId {
+        let bound = self.connection.bind(&self.registry, interface, version..=version).await;
+        bound.expect("it is there").id
     }
 
     async fn create_pool(&mut self, shm: ObjectId, size: i32) -> (ObjectId, (Identity, i32)) {
-        let (pool, file) = (self.take_id("wl_shm_pool"), memfd());
+        let file = memfd();
         let created = (identity(&file), size);
-        self.feed(Message::builder(shm, 0).new_id(pool).fd(file).int(size)).await;
-        (pool, created)
+        let create_pool = |id| Message::builder(shm, 0).new_id(id).fd(file).int(size);
+        let pool = self.connection.feed_create("wl_shm_pool", create_pool).await;
+        (pool.expect("it is taken"), created)
     }
 
-    /// The events before the answer to all that was asked, without those that free numbers.
+    /// The events before the answer to all that was asked.
     async fn roundtrip(&mut self) -> Vec<Message> {
-        let callback = self.take_id("wl_callback");
-        self.feed(Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback)).await;
-        self.connection.flush().await.expect("it leaves");
+        self.connection.roundtrip().await.expect("a reply");
         let mut events = Vec::new();
-        loop {
-            let mut event = self.connection.receive().await.expect("no error").expect("an event");
-            if event.object() == callback {
-                return events;
-            }
-            if (event.object(), event.opcode()) == (ObjectId::DISPLAY, wl_display::DELETE_ID) {
-                let number = event.read().uint().expect("a number");
-                assert!(self.ids.free(id(number)), "{number} was taken");
-                continue;
-            }
-            if DisplayError::read(&event).expect("it is well formed").is_some() {
-                events.push(event);
-                return events;
-            }
-            events.push(event);
+        while let Some(event) = at_once(self.connection.receive()).await {
+            events.push(event.expect("no error").expect("an event"));
         }
+        events
     }
 }
 
@@ -312,7 +282,8 @@ fn a_number_that_their_compositor_frees_is_given_again() {
             let shm = ours.bind("wl_shm", 1).await;
             let (pool, first) = ours.create_pool(shm, 1).await;
             ours.roundtrip().await;
-            ours.feed(Message::builder(pool, 1)).await;
+            let destroy = Message::builder(pool, 1).build().expect("short");
+            ours.connection.send(destroy).await.expect("it leaves");
             ours.roundtrip().await;
             // The callbacks' numbers are lower or higher; all that were freed come again.
             let mut sent = vec![first];
@@ -337,8 +308,9 @@ fn the_keymaps_of_their_compositor_arrive_with_their_files() {
         let compositor = Compositor { keymaps: 100, ..Compositor::default() };
         let (came, theirs) = at_theirs(compositor, Limits::default(), async |ours| {
             let seat = ours.bind("wl_seat", 7).await;
-            let keyboard = ours.take_id("wl_keyboard");
-            ours.feed(Message::builder(seat, 1).new_id(keyboard)).await;
+            let get_keyboard = |id| Message::builder(seat, 1).new_id(id);
+            let keyboard = ours.connection.create("wl_keyboard", get_keyboard).await;
+            let keyboard = keyboard.expect("it leaves");
             let mut came = Vec::new();
             for mut event in ours.roundtrip().await {
                 assert_eq!(event.object(), keyboard);
@@ -365,10 +337,11 @@ fn an_error_of_their_compositor_is_read_with_its_type() {
         at_theirs(compositor, Limits::default(), async |ours| {
             let shm = ours.bind("wl_shm", 1).await;
             ours.create_pool(shm, 13).await;
-            let events = ours.roundtrip().await;
-            let error = DisplayError::read(events.last().expect("an error")).unwrap().unwrap();
-            let expected = DisplayError::new(shm, 1, "this size is bad");
-            assert_eq!(error, expected);
+            let error = ours.connection.roundtrip().await.expect_err("an error");
+            let RoundtripError::Display(error) = error else { panic!("{error:?}") };
+            let DisplayError { object, code, text, interface, .. } = error;
+            assert_eq!((object, code, &*text), (shm.get(), 1, "this size is bad"));
+            assert_eq!(interface.as_deref(), Some("wl_shm"));
         })
         .await;
     });
@@ -737,15 +710,13 @@ fn globals_added_and_removed_by_their_compositor_are_reported() {
         handle.insert_client(far, Arc::new(())).expect("a client");
         let mut state = Compositor::default();
 
-        let objects = Objects::new(fds::events);
-        let mut ours = Connection::new(near, objects, Limits::default()).expect("a connection");
-        let mut ids = ClientIds::new();
+        let mut ours = Connection::client(near, Limits::default()).expect("a connection");
         let mut serve = || {
             display.dispatch_clients(&mut state).expect("requests");
             display.flush_clients().expect("events");
         };
         let mut registry = {
-            let mut asked = std::pin::pin!(ours.registry(&mut ids, TIMEOUT));
+            let mut asked = std::pin::pin!(ours.registry());
             loop {
                 if let Some(registry) = at_once(asked.as_mut()).await {
                     break registry.expect("a registry");

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anchovy_dbus::{Address, Client};
-use anchovy_wayland::{Connection, Limits, ObjectId};
+use anchovy_wayland::{Connection, Limits, NoFds, ObjectId};
 use interop_tests::{memfd, runtime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -99,7 +99,7 @@ async fn rounds(honest: &mut Honest, count: usize, fds: usize, pause: Duration) 
 #[expect(clippy::large_enum_variant, reason = "a process has one")]
 enum Honest {
     Dbus(anchovy_dbus::Connection),
-    Wayland(Connection<fn(ObjectId, u16) -> usize>),
+    Wayland(Connection<NoFds>),
     Bare(UnixStream),
 }
 
@@ -109,8 +109,7 @@ impl Honest {
             ServerKind::Bare => Ok(Honest::Bare(UnixStream::connect(path).await?)),
             ServerKind::Wayland => {
                 let socket = UnixStream::connect(path).await?;
-                let no_fds: fn(ObjectId, u16) -> usize = |_, _| 0;
-                Ok(Honest::Wayland(Connection::new(socket, no_fds, Limits::default())?))
+                Ok(Honest::Wayland(Connection::without_fds(socket, Limits::default())?))
             }
             _ => {
                 let address = Address::path(path)?.into();

@@ -1,12 +1,12 @@
 //! The benchmarks with anchovy-wayland.
 //!
-//! The user of this crate has to provide the map of objects that the `Signatures` source reads. It is an
-//! array, as in the other implementations, because the ids of a client have no gaps.
+//! The client uses the objects of the crate. The compositor provides the map of objects that its
+//! `Signatures` source reads: an array, because the ids of a client have no gaps.
 
 use std::time::{Duration, Instant};
 
 use anchovy_wayland::opcodes::{wl_callback, wl_display};
-use anchovy_wayland::{ClientIds, Connection, Limits, Message, ObjectId, Signatures, fds};
+use anchovy_wayland::{Connection, Limits, Message, ObjectId, Signatures, fds};
 use tokio::net::UnixStream;
 
 use super::{BATCH, LARGE_BATCH, PAIRS, PLAIN};
@@ -16,23 +16,14 @@ const CREATE_POOL: u16 = 0;
 const DESTROY_POOL: u16 = 1;
 const DAMAGE: u16 = 2;
 
-/// The interfaces of objects, as one end knows them.
+/// The interfaces of objects, as the compositor knows them.
 pub(super) struct Objects {
     interfaces: Vec<Option<&'static str>>,
-    count: fn(&str, u16) -> usize,
 }
 
 impl Objects {
-    pub(super) fn of_client() -> Objects {
-        Objects::with(fds::events)
-    }
-
-    pub(super) fn of_compositor() -> Objects {
-        Objects::with(fds::requests)
-    }
-
-    fn with(count: fn(&str, u16) -> usize) -> Objects {
-        let mut objects = Objects { interfaces: Vec::new(), count };
+    fn new() -> Objects {
+        let mut objects = Objects { interfaces: Vec::new() };
         objects.add(ObjectId::DISPLAY, "wl_display");
         objects
     }
@@ -56,48 +47,53 @@ impl Objects {
 
 impl Signatures for Objects {
     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
-        self.interface(object).map_or(0, |interface| (self.count)(interface, opcode))
+        self.interface(object).map_or(0, |interface| fds::requests(interface, opcode))
     }
 }
 
-pub(super) type End = Connection<Objects>;
+/// The connection of the compositor.
+pub(super) type Compositor = Connection<Objects>;
 
-pub(super) fn pair() -> (End, End) {
+pub(super) fn pair() -> (Connection, Compositor) {
     let (near, far) = UnixStream::pair().expect("a pair");
-    (end(near, Objects::of_client()), end(far, Objects::of_compositor()))
+    (client(near), compositor(far))
 }
 
-pub(super) fn end(socket: UnixStream, objects: Objects) -> End {
-    Connection::new(socket, objects, Limits::default()).expect("a connection")
+pub(super) fn client(socket: UnixStream) -> Connection {
+    Connection::client(socket, Limits::default()).expect("a connection")
+}
+
+pub(super) fn compositor(socket: UnixStream) -> Compositor {
+    Connection::new(socket, Objects::new(), Limits::default()).expect("a connection")
 }
 
 /// Returns both ends, and an object that the client has created.
-fn pair_with(interface: &'static str) -> (End, End, ClientIds, ObjectId) {
+async fn pair_with(interface: &'static str) -> (Connection, Compositor, ObjectId) {
     let (mut client, mut compositor) = pair();
-    let mut ids = ClientIds::new();
-    let id = ids.take().expect("a number");
-    client.signatures_mut().add(id, interface);
+    let request = |id| Message::builder(ObjectId::DISPLAY, wl_display::GET_REGISTRY).new_id(id);
+    let id = client.create(interface, request).await.expect("the far end is there");
+    compositor.receive().await.expect("a request").expect("it was sent");
     compositor.signatures_mut().add(id, interface);
-    (client, compositor, ids, id)
+    (client, compositor, id)
 }
 
 pub(crate) fn pools() -> Duration {
     let null = null();
     run(async {
-        let (mut client, mut compositor, mut ids, shm) = pair_with("wl_shm");
+        let (mut client, mut compositor, shm) = pair_with("wl_shm").await;
+        let mut last = 0;
         let start = Instant::now();
         for _ in 0..PAIRS / BATCH {
             for _ in 0..BATCH {
-                let pool = ids.take().expect("a number");
-                client.signatures_mut().add(pool, "wl_shm_pool");
                 let fd = null.try_clone().expect("a duplicate");
-                let create = Message::builder(shm, CREATE_POOL).new_id(pool).fd(fd).int(4096);
-                let create = create.build().expect("a good request");
-                client.feed(create).await.expect("the far end is there");
+                let create = |id| Message::builder(shm, CREATE_POOL).new_id(id).fd(fd).int(4096);
+                let pool = client.feed_create("wl_shm_pool", create).await;
+                let pool = pool.expect("the far end is there");
+                last = last.max(pool.get());
                 let destroy = Message::builder(pool, DESTROY_POOL).build().expect("a good request");
                 client.feed(destroy).await.expect("the far end is there");
             }
-            let callback = feed_sync(&mut client, &mut ids).await;
+            let callback = feed_sync(&mut client).await;
             client.flush().await.expect("the far end is there");
 
             for _ in 0..2 * BATCH + 1 {
@@ -106,27 +102,21 @@ pub(crate) fn pools() -> Duration {
             }
             compositor.flush().await.expect("the near end is there");
 
-            for _ in 0..BATCH {
-                receive_delete(&mut client, &mut ids).await;
-            }
+            // It applies the deletions of the pools.
             receive_done(&mut client, callback).await;
-            receive_delete(&mut client, &mut ids).await;
         }
         let spent = start.elapsed();
-        assert!(ids.take().expect("a number").get() < 2 * BATCH, "they were given again");
+        assert!(last < 2 * BATCH, "the ids were used again");
         spent / PAIRS
     })
 }
 
-pub(super) async fn feed_sync(client: &mut End, ids: &mut ClientIds) -> ObjectId {
-    let callback = ids.take().expect("a number");
-    client.signatures_mut().add(callback, "wl_callback");
-    let sync = Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback);
-    client.feed(sync.build().expect("a good request")).await.expect("the far end is there");
-    callback
+pub(super) async fn feed_sync(client: &mut Connection) -> ObjectId {
+    let sync = |id| Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(id);
+    client.feed_create("wl_callback", sync).await.expect("the far end is there")
 }
 
-pub(super) async fn receive_done(client: &mut End, callback: ObjectId) {
+pub(super) async fn receive_done(client: &mut Connection, callback: ObjectId) {
     let mut done = client.receive().await.expect("an event").expect("it is answered");
     assert_eq!((done.object(), done.opcode()), (callback, wl_callback::DONE));
     let mut arguments = done.read();
@@ -134,14 +124,8 @@ pub(super) async fn receive_done(client: &mut End, callback: ObjectId) {
     arguments.finish().expect("that is all");
 }
 
-pub(super) async fn receive_delete(client: &mut End, ids: &mut ClientIds) {
-    let event = client.receive().await.expect("an event").expect("it is answered");
-    let freed = ids.update(&event).expect("a good event").expect("a delete_id");
-    client.signatures_mut().remove(freed);
-}
-
 /// Handles a request as a compositor does, without flushing.
-pub(super) async fn handle(compositor: &mut End, mut request: Message) {
+pub(super) async fn handle(compositor: &mut Compositor, mut request: Message) {
     let (object, opcode) = (request.object(), request.opcode());
     let interface = compositor.signatures().interface(object).expect("it was added");
     let mut arguments = request.read();
@@ -175,7 +159,7 @@ pub(super) async fn handle(compositor: &mut End, mut request: Message) {
     }
 }
 
-async fn feed_delete(compositor: &mut End, id: ObjectId) {
+async fn feed_delete(compositor: &mut Compositor, id: ObjectId) {
     let delete = Message::builder(ObjectId::DISPLAY, wl_display::DELETE_ID).uint(id.get());
     let delete = delete.build().expect("a good event");
     compositor.feed(delete).await.expect("the near end is there");
@@ -191,7 +175,7 @@ pub(crate) fn damage_in_large_batches() -> Duration {
 
 fn damage_in_batches(batch: u32) -> Duration {
     run(async {
-        let (mut client, mut compositor, _, surface) = pair_with("wl_surface");
+        let (mut client, mut compositor, surface) = pair_with("wl_surface").await;
         let start = Instant::now();
         for _ in 0..PLAIN / batch {
             for number in 0..batch {

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use anchovy_wayland::opcodes::wl_display;
 use anchovy_wayland::{
-    ClientIds, Connection, Limits, Message, ObjectId, OwnedReadHalf, OwnedWriteHalf, Signatures,
-    fds,
+    Connection, Limits, Message, ObjectId, OwnedReadHalf, OwnedWriteHalf, Signatures, fds,
 };
 use futures_util::FutureExt;
 use tokio::net::UnixStream;
 
 use super::ROUNDTRIPS;
-use super::ours::{End, Objects, end, feed_sync, handle, pair, receive_delete, receive_done};
+use super::ours::{Compositor, client, compositor, feed_sync, handle, pair, receive_done};
 use crate::work::{run, together};
 
 pub(crate) fn roundtrip_direct() -> Duration {
@@ -27,28 +26,25 @@ pub(crate) fn roundtrip_direct() -> Duration {
 
 pub(crate) fn roundtrip_through() -> Duration {
     run(async {
-        let (client, near) = UnixStream::pair().expect("a pair");
-        let (far, compositor) = UnixStream::pair().expect("a pair");
+        let (first, near) = UnixStream::pair().expect("a pair");
+        let (far, last) = UnixStream::pair().expect("a pair");
         proxy(near, far);
-        let compositor = end(compositor, Objects::of_compositor());
-        together(answer(compositor), roundtrips(end(client, Objects::of_client()))).await
+        together(answer(compositor(last)), roundtrips(client(first))).await
     })
 }
 
-async fn roundtrips(mut client: End) -> Duration {
-    let mut ids = ClientIds::new();
+async fn roundtrips(mut client: Connection) -> Duration {
     let start = Instant::now();
     for _ in 0..ROUNDTRIPS {
-        let callback = feed_sync(&mut client, &mut ids).await;
+        let callback = feed_sync(&mut client).await;
         client.flush().await.expect("the far end is there");
         receive_done(&mut client, callback).await;
-        receive_delete(&mut client, &mut ids).await;
     }
     start.elapsed() / ROUNDTRIPS
 }
 
 /// Answers as a compositor does, until the client disconnects.
-async fn answer(mut compositor: End) {
+async fn answer(mut compositor: Compositor) {
     while let Some(request) = compositor.receive().await.expect("a request") {
         handle(&mut compositor, request).await;
         compositor.flush().await.expect("the near end is there");

@@ -171,7 +171,7 @@ async fn serve_dbus(near: UnixStream) -> Ended {
 }
 
 async fn serve_wayland(near: UnixStream) -> Ended {
-    let us = anchovy_wayland::Connection::new(near, |_, _| 0, Limits::default());
+    let us = anchovy_wayland::Connection::without_fds(near, Limits::default());
     let (mut us, mut messages) = (us.expect("a connection"), 0);
     loop {
         match us.receive().await {

@@ -3,11 +3,8 @@
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use anchovy_wayland::opcodes::wl_display;
-use anchovy_wayland::{
-    ClientIds, Connection, DisplayError, Limits, Message, MessageBuilder, ObjectId, Registry, fds,
-};
-use interop_tests::{Transcript, identity, memfd, runtime};
+use anchovy_wayland::{Connection, Limits, Message, MessageBuilder, ObjectId, Registry};
+use interop_tests::{Transcript, identity, memfd, now, runtime};
 
 use super::*;
 
@@ -42,10 +39,11 @@ pub(crate) fn makes_pools(
                 let shm = us.bind("wl_shm", 1).await;
                 let mut sent = Vec::new();
                 for size in 1..=count {
-                    let (pool, file) = (us.take_id("wl_shm_pool"), memfd());
+                    let file = memfd();
                     sent.push(identity(&file));
-                    let create = Message::builder(shm, CREATE_POOL).new_id(pool).fd(file);
-                    us.feed(create.int(size as i32)).await;
+                    let create = |id| Message::builder(shm, CREATE_POOL).new_id(id).fd(file);
+                    let create = |id| create(id).int(size as i32);
+                    us.feed_create("wl_shm_pool", create).await;
                 }
                 us.roundtrip().await;
                 sent
@@ -66,8 +64,8 @@ pub(crate) fn gets_keymaps(
     for count in BURSTS {
         let (came, seen) = meet(&theirs, count, Limits::client(), async |us| {
             let seat = us.bind("wl_seat", 1).await;
-            let keyboard = us.take_id("wl_keyboard");
-            us.feed(Message::builder(seat, GET_KEYBOARD).new_id(keyboard)).await;
+            let get_keyboard = |id| Message::builder(seat, GET_KEYBOARD).new_id(id);
+            let keyboard = us.feed_create("wl_keyboard", get_keyboard).await;
             let mut came = Vec::new();
             for mut event in us.roundtrip().await {
                 if (event.object(), event.opcode()) != (keyboard, KEYMAP) {
@@ -106,62 +104,40 @@ fn meet<T>(
     })
 }
 
-/// The client: its objects, their ids, and the globals.
+/// The client and the globals.
 struct Client {
-    connection: Connection<Objects>,
-    objects: Objects,
-    ids: ClientIds,
+    connection: Connection,
     registry: Registry,
 }
 
 impl Client {
     async fn new(socket: UnixStream, limits: Limits) -> Client {
-        let objects = Objects::new(fds::events);
-        let mut connection =
-            Connection::new(socket, objects.clone(), limits).expect("a connection");
-        let mut ids = ClientIds::new();
-        let registry = connection.registry(&mut ids, TIMEOUT).await.expect("a registry");
-        Client { connection, objects, ids, registry }
+        let limits = Limits { reply_timeout: Some(TIMEOUT), ..limits };
+        let mut connection = Connection::client(socket, limits).expect("a connection");
+        let registry = connection.registry().await.expect("a registry");
+        Client { connection, registry }
     }
 
-    fn take_id(&mut self, interface: &'static str) -> ObjectId {
-        let id = self.ids.take().expect("a number");
-        self.objects.add(id, interface);
-        id
+    async fn feed_create(
+        &mut self,
+        interface: &'static str,
+        request: impl FnOnce(ObjectId) -> MessageBuilder,
+    ) -> ObjectId {
+        self.connection.feed_create(interface, request).await.expect("it is taken")
     }
 
-    async fn feed(&mut self, message: MessageBuilder) {
-        self.connection.feed(message.build().expect("short")).await.expect("it is taken");
+    async fn bind(&mut self, interface: &str, version: u32) -> ObjectId {
+        let bound = self.connection.bind(&self.registry, interface, version..=version).await;
+        bound.expect("it is there").id
     }
 
-    async fn bind(&mut self, interface: &'static str, version: u32) -> ObjectId {
-        let id = self.take_id(interface);
-        let global = self.registry.find(interface).expect("it is there");
-        let bind = self.registry.bind(global, version, id).expect("a request");
-        self.connection.feed(bind).await.expect("it is taken");
-        id
-    }
-
-    /// Returns the events before the answer to all requests, except for those that free ids.
+    /// Returns the events before the answer to all requests.
     async fn roundtrip(&mut self) -> Vec<Message> {
-        let callback = self.take_id("wl_callback");
-        self.feed(Message::builder(ObjectId::DISPLAY, wl_display::SYNC).new_id(callback)).await;
-        self.connection.flush().await.expect("it leaves");
+        self.connection.roundtrip().await.expect("a reply");
         let mut events = Vec::new();
-        loop {
-            let mut event = self.connection.receive().await.expect("no error").expect("an event");
-            if event.object() == callback {
-                return events;
-            }
-            if let Some(error) = DisplayError::read(&event).expect("it is well formed") {
-                panic!("{error}");
-            }
-            if (event.object(), event.opcode()) == (ObjectId::DISPLAY, wl_display::DELETE_ID) {
-                let number = event.read().uint().ok().and_then(ObjectId::new).expect("a number");
-                assert!(self.ids.free(number), "{number} was taken");
-                continue;
-            }
-            events.push(event);
+        while let Some(event) = now(self.connection.receive()).await {
+            events.push(event.expect("no error").expect("an event"));
         }
+        events
     }
 }

@@ -1,0 +1,197 @@
+//! The objects of a client, as both halves of its connection know them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::display_error::DisplayError;
+use crate::fds;
+use crate::interface_name::InterfaceName;
+use crate::object_table::{ObjectTable, Owner};
+use crate::opcodes::wl_display;
+use crate::signature_source::sealed::Sealed;
+use crate::signature_source::{Admission, Origin, SignatureSource};
+use crate::wire::message::Message;
+use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::{WireError, WireErrorKind};
+
+/// The objects of a client: which ids are in use, and the interface of each object.
+///
+/// It tells how many descriptors an event has, by the interface of the object and the table
+/// [`fds`](mod@crate::fds), and gives out the ids. It knows nothing else of an object: interfaces have
+/// no behavior here. [`Connection::connect`](crate::Connection::connect) and
+/// [`Connection::client`](crate::Connection::client) make one. Both halves of a connection share it.
+///
+/// An event of an object that the compositor has created, or of an unknown one, has no descriptors: in
+/// no published protocol does a compositor create an object whose events have some.
+pub struct Objects {
+    table: Arc<Mutex<ObjectTable>>,
+    /// The counts of interfaces that are in no published protocol.
+    event_fds: Option<Arc<EventFds>>,
+    /// Whose the object is that the last message which arrived was of.
+    last: Owner,
+}
+
+/// The number of descriptors of an event, by interface and opcode.
+type EventFds = dyn Fn(&str, u16) -> usize + Send + Sync;
+
+impl Objects {
+    pub(crate) fn new() -> Objects {
+        let table = Arc::new(Mutex::new(ObjectTable::new()));
+        Objects { table, event_fds: None, last: Owner::Caller }
+    }
+
+    /// Returns the same objects, for the other half.
+    pub(crate) fn share(&self) -> Objects {
+        Objects { table: Arc::clone(&self.table), event_fds: None, last: Owner::Caller }
+    }
+
+    pub(crate) fn set_event_fds(
+        &mut self,
+        count: impl Fn(&str, u16) -> usize + Send + Sync + 'static,
+    ) {
+        self.event_fds = Some(Arc::new(count));
+    }
+
+    /// Makes all ids from this one on unavailable.
+    #[cfg(test)]
+    pub(crate) fn end_at(&self, end: u32) {
+        self.table().end_at(end);
+    }
+
+    /// Returns the interface of an object.
+    pub(crate) fn interface(&self, id: u32) -> Option<Cow<'static, str>> {
+        if id == ObjectId::DISPLAY.get() {
+            return Some(Cow::Borrowed("wl_display"));
+        }
+        Some(match self.table().get(id)?.0 {
+            InterfaceName::Static(name) => Cow::Borrowed(name),
+            InterfaceName::Shared(name) => Cow::Owned(name.to_string()),
+        })
+    }
+
+    /// Takes the smallest free id, which is free again if the reservation is dropped.
+    pub(crate) fn reserve(
+        &self,
+        interface: InterfaceName,
+        owner: Owner,
+    ) -> Option<Reservation<'_>> {
+        let id = self.table().take(interface, owner)?;
+        Some(Reservation { objects: self, id, is_used: false })
+    }
+
+    /// Makes an id free.
+    pub(crate) fn free(&self, id: ObjectId) {
+        self.table().free(id.get());
+    }
+
+    /// Gives an object of the connection to the caller, who receives its events from now on.
+    pub(crate) fn hand_over(&self, id: ObjectId) {
+        self.table().hand_over(id);
+    }
+
+    /// Nothing is called while the lock is held, so nothing panics with it.
+    fn table(&self) -> MutexGuard<'_, ObjectTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An id that was taken for a message which is being built.
+#[derive(Debug)]
+#[must_use = "the id is given back when this is dropped"]
+pub(crate) struct Reservation<'a> {
+    objects: &'a Objects,
+    id: ObjectId,
+    is_used: bool,
+}
+
+impl Reservation<'_> {
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    /// The message is in the write queue.
+    pub(crate) fn into_used(mut self) -> ObjectId {
+        self.is_used = true;
+        self.id
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.is_used {
+            self.objects.free(self.id);
+        }
+    }
+}
+
+impl Sealed for Objects {}
+
+impl SignatureSource for Objects {
+    type Ids = Objects;
+
+    const IS_CLIENT: bool = true;
+
+    #[inline]
+    fn count(&mut self, object: ObjectId, opcode: u16) -> usize {
+        self.last = Owner::Caller;
+        if object == ObjectId::DISPLAY || object.is_of_server() {
+            return 0;
+        }
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((interface, owner)) = table.get(object.get()) else { return 0 };
+        self.last = owner;
+        match (fds::events(interface.as_str(), opcode), &self.event_fds) {
+            (0, Some(event_fds)) => {
+                // The function is the caller's: it is not called under the lock.
+                let interface = interface.clone();
+                drop(table);
+                event_fds(interface.as_str(), opcode)
+            }
+            (count, _) => count,
+        }
+    }
+
+    #[inline]
+    fn admit(&mut self, message: &Message, origin: Origin) -> Result<Admission, WireError> {
+        if message.object() == ObjectId::DISPLAY {
+            return self.admit_of_display(message, origin);
+        }
+        // What is kept is the caller's.
+        match (self.last, origin) {
+            (Owner::Connection, Origin::Socket | Origin::SocketAfterKept) => {
+                Ok(Admission::Internal)
+            }
+            _ => Ok(Admission::Event),
+        }
+    }
+}
+
+impl Objects {
+    fn admit_of_display(&self, event: &Message, origin: Origin) -> Result<Admission, WireError> {
+        if let Some(error) = DisplayError::read(event)? {
+            let interface = self.interface(error.object).map(Cow::into_owned);
+            return Ok(Admission::Display(DisplayError { interface, ..error }));
+        }
+        if event.opcode() != wl_display::DELETE_ID {
+            return Err(event.error(WireErrorKind::UnknownOpcode));
+        }
+        let id = event.read_plain(|arguments| arguments.uint())?;
+        let mut table = self.table();
+        let is_of_caller = matches!(table.get(id), Some((_, Owner::Caller)));
+        if is_of_caller && origin == Origin::SocketAfterKept {
+            // Events of the old object may be among those that wait to be received. They must not be
+            // taken for events of a new one, so the id stays in use until they are.
+            return Ok(Admission::Event);
+        }
+        // An id that is not in use is ignored, as libwayland's client does.
+        table.free(id);
+        Ok(Admission::Handled)
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! What a connection asks about the messages that it receives.
+//!
+//! A compositor, a proxy or a test tool brings its own [`Signatures`] and handles every message
+//! itself. A client uses [`Objects`](crate::Objects), which knows the interfaces of its objects and
+//! handles the events of `wl_display`. One trait covers both, so that there is one type of connection.
+
+use std::fmt;
+
+use crate::display_error::DisplayError;
+use crate::signatures::Signatures;
+use crate::wire::message::Message;
+use crate::wire::object_id::ObjectId;
+use crate::wire::wire_error::WireError;
+
+/// What a [`Connection`](crate::Connection) uses to receive: any [`Signatures`], or the
+/// [`Objects`](crate::Objects) of a client.
+///
+/// The trait is sealed: implement [`Signatures`].
+pub trait SignatureSource: sealed::Sealed {
+    /// What the write half has of it: `()`, or the [`Objects`](crate::Objects) of a client.
+    type Ids: fmt::Debug + Send + Sync + Unpin;
+
+    /// Whether this is the source of a client, which handles the events of `wl_display`.
+    #[doc(hidden)]
+    const IS_CLIENT: bool;
+
+    /// Returns the number of descriptors of a message that has arrived.
+    #[doc(hidden)]
+    fn count(&mut self, object: ObjectId, opcode: u16) -> usize;
+
+    /// Handles a message that has arrived, if it is one that is not handed out.
+    #[doc(hidden)]
+    fn admit(&mut self, message: &Message, origin: Origin) -> Result<Admission, WireError>;
+}
+
+/// Where a message comes from.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the socket, and no message waits to be received.
+    Socket,
+    /// From the socket, while messages before it wait to be received.
+    SocketAfterKept,
+    /// From the messages that were kept.
+    Kept,
+}
+
+/// What a message is.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Admission {
+    /// A message for the caller.
+    Event,
+    /// A message of a callback or registry that the connection itself has created.
+    Internal,
+    /// A message that was handled.
+    Handled,
+    /// The error that the compositor sends before it closes.
+    Display(DisplayError),
+}
+
+impl<S: Signatures> SignatureSource for S {
+    type Ids = ();
+
+    const IS_CLIENT: bool = false;
+
+    #[inline]
+    fn count(&mut self, object: ObjectId, opcode: u16) -> usize {
+        self.fds(object, opcode)
+    }
+
+    #[inline]
+    fn admit(&mut self, _: &Message, _: Origin) -> Result<Admission, WireError> {
+        Ok(Admission::Event)
+    }
+}
+
+pub(crate) mod sealed {
+    use crate::signatures::Signatures;
+
+    pub trait Sealed {}
+
+    impl<S: Signatures> Sealed for S {}
+}

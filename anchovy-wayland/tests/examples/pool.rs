@@ -1,0 +1,65 @@
+//! The shortest client that sends a descriptor, against weston.
+
+use crate::compositor::{Compositor, Manners};
+use crate::harness::*;
+use crate::weston::Weston;
+
+#[test]
+fn it_prints_the_globals_of_weston_and_creates_a_pool() {
+    let mut command = example("pool");
+    run(async {
+        let weston = Weston::start().await;
+        command.env("XDG_RUNTIME_DIR", weston.runtime_directory());
+        command.env("WAYLAND_DISPLAY", Weston::DISPLAY);
+        let ended = run_to_end(&mut command);
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{}", ended.stdout);
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        let [globals @ .., last] = &lines[..] else { panic!("{}", ended.stdout) };
+        for needed in ["wl_compositor 4", "wl_shm 1", "xdg_wm_base 3"] {
+            assert!(globals.contains(&needed), "{needed}: {}", ended.stdout);
+        }
+        assert_eq!(*last, "created wl_shm_pool#5 with wl_shm version 1");
+    });
+}
+
+#[test]
+fn the_pool_of_the_compositor_is_the_memory_of_the_client() {
+    let mut command = example("pool");
+    guarded(|| {
+        let directory = Directory::new();
+        let path = directory.join("wayland-0");
+        let compositor = Compositor::start(&path, Manners::GOOD);
+        let ended = run_to_end(command.env("XDG_RUNTIME_DIR", directory.path()));
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{}", ended.stdout);
+        let seen = compositor.seen();
+        let [(_, holders)] = &seen.fds[..] else { panic!("{:?}", seen.fds) };
+        assert!(holders.iter().all(|name| name != "pool"), "it was moved: {holders:?}");
+        assert_eq!(seen.pool.expect("a pool").0, "/memfd:pool (deleted)");
+    });
+}
+
+#[test]
+fn a_display_that_is_not_there_is_a_readable_error() {
+    let mut command = example("pool");
+    guarded(|| {
+        let directory = Directory::new();
+        command.env("XDG_RUNTIME_DIR", directory.path()).env("WAYLAND_DISPLAY", "wayland-7");
+        let ended = run_to_end(&mut command);
+        assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
+        let path = directory.join("wayland-7");
+        let expected = format!(
+            "Error: cannot connect to a compositor: there is no {}; is a compositor running, with \
+             this runtime directory?\n\nCaused by:\n    No such file or directory (os error 2)\n",
+            path.display()
+        );
+        assert_eq!(ended.stderr, expected);
+    });
+}
+
+#[test]
+fn it_has_at_most_40_lines() {
+    let source = include_str!("../../examples/pool.rs");
+    let lines = source.lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(lines <= 40, "{lines}");
+    assert!(!source.contains("\nmod "), "it is complete without a module");
+}
