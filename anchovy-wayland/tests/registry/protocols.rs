@@ -53,6 +53,29 @@ fn the_table_has_each_message_with_descriptors_of_all_protocol_files_and_no_othe
 }
 
 #[test]
+fn no_object_that_a_compositor_creates_has_events_with_descriptors() {
+    guarded(|| {
+        let (mut all, mut created) = (0, BTreeSet::new());
+        for file in protocol_files() {
+            let text = fs::read_to_string(&file).unwrap();
+            let document = Document::parse(&text).unwrap();
+            let events = document.descendants().filter(|node| node.has_tag_name("event"));
+            let arguments = events.flat_map(|event| event.children());
+            for argument in arguments.filter(|node| node.attribute("type") == Some("new_id")) {
+                all += 1;
+                created.extend(argument.attribute("interface").map(str::to_owned));
+            }
+        }
+        assert!(created.contains("wl_data_offer"), "{created:?}");
+        assert!(all >= created.len());
+        let with_fds = fds::ALL.iter().filter(|message| message.kind == Kind::Event);
+        let with_fds: Vec<_> =
+            with_fds.filter(|message| created.contains(message.interface)).collect();
+        assert!(with_fds.is_empty(), "{with_fds:?}");
+    });
+}
+
+#[test]
 fn the_display_the_registry_and_callbacks_have_the_opcodes_of_their_file() {
     use anchovy_wayland::opcodes::{wl_callback, wl_display, wl_registry};
     guarded(|| {
