@@ -8,23 +8,23 @@ use bytes::BytesMut;
 
 use crate::wire::message::Message;
 
-/// A connection taken apart; nothing of it is lost.
+/// The parts of a connection, from [`Connection::into_parts`](crate::Connection::into_parts).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ConnectionParts {
     /// The socket.
     pub socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
-    /// Bytes that have arrived and are not taken as messages.
+    /// Bytes that have arrived and were not received as messages.
     pub read_buffer: BytesMut,
-    /// The descriptors that have arrived and were not taken, in order.
+    /// Descriptors that have arrived and were not received with messages, in order.
     pub read_sets: Vec<FdSet>,
     /// Bytes that have not left.
     pub write_buffer: BytesMut,
-    /// The descriptors that leave with them, with the ranges of their messages.
+    /// Descriptors that leave with these bytes, with the ranges of their messages.
     pub write_sets: Vec<FdSet>,
 }
 
-/// Returns what has arrived, with messages that were put back before it.
+/// Returns what has arrived, after messages that were kept.
 pub(crate) fn prepend(
     requeued: VecDeque<Message>,
     bytes: BytesMut,

@@ -1,13 +1,13 @@
-//! A message in the stream, as errors name it.
+//! The message that an error is about.
 
 use std::fmt;
 
 /// A message, by its object and its opcode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecodePosition {
-    /// The number of its object.
+    /// The id of its object.
     pub object: u32,
-    /// Which request or event of its interface, from 0.
+    /// The number of the request or event in its interface, from 0.
     pub opcode: u16,
 }
 

@@ -1,8 +1,4 @@
-//! The error that a compositor sends before it disconnects a client.
-//!
-//! A client that breaks a rule is told which, in a `wl_display.error`, and then disconnected. A
-//! client wants that as an error with a type, and a compositor wants to say it as libwayland does,
-//! of what it could not even receive too.
+//! The error that a compositor sends before it disconnects a client (`wl_display.error`).
 
 use std::error::Error;
 use std::fmt;
@@ -13,10 +9,10 @@ use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::{WireError, WireErrorKind};
 
-/// The most that is sent of a text, in bytes: libwayland has a buffer of 128, with a NUL.
+/// Number of bytes that are sent of a text: libwayland has a buffer of 128, with a NUL.
 const MAX_TEXT: usize = 127;
 
-/// A `wl_display.error`: what a client did wrong, by its compositor.
+/// A `wl_display.error`: the error of a client that a compositor reports before it disconnects it.
 ///
 /// ```
 /// use anchovy_wayland::{DisplayError, Message, ObjectId};
@@ -29,15 +25,15 @@ const MAX_TEXT: usize = 127;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DisplayError {
-    /// The object that it happened to, by its number; 0 if a compositor named none.
+    /// The id of the object that the error is about; 0 if the compositor named none.
     pub object: u32,
     /// The interface of that object, if it is known: to the [`Connection`](crate::Connection) of a
     /// client. It is not sent.
     pub interface: Option<String>,
-    /// What it is, by the interface of that object; one of the constants here if that is the
-    /// display.
+    /// The code of the error, which the interface of that object defines. Those of `wl_display` are
+    /// constants here.
     pub code: u32,
-    /// The same in words. What is not UTF-8 in it is replaced.
+    /// A description. Bytes that are not UTF-8 are replaced.
     pub text: String,
 }
 
@@ -46,20 +42,19 @@ impl DisplayError {
     pub const INVALID_OBJECT: u32 = 0;
     /// There is no such request, or it is malformed.
     pub const INVALID_METHOD: u32 = 1;
-    /// The compositor has no memory, no room in its table of descriptors, or none for this client.
+    /// The compositor has no memory, no room in its descriptor table, or no room for this client.
     pub const NO_MEMORY: u32 = 2;
-    /// The compositor itself is wrong.
+    /// The compositor has a defect.
     pub const IMPLEMENTATION: u32 = 3;
 
-    /// An error of this object.
+    /// Creates an error of this object.
     pub fn new(object: ObjectId, code: u32, text: impl Into<String>) -> DisplayError {
         DisplayError { object: object.get(), interface: None, code, text: text.into() }
     }
 
-    /// The event, to be sent before the connection is closed.
+    /// Returns the event, to be sent before the connection is closed.
     ///
-    /// Of the text, what is before a NUL and within 127 bytes is sent, which is what libwayland has
-    /// room for.
+    /// The text is cut before a NUL, and after 127 bytes: libwayland has room for as many.
     pub fn message(&self) -> Message {
         let text = self.text.split('\0').next().unwrap_or_default();
         let mut end = text.len().min(MAX_TEXT);
@@ -74,11 +69,11 @@ impl DisplayError {
             .expect("a short text without a NUL")
     }
 
-    /// The error that a message is, if it is one.
+    /// Reads the error of an event; `None` if it is another event.
     ///
     /// # Errors
     ///
-    /// [`WireError`], if that is what it is, and malformed.
+    /// [`WireError`] if it is a `wl_display.error`, and malformed.
     pub fn read(event: &Message) -> Result<Option<DisplayError>, WireError> {
         if !event.is(ObjectId::DISPLAY, wl_display::ERROR) {
             return Ok(None);
@@ -93,13 +88,14 @@ impl DisplayError {
     }
 }
 
-/// What libwayland says of a request that it cannot read, less the names that are not known here.
+/// Returns what libwayland reports for a request that it cannot read, less the names that are not known
+/// here.
 pub(crate) fn invalid_arguments(object: u32, opcode: u16) -> DisplayError {
     let text = format!("invalid arguments for object {object}, method {opcode}");
     DisplayError::new(ObjectId::DISPLAY, DisplayError::INVALID_METHOD, text)
 }
 
-/// What a compositor tells a client of a request that it could not read.
+/// Returns what a compositor reports to a client whose request it could not read.
 impl From<WireError> for DisplayError {
     fn from(error: WireError) -> DisplayError {
         let WireError { object, opcode, kind } = error;

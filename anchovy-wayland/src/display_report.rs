@@ -8,9 +8,9 @@ impl DisplayError {
     /// Returns what a compositor tells a client from which it can receive no more, before it closes;
     /// `None` if no client would read it.
     ///
-    /// The codes are those that libwayland sends. Its texts name interfaces, which are not known
-    /// here. Of surplus descriptors it says nothing, and closes; it waits for ever for the rest of a
-    /// message, which is an error of the implementation here.
+    /// The codes are those that libwayland sends. Its texts name interfaces, which are not known here. For
+    /// surplus descriptors libwayland reports nothing and closes; it waits for ever for the rest of a
+    /// message, which is [`IMPLEMENTATION`](Self::IMPLEMENTATION) here.
     ///
     /// ```
     /// use anchovy_wayland::{Connection, DisplayError, Limits, Message, ObjectId, SendError};
@@ -41,7 +41,7 @@ impl DisplayError {
             | ReceiveError::FdsOverBudget { .. }
             | ReceiveError::BytesOverBudget { .. } => DisplayError::NO_MEMORY,
             ReceiveError::MessageOverdue { .. } => DisplayError::IMPLEMENTATION,
-            // The client is gone.
+            // The client has disconnected.
             ReceiveError::Io(_)
             | ReceiveError::UnclaimedFds { .. }
             | ReceiveError::ClosedInsideMessage { .. }

@@ -1,12 +1,12 @@
-//! How many descriptors a message has.
+//! The number of descriptors of each message of all published protocols.
 //!
-//! Nothing in the bytes of a message says it: it is in the protocol file, by interface and opcode.
-//! Only a few messages of all that are published have any, so that here they all are, for whoever
-//! reads messages without a scanner: proxies, test tools, simple clients and compositors.
+//! The bytes of a message do not say it: it is in the protocol file, by interface and opcode. Only a few
+//! published messages have descriptors. This table has all of them, for programs without a scanner:
+//! clients, proxies, test tools and simple compositors.
 //!
-//! What is still to be known is which interface an object has. That is learned from the messages
-//! which make objects, and kept in a map, of which a [`Signatures`](crate::Signatures) source is
-//! made:
+//! The connection of a client uses it by itself ([`Objects`](crate::Objects)). A compositor or a proxy
+//! learns the interface of each object from the requests that create objects, keeps it in a map, and
+//! implements [`Signatures`](crate::Signatures) by it:
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -19,7 +19,7 @@
 //!
 //! impl Signatures for Objects {
 //!     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
-//!         // A client would ask for `fds::events`.
+//!         // For messages of a compositor, it would be `fds::events`.
 //!         self.0.get(&object).map_or(0, |interface| fds::requests(interface, opcode))
 //!     }
 //! }
@@ -30,9 +30,8 @@
 //! assert_eq!(objects.fds(shm, 0), 1);
 //! ```
 //!
-//! A new object is to be in the map before the next message is received, and stays there until its
-//! number is given again, and not only until it is destroyed: events with descriptors may be under
-//! way to it.
+//! Add a new object to the map before the next message is received. Keep it there until its id is used
+//! again, not only until it is destroyed: events with descriptors may still arrive for it.
 
 /// A message with descriptors.
 ///
@@ -47,32 +46,32 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FdMessage {
-    /// The interface that it is of.
+    /// Its interface.
     pub interface: &'static str,
-    /// Who sends it.
+    /// Whether it is a request or an event.
     pub kind: Kind,
     /// Its number among the requests or events of its interface, from 0.
     pub opcode: u16,
     /// Its name.
     pub name: &'static str,
-    /// How many descriptors it has.
+    /// Number of descriptors that it has.
     pub count: usize,
-    /// The first version of its interface that has it.
+    /// The first version of the interface that has it.
     pub since: u32,
     /// The protocol file that it is in, without `.xml`.
     pub protocol: &'static str,
 }
 
-/// Who sends a message.
+/// Whether a message is a request or an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// The client.
+    /// Sent by the client.
     Request,
-    /// The compositor.
+    /// Sent by the compositor.
     Event,
 }
 
-/// How many descriptors this request has; 0 for one that is not [known](ALL).
+/// Returns the number of descriptors of this request; 0 for one that is not in the [table](ALL).
 ///
 /// ```
 /// use anchovy_wayland::fds;
@@ -85,7 +84,7 @@ pub fn requests(interface: &str, opcode: u16) -> usize {
     count(interface, Kind::Request, opcode)
 }
 
-/// How many descriptors this event has; 0 for one that is not [known](ALL).
+/// Returns the number of descriptors of this event; 0 for one that is not in the [table](ALL).
 ///
 /// ```
 /// use anchovy_wayland::fds;
@@ -98,8 +97,8 @@ pub fn events(interface: &str, opcode: u16) -> usize {
     count(interface, Kind::Event, opcode)
 }
 
-/// By kind and by the length of the interface's name, which messages of the table may be meant: a bit
-/// for each. Every message that arrives is asked for, and few have a length that any of these has.
+/// By kind and by the length of the interface's name: the messages of the table with such a name, a bit
+/// for each. Every received message is looked up, and few interfaces have a name as long as one of these.
 const BY_LENGTH: [[u64; LONGEST_NAME + 1]; 2] = {
     let mut table = [[0; LONGEST_NAME + 1]; 2];
     let mut at = 0;
@@ -111,7 +110,7 @@ const BY_LENGTH: [[u64; LONGEST_NAME + 1]; 2] = {
     table
 };
 
-/// The most bytes that the name of an interface in the table has.
+/// Length of the longest name of an interface in the table, in bytes.
 const LONGEST_NAME: usize = 36;
 
 #[inline]

@@ -1,4 +1,4 @@
-//! Something that a compositor has, as both ends know it.
+//! A global of a compositor.
 
 use std::ops::RangeInclusive;
 
@@ -8,15 +8,15 @@ use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::WireError;
 
-/// Something that a compositor has, and clients bind.
+/// A global of a compositor, which clients bind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Global {
-    /// Which it is, to this compositor; given anew only after it was removed, if ever.
+    /// Its name: a number that the compositor uses for another global only after this one was removed.
     pub name: u32,
-    /// Its interface, as `wl_shm`. What is not UTF-8 in it is replaced.
+    /// Its interface, such as `wl_shm`. Bytes that are not UTF-8 are replaced.
     pub interface: String,
-    /// The highest version of the interface that can be bound.
+    /// The highest version that can be bound.
     pub version: u32,
 }
 
@@ -37,7 +37,7 @@ impl Global {
         Err(BindError::Version { interface, wanted, offered })
     }
 
-    /// The event by which this registry announces it.
+    /// Returns the event by which this registry announces it.
     pub(crate) fn announcement(&self, registry: ObjectId) -> Result<Message, WireError> {
         let Global { name, interface, version } = self;
         let event = Message::builder(registry, wl_registry::GLOBAL).uint(*name);

@@ -1,4 +1,4 @@
-//! What a compositor has, for all its clients.
+//! The globals of a compositor, for all its clients.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,7 +19,7 @@ use crate::wire::object_id::ObjectId;
 /// let output = globals.add("wl_output", 4)?.name;
 /// assert_eq!(globals.iter().count(), 2);
 ///
-/// // Gone for new clients; who was told of it may bind it until it is removed.
+/// // New clients do not get it; clients that have got it may bind it until it is removed.
 /// globals.withdraw(output);
 /// assert_eq!(globals.iter().count(), 1);
 /// globals.remove(output);
@@ -29,7 +29,7 @@ use crate::wire::object_id::ObjectId;
 #[derive(Clone, Debug, Default)]
 pub struct Globals {
     entries: BTreeMap<u32, Entry>,
-    /// The name that was given last.
+    /// The last name that was given.
     last: u32,
 }
 
@@ -40,24 +40,24 @@ struct Entry {
 }
 
 impl Globals {
-    /// None.
+    /// Creates a list without globals.
     pub const fn new() -> Globals {
         Globals { entries: BTreeMap::new(), last: 0 }
     }
 
-    /// Adds a global, with a name that none has had. The clients are to be told:
+    /// Adds a global, with a name that no other global has had. Announce it to the clients with
     /// [`Registries::added`](crate::Registries::added).
     ///
     /// # Errors
     ///
-    /// [`AddError`]: it could not be announced, or not be bound. Nothing is added.
+    /// [`AddError`] if the global could not be announced or bound. Nothing is added.
     pub fn add(&mut self, interface: &str, version: u32) -> Result<&Global, AddError> {
         if version == 0 {
             return Err(AddError::Version { interface: interface.to_owned() });
         }
         let name = self.last.checked_add(1).ok_or(AddError::NoNames)?;
         let global = Global::new(name, interface, version);
-        // What is announced here is announced to everybody.
+        // What cannot be announced once cannot be announced to any client.
         match global.announcement(ObjectId::DISPLAY) {
             Ok(event) if !interface.is_empty() && event.len() <= MAX_MESSAGE_BYTES => {}
             _ => return Err(AddError::Interface { interface: interface.to_owned() }),
@@ -67,27 +67,28 @@ impl Globals {
         Ok(&self.entries.entry(name).or_insert(entry).global)
     }
 
-    /// Takes a global off the list that new registries are told, and leaves it to be bound by those
-    /// that do not know yet. The clients are to be told: [`Registries::removed`](crate::Registries::removed).
+    /// Withdraws a global: new registries do not announce it, and clients that do not know of it yet can
+    /// still bind it. Announce the removal to the clients with
+    /// [`Registries::removed`](crate::Registries::removed).
     ///
-    /// Returns whether there is one of this name that was on the list.
+    /// Returns whether there is a global of this name that was not withdrawn.
     pub fn withdraw(&mut self, name: u32) -> bool {
         let entry = self.entries.get_mut(&name).filter(|entry| !entry.withdrawn);
         entry.map(|entry| entry.withdrawn = true).is_some()
     }
 
-    /// Removes a global: whoever binds it from now on is disconnected, so clients should have been
-    /// told some time ago that it is [withdrawn](Self::withdraw).
+    /// Removes a global. A client that binds it from now on is disconnected, so
+    /// [withdraw](Self::withdraw) it some time before.
     pub fn remove(&mut self, name: u32) -> Option<Global> {
         self.entries.remove(&name).map(|entry| entry.global)
     }
 
-    /// The global of this name, withdrawn or not.
+    /// Returns the global of this name, withdrawn or not.
     pub fn get(&self, name: u32) -> Option<&Global> {
         self.entries.get(&name).map(|entry| &entry.global)
     }
 
-    /// The globals that new registries are told, by name.
+    /// Returns the globals that new registries announce, in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Global> {
         self.entries.values().filter(|entry| !entry.withdrawn).map(|entry| &entry.global)
     }

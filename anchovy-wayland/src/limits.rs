@@ -1,16 +1,16 @@
-//! How much a peer may ask of us, and what we may ask of it.
+//! Limits of what one connection sends, receives and waits for.
 
 use std::time::Duration;
 
 use anchovy::WAYLAND_FD_LIMIT;
 
-/// The longest message, header and arguments, in bytes.
+/// Length of the longest message by default, header and arguments, in bytes.
 ///
-/// libwayland refuses a longer one on receiving since 1.25 (`WL_MAX_MESSAGE_SIZE`), and had no room
-/// for one in its buffers before 1.23. The protocol's own bound is what its header can say, 65535.
+/// libwayland refuses to receive a longer one since 1.25 (`WL_MAX_MESSAGE_SIZE`), and had no room
+/// for one in its buffers before 1.23. The header of a message can say up to 65535.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
 
-/// What one connection may send and receive.
+/// The limits of one connection.
 ///
 /// ```
 /// use anchovy_wayland::Limits;
@@ -20,33 +20,33 @@ pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest message, header and arguments, in bytes, sent or received; at least 8, which is a
-    /// header alone, and at most 65532, which is what a header can say in whole words. The [error
-    /// event](crate::DisplayError::message) of a server takes up to 148, and cannot be sent if less is
-    /// allowed.
+    /// Length of the longest message that is sent or received, header and arguments, in bytes. A value
+    /// below 8 (a header alone) means 8, and one above 65532 (what a header can say in whole words)
+    /// means 65532. The [error event](crate::DisplayError::message) of a server has up to 148 bytes, and
+    /// cannot be sent if less is allowed.
     pub max_message_bytes: usize,
-    /// The most descriptors that may have arrived and that no message has claimed yet, with room for
+    /// Number of descriptors that may have arrived without being claimed by a message, with room for
     /// another full set of 28. libwayland has room for 1024 of them.
     pub max_waiting_fds: usize,
-    /// How long descriptors may wait for their message. Peers may send them early, and a peer that
-    /// sends more than its messages claim has them wait for ever; without a time, until
-    /// [`max_waiting_fds`](Self::max_waiting_fds) is reached.
+    /// How long descriptors may wait for their message. Peers may send them early. The surplus
+    /// descriptors of a peer that sends more than its messages claim wait for ever; with `None`, they do
+    /// so until [`max_waiting_fds`](Self::max_waiting_fds) is reached.
     pub fd_timeout: Option<Duration>,
     /// How long the rest of a message may take to arrive, with or without descriptors, counted from its
     /// first bytes. Bytes that arrive meanwhile do not extend it. A connection on which no message has
     /// begun may wait for ever.
     pub message_timeout: Option<Duration>,
-    /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
-    /// some have left.
+    /// Number of bytes of messages that may wait to be sent. With as many, no further message is taken
+    /// until some have left.
     pub max_buffered_bytes: usize,
-    /// Descriptors that may wait to be sent. With as many, no further message is taken before some
-    /// have left.
+    /// Number of descriptors that may wait to be sent. With as many, no further message is taken until
+    /// some have left.
     pub max_buffered_fds: usize,
     /// Whether each message with descriptors begins a `sendmsg` of its own, with its descriptors and
     /// no others; otherwise several sets leave together where that saves calls, as in libwayland.
     pub fds_with_their_message: bool,
     /// How long a client waits for a reply in [`roundtrip`](crate::Connection::roundtrip) and
-    /// [`registry`](crate::Connection::registry). Without a time, for ever.
+    /// [`registry`](crate::Connection::registry); with `None`, for ever.
     pub reply_timeout: Option<Duration>,
     /// Number of messages that are kept for [`receive`](crate::Connection::receive) while a client waits
     /// for a reply.

@@ -1,8 +1,7 @@
-//! What one client is told of the globals, and asks of them.
+//! The registries of one client of a compositor.
 //!
-//! A client has registries of its own, as many as it has asked for, and each of them is told all
-//! globals, and from then on what changes. What a client asks for is checked here as libwayland
-//! checks it, and refused with its words; objects are made by the user.
+//! Each registry that a client creates announces all globals, and from then on what changes. Requests are
+//! checked as libwayland checks them, and refused with its texts. Objects are left to the caller.
 
 use crate::display_error::DisplayError;
 use crate::global::Global;
@@ -11,9 +10,9 @@ use crate::opcodes::{wl_callback, wl_display, wl_registry};
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 
-/// The most registries that one client may have.
+/// Number of registries that one client may have.
 ///
-/// Clients have one for each library that speaks Wayland.
+/// A client has one for each library that uses Wayland.
 pub const MAX_REGISTRIES: usize = 256;
 
 /// The registries of one client.
@@ -24,19 +23,19 @@ pub struct Registries {
     ids: Vec<ObjectId>,
 }
 
-/// What a request of a client is answered with.
+/// The answer to a request of a client.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Answer {
     /// These events, in order.
     Events(Vec<Message>),
-    /// A new object, which is the user's to make.
+    /// A new object, which the caller creates.
     Bind(Bind),
-    /// It is a request of another object.
+    /// It is a request to another object.
     Other,
 }
 
-/// A request for an object of a global, which may be granted.
+/// A valid request for an object of a global.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bind {
@@ -51,22 +50,24 @@ pub struct Bind {
 }
 
 impl Registries {
-    /// None.
+    /// Creates a list without registries.
     pub const fn new() -> Registries {
         Registries { ids: Vec::new() }
     }
 
     /// Answers the requests of the display (`sync`, `get_registry`) and of the registries (`bind`).
     ///
-    /// A callback is done at once, and its number free again.
+    /// A callback is done at once, and its id is free again.
     ///
     /// # Errors
     ///
-    /// [`DisplayError`], which the client is [told](DisplayError::message) before it is
-    /// disconnected: there is no such request, or it is malformed; its new object is not of the
-    /// client's numbers, or a registry already (that it is new otherwise is for who has all
-    /// objects); there are too many registries ([`MAX_REGISTRIES`]); there is no such global, or
-    /// not of this interface or version.
+    /// [`DisplayError`], to be [sent](DisplayError::message) before the client is disconnected, if
+    ///
+    /// - there is no such request, or it is malformed;
+    /// - its new id is not one of a client, or that of a registry (whether it is in use otherwise is left
+    ///   to the caller);
+    /// - there are too many registries ([`MAX_REGISTRIES`]);
+    /// - there is no such global, or not of this interface or version.
     pub fn answer(&mut self, globals: &Globals, request: &Message) -> Result<Answer, DisplayError> {
         let (object, opcode) = (request.object(), request.opcode());
         match opcode {
@@ -95,26 +96,27 @@ impl Registries {
         }
     }
 
-    /// The events for a global that was added; none if there is none of this name.
+    /// Returns the events that announce a global; none if there is no global of this name.
     pub fn added(&self, globals: &Globals, name: u32) -> Vec<Message> {
         let global = globals.get(name).into_iter();
         global.flat_map(|global| self.ids.iter().map(|id| announced(*id, global))).collect()
     }
 
-    /// The events for a global that was withdrawn or removed; one that was withdrawn is not told
-    /// again when it is removed.
+    /// Returns the events that announce that a global was withdrawn or removed. For one that was
+    /// withdrawn, they are not sent again when it is removed.
     pub fn removed(&self, name: u32) -> Vec<Message> {
         self.ids.iter().map(|id| event(*id, wl_registry::GLOBAL_REMOVE, name)).collect()
     }
 
-    /// Forgets a registry that its client has destroyed (`wl_fixes.destroy_registry`); was it one?
+    /// Forgets a registry that its client has destroyed (`wl_fixes.destroy_registry`). Returns whether
+    /// the object was a registry.
     pub fn forget(&mut self, id: ObjectId) -> bool {
         let before = self.ids.len();
         self.ids.retain(|other| *other != id);
         self.ids.len() < before
     }
 
-    /// Which objects they are.
+    /// Returns the ids of the registries.
     pub fn ids(&self) -> &[ObjectId] {
         &self.ids
     }
@@ -169,7 +171,7 @@ fn announced(registry: ObjectId, global: &Global) -> Message {
     event.expect("an interface that could be announced when it was added")
 }
 
-/// An event of one number.
+/// Builds an event with one number.
 fn event(object: ObjectId, opcode: u16, number: u32) -> Message {
     Message::builder(object, opcode).uint(number).build().expect("a short message")
 }

@@ -1,7 +1,7 @@
-//! What a compositor has, as its client knows it.
+//! The globals of a compositor, as its client knows them.
 //!
-//! A compositor announces its globals one by one, each with a name that is a number, an interface and
-//! a version; it adds and removes some for as long as the connection lasts. A client finds one by its
+//! A compositor announces its globals one by one, each with a name (a number), an interface and a version.
+//! It adds and removes globals for as long as the connection lasts. A client finds a global by its
 //! interface, and binds it by its name.
 
 use crate::bind_error::BindError;
@@ -14,9 +14,9 @@ use crate::wire::message_builder::MessageBuilder;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::WireErrorKind;
 
-/// The most globals that a [`Registry`] keeps.
+/// Number of globals that a [`Registry`] keeps.
 ///
-/// Compositors have some dozens. With the longest names, so many take 16 MiB.
+/// Compositors have some dozens. 4096 globals with the longest interfaces take 16 MiB.
 pub const MAX_GLOBALS: usize = 4096;
 
 /// The globals of a compositor, as one `wl_registry` announces them.
@@ -30,15 +30,15 @@ pub struct Registry {
     globals: Vec<Global>,
 }
 
-/// What a message changed.
+/// What an event changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryUpdate {
-    /// There is a new global.
+    /// A global was added.
     Added(Global),
-    /// A global is gone: what was bound of it is to be destroyed.
+    /// A global was removed. Destroy the objects that were bound of it.
     Removed(Global),
-    /// A global is gone that was not there.
+    /// A global was removed that was not announced.
     RemovedUnknown {
         /// Its name.
         name: u32,
@@ -46,9 +46,9 @@ pub enum RegistryUpdate {
 }
 
 impl Registry {
-    /// The registry that is this object, about which nothing has been received yet.
+    /// Creates the registry of this object, of which no event has been received yet.
     ///
-    /// For who sends `wl_display.get_registry` himself.
+    /// This is for programs that send `wl_display.get_registry` themselves.
     ///
     /// ```
     /// use anchovy_wayland::opcodes::wl_registry;
@@ -68,22 +68,23 @@ impl Registry {
         Registry { id, globals: Vec::new() }
     }
 
-    /// Its object.
+    /// Returns the id of the registry.
     pub fn id(&self) -> ObjectId {
         self.id
     }
 
-    /// All globals, in the order in which they were announced.
+    /// Returns all globals, in the order in which they were announced.
     pub fn globals(&self) -> &[Global] {
         &self.globals
     }
 
-    /// The first global of this interface; of some, like `wl_output`, there may be more.
+    /// Returns the first global of this interface. Of some interfaces, such as `wl_output`, there may be
+    /// more.
     pub fn find(&self, interface: &str) -> Option<&Global> {
         self.globals.iter().find(|global| global.interface == interface)
     }
 
-    /// The global with this name.
+    /// Returns the global with this name.
     pub fn get(&self, name: u32) -> Option<&Global> {
         self.globals.iter().find(|global| global.name == name)
     }
@@ -116,14 +117,15 @@ impl Registry {
         bind.untyped_new_id(&global.interface, version, new_id)
     }
 
-    /// Takes an event in, if it is of this registry, and says what it changed.
+    /// Applies an event, if it is of this registry, and returns what it changed; `None` if it is of another
+    /// object.
     ///
-    /// A global with the name of another one takes its place.
+    /// A global with the name of another one replaces it.
     ///
     /// # Errors
     ///
     /// [`RegistryError::Wire`] if the event is of this registry, and malformed;
-    /// [`RegistryError::TooManyGlobals`]. Nothing has changed then.
+    /// [`RegistryError::TooManyGlobals`]. Nothing is changed then.
     pub fn update(&mut self, event: &Message) -> Result<Option<RegistryUpdate>, RegistryError> {
         if event.object() != self.id {
             return Ok(None);

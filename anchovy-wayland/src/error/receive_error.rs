@@ -1,7 +1,7 @@
 //! Why no more messages can be received.
 //!
-//! An error of the receiving side ends it: descriptors are a queue, and who has lost count of it
-//! gives every later message the wrong ones.
+//! An error of the receiving side ends it: descriptors are a queue, and after an error nobody can tell
+//! which message the next ones are of.
 
 use std::error::Error;
 use std::fmt;
@@ -16,52 +16,52 @@ use crate::wire::wire_error::WireError;
 
 /// Why no more messages can be received.
 ///
-/// All descriptors and bytes that had arrived and belong to no message that was handed over are
-/// closed; drop the connection. A server may [tell](crate::DisplayError::message) its client first.
+/// The descriptors that had arrived and are not of a received message are closed. Drop the connection. A
+/// server can [report](crate::DisplayError::from_receive_error) the error to its client first.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReceiveError {
     /// The socket failed.
     Io(io::Error),
-    /// The peer sent what is no message, or the compositor a malformed event of `wl_display`.
+    /// The peer sent bytes that are no message, or a compositor sent a malformed event of `wl_display`.
     Wire(WireError),
     /// The compositor reports an error of this client, and disconnects it (`wl_display.error`). Only the
     /// connection of a client ([`Objects`](crate::Objects)) reports it so.
     Display(DisplayError),
-    /// A message has arrived whole, and its descriptors have not.
+    /// A message has arrived whole without all of its descriptors.
     ///
-    /// They may come early, and not late: what is not there when the message is will not come, or
-    /// was taken for another message by a wrong [count](crate::Signatures).
+    /// Descriptors may arrive before their message, not after it. A wrong
+    /// [count](crate::Signatures) gives them to another message.
     MissingFds {
         /// The message.
         position: DecodePosition,
-        /// How many it has.
+        /// Number of descriptors that it has.
         declared: usize,
-        /// How many were there for it.
+        /// Number of descriptors that had arrived for it.
         available: usize,
     },
-    /// The peer sent more descriptors at once than libwayland does.
+    /// The peer sent more descriptors in one `sendmsg` than libwayland does.
     TooManyFds {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
         /// The message that was received last, if there was one.
         after: Option<DecodePosition>,
     },
-    /// More descriptors wait than may, and no message claims them
+    /// More descriptors wait without a message that claims them than may
     /// ([`Limits::max_waiting_fds`](crate::Limits)).
     TooManyWaitingFds {
-        /// How many.
+        /// Number of descriptors.
         waiting: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
         /// The message that was received last, if there was one.
         after: Option<DecodePosition>,
     },
     /// Descriptors waited too long for their message ([`Limits::fd_timeout`](crate::Limits)).
     FdsOverdue {
-        /// How many.
+        /// Number of descriptors.
         waiting: usize,
         /// The message that was received last, if there was one.
         after: Option<DecodePosition>,
@@ -91,24 +91,24 @@ pub enum ReceiveError {
         /// The message before it, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The peer closed the connection, and descriptors were left that no message had claimed.
+    /// The peer closed the connection and left descriptors that no message had claimed.
     UnclaimedFds {
-        /// How many; they were closed.
+        /// Number of descriptors; they were closed.
         count: usize,
         /// The message that was received last, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The kernel did not hand over all descriptors: our table is full, or a security module said
-    /// no. It is not the peer's doing.
+    /// The kernel did not return all descriptors: the descriptor table of this process is full, or a
+    /// security module refused. The peer did nothing wrong.
     Truncated {
-        /// Why.
+        /// The cause.
         cause: Truncation,
         /// The message that was received last, if there was one.
         after: Option<DecodePosition>,
     },
     /// The peer closed the connection in the middle of a message.
     ClosedInsideMessage {
-        /// Bytes of it that had arrived.
+        /// Number of bytes of the message that had arrived.
         bytes: usize,
         /// The message before it, if there was one.
         after: Option<DecodePosition>,
@@ -132,11 +132,11 @@ impl fmt::Display for ReceiveError {
                 None
             }
             ReceiveError::TooManyFds { count, limit, after } => {
-                write!(f, "the peer sent {count} descriptors at once, and may send {limit}")?;
+                write!(f, "the peer sent {count} descriptors at once, limit is {limit}")?;
                 *after
             }
             ReceiveError::TooManyWaitingFds { waiting, limit, after } => {
-                write!(f, "{waiting} descriptors wait for a message, and {limit} may")?;
+                write!(f, "{waiting} descriptors wait for a message, limit is {limit}")?;
                 *after
             }
             ReceiveError::FdsOverdue { waiting, after } => {
@@ -287,11 +287,11 @@ mod tests {
         [
             (
                 ReceiveError::TooManyFds { count: 29, limit: 28, after },
-                "the peer sent 29 descriptors at once, and may send 28",
+                "the peer sent 29 descriptors at once, limit is 28",
             ),
             (
                 ReceiveError::TooManyWaitingFds { waiting: 4, limit: 3, after },
-                "4 descriptors wait for a message, and 3 may",
+                "4 descriptors wait for a message, limit is 3",
             ),
             (
                 ReceiveError::FdsOverdue { waiting: 2, after },

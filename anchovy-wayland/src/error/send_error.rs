@@ -1,7 +1,7 @@
 //! Why a message was not sent.
 //!
-//! An error of the sending side is about one message, which comes back whole, unless the socket
-//! itself has failed.
+//! An error of the sending side is about one message, which is returned whole, unless the socket has
+//! failed.
 
 use std::error::Error;
 use std::fmt;
@@ -15,33 +15,33 @@ use crate::wire::wire_error::WireError;
 
 /// A message that was not sent, or a flush that failed.
 ///
-/// What is refused comes back whole in `unsent`, with its descriptors: nothing of it was sent, and
-/// the connection takes other messages.
+/// A message that is refused is returned whole in `unsent`, with its descriptors. Nothing of it was sent,
+/// and the connection takes other messages.
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// Why a message was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendErrorKind {
-    /// The socket failed. What had not left is still there, and will not leave.
+    /// The socket failed. Messages that have not left will not leave.
     Io(io::Error),
     /// The compositor reported an error of this client, and closed the connection. Only the whole
     /// [`Connection`](crate::Connection) of a client reports it so.
     Display(DisplayError),
     /// The message is too long for the peer, or descriptors were taken out of it.
     Wire(WireError),
-    /// It has more descriptors than leave at once (28, as in libwayland).
+    /// The message has more descriptors than leave in one `sendmsg` (28, as in libwayland).
     TooManyFds {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
     },
     /// The kernel refused to carry its descriptors to this peer (`EPERM`).
     ///
     /// On the connection of a client, the message stays in the queue, and every flush fails.
     FdsRefusedByPeer {
-        /// How many.
+        /// Number of descriptors of the message.
         count: usize,
     },
     /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
@@ -50,7 +50,7 @@ pub enum SendErrorKind {
     /// stays in the queue, and the next flush sends it then: it may create an object, and the compositor
     /// must see the ids of objects in order.
     TooManyFdsInFlight {
-        /// How many.
+        /// Number of descriptors of the message.
         count: usize,
     },
 }
@@ -62,14 +62,14 @@ impl fmt::Display for SendErrorKind {
             SendErrorKind::Display(error) => return error.fmt(f),
             SendErrorKind::Wire(_) => f.write_str("a message cannot be sent"),
             SendErrorKind::TooManyFds { count, limit } => {
-                write!(f, "a message has {count} descriptors, and may have {limit}")
+                write!(f, "a message has {count} descriptors, limit is {limit}")
             }
             SendErrorKind::FdsRefusedByPeer { count } => {
-                write!(f, "the peer's kernel takes no descriptors, a message has {count}")
+                write!(f, "the peer takes no descriptors (EPERM), a message has {count}")
             }
             SendErrorKind::TooManyFdsInFlight { count } => write!(
                 f,
-                "too many descriptors are under way for a message with {count} more: try later"
+                "too many descriptors are in flight (ETOOMANYREFS) for a message with {count} more, try later"
             ),
         }?;
         f.write_str("; nothing of it was sent")
@@ -153,17 +153,17 @@ mod tests {
             ),
             (
                 SendErrorKind::TooManyFds { count: 29, limit: 28 },
-                "a message has 29 descriptors, and may have 28",
+                "a message has 29 descriptors, limit is 28",
                 io::ErrorKind::InvalidInput,
             ),
             (
                 SendErrorKind::FdsRefusedByPeer { count: 2 },
-                "the peer's kernel takes no descriptors, a message has 2",
+                "the peer takes no descriptors (EPERM), a message has 2",
                 io::ErrorKind::PermissionDenied,
             ),
             (
                 SendErrorKind::TooManyFdsInFlight { count: 8 },
-                "too many descriptors are under way for a message with 8 more: try later",
+                "too many descriptors are in flight (ETOOMANYREFS) for a message with 8 more, try later",
                 io::ErrorKind::QuotaExceeded,
             ),
         ]

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// Arguments of so many bytes are kept in place: five words are as many as most messages have, and as
-/// fit beside the pointer and the length of longer ones.
+/// Number of bytes of arguments that are kept in place: most messages have at most five words, and five
+/// words fit beside the pointer and the length of longer ones.
 const INLINE_BYTES: usize = 20;
 
 /// The arguments of a message. A few words are kept in place, which costs no allocation and holds no

@@ -7,12 +7,12 @@ use std::os::fd::OwnedFd;
 
 use super::wire_error::WireError;
 
-/// A message that cannot be, and its descriptors.
+/// Why a message could not be built, and its descriptors.
 #[derive(Debug)]
 pub struct BuildError {
-    /// Why.
+    /// The reason.
     pub error: WireError,
-    /// The descriptors that it was to have.
+    /// The descriptors of the message.
     pub fds: Vec<OwnedFd>,
 }
 

@@ -3,13 +3,13 @@
 use super::object_id::ObjectId;
 use super::wire_error::{WireError, WireErrorKind};
 
-/// The bytes of a header.
+/// Length of a header, in bytes.
 pub(crate) const HEADER_BYTES: usize = 8;
 
-/// The longest message that a header can tell, in whole words.
+/// Length of the longest message that a header can say, in bytes: whole words.
 pub(crate) const LONGEST_MESSAGE: usize = 0xfffc;
 
-/// The header of a message: whose, which, and how long.
+/// The header of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) object: ObjectId,
@@ -18,7 +18,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header that begins here; `None` if it is not there whole.
+    /// Reads the header at the start; `None` if it has not arrived whole.
     #[inline]
     pub(crate) fn parse(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireError> {
         let (Some(object), Some(second)) = (word(bytes, 0), word(bytes, 4)) else {

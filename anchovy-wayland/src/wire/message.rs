@@ -13,7 +13,7 @@ use super::wire_error::{WireError, WireErrorKind};
 
 /// A request or an event, with its descriptors.
 ///
-/// Dropping it closes the descriptors that were not taken.
+/// Dropping it closes the descriptors that were not taken out.
 ///
 /// ```
 /// use anchovy_wayland::{Message, ObjectId};
@@ -30,7 +30,7 @@ pub struct Message {
     opcode: u16,
     arguments: Body,
     fds: Vec<OwnedFd>,
-    /// How many there were before any was taken.
+    /// Number of descriptors before any was taken out.
     declared: usize,
 }
 
@@ -46,42 +46,42 @@ impl Message {
         Message { object, opcode, arguments, fds, declared }
     }
 
-    /// The object that a request is made of, or that an event is of.
+    /// Returns the id of the object that receives the request, or that sends the event.
     #[inline]
     pub fn object(&self) -> ObjectId {
         self.object
     }
 
-    /// Which request or event of its interface it is, from 0.
+    /// Returns the number of the request or event in its interface, from 0.
     #[inline]
     pub fn opcode(&self) -> u16 {
         self.opcode
     }
 
-    /// Header and arguments together, in bytes.
+    /// Returns the length of header and arguments, in bytes.
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "a message has a header, so none is empty")]
     pub fn len(&self) -> usize {
         HEADER_BYTES + self.arguments().len()
     }
 
-    /// The arguments, as they are on the wire.
+    /// Returns the arguments, as they are on the wire.
     #[inline]
     pub fn arguments(&self) -> &[u8] {
         self.arguments.bytes()
     }
 
-    /// The descriptors that were not taken, in the order of the arguments.
+    /// Returns the descriptors that were not taken out, in the order of the arguments.
     pub fn fds(&self) -> &[OwnedFd] {
         &self.fds
     }
 
-    /// Takes all descriptors out of the message, which cannot be sent without them.
+    /// Takes all descriptors out of the message. It cannot be sent without them.
     pub fn take_fds(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.fds)
     }
 
-    /// Reads the arguments, from the first; descriptors are taken out of the message.
+    /// Returns a reader of the arguments, from the first. It takes descriptors out of the message.
     ///
     /// ```
     /// use anchovy_wayland::{Message, ObjectId};
@@ -107,7 +107,7 @@ impl Message {
         (self.object, self.opcode) == (object, opcode)
     }
 
-    /// Reads all arguments of a message without descriptors, which stays as it is.
+    /// Reads all arguments of a message without descriptors, and does not change it.
     #[inline]
     pub(crate) fn read_plain<T>(
         &self,
@@ -157,7 +157,7 @@ impl Message {
 }
 
 impl fmt::Debug for Message {
-    /// The arguments are not shown: nobody knows here what they are.
+    /// The arguments are not shown: their types are not known here.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("object", &self.object)

@@ -1,4 +1,4 @@
-//! A message that is being written.
+//! A builder for messages.
 
 use std::os::fd::OwnedFd;
 
@@ -10,16 +10,16 @@ use super::message::Message;
 use super::object_id::ObjectId;
 use super::wire_error::{WireError, WireErrorKind};
 
-/// A message that is being written, argument by argument.
+/// A builder for a [`Message`], argument by argument.
 ///
-/// What is wrong with one is told at the [end](Self::build).
+/// Each method appends an argument. The errors of all of them are returned by [`build`](Self::build).
 #[derive(Debug)]
 #[must_use = "a message is made by `build`"]
 pub struct MessageBuilder {
     object: ObjectId,
     opcode: u16,
     arguments: BodyBuilder,
-    /// Bytes of arguments that are not written: with them, it is too long.
+    /// Number of bytes of arguments that are not written: with them, the message is too long.
     left_out: usize,
     fds: Vec<OwnedFd>,
     /// The last `new_id`.
@@ -29,8 +29,8 @@ pub struct MessageBuilder {
 }
 
 impl Message {
-    /// Begins a message for this object: the number of the request or event in its interface, from
-    /// 0, and then its arguments, in order.
+    /// Creates a builder for a message of this object. `opcode` is the number of the request or event in
+    /// its interface, from 0.
     #[inline]
     pub fn builder(object: ObjectId, opcode: u16) -> MessageBuilder {
         let (arguments, fds) = (BodyBuilder::default(), Vec::new());
@@ -39,44 +39,44 @@ impl Message {
 }
 
 impl MessageBuilder {
-    /// An `int`.
+    /// Appends an `int`.
     #[inline]
     pub fn int(self, number: i32) -> Self {
         self.uint(number as u32)
     }
 
-    /// A `uint`.
+    /// Appends a `uint`.
     #[inline]
     pub fn uint(mut self, number: u32) -> Self {
         self.arguments.put(&number.to_ne_bytes());
         self
     }
 
-    /// A `fixed`.
+    /// Appends a `fixed`.
     #[inline]
     pub fn fixed(self, number: Fixed) -> Self {
         self.int(number.to_bits())
     }
 
-    /// An `object`; none is null, which an argument has to allow.
+    /// Appends an `object`. `None` is null, which the protocol file must allow.
     #[inline]
     pub fn object(self, object: impl Into<Option<ObjectId>>) -> Self {
         self.uint(object.into().map_or(0, ObjectId::get))
     }
 
-    /// A `new_id` of an interface that the protocol names.
+    /// Appends a `new_id` of an interface that the protocol file names.
     #[inline]
     pub fn new_id(mut self, id: ObjectId) -> Self {
         self.new_id = Some(id);
         self.uint(id.get())
     }
 
-    /// A `new_id` of an interface that it does not name: `wl_registry.bind`.
+    /// Appends a `new_id` of an interface that the protocol file does not name: `wl_registry.bind`.
     pub fn untyped_new_id(self, interface: &str, version: u32, id: ObjectId) -> Self {
         self.string(interface).uint(version).new_id(id)
     }
 
-    /// A `string`, which ends where a NUL is: there must be none in it. The protocol wants UTF-8.
+    /// Appends a `string`, which must have no NUL. The protocol requires UTF-8, which is not checked.
     pub fn string(mut self, text: impl AsRef<[u8]>) -> Self {
         let text = text.as_ref();
         if text.contains(&0) {
@@ -86,18 +86,18 @@ impl MessageBuilder {
         self
     }
 
-    /// A `string` that is null, which an argument has to allow.
+    /// Appends a `string` that is null, which the protocol file must allow.
     pub fn null_string(self) -> Self {
         self.uint(0)
     }
 
-    /// An `array`.
+    /// Appends an `array`.
     pub fn array(mut self, bytes: &[u8]) -> Self {
         self.put_sized(bytes, bytes.len());
         self
     }
 
-    /// An `fd`: a `File`, a socket, or whatever else is open. It is closed once it was sent.
+    /// Appends an `fd`: a `File`, a socket, or any other open descriptor. It is closed once it was sent.
     #[inline]
     pub fn fd(mut self, fd: impl Into<OwnedFd>) -> Self {
         self.fds.push(fd.into());
@@ -109,7 +109,7 @@ impl MessageBuilder {
         self.new_id
     }
 
-    /// Writes a length and as many bytes: these, then zeros; padded to whole words.
+    /// Appends a length and as many bytes: these, then zeros; padded to whole words.
     fn put_sized(&mut self, bytes: &[u8], length: usize) {
         let padded = length.next_multiple_of(4);
         if length > LONGEST_MESSAGE {
@@ -121,13 +121,13 @@ impl MessageBuilder {
         self.arguments.put(&[0; 4][..padded - bytes.len()]);
     }
 
-    /// The message.
+    /// Builds the message.
     ///
     /// # Errors
     ///
-    /// [`BuildError`], with the descriptors: a string had a NUL in it; the message is longer than a
-    /// header can tell (65532 bytes). What a connection sends is checked against its own
-    /// [limit](crate::Limits::max_message_bytes) when it is sent.
+    /// [`BuildError`], with the descriptors, if a string has a NUL, or if the message is longer than a
+    /// header can say (65532 bytes). A connection checks its own
+    /// [limit](crate::Limits::max_message_bytes) when it sends the message.
     #[inline]
     pub fn build(self) -> Result<Message, BuildError> {
         let MessageBuilder { object, opcode, arguments, left_out, fds, error, .. } = self;

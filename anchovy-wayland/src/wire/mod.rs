@@ -1,8 +1,8 @@
-//! Words in the byte order of the machine: headers and arguments, to write and to read.
+//! The wire format: headers and arguments, in words of the byte order of the machine.
 //!
 //! A message is a header of two words (the object; the length and the opcode) and its arguments,
-//! each padded to whole words. The types of the arguments are not in the bytes: who writes and who
-//! reads have them from the same protocol file. Descriptors are not in the bytes at all, but in a
+//! each padded to whole words. The types of the arguments are not in the bytes: both ends have
+//! them from the same protocol file. Descriptors are not in the bytes at all, but in a
 //! queue beside them, in the order of the arguments.
 
 pub(crate) mod arguments;

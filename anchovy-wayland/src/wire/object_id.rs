@@ -1,12 +1,12 @@
-//! The number of an object.
+//! The id of an object.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// The number of an object, which is never 0.
+/// The id of an object, which is never 0.
 ///
-/// A client numbers its objects from 2 (1 is the display), a server from
-/// [`FIRST_OF_SERVER`](Self::FIRST_OF_SERVER); both use the smallest that is free.
+/// The ids of a client begin with 2 (1 is the display), those of a server with
+/// [`FIRST_OF_SERVER`](Self::FIRST_OF_SERVER). Both use the smallest free one.
 ///
 /// ```
 /// use anchovy_wayland::ObjectId;
@@ -18,16 +18,16 @@ use std::num::NonZeroU32;
 pub struct ObjectId(NonZeroU32);
 
 impl ObjectId {
-    /// The display, which both ends have from the start.
+    /// The id of the display, which both ends have from the start.
     pub const DISPLAY: ObjectId = ObjectId(NonZeroU32::MIN);
 
-    /// The first number that a server gives (Wayland protocol, "Creating Objects").
+    /// The first id of a server (Wayland protocol, "Creating Objects").
     pub const FIRST_OF_SERVER: ObjectId = match NonZeroU32::new(0xff00_0000) {
         Some(id) => ObjectId(id),
         None => unreachable!(),
     };
 
-    /// The object with this number; none has 0.
+    /// Returns the id with this number; `None` for 0.
     pub const fn new(id: u32) -> Option<ObjectId> {
         match NonZeroU32::new(id) {
             Some(id) => Some(ObjectId(id)),
@@ -35,12 +35,12 @@ impl ObjectId {
         }
     }
 
-    /// Its number.
+    /// Returns the number of the id.
     pub const fn get(self) -> u32 {
         self.0.get()
     }
 
-    /// Returns whether the server assigned the number.
+    /// Returns whether this is an id of the server.
     pub fn is_of_server(self) -> bool {
         self >= ObjectId::FIRST_OF_SERVER
     }

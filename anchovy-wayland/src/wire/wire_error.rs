@@ -4,47 +4,47 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A message that breaks a rule of the wire format: which one, and which rule.
+/// A message that breaks a rule of the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireError {
-    /// The number of its object, 0 included.
+    /// The id of its object, or 0.
     pub object: u32,
-    /// Which request or event of its interface, from 0.
+    /// The number of the request or event in its interface, from 0.
     pub opcode: u16,
     /// The rule that it breaks.
     pub kind: WireErrorKind,
 }
 
-/// Which rule of the wire format a message breaks.
+/// The rule of the wire format that a message breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WireErrorKind {
     /// It is shorter than its header, which has 8 bytes.
     TooShort {
-        /// What its header says, in bytes.
+        /// The length in its header, in bytes.
         length: usize,
     },
     /// Its length is no multiple of 4.
     Unaligned {
-        /// What its header says, in bytes.
+        /// The length in its header, in bytes.
         length: usize,
     },
     /// It is longer than it may be.
     TooLong {
         /// Its length, in bytes.
         length: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
     },
-    /// Its object, or one that it names, is null where that is not allowed.
+    /// Its object, or an object argument, is null where that is not allowed.
     NullObject,
     /// The interface of its object has no such request or event.
     UnknownOpcode,
     /// It ends before an argument does.
     EndsEarly {
-        /// Bytes that the argument has.
+        /// Number of bytes of the argument.
         needed: u64,
-        /// Bytes that are left for it.
+        /// Number of bytes that are left in the message.
         left: usize,
     },
     /// A string is null where that is not allowed.
@@ -53,23 +53,23 @@ pub enum WireErrorKind {
     StringWithoutNul,
     /// A string has a NUL before its end.
     StringWithNul,
-    /// It has fewer descriptors than are read.
+    /// It has no descriptor left for an `fd` argument.
     NoFd,
     /// Bytes are left after the last argument.
     TrailingBytes {
-        /// How many.
+        /// Number of bytes.
         bytes: usize,
     },
     /// Descriptors are left after the last argument.
     TrailingFds {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
     },
     /// Descriptors were taken out of it, and it cannot be sent without them.
     FdsTaken {
-        /// How many there were.
+        /// Number of descriptors that it was built with.
         declared: usize,
-        /// How many there are.
+        /// Number of descriptors that are left.
         present: usize,
     },
 }
@@ -79,20 +79,22 @@ impl fmt::Display for WireError {
         write!(f, "message {} of object {}: ", self.opcode, self.object)?;
         match self.kind {
             WireErrorKind::TooShort { length } => {
-                write!(f, "it has {length} bytes by its header, which alone has 8")
+                write!(f, "its header says {length} bytes, the header alone has 8")
             }
             WireErrorKind::Unaligned { length } => {
-                write!(f, "it has {length} bytes, which is no multiple of 4")
+                write!(f, "its length of {length} bytes is no multiple of 4")
             }
             WireErrorKind::TooLong { length, limit } => {
-                write!(f, "it has {length} bytes, and may have {limit}")
+                write!(f, "it has {length} bytes, limit is {limit}")
             }
-            WireErrorKind::NullObject => f.write_str("an object is null that may not be"),
+            WireErrorKind::NullObject => {
+                f.write_str("an object is null, which is not allowed here")
+            }
             WireErrorKind::UnknownOpcode => f.write_str("its interface has no such message"),
             WireErrorKind::EndsEarly { needed, left } => {
-                write!(f, "an argument has {needed} bytes, of which {left} are there")
+                write!(f, "an argument has {needed} bytes, the message has {left} left")
             }
-            WireErrorKind::NullString => f.write_str("a string is null that may not be"),
+            WireErrorKind::NullString => f.write_str("a string is null, which is not allowed here"),
             WireErrorKind::StringWithoutNul => f.write_str("a string does not end with a NUL"),
             WireErrorKind::StringWithNul => f.write_str("a string has a NUL before its end"),
             WireErrorKind::NoFd => f.write_str("it has no descriptor left for an argument"),
@@ -103,7 +105,7 @@ impl fmt::Display for WireError {
                 write!(f, "{count} descriptors are left after its last argument")
             }
             WireErrorKind::FdsTaken { declared, present } => {
-                write!(f, "it had {declared} descriptors, and has {present}")
+                write!(f, "it was built with {declared} descriptors and has {present} left")
             }
         }
     }
@@ -131,17 +133,17 @@ mod tests {
         for (kind, rule) in [
             (
                 WireErrorKind::TooShort { length: 4 },
-                "it has 4 bytes by its header, which alone has 8",
+                "its header says 4 bytes, the header alone has 8",
             ),
-            (WireErrorKind::Unaligned { length: 13 }, "it has 13 bytes, which is no multiple of 4"),
-            (WireErrorKind::TooLong { length: 20, limit: 16 }, "it has 20 bytes, and may have 16"),
-            (WireErrorKind::NullObject, "an object is null that may not be"),
+            (WireErrorKind::Unaligned { length: 13 }, "its length of 13 bytes is no multiple of 4"),
+            (WireErrorKind::TooLong { length: 20, limit: 16 }, "it has 20 bytes, limit is 16"),
+            (WireErrorKind::NullObject, "an object is null, which is not allowed here"),
             (WireErrorKind::UnknownOpcode, "its interface has no such message"),
             (
                 WireErrorKind::EndsEarly { needed: 12, left: 8 },
-                "an argument has 12 bytes, of which 8 are there",
+                "an argument has 12 bytes, the message has 8 left",
             ),
-            (WireErrorKind::NullString, "a string is null that may not be"),
+            (WireErrorKind::NullString, "a string is null, which is not allowed here"),
             (WireErrorKind::StringWithoutNul, "a string does not end with a NUL"),
             (WireErrorKind::StringWithNul, "a string has a NUL before its end"),
             (WireErrorKind::NoFd, "it has no descriptor left for an argument"),
@@ -152,7 +154,7 @@ mod tests {
             ),
             (
                 WireErrorKind::FdsTaken { declared: 2, present: 1 },
-                "it had 2 descriptors, and has 1",
+                "it was built with 2 descriptors and has 1 left",
             ),
         ] {
             assert_eq!(error_chain(&wire(kind)), [format!("message 3 of object 7: {rule}")]);

@@ -116,7 +116,7 @@ fn a_burst_with_more_than_28_descriptors_in_one_call_ends_with_too_many() {
     run(async {
         for count in [29, 40, 253] {
             let expected = format!("TooManyFds {{ count: {count}, limit: 28, after: None }}");
-            let rule = format!("{count} descriptors at once, and may send 28");
+            let rule = format!("{count} descriptors at once, limit is 28");
             ends(&expected, &rule, |foreign| {
                 foreign.send(&burst(count), count as usize);
             })
@@ -201,7 +201,7 @@ fn descriptors_that_no_message_claims_end_when_there_are_more_than_1024() {
         let expected = "TooManyWaitingFds { waiting: 1025, limit: 1024, \
                         after: Some(DecodePosition { object: 9, opcode: 2 }) }";
         assert_eq!(format!("{error:?}"), expected);
-        assert!(error.to_string().contains("1025 descriptors wait for a message, and 1024 may"));
+        assert!(error.to_string().contains("1025 descriptors wait for a message, limit is 1024"));
         for _ in 0..2 {
             assert!(near.receive().await.unwrap().is_none());
         }
@@ -267,7 +267,7 @@ fn a_length_of_0_4_or_7_ends_as_too_short() {
     run(async {
         for length in [0, 4, 7] {
             let fault = format!("TooShort {{ length: {length} }}");
-            header_ends(PLAIN, length, &fault, &format!("it has {length} bytes")).await;
+            header_ends(PLAIN, length, &fault, &format!("says {length} bytes")).await;
         }
     });
 }
@@ -297,7 +297,7 @@ fn a_length_of_4100_or_65532_ends_as_too_long_as_soon_as_the_header_is_there() {
     run(async {
         for length in [4100, 65532] {
             let fault = format!("TooLong {{ length: {length}, limit: 4096 }}");
-            header_ends(PLAIN, length, &fault, "may have 4096").await;
+            header_ends(PLAIN, length, &fault, "limit is 4096").await;
         }
     });
 }
