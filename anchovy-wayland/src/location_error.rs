@@ -20,18 +20,18 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LocationError {
-    /// `XDG_RUNTIME_DIR` is not set, or is not looked at, and the name is no absolute path.
+    /// `XDG_RUNTIME_DIR` is not set or not used, and the name is no absolute path.
     NoRuntimeDirectory,
     /// The runtime directory (`XDG_RUNTIME_DIR`) is set, and empty.
     EmptyRuntimeDirectory,
-    /// The runtime directory (`XDG_RUNTIME_DIR`) is a relative path, which the XDG Base Directory
-    /// Specification has everybody ignore.
+    /// The runtime directory (`XDG_RUNTIME_DIR`) is a relative path, which programs must ignore according
+    /// to the XDG Base Directory Specification.
     RelativeRuntimeDirectory {
-        /// What it is.
+        /// The value.
         directory: PathBuf,
     },
-    /// The name is empty. `WAYLAND_DISPLAY` is often set to that in order to keep a program from
-    /// Wayland, so it does not stand for `wayland-0`.
+    /// The name is empty. An empty `WAYLAND_DISPLAY` often is meant to keep a program from using Wayland,
+    /// so it does not mean `wayland-0`.
     EmptyName,
 }
 

@@ -1,4 +1,4 @@
-//! Why there is no connection to a compositor.
+//! Why a client cannot connect to a compositor.
 
 use std::error::Error;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::io;
 use super::inherited_error::InheritedError;
 use crate::location_error::LocationError;
 
-/// Why no compositor could be connected to.
+/// Why a client cannot connect to a compositor.
 ///
-/// Nothing else was tried: a display that was named and cannot be reached is not replaced by
-/// another. The text includes that of the reason, and [`source`](Error::source) is the cause of the
+/// Nothing else was tried: a display that was named and cannot be connected to is not replaced by
+/// another one. The text includes that of the reason, and [`source`](Error::source) is the cause of the
 /// reason: the error of the system, if there is one.
 ///
 /// ```
@@ -29,7 +29,7 @@ use crate::location_error::LocationError;
 pub enum ConnectError {
     /// `WAYLAND_SOCKET` is set, and what it names cannot be used.
     Inherited(InheritedError),
-    /// The name of the display leads to no path.
+    /// The name of the display cannot be made a path.
     Location(LocationError),
     /// The socket at the path could not be connected to.
     Socket(anchovy::ConnectError),
@@ -58,7 +58,7 @@ impl fmt::Display for ConnectError {
             ),
             ConnectError::Socket(anchovy::ConnectError::Refused { path, .. }) => write!(
                 f,
-                "nobody listens to {} any more; start the compositor again",
+                "no compositor listens on {} any more; start the compositor again",
                 path.display()
             ),
             ConnectError::Socket(anchovy::ConnectError::PermissionDenied { path, .. }) => write!(
@@ -100,7 +100,7 @@ impl From<anchovy::ConnectError> for ConnectError {
     }
 }
 
-/// Of the kind that the system gave, or of the one that says it best.
+/// The kind is that of the error of the system, or else the closest one.
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> io::Error {
         io::Error::new(error.kind(), error)
@@ -139,7 +139,7 @@ mod tests {
             (
                 Socket::Refused { path: path(), error: cause(ErrorKind::ConnectionRefused) }.into(),
                 ErrorKind::ConnectionRefused,
-                "nobody listens to /run/me/x any more; start the compositor again".into(),
+                "no compositor listens on /run/me/x any more; start the compositor again".into(),
             ),
             (
                 Socket::PermissionDenied {

@@ -4,7 +4,7 @@ use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
 
 use super::origin::Origin;
 
-/// A connection to a compositor, and how it came about.
+/// A socket that is connected to a compositor, and its origin.
 ///
 /// ```
 /// use anchovy_wayland::{Connector, Listener, Origin};
@@ -22,9 +22,9 @@ use super::origin::Origin;
 /// ```
 #[derive(Debug)]
 pub struct Connected {
-    /// Connected, registered with the runtime, and close-on-exec; no byte was sent. It is what
-    /// [`Connection::new`](crate::Connection::new) takes.
+    /// The socket: connected, registered with the runtime, and close-on-exec. No byte was sent. Pass it to
+    /// [`Connection::client`](crate::Connection::client).
     pub stream: AnchovyStream<WAYLAND_SCM_RIGHTS>,
-    /// Where it is from.
+    /// The origin of the socket.
     pub origin: Origin,
 }

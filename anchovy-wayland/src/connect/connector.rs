@@ -1,4 +1,4 @@
-//! How to connect to a compositor.
+//! Where a client connects to.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use super::inherited_socket;
 use super::origin::Origin;
 use crate::location::{DISPLAY, Environment, SOCKET, process_environment, socket_path};
 
-/// The display that is meant where none is named, as in libwayland.
+/// The display if none is named, as in libwayland.
 const DEFAULT: &str = "wayland-0";
 
 /// Connects to the compositor that the environment names, as libwayland's `wl_display_connect` does.
 ///
-/// This is [`Connector::connect`] of [`Connector::new`], which tell more.
+/// This is [`Connector::connect`] of [`Connector::new`]; see there for the rules.
 ///
 /// # Errors
 ///
@@ -43,10 +43,11 @@ pub async fn connect() -> Result<Connected, ConnectError> {
     Connector::new().connect().await
 }
 
-/// How to connect to a compositor; as libwayland's `wl_display_connect` does, if nothing is said.
+/// Options for connecting to a compositor. By default, it connects as libwayland's `wl_display_connect`
+/// does.
 ///
-/// 1. `WAYLAND_SOCKET`, if it is set, has the number of a connected socket that this process has
-///    inherited. Then nothing else is tried, whether it can be used or not, and whatever
+/// 1. `WAYLAND_SOCKET`, if it is set, is the number of a connected socket that this process has
+///    inherited. Nothing else is tried then, whether the socket can be used or not, and whatever
 ///    [name](Connector::display) was given.
 /// 2. Otherwise there is a name: the one that was [given](Connector::display), or else that in
 ///    `WAYLAND_DISPLAY`, or else `wayland-0`.

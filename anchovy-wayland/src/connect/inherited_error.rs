@@ -6,9 +6,9 @@ use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 
-/// Why what `WAYLAND_SOCKET` names cannot be used.
+/// Why the socket that `WAYLAND_SOCKET` names cannot be used.
 ///
-/// As in libwayland, no display is looked for instead. It is still under its number, unless it was
+/// As in libwayland, no display is tried instead. The descriptor keeps its number, unless the socket was
 /// [taken](InheritedError::AlreadyTaken).
 ///
 /// ```
@@ -20,17 +20,17 @@ use std::os::fd::RawFd;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InheritedError {
-    /// It is no decimal number, or one that no descriptor has. Empty is no number.
+    /// The value is no decimal number, or one that no descriptor can have. An empty value is no number.
     NotANumber {
-        /// What it is.
+        /// The value.
         value: OsString,
     },
-    /// It is less than 0.
+    /// The number is less than 0.
     Negative {
         /// The number.
         fd: RawFd,
     },
-    /// It is 0, 1 or 2. These are the standard streams, which are everybody's in this process.
+    /// The number is 0, 1 or 2. These are the standard streams, which all of this process uses.
     StandardStream {
         /// The number.
         fd: RawFd,
@@ -40,34 +40,34 @@ pub enum InheritedError {
         /// The number.
         fd: RawFd,
     },
-    /// The descriptor is close-on-exec, so this process has not inherited it but opened it, for
-    /// another purpose, or somebody here has taken the socket already.
+    /// The descriptor is close-on-exec. So this process has not inherited it but opened it for another
+    /// purpose, or other code of this process has taken the socket already.
     CloseOnExec {
         /// The number.
         fd: RawFd,
     },
-    /// It is something else than a socket (ENOTSOCK).
+    /// The descriptor is no socket (ENOTSOCK).
     NotASocket {
         /// The number.
         fd: RawFd,
     },
-    /// It is a socket of another family than Unix, or of another type than a stream.
+    /// The socket is no Unix socket, or no stream socket.
     NotAUnixStream {
         /// The number.
         fd: RawFd,
     },
-    /// It is a socket that is not connected (ENOTCONN); one that listens, for instance.
+    /// The socket is not connected (ENOTCONN): it may be one that listens.
     NotConnected {
         /// The number.
         fd: RawFd,
     },
-    /// This process has taken it already, and there is only one.
+    /// This process has taken the socket already.
     AlreadyTaken,
-    /// The system refused for another reason: a full table of descriptors, for instance.
+    /// The system refused for another reason, such as a full descriptor table.
     Io {
         /// The number.
         fd: RawFd,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
 }

@@ -1,18 +1,17 @@
-//! Asking for, and getting hold of, a descriptor of which only the number is known.
+//! Taking a descriptor of which only the number is known.
 //!
-//! This is the only unsafe code of the crate. A number is no right to anything, so what is done here
-//! is as little as an inherited socket needs, and never closes a descriptor: not even if everybody
-//! was wrong about whose it is.
+//! This is the only unsafe code of the crate. A number does not prove ownership, so it does as little as an
+//! inherited socket needs, and never closes a descriptor, also if the number is wrong.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// The numbers up to this one are those of the standard streams, whoever put them there.
+/// The numbers up to this one are those of the standard streams.
 pub(super) const LAST_STANDARD_STREAM: RawFd = 2;
 
-/// Whether a descriptor goes with an exec; EBADF if there is none with this number.
+/// Returns whether a descriptor is inherited over an exec; EBADF if there is none with this number.
 fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
     // SAFETY: this reads a flag and touches no memory; for a number that is not open, it fails.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };

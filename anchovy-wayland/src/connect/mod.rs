@@ -1,8 +1,8 @@
-//! From what a client was told of its compositor to a connection.
+//! Connecting to a compositor.
 //!
-//! A client may have been given a connection already, or a name, or nothing. What it was told most
-//! directly counts, and only that: a client that was given a socket and looked for a display all the
-//! same would appear where nobody expects it.
+//! A client may have inherited a socket, or have a name, or neither. Only the first of these that is there
+//! is used: a client that inherited a socket and connected to another display would appear on a screen
+//! where its user does not expect it.
 
 pub(crate) mod connect_error;
 pub(crate) mod connected;

@@ -1,7 +1,7 @@
 //! Why a compositor cannot listen.
 //!
-//! Most of the time another compositor has the name, and there is another one to be had; the rest is
-//! for a person to put right, who needs to know at which file to look.
+//! Usually another compositor has the name, and another name is free. The other errors are for a person
+//! to fix, so each names its file.
 
 use std::error::Error;
 use std::fmt;
@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use super::lock_refusal::LockRefusal;
 use crate::location_error::LocationError;
 
-/// Why a display cannot be listened at.
+/// Why a compositor cannot listen on a display.
 ///
-/// Nothing was left behind, and nothing of others was removed.
+/// No file was left, and no file of another process was removed.
 ///
 /// ```
 /// use anchovy_wayland::{ListenError, Listener};
@@ -30,37 +30,37 @@ use crate::location_error::LocationError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The name of the display leads to no path.
+    /// The name of the display cannot be made a path.
     Location(LocationError),
-    /// Another process holds the lock: a compositor that lives.
+    /// Another process holds the lock: a compositor that runs.
     Locked {
         /// The lock file.
         path: PathBuf,
     },
-    /// The lock file cannot be made, opened or locked: there is no such directory, for instance, or
+    /// The lock file cannot be created, opened or locked: its directory does not exist, for instance, or
     /// this process may not write to it.
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The lock file is none that this process may use: a FIFO, a device, another user's file, or a
-    /// file that has another name. It was neither locked nor removed.
+    /// The lock file must not be used: it is a FIFO, a device, another user's file, or a file that has
+    /// another name. It was neither locked nor removed.
     LockRefused {
         /// The lock file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it must not be used.
         reason: LockRefusal,
     },
-    /// A socket is there whose permissions allow neither its owner nor its group to write to it. Who
-    /// has done that wants it to stay; libwayland leaves it, too.
+    /// There is a socket that neither its owner nor its group may write to. Such a socket is meant to
+    /// stay; libwayland leaves it, too.
     WriteProtected {
         /// The socket.
         path: PathBuf,
     },
-    /// There is no socket at the path: a process that does not hold the lock has one there
-    /// ([`InUse`](anchovy::ListenError::InUse)), something else than a socket is there
+    /// The socket cannot be bound: a process that does not hold the lock has a socket at the path
+    /// ([`InUse`](anchovy::ListenError::InUse)), there is a file that is no socket
     /// ([`NotASocket`](anchovy::ListenError::NotASocket)), or the system refused.
     Socket(anchovy::ListenError),
     /// None of the names that are tried was free.
@@ -69,13 +69,13 @@ pub enum ListenError {
         directory: PathBuf,
         /// The number of the first name that was tried.
         first: u32,
-        /// The number of the last one.
+        /// The number of the last name that was tried.
         last: u32,
-        /// What was wrong with the first one; nothing if none was tried, from above 32.
+        /// The error of the first name; `None` if no name was tried, since `first` is above 32.
         reason: Option<Box<ListenError>>,
     },
-    /// What was handed over is not what is at this path: the socket is bound to another one, or the
-    /// lock is not that of the file that is there.
+    /// The parts are not those of this path: the socket is bound to another path, or the lock is of
+    /// another file.
     NotHandedOver {
         /// The socket.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum ListenError {
 }
 
 impl ListenError {
-    /// Whether it is this name alone that is not to be had.
+    /// Returns whether another name may be free.
     pub(super) fn is_about_one_name(&self) -> bool {
         match self {
             ListenError::Locked { .. }
@@ -95,7 +95,7 @@ impl ListenError {
                     | anchovy::ListenError::NotASocket { .. }
                     | anchovy::ListenError::OtherOwner { .. }
             ),
-            // The file of another user, where more than one may write to the directory.
+            // It is the file of another user, in a directory that several users may write to.
             ListenError::Lock { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
             _ => false,
         }

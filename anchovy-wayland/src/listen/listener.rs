@@ -57,26 +57,25 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// # The lock
 ///
-/// Beside the socket there is a file with `.lock` after its name, which is locked (flock(2)) as long
-/// as this exists, exactly as libwayland does it, so that each keeps the other away. A socket that a
-/// compositor has left behind, because it was killed, is replaced. What is no socket is not, nor is
-/// one that a process has open, lock or no lock, nor one that neither its owner nor its group may
-/// write to.
+/// The listener locks a file beside the socket, with `.lock` after its name (flock(2)), for as long as it
+/// exists. libwayland does the same, so neither takes a name that the other one uses. The socket of a
+/// compositor that was killed is replaced. A file that is no socket is not replaced, nor is a socket that
+/// a process has open, with or without a lock, nor one that neither its owner nor its group may write to.
 ///
 /// A lock file that exists is used only if it is a regular file of this user and has no other name;
 /// otherwise binding fails with [`LockRefused`](ListenError::LockRefused).
 ///
-/// Dropping this removes first the socket and then the lock file, each if it is still the one that
-/// was made. A process that forks without an exec keeps the lock in its child.
+/// Dropping the listener removes the socket and then the lock file, each if it is still the file that the
+/// listener created. A child process that was forked without an exec keeps the lock.
 ///
 /// # Budget
 ///
 /// Each client is charged to the account of its uid in the [`budget`](Self::budget) of the listener:
 /// for its socket, for descriptors that it has sent and that no message has claimed, for descriptors
 /// that were sent to it and that it has not read, and for bytes that wait. A [`Connection`] over an
-/// accepted stream goes on with the account, so nothing else has to be called. A client whose account
+/// accepted stream uses the same account. A client whose account
 /// has no room for its socket is closed at once and [counted](Self::refused); a connection at its
-/// bound waits, and clients of other uids do not notice.
+/// bound waits, and clients of other uids are not affected.
 ///
 /// Several listeners of a process should share one budget, with
 /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget) or [`with_budget`](Self::with_budget).
@@ -85,14 +84,14 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// # Permissions
 ///
-/// Those of the socket are what the umask leaves of 0777, and connecting needs the right to write. It
-/// is the directory that keeps other users out: `XDG_RUNTIME_DIR` belongs to one alone (XDG Base
-/// Directory Specification).
+/// The mode of the socket is 0777 less the umask, and connecting requires write permission. The directory
+/// keeps other users out: `XDG_RUNTIME_DIR` is accessible to one user alone (XDG Base Directory
+/// Specification).
 #[derive(Debug)]
 #[must_use = "dropping a listener removes its socket"]
 pub struct Listener {
-    // In this order, the socket's file is removed before the lock's: so a successor, who has to lock
-    // first, finds no file that will be removed under it.
+    // In this order, the file of the socket is removed before that of the lock. A successor has to lock
+    // first, so its socket cannot be removed.
     pub(super) socket: AnchovyListener<WAYLAND_SCM_RIGHTS>,
     pub(super) lock: Option<Lock>,
     pub(super) name: Option<PathBuf>,
@@ -100,10 +99,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on a socket that somebody else has bound: a service manager, a wrapper that outlives
+    /// Listens on a socket that was bound by another program: a service manager, a wrapper that outlives
     /// compositors, or the client of a security context.
     ///
-    /// It becomes non-blocking and close-on-exec. Its file is not removed, and there is no lock.
+    /// The socket becomes non-blocking and close-on-exec. Its file is not removed, and there is no lock.
     ///
     /// ```
     /// use anchovy_wayland::Listener;
@@ -132,7 +131,7 @@ impl Listener {
         Listener::from_socket(socket)
     }
 
-    /// Listens on a socket of which there is only a descriptor, such as one of `LISTEN_FDS`; see
+    /// Listens on the socket of a descriptor, such as one of `LISTEN_FDS`; see
     /// [`from_std`](Self::from_std).
     ///
     /// # Errors
@@ -164,15 +163,16 @@ impl Listener {
         Ok(Listener { socket, lock: None, name: None, budget })
     }
 
-    /// Goes on where [`into_parts`](Listener::into_parts) was called, in this process or in another.
+    /// Creates a listener of the parts of another one ([`into_parts`](Listener::into_parts)), in this
+    /// process or in another.
     ///
-    /// [`name`](Listener::name) is the whole path now.
+    /// Its [`name`](Listener::name) is the whole path.
     ///
     /// # Errors
     ///
-    /// [`NotHandedOver`](ListenError::NotHandedOver) if the socket is not bound to this path, or if
-    /// the lock is not that of the file that is there; [`Locked`](ListenError::Locked) if another
-    /// process has got the lock; [`Socket`](ListenError::Socket). The files stay then.
+    /// [`NotHandedOver`](ListenError::NotHandedOver) if the socket is not bound to this path, or if the
+    /// lock is of another file; [`Locked`](ListenError::Locked) if another process has the lock;
+    /// [`Socket`](ListenError::Socket) if the socket cannot be used. The files are not removed then.
     ///
     /// # Panics
     ///
@@ -198,11 +198,11 @@ impl Listener {
         }
     }
 
-    /// Takes it apart, and leaves its files where they are.
+    /// Takes the listener apart, without removing its files.
     ///
     /// # Errors
     ///
-    /// Those of taking the socket from tokio; then the files are removed.
+    /// Those of taking the socket from tokio. The files are removed then.
     pub fn into_parts(self) -> io::Result<ListenerParts> {
         let Listener { socket, lock, .. } = self;
         let path = socket.path().map(Path::to_owned);
@@ -211,7 +211,7 @@ impl Listener {
         Ok(ListenerParts { socket, file })
     }
 
-    /// Charges clients that are accepted from now on to another budget, which other listeners may
+    /// Charges clients that are accepted from now on to another budget, which several listeners may
     /// share.
     pub fn with_budget(mut self, budget: Budget) -> Listener {
         self.socket.set_budget(budget.clone());
@@ -224,21 +224,22 @@ impl Listener {
         &self.budget
     }
 
-    /// Returns how many clients were closed at once because their account had no room for another
-    /// socket.
+    /// Returns the number of clients that were closed at once because their account had no room for
+    /// another socket.
     pub fn refused(&self) -> u64 {
         self.socket.refused()
     }
 
-    /// What it was bound to: a name, or an absolute path; nothing if the socket was
-    /// [adopted](Listener::from_std).
+    /// Returns what the listener was bound to: a name, or an absolute path; `None` if the socket was
+    /// [bound by another program](Listener::from_std).
     ///
-    /// This is what `WAYLAND_DISPLAY` is for clients that have the same `XDG_RUNTIME_DIR`.
+    /// It is the `WAYLAND_DISPLAY` of clients that have the same `XDG_RUNTIME_DIR`.
     pub fn name(&self) -> Option<&Path> {
         self.name.as_deref()
     }
 
-    /// Where the socket is, absolute; nothing if it was [adopted](Listener::from_std).
+    /// Returns the absolute path of the socket; `None` if it was
+    /// [bound by another program](Listener::from_std).
     pub fn path(&self) -> Option<&Path> {
         self.socket.path()
     }
@@ -246,12 +247,12 @@ impl Listener {
     /// Accepts the next client, and returns its stream and the address that it is bound to, which is
     /// unnamed for most clients.
     ///
-    /// [`peer_cred`](AnchovyStream::peer_cred) of the stream tells user, group and process of the
-    /// moment when the client connected (`SO_PEERCRED`, unix(7)). A process may have handed its
-    /// socket on since, or have ended and its number be another's, so decide by user.
+    /// [`peer_cred`](AnchovyStream::peer_cred) of the stream returns user, group and process at the time
+    /// when the client connected (`SO_PEERCRED`, unix(7)). The process may have passed its socket on since,
+    /// or have ended, and its id may be that of another one: decide by the user.
     ///
-    /// While there is no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), this waits: 5 ms at
-    /// first, twice as long each time, and a second at most. The client waits meanwhile.
+    /// While there is no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), it waits: 5 ms at first,
+    /// twice as long each time, and at most a second.
     ///
     /// ```
     /// use anchovy_wayland::{Connector, Listener};
@@ -270,7 +271,7 @@ impl Listener {
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the budget is too small for any client;
-    /// otherwise those of accept(2) that will not pass.
+    /// otherwise those of accept(2) that are not temporary.
     ///
     /// # Cancel safety
     ///

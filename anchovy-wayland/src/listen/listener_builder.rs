@@ -1,4 +1,4 @@
-//! How to listen, where the environment does not say all.
+//! Options for listening.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use super::lock::Lock;
 use super::write_protection;
 use crate::location::{Environment, process_environment, runtime_directory, socket_path};
 
-/// Clients that may wait to be accepted, as in libwayland.
+/// Number of clients that may wait to be accepted, as in libwayland.
 const BACKLOG: u32 = 128;
 
 /// The number of the last name that is tried, as in libwayland (`MAX_DISPLAYNO`).
 const LAST_NUMBER: u32 = 32;
 
-/// How to listen, where the environment does not say all.
+/// A builder for [`Listener`].
 ///
 /// ```
 /// use anchovy_wayland::Listener;
@@ -42,10 +42,9 @@ pub struct ListenerBuilder {
 }
 
 impl Listener {
-    /// Listens at a display of this name, in the directory that `XDG_RUNTIME_DIR` names, or at this
-    /// absolute path.
+    /// Listens on the display of this name in `XDG_RUNTIME_DIR`, or on this absolute path.
     ///
-    /// This makes system calls that may wait for a disk.
+    /// It makes system calls that may wait for a disk.
     ///
     /// ```
     /// use anchovy_wayland::Listener;
@@ -72,12 +71,12 @@ impl Listener {
         Listener::builder().bind(name)
     }
 
-    /// Listens at the first of `wayland-0` to `wayland-32` that is free, as libwayland's
-    /// `wl_display_add_socket_auto` does, in the directory that `XDG_RUNTIME_DIR` names.
+    /// Listens on the first free display of `wayland-0` to `wayland-32` in `XDG_RUNTIME_DIR`, as libwayland's
+    /// `wl_display_add_socket_auto` does.
     ///
     /// # Errors
     ///
-    /// [`ListenError`]. What is wrong with one name alone leads to the next.
+    /// [`ListenError`]. An error of one name alone is not returned: the next name is tried.
     ///
     /// # Panics
     ///
@@ -86,22 +85,22 @@ impl Listener {
         Listener::builder().bind_free()
     }
 
-    /// More to say before it listens.
+    /// Returns a builder, for options.
     pub fn builder() -> ListenerBuilder {
         ListenerBuilder::default()
     }
 }
 
 impl ListenerBuilder {
-    /// Uses this directory instead of that in `XDG_RUNTIME_DIR`. It has to be absolute, too.
+    /// Sets the directory to use instead of `XDG_RUNTIME_DIR`. It must be absolute, too.
     pub fn runtime_directory(mut self, directory: impl Into<PathBuf>) -> ListenerBuilder {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Where [`bind_free`](ListenerBuilder::bind_free) begins: 0 if this is not said, as in
-    /// libwayland; 1 in wlroots, so that nobody gets the default display by accident. No name is free
-    /// for a number above 32.
+    /// Sets the first number that [`bind_free`](ListenerBuilder::bind_free) tries. Default: 0, as in
+    /// libwayland. wlroots begins with 1, so that no client gets the default display by accident. No name
+    /// is free for a number above 32.
     pub fn first_number(mut self, first: u32) -> ListenerBuilder {
         self.first = first;
         self
@@ -115,7 +114,7 @@ impl ListenerBuilder {
         self
     }
 
-    /// Listens at a display of this name; see [`Listener::bind`].
+    /// Listens on the display of this name; see [`Listener::bind`].
     ///
     /// # Errors
     ///
@@ -128,7 +127,7 @@ impl ListenerBuilder {
         self.bind_in(name.as_ref(), &process_environment)
     }
 
-    /// Listens at the first name that is free; see [`Listener::bind_free`].
+    /// Listens on the first free display; see [`Listener::bind_free`].
     ///
     /// # Errors
     ///

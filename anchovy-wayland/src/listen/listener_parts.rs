@@ -1,14 +1,14 @@
-//! What a listener is made of.
+//! The parts of a listener.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 
-/// What a [`Listener`](crate::Listener) is made of, for a process that hands it to another, or to itself after an
-/// exec.
+/// The parts of a [`Listener`](crate::Listener), for a process that passes it to another one, or to itself
+/// after an exec.
 ///
-/// The files stay, and nobody else gets the name as long as the lock is open somewhere. Clients that
-/// connect in between wait.
+/// The files stay, and no other compositor gets the name as long as a process has the lock open. Clients
+/// that connect meanwhile wait.
 ///
 /// ```
 /// use anchovy_wayland::{Listener, ListenerParts};
@@ -26,9 +26,9 @@ use std::path::PathBuf;
 /// ```
 #[derive(Debug)]
 pub struct ListenerParts {
-    /// Listening, non-blocking and close-on-exec.
+    /// The socket: listening, non-blocking and close-on-exec.
     pub socket: StdListener,
-    /// The socket's file, and its open and locked lock file, which is close-on-exec; nothing if the
-    /// socket was [bound by somebody else](crate::Listener::from_std).
+    /// The path of the socket, and its open and locked lock file, which is close-on-exec; `None` if the
+    /// socket was [bound by another program](crate::Listener::from_std).
     pub file: Option<(PathBuf, OwnedFd)>,
 }

@@ -1,15 +1,15 @@
-//! One compositor a name, by a file beside the socket that is locked as long as the compositor lives.
+//! The lock of a name: a file beside the socket that is locked as long as the compositor runs.
 //!
-//! A socket does not tell whether its process lives; a lock does, and it goes with the process
-//! however that ends. The file is libwayland's, so that we keep its compositors away and they us:
-//! the path of the socket and `.lock`, locked as a whole by flock(2).
+//! A socket does not tell whether its process runs. A lock does, since it ends with the process in any case.
+//! The file is that of libwayland, so that its compositors and this crate respect each other: the path of
+//! the socket and `.lock`, locked as a whole by flock(2).
 //!
-//! A compositor that ends removes the file, and so the one that was opened may be gone by the time it
-//! is locked: then two would hold a lock each, on two files of which only one has the name. So the
-//! name is looked at again under the lock.
+//! A compositor that ends removes the file. So the file that was opened may have been removed before it is
+//! locked, and then two compositors would hold a lock each, on two files of which only one has the name.
+//! Therefore the name is checked again under the lock.
 //!
-//! Whoever may write to the directory can put another file in the place of the lock, and a lock file
-//! is removed in the end. So only a regular file of this user that has no other name is used.
+//! Every user who may write to the directory can replace the lock file, and a lock file is removed in the
+//! end. Therefore only a regular file of this user that has no other name is used.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -23,12 +23,12 @@ use rustix::process::geteuid;
 use super::listen_error::ListenError;
 use super::lock_refusal::LockRefusal;
 
-/// Of a lock file, less the umask, as in libwayland.
+/// The mode of a lock file, less the umask, as in libwayland.
 const MODE: Mode = Mode::from_raw_mode(0o660);
 
 /// The lock of a socket.
 ///
-/// The order is the point: the file is removed while it is still locked.
+/// The file is removed while it is still locked.
 #[derive(Debug)]
 #[must_use = "the lock is given up when this is dropped"]
 pub(super) struct Lock {
@@ -90,16 +90,16 @@ impl Lock {
     }
 }
 
-/// The whole name and `.lock`: that of `a.b` is `a.b.lock`.
+/// Returns the path of the lock: the whole name and `.lock`. That of `a.b` is `a.b.lock`.
 pub(super) fn path_of(socket: &Path) -> PathBuf {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");
     path.into()
 }
 
-/// Refuses a special file before it is opened: some devices do something when they are.
+/// Refuses a special file before it is opened: opening some devices has an effect.
 ///
-/// What open(2) refuses itself, a directory and a symbolic link, is left to it.
+/// Directories and symbolic links are refused by open(2).
 fn refuse_special_file(path: &Path) -> Result<(), ListenError> {
     match rustix::fs::lstat(path) {
         Ok(found) => match FileType::from_raw_mode(found.st_mode) {
@@ -111,9 +111,8 @@ fn refuse_special_file(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// A link is not followed: it is the name that is locked, and that is removed. A special file that
-/// has just taken the place of a file is not waited for, and does not become the terminal of this
-/// process.
+/// A link is not followed: the name is what is locked and removed. A special file that has just replaced a
+/// file is not waited for, and does not become the terminal of this process.
 fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::CREATE
         | OFlags::RDWR

@@ -1,23 +1,23 @@
-//! Why a lock file that exists is not used.
+//! Why an existing lock file is not used.
 
 use std::fmt;
 
-/// Why a lock file that exists is not used. It was not removed.
+/// Why an existing lock file is not used. It was not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockRefusal {
     /// It is not a regular file.
     NotAFile {
-        /// What it is: "a FIFO", "a socket", "a character device", "a block device" or "a special
+        /// The type of the file: "a FIFO", "a socket", "a character device", "a block device" or "a special
         /// file".
         found: &'static str,
     },
-    /// It belongs to another user, who could hold the lock, or use it for another file.
+    /// It belongs to another user, who could hold the lock or replace the file.
     OtherOwner {
         /// The user id of its owner.
         uid: u32,
     },
-    /// It has another name, too: it was made for something else.
+    /// It has another name, too: it was created for another purpose.
     HardLinked {
         /// Number of its names.
         links: u64,

@@ -1,7 +1,7 @@
-//! From a name to a socket that clients can connect to, and back to nothing when it ends.
+//! Listening for clients.
 //!
-//! There are two files to a display, a socket and its lock, and an order in which they come and go:
-//! the lock comes first and goes last, so that who holds it may do with the socket what it likes.
+//! A display has two files, a socket and its lock. The lock is created first and removed last, so a process
+//! that holds it may replace and remove the socket.
 
 pub(crate) mod listen_error;
 pub(crate) mod listener;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::listen_error::ListenError;
 
-/// The owner or the group may write; libwayland leaves a socket alone if neither may.
+/// The write permission of owner and group: libwayland does not replace a socket without either.
 const REPLACEABLE: u32 = 0o220;
 
 /// Refuses the path of a socket that neither its owner nor its group may write to.
