@@ -1,6 +1,7 @@
 //! Where a message ends, and that it comes with exactly the descriptors that it declares.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use anchovy::codec::{Decoder, Encoder, ReceiveError, ReceivedFds};
 use bytes::{Bytes, BytesMut};
@@ -36,7 +37,8 @@ use crate::message::frame::Frame;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MessageCodec {
-    limits: Limits,
+    /// Shared by the codecs of both halves of a connection.
+    limits: Arc<Limits>,
     unix_fds: bool,
     /// The message that is arriving, once its length is known.
     arriving: Option<Frame>,
@@ -45,7 +47,7 @@ pub struct MessageCodec {
 impl MessageCodec {
     /// Creates a codec with these limits, for a connection that passes descriptors.
     pub fn new(limits: Limits) -> MessageCodec {
-        MessageCodec { limits, unix_fds: true, arriving: None }
+        MessageCodec { limits: Arc::new(limits), unix_fds: true, arriving: None }
     }
 
     /// Refuses messages with descriptors, in both directions.
@@ -53,6 +55,10 @@ impl MessageCodec {
     pub fn without_fds(mut self) -> MessageCodec {
         self.unix_fds = false;
         self
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Checks whether this message may be sent.

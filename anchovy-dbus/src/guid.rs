@@ -166,6 +166,12 @@ impl fmt::Display for GuidError {
 
 impl std::error::Error for GuidError {}
 
+impl From<GuidError> for io::Error {
+    fn from(error: GuidError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

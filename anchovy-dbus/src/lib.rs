@@ -131,6 +131,7 @@
 
 mod address;
 pub mod auth;
+mod bus;
 pub mod client;
 mod codec;
 mod connection;
@@ -148,8 +149,8 @@ mod socket;
 
 pub use address::{
     Address, AddressError, Addresses, Bound, BusAddressError, ConnectAttempt, ConnectError,
-    ConnectErrorKind, Connected, ListenAttempt, ListenError, ListenErrorKind, OtherTransport,
-    RuntimeSocketProblem, Transport,
+    ConnectErrorKind, Connected, InvalidAddresses, ListenAttempt, ListenError, ListenErrorKind,
+    OtherTransport, RuntimeSocketProblem, Transport,
 };
 pub use anchovy::{AccountKey, Budget, BudgetBuilder, Resource, Usage};
 pub use auth::HandshakeError;
@@ -157,7 +158,9 @@ pub use client::{Client, OpenError};
 pub use codec::MessageCodec;
 pub use connection::{Connection, ConnectionParts, OwnedReadHalf, OwnedWriteHalf};
 pub use credentials::Credentials;
-pub use error::{CodecError, ReceiveError, SendError, SendErrorKind};
+pub use error::{
+    CallError, CodecError, ErrorReply, KeptLimit, ReceiveError, SendError, SendErrorKind,
+};
 pub use guid::{Guid, GuidError};
 pub use limits::{HandshakeLimits, INTEROPERABLE_FDS, Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
 pub use listener::{Incoming, Listener};

@@ -63,6 +63,37 @@ pub struct Limits {
     /// Descriptors that may wait to be sent. With as many, no further message is taken before some
     /// have left.
     pub max_buffered_fds: usize,
+    /// Time that [`Connection::call`](crate::Connection::call) waits for the reply, from the start
+    /// of the call.
+    ///
+    /// 25 seconds on both sides, which is what libdbus waits (`DBUS_DEFAULT_TIMEOUT_VALUE`). With
+    /// `None`, a call waits until the reply arrives or the connection ends.
+    pub reply_timeout: Option<Duration>,
+    /// Number of messages that `call` keeps for [`receive`](crate::Connection::receive) while it
+    /// waits for a reply. With as many, it reads no further and fails.
+    ///
+    /// 1024 on a client, whose bus it trusts; 128 on a server, since each of its clients can make it
+    /// keep as many.
+    pub max_kept_messages: usize,
+    /// Bytes of the kept messages, header and body. With as many or more, `call` reads no further
+    /// and fails; the last kept message may exceed the limit.
+    ///
+    /// 1 MiB on a client, 128 KiB on a server.
+    pub max_kept_bytes: usize,
+    /// Descriptors of the kept messages. With as many or more, `call` reads no further and fails; the
+    /// last kept message may exceed the limit.
+    ///
+    /// 256 on a client; 64 on a server, which is what dbus-daemon holds for one connection of the
+    /// system bus (`max_incoming_unix_fds`).
+    pub max_kept_fds: usize,
+    /// Number of calls that ended without their reply: they timed out, were dropped, or failed at
+    /// one of the limits above. A late reply to such a call is discarded. With as many, a further
+    /// call is refused, because its late reply could not be told from other messages. 0 counts as 1.
+    ///
+    /// 1024, which is 4 KiB of memory at most. A peer that owes more replies than that does not
+    /// reply at all: dbus-daemon lets a connection to the system bus wait for 128
+    /// (`max_replies_per_connection`).
+    pub max_abandoned_calls: usize,
 }
 
 impl Limits {
@@ -80,6 +111,11 @@ impl Limits {
             message_timeout: None,
             max_buffered_bytes: 64 << 10,
             max_buffered_fds: 256,
+            reply_timeout: Some(Duration::from_secs(25)),
+            max_kept_messages: 1024,
+            max_kept_bytes: 1 << 20,
+            max_kept_fds: 256,
+            max_abandoned_calls: 1024,
         }
     }
 
@@ -92,6 +128,9 @@ impl Limits {
             fd_timeout: Some(Duration::from_secs(30)),
             message_timeout: Some(Duration::from_secs(30)),
             max_buffered_fds: INTEROPERABLE_FDS,
+            max_kept_messages: 128,
+            max_kept_bytes: 128 << 10,
+            max_kept_fds: 64,
             ..Limits::client()
         }
     }

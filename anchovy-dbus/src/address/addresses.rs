@@ -5,6 +5,7 @@ use std::slice;
 use std::vec;
 
 use super::construct::Address;
+use super::invalid_addresses::InvalidAddresses;
 
 /// Several ways to a server, in the order in which they are tried; at least one.
 ///
@@ -50,6 +51,52 @@ impl Addresses {
 impl From<Address> for Addresses {
     fn from(address: Address) -> Addresses {
         Addresses(vec![address])
+    }
+}
+
+impl From<&Address> for Addresses {
+    fn from(address: &Address) -> Addresses {
+        address.clone().into()
+    }
+}
+
+impl From<&Addresses> for Addresses {
+    fn from(addresses: &Addresses) -> Addresses {
+        addresses.clone()
+    }
+}
+
+/// Parses a list of addresses, as [`str::parse`] does; the error names the text.
+///
+/// ```
+/// use anchovy_dbus::Addresses;
+///
+/// assert_eq!(Addresses::try_from("unix:path=/run/bus")?.len(), 1);
+/// let refused = Addresses::try_from("unix:way=/run/bus").unwrap_err();
+/// assert_eq!(refused.to_string(), "\"unix:way=/run/bus\" is not a valid list of addresses");
+/// # Ok::<(), anchovy_dbus::InvalidAddresses>(())
+/// ```
+impl TryFrom<&str> for Addresses {
+    type Error = InvalidAddresses;
+
+    fn try_from(text: &str) -> Result<Addresses, InvalidAddresses> {
+        text.parse().map_err(|error| InvalidAddresses { text: text.to_owned(), error })
+    }
+}
+
+impl TryFrom<&String> for Addresses {
+    type Error = InvalidAddresses;
+
+    fn try_from(text: &String) -> Result<Addresses, InvalidAddresses> {
+        Addresses::try_from(text.as_str())
+    }
+}
+
+impl TryFrom<String> for Addresses {
+    type Error = InvalidAddresses;
+
+    fn try_from(text: String) -> Result<Addresses, InvalidAddresses> {
+        Addresses::try_from(text.as_str())
     }
 }
 

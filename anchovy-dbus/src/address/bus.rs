@@ -119,8 +119,10 @@ fn session(environment: Environment<'_>) -> Result<Addresses, BusAddressError> {
 }
 
 fn path_address(path: PathBuf) -> Result<Address, BusAddressError> {
-    let invalid = |error| BusAddressError::Invalid { variable: "XDG_RUNTIME_DIR", error };
-    Address::path(path).map_err(invalid)
+    Address::path(&path).map_err(|error| {
+        let value = path.into_os_string();
+        BusAddressError::Invalid { variable: "XDG_RUNTIME_DIR", value, error }
+    })
 }
 
 /// Why a file is no bus of this user.
@@ -157,10 +159,11 @@ fn variable(
     variable: &'static str,
     environment: Environment<'_>,
 ) -> Result<Option<Addresses>, BusAddressError> {
-    set(variable, environment)
-        .map(|text| Addresses::parse(text.as_bytes()))
-        .transpose()
-        .map_err(|error| BusAddressError::Invalid { variable, error })
+    let Some(value) = set(variable, environment) else { return Ok(None) };
+    match Addresses::parse(value.as_bytes()) {
+        Ok(addresses) => Ok(Some(addresses)),
+        Err(error) => Err(BusAddressError::Invalid { variable, value, error }),
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

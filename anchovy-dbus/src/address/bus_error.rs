@@ -19,10 +19,12 @@ use super::error::AddressError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BusAddressError {
-    /// A variable is set, to what is no address.
+    /// The value of a variable is not a valid list of addresses.
     Invalid {
         /// The variable.
         variable: &'static str,
+        /// Its value.
+        value: OsString,
         /// What is wrong with its value.
         error: AddressError,
     },
@@ -78,8 +80,8 @@ pub enum RuntimeSocketProblem {
 impl fmt::Display for BusAddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BusAddressError::Invalid { variable, .. } => {
-                write!(f, "the value of {variable} is not an address")
+            BusAddressError::Invalid { variable, value, .. } => {
+                write!(f, "the value {value:?} of {variable} is not a valid list of addresses")
             }
             BusAddressError::NoSessionBus => f.write_str(
                 "no session bus is known: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is \
@@ -143,5 +145,32 @@ impl Error for RuntimeSocketProblem {
             RuntimeSocketProblem::Io(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<BusAddressError> for io::Error {
+    fn from(error: BusAddressError) -> io::Error {
+        let kind = match &error {
+            BusAddressError::UnusableSocket { problem, .. } => problem.io_kind(),
+            BusAddressError::NoSessionBus | BusAddressError::NotStarted => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::InvalidInput,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl RuntimeSocketProblem {
+    fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            RuntimeSocketProblem::Io(error) => error.kind(),
+            RuntimeSocketProblem::NotASocket => io::ErrorKind::InvalidInput,
+            RuntimeSocketProblem::Foreign { .. } => io::ErrorKind::PermissionDenied,
+        }
+    }
+}
+
+impl From<RuntimeSocketProblem> for io::Error {
+    fn from(problem: RuntimeSocketProblem) -> io::Error {
+        io::Error::new(problem.io_kind(), problem)
     }
 }

@@ -1,6 +1,7 @@
 //! Why a text is no address, said so that it can be mended.
 
 use std::fmt;
+use std::io;
 
 use crate::guid::GuidError;
 
@@ -192,5 +193,11 @@ impl std::error::Error for AddressError {
             AddressError::BadGuid { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<AddressError> for io::Error {
+    fn from(error: AddressError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
     }
 }

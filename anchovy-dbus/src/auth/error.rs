@@ -115,6 +115,22 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    pub(crate) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            HandshakeError::Io(error) => error.kind(),
+            HandshakeError::Closed { .. } => io::ErrorKind::UnexpectedEof,
+            HandshakeError::TimedOut { .. } => io::ErrorKind::TimedOut,
+            HandshakeError::Displaced { .. } | HandshakeError::FdsOverBudget { .. } => {
+                io::ErrorKind::QuotaExceeded
+            }
+            HandshakeError::Rejected { .. } | HandshakeError::TooManyRejects { .. } => {
+                io::ErrorKind::PermissionDenied
+            }
+            HandshakeError::OutOfOrder { .. } => io::ErrorKind::InvalidInput,
+            _ => io::ErrorKind::InvalidData,
+        }
+    }
+
     /// The same error once more. Of an error of the system, only the kind is kept.
     pub(super) fn repeated(&self) -> HandshakeError {
         use HandshakeError::*;
@@ -222,19 +238,6 @@ impl From<io::Error> for HandshakeError {
 
 impl From<HandshakeError> for io::Error {
     fn from(error: HandshakeError) -> io::Error {
-        let kind = match &error {
-            HandshakeError::Io(inner) => inner.kind(),
-            HandshakeError::Closed { .. } => io::ErrorKind::UnexpectedEof,
-            HandshakeError::TimedOut { .. } => io::ErrorKind::TimedOut,
-            HandshakeError::Displaced { .. } | HandshakeError::FdsOverBudget { .. } => {
-                io::ErrorKind::QuotaExceeded
-            }
-            HandshakeError::Rejected { .. } | HandshakeError::TooManyRejects { .. } => {
-                io::ErrorKind::PermissionDenied
-            }
-            HandshakeError::OutOfOrder { .. } => io::ErrorKind::InvalidInput,
-            _ => io::ErrorKind::InvalidData,
-        };
-        io::Error::new(kind, error)
+        io::Error::new(error.io_kind(), error)
     }
 }

@@ -12,6 +12,7 @@ use crate::address::addresses::Addresses;
 use crate::auth::client::ClientAuth;
 use crate::auth::error::HandshakeError;
 use crate::auth::login::Login;
+use crate::bus::hello_call;
 use crate::codec::MessageCodec;
 use crate::connection::duplex::Connection;
 use crate::guid::Guid;
@@ -20,20 +21,20 @@ use crate::limits::{HandshakeLimits, Limits};
 use crate::message::content::Message;
 use crate::socket::Socket;
 
-/// How to connect: who to say one is, what to ask for, and within which limits.
+/// A client with its identity, what it asks for, and its limits.
 ///
 /// ```no_run
+/// use anchovy_dbus::Client;
 /// use anchovy_dbus::auth::Login;
-/// use anchovy_dbus::{Addresses, Client};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let bus = Client::new().connect(&Addresses::session()?).await?;
+/// let bus = Client::session().await?;
 ///
-/// // Through an old xdg-dbus-proxy, to a server that knows us by another number.
-/// let addresses = "unix:path=/run/user/1000/.dbus-proxy/bus".parse()?;
-/// let login = Login::ExternalUid(100_000);
-/// let bus = Client::new().login(login).stepwise().connect(&addresses).await?;
+/// // Through an old xdg-dbus-proxy, to a server that knows this user by another uid.
+/// let client = Client::new().login(Login::ExternalUid(100_000)).stepwise();
+/// let mut bus = client.connect("unix:path=/run/user/1000/.dbus-proxy/bus").await?;
+/// bus.hello().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -109,69 +110,159 @@ impl Client {
         self
     }
 
-    /// Connects to the first of these addresses that can be reached.
+    /// Connects to the bus of this login session ([`Addresses::session`]) with default options, and
+    /// calls `Hello`.
+    ///
+    /// The handshake and `Hello` leave together, so this takes one round trip. The returned
+    /// connection has a [`unique_name`](Connection::unique_name).
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; nothing stays open.
+    /// [`OpenError`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it closes what it has opened.
-    pub async fn connect(&self, addresses: &Addresses) -> Result<Connection, OpenError> {
-        self.open(addresses, Bytes::new()).await
-    }
-
-    /// Connects, and sends a message: on a bus, the call of `Hello`, which has to be the first.
-    /// Returns its serial too.
+    /// If the future is dropped, the socket is closed.
     ///
-    /// It leaves in one write with the handshake, so that the bus has answered both after one round
-    /// trip. Step by step it leaves behind the handshake, and so does a message with descriptors,
-    /// for they may not be sent before they are agreed on.
+    /// # Examples
     ///
     /// ```no_run
-    /// use anchovy_dbus::{Addresses, Client, Message};
+    /// use anchovy_dbus::Client;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
-    ///     .interface("org.freedesktop.DBus")
-    ///     .destination("org.freedesktop.DBus")
-    ///     .build()?;
-    /// let (mut bus, serial) = Client::new().connect_and_send(&Addresses::session()?, hello).await?;
-    /// let answer = bus.receive().await?.expect("the bus answers");
-    /// assert_eq!(answer.header().reply_serial(), Some(serial));
+    /// # async fn main() -> std::io::Result<()> {
+    /// let bus = Client::session().await?;
+    /// println!("connected as {:?}", bus.unique_name());
     /// # Ok(())
     /// # }
     /// ```
+    pub async fn session() -> Result<Connection, OpenError> {
+        Client::new().connect_to_bus(&Addresses::session()?).await
+    }
+
+    /// Connects to the system bus ([`Addresses::system`]) with default options, and calls `Hello`, as
+    /// [`session`](Self::session) does.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; nothing stays open.
+    /// [`OpenError`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it closes what it has opened; the message may have left.
-    pub async fn connect_and_send(
+    /// If the future is dropped, the socket is closed.
+    pub async fn system() -> Result<Connection, OpenError> {
+        Client::new().connect_to_bus(&Addresses::system()?).await
+    }
+
+    async fn connect_to_bus(&self, addresses: &Addresses) -> Result<Connection, OpenError> {
+        let (mut connection, _) = self.connect_and_send(addresses, hello_call()).await?;
+        connection.hello().await.map_err(OpenError::Hello)?;
+        Ok(connection)
+    }
+
+    /// Connects to the first of these addresses that can be connected to.
+    ///
+    /// Takes [`Addresses`], an [`Address`](crate::Address), references to them, and texts. On a bus,
+    /// call [`hello`](Connection::hello) before anything else.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the socket is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use anchovy_dbus::Client;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let mut bus = Client::new().connect("unix:path=/tmp/bus").await?;
+    /// println!("connected as {}", bus.hello().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect<A>(&self, addresses: A) -> Result<Connection, OpenError>
+    where
+        A: TryInto<Addresses>,
+        A::Error: Into<OpenError>,
+    {
+        let addresses = addresses.try_into().map_err(Into::into)?;
+        self.open(&addresses, Bytes::new()).await
+    }
+
+    /// Connects, and sends a message. Returns its serial too.
+    ///
+    /// The message leaves in one write with the handshake, so that the peer has answered both after
+    /// one round trip. A [stepwise](Self::stepwise) client sends it after the handshake. A message
+    /// with descriptors is sent after the handshake too, since the peer has to agree to descriptors
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the socket is closed. The message may have left.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use anchovy_dbus::{Client, Message};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let ping = Message::method_call("/", "Ping").interface("org.freedesktop.DBus.Peer").build()?;
+    /// let (mut peer, serial) =
+    ///     Client::new().connect_and_send("unix:path=/tmp/service", ping).await?;
+    /// let reply = peer.receive().await?.expect("the peer replies");
+    /// assert_eq!(reply.header().reply_serial(), Some(serial));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_and_send<A>(
         &self,
-        addresses: &Addresses,
+        addresses: A,
         mut first: Message,
-    ) -> Result<(Connection, NonZeroU32), OpenError> {
+    ) -> Result<(Connection, NonZeroU32), OpenError>
+    where
+        A: TryInto<Addresses>,
+        A::Error: Into<OpenError>,
+    {
+        let addresses = addresses.try_into().map_err(Into::into)?;
         let given = first.serial();
         let serial = given.unwrap_or(NonZeroU32::MIN);
         // What must not leave yet, or at all, goes the usual way, which says why.
         let may_leave = MessageCodec::new(self.limits.clone()).without_fds().check(&first).is_ok();
         if !self.pipelined || !may_leave {
-            let mut connection = self.connect(addresses).await?;
+            let mut connection = self.open(&addresses, Bytes::new()).await?;
             let sent = connection.send(first).await;
             return sent.map(|serial| (connection, serial)).map_err(OpenError::First);
         }
         first.set_serial(serial);
         let bytes = first.to_bytes().expect("it has a serial, and was checked");
-        let mut connection = self.open(addresses, bytes).await?;
-        if given.is_none() {
-            connection.continue_after(serial);
-        }
+        let mut connection = self.open(&addresses, bytes).await?;
+        connection.note_sent(&first, serial, given.is_some());
         Ok((connection, serial))
     }
 

@@ -1,36 +1,50 @@
 //! Errors of connecting.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::io;
 
+use crate::address::bus_error::BusAddressError;
 use crate::address::connect_error::ConnectError;
 use crate::address::construct::Address;
+use crate::address::invalid_addresses::InvalidAddresses;
 use crate::auth::error::HandshakeError;
+use crate::error::call_error::CallError;
 use crate::error::send_error::SendError;
 
 /// Why a client is not connected.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// No address could be reached.
+    /// The text that was given is no list of addresses.
+    Address(InvalidAddresses),
+    /// The environment does not lead to a bus.
+    Bus(BusAddressError),
+    /// No address could be connected to.
     Connect(ConnectError),
-    /// One was reached, and the handshake came to nothing.
+    /// An address was connected to, and the handshake failed.
     Handshake {
-        /// Which one.
+        /// The address.
         address: Address,
-        /// Why.
+        /// The error of the handshake.
         error: HandshakeError,
     },
     /// The message of [`connect_and_send`](crate::Client::connect_and_send) was not sent.
     First(SendError),
+    /// The bus did not reply to `Hello` with a name.
+    Hello(CallError),
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            OpenError::Address(error) => error.fmt(f),
+            OpenError::Bus(error) => error.fmt(f),
             OpenError::Connect(error) => error.fmt(f),
             OpenError::Handshake { address, error } => write!(f, "{address}: {error}"),
             OpenError::First(error) => error.fmt(f),
+            OpenError::Hello(error) => write!(f, "Hello: {error}"),
         }
     }
 }
@@ -38,9 +52,46 @@ impl fmt::Display for OpenError {
 impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            // Their texts are in the text of this error.
+            OpenError::Address(error) => error.source(),
+            OpenError::Bus(error) => error.source(),
             OpenError::Connect(error) => error.source(),
             OpenError::Handshake { error, .. } => error.source(),
             OpenError::First(error) => error.source(),
+            OpenError::Hello(error) => error.source(),
         }
+    }
+}
+
+impl From<InvalidAddresses> for OpenError {
+    fn from(error: InvalidAddresses) -> OpenError {
+        OpenError::Address(error)
+    }
+}
+
+impl From<BusAddressError> for OpenError {
+    fn from(error: BusAddressError) -> OpenError {
+        OpenError::Bus(error)
+    }
+}
+
+/// For addresses that need no conversion that could fail.
+impl From<Infallible> for OpenError {
+    fn from(never: Infallible) -> OpenError {
+        match never {}
+    }
+}
+
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> io::Error {
+        let kind = match error {
+            OpenError::Address(error) => return error.into(),
+            OpenError::Bus(error) => return error.into(),
+            OpenError::Connect(error) => return error.into(),
+            OpenError::First(error) => return error.into(),
+            OpenError::Handshake { ref error, .. } => error.io_kind(),
+            OpenError::Hello(ref error) => error.io_kind(),
+        };
+        io::Error::new(kind, error)
     }
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use anchovy::ReuniteError;
@@ -77,8 +76,8 @@ use crate::socket::{limit_received_fds, set_fd_passing};
 /// the message is dropped; dropped after, it leaves with the next flush.
 #[derive(Debug)]
 pub struct Connection {
-    read: OwnedReadHalf,
-    write: OwnedWriteHalf,
+    pub(super) read: OwnedReadHalf,
+    pub(super) write: OwnedWriteHalf,
 }
 
 impl Connection {
@@ -88,10 +87,9 @@ impl Connection {
         if !unix_fds {
             set_fd_passing(&socket, false);
         }
-        let (survive_truncation, has_sent) = match role {
-            Role::Client => (false, true),
-            Role::Server { fds_at_once } => (true, fds_at_once),
-        };
+        let survive_truncation = matches!(role, Role::Server { .. });
+        let account = socket.account().cloned();
+        let peer = Arc::new(Peer::new(guid, credentials, unix_fds, &role, account));
         let read_policy = ReadPolicy { survive_truncation, ..read_policy(&limits) };
         let write_policy = write_policy(&limits);
         let codec = MessageCodec::new(limits);
@@ -100,15 +98,18 @@ impl Connection {
         (parts.read_policy, parts.write_policy) = (read_policy, write_policy);
         (parts.read_buffer, parts.read_sets) = rest;
         let (read, write) = Framed::from_parts(parts).into_split();
-        let has_sent = AtomicBool::new(has_sent);
-        let peer = Arc::new(Peer { guid, credentials, unix_fds, has_sent });
         let read = OwnedReadHalf::new(read, Arc::clone(&peer));
         Ok(Connection { read, write: OwnedWriteHalf::new(write, peer) })
     }
 
-    /// Continues with the serial after this one, which a message had that was sent before.
-    pub(crate) fn continue_after(&mut self, serial: NonZeroU32) {
-        self.write.continue_after(serial);
+    /// Notes a message that left with the handshake, with the next serial unless it is `given`.
+    pub(crate) fn note_sent(&mut self, message: &Message, serial: NonZeroU32, given: bool) {
+        if let Some(is_hello) = self.write.is_first_and_hello(message) {
+            self.write.note_first(is_hello, serial);
+        }
+        if !given {
+            self.write.continue_after(serial);
+        }
     }
 
     /// The guid of the server, which is ours if we serve.
@@ -126,6 +127,12 @@ impl Connection {
         self.read.unix_fds()
     }
 
+    /// Returns the name of this client on its bus, once the reply to [`Hello`](Self::hello) has
+    /// arrived, in whatever way `Hello` was called.
+    pub fn unique_name(&self) -> Option<&str> {
+        self.read.unique_name()
+    }
+
     /// Two halves that can be in two tasks.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         (self.read, self.write)
@@ -134,10 +141,12 @@ impl Connection {
     /// Takes the connection apart, losing nothing.
     pub fn into_parts(self) -> ConnectionParts {
         let unix_fds = self.unix_fds();
-        let (read, write) = (self.read.into_framed(), self.write.into_framed());
+        let (read, kept_messages) = self.read.into_framed();
+        let write = self.write.into_framed();
         let parts = read.reunite(write).expect("they are of one stream").into_parts();
         ConnectionParts {
             socket: parts.stream,
+            kept_messages,
             read_buffer: parts.read_buffer,
             read_sets: parts.read_sets,
             write_buffer: parts.write_buffer,
@@ -244,5 +253,23 @@ mod tests {
             let call = server.receive().await.expect("no error").expect("a call");
             assert_eq!(call.serial().map(NonZeroU32::get), Some(expected));
         }
+    }
+    #[tokio::test]
+    async fn a_serial_of_an_abandoned_call_is_not_given_again() {
+        let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
+        let server = Server::new(Guid::generate().expect("random bytes"));
+        let client = Client::new();
+        let (client, server) = tokio::join!(client.handshake(near), server.handshake(far));
+        let (mut client, _server) = (client.expect("a client"), server.expect("a server"));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        for serial in [u32::MAX, 1] {
+            client.write.next_serial = NonZeroU32::new(serial).expect("a serial");
+            let call = Message::method_call("/", "Ping").build().expect("a good call");
+            let call = std::pin::pin!(client.call(call));
+            assert!(call.poll(&mut cx).is_pending());
+        }
+        client.write.next_serial = NonZeroU32::MAX;
+        let call = Message::method_call("/", "Ping").build().expect("a good call");
+        assert_eq!(client.send(call).await.expect("it is sent").get(), 2);
     }
 }

@@ -3,7 +3,10 @@
 //! A connection is its two halves, held together: each does its side's work alone, so that a task
 //! that writes never waits for one that reads.
 
+mod abandoned_calls;
+mod call;
 pub(crate) mod duplex;
+mod kept_messages;
 mod parts;
 mod peer;
 mod policies;

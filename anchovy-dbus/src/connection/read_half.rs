@@ -1,6 +1,8 @@
 //! The receiving half of a connection.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,13 +12,19 @@ use anchovy::DBUS_SCM_RIGHTS;
 use anchovy::codec::FramedRead;
 use futures_core::Stream;
 
+use super::abandoned_calls::AbandonedCalls;
+use super::kept_messages::KeptMessages;
 use super::peer::Peer;
 use super::write_half::OwnedWriteHalf;
 use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
+use crate::error::kept_limit::KeptLimit;
 use crate::error::receive_error::ReceiveError;
 use crate::guid::Guid;
+use crate::limits::Limits;
 use crate::message::content::Message;
+use crate::message::message_type::MessageType;
+use crate::message::names::is_bus_name;
 
 /// The [`Stream`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
 #[derive(Debug)]
@@ -25,6 +33,12 @@ pub struct OwnedReadHalf {
     peer: Arc<Peer>,
     /// A copy of [`Peer::has_sent`], which needs no atomic load for each message.
     peer_has_sent: bool,
+    /// Whether the end of the connection was returned as an error.
+    end_is_told: bool,
+    /// Messages that a call has read and that are not received yet.
+    kept: Option<Box<KeptMessages>>,
+    /// Calls whose replies are to be discarded.
+    abandoned: Option<Arc<AbandonedCalls>>,
 }
 
 impl OwnedReadHalf {
@@ -32,12 +46,125 @@ impl OwnedReadHalf {
         framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
         peer: Arc<Peer>,
     ) -> OwnedReadHalf {
-        let peer_has_sent = peer.has_sent.load(Ordering::Relaxed);
-        OwnedReadHalf { framed, peer, peer_has_sent }
+        OwnedReadHalf {
+            framed,
+            peer,
+            peer_has_sent: false,
+            end_is_told: false,
+            kept: None,
+            abandoned: None,
+        }
     }
 
-    pub(super) fn into_framed(self) -> FramedRead<DBUS_SCM_RIGHTS, MessageCodec> {
-        self.framed
+    /// Returns what reads frames, and the messages that come before those.
+    pub(super) fn into_framed(
+        self,
+    ) -> (FramedRead<DBUS_SCM_RIGHTS, MessageCodec>, VecDeque<Message>) {
+        let kept = self.kept.map(|kept| kept.into_messages()).unwrap_or_default();
+        (self.framed, kept)
+    }
+
+    pub(super) fn abandoned(&self) -> Option<&Arc<AbandonedCalls>> {
+        self.abandoned.as_ref()
+    }
+
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        self.framed.codec().limits()
+    }
+
+    pub(super) fn set_abandoned(&mut self, abandoned: Arc<AbandonedCalls>) {
+        self.abandoned = Some(abandoned);
+    }
+
+    fn take_kept(&mut self) -> Option<Message> {
+        let kept = self.kept.as_mut()?;
+        let message = kept.pop();
+        if kept.is_empty() {
+            self.kept = None;
+        }
+        message
+    }
+
+    /// Keeps a message for [`receive`](Self::receive).
+    pub(super) fn keep(&mut self, message: Message) {
+        let kept = self.kept.get_or_insert_default();
+        kept.push(message, self.peer.account.as_ref());
+    }
+
+    /// Returns the limit that allows no further message to be kept.
+    pub(super) fn reached_limit(&mut self) -> Option<KeptLimit> {
+        self.kept.as_mut()?.reached_limit(self.framed.codec().limits())
+    }
+
+    /// Returns the next message that has not been kept.
+    ///
+    /// Late replies are discarded.
+    pub(super) fn poll_arriving(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ReceiveError>>> {
+        loop {
+            let next = match ready!(Pin::new(&mut self.framed).poll_next(cx)) {
+                Some(Ok(message)) => {
+                    if !self.note(&message) {
+                        continue;
+                    }
+                    Some(Ok(message))
+                }
+                Some(Err(error)) => Some(Err(self.end_with(error.into()))),
+                None => self.end(),
+            };
+            return Poll::Ready(next);
+        }
+    }
+
+    /// Notes what a message says of the connection. Returns whether anybody waits for it.
+    fn note(&mut self, message: &Message) -> bool {
+        if !self.peer_has_sent {
+            self.peer_has_sent = true;
+            self.peer.has_sent.store(true, Ordering::Release);
+        }
+        let Some(serial) = message.replies_to() else { return true };
+        if self.peer.hello() == Some(serial) {
+            self.peer.set_hello(None);
+            self.note_name(message);
+        }
+        !self.abandoned.as_ref().is_some_and(|abandoned| abandoned.remove(serial))
+    }
+
+    /// Notes the name in the reply to `Hello`. Returns whether there is one.
+    pub(super) fn note_name(&self, reply: &Message) -> bool {
+        let Some(name) = unique_name(reply) else { return false };
+        // A bus gives a client one name.
+        self.peer.unique_name.get_or_init(|| name.into());
+        true
+    }
+
+    /// Returns the end of a connection that was closed between two messages.
+    fn end(&mut self) -> Option<Result<Message, ReceiveError>> {
+        if self.end_is_told || !self.peer.has_missed_hello() {
+            return None;
+        }
+        self.end_is_told = true;
+        Some(Err(ReceiveError::ClosedBeforeHello))
+    }
+
+    fn end_with(&mut self, error: ReceiveError) -> ReceiveError {
+        self.end_is_told = true;
+        match error {
+            // The bus closed its socket before it had read everything.
+            ReceiveError::Io(error)
+                if error.kind() == io::ErrorKind::ConnectionReset
+                    && self.peer.has_missed_hello() =>
+            {
+                ReceiveError::ClosedBeforeHello
+            }
+            error => error,
+        }
     }
 
     pub(super) fn is_of_one_connection_with(&self, write: &OwnedWriteHalf) -> bool {
@@ -59,15 +186,23 @@ impl OwnedReadHalf {
         self.peer.unix_fds
     }
 
-    /// The next message; `None` once the peer has closed the connection between two of them.
+    /// Returns the name of this client on its bus, once the reply to `Hello` has arrived.
+    pub fn unique_name(&self) -> Option<&str> {
+        self.peer.unique_name.get().map(|name| &**name)
+    }
+
+    /// Receives the next message. Returns `None` once the peer has closed the connection between
+    /// two messages.
+    ///
+    /// Messages that arrived while a [call](crate::Connection::call) waited come first, in order.
     ///
     /// # Errors
     ///
-    /// [`ReceiveError`]: nothing more can be received, and from then on there is `None`.
+    /// [`ReceiveError`]. Nothing more can be received, and further calls return `None`.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost if this is dropped.
+    /// This method is cancel safe. No message is lost.
     pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await.transpose()
     }
@@ -78,11 +213,17 @@ impl Stream for OwnedReadHalf {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let next = ready!(Pin::new(&mut this.framed).poll_next(cx));
-        if !this.peer_has_sent && matches!(next, Some(Ok(_))) {
-            this.peer_has_sent = true;
-            this.peer.has_sent.store(true, Ordering::Release);
+        match this.take_kept() {
+            Some(message) => Poll::Ready(Some(Ok(message))),
+            None => this.poll_arriving(cx),
         }
-        Poll::Ready(next.map(|next| next.map_err(ReceiveError::from)))
     }
+}
+
+/// Returns the name that the reply to `Hello` gives this client.
+fn unique_name(reply: &Message) -> Option<&str> {
+    let is_return = reply.header().message_type() == MessageType::MethodReturn;
+    reply
+        .first_string()
+        .filter(|name| is_return && name.starts_with(':') && is_bus_name(name.as_bytes()))
 }

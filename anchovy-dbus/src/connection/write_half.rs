@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use anchovy::codec::{self, FramedWrite};
 use anchovy::{Charge, DBUS_SCM_RIGHTS};
 use futures_sink::Sink;
 
+use super::abandoned_calls::AbandonedCalls;
 use super::peer::Peer;
+use crate::bus::{BUS_NAME, HELLO};
 use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
 use crate::error::codec_error::CodecError;
@@ -28,6 +31,10 @@ pub struct OwnedWriteHalf {
     framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
     peer: Arc<Peer>,
     pub(super) next_serial: NonZeroU32,
+    /// Whether the first message to a destination has been taken, or does not matter.
+    is_past_hello: bool,
+    /// Calls whose serials are not given again.
+    abandoned: Option<Arc<AbandonedCalls>>,
     /// Number and charge of the descriptors that have not been sent, message by message.
     charges: VecDeque<(usize, Option<Charge>)>,
     charged: usize,
@@ -38,8 +45,15 @@ impl OwnedWriteHalf {
         framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
         peer: Arc<Peer>,
     ) -> OwnedWriteHalf {
-        let (next_serial, charges) = (NonZeroU32::MIN, VecDeque::new());
-        OwnedWriteHalf { framed, peer, next_serial, charges, charged: 0 }
+        OwnedWriteHalf {
+            framed,
+            is_past_hello: peer.is_server,
+            peer,
+            next_serial: NonZeroU32::MIN,
+            abandoned: None,
+            charges: VecDeque::new(),
+            charged: 0,
+        }
     }
 
     pub(super) fn into_framed(self) -> FramedWrite<DBUS_SCM_RIGHTS, MessageCodec> {
@@ -50,8 +64,32 @@ impl OwnedWriteHalf {
         &self.peer
     }
 
+    pub(super) fn set_abandoned(&mut self, abandoned: Arc<AbandonedCalls>) {
+        self.abandoned = Some(abandoned);
+    }
+
+    /// Returns whether this message is `Hello`, if it is the first one to a destination.
+    pub(super) fn is_first_and_hello(&self, message: &Message) -> Option<bool> {
+        if self.is_past_hello {
+            return None;
+        }
+        let header = message.header();
+        let destination = header.destination()?;
+        Some(destination == BUS_NAME && header.member() == Some(HELLO))
+    }
+
+    /// Notes that the first message to a destination was taken.
+    pub(super) fn note_first(&mut self, is_hello: bool, serial: NonZeroU32) {
+        self.is_past_hello = true;
+        if is_hello {
+            self.peer.set_hello(Some(serial));
+        } else {
+            self.peer.without_hello.store(true, Ordering::Release);
+        }
+    }
+
     pub(super) fn continue_after(&mut self, serial: NonZeroU32) {
-        self.next_serial = serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        self.next_serial = after(serial);
     }
 
     /// The guid of the server, which is ours if we serve.
@@ -67,6 +105,11 @@ impl OwnedWriteHalf {
     /// Returns whether descriptor passing was negotiated in the handshake.
     pub fn unix_fds(&self) -> bool {
         self.peer.unix_fds
+    }
+
+    /// Returns the name of this client on its bus, once the reply to `Hello` has been read.
+    pub fn unique_name(&self) -> Option<&str> {
+        self.peer.unique_name.get().map(|name| &**name)
     }
 
     /// Sends a message, and returns its serial once it has left.
@@ -127,24 +170,28 @@ impl OwnedWriteHalf {
         poll_fn(|cx| Pin::new(&mut *self).poll_close(cx)).await
     }
 
-    fn take(&mut self, mut message: Message) -> Result<NonZeroU32, SendError> {
+    pub(super) fn take(&mut self, mut message: Message) -> Result<NonZeroU32, SendError> {
         let count = message.fds().len();
-        // Where none were agreed on, no time is the right one, and the codec says so.
-        let agreed = self.peer.unix_fds;
-        if count > 0 && agreed && !self.peer.has_sent.load(Ordering::Acquire) {
-            return Err(SendError {
-                unsent: Some(Box::new(message)),
-                kind: SendErrorKind::FdsTooEarly { count },
-            });
+        // If none were agreed on, the codec says so.
+        let may_be_early = self.peer.unix_fds && !self.peer.fds_at_once;
+        if count > 0 && may_be_early && !self.peer.has_sent.load(Ordering::Acquire) {
+            return Err(refused(message, SendErrorKind::FdsTooEarly { count }));
         }
         let given = message.serial();
-        let serial = given.unwrap_or(self.next_serial);
+        let serial = given.unwrap_or_else(|| self.free_serial());
+        if given.is_some() && self.is_abandoned(serial) {
+            return Err(refused(message, SendErrorKind::SerialInUse { serial }));
+        }
         message.set_serial(serial);
+        let is_first_and_hello = self.is_first_and_hello(&message);
         let charge = message.take_charge();
         match Pin::new(&mut self.framed).start_send(message) {
             Ok(()) => {
                 if given.is_none() {
                     self.continue_after(serial);
+                }
+                if let Some(is_hello) = is_first_and_hello {
+                    self.note_first(is_hello, serial);
                 }
                 if count > 0 {
                     self.charges.push_back((count, charge));
@@ -163,6 +210,19 @@ impl OwnedWriteHalf {
         }
     }
 
+    /// Returns the next serial that is not the one of a call without a reply.
+    fn free_serial(&self) -> NonZeroU32 {
+        let mut serial = self.next_serial;
+        while self.is_abandoned(serial) {
+            serial = after(serial);
+        }
+        serial
+    }
+
+    fn is_abandoned(&self, serial: NonZeroU32) -> bool {
+        self.abandoned.as_ref().is_some_and(|abandoned| abandoned.contains(serial))
+    }
+
     /// Ends the charges of descriptors that have been sent.
     fn release_sent(&mut self) {
         let unsent = self.framed.unsent_fds();
@@ -175,12 +235,12 @@ impl OwnedWriteHalf {
         }
     }
 
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let outcome = Pin::new(&mut self.framed).poll_ready(cx);
         self.after_flush(outcome)
     }
 
-    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+    pub(super) fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let outcome = Pin::new(&mut self.framed).poll_flush(cx);
         self.after_flush(outcome)
     }
@@ -191,7 +251,14 @@ impl OwnedWriteHalf {
     ) -> Poll<Result<(), SendError>> {
         self.release_sent();
         outcome.map_err(|error| {
-            let kind = SendErrorKind::from(error.kind);
+            let kind = match SendErrorKind::from(error.kind) {
+                SendErrorKind::Io(error)
+                    if is_disconnect(&error) && self.peer.has_missed_hello() =>
+                {
+                    SendErrorKind::ClosedBeforeHello
+                }
+                kind => kind,
+            };
             let refused = match kind {
                 SendErrorKind::FdsRefusedByPeer { .. }
                 | SendErrorKind::TooManyFdsInFlight { .. } => self.framed.take_refused(),
@@ -210,6 +277,19 @@ impl OwnedWriteHalf {
             SendError { unsent, kind }
         })
     }
+}
+
+fn refused(message: Message, kind: SendErrorKind) -> SendError {
+    SendError { unsent: Some(Box::new(message)), kind }
+}
+
+/// Returns the serial after this one.
+fn after(serial: NonZeroU32) -> NonZeroU32 {
+    serial.checked_add(1).unwrap_or(NonZeroU32::MIN)
+}
+
+fn is_disconnect(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl Sink<Message> for OwnedWriteHalf {

@@ -87,12 +87,22 @@ pub enum ReceiveError {
         /// Why.
         cause: Truncation,
     },
+    /// A bus closed the connection because the first message was not `Hello`.
+    ///
+    /// More exactly: the peer closed the connection before it sent any message, and the first
+    /// message that this client sent to a destination was not `Hello`. Every other end between two
+    /// messages is no error.
+    ClosedBeforeHello,
     /// The peer closed the connection in the middle of a message.
     ClosedInsideMessage {
         /// Bytes of it that had arrived.
         bytes: usize,
     },
 }
+
+/// What dbus-daemon and dbus-broker do with every client whose first message is another one.
+pub(super) const CLOSED_BEFORE_HELLO: &str = "the bus closed the connection before it sent a \
+    message, because the first message to it was not Hello; call `hello` first";
 
 impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,6 +142,7 @@ impl fmt::Display for ReceiveError {
             ReceiveError::Truncated { cause } => {
                 write!(f, "descriptors of a message were cut off: {cause}")
             }
+            ReceiveError::ClosedBeforeHello => return f.write_str(CLOSED_BEFORE_HELLO),
             ReceiveError::ClosedInsideMessage { bytes } => {
                 write!(f, "the peer closed the connection {bytes} bytes into a message")
             }
@@ -201,10 +212,10 @@ impl From<codec::ReceiveError<CodecError>> for ReceiveError {
     }
 }
 
-impl From<ReceiveError> for io::Error {
-    fn from(error: ReceiveError) -> io::Error {
-        let kind = match &error {
-            ReceiveError::Io(inner) => inner.kind(),
+impl ReceiveError {
+    pub(super) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            ReceiveError::Io(error) => error.kind(),
             ReceiveError::FdsOverdue { .. } | ReceiveError::MessageOverdue { .. } => {
                 io::ErrorKind::TimedOut
             }
@@ -212,9 +223,16 @@ impl From<ReceiveError> for io::Error {
             | ReceiveError::FdsOverBudget { .. }
             | ReceiveError::BytesOverBudget { .. }
             | ReceiveError::Truncated { .. } => io::ErrorKind::QuotaExceeded,
-            ReceiveError::ClosedInsideMessage { .. } => io::ErrorKind::UnexpectedEof,
+            ReceiveError::ClosedBeforeHello | ReceiveError::ClosedInsideMessage { .. } => {
+                io::ErrorKind::UnexpectedEof
+            }
             _ => io::ErrorKind::InvalidData,
-        };
-        io::Error::new(kind, error)
+        }
+    }
+}
+
+impl From<ReceiveError> for io::Error {
+    fn from(error: ReceiveError) -> io::Error {
+        io::Error::new(error.io_kind(), error)
     }
 }

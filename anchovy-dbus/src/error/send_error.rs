@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::num::NonZeroU32;
 
 use anchovy::codec;
 
 use super::codec_error::CodecError;
+use super::receive_error::CLOSED_BEFORE_HELLO;
 use crate::message::content::Message;
 use crate::message::error::MessageError;
 
@@ -25,6 +27,17 @@ pub enum SendErrorKind {
     /// The message is too long, or declares descriptors that it has not: they were taken, or the
     /// kernel had cut them when it was received.
     Message(MessageError),
+    /// A bus closed the connection because the first message was not `Hello`.
+    ///
+    /// More exactly: the peer closed the connection before it sent any message, and the first
+    /// message that this client sent to a destination was not `Hello`.
+    ClosedBeforeHello,
+    /// The serial of the message is that of a [call](crate::Connection::call) that ended without its
+    /// reply. The reply to this message could not be told from a late reply to that call.
+    SerialInUse {
+        /// The serial.
+        serial: NonZeroU32,
+    },
     /// It has descriptors, which were not agreed on in the handshake.
     FdsNotAgreed {
         /// How many.
@@ -66,7 +79,12 @@ impl fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendErrorKind::Io(_) => return f.write_str("sending failed"),
+            SendErrorKind::ClosedBeforeHello => return f.write_str(CLOSED_BEFORE_HELLO),
             SendErrorKind::Message(_) => f.write_str("a message cannot be sent"),
+            SendErrorKind::SerialInUse { serial } => write!(
+                f,
+                "the serial {serial} of a message is that of a call that ended without its reply"
+            ),
             SendErrorKind::FdsNotAgreed { count } => {
                 write!(f, "a message has {count} descriptors, which were not agreed on")
             }
@@ -133,14 +151,24 @@ impl From<codec::SendErrorKind<CodecError>> for SendErrorKind {
     }
 }
 
-impl From<SendErrorKind> for io::Error {
-    fn from(kind: SendErrorKind) -> io::Error {
-        let io_kind = match kind {
-            SendErrorKind::Io(error) => return error,
+impl SendErrorKind {
+    pub(super) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            SendErrorKind::Io(error) => error.kind(),
+            SendErrorKind::ClosedBeforeHello => io::ErrorKind::BrokenPipe,
             SendErrorKind::FdsRefusedByPeer { .. } => io::ErrorKind::PermissionDenied,
             SendErrorKind::TooManyFdsInFlight { .. } => io::ErrorKind::QuotaExceeded,
             _ => io::ErrorKind::InvalidInput,
-        };
-        io::Error::new(io_kind, kind)
+        }
+    }
+}
+
+/// Keeps the error of the socket as it is; the others become the payload.
+impl From<SendErrorKind> for io::Error {
+    fn from(kind: SendErrorKind) -> io::Error {
+        match kind {
+            SendErrorKind::Io(error) => error,
+            kind => io::Error::new(kind.io_kind(), kind),
+        }
     }
 }

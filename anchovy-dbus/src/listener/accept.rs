@@ -29,9 +29,9 @@ const FDS_OF_CLIENT: usize = 2;
 /// let address = Address::tmpdir(std::env::temp_dir())?;
 /// let listener = Server::new(Guid::generate()?).bind(&address.into())?;
 /// println!("listening at {}", listener.address());
-/// # let addresses = listener.address().clone().into();
+/// # let address = listener.address().clone();
 /// # let client = tokio::spawn(async move {
-/// #     let mut connection = Client::new().connect(&addresses).await.unwrap();
+/// #     let mut connection = Client::new().connect(address).await.unwrap();
 /// #     connection.send(Message::method_call("/", "Ping").build().unwrap()).await.unwrap();
 /// #     connection.receive().await.unwrap().unwrap()
 /// # });

@@ -5,9 +5,10 @@ use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 
 use anchovy::{Charge, Truncation};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::fields::Fields;
+use super::message_type::MessageType;
 
 /// A message, with its descriptors.
 ///
@@ -131,6 +132,24 @@ impl Message {
     /// Gives the message the serial back that it had, or had not.
     pub(crate) fn restore_serial(&mut self, serial: Option<NonZeroU32>) {
         self.serial = serial;
+    }
+
+    /// Moves the bytes into memory of their own, out of that of the read they came with.
+    pub(crate) fn detach(&mut self) {
+        let mut bytes = BytesMut::with_capacity(self.len());
+        bytes.extend_from_slice(&self.head);
+        bytes.extend_from_slice(&self.body);
+        self.head = bytes.split_to(self.head.len()).freeze();
+        self.body = bytes.freeze();
+    }
+
+    /// Returns the serial of the call that this message is the reply to, if it is one.
+    pub(crate) fn replies_to(&self) -> Option<NonZeroU32> {
+        let header = self.header();
+        match header.message_type() {
+            MessageType::MethodReturn | MessageType::Error => header.reply_serial(),
+            _ => None,
+        }
     }
 
     /// Returns the length of header and body together, in bytes.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use super::signature::SignatureError;
 
@@ -85,6 +86,12 @@ impl fmt::Display for FieldError {
 }
 
 impl Error for FieldError {}
+
+impl From<FieldError> for io::Error {
+    fn from(error: FieldError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+}
 
 impl From<SignatureError> for FieldError {
     fn from(error: SignatureError) -> FieldError {

@@ -22,7 +22,7 @@ pub(super) fn is_member(name: &[u8]) -> bool {
 /// (`org.example.Service`).
 ///
 /// Only in the former may elements begin with a digit; in both they may have hyphens.
-pub(super) fn is_bus_name(name: &[u8]) -> bool {
+pub(crate) fn is_bus_name(name: &[u8]) -> bool {
     let count = match name.strip_prefix(b":") {
         Some(unique) => elements(unique, b'.', BUS_NAME, BUS_NAME),
         None => elements(name, b'.', BUS_NAME_START, BUS_NAME),

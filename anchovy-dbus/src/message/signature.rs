@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 /// The longest signature, in bytes ("Valid Signatures").
 const MAX_BYTES: usize = 255;
@@ -70,6 +71,12 @@ impl fmt::Display for SignatureError {
 }
 
 impl Error for SignatureError {}
+
+impl From<SignatureError> for io::Error {
+    fn from(error: SignatureError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+}
 
 /// Checks a signature of which nothing is read.
 pub(super) fn check(codes: &[u8]) -> Result<(), SignatureError> {

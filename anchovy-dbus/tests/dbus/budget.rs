@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anchovy::Charge;
 use anchovy_dbus::{
-    Addresses, Budget, Client, Connection, HandshakeError, Incoming, Limits, Listener,
-    ReceiveError, Resource, SendErrorKind, Server,
+    Addresses, Budget, CallError, Client, Connection, HandshakeError, Incoming, KeptLimit, Limits,
+    Listener, Message, ReceiveError, Resource, SendErrorKind, Server,
 };
 use rustix::process::{Gid, Uid};
 
@@ -520,6 +520,58 @@ fn answers_that_a_client_does_not_read_hold_up_that_client_only() {
         }
         drop(sender.await.unwrap());
         assert_eq!(foreign_receive(&reader.socket, 2048).1.len(), 4);
+    });
+}
+
+/// Sends the start of a call to a client, and has it send these messages.
+async fn call_and_flood(connection: &mut Connection, foreign: &Foreign, flood: &[u8]) -> CallError {
+    let call = Message::method_call("/", "Ask").build().unwrap();
+    let mut call = Box::pin(connection.call(call));
+    assert!(at_once(&mut call).await.is_none());
+    foreign.send(flood, 0);
+    call.await.unwrap_err()
+}
+
+#[test]
+fn messages_that_are_kept_during_a_call_are_charged_until_they_are_received() {
+    run(async {
+        let budget = Budget::builder().bytes(1 << 20).build();
+        let limits = Limits { max_kept_messages: 3, ..Limits::server() };
+        let (listener, name) = listen(&small().limits(limits), budget.clone());
+        let (mut connection, foreign) = client_of(&listener, &name).await;
+        let flood = message("A", 0, 1000).repeat(3);
+        let error = call_and_flood(&mut connection, &foreign, &flood).await;
+        assert!(matches!(error, CallError::TooMuchKept { .. }), "{error:?}");
+        let charged = budget.usage().bytes;
+        assert!(charged >= flood.len() && charged < flood.len() + 3000, "{charged}");
+        for left in (0..3).rev() {
+            take(&mut connection).await;
+            assert_eq!(budget.usage().bytes, charged / 3 * left);
+        }
+    });
+}
+
+#[test]
+fn a_call_fails_when_the_account_has_no_room_for_kept_messages() {
+    run(async {
+        let budget = Budget::builder().bytes(20_000).build();
+        let limits = Limits { max_kept_bytes: 1 << 20, ..Limits::server() };
+        let (listener, name) = listen(&small().limits(limits), budget.clone());
+        let (mut connection, foreign) = client_of(&listener, &name).await;
+        let flood = message("A", 0, 1000).repeat(30);
+        let error = call_and_flood(&mut connection, &foreign, &flood).await;
+        let CallError::TooMuchKept { kept: KeptLimit::Budget { bytes, .. }, .. } = error else {
+            panic!("{error:?}")
+        };
+        // Of half of the budget, which is what one uid may have, and of one message more.
+        assert!(bytes > 10_000 && bytes < 12_000, "{bytes}");
+        let call = Message::method_call("/", "Ask").build().unwrap();
+        let error = connection.call(call).await.unwrap_err();
+        assert_eq!(error.into_unsent().unwrap().header().member(), Some("Ask"));
+        for _ in 0..30 {
+            assert_eq!(take(&mut connection).await.0, "A");
+        }
+        assert_eq!(budget.usage().bytes, 0);
     });
 }
 

@@ -54,7 +54,11 @@ fn errors_of_texts_name_the_text_that_is_wrong() {
     ends_with_itself(AddressError::Empty);
     let bad_guid = || AddressError::BadGuid { position: 3, error: guid_error() };
     assert_eq!(texts(bad_guid())[1..], [guid_error().to_string()]);
-    let texts = texts(BusAddressError::Invalid { variable: "VARIABLE", error: bad_guid() });
+    let texts = texts(BusAddressError::Invalid {
+        variable: "VARIABLE",
+        value: "unix:guid=0123".into(),
+        error: bad_guid(),
+    });
     assert_eq!(texts[1..], [bad_guid().to_string(), guid_error().to_string()]);
 }
 

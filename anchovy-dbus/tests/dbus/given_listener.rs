@@ -20,9 +20,9 @@ fn a_given_listener_is_at_its_address_with_the_guid_of_the_server() {
         let listener = server().with_listener(socket, address.clone());
         assert_eq!(*listener.address(), address.with_guid(guid()));
 
-        let addresses = listener.address().clone().into();
+        let address = listener.address();
         let client = Client::new();
-        let (client, incoming) = tokio::join!(client.connect(&addresses), async {
+        let (client, incoming) = tokio::join!(client.connect(address), async {
             listener.accept().await.unwrap().handshake().await
         });
         assert!(client.unwrap().unix_fds() && incoming.unwrap().unix_fds());

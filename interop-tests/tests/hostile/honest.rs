@@ -112,8 +112,8 @@ impl Honest {
                 Ok(Honest::Wayland(Connection::without_fds(socket, Limits::default())?))
             }
             _ => {
-                let address = Address::path(path)?.into();
-                Ok(Honest::Dbus(Client::new().connect(&address).await?))
+                let address = Address::path(path)?;
+                Ok(Honest::Dbus(Client::new().connect(address).await?))
             }
         }
     }

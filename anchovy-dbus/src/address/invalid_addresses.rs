@@ -1,0 +1,35 @@
+//! A text that is no list of addresses.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::error::AddressError;
+
+/// The error of converting a text into [`Addresses`](crate::Addresses), with the text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct InvalidAddresses {
+    /// The text.
+    pub text: String,
+    /// What is wrong with it.
+    pub error: AddressError,
+}
+
+impl fmt::Display for InvalidAddresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not a valid list of addresses", self.text)
+    }
+}
+
+impl Error for InvalidAddresses {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<InvalidAddresses> for io::Error {
+    fn from(error: InvalidAddresses) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}

@@ -1,0 +1,190 @@
+//! The error of a call.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::error_reply::ErrorReply;
+use super::kept_limit::KeptLimit;
+use super::receive_error::ReceiveError;
+use super::send_error::{SendError, SendErrorKind};
+use crate::message::content::Message;
+
+/// Why a [call](crate::Connection::call) has no reply.
+///
+/// A call that was refused before it was sent returns the message; see
+/// [`into_unsent`](Self::into_unsent).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The reply is an error.
+    ErrorReply(ErrorReply),
+    /// The reply did not arrive in time
+    /// ([`Limits::reply_timeout`](crate::Limits::reply_timeout)).
+    ///
+    /// A late reply is discarded.
+    Timeout {
+        /// Time that the call waited.
+        timeout: Duration,
+    },
+    /// The message is no method call, so there is no reply to wait for.
+    NotACall {
+        /// The message, which was not sent.
+        unsent: Box<Message>,
+    },
+    /// The message has the flag
+    /// [`NO_REPLY_EXPECTED`](crate::Flags::NO_REPLY_EXPECTED), so there is no reply to wait for.
+    NoReplyExpected {
+        /// The message, which was not sent.
+        unsent: Box<Message>,
+    },
+    /// As many earlier calls ended without their reply as may
+    /// ([`Limits::max_abandoned_calls`](crate::Limits::max_abandoned_calls)).
+    TooManyAbandonedCalls {
+        /// The limit.
+        limit: usize,
+        /// The message, which was not sent.
+        unsent: Box<Message>,
+    },
+    /// Messages that arrived while a call waited have reached a limit.
+    ///
+    /// They stay receivable, in order, and the connection stays usable. A late reply is discarded.
+    TooMuchKept {
+        /// The limit.
+        kept: KeptLimit,
+        /// The message, if it was not sent.
+        unsent: Option<Box<Message>>,
+    },
+    /// The call was not sent, or not all of it.
+    Send(SendError),
+    /// No more messages can be received.
+    Receive(ReceiveError),
+    /// The peer closed the connection before it replied.
+    Closed,
+    /// A bus closed the connection because the first message was not `Hello`.
+    ///
+    /// More exactly: the peer closed the connection before it sent any message, and the first
+    /// message that this client sent to a destination was not `Hello`.
+    ClosedBeforeHello,
+    /// The reply to `Hello` has no unique name.
+    NoUniqueName {
+        /// The reply.
+        reply: Box<Message>,
+    },
+}
+
+impl CallError {
+    /// Returns the message of the call, with its descriptors, if nothing of it was sent.
+    ///
+    /// With [`Send`](Self::Send), it can be a message that was fed before the call: compare serials.
+    pub fn into_unsent(self) -> Option<Message> {
+        match self {
+            CallError::NotACall { unsent }
+            | CallError::NoReplyExpected { unsent }
+            | CallError::TooManyAbandonedCalls { unsent, .. } => Some(*unsent),
+            CallError::TooMuchKept { unsent, .. } => unsent.map(|message| *message),
+            CallError::Send(error) => error.unsent.map(|message| *message),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::ErrorReply(error) => error.fmt(f),
+            CallError::Timeout { timeout } => {
+                write!(f, "received no reply to the call within {timeout:?}")
+            }
+            CallError::NotACall { unsent } => write!(
+                f,
+                "cannot call {}: only a method call has a reply; send it instead",
+                unsent.header().message_type()
+            ),
+            CallError::NoReplyExpected { .. } => f.write_str(
+                "cannot wait for the reply to a method call with the flag NO_REPLY_EXPECTED; send \
+                 it instead",
+            ),
+            CallError::TooManyAbandonedCalls { limit, .. } => write!(
+                f,
+                "{limit} earlier calls ended without their reply, which is the limit; use another \
+                 connection"
+            ),
+            CallError::TooMuchKept { kept, .. } => {
+                write!(f, "{kept}; receive them, then call again")
+            }
+            CallError::Send(error) => error.fmt(f),
+            CallError::Receive(error) => error.fmt(f),
+            CallError::Closed => f.write_str("the peer closed the connection before it replied"),
+            CallError::ClosedBeforeHello => ReceiveError::ClosedBeforeHello.fmt(f),
+            CallError::NoUniqueName { reply } => write!(
+                f,
+                "the reply to Hello has no unique name; its signature is {:?} and its first \
+                 argument {:?}",
+                reply.header().signature(),
+                reply.first_string().map(|text| text.chars().take(64).collect::<String>())
+            ),
+        }
+    }
+}
+
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Their texts are the text of this error.
+            CallError::ErrorReply(error) => error.source(),
+            CallError::Send(error) => error.source(),
+            CallError::Receive(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<SendError> for CallError {
+    fn from(error: SendError) -> CallError {
+        match error.kind {
+            SendErrorKind::ClosedBeforeHello => CallError::ClosedBeforeHello,
+            _ => CallError::Send(error),
+        }
+    }
+}
+
+impl From<ReceiveError> for CallError {
+    fn from(error: ReceiveError) -> CallError {
+        match error {
+            ReceiveError::ClosedBeforeHello => CallError::ClosedBeforeHello,
+            error => CallError::Receive(error),
+        }
+    }
+}
+
+impl CallError {
+    pub(crate) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            CallError::ErrorReply(error) => error.io_kind(),
+            CallError::Send(error) => error.kind.io_kind(),
+            CallError::Receive(error) => error.io_kind(),
+            CallError::Timeout { .. } => io::ErrorKind::TimedOut,
+            CallError::NotACall { .. } | CallError::NoReplyExpected { .. } => {
+                io::ErrorKind::InvalidInput
+            }
+            CallError::TooManyAbandonedCalls { .. } | CallError::TooMuchKept { .. } => {
+                io::ErrorKind::QuotaExceeded
+            }
+            CallError::Closed | CallError::ClosedBeforeHello => io::ErrorKind::UnexpectedEof,
+            CallError::NoUniqueName { .. } => io::ErrorKind::InvalidData,
+        }
+    }
+}
+
+impl From<CallError> for io::Error {
+    fn from(error: CallError) -> io::Error {
+        match error {
+            CallError::ErrorReply(error) => error.into(),
+            CallError::Send(error) => error.into(),
+            CallError::Receive(error) => error.into(),
+            error => io::Error::new(error.io_kind(), error),
+        }
+    }
+}
