@@ -164,8 +164,10 @@ pub use error::{
 pub use guid::{Guid, GuidError};
 pub use limits::{HandshakeLimits, INTEROPERABLE_FDS, Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
 pub use listener::{Incoming, Listener};
+#[cfg(feature = "zbus")]
+pub use message::BodyError;
 pub use message::{
     BuildError, ByteOrder, FieldError, Flags, Header, HeaderField, Message, MessageBuilder,
-    MessageError, MessageType, SignatureError,
+    MessageError, MessageType, RefusedValue, SignatureError,
 };
 pub use server::Server;

@@ -133,6 +133,21 @@ impl Error for ConnectErrorKind {
     }
 }
 
+impl ConnectErrorKind {
+    fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            ConnectErrorKind::Socket(error) => error.kind(),
+            _ => io::ErrorKind::Unsupported,
+        }
+    }
+}
+
+impl From<ConnectErrorKind> for io::Error {
+    fn from(kind: ConnectErrorKind) -> io::Error {
+        io::Error::new(kind.io_kind(), kind)
+    }
+}
+
 /// Of the kind of the last address that has a Unix socket to connect to;
 /// [`Unsupported`](io::ErrorKind::Unsupported) if none has.
 impl From<ConnectError> for io::Error {

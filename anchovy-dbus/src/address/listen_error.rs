@@ -154,6 +154,12 @@ impl Error for ListenErrorKind {
     }
 }
 
+impl From<ListenErrorKind> for io::Error {
+    fn from(kind: ListenErrorKind) -> io::Error {
+        io::Error::new(kind.io_kind(), kind)
+    }
+}
+
 /// Of the kind of the last attempt.
 impl From<ListenError> for io::Error {
     fn from(error: ListenError) -> io::Error {

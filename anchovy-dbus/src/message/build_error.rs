@@ -16,7 +16,7 @@ use super::error::MessageError;
 /// use anchovy_dbus::Message;
 ///
 /// let null = std::fs::File::open("/dev/null")?;
-/// let refused = Message::method_call("no path", "Take").fds(vec![null.into()]).build().unwrap_err();
+/// let refused = Message::method_call("no path", "Take").fd(null).build().unwrap_err();
 /// assert_eq!(refused.fds.len(), 1);
 /// # Ok::<(), std::io::Error>(())
 /// ```

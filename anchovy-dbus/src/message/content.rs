@@ -24,7 +24,7 @@ use super::message_type::MessageType;
 ///
 /// let mut call = Message::method_call("/org/example", "Open")
 ///     .destination("org.example.Files")
-///     .fds(vec![std::fs::File::open("/dev/null")?.into()])
+///     .fd(std::fs::File::open("/dev/null")?)
 ///     .body("h", 0_u32.to_ne_bytes().to_vec())
 ///     .build()?;
 ///
@@ -89,7 +89,7 @@ impl Message {
     /// use anchovy_dbus::Message;
     ///
     /// let null = std::fs::File::open("/dev/null")?;
-    /// let mut message = Message::method_call("/", "Take").fds(vec![null.into()]).build()?;
+    /// let mut message = Message::method_call("/", "Take").fd(null).build()?;
     /// assert_eq!(message.take_fds().len(), 1);
     /// assert_eq!(message.fds().len(), 0);
     /// assert_eq!(message.header().unix_fds(), 1);
@@ -158,14 +158,18 @@ impl Message {
     }
 }
 
+/// Shows what the header says and how many descriptors there are. The body is not shown: it may be
+/// long, or secret.
 impl fmt::Debug for Message {
-    /// The body is not shown: it may be long, or a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut output = f.debug_struct("Message");
-        output.field("header", &self.header()).field("fds", &self.fds);
+        self.header().debug_fields(&mut output);
+        if !self.fds.is_empty() {
+            output.field("fds", &self.fds.len());
+        }
         if let Some(truncation) = self.truncation {
             output.field("truncation", &truncation);
         }
-        output.finish_non_exhaustive()
+        output.finish()
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_message_that_was_cut_says_why_and_is_not_written() {
         let null = std::fs::File::open("/dev/null").expect("a file");
-        let built = Message::method_call("/", "M").serial(NonZeroU32::MIN).fds(vec![null.into()]);
+        let built = Message::method_call("/", "M").serial(NonZeroU32::MIN).fd(null);
         let mut message = built.build().expect("a message");
         message.attach(Vec::new(), Some(Truncation::ProcessTableFull));
         assert_eq!(message.truncation(), Some(Truncation::ProcessTableFull));

@@ -7,9 +7,12 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+#[cfg(feature = "zbus")]
+use super::body_error::BodyError;
 use super::field::HeaderField;
 use super::field_error::FieldError;
 use super::message_type::MessageType;
+use super::refused_value::RefusedValue;
 
 /// What a message does wrong (D-Bus Specification, "Message Protocol" and "Marshaling").
 ///
@@ -27,7 +30,7 @@ use super::message_type::MessageType;
 /// let refused = Message::from_bytes(http, Vec::new()).unwrap_err();
 /// assert_eq!(refused.error, MessageError::ByteOrder(b'G'));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum MessageError {
     /// The first byte is neither `l` nor `B`.
@@ -71,6 +74,8 @@ pub enum MessageError {
         field: HeaderField,
         /// What is wrong with it.
         error: FieldError,
+        /// The value, if it is a text that was read whole.
+        value: Option<RefusedValue>,
     },
     /// A field is there twice.
     FieldTwice(HeaderField),
@@ -85,6 +90,9 @@ pub enum MessageError {
     BodyWithoutSignature,
     /// There is a signature, but no body; no type has values without bytes.
     SignatureWithoutBody,
+    /// The value of the body cannot be encoded (feature `zbus`).
+    #[cfg(feature = "zbus")]
+    Body(Box<BodyError>),
     /// There are more or fewer descriptors than the header says.
     FdCount {
         /// What the header says.
@@ -104,13 +112,13 @@ impl MessageError {
     /// assert_eq!(MessageError::from_io_error(&error), Some(MessageError::Version(2)));
     /// ```
     pub fn from_io_error(error: &io::Error) -> Option<MessageError> {
-        error.get_ref()?.downcast_ref().copied()
+        error.get_ref()?.downcast_ref().cloned()
     }
 }
 
 impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
+        match self {
             MessageError::ByteOrder(byte) => {
                 write!(f, "the message begins with {byte:#04x}, which is neither 'l' nor 'B'")
             }
@@ -133,7 +141,16 @@ impl fmt::Display for MessageError {
                 f.write_str("the row of header fields ends before a field does")
             }
             MessageError::NoFieldCode => f.write_str("a header field has the code 0"),
-            MessageError::Field { field, error } => write!(f, "the header field {field} {error}"),
+            MessageError::Field { field, error, value: Some(value) } => match (error, value.rule) {
+                (FieldError::Signature(error), _) => {
+                    write!(f, "{value} is not a valid signature: {error}")
+                }
+                (_, Some(rule)) => write!(f, "{value} is not a valid {}: {rule}", kind(*field)),
+                _ => write!(f, "the header field {field} {error}: {value}"),
+            },
+            MessageError::Field { field, error, value: None } => {
+                write!(f, "the header field {field} {error}")
+            }
             MessageError::FieldTwice(field) => write!(f, "the header field {field} is there twice"),
             MessageError::FieldMissing { field, message_type } => {
                 write!(f, "{message_type} has no header field {field}")
@@ -144,6 +161,8 @@ impl fmt::Display for MessageError {
             MessageError::SignatureWithoutBody => {
                 f.write_str("the message has a signature but no body")
             }
+            #[cfg(feature = "zbus")]
+            MessageError::Body(error) => error.fmt(f),
             MessageError::FdCount { declared, present } => {
                 write!(f, "the message declares {declared} descriptors and has {present}")
             }
@@ -151,7 +170,25 @@ impl fmt::Display for MessageError {
     }
 }
 
+/// Returns what a name in this field is called.
+fn kind(field: HeaderField) -> &'static str {
+    match field {
+        HeaderField::Path => "object path",
+        HeaderField::Interface => "interface name",
+        HeaderField::Member => "member name",
+        HeaderField::ErrorName => "error name",
+        _ => "bus name",
+    }
+}
+
 impl Error for MessageError {}
+
+#[cfg(feature = "zbus")]
+impl From<BodyError> for MessageError {
+    fn from(error: BodyError) -> MessageError {
+        MessageError::Body(Box::new(error))
+    }
+}
 
 impl From<MessageError> for io::Error {
     fn from(error: MessageError) -> io::Error {

@@ -10,6 +10,7 @@ use super::field_error::FieldError;
 use super::frame::{FIXED_BYTES, Frame};
 use super::names;
 use super::reader::{Reader, Span};
+use super::refused_value::RefusedValue;
 use super::value;
 
 /// What must not leave a process ("Header Fields"): dbus-daemon disconnects who sends it.
@@ -70,7 +71,11 @@ impl Fields {
         if self.has(field) {
             return Err(MessageError::FieldTwice(field));
         }
-        self.read_value(field, reader).map_err(|error| MessageError::Field { field, error })?;
+        let value = *reader;
+        self.read_value(field, reader).map_err(|error| {
+            let value = refused_value(field, error, value);
+            MessageError::Field { field, error, value }
+        })?;
         self.present |= bit(field);
         Ok(())
     }
@@ -116,6 +121,27 @@ impl Fields {
 
     fn has(&self, field: HeaderField) -> bool {
         self.present & bit(field) != 0
+    }
+}
+
+/// Returns the value that was refused, which begins here, if that is a text.
+#[cold]
+fn refused_value(
+    field: HeaderField,
+    error: FieldError,
+    mut reader: Reader<'_>,
+) -> Option<RefusedValue> {
+    // Values within fields that are not known have no use for a reader of the text.
+    field.type_code()?;
+    reader.signature_codes().ok()?;
+    match error {
+        FieldError::Name | FieldError::ObjectPath => {
+            let (value, _) = reader.text().ok()?;
+            Some(RefusedValue::new(value, Some(names::broken_rule(field, value))))
+        }
+        FieldError::Reserved => Some(RefusedValue::new(reader.text().ok()?.0, None)),
+        FieldError::Signature(_) => Some(RefusedValue::new(reader.signature_codes().ok()?.0, None)),
+        _ => None,
     }
 }
 

@@ -179,7 +179,7 @@ mod tests {
             change(&mut start);
             assert_eq!(lengths(&start[..place], &limits()), Ok(None));
             for length in place + 1..=16 {
-                assert_eq!(lengths(&start[..length], &limits()), Err(error), "{length}");
+                assert_eq!(lengths(&start[..length], &limits()), Err(error.clone()), "{length}");
             }
         }
     }

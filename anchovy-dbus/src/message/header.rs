@@ -131,33 +131,45 @@ impl<'a> Header<'a> {
     }
 }
 
-impl fmt::Debug for Header<'_> {
-    /// What is not there is not shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut output = f.debug_struct("Header");
-        output.field("message_type", &self.message_type());
-        output.field("byte_order", &self.byte_order());
-        output.field("flags", &self.flags());
-        output.field("body_len", &self.body_len());
+impl Header<'_> {
+    /// Adds what the header has; what it does not have is not shown.
+    pub(super) fn debug_fields(self, output: &mut fmt::DebugStruct<'_, '_>) {
+        output.field("type", &self.message_type());
         let numbers = [("serial", self.serial()), ("reply_serial", self.reply_serial())];
         for (name, number) in numbers {
             number.map(|number| output.field(name, &number));
         }
         let texts = [
+            ("destination", self.destination()),
             ("path", self.path()),
             ("interface", self.interface()),
             ("member", self.member()),
             ("error_name", self.error_name()),
-            ("destination", self.destination()),
             ("sender", self.sender()),
             ("signature", Some(self.signature()).filter(|signature| !signature.is_empty())),
         ];
         for (name, text) in texts {
             text.map(|text| output.field(name, &text));
         }
+        if self.body_len() != 0 {
+            output.field("body_len", &self.body_len());
+        }
+        if self.flags() != Flags::NONE {
+            output.field("flags", &self.flags());
+        }
+        if self.byte_order() != ByteOrder::NATIVE {
+            output.field("byte_order", &self.byte_order());
+        }
         if self.unix_fds() != 0 {
             output.field("unix_fds", &self.unix_fds());
         }
+    }
+}
+
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut output = f.debug_struct("Header");
+        self.debug_fields(&mut output);
         output.finish()
     }
 }

@@ -3,6 +3,12 @@
 //! last byte, and that it has as many descriptors as it says (D-Bus Specification, "Message
 //! Protocol").
 
+#[cfg(feature = "zbus")]
+mod body_as;
+#[cfg(feature = "zbus")]
+mod body_error;
+#[cfg(feature = "zbus")]
+mod body_value;
 mod build_error;
 mod builder;
 mod byte_order;
@@ -16,14 +22,20 @@ mod fields;
 mod first_string;
 pub(crate) mod flags;
 pub(crate) mod frame;
+mod head_parts;
 mod header;
 pub(crate) mod message_type;
 pub(crate) mod names;
 mod parse;
 mod reader;
+mod refused_value;
 mod signature;
+#[cfg(feature = "zbus")]
+mod swap;
 mod value;
 
+#[cfg(feature = "zbus")]
+pub use body_error::BodyError;
 pub use build_error::BuildError;
 pub use builder::MessageBuilder;
 pub use byte_order::ByteOrder;
@@ -34,4 +46,5 @@ pub use field_error::FieldError;
 pub use flags::Flags;
 pub use header::Header;
 pub use message_type::MessageType;
+pub use refused_value::RefusedValue;
 pub use signature::SignatureError;

@@ -2,6 +2,8 @@
 //! that two programs read differently is a hole; all of them are plain ASCII (D-Bus Specification,
 //! "Valid Names" and "Valid Object Paths").
 
+use super::field::HeaderField;
+
 /// The longest name of any kind but a path, in bytes ("Valid Names").
 const MAX_NAME_BYTES: usize = 255;
 
@@ -39,6 +41,62 @@ pub(super) fn is_object_path(path: &[u8]) -> bool {
         Some(rest) => elements(rest, b'/', WORD, WORD).is_some(),
         None => false,
     }
+}
+
+/// Returns the rule that this value of a field breaks, which is a name or a path that is not valid.
+#[cold]
+pub(super) fn broken_rule(field: HeaderField, value: &[u8]) -> &'static str {
+    if field == HeaderField::Path {
+        return broken_path_rule(value);
+    }
+    let (may_be_unique, has_elements) = match field {
+        HeaderField::Member => (false, false),
+        HeaderField::Destination | HeaderField::Sender => (true, true),
+        _ => (false, true),
+    };
+    let unique = value.strip_prefix(b":").filter(|_| may_be_unique);
+    let is_unique = unique.is_some();
+    let elements = unique.unwrap_or(value);
+    if value.is_empty() {
+        "it is empty"
+    } else if value.len() > MAX_NAME_BYTES {
+        "it has more than 255 bytes"
+    } else if !has_elements && elements.contains(&b'.') {
+        "it must not have a dot"
+    } else if elements.split(|byte| *byte == b'.').any(<[u8]>::is_empty) {
+        "an element is empty"
+    } else if let Some(byte) = elements.iter().find(|byte| !is_in_names(**byte, may_be_unique)) {
+        match byte {
+            b'-' => "it must not have a hyphen",
+            _ if may_be_unique => "it may have only letters, digits, underscores, hyphens and dots",
+            _ => "it may have only letters, digits, underscores and dots",
+        }
+    } else if has_elements && !elements.contains(&b'.') {
+        "it must have two elements or more, with a dot between them"
+    } else if is_unique {
+        "its elements are not valid"
+    } else {
+        "an element must not begin with a digit"
+    }
+}
+
+fn broken_path_rule(path: &[u8]) -> &'static str {
+    if path.is_empty() {
+        "it is empty"
+    } else if !path.starts_with(b"/") {
+        "it must begin with /"
+    } else if path.ends_with(b"/") {
+        "it must not end with /"
+    } else if path.windows(2).any(|two| two == b"//") {
+        "an element is empty"
+    } else {
+        "its elements may have only letters, digits and underscores"
+    }
+}
+
+fn is_in_names(byte: u8, may_be_hyphen: bool) -> bool {
+    let kind = if may_be_hyphen { BUS_NAME } else { WORD };
+    byte == b'.' || KINDS[usize::from(byte)] & kind != 0
 }
 
 /// How many elements there are, with a separator between them, if each begins with a byte of one
@@ -163,6 +221,35 @@ mod tests {
     #[test]
     fn an_element_of_a_path_has_letters_digits_and_underscores() {
         all(is_object_path, false, &["/a-b", "/a.b", "/a b", "/ä", "/a\0", "/a:b"]);
+    }
+
+    #[test]
+    fn the_broken_rule_of_a_name_is_named() {
+        let long = long(256);
+        for (field, value, rule) in [
+            (HeaderField::Path, "", "is empty"),
+            (HeaderField::Path, "no/slash", "begin with /"),
+            (HeaderField::Path, "/a/", "not end with /"),
+            (HeaderField::Path, "/a//b", "element is empty"),
+            (HeaderField::Path, "/a-b", "only letters, digits and underscores"),
+            (HeaderField::Interface, "", "is empty"),
+            (HeaderField::Interface, "a", "two elements"),
+            (HeaderField::Interface, "a..b", "element is empty"),
+            (HeaderField::Interface, "a.b-c", "hyphen"),
+            (HeaderField::Interface, "a.b c", "only letters"),
+            (HeaderField::Interface, ":a.b", "only letters"),
+            (HeaderField::ErrorName, "a.1b", "begin with a digit"),
+            (HeaderField::ErrorName, &long, "255 bytes"),
+            (HeaderField::Member, "a.b", "not have a dot"),
+            (HeaderField::Member, "1a", "begin with a digit"),
+            (HeaderField::Destination, ":1", "two elements"),
+            (HeaderField::Destination, ":1..2", "element is empty"),
+            (HeaderField::Sender, "1.1", "begin with a digit"),
+            (HeaderField::Sender, "a.b:c", "only letters, digits, underscores, hyphens"),
+        ] {
+            let told = broken_rule(field, value.as_bytes());
+            assert!(told.contains(rule), "{field} {value:?}: {told}");
+        }
     }
 
     #[test]

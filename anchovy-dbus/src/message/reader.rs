@@ -22,7 +22,7 @@ impl Span {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     /// From the first byte of the message, from which places are aligned, to the end of what may be
     /// read.

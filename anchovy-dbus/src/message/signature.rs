@@ -15,15 +15,14 @@ const MAX_DEPTH: u8 = 32;
 /// Why a signature is not valid (D-Bus Specification, "Valid Signatures").
 ///
 /// ```
-/// use anchovy_dbus::{FieldError, HeaderField, Message, MessageError, SignatureError};
+/// use anchovy_dbus::{FieldError, Message, MessageError, SignatureError};
 ///
 /// let refused = Message::method_call("/", "Set").body("a{vs}", vec![0; 4]).build().unwrap_err();
+/// let error = FieldError::Signature(SignatureError::KeyNotBasic);
+/// assert!(matches!(refused.error, MessageError::Field { error: found, .. } if found == error));
 /// assert_eq!(
-///     refused.error,
-///     MessageError::Field {
-///         field: HeaderField::Signature,
-///         error: FieldError::Signature(SignatureError::KeyNotBasic),
-///     }
+///     refused.to_string(),
+///     "\"a{vs}\" is not a valid signature: the key of a dict entry is no basic type"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,9 +5,10 @@ use std::io;
 
 use anchovy::Truncation;
 use anchovy_dbus::{
-    AddressError, Addresses, BusAddressError, CodecError, ConnectErrorKind, FieldError, Guid,
-    GuidError, HandshakeError, HeaderField, ListenErrorKind, Message, MessageError, OpenError,
-    ReceiveError, RuntimeSocketProblem, SendError, SendErrorKind, SignatureError,
+    Address, AddressError, Addresses, BusAddressError, CallError, CodecError, ConnectErrorKind,
+    FieldError, Guid, GuidError, HandshakeError, HeaderField, KeptLimit, ListenErrorKind, Message,
+    MessageError, OpenError, ReceiveError, RuntimeSocketProblem, SendError, SendErrorKind,
+    SignatureError,
 };
 
 use crate::harness::*;
@@ -16,12 +17,7 @@ use crate::harness::*;
 #[track_caller]
 fn texts<E: Error + Send + Sync + 'static>(error: E) -> Vec<String> {
     let error: Box<dyn Error + Send + Sync> = error.into();
-    let mut texts = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        texts.push(cause.to_string());
-        source = cause.source();
-    }
+    let texts = chain_of(&*error);
     for pair in texts.windows(2) {
         assert!(!pair[0].contains(&pair[1]), "{pair:?}");
     }
@@ -79,7 +75,7 @@ fn errors_of_messages_are_one_text() {
     ends_with_itself(SignatureError::TooLong);
     let error = FieldError::Signature(SignatureError::TooLong);
     ends_with_itself(error);
-    ends_with_itself(MessageError::Field { field: HeaderField::Signature, error });
+    ends_with_itself(MessageError::Field { field: HeaderField::Signature, error, value: None });
     ends_with_itself(Message::method_call("no path", "Take").build().unwrap_err());
 }
 
@@ -133,15 +129,16 @@ fn errors_of_the_handshake_end_with_that_of_the_system() {
 
 #[test]
 fn errors_of_connections_have_their_cause_as_source() {
-    let message = MessageError::NoType;
+    let message = || MessageError::NoType;
+    let kind = || SendErrorKind::Message(message());
     for texts in [
-        texts(ReceiveError::Message(message)),
-        texts(SendErrorKind::Message(message)),
-        texts(CodecError::Message(message)),
-        texts(OpenError::First(SendError { unsent: None, kind: SendErrorKind::Message(message) })),
-        texts(SendError { unsent: None, kind: SendErrorKind::Message(message) }),
+        texts(ReceiveError::Message(message())),
+        texts(kind()),
+        texts(CodecError::Message(message())),
+        texts(OpenError::First(SendError { unsent: None, kind: kind() })),
+        texts(SendError { unsent: None, kind: kind() }),
     ] {
-        assert_eq!(texts[1..], [message.to_string()]);
+        assert_eq!(texts[1..], [message().to_string()]);
     }
     ends_with_the_system(ReceiveError::Io(system()));
     ends_with_the_system(SendErrorKind::Io(system()));
@@ -152,6 +149,159 @@ fn errors_of_connections_have_their_cause_as_source() {
     ends_with_itself(ReceiveError::BytesOverBudget { bytes: 1 });
     ends_with_itself(SendErrorKind::FdsTooEarly { count: 1 });
     ends_with_itself(CodecError::FdsNotAgreed { count: 1 });
+}
+
+/// One error of each public type, as what `?` makes of it in a function that returns
+/// [`io::Result`].
+fn all_as_io_errors() -> Vec<(&'static str, io::ErrorKind, io::Error)> {
+    use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, QuotaExceeded, TimedOut};
+    fn converted<T>(result: Result<T, impl Into<io::Error>>) -> io::Error {
+        result.map_err(Into::into).err().expect("an error")
+    }
+    /// What `?` needs.
+    macro_rules! errors {
+        ($($kind:expr, $error:expr;)*) => { vec![ $({
+            let error = $error;
+            fn name_of<T>(_: &T) -> &'static str { std::any::type_name::<T>() }
+            let name = name_of(&error);
+            (name, $kind, converted::<()>(Err(error)))
+        }),* ] };
+    }
+    let path = std::path::PathBuf::from("/run/bus");
+    let socket = || anchovy::ConnectError::Io { path: path.clone(), error: system() };
+    let listening = anchovy::ListenError::Io { path: Some(path.clone()), error: system() };
+    let call = Message::method_call("/", "M").serial(std::num::NonZeroU32::MIN).build().unwrap();
+    let failed = Message::error(&call, "org.freedesktop.DBus.Error.NoReply").build().unwrap();
+    let failed = anchovy_dbus::ErrorReply::new(failed).unwrap();
+    let timeout = std::time::Duration::from_secs(1);
+    let refused = || Message::method_call("no path", "M").build().unwrap_err();
+    let text = || Addresses::try_from("unix:").unwrap_err();
+    let bad = || MessageError::NoType;
+    let kept = KeptLimit::Messages { count: 1, limit: 1 };
+    errors! {
+        InvalidInput, guid_error();
+        InvalidInput, AddressError::Empty;
+        InvalidInput, text();
+        NotFound, BusAddressError::NoSessionBus;
+        Other, RuntimeSocketProblem::Io(system());
+        Other, ConnectErrorKind::Socket(socket());
+        Other, ListenErrorKind::Socket(listening);
+        InvalidData, SignatureError::TooLong;
+        InvalidData, FieldError::Name;
+        InvalidData, bad();
+        InvalidData, refused();
+        TimedOut, HandshakeError::TimedOut { after: timeout };
+        InvalidData, CodecError::Message(bad());
+        QuotaExceeded, ReceiveError::BytesOverBudget { bytes: 1 };
+        QuotaExceeded, SendErrorKind::TooManyFdsInFlight { count: 1 };
+        InvalidInput, SendError { unsent: None, kind: SendErrorKind::Message(bad()) };
+        TimedOut, CallError::Timeout { timeout };
+        QuotaExceeded, CallError::TooMuchKept { kept, unsent: None };
+        TimedOut, failed;
+        InvalidInput, OpenError::Address(text());
+        TimedOut, OpenError::Handshake {
+            address: "unix:path=/run/bus".parse().unwrap(),
+            error: HandshakeError::TimedOut { after: timeout },
+        };
+        TimedOut, OpenError::Hello(CallError::Timeout { timeout });
+        NotFound, {
+            let directory = Address::dir("/nonexistent/directory").unwrap();
+            Addresses::from(directory).bind().unwrap_err()
+        };
+    }
+}
+
+#[test]
+fn every_public_error_becomes_an_io_error_of_its_kind() {
+    run(async {
+        for (name, kind, error) in all_as_io_errors() {
+            assert_eq!(error.kind(), kind, "{name}: {error:?}");
+        }
+        let error = Addresses::try_from("unix:path=/nonexistent").unwrap().connect().await;
+        assert_eq!(io::Error::from(error.unwrap_err()).kind(), io::ErrorKind::NotFound);
+    });
+}
+
+#[cfg(feature = "zbus")]
+#[test]
+fn an_error_of_a_body_becomes_an_io_error_of_its_kind() {
+    let message = Message::method_call("/", "M").body_of(&7_u32).build().unwrap();
+    let error = message.body_as::<String>().unwrap_err();
+    ends_with_itself(error.clone());
+    assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
+}
+
+/// As a program shows it: the texts of an error and its sources, joined by colons.
+#[test]
+fn no_public_error_says_anything_twice() {
+    run(async {
+        for (name, _, error) in all_as_io_errors() {
+            let error = error.into_inner().unwrap_or_else(|| system().into());
+            let texts = chain_of(&*error);
+            for (index, text) in texts.iter().enumerate() {
+                let others = texts.iter().enumerate().filter(|(other, _)| *other != index);
+                for (_, other) in others {
+                    assert!(!other.contains(&**text), "{name}: {texts:?}");
+                }
+            }
+            assert!(!texts[0].ends_with('.') && !texts[0].contains('\n'), "{name}: {texts:?}");
+        }
+    });
+}
+
+fn chain_of(error: &dyn Error) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        texts.push(cause.to_string());
+        source = cause.source();
+    }
+    texts
+}
+
+#[test]
+fn debug_of_a_message_is_one_short_line() {
+    let call = Message::method_call("/org/example", "Ask").destination("org.example.Service");
+    let call = call.body("ay", vec![7; 4096]).build().unwrap();
+    assert_eq!(
+        format!("{call:?}"),
+        "Message { type: MethodCall, destination: \"org.example.Service\", path: \"/org/example\", \
+         member: \"Ask\", signature: \"ay\", body_len: 4096 }"
+    );
+}
+
+#[test]
+fn the_value_that_is_refused_is_in_the_text() {
+    for (builder, text) in [
+        (
+            Message::method_call("no/slash", "M"),
+            "\"no/slash\" is not a valid object path: it must begin with /",
+        ),
+        (
+            Message::method_call("/", "a.b"),
+            "\"a.b\" is not a valid member name: it must not have a dot",
+        ),
+        (
+            Message::method_call("/", "M").interface("a"),
+            "\"a\" is not a valid interface name: it must have two elements or more, with a dot \
+             between them",
+        ),
+        (
+            Message::method_call("/", "M").destination("a.1b"),
+            "\"a.1b\" is not a valid bus name: an element must not begin with a digit",
+        ),
+        (
+            Message::method_call("/", "M").body("a", vec![0; 4]),
+            "\"a\" is not a valid signature: an array has no element type",
+        ),
+        (
+            Message::method_call("/org/freedesktop/DBus/Local", "M"),
+            "the header field PATH is reserved for what never leaves a process: \
+             \"/org/freedesktop/DBus/Local\"",
+        ),
+    ] {
+        assert_eq!(builder.build().unwrap_err().to_string(), text);
+    }
 }
 
 /// In an [`io::Error`], which passes the sources of its payload on.

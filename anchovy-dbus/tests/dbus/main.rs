@@ -9,6 +9,8 @@ mod auth_machines;
 mod auth_properties;
 mod auth_rows;
 mod auth_sockets;
+#[cfg(feature = "zbus")]
+mod bodies;
 mod budget;
 mod calls;
 mod connection;

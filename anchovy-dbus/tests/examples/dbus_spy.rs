@@ -154,7 +154,7 @@ fn a_peer_answers_through_it_as_it_does_directly() {
             for order in [ByteOrder::Little, ByteOrder::Big] {
                 let mut answers = Vec::new();
                 for connection in [&mut direct, &mut spied] {
-                    let fds = fds.iter().map(|fd| fd.try_clone().unwrap()).collect();
+                    let fds = fds.iter().map(|fd| fd.try_clone().unwrap());
                     let take = Message::method_call("/", "Take").byte_order(order).fds(fds);
                     let take = take.destination("org.example.Peer").body("ay", b"body".to_vec());
                     answers.push(call(connection, take.build().unwrap()).await);

@@ -115,7 +115,7 @@ fn what_wants_no_answer_gets_none() {
         let mut peer = connect(&server.address).await;
         let (reader, writer) = pipe();
         let quiet = Message::method_call("/", "Take").flags(Flags::NO_REPLY_EXPECTED);
-        peer.send(quiet.fds(vec![writer]).build().unwrap()).await.unwrap();
+        peer.send(quiet.fd(writer).build().unwrap()).await.unwrap();
         peer.send(Message::signal("/", "org.example.A", "B").build().unwrap()).await.unwrap();
         peer.send(Message::builder(MessageType::Unknown(9)).build().unwrap()).await.unwrap();
         ping(&mut peer).await; // The next message is the answer to this.

@@ -60,13 +60,13 @@ fn a_message_that_was_built_declares_its_descriptors() {
 
 #[test]
 fn descriptors_of_a_message_that_cannot_be_built_are_handed_back() {
-    let refused = Message::method_call("/", "1").fds(vec![null()]).build().unwrap_err();
+    let refused = Message::method_call("/", "1").fd(null()).build().unwrap_err();
     assert_eq!(refused.fds.len(), 1);
 }
 
 #[test]
 fn a_message_whose_descriptors_were_taken_is_not_written() {
-    let builder = Message::method_call("/", "Take").serial(NonZeroU32::MIN).fds(vec![null()]);
+    let builder = Message::method_call("/", "Take").serial(NonZeroU32::MIN).fd(null());
     let mut message = builder.build().expect("a message");
     assert!(message.to_bytes().is_ok());
     drop(message.take_fds());

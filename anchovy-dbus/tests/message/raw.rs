@@ -139,7 +139,7 @@ pub(crate) fn taken(make: impl Fn(ByteOrder) -> Raw) {
 #[track_caller]
 pub(crate) fn refused(expected: MessageError, make: impl Fn(ByteOrder) -> Raw) {
     for order in ORDERS {
-        assert_eq!(read(make(order)).err(), Some(expected), "{order:?}");
+        assert_eq!(read(make(order)).err().as_ref(), Some(&expected), "{order:?}");
     }
 }
 
@@ -150,5 +150,11 @@ pub(crate) fn field_refused(
     error: FieldError,
     make: impl Fn(ByteOrder) -> Raw,
 ) {
-    refused(MessageError::Field { field, error }, make);
+    for order in ORDERS {
+        let refused = read(make(order)).err();
+        let Some(MessageError::Field { field: found, error: reason, .. }) = &refused else {
+            panic!("{order:?}: {refused:?}")
+        };
+        assert_eq!((*found, *reason), (field, error), "{order:?}");
+    }
 }

@@ -35,7 +35,7 @@ fn signal(number: u32) -> Message {
 fn signal_with_fd(fd: OwnedFd) -> Message {
     Message::signal(PATH, INTERFACE, MEMBER)
         .body("h", 0_u32.to_ne_bytes().to_vec())
-        .fds(vec![fd])
+        .fd(fd)
         .build()
         .expect("a good signal")
 }

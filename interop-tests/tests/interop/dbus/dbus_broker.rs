@@ -79,7 +79,7 @@ fn add_listener(listener: UnixListener) -> Message {
     Message::method_call("/org/bus1/DBus/Broker", "AddListener")
         .interface("org.bus1.DBus.Broker")
         .body("ohv", body)
-        .fds(vec![listener.into()])
+        .fd(listener)
         .build()
         .expect("a good call")
 }

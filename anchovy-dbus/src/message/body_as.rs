@@ -1,0 +1,61 @@
+//! Bodies as values.
+
+use serde::de::DeserializeOwned;
+use zbus::Type;
+use zbus::wire::serialized::Data;
+
+use super::body_error::BodyError;
+use super::body_value::context;
+use super::content::Message;
+
+impl Message {
+    /// Decodes the body (feature `zbus`).
+    ///
+    /// The fields of a tuple or a struct are the arguments of the message; a message with one argument
+    /// is that value, or a tuple of it. A message without arguments is `()`.
+    ///
+    /// The result owns what it has. Each descriptor in it (type `h`, [`zbus::OwnedFd`]) is a duplicate
+    /// (`F_DUPFD_CLOEXEC`) of that of the message, which stays in the message and is closed with it;
+    /// [`take_fds`](Self::take_fds) has it without one. Duplicates are not charged to the account of
+    /// the peer.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`], if the signature of the body is not that of `T`, or the body is not what its
+    /// signature says. All duplicates are closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anchovy_dbus::Message;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let call = Message::method_call("/", "Add").body_of(&("one", 2_u32)).build()?;
+    /// let (text, number): (String, u32) = call.body_as()?;
+    /// assert_eq!((&*text, number), ("one", 2));
+    ///
+    /// let refused = call.body_as::<String>().unwrap_err();
+    /// assert_eq!(refused.to_string(), "the body has the signature \"su\", expected \"s\"");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn body_as<T: DeserializeOwned + Type>(&self) -> Result<T, BodyError> {
+        let found = self.header().signature();
+        let expected = T::SIGNATURE.to_string_no_parens();
+        if found != expected {
+            return Err(BodyError::Signature { expected, found: found.to_owned() });
+        }
+        let body = self.body();
+        let context = context(self.header().byte_order());
+        let data = Data::new_borrowed_fds(&body[..], context, self.fds());
+        match data.deserialize::<T>() {
+            Ok((value, read)) if read == body.len() => Ok(value),
+            Ok((_, read)) => Err(BodyError::TrailingBytes {
+                signature: expected,
+                expected: read,
+                found: body.len(),
+            }),
+            Err(error) => Err(BodyError::Decode { signature: expected, error }),
+        }
+    }
+}
