@@ -96,7 +96,6 @@ async fn rounds(honest: &mut Honest, count: usize, fds: usize, pause: Duration) 
     say(format_args!("{} {median} {slow} {slowest} {failure}", times.len()));
 }
 
-#[expect(clippy::large_enum_variant, reason = "a process has one")]
 enum Honest {
     Dbus(anchovy_dbus::Connection),
     Wayland(Connection<NoFds>),
