@@ -15,7 +15,8 @@ pub(crate) fn example(name: &str) -> Command {
     for variable in ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "XDG_RUNTIME_DIR"] {
         command.env_remove(variable);
     }
-    command.stdin(Stdio::null());
+    // Otherwise RUST_BACKTRACE of the user adds a stack to the errors that anyhow prints.
+    command.env("RUST_LIB_BACKTRACE", "0").stdin(Stdio::null());
     command
 }
 
