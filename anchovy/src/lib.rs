@@ -73,9 +73,8 @@
 //! # Order of bytes and descriptors
 //!
 //! A stream socket has no message boundaries. The kernel records only which bytes and descriptors
-//! one `sendmsg` sent together. On Linux, one read can return bytes that were sent earlier
-//! together with the first bytes of such a `sendmsg`, and it ends after the last byte of that
-//! `sendmsg` (unix(7)):
+//! one `sendmsg` sent together. On Linux, a read can return bytes of earlier sends followed by bytes
+//! of a `sendmsg` with descriptors, and it ends after the last byte of that `sendmsg` (unix(7)):
 //!
 //! ```text
 //! sent      AAAA       BBBB + 2 descriptors       CCCC
@@ -84,9 +83,9 @@
 //! ```
 //!
 //! So descriptors arrive with the read that returns the first byte of their `sendmsg`, and never
-//! later. A program that reads a header first receives the descriptors of the whole message with
-//! it. If a read returns bytes of several messages, only the protocol can tell which of them the
-//! descriptors belong to.
+//! later. If a program reads a header and then a body, it receives the descriptors of the whole
+//! message with the header. If a read returns bytes of several messages, only the protocol can tell
+//! which of them the descriptors belong to.
 //!
 //! Do not write several messages with descriptors at once through a `BufWriter` or through the
 //! `Framed` of tokio-util: all descriptors would be sent with the first message. The feature

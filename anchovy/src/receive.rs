@@ -326,7 +326,7 @@ impl Receiver {
         #[cfg(feature = "codec")]
         if let (FdError::Truncated { cause, .. }, true) = (error, self.survives_truncation) {
             #[cfg(feature = "tracing")]
-            tracing::debug!(bytes, fds, %error, "received, but for a set that was cut");
+            tracing::debug!(bytes, fds, %error, "received, without a truncated descriptor set");
             return Ok(Received { bytes, fds: 0, sender, truncated: Some(cause) });
         }
         self.failed = Some(error);

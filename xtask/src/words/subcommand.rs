@@ -16,7 +16,7 @@ use crate::command;
 /// phrases in documentation, comments, string literals and names of tests, and identifiers. Also
 /// finds questions in documentation and in messages, and names of tests that are too long. For each
 /// violation, prints its file and line, the phrase and the replacement. Fails if there is one.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(
     verbatim_doc_comment,
     after_long_help = "\
