@@ -35,11 +35,17 @@ pub(super) fn table(outcomes: &[Outcome]) -> String {
     };
     let seconds: f64 = outcomes.iter().map(|outcome| outcome.time.as_secs_f64()).sum();
     table += &format!(
-        "\n{} scenarios with {} peers in {seconds:.1} s: {verdict}\n",
-        outcomes.len(),
-        peers.len()
+        "\n{} with {} in {seconds:.1} s: {verdict}\n",
+        counted(outcomes.len(), "scenario"),
+        counted(peers.len(), "peer")
     );
     table
+}
+
+/// Returns a number and a noun in the singular or plural.
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 #[cfg(test)]
@@ -64,6 +70,6 @@ mod tests {
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines[2], "| busd | 0.6.1   | a call crosses it | ok          | 1.23    |");
         assert_eq!(lines[3], "| busd | 0.6.1   | a call crosses it | FAILED: a/b | 1.23    |");
-        assert_eq!(lines[5], "2 scenarios with 1 peers in 2.5 s: 1 failed");
+        assert_eq!(lines[5], "2 scenarios with 1 peer in 2.5 s: 1 failed");
     }
 }
