@@ -112,7 +112,7 @@ const ATTRIBUTIONS: [Attribution; 2] = [Attribution::Range, Attribution::Fifo];
 const UNCLAIMED: [Unclaimed; 2] = [Unclaimed::Error, Unclaimed::Close];
 
 #[test]
-fn frames_around_a_rejected_one_keep_exactly_their_descriptors_in_every_split() {
+fn frames_around_a_rejected_one_keep_their_descriptors_in_every_split() {
     for items in CASES {
         let is_bad = |(payload, _): &&(&str, usize)| payload.starts_with('!');
         let discarded: usize = items.iter().filter(is_bad).map(|(_, fds)| fds).sum();

@@ -9,17 +9,17 @@ use super::texts::{HEADER, Text, bytes_of, known, memfd};
 use crate::codec::policy::Placement;
 
 #[test]
-fn cve_2014_3533_each_item_has_exactly_its_own_descriptors_in_every_split() {
+fn cve_2014_3533_each_frame_has_its_own_descriptors_in_every_split() {
     arrive_in_every_split(&[("a", 3), ("b", 2), ("c", 1)]);
 }
 
 #[test]
-fn plain_items_around_those_with_descriptors_take_none_in_any_split() {
+fn plain_frames_around_those_with_descriptors_take_none_in_any_split() {
     arrive_in_every_split(&[("", 0), ("", 1), ("", 0), ("", 2)]);
 }
 
 #[test]
-fn descriptors_stay_with_their_item_however_little_the_kernel_takes_at_a_time() {
+fn descriptors_stay_with_their_frame_through_partial_sends() {
     for placement in PLACEMENTS {
         for sizes in every_split(3 * HEADER + 4) {
             let mut pair = Pair::new(placement);
@@ -56,7 +56,7 @@ fn long_exchanges_arrive_as_they_were_sent_however_they_are_cut() {
 }
 
 #[test]
-fn descriptors_may_come_with_any_byte_of_their_item() {
+fn descriptors_may_come_with_any_byte_of_their_frame() {
     let item = bytes_of("abc", 1);
     for at in 0..item.len() {
         for size in 1..=item.len() {

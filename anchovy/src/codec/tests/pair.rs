@@ -53,7 +53,7 @@ impl Pair {
         self.received.iter().map(known).collect()
     }
 
-    /// How many descriptors each item that was received has.
+    /// How many descriptors each frame that was received has.
     pub(super) fn counts(&self) -> Vec<usize> {
         self.received.iter().map(|text| text.fds.len()).collect()
     }
@@ -104,7 +104,7 @@ pub(super) fn every_split(bytes: usize) -> impl Iterator<Item = Vec<usize>> {
 pub(super) const PLACEMENTS: [Placement; 3] =
     [Placement::Alone, Placement::FirstByte, Placement::Together];
 
-/// Sends these items by every placement, and reads them in every split.
+/// Sends these frames by every placement, and reads them in every split.
 pub(super) fn arrive_in_every_split(items: &[(&'static str, usize)]) {
     let length = items.iter().map(|(payload, _)| HEADER + payload.len()).sum();
     for placement in PLACEMENTS {
@@ -130,7 +130,7 @@ pub(super) fn receive_all(pair: &mut Pair, sizes: &[usize]) -> Result<bool, Erro
     Ok(true)
 }
 
-/// Items that are whole, from what waits.
+/// Frames that are whole, from what waits.
 pub(super) fn decode_all(pair: &mut Pair) -> Result<(), Error> {
     while let Some(text) = pair.inbound.decode(&mut Texts, &pair.policy, &mut None)? {
         pair.received.push(text);

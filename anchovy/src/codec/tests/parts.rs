@@ -12,7 +12,7 @@ use crate::codec::read_progress::ReadProgress;
 use crate::error::truncation::Truncation;
 
 #[test]
-fn what_waits_goes_through_parts_with_its_ranges() {
+fn waiting_descriptors_keep_their_ranges_through_parts() {
     let mut pair = Pair::new(Placement::Alone);
     for (payload, fds) in [("a", 0), ("bcdefg", 2), ("h", 0), ("i", 1)] {
         pair.push(text(payload, fds));
@@ -39,7 +39,7 @@ fn what_waits_goes_through_parts_with_its_ranges() {
 }
 
 #[test]
-fn what_was_read_elsewhere_goes_to_the_items_of_its_range_only() {
+fn sets_from_parts_go_to_the_frames_of_their_range_only() {
     let (a, b) = (bytes_of("a", 1), bytes_of("b", 1));
     let buffer = || BytesMut::from(&[&a[..], &b].concat()[..]);
     let set = |range| FdSet::new(range, vec![memfd()]);
@@ -76,7 +76,7 @@ fn a_set_that_came_with_a_later_byte_keeps_its_range_through_parts() {
 }
 
 #[test]
-fn foreign_parts_whose_sets_are_nowhere_are_refused_and_not_tried_for_ever() {
+fn sets_of_foreign_parts_without_bytes_are_refused_and_not_retried() {
     for placement in PLACEMENTS {
         for ranges in [&[(4, 4)][..], &[(9, 2)], &[(2, 2)], &[(0, 4), (2, 4)], &[(2, 4), (0, 2)]] {
             let count = ranges.len();
@@ -100,7 +100,7 @@ fn foreign_parts_whose_sets_are_nowhere_are_refused_and_not_tried_for_ever() {
 }
 
 #[test]
-fn a_cut_set_goes_through_parts_and_still_bars_what_came_after_it() {
+fn a_truncated_set_keeps_its_effect_through_parts() {
     let mut pair = Pair::new(Placement::Alone);
     let item = bytes_of("abc", 1);
     pair.inbound.buffer.bytes.extend_from_slice(&item[..4]);

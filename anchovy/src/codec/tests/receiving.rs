@@ -20,7 +20,7 @@ use crate::codec::policy::{Placement, ReadPolicy, Unclaimed};
 use crate::codec::received_fds::ReceivedFds;
 
 #[test]
-fn descriptors_that_an_item_does_not_declare_are_not_shifted_to_the_next() {
+fn undeclared_descriptors_go_to_no_later_frame() {
     let (a, b) = (bytes_of("a", 1), bytes_of("b", 2));
     for sizes in every_split(a.len() + b.len()) {
         let mut pair = Pair::new(Placement::Alone);
@@ -33,7 +33,7 @@ fn descriptors_that_an_item_does_not_declare_are_not_shifted_to_the_next() {
 }
 
 #[test]
-fn an_item_that_declares_what_the_next_one_brings_gets_it_only_within_one_read() {
+fn a_frame_claims_descriptors_of_the_next_only_within_one_read() {
     // A liar gets its own descriptors back, or an error: never those of an earlier set.
     let (a, b) = (bytes_of("a", 2), bytes_of("b", 1));
     for sizes in every_split(a.len() + b.len()) {
@@ -84,14 +84,14 @@ fn sets_that_share_a_send_are_attributed_when_one_read_covers_them() {
 #[test]
 fn sets_that_share_a_send_end_in_the_error_when_no_read_covers_them() {
     let (plain, with) = (bytes_of("p", 0), bytes_of("f", 1));
-    // First in its send, an item with descriptors has them in every split.
+    // First in its send, a frame with descriptors has them in every split.
     for sizes in every_split(8) {
         let mut pair = Pair::new(Placement::Alone);
         pair.kernel.send(&[&with[..], &plain].concat(), vec![memfd()]);
         receive_all(&mut pair, &sizes).unwrap();
         assert_eq!(pair.counts(), [1, 0], "{sizes:?}");
     }
-    // Behind a plain one, they come with a read that ends before the item begins.
+    // After a plain one, they arrive with a read that ends before the frame begins.
     let mut pair = Pair::new(Placement::Alone);
     pair.kernel.send(&[&plain[..], &with].concat(), vec![memfd()]);
     assert_eq!(error(receive_all(&mut pair, &[4])), "UnclaimedFds { count: 1 }");
@@ -113,7 +113,7 @@ fn a_set_that_is_sent_twice_is_unclaimed_once() {
 }
 
 #[test]
-fn what_nobody_claims_can_be_closed_and_counted_instead() {
+fn unclaimed_descriptors_can_be_closed_and_counted() {
     let mut pair = Pair::new(Placement::Alone);
     pair.policy.unclaimed = Unclaimed::Close;
     pair.kernel.send(&bytes_of("a", 1), vec![memfd(), memfd(), memfd()]);
@@ -131,7 +131,7 @@ fn what_nobody_claims_can_be_closed_and_counted_instead() {
 }
 
 #[test]
-fn by_fifo_the_oldest_descriptors_are_taken_whatever_they_came_with() {
+fn with_fifo_the_oldest_descriptors_are_claimed() {
     let mut pair = Pair::new(Placement::Together);
     let fds = vec![memfd(), memfd()];
     pair.kernel.send(&bytes_of("a", 0), fds);
@@ -192,7 +192,7 @@ fn what_nothing_claims_is_closed_and_not_what_came_after_it() {
 }
 
 #[test]
-fn nothing_is_kept_of_reads_without_descriptors_nor_of_sets_that_are_claimed() {
+fn claimed_sets_and_reads_without_descriptors_keep_no_memory() {
     for placement in PLACEMENTS {
         let mut pair = Pair::new(placement);
         pair.kernel.send(&bytes_of("a", 1), vec![memfd()]);
@@ -204,16 +204,16 @@ fn nothing_is_kept_of_reads_without_descriptors_nor_of_sets_that_are_claimed() {
 }
 
 #[test]
-fn descriptors_are_not_taken_across_a_cut_set_but_plain_items_pass() {
+fn after_a_truncated_set_plain_frames_pass_and_nothing_is_claimed() {
     let (plain, with) = (bytes_of("p", 0), bytes_of("f", 1));
     let mut pair = Pair::new(Placement::Alone);
-    // The cut set may have been anybody's, and what came after it that of the next item.
+    // The cut set may have been anybody's, and what came after it that of the next frame.
     receive_cut(&mut pair, &[&plain[..], &with[..2]].concat());
     decode_all(&mut pair).unwrap();
     assert_eq!(pair.received.len(), 1);
     pair.kernel.send(&[&with[2..], &with].concat(), vec![memfd()]);
     assert_eq!(error(pair.receive(100)), "Truncated { cause: Unknown }");
-    // Items behind it are as if it had not been.
+    // Frames after it are as if it had not been.
     let mut pair = Pair::new(Placement::Alone);
     receive_cut(&mut pair, &plain);
     decode_all(&mut pair).unwrap();
@@ -223,7 +223,7 @@ fn descriptors_are_not_taken_across_a_cut_set_but_plain_items_pass() {
 }
 
 #[test]
-fn items_before_and_behind_a_cut_set_are_not_marked() {
+fn frames_before_and_after_a_truncated_set_are_not_marked() {
     for before in [10, 12] {
         let mut pair = Pair::new(Placement::Alone);
         pair.policy.unclaimed = Unclaimed::Close;
@@ -279,7 +279,7 @@ fn the_deadline_is_that_of_the_oldest_set_that_waits() {
 }
 
 #[test]
-fn an_item_of_an_absurd_length_claims_what_there_is() {
+fn a_frame_of_absurd_length_claims_what_has_arrived() {
     struct Absurd(usize);
     impl Decoder for Absurd {
         type Item = usize;
@@ -306,8 +306,8 @@ fn an_item_of_an_absurd_length_claims_what_there_is() {
 }
 
 #[test]
-fn what_a_decoder_claims_and_does_not_keep_is_closed_and_not_the_next_items() {
-    /// Items of one byte that claim as many descriptors as it says, and keep the first.
+fn descriptors_that_a_decoder_claims_and_drops_are_closed() {
+    /// Frames of one byte that claim as many descriptors as it says, and keep the first.
     struct Wasteful;
 
     impl Decoder for Wasteful {
@@ -332,13 +332,13 @@ fn what_a_decoder_claims_and_does_not_keep_is_closed_and_not_the_next_items() {
         let expected = inode(&fds[0]);
         inbound.buffer.bytes.put_u8(fds.len() as u8);
         inbound.received(1, fds.into_iter(), None, None);
-        let kept = inbound.decode(&mut Wasteful, &policy, &mut None).unwrap().expect("an item");
+        let kept = inbound.decode(&mut Wasteful, &policy, &mut None).unwrap().expect("a frame");
         assert_eq!(kept.as_ref().map(inode), Some(expected));
         assert_eq!(inbound.waiting(), 0);
     }
 }
 
-/// Looks at each item of five bytes, and notes whether it is marked.
+/// Looks at each frame of five bytes, and notes whether it is marked.
 struct Marks(Vec<bool>);
 
 impl Decoder for Marks {

@@ -21,14 +21,14 @@ fn calls_are_planned_by_placement() {
         }
         calls
     };
-    // Each item has four bytes.
+    // Each frame has four bytes.
     assert_eq!(calls(Placement::Alone), [(4, 0), (4, 2), (8, 0), (4, 27), (4, 1)]);
     assert_eq!(calls(Placement::FirstByte), [(4, 0), (12, 2), (4, 27), (4, 1)]);
     assert_eq!(calls(Placement::Together), [(16, 2), (8, 28)]);
 }
 
 #[test]
-fn what_is_left_of_an_item_that_was_sent_in_part_stays_alone() {
+fn the_rest_of_a_partly_sent_frame_stays_alone() {
     let mut pair = Pair::new(Placement::Alone);
     pair.push(text("abcd", 1));
     pair.push(text("", 0));
@@ -38,7 +38,7 @@ fn what_is_left_of_an_item_that_was_sent_in_part_stays_alone() {
 }
 
 #[test]
-fn an_item_that_is_refused_among_others_is_found_and_taken_back() {
+fn a_frame_that_is_refused_among_others_is_found_and_taken_back() {
     let mut pair = Pair::new(Placement::Together);
     for (payload, fds) in [("a", 0), ("b", 2), ("c", 1), ("d", 0)] {
         pair.push(text(payload, fds));
@@ -66,7 +66,7 @@ fn an_item_that_is_refused_among_others_is_found_and_taken_back() {
 }
 
 #[test]
-fn an_item_of_which_a_byte_left_is_not_taken_back() {
+fn a_frame_of_which_a_byte_left_is_not_taken_back() {
     let mut pair = Pair::new(Placement::Alone);
     pair.push(text("abcd", 1));
     pair.send(1);
@@ -74,7 +74,7 @@ fn an_item_of_which_a_byte_left_is_not_taken_back() {
 }
 
 #[test]
-fn sets_that_were_refused_together_are_told_apart_and_share_calls_again_later() {
+fn sets_refused_together_are_retried_one_by_one_and_share_calls_later() {
     let mut pair = Pair::new(Placement::Together);
     for (payload, fds) in [("a", 1), ("b", 2), ("c", 1), ("d", 1)] {
         pair.push(text(payload, fds));
@@ -97,7 +97,7 @@ fn sets_that_were_refused_together_are_told_apart_and_share_calls_again_later() 
 }
 
 #[test]
-fn an_item_whose_descriptors_left_early_is_not_taken_back() {
+fn a_frame_whose_descriptors_left_early_is_not_taken_back() {
     let mut pair = Pair::new(Placement::Together);
     pair.push(text("a", 0));
     pair.push(text("b", 1));
@@ -106,7 +106,7 @@ fn an_item_whose_descriptors_left_early_is_not_taken_back() {
 }
 
 #[test]
-fn an_item_with_a_large_payload_is_taken_back_with_all_of_it() {
+fn a_frame_with_a_large_payload_is_taken_back_with_all_of_it() {
     let mut pair = Pair::new(Placement::Alone);
     let payload = Bytes::from(vec![7; 60_000]);
     pair.push(Text { payload: payload.clone(), fds: vec![memfd()] });
@@ -135,7 +135,7 @@ fn what_has_left_is_not_kept_while_there_is_always_more() {
 }
 
 #[test]
-fn an_item_of_as_many_descriptors_as_fit_does_not_wait_for_a_call_of_its_own() {
+fn a_frame_with_a_full_set_does_not_wait_for_a_call_of_its_own() {
     let mut pair = Pair::new(Placement::Together);
     for fds in [MOST - 1, 1, MOST, 1] {
         pair.push(text("", fds));
@@ -149,7 +149,7 @@ fn an_item_of_as_many_descriptors_as_fit_does_not_wait_for_a_call_of_its_own() {
 }
 
 #[test]
-fn an_item_with_more_descriptors_than_now_fit_is_still_planned() {
+fn a_frame_with_more_descriptors_than_now_fit_is_still_planned() {
     for placement in PLACEMENTS {
         let mut pair = Pair::new(placement);
         pair.push(text("a", 2));

@@ -1,5 +1,6 @@
 //! Frames that lend their descriptors.
 
+use std::cell::Cell;
 use std::iter::{Chain, Rev};
 use std::sync::Arc;
 
@@ -233,7 +234,7 @@ fn what_cannot_be_lent_comes_back_whole_and_changes_nothing() {
 }
 
 #[test]
-fn a_lent_frame_that_the_kernel_refuses_comes_back_and_no_byte_of_it_leaves() {
+fn a_lent_frame_that_the_kernel_refuses_comes_back_unsent() {
     run(async {
         let (mut near, far) = pair();
         let far = far.into_parts().stream;
@@ -374,12 +375,17 @@ fn a_send_canceled_after_its_descriptors_left_is_finished_by_a_flush() {
 
 #[test]
 fn an_iterator_that_yields_fewer_than_it_counted_lends_nothing_else() {
-    /// Yields a descriptor less in each copy that is made of it.
-    struct Shrinking<'a>(&'a [OwnedFd]);
+    /// Each copy yields a descriptor less than the one that was made before.
+    struct Shrinking<'a> {
+        fds: &'a [OwnedFd],
+        copies: &'a Cell<usize>,
+    }
 
     impl Clone for Shrinking<'_> {
         fn clone(&self) -> Self {
-            Shrinking(&self.0[self.0.len().min(1)..])
+            self.copies.set(self.copies.get() + 1);
+            let fds = self.fds.get(self.copies.get()..).unwrap_or_default();
+            Shrinking { fds, ..*self }
         }
     }
 
@@ -387,13 +393,13 @@ fn an_iterator_that_yields_fewer_than_it_counted_lends_nothing_else() {
         type Item = BorrowedFd<'a>;
 
         fn next(&mut self) -> Option<BorrowedFd<'a>> {
-            let (first, rest) = self.0.split_first()?;
-            self.0 = rest;
+            let (first, rest) = self.fds.split_first()?;
+            self.fds = rest;
             Some(first.as_fd())
         }
     }
 
-    struct Frame(Vec<OwnedFd>);
+    struct Frame(Vec<OwnedFd>, Cell<usize>);
 
     impl Encoder<Frame> for Texts {
         type Error = io::Error;
@@ -407,7 +413,7 @@ fn an_iterator_that_yields_fewer_than_it_counted_lends_nothing_else() {
             &mut self,
             frame: &'a Frame,
         ) -> impl Iterator<Item = BorrowedFd<'a>> + Clone {
-            Shrinking(&frame.0)
+            Shrinking { fds: &frame.0, copies: &frame.1 }
         }
     }
 
@@ -416,7 +422,7 @@ fn an_iterator_that_yields_fewer_than_it_counted_lends_nothing_else() {
         let mut far = far.into_parts().stream;
         let fds = memfds(4);
         let lent = identities(&fds);
-        near.send(Frame(fds)).await.unwrap();
+        near.send(Frame(fds, Cell::new(0))).await.unwrap();
         far.recv(&mut [0; 64]).await.unwrap();
         let received = identities(far.read_queue_mut().drain(..));
         assert!(received.len() < 4 && received.iter().all(|fd| lent.contains(fd)), "{received:?}");

@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn a_thousand_plain_items_share_their_calls() {
-    let name = "codec::calls::a_thousand_plain_items_share_their_calls";
+fn a_thousand_plain_frames_share_their_calls() {
+    let name = "codec::calls::a_thousand_plain_frames_share_their_calls";
     let trace = traced(name, &[], async {
         let (mut near, mut far) = pair();
         drive_io().await;
@@ -25,9 +25,8 @@ fn a_thousand_plain_items_share_their_calls() {
 }
 
 #[test]
-fn items_with_descriptors_are_one_call_each_and_plain_ones_between_them_one() {
-    let name =
-        "codec::calls::items_with_descriptors_are_one_call_each_and_plain_ones_between_them_one";
+fn frames_with_descriptors_are_one_call_each_and_plain_ones_share_one() {
+    let name = "codec::calls::frames_with_descriptors_are_one_call_each_and_plain_ones_share_one";
     let trace = traced(name, &[], async {
         let (mut near, _far) = pair();
         drive_io().await;

@@ -1,4 +1,4 @@
-//! Items of a codec that rejects a frame and keeps the stream.
+//! A codec that rejects a frame and keeps the stream.
 
 use anchovy::Budget;
 
@@ -40,7 +40,7 @@ async fn expect_frame(
     payload: &str,
     pipes: &[OwnedFd],
 ) {
-    let text = near.next().await.expect("an item").expect("no end").expect("a good frame");
+    let text = near.next().await.expect("an item").expect("no error").expect("a good frame");
     assert_eq!((&text.payload[..], text.fds.len()), (payload.as_bytes(), pipes.len()));
     assert!(!pipes.iter().any(is_abandoned), "they are in the frame");
     drop(text);
@@ -93,7 +93,7 @@ fn a_rejected_frame_without_descriptors_takes_none_of_the_next_frame() {
 }
 
 #[test]
-fn descriptors_of_a_rejected_frame_are_closed_when_their_bytes_are_decoded() {
+fn descriptors_of_a_rejected_frame_close_once_their_bytes_are_decoded() {
     run(async {
         for policy in policies() {
             // A bad frame with descriptors begins a `sendmsg`, and a plain one follows in it.
@@ -112,7 +112,7 @@ fn descriptors_of_a_rejected_frame_are_closed_when_their_bytes_are_decoded() {
 }
 
 #[test]
-fn a_frame_that_claims_a_part_of_what_a_rejected_one_may_have_sent_ends_the_stream() {
+fn claiming_a_part_of_a_set_that_was_given_up_ends_the_stream() {
     run(async {
         for policy in policies() {
             let (mut near, far) = receiver(policy);
@@ -148,7 +148,7 @@ fn a_rejected_frame_that_arrives_in_parts_loses_all_its_descriptors() {
 }
 
 #[test]
-fn a_peer_of_ours_with_whole_calls_for_its_frames_goes_on_after_a_rejected_one() {
+fn our_own_senders_stay_exact_after_rejected_frames() {
     run(async {
         for placement in [Placement::Alone, Placement::FirstByte] {
             for policy in policies() {

@@ -1,4 +1,4 @@
-//! Items over real sockets: the driver around the state machines, and what bad input gets.
+//! Frames over real sockets: the driver around the state machines, and what bad input gets.
 
 mod borrowed;
 mod calls;
@@ -106,7 +106,7 @@ fn receiver(policy: ReadPolicy) -> (Texting, StdUnixStream) {
     (Framed::with_policies(near, Texts, policy, WritePolicy::default()), far)
 }
 
-/// The bytes of an item that declares so many descriptors.
+/// The bytes of a frame that declares so many descriptors.
 fn bytes_of(payload: &[u8], declared: u8) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_be_bytes().to_vec();
     bytes.push(declared);
@@ -127,7 +127,7 @@ fn pipe_of_two() -> (OwnedFd, OwnedFd) {
     crate::harness::pipe()
 }
 
-/// The stream of items ends with this error and is over, and all these pipes are abandoned.
+/// The stream of frames ends with this error and is over, and all these pipes are abandoned.
 async fn ends_with(framed: &mut Texting, expected: ReceiveError<io::Error>, pipes: &[OwnedFd]) {
     let error = framed.next().await.expect("an error").unwrap_err();
     assert_eq!(format!("{error:?}"), format!("{expected:?}"));

@@ -1,4 +1,4 @@
-//! Streams of items that are taken apart, put together and split.
+//! Streams of frames that are taken apart, put together and split.
 
 use super::*;
 
@@ -144,11 +144,12 @@ fn a_write_half_shows_and_replaces_its_codec() {
         write.codec_mut().0 += 1;
         assert_eq!(write.codec().0, 2);
         write.send(()).await.unwrap();
+        write.feed(()).await.unwrap();
         let mut write = write.map_codec(|Prefixed(last)| Prefixed(last + 1));
         write.send(()).await.unwrap();
-        let mut bytes = [0; 3];
+        let mut bytes = [0; 4];
         far.read_exact(&mut bytes).await.unwrap();
-        assert_eq!(bytes, [1, 2, 3]);
+        assert_eq!(bytes, [1, 2, 2, 3]);
     });
 }
 
@@ -198,7 +199,7 @@ fn a_framed_stream_goes_through_its_parts_with_all_that_waits() {
 }
 
 #[test]
-fn a_stream_of_items_that_is_over_stays_over_through_its_parts() {
+fn a_stream_of_frames_that_is_over_stays_over_through_its_parts() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let _pipes = send_pipes(&far, &bytes_of(b"none of one", 0), 1);
@@ -210,7 +211,7 @@ fn a_stream_of_items_that_is_over_stays_over_through_its_parts() {
 }
 
 #[test]
-fn framed_streams_go_wherever_tasks_go() {
+fn framed_streams_are_send_sync_and_static() {
     fn goes_anywhere<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
     fn is_both<T: Stream + Sink<Text>>() {}
     goes_anywhere::<Texting>();
@@ -221,7 +222,7 @@ fn framed_streams_go_wherever_tasks_go() {
 }
 
 #[test]
-fn a_cut_set_that_is_survived_by_items_still_fails_the_stream_itself() {
+fn a_truncation_that_frames_survive_still_fails_the_stream_itself() {
     run(async {
         let policy = ReadPolicy { survive_truncation: true, ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);

@@ -21,7 +21,7 @@ fn the_framed_of_tokio_util_gives_descriptors_to_the_wrong_message() {
 }
 
 #[test]
-fn items_keep_their_descriptors_both_ways() {
+fn frames_keep_their_descriptors_both_ways() {
     run(async {
         let (mut near, mut far) = pair();
         for (from, to) in [(&mut near, &mut far)] {
@@ -42,7 +42,7 @@ fn items_keep_their_descriptors_both_ways() {
 }
 
 #[test]
-fn descriptors_that_nothing_claims_end_the_stream_and_are_closed() {
+fn unclaimed_descriptors_end_the_stream_and_are_closed() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
@@ -51,7 +51,7 @@ fn descriptors_that_nothing_claims_end_the_stream_and_are_closed() {
 }
 
 #[test]
-fn descriptors_that_nothing_claims_can_be_closed_and_counted() {
+fn unclaimed_descriptors_can_be_closed_and_counted() {
     run(async {
         let policy = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
@@ -63,7 +63,7 @@ fn descriptors_that_nothing_claims_can_be_closed_and_counted() {
 }
 
 #[test]
-fn an_item_whose_descriptors_did_not_come_ends_the_stream() {
+fn a_frame_whose_descriptors_did_not_arrive_ends_the_stream() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let pipes = send_pipes(&far, &bytes_of(b"two of one", 2), 1);
@@ -73,7 +73,7 @@ fn an_item_whose_descriptors_did_not_come_ends_the_stream() {
 }
 
 #[test]
-fn more_descriptors_for_one_item_than_may_wait_end_the_stream() {
+fn more_descriptors_for_one_frame_than_may_wait_end_the_stream() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         near.get_mut().set_read_fd_limit(16).unwrap();
@@ -93,7 +93,7 @@ fn more_descriptors_for_one_item_than_may_wait_end_the_stream() {
 }
 
 #[test]
-fn while_items_wait_nothing_is_read_beyond_what_may_wait() {
+fn while_frames_wait_nothing_is_read_beyond_what_may_wait() {
     run(async {
         let (mut near, mut far) = pair();
         let sender = tokio::spawn(async move {
@@ -110,7 +110,7 @@ fn while_items_wait_nothing_is_read_beyond_what_may_wait() {
 }
 
 #[test]
-fn an_item_that_is_too_long_ends_the_stream_before_it_is_held() {
+fn a_frame_that_is_too_long_ends_the_stream_before_it_is_held() {
     run(async {
         let policy = ReadPolicy { max_frame_bytes: 64 << 10, ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
@@ -126,7 +126,7 @@ fn an_item_that_is_too_long_ends_the_stream_before_it_is_held() {
 }
 
 #[test]
-fn the_end_of_the_stream_inside_an_item_is_an_error() {
+fn the_end_of_the_stream_inside_a_frame_is_an_error() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         foreign_send(&far, &bytes_of(b"whole", 0), &[]).unwrap();
@@ -138,7 +138,7 @@ fn the_end_of_the_stream_inside_an_item_is_an_error() {
 }
 
 #[test]
-fn the_end_of_the_stream_between_items_is_the_end() {
+fn the_end_of_the_stream_between_frames_is_the_end() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         foreign_send(&far, &bytes_of(b"last", 0), &[]).unwrap();
@@ -150,7 +150,7 @@ fn the_end_of_the_stream_between_items_is_the_end() {
 }
 
 #[test]
-fn a_peer_that_oversteps_the_limit_of_the_stream_ends_the_stream_of_items() {
+fn a_peer_that_exceeds_the_limit_of_the_stream_ends_the_frames() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         near.get_mut().set_read_fd_limit(1).unwrap();
@@ -163,7 +163,7 @@ fn a_peer_that_oversteps_the_limit_of_the_stream_ends_the_stream_of_items() {
 }
 
 #[test]
-fn a_cut_set_ends_the_stream_of_items_by_default() {
+fn a_truncated_set_ends_the_stream_of_frames_by_default() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let pipes = send_pipes(&far, &bytes_of(b"three", 3), 3);
@@ -177,7 +177,7 @@ fn a_cut_set_ends_the_stream_of_items_by_default() {
 }
 
 #[test]
-fn after_a_cut_set_items_can_go_on_and_those_it_came_with_are_marked() {
+fn frames_go_on_after_a_truncated_set_and_its_own_are_marked() {
     run(async {
         let policy = ReadPolicy { survive_truncation: true, ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
@@ -197,7 +197,7 @@ fn after_a_cut_set_items_can_go_on_and_those_it_came_with_are_marked() {
 }
 
 #[test]
-fn descriptors_that_wait_too_long_for_the_rest_of_their_item_end_the_stream() {
+fn descriptors_that_wait_too_long_for_their_frame_end_the_stream() {
     run(async {
         tokio::time::pause();
         let fd_timeout = Duration::from_secs(30);
@@ -227,7 +227,7 @@ fn descriptors_that_wait_too_long_for_the_rest_of_their_item_end_the_stream() {
 }
 
 #[test]
-fn a_deadline_that_is_kept_is_over_with_its_item() {
+fn a_deadline_ends_when_its_frame_is_complete() {
     run(async {
         tokio::time::pause();
         let fd_timeout = Duration::from_secs(30);
@@ -247,7 +247,7 @@ fn a_deadline_that_is_kept_is_over_with_its_item() {
 }
 
 #[test]
-fn without_a_deadline_a_runtime_without_timers_will_do() {
+fn without_a_deadline_no_timers_are_needed() {
     guarded(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_io().build().unwrap().block_on(async {
@@ -259,7 +259,7 @@ fn without_a_deadline_a_runtime_without_timers_will_do() {
 }
 
 #[test]
-fn a_megabyte_arrives_as_one_item() {
+fn a_megabyte_arrives_as_one_frame() {
     run(async {
         let (mut near, mut far) = pair();
         let data: Bytes = (0..1 << 20).map(|n: u32| (n % 251) as u8).collect::<Vec<_>>().into();
@@ -274,7 +274,7 @@ fn a_megabyte_arrives_as_one_item() {
 }
 
 #[test]
-fn memory_of_a_long_item_goes_with_it_and_later_items_do_not_share_it() {
+fn memory_of_a_long_frame_goes_with_it_and_later_frames_do_not_share_it() {
     run(async {
         for length in [300_000, 8 << 20] {
             let (mut near, mut far) = pair();
@@ -313,7 +313,7 @@ fn dropping_a_framed_stream_closes_all_that_waits() {
 }
 
 #[test]
-fn waiting_for_an_item_that_is_dropped_loses_nothing() {
+fn a_dropped_next_loses_nothing() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let item = bytes_of(b"piece by piece", 1);
@@ -329,7 +329,7 @@ fn waiting_for_an_item_that_is_dropped_loses_nothing() {
 }
 
 #[test]
-fn descriptors_of_the_stream_itself_never_become_those_of_an_item() {
+fn descriptors_of_the_stream_itself_never_become_those_of_a_frame() {
     run(async {
         let (mut stream, far) = with_foreign::<DBUS_SCM_RIGHTS>();
         let _pipes = send_pipes(&far, b"x", 2);
@@ -363,7 +363,7 @@ fn a_full_read_queue_of_the_stream_itself_ends_the_stream_of_frames() {
 }
 
 #[test]
-fn by_fifo_a_cut_set_always_ends_the_stream_of_items() {
+fn with_fifo_a_truncated_set_always_ends_the_stream_of_frames() {
     run(async {
         let policy = ReadPolicy {
             survive_truncation: true,
@@ -399,7 +399,7 @@ fn what_arrived_in_time_is_in_time_however_late_it_is_read() {
 }
 
 #[test]
-fn a_deadline_wakes_who_waits_for_an_item() {
+fn a_deadline_wakes_the_task_that_waits_for_a_frame() {
     run(async {
         tokio::time::pause();
         let policy =
@@ -414,7 +414,7 @@ fn a_deadline_wakes_who_waits_for_an_item() {
 }
 
 #[test]
-fn by_fifo_what_waits_at_the_end_of_the_stream_is_unclaimed() {
+fn with_fifo_descriptors_left_at_the_end_of_the_stream_are_unclaimed() {
     run(async {
         for unclaimed in [Unclaimed::Error, Unclaimed::Close] {
             let policy =
@@ -436,8 +436,7 @@ fn by_fifo_what_waits_at_the_end_of_the_stream_is_unclaimed() {
 }
 
 #[test]
-fn cve_2014_3533_items_of_a_foreign_end_have_exactly_their_own_descriptors_however_it_splits_them()
-{
+fn cve_2014_3533_frames_of_a_foreign_peer_have_their_own_descriptors() {
     run(async {
         let length = bytes_of(b"payload", 0).len();
         for split in 1..length {
@@ -460,7 +459,7 @@ fn cve_2014_3533_items_of_a_foreign_end_have_exactly_their_own_descriptors_howev
 }
 
 #[test]
-fn sets_that_share_a_send_of_a_foreign_end_are_attributed_when_one_read_covers_them() {
+fn shared_sends_of_a_foreign_peer_are_attributed_if_one_read_covers_them() {
     run(async {
         let (plain, with) = (bytes_of(b"plain", 0), bytes_of(b"with", 1));
         for (items, counts) in
@@ -477,7 +476,7 @@ fn sets_that_share_a_send_of_a_foreign_end_are_attributed_when_one_read_covers_t
 }
 
 #[test]
-fn a_set_that_is_buried_behind_a_long_item_in_one_send_ends_the_stream() {
+fn a_set_after_a_long_frame_in_one_send_ends_the_stream() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let buried = [bytes_of(&[b'x'; 60_000], 0), bytes_of(b"buried", 1)].concat();
@@ -487,7 +486,7 @@ fn a_set_that_is_buried_behind_a_long_item_in_one_send_ends_the_stream() {
 }
 
 #[test]
-fn descriptors_that_an_item_of_a_foreign_end_does_not_declare_are_not_shifted_to_the_next() {
+fn undeclared_descriptors_of_a_foreign_peer_go_to_no_later_frame() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);

@@ -1,10 +1,10 @@
-//! The sink: what it refuses, what it holds back, and how items leave.
+//! The sink: what it refuses, what it holds back, and how frames leave.
 
 use super::*;
 
 #[test]
 #[should_panic(expected = "an encoder only appends")]
-fn an_encoder_that_takes_bytes_of_other_items_away_is_found_out() {
+fn an_encoder_that_removes_bytes_of_other_frames_panics() {
     /// Leaves nothing of what was there.
     struct Careless;
 
@@ -33,7 +33,7 @@ fn an_encoder_that_takes_bytes_of_other_items_away_is_found_out() {
 }
 
 #[test]
-fn an_item_with_more_descriptors_than_allowed_comes_back_whole() {
+fn a_frame_with_more_descriptors_than_allowed_comes_back_whole() {
     run(async {
         let (mut near, mut far) = pair();
         near.get_mut().set_write_fd_limit(2).unwrap();
@@ -41,7 +41,7 @@ fn an_item_with_more_descriptors_than_allowed_comes_back_whole() {
         let expected = identities(&item.fds);
         let SendError { unsent, kind } = near.send(item).await.unwrap_err();
         assert!(matches!(kind, SendErrorKind::TooManyFds { count: 3, limit: 2 }), "{kind:?}");
-        let item = unsent.expect("the item");
+        let item = unsent.expect("the frame");
         assert_eq!((&item.payload[..], identities(&item.fds)), (&b"three"[..], expected));
 
         near.send(text("two", 2)).await.unwrap();
@@ -50,25 +50,25 @@ fn an_item_with_more_descriptors_than_allowed_comes_back_whole() {
 }
 
 #[test]
-fn an_item_of_no_bytes_with_descriptors_comes_back_whole() {
+fn a_frame_of_no_bytes_with_descriptors_comes_back_whole() {
     run(async {
         let (mut near, _far) = pair();
         let SendError { unsent, kind } = near.feed(text("nothing at all", 2)).await.unwrap_err();
         assert!(matches!(kind, SendErrorKind::FdsWithoutBytes { count: 2 }), "{kind:?}");
-        assert_eq!(unsent.expect("the item").fds.len(), 2);
+        assert_eq!(unsent.expect("the frame").fds.len(), 2);
         near.feed(text("nothing at all", 0)).await.unwrap();
         assert_eq!(near.unsent_bytes(), 0);
     });
 }
 
 #[test]
-fn an_item_that_its_encoder_refuses_comes_back_whole_and_leaves_no_byte_behind() {
+fn a_frame_that_its_encoder_refuses_comes_back_and_leaves_no_byte() {
     run(async {
         let (mut near, mut far) = pair();
         near.feed(text("before", 1)).await.unwrap();
         let before = near.unsent_bytes();
         let refused = near.feed(text("too much", 1)).await.unwrap_err();
-        assert_eq!(refused.unsent.expect("the item").fds.len(), 1);
+        assert_eq!(refused.unsent.expect("the frame").fds.len(), 1);
         assert_eq!(near.unsent_bytes(), before);
         near.send(text("behind", 1)).await.unwrap();
         for payload in ["before", "behind"] {
@@ -143,7 +143,7 @@ fn a_reader_that_does_not_read_is_back_pressure_and_no_growth() {
 }
 
 #[test]
-fn as_many_descriptors_as_may_wait_are_sent_before_another_item_is_taken() {
+fn a_full_buffer_of_descriptors_is_sent_before_another_frame() {
     run(async {
         let (mut near, mut far) = pair();
         for _ in 0..10 {
@@ -158,7 +158,7 @@ fn as_many_descriptors_as_may_wait_are_sent_before_another_item_is_taken() {
 }
 
 #[test]
-fn an_item_that_the_peer_does_not_take_is_taken_back_and_the_others_go_on() {
+fn a_frame_that_the_peer_refuses_is_taken_back_and_others_go_on() {
     run(async {
         for placement in [Placement::Alone, Placement::FirstByte, Placement::Together] {
             let (near, mut far) = Dbus::pair().unwrap();
@@ -195,7 +195,7 @@ fn an_item_that_the_peer_does_not_take_is_taken_back_and_the_others_go_on() {
 }
 
 #[test]
-fn an_item_that_would_be_too_many_in_flight_leaves_with_a_later_flush() {
+fn a_frame_that_would_be_too_many_in_flight_leaves_with_a_later_flush() {
     without_privileges(async {
         let (mut near, mut far) = pair();
         let limit = Lowered::descriptors(64);
@@ -231,7 +231,7 @@ fn closing_sends_what_waits_and_ends_the_stream_for_the_peer() {
 }
 
 #[test]
-fn a_write_to_the_stream_itself_and_an_item_do_not_mix_their_descriptors() {
+fn a_write_to_the_stream_itself_and_a_frame_do_not_mix_their_descriptors() {
     run(async {
         let (near, mut far) = pair();
         let mut near = near;
@@ -262,7 +262,7 @@ fn with_exactly_as_much_as_may_wait_the_sink_sends_first() {
 }
 
 #[test]
-fn items_that_are_added_while_others_wait_keep_their_descriptors() {
+fn frames_that_are_added_while_others_wait_keep_their_descriptors() {
     run(async {
         let (near, far) = Dbus::pair().unwrap();
         rustix::net::sockopt::set_socket_send_buffer_size(&near, 4096).unwrap();
@@ -287,7 +287,7 @@ fn items_that_are_added_while_others_wait_keep_their_descriptors() {
 }
 
 #[test]
-fn an_item_that_would_be_too_many_in_flight_is_found_among_others() {
+fn a_frame_that_would_be_too_many_in_flight_is_found_among_others() {
     without_privileges(async {
         let (near, _far) = Dbus::pair().unwrap();
         let policy = WritePolicy { placement: Placement::Together, ..WritePolicy::default() };
@@ -320,7 +320,7 @@ fn a_megabyte_that_leaves_in_part_is_sent_on_when_another_task_has_read() {
 }
 
 #[test]
-fn items_that_leave_together_share_calls_as_far_as_their_descriptors_fit() {
+fn frames_that_leave_together_share_calls_as_far_as_their_descriptors_fit() {
     run(async {
         let (near, far) = Dbus::pair().unwrap();
         let policy = WritePolicy { placement: Placement::Together, ..WritePolicy::default() };
