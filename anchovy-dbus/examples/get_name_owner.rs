@@ -18,7 +18,8 @@ async fn main() -> anyhow::Result<()> {
         .interface(BUS)
         .body_of(&name)
         .build()?;
-    let reply = bus.call(call).await.with_context(|| format!("the owner of {name:?}"))?;
+    let reply =
+        bus.call(call).await.with_context(|| format!("cannot find the owner of {name:?}"))?;
     println!("{name} is owned by {}", reply.body_as::<String>()?);
 
     let me = bus.unique_name().context("the bus gave no name")?.to_owned();

@@ -1,36 +1,89 @@
 //! D-Bus over Unix sockets, for [tokio]: whole messages with exactly their descriptors.
 //!
-//! A transport, not bindings: it connects and listens, says who is who, and moves messages. It
-//! reads and writes their headers; bodies are the caller's bytes.
+//! This crate is a transport: it connects and listens, authenticates, and sends and receives messages.
+//! It has no bindings, proxies or object tree.
 //!
-//! ```no_run
-//! use anchovy_dbus::{Addresses, Client, Message};
+#![cfg_attr(
+    feature = "zbus",
+    doc = r#"
+```no_run
+use anchovy_dbus::{Client, Message};
+use zbus::Fd;
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> std::io::Result<()> {
+let mut bus = Client::session().await?;
+let file = std::fs::File::open("/etc/hostname")?;
+let call = Message::method_call("/org/example/Printer", "Print")
+    .destination("org.example.Printer")
+    .interface("org.example.Printer")
+    .body_of(&("two copies", 2_u32, Fd::from(&file)))
+    .build()?;
+let reply = bus.call(call).await?;
+let job: u32 = reply.body_as()?;
+println!("printing as job {job}");
+# Ok(())
+# }
+```
+"#
+)]
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut bus = Client::new().connect(&Addresses::session()?).await?;
-//! let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
-//!     .interface("org.freedesktop.DBus")
-//!     .destination("org.freedesktop.DBus")
-//!     .build()?;
-//! bus.send(hello).await?;
-//! let answer = bus.receive().await?.expect("the bus answers");
-//! println!("we are {}", answer.header().destination().unwrap_or("nobody"));
-//! # Ok(())
-//! # }
-//! ```
+//! | feature | adds | MSRV |
+//! |---|---|---|
+//! | none (default) | bodies are a signature and bytes ([`MessageBuilder::body`], [`Message::body`]) | 1.85 |
+//! | `zbus` | bodies are values of serde and zbus, with descriptors (`MessageBuilder::body_of`, `Message::body_as`); of zbus, only the wire format is built | that of zbus, 1.89 |
 //!
 //! | to | use |
 //! |---|---|
-//! | find a bus | [`Addresses::session`], [`Addresses::system`], or parse an [`Address`] |
-//! | connect | [`Client`] |
-//! | be connected to | [`Server`], [`Listener`] |
-//! | decide between the steps of a handshake | [`client`], [`server`] |
-//! | have the handshake without a socket | [`auth`] |
-//! | make messages, and read their headers | [`Message`] |
+//! | connect to a bus | [`Client::session`], [`Client::system`] |
+//! | connect to any address, with options | [`Client`], [`Addresses`] |
+//! | call a method and wait for its reply | [`Connection::call`] |
 //! | send and receive | [`Connection`], whole or in halves |
-//! | bound what a peer may ask for | [`Limits`], [`HandshakeLimits`], [`Budget`] |
-//! | have messages without a handshake | [`MessageCodec`] |
+//! | build messages, and read their headers | [`Message`] |
+//! | listen | [`Server`], [`Listener`] |
+//! | take the steps of a handshake one by one | [`client`], [`server`] |
+//! | do the handshake without a socket | [`auth`] |
+//! | limit what a peer may send | [`Limits`], [`HandshakeLimits`], [`Budget`] |
+//! | use messages without a handshake | [`MessageCodec`] |
+//!
+//! # Calls
+//!
+//! [`Connection::call`] sends a method call and waits for its reply. Other messages that arrive
+//! meanwhile are kept for [`receive`](Connection::receive). Every error converts into
+//! [`std::io::Error`] and keeps its kind.
+//!
+//! | the caller or the peer | result |
+//! |---|---|
+//! | calls with a message that is no method call | [`NotACall`](CallError::NotACall), and the message is returned |
+//! | calls with the flag `NO_REPLY_EXPECTED` | [`NoReplyExpected`](CallError::NoReplyExpected), and the message is returned |
+//! | calls with a message that cannot be sent | [`Send`](CallError::Send), and the message is returned |
+//! | calls with a serial of its own that is that of an abandoned call | [`SerialInUse`](SendErrorKind::SerialInUse), and the message is returned |
+//! | calls while [`Limits::max_abandoned_calls`] calls are abandoned | [`TooManyAbandonedCalls`](CallError::TooManyAbandonedCalls), and the message is returned |
+//! | calls while kept messages have reached a limit | [`TooMuchKept`](CallError::TooMuchKept), and the message is returned |
+//! | calls its own name on the bus | [`Timeout`](CallError::Timeout); the call is received afterwards |
+//! | drops a call | the call is abandoned: its reply is discarded when it arrives |
+//! | does not reply within [`Limits::reply_timeout`] | [`Timeout`](CallError::Timeout); the call is abandoned |
+//! | replies to an abandoned call | the reply is discarded and its descriptors are closed |
+//! | replies to an abandoned call again | the second reply is received like any other message |
+//! | replies with an error | [`ErrorReply`](CallError::ErrorReply), which has the message |
+//! | sends other messages before the reply | they are received first after the call, in order |
+//! | sends so many that they reach [`Limits::max_kept_messages`], [`max_kept_bytes`](Limits::max_kept_bytes) or [`max_kept_fds`](Limits::max_kept_fds) | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, the messages stay receivable |
+//! | sends so many that its account has no room for them | the same |
+//! | does not read before the caller reads | the call reads while it writes |
+//! | replies before the call has left | the reply is returned; the rest of the call leaves with the next flush |
+//! | closes the connection between two messages | [`Closed`](CallError::Closed) |
+//! | closes it inside a message, or sends what is no message | [`Receive`](CallError::Receive) |
+//! | closes it because the first message to it was not `Hello`, as a bus | [`ClosedBeforeHello`](CallError::ClosedBeforeHello), also from [`receive`](ReceiveError::ClosedBeforeHello) and [`send`](SendErrorKind::ClosedBeforeHello) |
+//! | replies to `Hello` without a unique name | [`NoUniqueName`](CallError::NoUniqueName) |
+//!
+//! With the feature `zbus`:
+//!
+//! | the caller or the peer | result |
+//! |---|---|
+//! | builds a body of a value that cannot be encoded | `MessageError::Body`, and the descriptors that were added are returned |
+//! | asks for a value of another signature than the body has | `BodyError::Signature`, with both signatures |
+//! | sends a body that is not what its signature says, or with an index of a descriptor that is not there | `BodyError::Decode` |
+//! | sends a body with more bytes than its values | `BodyError::TrailingBytes` |
 //!
 //! # Which message has which descriptors
 //!

@@ -88,7 +88,8 @@ pub struct Limits {
     pub max_kept_fds: usize,
     /// Number of calls that ended without their reply: they timed out, were dropped, or failed at
     /// one of the limits above. A late reply to such a call is discarded. With as many, a further
-    /// call is refused, because its late reply could not be told from other messages. 0 counts as 1.
+    /// call is refused, because its late reply could not be told from other messages. A reply that
+    /// never arrives keeps its place until the connection ends. 0 counts as 1.
     ///
     /// 1024, which is 4 KiB of memory at most. A peer that owes more replies than that does not
     /// reply at all: dbus-daemon lets a connection to the system bus wait for 128

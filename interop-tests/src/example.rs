@@ -15,6 +15,15 @@ use std::sync::{Mutex, PoisonError};
 ///
 /// Panics if the build fails.
 pub fn build_examples(package: &'static str) {
+    build_examples_with(package, "");
+}
+
+/// As [`build_examples`], with these features of the package, separated by commas.
+///
+/// # Panics
+///
+/// If they do not build.
+pub fn build_examples_with(package: &'static str, features: &str) {
     static BUILT: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     if built.contains(package) {
@@ -26,7 +35,7 @@ pub fn build_examples(package: &'static str) {
         name => name,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package, "--examples"]);
+    cargo.args(["build", "--quiet", "--package", package, "--examples", "--features", features]);
     cargo.args(["--profile", name, "--target-dir"]).arg(profile.parent().expect("a target"));
     assert!(cargo.status().expect("cargo starts").success(), "the examples do not build");
     built.insert(package);

@@ -36,7 +36,7 @@ pub use descriptors::{
     Identity, descriptors, identities, identity, is_abandoned, memfd, memfds, pipe,
 };
 pub use directory::{Directory, entries};
-pub use example::{build_examples, example_path};
+pub use example::{build_examples, build_examples_with, example_path};
 pub use foreign::{Foreign, foreign_receive, foreign_send};
 pub use guard::{guarded, run, run_on_threads, runtime};
 pub use kernel::kernel_is_at_least;

@@ -25,8 +25,9 @@ use crate::tools;
 ///   real programs   the peers of `cargo xtask interop` are installed
 ///   format          rustfmt makes no changes
 ///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
-///   clippy          no warnings; anchovy with default features, none and all
-///   tests           tests and doc tests; anchovy with default features, none and all
+///   clippy          no warnings; anchovy with default features, none and all, anchovy-dbus with none
+///                   and all
+///   tests           tests and doc tests, with the same features
 ///   interop         all scenarios with all real programs: `cargo xtask interop`
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
@@ -45,13 +46,15 @@ pub(crate) struct Arguments {
     install: bool,
 }
 
-/// Packages to check in one call, with a name for headings. anchovy is checked separately, because
-/// cargo would otherwise enable the features that other packages require.
+/// Packages to check in one call, with a name for headings. Packages with features are checked
+/// separately, because cargo would otherwise enable the features that other packages require.
 const SELECTIONS: &[(&str, &str)] = &[
     ("anchovy, default features", "-p anchovy"),
     ("anchovy, no features", "-p anchovy --no-default-features"),
     ("anchovy, all features", "-p anchovy --all-features"),
-    ("all others", "--workspace --exclude anchovy"),
+    // The others ask for its feature.
+    ("anchovy-dbus, no features", "-p anchovy-dbus"),
+    ("all others, anchovy-dbus with all features", "--workspace --exclude anchovy"),
 ];
 
 const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";

@@ -29,51 +29,51 @@ use crate::socket::{limit_received_fds, set_fd_passing};
 /// A connection to a bus or a peer, after the handshake: a [`Stream`] and a [`Sink`] of
 /// [messages](Message), each with exactly its descriptors.
 ///
-/// [`Client`](crate::Client) and [`Server`](crate::Server) make them.
+/// [`Client`](crate::Client) and [`Server`](crate::Server) create connections.
 ///
 /// ```no_run
-/// use anchovy_dbus::{Addresses, Client, Message};
+/// use anchovy_dbus::{Client, Message};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut bus = Client::new().connect(&Addresses::session()?).await?;
-/// let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
+/// # async fn main() -> std::io::Result<()> {
+/// let mut bus = Client::session().await?;
+/// let call = Message::method_call("/org/freedesktop/DBus", "ListNames")
 ///     .interface("org.freedesktop.DBus")
 ///     .destination("org.freedesktop.DBus")
 ///     .build()?;
-/// let serial = bus.send(hello).await?;
+/// let reply = bus.call(call).await?;
+/// println!("{} bytes of names", reply.body().len());
 /// while let Some(message) = bus.receive().await? {
-///     if message.header().reply_serial() == Some(serial) {
-///         break;
-///     }
+///     println!("received {message:?}");
 /// }
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// # How messages leave
+/// # Sending
 ///
-/// Plain messages that wait together leave together. A message with descriptors has its `sendmsg`
-/// to itself, which is the only form that every peer takes; what is left of a long one follows
-/// without them.
+/// Plain messages that wait together leave together. A message with descriptors has a `sendmsg` of
+/// its own, which is the only form that every peer accepts. The rest of a long message follows without
+/// the descriptors.
 ///
 /// # Serials
 ///
-/// A message without a serial gets the next one of its connection, from 1 to 2³²−1 and from 1
-/// again. One that has a serial keeps it, so that a proxy changes nothing; who gives serials by hand
-/// sees to it that they are unique.
+/// A message without a serial gets the next one of its connection, from 1 to 2³²−1 and from 1 again.
+/// A serial of a [call](Self::call) that ended without its reply is skipped. A message that has a
+/// serial keeps it, so that a proxy changes nothing; the caller has to choose unique serials then.
 ///
 /// # Descriptors
 ///
-/// Whether they may pass is known when the handshake is over ([`unix_fds`](Connection::unix_fds)),
-/// and not by type: a message that has some where they may not is refused with
-/// [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed), and comes back.
+/// Whether descriptors may pass is known when the handshake is over ([`unix_fds`](Self::unix_fds)). A
+/// message with descriptors is refused with [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed) if
+/// they may not, and is returned.
 ///
 /// # Cancel safety
 ///
-/// [`receive`](Connection::receive) and [`flush`](Connection::flush) lose nothing when they are
-/// dropped. [`send`](Connection::send) owns its message until there is room for it: dropped before,
-/// the message is dropped; dropped after, it leaves with the next flush.
+/// [`receive`](Self::receive), [`flush`](Self::flush) and [`hello`](Self::hello) lose nothing when they
+/// are dropped. [`send`](Self::send) and [`call`](Self::call) own their message until there is room for
+/// it. If they are dropped before, the message is dropped; if they are dropped later, it leaves with
+/// the next flush. The reply to a dropped call is discarded.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) read: OwnedReadHalf,
@@ -133,7 +133,87 @@ impl Connection {
         self.read.unique_name()
     }
 
-    /// Two halves that can be in two tasks.
+    /// Splits the connection into two halves that can be in two tasks.
+    ///
+    /// The halves have no `call`, which needs both directions. A router takes its place: the sending
+    /// side notes a channel for the serial of each call, and the task that receives sends each reply
+    /// to the channel of its `reply_serial`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::num::NonZeroU32;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use anchovy_dbus::{Message, MessageType, OwnedReadHalf, OwnedWriteHalf};
+    /// use tokio::sync::oneshot;
+    ///
+    /// type Waiting = Arc<Mutex<HashMap<NonZeroU32, oneshot::Sender<Message>>>>;
+    ///
+    /// struct Caller {
+    ///     write: OwnedWriteHalf,
+    ///     waiting: Waiting,
+    /// }
+    ///
+    /// impl Caller {
+    ///     /// Sends a call. The returned channel has the reply.
+    ///     async fn call(&mut self, message: Message) -> anyhow::Result<oneshot::Receiver<Message>> {
+    ///         let (sender, receiver) = oneshot::channel();
+    ///         // The call leaves with the flush, so the channel is noted before there can be a reply.
+    ///         let serial = self.write.feed(message).await?;
+    ///         self.waiting.lock().unwrap().insert(serial, sender);
+    ///         self.write.flush().await?;
+    ///         Ok(receiver)
+    ///     }
+    /// }
+    ///
+    /// /// Receives everything, and sends each reply to the channel of its call.
+    /// async fn receive_all(mut read: OwnedReadHalf, waiting: Waiting) -> anyhow::Result<()> {
+    ///     while let Some(message) = read.receive().await? {
+    ///         let header = message.header();
+    ///         let is_reply =
+    ///             matches!(header.message_type(), MessageType::MethodReturn | MessageType::Error);
+    ///         let serial = header.reply_serial().filter(|_| is_reply);
+    ///         match serial.and_then(|serial| waiting.lock().unwrap().remove(&serial)) {
+    ///             // If the caller has stopped waiting, the reply is dropped.
+    ///             Some(sender) => drop(sender.send(message)),
+    ///             None => println!("received {message:?}"),
+    ///         }
+    ///     }
+    ///     // Calls that wait fail now.
+    ///     waiting.lock().unwrap().clear();
+    ///     Ok(())
+    /// }
+    ///
+    /// # use anchovy_dbus::{Client, Guid, Server};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> anyhow::Result<()> {
+    /// # let (near, far) = tokio::net::UnixStream::pair()?;
+    /// # let server = Server::new(Guid::generate()?);
+    /// # let client = Client::new();
+    /// # let (connection, mut peer) =
+    /// #     tokio::try_join!(client.handshake(near), server.handshake(far))?;
+    /// # tokio::spawn(async move {
+    /// #     let first = peer.receive().await.unwrap().unwrap();
+    /// #     let second = peer.receive().await.unwrap().unwrap();
+    /// #     for call in [second, first] {
+    /// #         peer.send(Message::method_return(&call).build().unwrap()).await.unwrap();
+    /// #     }
+    /// # });
+    /// let (read, write) = connection.into_split();
+    /// let waiting = Waiting::default();
+    /// let receiving = tokio::spawn(receive_all(read, Arc::clone(&waiting)));
+    /// let mut caller = Caller { write, waiting };
+    /// let one = caller.call(Message::method_call("/", "One").build()?).await?;
+    /// let two = caller.call(Message::method_call("/", "Two").build()?).await?;
+    /// let (one, two) = tokio::try_join!(one, two)?;
+    /// # assert_eq!(one.header().reply_serial(), NonZeroU32::new(1));
+    /// # assert_eq!(two.header().reply_serial(), NonZeroU32::new(2));
+    /// receiving.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         (self.read, self.write)
     }

@@ -87,6 +87,24 @@ fn a_hello_that_the_caller_sends_tells_the_name_too() {
     });
 }
 
+#[test]
+fn a_call_to_the_own_name_times_out_and_is_received() {
+    run(async {
+        let daemon = DbusDaemon::start();
+        let mut bus = Client::new().connect(daemon.address()).await.unwrap();
+        let name = bus.hello().await.unwrap().to_owned();
+        let fds = memfds(1);
+        let expected = identities(&fds);
+        let call = Message::method_call("/", "Ask").destination(&name).fds(fds).build().unwrap();
+        tokio::time::pause();
+        let error = bus.call(call).await.unwrap_err();
+        assert!(matches!(error, CallError::Timeout { .. }), "{error:?}");
+        tokio::time::resume();
+        assert_eq!(take(&mut bus).await.0, "NameAcquired");
+        assert_eq!(take(&mut bus).await, ("Ask".to_owned(), expected));
+    });
+}
+
 /// In a process of its own, whose environment says where the buses are.
 #[test]
 fn the_session_bus_and_the_system_bus_are_connected_to_with_hello() {

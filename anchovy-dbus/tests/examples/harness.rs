@@ -10,7 +10,7 @@ pub(crate) use interop_tests::*;
 ///
 /// Call it before descriptors are counted: it may have to build the example first.
 pub(crate) fn example(name: &str) -> Command {
-    build_examples("anchovy-dbus");
+    build_examples_with("anchovy-dbus", if cfg!(feature = "zbus") { "zbus" } else { "" });
     let mut command = Command::new(example_path(name));
     for variable in ["DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "XDG_RUNTIME_DIR"] {
         command.env_remove(variable);

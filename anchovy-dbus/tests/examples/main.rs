@@ -3,5 +3,7 @@
 
 mod bus_client;
 mod dbus_spy;
+#[cfg(feature = "zbus")]
+mod get_name_owner;
 mod harness;
 mod peer_server;

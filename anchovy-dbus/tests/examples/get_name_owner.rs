@@ -1,0 +1,75 @@
+//! The first program of a user, on a bus.
+
+use crate::harness::*;
+
+#[test]
+fn it_prints_the_owner_of_a_name_and_what_a_descriptor_brought() {
+    let mut command = example("get_name_owner");
+    guarded(|| {
+        let daemon = DbusDaemon::start();
+        command.arg("org.freedesktop.DBus").env("DBUS_SESSION_BUS_ADDRESS", daemon.address());
+        let ended = run_to_end(&mut command);
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+        assert_eq!(
+            ended.stdout,
+            "org.freedesktop.DBus is owned by org.freedesktop.DBus\n\
+             received \"hello from a file\"\n"
+        );
+    });
+}
+
+#[test]
+fn a_name_without_an_owner_is_told_with_its_causes() {
+    let mut command = example("get_name_owner");
+    guarded(|| {
+        let daemon = DbusDaemon::start();
+        command.arg("org.example.Nobody").env("DBUS_SESSION_BUS_ADDRESS", daemon.address());
+        let ended = run_to_end(&mut command);
+        assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
+        assert_eq!(
+            ended.stderr,
+            "Error: cannot find the owner of \"org.example.Nobody\"\n\nCaused by:\n    \
+             org.freedesktop.DBus.Error.NameHasNoOwner: Could not get owner of name \
+             'org.example.Nobody': no such name\n"
+        );
+    });
+}
+
+#[test]
+fn without_a_bus_or_a_name_it_says_what_to_do() {
+    for (name, address, text) in [
+        (None, None, "Error: usage: get_name_owner NAME\n"),
+        (
+            Some("org.example.Name"),
+            None,
+            "Error: no session bus is known: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is \
+             set; run this in a login session, or under dbus-run-session\n",
+        ),
+        (
+            Some("org.example.Name"),
+            Some("unix:way=/a"),
+            "Error: the value \"unix:way=/a\" of DBUS_SESSION_BUS_ADDRESS is not a valid list of \
+             addresses\n\nCaused by:\n    byte 5: a Unix socket has no key way, only path, \
+             abstract, dir, tmpdir, runtime and guid\n",
+        ),
+    ] {
+        let mut command = example("get_name_owner");
+        guarded(|| {
+            command.args(name);
+            if let Some(address) = address {
+                command.env("DBUS_SESSION_BUS_ADDRESS", address);
+            }
+            let ended = run_to_end(&mut command);
+            assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
+            assert_eq!(ended.stderr, text);
+        });
+    }
+}
+
+#[test]
+fn it_is_complete_in_40_lines() {
+    let text = include_str!("../../examples/get_name_owner.rs");
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    assert!(lines.clone().count() <= 40, "{} lines", lines.count());
+    assert!(!text.contains("\nmod ") && !text.contains("include!"));
+}
