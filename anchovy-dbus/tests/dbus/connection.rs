@@ -32,6 +32,19 @@ fn a_call_and_its_answer_cross_with_their_descriptors() {
 }
 
 #[test]
+fn descriptors_of_a_builder_are_added_in_order() {
+    guarded(|| {
+        let file = std::fs::File::from(memfd());
+        let (pair, last) = (memfds(2), memfd());
+        let mut expected = vec![identity(&file)];
+        expected.extend(identities(&pair));
+        expected.push(identity(&last));
+        let message = Message::method_call("/", "Take").fd(file).fds(pair).fd(last).build();
+        assert_eq!(identities(message.unwrap().fds()), expected);
+    });
+}
+
+#[test]
 fn every_login_works_at_once_and_step_by_step() {
     run(async {
         let uid = rustix::process::geteuid().as_raw();

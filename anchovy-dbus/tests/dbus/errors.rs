@@ -151,6 +151,31 @@ fn errors_of_connections_have_their_cause_as_source() {
     ends_with_itself(CodecError::FdsNotAgreed { count: 1 });
 }
 
+#[test]
+fn errors_that_wrap_another_pass_its_text_and_its_sources_on() {
+    let message = || MessageError::NoType;
+    let send = || SendError { unsent: None, kind: SendErrorKind::Message(message()) };
+    let receive = || ReceiveError::Message(message());
+    let text = || Addresses::try_from("unix:").unwrap_err();
+    for (outer, inner) in [
+        (texts(CallError::Send(send())), texts(send())),
+        (texts(CallError::Receive(receive())), texts(receive())),
+        (texts(OpenError::First(send())), texts(send())),
+        (texts(OpenError::Address(text())), texts(text())),
+    ] {
+        assert_eq!(outer, inner);
+        assert_eq!(outer.len(), 2);
+    }
+    let hello = texts(OpenError::Hello(CallError::Send(send())));
+    assert_eq!(hello[1..], texts(send())[1..]);
+    ends_with_itself(CallError::Closed);
+    ends_with_itself(CallError::ClosedBeforeHello);
+    ends_with_itself(OpenError::Bus(BusAddressError::NoSessionBus));
+    let io = || SendError { unsent: None, kind: SendErrorKind::Io(system()) };
+    ends_with_the_system(CallError::Send(io()));
+    ends_with_the_system(CallError::Receive(ReceiveError::Io(system())));
+}
+
 /// One error of each public type, as what `?` makes of it in a function that returns
 /// [`io::Result`].
 fn all_as_io_errors() -> Vec<(&'static str, io::ErrorKind, io::Error)> {

@@ -85,7 +85,7 @@ async fn serve_dbus(listener: anchovy_dbus::Listener) {
 fn dbus_reply(call: &Message, file: &OwnedFd) -> Message {
     let count = call.header().member().and_then(|member| member.strip_prefix(GIVE_FDS));
     let count: usize = count.and_then(|count| count.parse().ok()).unwrap_or(0);
-    let fds: Vec<_> = (0..count).map_while(|_| file.try_clone().ok()).collect();
+    let fds = (0..count).map_while(|_| file.try_clone().ok());
     Message::method_return(call).fds(fds).build().expect("a valid reply")
 }
 
