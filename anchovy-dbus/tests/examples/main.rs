@@ -1,6 +1,7 @@
 //! The examples, run as their readers run them, and held to what they claim.
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "zbus")]
 mod bus_client;
 mod dbus_spy;
 #[cfg(feature = "zbus")]
