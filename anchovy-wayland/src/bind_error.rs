@@ -6,6 +6,7 @@ use std::io;
 use std::ops::RangeInclusive;
 
 use crate::create_error::CreateError;
+use crate::escaped::Escaped;
 
 /// Why a global was not bound.
 #[derive(Debug)]
@@ -33,11 +34,11 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BindError::NoGlobal { interface } => {
-                write!(f, "the compositor has no {}", interface.escape_debug())
+                write!(f, "the compositor has no {}", Escaped(interface))
             }
             BindError::Version { interface, wanted, offered } => {
                 let (least, most) = (wanted.start(), wanted.end());
-                let interface = interface.escape_debug();
+                let interface = Escaped(interface);
                 write!(f, "the compositor offers versions 1 to {offered} of {interface}, ")?;
                 if least == most {
                     write!(f, "not version {least}")

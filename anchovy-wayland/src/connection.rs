@@ -3,40 +3,28 @@
 //! A connection is its two halves, held together: each does its side's work alone, so that a task
 //! that writes never waits for one that reads.
 
-use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
-use std::ops::RangeInclusive;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use anchovy::codec::{Framed, FramedParts, FramedWrite};
 use anchovy::{AnchovyStream, IntoUnixStream, ReuniteError, WAYLAND_SCM_RIGHTS};
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use crate::bind_error::BindError;
-use crate::bound::Bound;
 use crate::codec::{Codec, policies};
-use crate::connect::connect_error::ConnectError;
-use crate::connect::connector::connect;
 use crate::connection_parts::{ConnectionParts, prepend};
-use crate::create_error::CreateError;
 use crate::error::receive_error::ReceiveError;
 use crate::error::send_error::{SendError, SendErrorKind};
-use crate::global::Global;
 use crate::inbox::Inbox;
 use crate::limits::Limits;
 use crate::objects::Objects;
 use crate::owned_read_half::OwnedReadHalf;
 use crate::owned_write_half::{OwnedWriteHalf, Refused};
-use crate::registry::Registry;
 use crate::signature_source::SignatureSource;
 use crate::signatures::{NoFds, Signatures};
 use crate::wire::message::Message;
-use crate::wire::message_builder::MessageBuilder;
-use crate::wire::object_id::ObjectId;
 
 /// A connection between a client and a compositor: a [`Stream`] and a [`Sink`] of
 /// [messages](Message), each with exactly its descriptors.
@@ -102,8 +90,8 @@ use crate::wire::object_id::ObjectId;
 /// flush.
 #[derive(Debug)]
 pub struct Connection<G: SignatureSource = Objects> {
-    read: OwnedReadHalf<G>,
-    write: OwnedWriteHalf<G::Ids>,
+    pub(crate) read: OwnedReadHalf<G>,
+    pub(crate) write: OwnedWriteHalf<G::Ids>,
 }
 
 impl<G: Signatures + Unpin> Connection<G> {
@@ -162,145 +150,6 @@ impl Connection<NoFds> {
     }
 }
 
-impl Connection<Objects> {
-    /// Connects to the compositor that the environment names, as libwayland's `wl_display_connect`
-    /// does, with the limits [of a client](Limits::client).
-    ///
-    /// [`Connector`](crate::Connector) connects to another display, and
-    /// [`client`](Connection::client) makes a connection of its socket.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectError`].
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with I/O and time enabled.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub async fn connect() -> Result<Connection<Objects>, ConnectError> {
-        let socket = connect().await?.stream;
-        Ok(Connection::of_client(socket, &Limits::client()))
-    }
-
-    /// Creates the connection of a client over a socket, of which nothing has been read and to which
-    /// nothing was sent.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`AnchovyStream::new`].
-    ///
-    /// # Panics
-    ///
-    /// Outside a runtime of tokio.
-    pub fn client(socket: impl IntoUnixStream, limits: Limits) -> io::Result<Connection<Objects>> {
-        Ok(Connection::of_client(AnchovyStream::new(socket)?, &limits))
-    }
-
-    fn of_client(
-        socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
-        limits: &Limits,
-    ) -> Connection<Objects> {
-        let objects = Objects::new();
-        let ids = objects.share();
-        let (read, write) = halves(socket, objects, Some(Inbox::new(limits).into()), limits);
-        Connection { read, write: OwnedWriteHalf::new(write, ids, Refused::Queued) }
-    }
-
-    /// Returns the interface of an object that this client has created; see
-    /// [`OwnedReadHalf::interface`].
-    pub fn interface(&self, id: ObjectId) -> Option<Cow<'static, str>> {
-        self.read.interface(id)
-    }
-
-    /// Sets the number of descriptors of events that the table [`fds`](mod@crate::fds) does not have;
-    /// see [`OwnedReadHalf::set_event_fds`].
-    pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
-        self.read.set_event_fds(count);
-    }
-
-    /// As [`OwnedWriteHalf::create`].
-    ///
-    /// If the compositor has closed the connection, the error is the one that it
-    /// [reported](Connection#the-error-of-a-compositor).
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
-    pub async fn create(
-        &mut self,
-        interface: impl Into<Cow<'static, str>>,
-        request: impl FnOnce(ObjectId) -> MessageBuilder,
-    ) -> Result<ObjectId, CreateError> {
-        let created = self.write.create(interface, request).await;
-        self.explain_create(created).await
-    }
-
-    /// As [`OwnedWriteHalf::feed_create`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
-    pub async fn feed_create(
-        &mut self,
-        interface: impl Into<Cow<'static, str>>,
-        request: impl FnOnce(ObjectId) -> MessageBuilder,
-    ) -> Result<ObjectId, CreateError> {
-        let created = self.write.feed_create(interface, request).await;
-        self.explain_create(created).await
-    }
-
-    /// As [`OwnedWriteHalf::bind`].
-    ///
-    /// If the compositor has closed the connection, the error is the one that it
-    /// [reported](Connection#the-error-of-a-compositor).
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
-    pub async fn bind(
-        &mut self,
-        registry: &Registry,
-        interface: &str,
-        versions: RangeInclusive<u32>,
-    ) -> Result<Bound, BindError> {
-        let bound = self.write.bind(registry, interface, versions).await;
-        self.explain_bind(bound).await
-    }
-
-    /// As [`OwnedWriteHalf::bind_global`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
-    pub async fn bind_global(
-        &mut self,
-        registry: &Registry,
-        global: &Global,
-        version: u32,
-    ) -> Result<ObjectId, BindError> {
-        let bound = self.write.bind_global(registry, global, version).await;
-        self.explain_bind(bound).await
-    }
-
-    async fn explain_create<T>(
-        &mut self,
-        created: Result<T, CreateError>,
-    ) -> Result<T, CreateError> {
-        match created {
-            Err(CreateError::Send(error)) => Err(self.explain(error).await.into()),
-            created => created,
-        }
-    }
-
-    async fn explain_bind<T>(&mut self, bound: Result<T, BindError>) -> Result<T, BindError> {
-        match bound {
-            Err(BindError::Create(CreateError::Send(error))) => {
-                Err(CreateError::from(self.explain(error).await).into())
-            }
-            bound => bound,
-        }
-    }
-
-    pub(crate) fn objects(&self) -> &Objects {
-        self.read.objects()
-    }
-
-    pub(crate) fn reply_timeout(&self) -> Option<Duration> {
-        self.read.reply_timeout()
-    }
-}
-
 impl<G: SignatureSource + Unpin> Connection<G> {
     /// As [`OwnedReadHalf::receive`].
     #[inline]
@@ -316,11 +165,18 @@ impl<G: SignatureSource + Unpin> Connection<G> {
     }
 
     /// As [`OwnedWriteHalf::feed`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
     #[inline]
-    pub async fn feed(&mut self, message: Message) -> Result<(), SendError> {
-        let fed = self.write.feed(message).await;
-        self.explained(fed).await
+    pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
+        let (mut message, mut failed) = (Some(message), None);
+        poll_fn(move |cx| {
+            if failed.is_none() {
+                match ready!(self.write.poll_feed(cx, &mut message)) {
+                    Err(error) if G::IS_CLIENT => failed = Some(error),
+                    fed => return Poll::Ready(fed),
+                }
+            }
+            self.poll_explain(cx, &mut failed).map(Err)
+        })
     }
 
     /// As [`OwnedWriteHalf::flush`].
@@ -348,14 +204,27 @@ impl<G: SignatureSource + Unpin> Connection<G> {
     /// Returns the error that the compositor reported before it closed the connection, if there is one,
     /// in place of that of the socket.
     pub(crate) async fn explain(&mut self, error: SendError) -> SendError {
-        let SendErrorKind::Io(cause) = &error.kind else { return error };
-        if !matches!(cause.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
-            return error;
-        }
-        match poll_fn(|cx| self.read.poll_display_error(cx)).await {
+        let mut error = Some(error);
+        poll_fn(|cx| self.poll_explain(cx, &mut error)).await
+    }
+
+    fn poll_explain(
+        &mut self,
+        cx: &mut Context<'_>,
+        failed: &mut Option<SendError>,
+    ) -> Poll<SendError> {
+        let is_closed = failed.as_ref().is_some_and(|error| match &error.kind {
+            SendErrorKind::Io(cause) => {
+                matches!(cause.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+            }
+            _ => false,
+        });
+        let reported = if is_closed { ready!(self.read.poll_display_error(cx)) } else { None };
+        let error = failed.take().expect("it is not polled again");
+        Poll::Ready(match reported {
             Some(display) => SendError { kind: SendErrorKind::Display(display), ..error },
             None => error,
-        }
+        })
     }
 }
 
@@ -367,10 +236,6 @@ impl<G: SignatureSource> Connection<G> {
     /// Those of getsockopt(2).
     pub fn peer_cred(&self) -> io::Result<tokio::net::unix::UCred> {
         self.read.framed.get_ref().peer_cred()
-    }
-
-    pub(crate) fn halves_mut(&mut self) -> (&mut OwnedReadHalf<G>, &mut OwnedWriteHalf<G::Ids>) {
-        (&mut self.read, &mut self.write)
     }
 
     /// Splits the connection into two halves that can be in two tasks.
@@ -415,7 +280,7 @@ impl<G: Signatures> Connection<G> {
 }
 
 /// Makes the two halves of a connection.
-fn halves<G>(
+pub(crate) fn halves<G>(
     socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
     source: G,
     inbox: Option<Box<Inbox>>,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::escaped::Escaped;
 use crate::opcodes::wl_display;
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
@@ -120,11 +121,10 @@ impl From<WireError> for DisplayError {
 impl fmt::Display for DisplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DisplayError { object, interface, code, text } = self;
-        // The text is the compositor's: it cannot break the line.
-        let text = text.escape_debug();
+        let text = Escaped(text);
         write!(f, "the compositor reports error {code} of ")?;
         match interface {
-            Some(interface) => write!(f, "{}#{object}: {text}", interface.escape_debug()),
+            Some(interface) => write!(f, "{}#{object}: {text}", Escaped(interface)),
             None => write!(f, "object {object}: {text}"),
         }
     }

@@ -149,6 +149,7 @@ mod display_report;
 mod error;
 #[cfg(test)]
 mod error_chain;
+mod escaped;
 pub mod fds;
 mod global;
 mod globals;

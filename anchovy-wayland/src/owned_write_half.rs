@@ -83,7 +83,8 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     ///
     /// [`SendError`]. A message that was refused is in it: this one, or one before it. On a client, a
     /// message whose descriptors the kernel refuses stays in the queue instead, see
-    /// [`SendErrorKind::TooManyFdsInFlight`].
+    /// [`SendErrorKind::TooManyFdsInFlight`]. If a flush that makes room fails otherwise, this message is
+    /// in the error.
     ///
     /// # Cancel safety
     ///
@@ -105,14 +106,22 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     #[inline]
     pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
         let mut message = Some(message);
-        poll_fn(move |cx| {
-            let ready = ready!(Pin::new(&mut *self).poll_ready(cx));
-            let message = message.take().expect("it is not polled again");
-            match ready {
-                Ok(()) => Poll::Ready(Pin::new(&mut *self).start_send(message)),
-                Err(error) => Poll::Ready(Err(with_unsent(error, message))),
-            }
-        })
+        poll_fn(move |cx| self.poll_feed(cx, &mut message))
+    }
+
+    /// Takes the message once there is room for it.
+    #[inline]
+    pub(crate) fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), SendError>> {
+        let ready = ready!(Pin::new(&mut *self).poll_ready(cx));
+        let message = message.take().expect("it is not polled again");
+        match ready {
+            Ok(()) => Poll::Ready(Pin::new(self).start_send(message)),
+            Err(error) => Poll::Ready(Err(with_unsent(error, message))),
+        }
     }
 
     /// Waits until all messages have left.

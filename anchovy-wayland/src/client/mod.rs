@@ -4,6 +4,7 @@
 //! callback of that is done, all of them were handled. Until then a compositor may send other events,
 //! or nothing for ever, so there is a timeout, and a bound on what is kept for the caller.
 
+mod connection;
 mod create;
 mod roundtrip;
 

@@ -81,7 +81,7 @@ impl Connection<Objects> {
     /// # }
     /// ```
     pub async fn roundtrip(&mut self) -> Result<(), RoundtripError> {
-        in_time(self.reply_timeout(), async {
+        in_time(self.read.reply_timeout(), async {
             self.wait_for_room().await?;
             let objects = self.objects().share();
             let name = InterfaceName::Static("wl_callback");
@@ -113,7 +113,7 @@ impl Connection<Objects> {
     ///
     /// As [`roundtrip`](Self::roundtrip). The events of the registry are dropped.
     pub async fn registry(&mut self) -> Result<Registry, RoundtripError> {
-        in_time(self.reply_timeout(), async {
+        in_time(self.read.reply_timeout(), async {
             self.wait_for_room().await?;
             let objects = self.objects().share();
             let reserve = |name| {
@@ -138,7 +138,7 @@ impl Connection<Objects> {
     /// Waits until a request can enter the write queue. What arrives meanwhile is kept: a compositor
     /// may read only what it has been read from.
     async fn wait_for_room(&mut self) -> Result<(), RoundtripError> {
-        let (read, write) = self.halves_mut();
+        let Connection { read, write } = self;
         read.check_kept()?;
         let ready = poll_fn(|cx| match Pin::new(&mut *write).poll_ready(cx) {
             Poll::Ready(ready) => Poll::Ready(ready.map_err(Failure::Send)),
@@ -159,8 +159,7 @@ impl Connection<Objects> {
 
     fn enqueue(&mut self, opcode: u16, id: ObjectId) -> Result<(), SendError> {
         let request = Message::builder(ObjectId::DISPLAY, opcode).new_id(id).build();
-        let (_, write) = self.halves_mut();
-        Pin::new(write).start_send(request.expect("a short message"))
+        Pin::new(&mut self.write).start_send(request.expect("a short message"))
     }
 
     /// Waits for the end of the reply. The queue is written meanwhile. Messages of other objects of the
@@ -171,7 +170,7 @@ impl Connection<Objects> {
         mut on_event: impl FnMut(&Message) -> Result<(), RoundtripError>,
     ) -> Result<(), RoundtripError> {
         loop {
-            let (read, write) = self.halves_mut();
+            let Connection { read, write } = &mut *self;
             let arrived = poll_fn(|cx| {
                 if let Poll::Ready(Err(error)) = Pin::new(&mut *write).poll_flush(cx) {
                     return Poll::Ready(Err(Failure::Send(error)));

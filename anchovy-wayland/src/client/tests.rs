@@ -27,8 +27,7 @@ fn without_two_ids_a_registry_takes_and_sends_nothing() {
             let (mut client, _far) = client(end);
             let error = client.registry().await.expect_err("there are not enough ids");
             assert!(matches!(error, RoundtripError::NoIds), "{error:?}");
-            let (_, write) = client.halves_mut();
-            assert_eq!(write.unsent_bytes(), 0);
+            assert_eq!(client.write.unsent_bytes(), 0);
             client.objects().end_at(9);
             let created = client.feed_create("wl_surface", create_surface).await;
             assert_eq!(created.expect("an id").get(), 2);

@@ -207,9 +207,7 @@ fn a_create_that_waits_for_room_and_is_dropped_has_created_nothing() {
     run(async {
         let limits = Limits { max_buffered_bytes: 4096, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
-        // The socket and the buffer are full.
-        let filler = || Message::builder(id(77), 1).array(&[0; 4000]).build().unwrap();
-        while now(near.feed(filler())).await.is_some() {}
+        fill_buffers(&mut near).await;
         assert!(now(near.create("wl_surface", create_surface)).await.is_none());
         assert_eq!(near.interface(id(2)), None);
         while now(near.flush()).await.is_none() {

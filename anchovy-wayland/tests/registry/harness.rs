@@ -149,3 +149,25 @@ pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     drive_io().await;
     now(future).await
 }
+
+/// A request of 4012 bytes.
+pub(crate) fn large() -> Message {
+    Message::builder(id(77), 2).array(&[0; 4000]).build().expect("a short message")
+}
+
+/// Fills the socket and the buffer of a client, so that it takes no more, and returns how many
+/// [requests](large) it has taken.
+pub(crate) async fn fill_buffers(client: &mut Connection) -> usize {
+    let (mut taken, mut refused) = (0, 0);
+    // One that is refused may have had a part of the buffer sent, which makes room.
+    while refused < 2 {
+        match now(client.feed(large())).await {
+            Some(fed) => {
+                fed.expect("it is taken");
+                (taken, refused) = (taken + 1, 0);
+            }
+            None => refused += 1,
+        }
+    }
+    taken
+}

@@ -78,8 +78,7 @@ fn a_roundtrip_that_is_dropped_before_there_is_room_has_sent_nothing() {
     run(async {
         let limits = Limits { max_buffered_bytes: 4096, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
-        let filler = || Message::builder(id(77), 1).array(&[0; 4000]).build().unwrap();
-        while now(near.feed(filler())).await.is_some() {}
+        fill_buffers(&mut near).await;
         far.send_all(&[other(1), other(2)]);
         drive_io().await;
         assert!(now(near.roundtrip()).await.is_none());
@@ -104,12 +103,8 @@ fn a_roundtrip_reads_from_a_compositor_that_reads_only_once_it_is_read_from() {
         // Blocking: it sends more than the socket has room for before it reads.
         let far = far.into_std().unwrap();
         far.set_nonblocking(false).unwrap();
-        let large = || Message::builder(id(77), 2).array(&[0; 4000]).build().unwrap();
         // More than the socket has room for, and as much as may wait: the `sync` waits for room.
-        let mut requests = 0;
-        while now(near.feed(large())).await.is_some() {
-            requests += 1;
-        }
+        let requests = fill_buffers(&mut near).await;
         let compositor = std::thread::spawn(move || {
             use std::io::{Read, Write};
             let mut far = far;

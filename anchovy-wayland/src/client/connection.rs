@@ -1,0 +1,157 @@
+//! The connection of a client.
+
+use std::borrow::Cow;
+use std::io;
+use std::ops::RangeInclusive;
+
+use anchovy::{AnchovyStream, IntoUnixStream, WAYLAND_SCM_RIGHTS};
+
+use crate::bind_error::BindError;
+use crate::bound::Bound;
+use crate::connect::connect_error::ConnectError;
+use crate::connect::connector::connect;
+use crate::connection::{Connection, halves};
+use crate::create_error::CreateError;
+use crate::global::Global;
+use crate::inbox::Inbox;
+use crate::limits::Limits;
+use crate::objects::Objects;
+use crate::owned_write_half::{OwnedWriteHalf, Refused};
+use crate::registry::Registry;
+use crate::wire::message_builder::MessageBuilder;
+use crate::wire::object_id::ObjectId;
+
+impl Connection<Objects> {
+    /// Connects to the compositor that the environment names, as libwayland's `wl_display_connect`
+    /// does, with the limits [of a client](Limits::client).
+    ///
+    /// [`Connector`](crate::Connector) connects to another display, and
+    /// [`client`](Connection::client) makes a connection of its socket.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn connect() -> Result<Connection<Objects>, ConnectError> {
+        let socket = connect().await?.stream;
+        Ok(Connection::of_client(socket, &Limits::client()))
+    }
+
+    /// Creates the connection of a client over a socket, of which nothing has been read and to which
+    /// nothing was sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AnchovyStream::new`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime of tokio.
+    pub fn client(socket: impl IntoUnixStream, limits: Limits) -> io::Result<Connection<Objects>> {
+        Ok(Connection::of_client(AnchovyStream::new(socket)?, &limits))
+    }
+
+    fn of_client(
+        socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
+        limits: &Limits,
+    ) -> Connection<Objects> {
+        let objects = Objects::new();
+        let ids = objects.share();
+        let (read, write) = halves(socket, objects, Some(Inbox::new(limits).into()), limits);
+        Connection { read, write: OwnedWriteHalf::new(write, ids, Refused::Queued) }
+    }
+
+    /// Returns the interface of an object that this client has created; see
+    /// [`OwnedReadHalf::interface`].
+    pub fn interface(&self, id: ObjectId) -> Option<Cow<'static, str>> {
+        self.read.interface(id)
+    }
+
+    /// Sets the number of descriptors of events that the table [`fds`](mod@crate::fds) does not have;
+    /// see [`OwnedReadHalf::set_event_fds`].
+    pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
+        self.read.set_event_fds(count);
+    }
+
+    /// As [`OwnedWriteHalf::create`].
+    ///
+    /// If the compositor has closed the connection, the error is the one that it
+    /// [reported](Connection#the-error-of-a-compositor).
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn create(
+        &mut self,
+        interface: impl Into<Cow<'static, str>>,
+        request: impl FnOnce(ObjectId) -> MessageBuilder,
+    ) -> Result<ObjectId, CreateError> {
+        let created = self.write.create(interface, request).await;
+        self.explain_create(created).await
+    }
+
+    /// As [`OwnedWriteHalf::feed_create`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn feed_create(
+        &mut self,
+        interface: impl Into<Cow<'static, str>>,
+        request: impl FnOnce(ObjectId) -> MessageBuilder,
+    ) -> Result<ObjectId, CreateError> {
+        let created = self.write.feed_create(interface, request).await;
+        self.explain_create(created).await
+    }
+
+    /// As [`OwnedWriteHalf::bind`].
+    ///
+    /// If the compositor has closed the connection, the error is the one that it
+    /// [reported](Connection#the-error-of-a-compositor).
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn bind(
+        &mut self,
+        registry: &Registry,
+        interface: &str,
+        versions: RangeInclusive<u32>,
+    ) -> Result<Bound, BindError> {
+        let bound = self.write.bind(registry, interface, versions).await;
+        self.explain_bind(bound).await
+    }
+
+    /// As [`OwnedWriteHalf::bind_global`].
+    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    pub async fn bind_global(
+        &mut self,
+        registry: &Registry,
+        global: &Global,
+        version: u32,
+    ) -> Result<ObjectId, BindError> {
+        let bound = self.write.bind_global(registry, global, version).await;
+        self.explain_bind(bound).await
+    }
+
+    async fn explain_create<T>(
+        &mut self,
+        created: Result<T, CreateError>,
+    ) -> Result<T, CreateError> {
+        match created {
+            Err(CreateError::Send(error)) => Err(self.explain(error).await.into()),
+            created => created,
+        }
+    }
+
+    async fn explain_bind<T>(&mut self, bound: Result<T, BindError>) -> Result<T, BindError> {
+        match bound {
+            Err(BindError::Create(CreateError::Send(error))) => {
+                Err(CreateError::from(self.explain(error).await).into())
+            }
+            bound => bound,
+        }
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        self.read.objects()
+    }
+}
