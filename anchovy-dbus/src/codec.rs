@@ -118,7 +118,7 @@ impl Decoder for MessageCodec {
         match fds.truncation(length) {
             Some(cause) => message.attach(Vec::new(), Some(cause)),
             None => {
-                message.attach(fds.take(length, declared)?.collect(), None);
+                message.attach(fds.take(length, declared)?.into_vec(), None);
                 message.set_charge(fds.take_charge(declared));
             }
         }

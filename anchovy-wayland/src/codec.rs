@@ -65,7 +65,7 @@ impl<G: SignatureSource> Decoder for Codec<G> {
         self.last = Some(DecodePosition { object: object.get(), opcode });
 
         let count = self.source.count(object, opcode);
-        let taken = fds.take(length, count)?.collect();
+        let taken = fds.take(length, count)?.into_vec();
         bytes.advance(HEADER_BYTES);
         let arguments = Body::split_off(bytes, length - HEADER_BYTES);
         Ok(Some(Message::received(object, opcode, arguments, taken)))

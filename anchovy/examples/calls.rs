@@ -55,7 +55,7 @@ impl Decoder for Json {
         let object: Value = serde_json::from_slice(&bytes[..end]).map_err(rejected)?;
         let count = object.get("fds").and_then(Value::as_u64).unwrap_or(0);
         let count = usize::try_from(count).map_err(|error| rejected(io::Error::other(error)))?;
-        let fds = fds.take(length, count)?.collect();
+        let fds = fds.take(length, count)?.into_vec();
         drop(bytes.split_to(length));
         Ok(Some(Message { object, fds }))
     }

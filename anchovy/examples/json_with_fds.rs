@@ -48,7 +48,7 @@ impl Decoder for Json {
         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
         let mut line: Value = serde_json::from_slice(&bytes[..end]).map_err(ReceiveError::Codec)?;
         let count = line["fds"].as_u64().unwrap_or_default() as usize;
-        let fds = fds.take(end + 1, count)?.collect(); // those of this message, or an error
+        let fds = fds.take(end + 1, count)?.into_vec(); // those of this message, or an error
         drop(bytes.split_to(end + 1));
         let body = line.get_mut("body").map(Value::take).unwrap_or_default();
         Ok(Some(Message { body, fds }))

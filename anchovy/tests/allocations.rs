@@ -150,7 +150,7 @@ mod codec {
             if bytes.len() < 8 {
                 return Ok(None);
             }
-            let fds = fds.take(8, bytes[7].into())?.collect();
+            let fds = fds.take(8, bytes[7].into())?.into_vec();
             bytes.advance(8);
             Ok(Some(fds))
         }

@@ -33,7 +33,7 @@ use super::received_fds::ReceivedFds;
 ///         if bytes.len() < length {
 ///             return Ok(None);
 ///         }
-///         let fds = fds.take(length, count.into())?.collect();
+///         let fds = fds.take(length, count.into())?.into_vec();
 ///         let mut frame = bytes.split_to(length);
 ///         frame.advance(2);
 ///         Ok(Some((frame.freeze(), fds)))
@@ -79,7 +79,7 @@ use super::received_fds::ReceivedFds;
 ///         let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
 ///         let count = line.split_once(' ').and_then(|(count, _)| count.parse().ok());
 ///         let item = match count {
-///             Some(count) => Ok((line, fds.take(length, count)?.collect())),
+///             Some(count) => Ok((line, fds.take(length, count)?.into_vec())),
 ///             // Before the bytes are removed.
 ///             None => Err(BadLine { text: line, closed_fds: fds.discard(length) }),
 ///         };

@@ -141,6 +141,7 @@ mod write_state;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
+pub use fd_queue::TakenFds;
 pub use fd_set::FdSet;
 pub use flush_error::FlushError;
 pub use framed::Framed;

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use tokio::time::Instant;
 
-use super::fd_queue::{claim, take};
+use super::fd_queue::{TakenFds, claim, take};
 use super::policy::Attribution;
 use super::take_fds_error::TakeFdsError;
 use crate::budget::Charge;
@@ -28,7 +28,7 @@ use crate::held_fds::HeldFds;
 ///     if fds.truncation(length).is_some() {
 ///         return Ok(Vec::new());
 ///     }
-///     Ok(fds.take(length, count)?.collect())
+///     Ok(fds.take(length, count)?.into_vec())
 /// }
 /// ```
 #[derive(Debug)]
@@ -62,11 +62,7 @@ impl ReceivedFds<'_> {
     /// [`TakeFdsError::Ambiguous`] for a part of a set that a [discarded](Self::discard) frame may have
     /// sent. None is claimed. All bytes of the frame have arrived, so nothing is gained by waiting.
     #[inline]
-    pub fn take(
-        &mut self,
-        length: usize,
-        count: usize,
-    ) -> Result<impl ExactSizeIterator<Item = OwnedFd>, TakeFdsError> {
+    pub fn take(&mut self, length: usize, count: usize) -> Result<TakenFds<'_>, TakeFdsError> {
         if count == 0 {
             return Ok(take(self.fds, 0));
         }
@@ -163,7 +159,7 @@ impl ReceivedFds<'_> {
     ///     length: usize,
     ///     count: usize,
     /// ) -> Result<Fds, TakeFdsError> {
-    ///     let list = fds.take(length, count)?.collect();
+    ///     let list = fds.take(length, count)?.into_vec();
     ///     Ok(Fds(list, fds.take_charge(count)))
     /// }
     /// ```

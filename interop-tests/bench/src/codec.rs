@@ -30,7 +30,7 @@ impl Decoder for Items {
         if bytes.len() < LENGTH {
             return Ok(None);
         }
-        let fds = fds.take(LENGTH, bytes[LENGTH - 1].into())?.collect();
+        let fds = fds.take(LENGTH, bytes[LENGTH - 1].into())?.into_vec();
         bytes.advance(LENGTH);
         Ok(Some(fds))
     }

@@ -26,7 +26,7 @@ impl Decoder for Lines {
         let count = line.chars().next().and_then(|digit| digit.to_digit(10));
         let invalid = || ReceiveError::Codec(io::ErrorKind::InvalidData.into());
         let count = count.ok_or_else(invalid)? as usize;
-        let fds = fds.take(end + 1, count)?.collect();
+        let fds = fds.take(end + 1, count)?.into_vec();
         drop(bytes.split_to(end + 1));
         Ok(Some((line[1..].to_owned(), fds)))
     }

@@ -39,7 +39,7 @@ impl Decoder for Texts {
         if bytes.len() < length {
             return Ok(None);
         }
-        let fds = fds.take(length, count.into())?.collect();
+        let fds = fds.take(length, count.into())?.into_vec();
         let mut payload = bytes.split_to(length).freeze();
         payload.advance(HEADER);
         Ok(Some(Text { payload, fds }))

@@ -62,7 +62,7 @@ impl Decoder for Texts {
             return Ok(None);
         }
         let cut = fds.truncation(length);
-        let fds = if cut.is_some() { Vec::new() } else { fds.take(length, count)?.collect() };
+        let fds = if cut.is_some() { Vec::new() } else { fds.take(length, count)?.into_vec() };
         let mut payload = bytes.split_to(length).freeze();
         payload.advance(HEADER);
         Ok(Some(Text { payload, fds, cut }))
