@@ -65,10 +65,10 @@ impl<G: SignatureSource> Decoder for Codec<G> {
         self.last = Some(DecodePosition { object: object.get(), opcode });
 
         let count = self.source.count(object, opcode);
-        let taken = fds.take(length, count)?.into_vec();
+        let taken = fds.take(length, count)?;
         bytes.advance(HEADER_BYTES);
         let arguments = Body::split_off(bytes, length - HEADER_BYTES);
-        Ok(Some(Message::received(object, opcode, arguments, taken)))
+        Ok(Some(Message::received(object, opcode, arguments, taken.into_vec())))
     }
 }
 

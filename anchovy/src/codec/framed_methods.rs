@@ -109,12 +109,17 @@ impl<const S: usize, C> Framed<S, C> {
     ///
     /// If the future is dropped before it completes, the frame is dropped and nothing of it is sent.
     /// What was fed before it is not lost.
-    pub async fn feed<I>(&mut self, frame: I) -> Result<(), SendError<I, SendErrorKind<C::Error>>>
+    // Not an async method: a future around another moves the frame once more.
+    #[inline]
+    pub fn feed<I>(
+        &mut self,
+        frame: I,
+    ) -> impl Future<Output = Result<(), SendError<I, SendErrorKind<C::Error>>>>
     where
         C: Encoder<I>,
     {
         let side = (&self.stream.socket, &mut self.stream.sender);
-        self.write.feed(&mut self.codec, frame, side).await
+        self.write.feed(&mut self.codec, frame, side)
     }
 
     /// Sends all frames that wait in the buffer.
@@ -201,12 +206,16 @@ impl<const S: usize, C> FramedWrite<S, C> {
     /// # Cancel safety
     ///
     /// As [`Framed::feed`].
-    pub async fn feed<I>(&mut self, frame: I) -> Result<(), SendError<I, SendErrorKind<C::Error>>>
+    #[inline]
+    pub fn feed<I>(
+        &mut self,
+        frame: I,
+    ) -> impl Future<Output = Result<(), SendError<I, SendErrorKind<C::Error>>>>
     where
         C: Encoder<I>,
     {
         let side = (&*self.half.socket, &mut self.half.sender);
-        self.write.feed(&mut self.codec, frame, side).await
+        self.write.feed(&mut self.codec, frame, side)
     }
 
     /// Sends all frames that wait in the buffer; see [`Framed::flush`].

@@ -30,9 +30,9 @@ impl Decoder for Items {
         if bytes.len() < LENGTH {
             return Ok(None);
         }
-        let fds = fds.take(LENGTH, bytes[LENGTH - 1].into())?.into_vec();
+        let fds = fds.take(LENGTH, bytes[LENGTH - 1].into())?;
         bytes.advance(LENGTH);
-        Ok(Some(fds))
+        Ok(Some(fds.into_vec()))
     }
 }
 
