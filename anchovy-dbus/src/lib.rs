@@ -93,11 +93,11 @@ println!("printing as job {job}");
 //! sets that came with its own bytes, as many as it declares, and what no message declares ends the
 //! connection. So no message has another's, of a peer that declares what it sends.
 //!
-//! Peers send in many shapes, and stray in many ways. This is what each gets; "ends" means that
-//! [`receive`](Connection::receive) returns that [`ReceiveError`], that all that had arrived is
-//! closed, and that no other connection notices.
+//! Peers send descriptors in many shapes, and some violate the protocol. "Ends" means that
+//! [`receive`](Connection::receive) returns that [`ReceiveError`], that everything that had arrived is
+//! closed, and that no other connection is affected.
 //!
-//! | the peer sends | it gets |
+//! | the peer sends | result |
 //! |---|---|
 //! | each message in a `sendmsg` of its own | every message with its descriptors |
 //! | a message with descriptors and a plain one behind it, in one call | the same |
@@ -130,9 +130,9 @@ println!("printing as job {job}");
 //! | the whole of that in one call | the same |
 //! | `AGREE_UNIX_FD` and a message with descriptors behind it, as a server | the message with its descriptors |
 //!
-//! And what it is spared:
+//! Messages that the peer might not accept are refused or sent in another form:
 //!
-//! | we would send | and instead |
+//! | the caller sends | result |
 //! |---|---|
 //! | descriptors where none were agreed on | [`FdsNotAgreed`](SendErrorKind::FdsNotAgreed), and the message comes back |
 //! | more than 16 in a message, unless told otherwise | [`TooManyFds`](SendErrorKind::TooManyFds), and the message comes back |
@@ -142,7 +142,7 @@ println!("printing as job {job}");
 //! | other messages in one call with one that has descriptors | each such message alone |
 //! | descriptors again with the rest of a long message | once, with its first byte |
 //!
-//! What a client gets that strays in the handshake is told in [`auth`].
+//! Violations of the protocol in the handshake are listed in [`auth`].
 //!
 //! # What clients may make a server hold
 //!
@@ -167,7 +167,7 @@ println!("printing as job {job}");
 //! client of a uid that has fewer of them than another takes the place of the oldest one of that, whose
 //! handshake ends with [`HandshakeError::Displaced`].
 //!
-//! # What is not promised
+//! # Limitations
 //!
 //! - Descriptors that a peer buries behind more than a read's worth of other messages, in one
 //!   `sendmsg`, arrive with the first of that and not with theirs; such a peer gets an error, or at
