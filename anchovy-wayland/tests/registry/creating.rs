@@ -236,7 +236,7 @@ fn the_events_of_a_created_object_have_the_descriptors_of_its_interface() {
 }
 
 #[test]
-fn the_events_of_an_unpublished_interface_have_the_descriptors_of_the_callers_table() {
+fn events_of_unpublished_interfaces_use_the_table_of_the_caller() {
     run(async {
         let (mut near, mut far) = client().await;
         near.set_event_fds(|interface, opcode| match (interface, opcode) {

@@ -2,7 +2,9 @@
 
 use std::os::fd::OwnedFd;
 
-use anchovy_wayland::{Connection, CreateError, Message, MessageBuilder, ObjectId, SendErrorKind};
+use anchovy_wayland::{
+    Connection, CreateError, Limits, Message, MessageBuilder, ObjectId, SendErrorKind,
+};
 
 use crate::harness::*;
 
@@ -80,5 +82,28 @@ fn a_refused_request_of_a_client_stays_before_later_ones_until_it_can_leave() {
         near.flush().await.unwrap();
         ids.extend(new_ids(&far));
         assert_eq!(ids, (2..=3 + created).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_feed_that_gets_no_room_because_of_an_earlier_message_returns_its_own() {
+    without_privileges(async {
+        let limits = Limits { max_buffered_fds: 8, ..Limits::client() };
+        let (mut near, far) = client_with(limits).await;
+        let limit = Lowered::descriptors(64);
+        let file = memfd();
+        let (created, _) = fill(&mut near, &file).await;
+        near.feed_create("wl_shm_pool", |id| with_fds(id, &file)).await.unwrap();
+        let error = near.feed(other(1)).await.unwrap_err();
+        assert!(matches!(error.kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{error:?}");
+        assert_eq!(parts(&error.unsent.expect("it was not taken")), parts(&other(1)));
+        // A create that gets no room creates nothing.
+        let error = near.feed_create("wl_surface", plain).await.unwrap_err();
+        assert!(matches!(error, CreateError::Send(_)), "{error:?}");
+        let mut ids = new_ids(&far);
+        drop(limit);
+        near.flush().await.unwrap();
+        ids.extend(new_ids(&far));
+        assert_eq!(ids, (2..=2 + created).collect::<Vec<_>>());
     });
 }

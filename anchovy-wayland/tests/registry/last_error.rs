@@ -215,7 +215,7 @@ fn of_the_halves_the_read_half_returns_the_error() {
 }
 
 #[test]
-fn a_connection_with_a_source_of_the_caller_hands_the_events_of_the_display_out() {
+fn other_connections_hand_out_the_events_of_the_display() {
     run(async {
         let (near, far) = tokio::net::UnixStream::pair().unwrap();
         let mut near = Connection::without_fds(near, Default::default()).unwrap();

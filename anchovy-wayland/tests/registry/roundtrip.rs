@@ -137,7 +137,7 @@ fn a_reply_that_arrives_before_the_request_has_left_whole_is_taken() {
 }
 
 #[test]
-fn as_many_messages_are_kept_as_the_limit_says_and_the_next_ends_the_wait() {
+fn messages_are_kept_up_to_the_limit_and_the_next_ends_the_wait() {
     run(async {
         let limits = Limits { max_kept_messages: 3, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
@@ -162,7 +162,7 @@ fn as_many_messages_are_kept_as_the_limit_says_and_the_next_ends_the_wait() {
 }
 
 #[test]
-fn as_many_bytes_are_kept_as_the_limit_says_and_the_next_message_ends_the_wait() {
+fn bytes_are_kept_up_to_the_limit_and_the_next_message_ends_the_wait() {
     run(async {
         let event =
             |number: u8| Message::builder(id(77), 2).array(&[number; 1000]).build().unwrap();
@@ -184,7 +184,7 @@ fn as_many_bytes_are_kept_as_the_limit_says_and_the_next_message_ends_the_wait()
 }
 
 #[test]
-fn as_many_descriptors_are_kept_as_the_limit_says_and_the_next_message_ends_the_wait() {
+fn descriptors_are_kept_up_to_the_limit_and_the_next_ends_the_wait() {
     run(async {
         let limits = Limits { max_kept_fds: 3, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
