@@ -37,7 +37,7 @@ use crate::message::frame::Frame;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MessageCodec {
-    /// Shared by the codecs of both halves of a connection.
+    /// Shared by the codecs of both halves, and of other connections of the same client or server.
     limits: Arc<Limits>,
     unix_fds: bool,
     /// The message that is arriving, once its length is known.
@@ -47,7 +47,12 @@ pub struct MessageCodec {
 impl MessageCodec {
     /// Creates a codec with these limits, for a connection that passes descriptors.
     pub fn new(limits: Limits) -> MessageCodec {
-        MessageCodec { limits: Arc::new(limits), unix_fds: true, arriving: None }
+        MessageCodec::with_shared(Arc::new(limits))
+    }
+
+    /// Creates a codec with limits that other connections have too.
+    pub(crate) fn with_shared(limits: Arc<Limits>) -> MessageCodec {
+        MessageCodec { limits, unix_fds: true, arriving: None }
     }
 
     /// Refuses messages with descriptors, in both directions.
@@ -102,8 +107,8 @@ impl Decoder for MessageCodec {
         }
         self.arriving = None;
 
-        let head = bytes.split_to(frame.head_length).freeze();
-        let body = bytes.split_to(frame.body_length).freeze();
+        let head = bytes.split_to(frame.head_length()).freeze();
+        let body = bytes.split_to(frame.body_length()).freeze();
         let mut message = Message::from_parts(&frame, head, body).map_err(invalid)?;
         let declared = message.header().unix_fds() as usize;
         if declared == 0 {

@@ -308,7 +308,8 @@ impl<const S: usize> StreamBuilder<S> {
     pub fn build(&self, stream: impl IntoUnixStream) -> io::Result<AnchovyStream<S>> {
         let (mut receiver, mut sender) = self.sides()?;
         let taken = stream.into_taken()?;
-        (receiver.queue, receiver.failed) = (taken.read_queue, taken.read_error);
+        receiver.queue = taken.read_queue;
+        receiver.failed = taken.read_error.map(Box::new);
         sender.queue = taken.write_queue;
         let socket = self.with_options(taken.socket)?;
         Ok(AnchovyStream { socket, receiver, sender })

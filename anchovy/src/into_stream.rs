@@ -70,7 +70,7 @@ pub(crate) mod sealed {
                 socket: self.socket,
                 read_queue: self.receiver.queue,
                 write_queue: self.sender.queue,
-                read_error: self.receiver.failed,
+                read_error: self.receiver.failed.map(|error| *error),
             })
         }
     }

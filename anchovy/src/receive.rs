@@ -51,7 +51,7 @@ pub(crate) struct Receiver {
     pub(crate) queue: VecDeque<OwnedFd>,
     pub(crate) limits: ReceiveLimits,
     /// The error with which every later read fails.
-    pub(crate) failed: Option<FdError>,
+    pub(crate) failed: Option<Box<FdError>>,
     /// Whether a truncated receive is reported but does not fail the side. Set by the codec, which
     /// can tell which messages are affected.
     #[cfg(feature = "codec")]
@@ -273,9 +273,14 @@ impl Receiver {
         received
     }
 
+    /// Returns the error with which every later read fails, if there is one.
+    pub(crate) fn failed(&self) -> Option<FdError> {
+        self.failed.as_deref().copied()
+    }
+
     /// Fails if the side has failed or the queue has no room for the descriptors of a message.
     fn admit(&self) -> Result<(), FdError> {
-        if let Some(error) = self.failed {
+        if let Some(error) = self.failed() {
             return Err(error);
         }
         let (queued, fd_limit, limit) =
@@ -300,7 +305,7 @@ impl Receiver {
         let Arrival { bytes, fds, sender, .. } = *arrival;
         if let Some(error) = self.over_budget(fds) {
             self.queue.truncate(self.queue.len() - fds);
-            self.failed = Some(error);
+            self.failed = Some(Box::new(error));
             return Err(error);
         }
         if fds <= self.limits.fd_limit && !arrival.truncated && arrival.errno.is_none() {
@@ -315,7 +320,7 @@ impl Receiver {
                 FdError::Truncated { received: fds, cause: socket.why_truncated() }
             }
             None => {
-                let (limit, space) = (self.limits.fd_limit, self.limits.space.bytes);
+                let (limit, space) = (self.limits.fd_limit, self.limits.space.bytes());
                 FdError::TooManyReceived { count: fds, limit, space }
             }
             Some(errno) => {
@@ -329,7 +334,7 @@ impl Receiver {
             tracing::debug!(bytes, fds, %error, "received, without a truncated descriptor set");
             return Ok(Received { bytes, fds: 0, sender, truncated: Some(cause) });
         }
-        self.failed = Some(error);
+        self.failed = Some(Box::new(error));
         #[cfg(feature = "tracing")]
         tracing::debug!(bytes, fds, %error, "the read side failed");
         Err(error)
@@ -339,13 +344,17 @@ impl Receiver {
 impl ReceiveLimits {
     /// Returns the default limits for `S`.
     pub(crate) fn new(space: Space) -> ReceiveLimits {
-        ReceiveLimits { space, fd_limit: space.fds, queue_limit: default_queue_limit(space.fds) }
+        ReceiveLimits {
+            space,
+            fd_limit: space.fds(),
+            queue_limit: default_queue_limit(space.fds()),
+        }
     }
 
     /// Sets the maximum number of descriptors in one message. `S` and the queue limit it.
     pub(crate) fn with_fd_limit(self, limit: usize) -> Result<ReceiveLimits, FdError> {
-        let Space { bytes: space, fds } = self.space;
-        let most = fds.min(self.queue_limit);
+        let space = self.space.bytes();
+        let most = self.space.fds().min(self.queue_limit);
         if limit > most {
             return Err(FdError::LimitOutOfRange { limit, least: 0, most, space });
         }
@@ -354,7 +363,7 @@ impl ReceiveLimits {
 
     /// Sets the maximum number of descriptors in the queue, at least the number for one message.
     pub(crate) fn with_queue_limit(self, limit: usize) -> Result<ReceiveLimits, FdError> {
-        let (least, space) = (self.fd_limit, self.space.bytes);
+        let (least, space) = (self.fd_limit, self.space.bytes());
         if limit < least {
             return Err(FdError::LimitOutOfRange { limit, least, most: usize::MAX, space });
         }
@@ -396,7 +405,7 @@ mod tests {
         let (receiver, error) = accept(libc::EMFILE);
         let cause = Truncation::ProcessTableFull;
         assert_eq!(error, FdError::Truncated { received: 2, cause });
-        assert_eq!((receiver.queue.len(), receiver.failed), (1, Some(error)));
+        assert_eq!((receiver.queue.len(), receiver.failed()), (1, Some(error)));
     }
 
     #[test]

@@ -299,12 +299,12 @@ impl Sender {
 impl SendLimits {
     /// Returns the default limits for `S`.
     pub(crate) fn new(space: Space) -> SendLimits {
-        SendLimits { space, fd_limit: space.fds, spread_fds: false }
+        SendLimits { space, fd_limit: space.fds(), spread_fds: false }
     }
 
     /// Sets the maximum number of descriptors in one write. `S` limits it.
     pub(crate) fn with_fd_limit(self, limit: usize) -> Result<SendLimits, FdError> {
-        let Space { bytes: space, fds: most } = self.space;
+        let (space, most) = (self.space.bytes(), self.space.fds());
         if limit > most {
             return Err(FdError::LimitOutOfRange { limit, least: 0, most, space });
         }
@@ -312,7 +312,7 @@ impl SendLimits {
     }
 
     pub(crate) fn check(self, count: usize) -> Result<(), FdError> {
-        let (limit, space) = (self.fd_limit, self.space.bytes);
+        let (limit, space) = (self.fd_limit, self.space.bytes());
         if count > limit {
             return Err(FdError::TooManyToSend { count, limit, space });
         }

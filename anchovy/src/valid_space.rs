@@ -105,7 +105,7 @@ mod tests {
         for fds in 1..=SCM_MAX_FD {
             let space = cmsg_space!(ScmRights(fds));
             let owners = LISTED.iter().filter(|&&listed| distinct_space(listed) == space);
-            assert_eq!(owners.collect::<Vec<_>>(), [&Space::from_bytes(space).fds]);
+            assert_eq!(owners.collect::<Vec<_>>(), [&Space::from_bytes(space).fds()]);
         }
     }
 }

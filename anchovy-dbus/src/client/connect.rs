@@ -1,6 +1,7 @@
 //! A client that does the whole handshake.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use anchovy::IntoUnixStream;
 use bytes::Bytes;
@@ -45,7 +46,8 @@ pub struct Client {
     pipelined: bool,
     unix_fds: bool,
     guid: Option<Guid>,
-    limits: Limits,
+    /// Shared by all connections that this client makes.
+    limits: Arc<Limits>,
     handshake_limits: HandshakeLimits,
 }
 
@@ -64,7 +66,7 @@ impl Client {
             pipelined: true,
             unix_fds: true,
             guid: None,
-            limits: Limits::client(),
+            limits: Arc::new(Limits::client()),
             handshake_limits: HandshakeLimits::default(),
         }
     }
@@ -100,7 +102,7 @@ impl Client {
 
     /// Within these limits, once messages flow.
     pub fn limits(mut self, limits: Limits) -> Client {
-        self.limits = limits;
+        self.limits = Arc::new(limits);
         self
     }
 
@@ -253,7 +255,8 @@ impl Client {
         let given = first.serial();
         let serial = given.unwrap_or(NonZeroU32::MIN);
         // What must not leave yet, or at all, goes the usual way, which says why.
-        let may_leave = MessageCodec::new(self.limits.clone()).without_fds().check(&first).is_ok();
+        let may_leave =
+            MessageCodec::with_shared(Arc::clone(&self.limits)).without_fds().check(&first).is_ok();
         if !self.pipelined || !may_leave {
             let mut connection = self.open(&addresses, Bytes::new()).await?;
             let sent = connection.send(first).await;
@@ -352,6 +355,6 @@ impl Client {
             auth.expect_guid(guid);
         }
         let driver = Driver::new(socket, auth, self.handshake_limits.timeout);
-        Ok(Step { driver, limits: self.limits.clone() })
+        Ok(Step { driver, limits: Arc::clone(&self.limits) })
     }
 }

@@ -1,5 +1,7 @@
 //! What every step of a handshake has.
 
+use std::sync::Arc;
+
 use crate::auth::client::ClientAuth;
 use crate::auth::error::HandshakeError;
 use crate::connection::duplex::Connection;
@@ -13,7 +15,7 @@ use crate::limits::Limits;
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) driver: Driver<ClientAuth>,
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
 }
 
 impl Step {

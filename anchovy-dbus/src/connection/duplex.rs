@@ -81,7 +81,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(outcome: HandshakeOutcome, limits: Limits) -> io::Result<Connection> {
+    pub(crate) fn new(outcome: HandshakeOutcome, limits: Arc<Limits>) -> io::Result<Connection> {
         let HandshakeOutcome { mut socket, rest, unix_fds, guid, credentials, role } = outcome;
         limit_received_fds(&mut socket, if unix_fds { limits.max_received_fds } else { 0 })?;
         if !unix_fds {
@@ -92,7 +92,7 @@ impl Connection {
         let peer = Arc::new(Peer::new(guid, credentials, unix_fds, &role, account));
         let read_policy = ReadPolicy { survive_truncation, ..read_policy(&limits) };
         let write_policy = write_policy(&limits);
-        let codec = MessageCodec::new(limits);
+        let codec = MessageCodec::with_shared(limits);
         let codec = if unix_fds { codec } else { codec.without_fds() };
         let mut parts = FramedParts::new(socket, codec);
         (parts.read_policy, parts.write_policy) = (read_policy, write_policy);

@@ -38,7 +38,7 @@ pub(super) struct Fields {
 impl Fields {
     /// Reads the fields of a whole header, of which the frame has been read.
     pub(super) fn read(frame: &Frame, head: &[u8]) -> Result<Fields, MessageError> {
-        let end = FIXED_BYTES + frame.fields_length;
+        let end = FIXED_BYTES + frame.fields_length();
         let (row, padding) = head.split_at_checked(end).ok_or(MessageError::FieldsEndEarly)?;
         let mut fields = Fields::default();
         let mut reader = Reader::new(row, FIXED_BYTES, frame.byte_order);
@@ -54,7 +54,7 @@ impl Fields {
         if let Some(&field) = required.iter().find(|field| !fields.has(**field)) {
             return Err(MessageError::FieldMissing { field, message_type });
         }
-        match (fields.signature.slice(head).is_empty(), frame.body_length == 0) {
+        match (fields.signature.slice(head).is_empty(), frame.body_length() == 0) {
             (true, false) => Err(MessageError::BodyWithoutSignature),
             (false, true) => Err(MessageError::SignatureWithoutBody),
             _ => Ok(fields),

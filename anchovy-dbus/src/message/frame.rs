@@ -23,12 +23,9 @@ pub(crate) struct Frame {
     pub(super) message_type: MessageType,
     /// The serial, which a message that is built does not have yet.
     pub(super) serial: Option<NonZeroU32>,
-    /// Length of the header fields, in bytes.
-    pub(super) fields_length: usize,
-    /// Length of the header, in bytes, with its padding to a multiple of 8.
-    pub(crate) head_length: usize,
-    /// Length of the body, in bytes.
-    pub(crate) body_length: usize,
+    // Each connection has two of these, and no length is above 2²⁷.
+    pub(super) fields_length: u32,
+    pub(super) body_length: u32,
 }
 
 impl Frame {
@@ -84,16 +81,29 @@ impl Frame {
             byte_order,
             message_type,
             serial: None,
-            // None is more than 2²⁷.
-            fields_length: fields as usize,
-            head_length: head as usize,
-            body_length: body as usize,
+            fields_length: fields as u32,
+            body_length: body as u32,
         })
     }
 
-    /// Length of header and body together, in bytes.
+    /// Returns the length of the header fields, in bytes.
+    pub(super) fn fields_length(self) -> usize {
+        self.fields_length as usize
+    }
+
+    /// Returns the length of the header, in bytes, with its padding to a multiple of 8.
+    pub(crate) fn head_length(self) -> usize {
+        FIXED_BYTES + self.fields_length().next_multiple_of(8)
+    }
+
+    /// Returns the length of the body, in bytes.
+    pub(crate) fn body_length(self) -> usize {
+        self.body_length as usize
+    }
+
+    /// Returns the length of header and body together, in bytes.
     pub(crate) fn length(self) -> usize {
-        self.head_length + self.body_length
+        self.head_length() + self.body_length()
     }
 }
 
@@ -125,7 +135,7 @@ mod tests {
     /// The lengths in the frame of the message that begins here.
     fn lengths(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, usize)>, MessageError> {
         let frame = Frame::read(bytes, limits)?;
-        Ok(frame.map(|frame| (frame.head_length, frame.body_length)))
+        Ok(frame.map(|frame| (frame.head_length(), frame.body_length())))
     }
 
     /// Whether a message of so many bytes of fields and of body has a frame.

@@ -79,9 +79,9 @@ impl<'a> HeadParts<'a> {
         // Before anything is written, so that nothing is built that is too long to be sent.
         let limits = Limits::specification();
         let frame = Frame::new(self.byte_order, self.message_type, lengths, &limits)?;
-        let mut head = Vec::with_capacity(frame.head_length);
+        let mut head = Vec::with_capacity(frame.head_length());
         head.extend([self.byte_order.byte(), self.message_type.code(), self.flags.bits(), VERSION]);
-        for number in [frame.body_length as u32, 0, frame.fields_length as u32] {
+        for number in [frame.body_length() as u32, 0, frame.fields_length() as u32] {
             head.extend(self.byte_order.write(number));
         }
         for (field, text) in self.texts() {

@@ -55,7 +55,7 @@ impl Message {
         let Some(frame) = Frame::read(&bytes, &Limits::specification())? else {
             return Err(MessageError::Length { declared: FIXED_BYTES, length });
         };
-        let head = bytes.split_to(frame.head_length.min(length));
+        let head = bytes.split_to(frame.head_length().min(length));
         Message::from_parts(&frame, head, bytes)
     }
 
@@ -72,7 +72,7 @@ impl Message {
         head: Bytes,
         body: Bytes,
     ) -> Result<Message, MessageError> {
-        if (head.len(), body.len()) != (frame.head_length, frame.body_length) {
+        if (head.len(), body.len()) != (frame.head_length(), frame.body_length()) {
             let length = head.len().saturating_add(body.len());
             return Err(MessageError::Length { declared: frame.length(), length });
         }

@@ -40,7 +40,8 @@ pub struct Server {
     pub(crate) kernel_refuses: bool,
     fds_at_once: bool,
     authorize: Arc<Authorize>,
-    limits: Limits,
+    /// Shared by all connections of this server.
+    limits: Arc<Limits>,
     handshake_limits: HandshakeLimits,
 }
 
@@ -71,7 +72,7 @@ impl Server {
             authorize: Arc::new(move |peer, mechanism| {
                 mechanism == Mechanism::External && (peer.uid() == own || peer.uid() == 0)
             }),
-            limits: Limits::server(),
+            limits: Arc::new(Limits::server()),
             handshake_limits: HandshakeLimits::default(),
         }
     }
@@ -125,7 +126,7 @@ impl Server {
 
     /// Within these limits, once messages flow.
     pub fn limits(mut self, limits: Limits) -> Server {
-        self.limits = limits;
+        self.limits = Arc::new(limits);
         self
     }
 
@@ -213,7 +214,7 @@ impl Server {
         let machine = Serving { auth, kernel_refuses: self.kernel_refuses, fds_pass: false };
         let driver = Driver::new(socket, machine, self.handshake_limits.timeout);
         let (guid, fds_at_once) = (self.guid, self.fds_at_once);
-        let limits = self.limits.clone();
+        let limits = Arc::clone(&self.limits);
         let step = Step { driver, credentials, pending, guid, fds_at_once, limits };
         Ok(Unauthenticated { step: Box::new(step) })
     }

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use crate::auth::error::HandshakeError;
@@ -24,7 +25,7 @@ pub(super) struct Step {
     pub(super) pending: Option<PendingHandshake>,
     pub(super) guid: Guid,
     pub(super) fds_at_once: bool,
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
 }
 
 impl Step {

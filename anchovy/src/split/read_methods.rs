@@ -143,7 +143,7 @@ macro_rules! read_methods {
             /// Returns the error of a failed read side; see
             /// [`AnchovyStream::read_error`](crate::AnchovyStream::read_error).
             pub fn read_error(&self) -> Option<FdError> {
-                self.receiver.failed
+                self.receiver.failed()
             }
         }
 

@@ -17,7 +17,7 @@ macro_rules! socket_methods {
         impl<$($generics)*> $half {
             /// Maximum number of descriptors in one message for this `S`; see
             /// [`AnchovyStream::FD_LIMIT`](crate::AnchovyStream::FD_LIMIT).
-            pub const FD_LIMIT: usize = Space::from_bytes(S).fds;
+            pub const FD_LIMIT: usize = Space::from_bytes(S).fds();
 
             /// Waits until the socket is ready; see
             /// [`AnchovyStream::ready`](crate::AnchovyStream::ready).

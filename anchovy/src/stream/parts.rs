@@ -73,7 +73,7 @@ impl<const S: usize> AnchovyStream<S> {
             socket: socket.into_std()?,
             read_queue: receiver.queue,
             write_queue: sender.queue,
-            read_error: receiver.failed,
+            read_error: receiver.failed.map(|error| *error),
             limits: (receiver.limits, sender.limits),
             inq,
         })
@@ -103,16 +103,16 @@ impl<const S: usize> AnchovyStream<S> {
             socket: if parts.inq { socket.with_inq() } else { socket },
             receiver: Receiver {
                 queue: parts.read_queue,
-                failed: parts.read_error,
+                failed: parts.read_error.map(Box::new),
                 ..Receiver::new(ReceiveLimits {
                     space,
-                    fd_limit: receive.fd_limit.min(space.fds),
+                    fd_limit: receive.fd_limit.min(space.fds()),
                     ..receive
                 })
             },
             sender: Sender {
                 queue: parts.write_queue,
-                limits: SendLimits { space, fd_limit: send.fd_limit.min(space.fds), ..send },
+                limits: SendLimits { space, fd_limit: send.fd_limit.min(space.fds()), ..send },
             },
         })
     }

@@ -296,7 +296,7 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Returns the error with which every later read fails, if the read side has failed.
     pub fn read_error(&self) -> Option<FdError> {
-        self.receiver.failed
+        self.receiver.failed()
     }
 }
 

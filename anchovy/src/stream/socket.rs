@@ -18,7 +18,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// On 64-bit Linux, padding makes the space for an odd number equal to that for the next even
     /// number. The constant is the larger one: 28 for `cmsg_space!(ScmRights(27))`. To set an
     /// exact odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit).
-    pub const FD_LIMIT: usize = Space::from_bytes(S).fds;
+    pub const FD_LIMIT: usize = Space::from_bytes(S).fds();
 
     /// Sets the account that the peer is charged to from now on.
     ///
