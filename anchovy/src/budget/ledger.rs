@@ -1,8 +1,12 @@
 //! The amounts of one resource that accounts hold, and the requests that wait for more.
 //!
 //! A request is woken only after its amount has been taken for it. So every woken task can continue,
-//! and no later request overtakes it. Requests of one account are served in order. Releasing an
-//! amount costs one comparison for each account with waiting requests, regardless of their number.
+//! and no later request overtakes it. Requests of one account are served in order.
+//!
+//! A release that lets no request continue takes constant time, however many accounts and requests
+//! wait: the oldest request of the account itself is compared, and the smallest amount that has to be
+//! free for any other one. All accounts with waiting requests are compared only if that amount is
+//! free, or if fewer accounts hold something, which makes the shares of all others larger.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,13 +24,23 @@ struct State {
     accounts: HashMap<AccountKey, Holding>,
     /// Accounts with waiting requests. Each round starts with a different account.
     waiting: VecDeque<AccountKey>,
+    /// While less than this is free, no waiting request has room, unless fewer than `holders` accounts
+    /// hold something.
+    free_needed: i128,
+    holders: usize,
     next_ticket: u64,
+    /// Number of requests that were compared with what is free.
+    #[cfg(test)]
+    comparisons: usize,
 }
 
 /// The amount that an account holds, and its waiting requests.
 #[derive(Debug, Default)]
 struct Holding {
     own: usize,
+    /// Whether the account is in the list of accounts with waiting requests. It may stay there without
+    /// any until all accounts are compared.
+    is_listed: bool,
     /// The part of `own` that lasts as long as a connection, so that no request waits for its
     /// release.
     pinned: usize,
@@ -79,7 +93,11 @@ impl Ledger {
             pool: Pool::new(total),
             accounts: HashMap::new(),
             waiting: VecDeque::new(),
+            free_needed: i128::MAX,
+            holders: 0,
             next_ticket: 0,
+            #[cfg(test)]
+            comparisons: 0,
         }))
     }
 
@@ -154,8 +172,10 @@ impl Ledger {
         }
         let (own, pinned) = state.accounts.get(&key).map_or((0, 0), |held| (held.own, held.pinned));
         if let Some(admitted) = wanted.admitted(&state.pool, own, pinned) {
-            state.forget(key, ticket);
             state.take(key, admitted);
+            let wakers = state.forget(key, ticket);
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
             return Poll::Ready(admitted);
         }
         state.wait(key, wanted, ticket, cx.waker());
@@ -169,7 +189,8 @@ impl Ledger {
         let Some(holding) = state.accounts.get_mut(&key) else { return };
         holding.pinned += amount;
         if !holding.queue.is_empty() {
-            let wakers = state.grant();
+            let mut wakers = Vec::new();
+            state.grant_to(key, &mut wakers);
             drop(state);
             wakers.into_iter().for_each(Waker::wake);
         }
@@ -188,8 +209,8 @@ impl Ledger {
             let mut state = self.lock();
             let granted =
                 state.accounts.get_mut(&key).and_then(|held| held.granted.remove(&number));
-            let wakers = granted.map_or_else(Vec::new, |granted| state.give_back(key, granted));
-            state.forget(key, ticket);
+            let mut wakers = granted.map_or_else(Vec::new, |granted| state.give_back(key, granted));
+            wakers.extend(state.forget(key, ticket));
             drop(state);
             wakers.into_iter().for_each(Waker::wake);
         }
@@ -214,6 +235,10 @@ impl State {
         if amount > 0 {
             let holding = self.accounts.entry(key).or_default();
             self.pool.take(&mut holding.own, amount);
+            // The account may hold something for the first time, which counts for its requests too.
+            if let Some(wanted) = holding.queue.values().next().map(|first| first.wanted) {
+                self.note_needed(key, wanted);
+            }
         }
     }
 
@@ -226,30 +251,51 @@ impl State {
             self.pool.give_back(&mut holding.own, amount);
         }
         self.drop_if_unused(key);
-        self.grant()
+        let mut wakers = Vec::new();
+        self.grant_to(key, &mut wakers);
+        if self.pool.free() >= self.free_needed || self.pool.holders() < self.holders {
+            self.grant_to_all(&mut wakers);
+        }
+        wakers
     }
 
-    /// Takes amounts for waiting requests that have room now. Returns their wakers.
-    fn grant(&mut self) -> Vec<Waker> {
-        let mut wakers = Vec::new();
+    /// Takes amounts for waiting requests that have room now. Adds their wakers to `wakers`.
+    fn grant_to_all(&mut self, wakers: &mut Vec<Waker>) {
+        // Amounts that are taken meanwhile make `free_needed` of the others larger, never smaller,
+        // and an account that takes something for the first time adds a holder.
+        (self.free_needed, self.holders) = (i128::MAX, self.pool.holders());
         for _ in 0..self.waiting.len() {
             let Some(key) = self.waiting.pop_front() else { break };
+            self.grant_to(key, wakers);
             let Some(holding) = self.accounts.get_mut(&key) else { continue };
-            while let Some(first) = holding.queue.first_entry() {
-                let wanted = first.get().wanted;
-                let Some(amount) = wanted.admitted(&self.pool, holding.own, holding.pinned) else {
-                    break;
-                };
-                let (ticket, Waiting { waker, .. }) = first.remove_entry();
-                self.pool.take(&mut holding.own, amount);
-                holding.granted.insert(ticket, amount);
-                wakers.push(waker);
-            }
-            if !holding.queue.is_empty() {
+            if holding.queue.is_empty() {
+                holding.is_listed = false;
+                self.drop_if_unused(key);
+            } else {
                 self.waiting.push_back(key);
             }
         }
-        wakers
+    }
+
+    /// Takes amounts for the requests of one account that have room now. Adds their wakers to
+    /// `wakers`.
+    fn grant_to(&mut self, key: AccountKey, wakers: &mut Vec<Waker>) {
+        let Some(holding) = self.accounts.get_mut(&key) else { return };
+        while let Some(first) = holding.queue.first_entry() {
+            #[cfg(test)]
+            {
+                self.comparisons += 1;
+            }
+            let wanted = first.get().wanted;
+            let Some(amount) = wanted.admitted(&self.pool, holding.own, holding.pinned) else {
+                self.note_needed(key, wanted);
+                break;
+            };
+            let (ticket, Waiting { waker, .. }) = first.remove_entry();
+            self.pool.take(&mut holding.own, amount);
+            holding.granted.insert(ticket, amount);
+            wakers.push(waker);
+        }
     }
 
     fn wait(&mut self, key: AccountKey, wanted: Wanted, ticket: &mut Ticket, waker: &Waker) {
@@ -258,7 +304,7 @@ impl State {
             self.next_ticket
         });
         let holding = self.accounts.entry(key).or_default();
-        if holding.queue.is_empty() {
+        if !std::mem::replace(&mut holding.is_listed, true) {
             self.waiting.push_back(key);
         }
         match holding.queue.get_mut(&number) {
@@ -270,22 +316,36 @@ impl State {
                 holding.queue.insert(number, Waiting { wanted, waker: waker.clone() });
             }
         }
+        self.note_needed(key, wanted);
     }
 
-    fn forget(&mut self, key: AccountKey, ticket: &mut Ticket) {
-        let Some(number) = ticket.0.take() else { return };
+    /// Notes how much has to be free for a request of this account.
+    fn note_needed(&mut self, key: AccountKey, wanted: Wanted) {
+        let own = self.accounts.get(&key).map_or(0, |holding| holding.own);
+        let needed = self.pool.free_needed(own, wanted.amount());
+        self.free_needed = self.free_needed.min(needed);
+        // With fewer holders than now, it would be less.
+        self.holders = self.holders.max(self.pool.holders());
+    }
+
+    /// Removes a request. The next one of the account may want less, and have room at once: returns
+    /// the wakers of requests that can continue.
+    #[must_use = "these can go on now"]
+    fn forget(&mut self, key: AccountKey, ticket: &mut Ticket) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        let Some(number) = ticket.0.take() else { return wakers };
         if let Some(holding) = self.accounts.get_mut(&key) {
-            let was_queued = holding.queue.remove(&number).is_some();
-            if was_queued && holding.queue.is_empty() {
-                self.waiting.retain(|waiting| *waiting != key);
-            }
+            holding.queue.remove(&number);
+            self.grant_to(key, &mut wakers);
         }
         self.drop_if_unused(key);
+        wakers
     }
 
     fn drop_if_unused(&mut self, key: AccountKey) {
         let unused = |holding: &Holding| {
-            holding.own == 0 && holding.queue.is_empty() && holding.granted.is_empty()
+            let is_idle = holding.queue.is_empty() && holding.granted.is_empty();
+            holding.own == 0 && is_idle && !holding.is_listed
         };
         if self.accounts.get(&key).is_some_and(unused) {
             self.accounts.remove(&key);
@@ -294,157 +354,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Wakes(AtomicUsize);
-
-    impl Wake for Wakes {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// A task with a request, which counts how often it was woken.
-    struct Task {
-        wakes: Arc<Wakes>,
-        ticket: Ticket,
-        key: AccountKey,
-    }
-
-    impl Task {
-        fn new(uid: u32) -> Task {
-            Task { wakes: Arc::default(), ticket: Ticket::default(), key: AccountKey::Uid(uid) }
-        }
-
-        fn poll(&mut self, ledger: &Ledger, amount: usize) -> bool {
-            let waker = Arc::clone(&self.wakes).into();
-            let mut cx = Context::from_waker(&waker);
-            ledger
-                .poll_take(self.key, Wanted::Exactly(amount), &mut self.ticket, &mut cx)
-                .is_ready()
-        }
-
-        fn wakes(&self) -> usize {
-            self.wakes.0.load(Ordering::Relaxed)
-        }
-    }
-
-    const A: AccountKey = AccountKey::Uid(1);
-    const B: AccountKey = AccountKey::Uid(2);
-
-    #[test]
-    fn only_requests_with_room_are_woken_and_in_order() {
-        let ledger = Ledger::new(100);
-        assert!(ledger.try_take(A, 50, 0));
-        let mut tasks: Vec<_> = (0..1000).map(|_| Task::new(1)).collect();
-        for task in &mut tasks {
-            for _ in 0..3 {
-                assert!(!task.poll(&ledger, 10));
-            }
-        }
-        ledger.give_back(A, 20);
-        let wakes: Vec<_> = tasks.iter().map(Task::wakes).collect();
-        assert_eq!(wakes[..3], [1, 1, 0], "as many as there is room for, the oldest first");
-        assert_eq!(wakes.iter().sum::<usize>(), 2);
-        assert!(tasks[0].poll(&ledger, 10) && tasks[1].poll(&ledger, 10));
-        assert!(!tasks[2].poll(&ledger, 10));
-        assert_eq!(ledger.used(), 50);
-        for task in &mut tasks {
-            ledger.cancel(task.key, &mut task.ticket);
-        }
-        ledger.give_back(A, 50);
-        assert_eq!(ledger.holdings(), []);
-        assert!(ledger.lock().accounts.is_empty() && ledger.lock().waiting.is_empty());
-    }
-
-    #[test]
-    fn an_amount_returned_by_one_account_wakes_another() {
-        let ledger = Ledger::new(120);
-        assert!(ledger.try_take(A, 60, 0) && ledger.try_take(B, 20, 0));
-        let (mut first, mut second) = (Task::new(1), Task::new(2));
-        assert!(!first.poll(&ledger, 5) && !second.poll(&ledger, 5));
-        ledger.give_back(A, 30);
-        assert_eq!((first.wakes(), second.wakes()), (0, 1), "the first still holds its share");
-        assert!(second.poll(&ledger, 5));
-        assert_eq!((ledger.used_by(A), ledger.used_by(B)), (30, 25));
-    }
-
-    #[test]
-    fn a_canceled_request_passes_its_amount_to_the_next() {
-        let ledger = Ledger::new(20);
-        assert!(ledger.try_take(A, 10, 0));
-        let (mut first, mut second) = (Task::new(1), Task::new(1));
-        assert!(!first.poll(&ledger, 10) && !second.poll(&ledger, 10));
-        ledger.give_back(A, 10);
-        assert_eq!((first.wakes(), second.wakes()), (1, 0));
-        ledger.cancel(A, &mut first.ticket);
-        assert_eq!(second.wakes(), 1);
-        assert!(second.poll(&ledger, 10));
-    }
-
-    #[test]
-    fn a_waiting_request_can_change_its_amount() {
-        let ledger = Ledger::new(40);
-        assert!(ledger.try_take(A, 20, 0));
-        let mut task = Task::new(1);
-        assert!(!task.poll(&ledger, 5));
-        ledger.give_back(A, 5);
-        assert_eq!(task.wakes(), 1);
-        assert!(!task.poll(&ledger, 6), "more than was waited for");
-        assert_eq!(ledger.used(), 15);
-        ledger.give_back(A, 1);
-        assert!(task.poll(&ledger, 2), "less than was waited for");
-        assert_eq!(ledger.used(), 16);
-    }
-
-    #[test]
-    fn room_required_beside_an_amount_is_not_taken() {
-        let ledger = Ledger::new(20);
-        assert!(!ledger.try_take(A, 5, 6));
-        assert!(ledger.try_take(A, 5, 5));
-        assert_eq!(ledger.used(), 5);
-        assert!(ledger.could_ever_take(10) && !ledger.could_ever_take(11));
-    }
-
-    #[test]
-    fn a_request_that_waits_only_for_connections_takes_the_rest() {
-        let ledger = Ledger::new(20);
-        assert!(ledger.try_take(A, 4, 0));
-        ledger.pin(A, 4);
-        let mut ticket = Ticket::default();
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut poll = |ticket: &mut Ticket, amount| {
-            ledger.poll_take(A, Wanted::UpTo { amount, mine: 0 }, ticket, &mut cx)
-        };
-        assert_eq!(poll(&mut ticket, 8), Poll::Ready(6), "as much as there is");
-        assert_eq!(poll(&mut ticket, 1), Poll::Pending, "six may come back");
-        ledger.give_back(A, 6);
-        assert_eq!(poll(&mut ticket, 8), Poll::Ready(1), "what was waited for");
-        ledger.give_back(A, 1);
-        ledger.unpin(A, 4);
-        ledger.give_back(A, 4);
-        assert_eq!(ledger.holdings(), []);
-    }
-
-    #[test]
-    fn pinning_an_amount_wakes_requests_that_wait_for_it() {
-        let ledger = Ledger::new(20);
-        assert!(ledger.try_take(A, 4, 0));
-        let mut task = Task::new(1);
-        let waker = Arc::clone(&task.wakes).into();
-        let mut cx = Context::from_waker(&waker);
-        let mut poll = |task: &mut Task| {
-            ledger.poll_take(A, Wanted::UpTo { amount: 8, mine: 0 }, &mut task.ticket, &mut cx)
-        };
-        assert_eq!(poll(&mut task), Poll::Pending);
-        ledger.pin(A, 4);
-        assert_eq!(task.wakes(), 1);
-        assert_eq!(poll(&mut task), Poll::Ready(6));
-    }
-}
+mod tests;

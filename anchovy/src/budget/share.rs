@@ -58,6 +58,25 @@ impl Pool {
         wanted as u128 * (holders as u128 + 1) <= available as u128
     }
 
+    /// Returns how much has to be free before an account that holds `own` may take `amount` more, which
+    /// is not 0: [`admits`](Self::admits) is true if and only if [`free`](Self::free) is not less.
+    ///
+    /// The result holds until the number of accounts changes that hold something.
+    pub(super) fn free_needed(&self, own: usize, amount: usize) -> i128 {
+        let holders = self.holders + usize::from(own == 0);
+        (own as i128 + amount as i128) * (holders as i128 + 1) - own as i128
+    }
+
+    /// Returns how much of the total is not taken. It is negative if more was taken than there is.
+    pub(super) fn free(&self) -> i128 {
+        self.total as i128 - self.used as i128
+    }
+
+    /// Returns the number of accounts that hold something.
+    pub(super) fn holders(&self) -> usize {
+        self.holders
+    }
+
     /// Returns the maximum amount that an account that holds `own` may take.
     pub(super) fn most(&self, own: usize) -> usize {
         let holders = self.holders + usize::from(own == 0);
@@ -87,6 +106,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -136,6 +156,26 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 1000,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(0x0b5e),
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn what_is_free_decides_what_is_admitted(
+            total in 0..1000usize,
+            others in prop::collection::vec(1..200usize, 0..6),
+            own in 0..300usize,
+            amount in 1..300usize,
+        ) {
+            let mut pool = Pool::new(total);
+            others.iter().for_each(|other| pool.take(&mut 0, *other));
+            pool.take(&mut 0, own);
+            prop_assert_eq!(pool.admits(own, amount), pool.free() >= pool.free_needed(own, amount));
+        }
+
         /// The bound in the documentation of this module, after any sequence of takes and returns.
         #[test]
         fn the_next_account_always_finds_its_share(
