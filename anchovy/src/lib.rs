@@ -63,6 +63,9 @@
 //! | Receive with `AsyncRead` | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
 //! | Count the descriptors that one receive added to the read queue | [`recv`](AnchovyStream::recv) |
 //! | Read and write concurrently | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
+//! | Pass descriptors beside an RPC library | [`exchange`] |
+//! | Copy from one stream to another | [`copy()`], [`copy_bidirectional`] |
+//! | Identify the process that sent bytes | [`StreamBuilder::sender_credentials`] |
 //! | Limit what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
 //! | Find the cause of an error | [`FdError::from_io_error`] |
 //! | Identify the peer | [`peer_cred`](AnchovyStream::peer_cred), [`peer_pidfd`](AnchovyStream::peer_pidfd) |
@@ -127,6 +130,7 @@ pub mod codec;
 mod connect;
 mod copy;
 mod error;
+pub mod exchange;
 mod held_fds;
 mod in_flight;
 mod into_stream;

@@ -1,0 +1,105 @@
+//! Failures of the read side of an exchange.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::error::fd_error::FdError;
+
+/// Why the read side of an [`ExchangeStream`](super::ExchangeStream) failed on account of descriptors.
+///
+/// It is inside the [`io::Error`] that the read returned, and [`from_io_error`](Self::from_io_error)
+/// returns it. Every later read fails with it, and so does [`Exchange::receive`](super::Exchange::receive)
+/// for a descriptor that can no longer be received
+/// ([`ReceiveError::StreamFailed`](super::ReceiveError::StreamFailed)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The peer sent descriptors, and the first one is not that of an exchange.
+    ///
+    /// The peer does not use this module, or it sent descriptors of its own before it made its exchange.
+    /// All descriptors that came with the read were closed, and its bytes are lost.
+    /// [`io::ErrorKind::InvalidData`].
+    NotAnExchange {
+        /// Number of descriptors received.
+        count: usize,
+    },
+    /// More descriptors wait to be taken than
+    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed) allows.
+    ///
+    /// All of them were closed, those that had arrived before too, and the bytes of the read are lost.
+    /// [`io::ErrorKind::QuotaExceeded`].
+    TooManyUnclaimed {
+        /// Number of descriptors, with those that arrived last.
+        count: usize,
+        /// The most that may wait.
+        limit: usize,
+    },
+    /// The stream failed. Descriptors that had arrived before can still be taken.
+    ///
+    /// The [`io::Error`] of the read carries the [`FdError`] itself.
+    Stream(FdError),
+}
+
+impl ExchangeError {
+    /// Returns the error of an exchange inside `error`, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anchovy::exchange::ExchangeError;
+    ///
+    /// let failed = ExchangeError::TooManyUnclaimed { count: 1300, limit: 1277 };
+    /// assert_eq!(ExchangeError::from_io_error(&failed.into()), Some(failed));
+    /// ```
+    pub fn from_io_error(error: &io::Error) -> Option<ExchangeError> {
+        let inner = error.get_ref()?;
+        let failed = inner.downcast_ref().copied();
+        failed.or_else(|| inner.downcast_ref().copied().map(ExchangeError::Stream))
+    }
+
+    /// Returns the kind of the [`io::Error`] that carries this error.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            ExchangeError::NotAnExchange { .. } => io::ErrorKind::InvalidData,
+            ExchangeError::TooManyUnclaimed { .. } => io::ErrorKind::QuotaExceeded,
+            ExchangeError::Stream(error) => error.kind(),
+        }
+    }
+}
+
+impl fmt::Display for ExchangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            ExchangeError::NotAnExchange { count } => write!(
+                f,
+                "received {count} descriptors from a peer that uses no exchange; they were closed and \
+                 the read side stays failed, use an exchange on both sides"
+            ),
+            ExchangeError::TooManyUnclaimed { count, limit } => write!(
+                f,
+                "{count} descriptors wait to be taken, limit is {limit}; they were closed and the read \
+                 side stays failed, take descriptors earlier or raise max_unclaimed"
+            ),
+            ExchangeError::Stream(_) => f.write_str("the read side of the stream failed"),
+        }
+    }
+}
+
+impl Error for ExchangeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ExchangeError::Stream(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ExchangeError> for io::Error {
+    fn from(error: ExchangeError) -> io::Error {
+        match error {
+            ExchangeError::Stream(error) => error.into(),
+            _ => io::Error::new(error.kind(), error),
+        }
+    }
+}

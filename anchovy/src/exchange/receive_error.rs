@@ -1,0 +1,159 @@
+//! Failures of trading an id for its descriptor.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::exchange_error::ExchangeError;
+use super::fd_id::FdId;
+
+/// Why [`Exchange::receive`](super::Exchange::receive) returned no descriptor. The stream and all other
+/// descriptors are not affected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// The id belongs to another connection, or this side has sent its descriptor.
+    ///
+    /// [`io::ErrorKind::InvalidInput`].
+    ForeignId {
+        /// The id.
+        id: FdId,
+    },
+    /// The number of the id is so high that the descriptors before it could not all wait.
+    ///
+    /// [`io::ErrorKind::InvalidInput`].
+    OutOfRange {
+        /// The id.
+        id: FdId,
+        /// Number of descriptors that have arrived on this connection.
+        arrived: u64,
+        /// The most that may wait to be taken.
+        limit: usize,
+    },
+    /// The descriptor was taken before.
+    ///
+    /// An id that has expired is also reported as taken once 1,024 later ones have expired.
+    /// [`io::ErrorKind::NotFound`].
+    AlreadyTaken {
+        /// The id.
+        id: FdId,
+    },
+    /// The descriptor arrived, was not taken within the timeout, and was closed.
+    ///
+    /// [`io::ErrorKind::TimedOut`].
+    Expired {
+        /// The id.
+        id: FdId,
+        /// The time for which a descriptor may wait.
+        timeout: Duration,
+    },
+    /// The descriptor did not arrive within the timeout. [`io::ErrorKind::TimedOut`].
+    NotArrived {
+        /// The id.
+        id: FdId,
+        /// The time for which a call waits.
+        timeout: Duration,
+    },
+    /// The peer ended its side of the stream and had not sent the descriptor.
+    ///
+    /// [`io::ErrorKind::UnexpectedEof`].
+    EndOfStream {
+        /// The id.
+        id: FdId,
+    },
+    /// The stream was dropped before the descriptor arrived. [`io::ErrorKind::NotConnected`].
+    Closed {
+        /// The id.
+        id: FdId,
+    },
+    /// The read side failed before the descriptor arrived, or closed it as it failed.
+    ///
+    /// The kind is that of the error.
+    StreamFailed {
+        /// The id.
+        id: FdId,
+        /// Why the read side failed.
+        error: ExchangeError,
+    },
+}
+
+impl ReceiveError {
+    /// Returns the id that was asked for.
+    pub fn id(&self) -> FdId {
+        match *self {
+            ReceiveError::ForeignId { id }
+            | ReceiveError::OutOfRange { id, .. }
+            | ReceiveError::AlreadyTaken { id }
+            | ReceiveError::Expired { id, .. }
+            | ReceiveError::NotArrived { id, .. }
+            | ReceiveError::EndOfStream { id }
+            | ReceiveError::Closed { id }
+            | ReceiveError::StreamFailed { id, .. } => id,
+        }
+    }
+
+    /// Returns the kind of the [`io::Error`] that carries this error.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            ReceiveError::ForeignId { .. } | ReceiveError::OutOfRange { .. } => {
+                io::ErrorKind::InvalidInput
+            }
+            ReceiveError::AlreadyTaken { .. } => io::ErrorKind::NotFound,
+            ReceiveError::Expired { .. } | ReceiveError::NotArrived { .. } => {
+                io::ErrorKind::TimedOut
+            }
+            ReceiveError::EndOfStream { .. } => io::ErrorKind::UnexpectedEof,
+            ReceiveError::Closed { .. } => io::ErrorKind::NotConnected,
+            ReceiveError::StreamFailed { error, .. } => error.kind(),
+        }
+    }
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            ReceiveError::ForeignId { id } => write!(
+                f,
+                "descriptor {id} is not one that the peer of this connection sends; \
+                 ask the connection that its request came from"
+            ),
+            ReceiveError::OutOfRange { id, arrived, limit } => write!(
+                f,
+                "descriptor {id} is out of range, {arrived} descriptors have arrived and at most \
+                 {limit} may wait"
+            ),
+            ReceiveError::AlreadyTaken { id } => write!(f, "descriptor {id} was taken before"),
+            ReceiveError::Expired { id, timeout } => {
+                write!(f, "descriptor {id} was not taken within {timeout:?} and was closed")
+            }
+            ReceiveError::NotArrived { id, timeout } => {
+                write!(f, "descriptor {id} did not arrive within {timeout:?}")
+            }
+            ReceiveError::EndOfStream { id } => {
+                write!(f, "the peer ended the stream without descriptor {id}")
+            }
+            ReceiveError::Closed { id } => {
+                write!(f, "the stream was dropped before descriptor {id} arrived")
+            }
+            ReceiveError::StreamFailed { id, .. } => {
+                write!(f, "descriptor {id} cannot be received any more")
+            }
+        }
+    }
+}
+
+impl Error for ReceiveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ReceiveError::StreamFailed { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ReceiveError> for io::Error {
+    fn from(error: ReceiveError) -> io::Error {
+        io::Error::new(error.kind(), error)
+    }
+}

@@ -1,0 +1,106 @@
+//! Descriptors that wait to be taken are charged to the account of the peer.
+
+use std::time::Duration;
+
+use anchovy::exchange::{Exchange, ReceiveError};
+use anchovy::{Budget, UnixStream};
+use tokio::io::AsyncReadExt;
+use tokio::time;
+
+use crate::harness::*;
+
+/// An exchange that is charged to account 1, and a foreign peer whose carrier was read.
+async fn charged(budget: &Budget) -> (End, Foreign) {
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut near = UnixStream::builder().read_fd_limit(4).build(near).unwrap();
+    near.set_account(budget.account(1));
+    let (mut near, far) = (exchange(near), Foreign::new(far));
+    far.send_these(b".", &[carrier()]).unwrap();
+    near.read(1).await;
+    assert_eq!(budget.usage_of(1).held_fds, 0);
+    (near, far)
+}
+
+#[test]
+fn descriptors_are_charged_until_they_are_taken() {
+    run(async {
+        let budget = Budget::builder().held_fds(100).build();
+        let (mut near, far) = charged(&budget).await;
+        far.send(b"three", 3);
+        near.read(5).await;
+        assert_eq!(budget.usage_of(1).held_fds, 3);
+        for left in [2, 1, 0] {
+            near.take(foreign_id(left)).await;
+            assert_eq!(budget.usage_of(1).held_fds, left as usize);
+        }
+    });
+}
+
+#[test]
+fn descriptors_are_charged_until_they_expire() {
+    run(async {
+        time::pause();
+        let budget = Budget::builder().held_fds(100).build();
+        let (mut near, far) = charged(&budget).await;
+        far.send(b"three", 3);
+        near.read(5).await;
+        drive_io().await;
+        time::advance(TIMEOUT + Duration::from_millis(2)).await;
+        drive_io().await;
+        assert_eq!((far.open(), budget.usage_of(1).held_fds), (0, 0));
+    });
+}
+
+#[test]
+fn descriptors_are_charged_after_the_stream_is_dropped() {
+    run(async {
+        let budget = Budget::builder().held_fds(100).build();
+        let (mut near, far) = charged(&budget).await;
+        far.send(b"three", 3);
+        near.read(5).await;
+        drop(near.stream);
+        assert_eq!(budget.usage_of(1).held_fds, 3);
+        drop(near.fds);
+        assert_eq!(budget.usage_of(1).held_fds, 0);
+    });
+}
+
+#[test]
+fn a_flood_that_fails_the_read_side_is_not_charged_any_more() {
+    run(async {
+        let budget = Budget::builder().held_fds(100).build();
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut near = UnixStream::new(near).unwrap();
+        near.set_read_fd_limit(4).unwrap();
+        near.set_account(budget.account(1));
+        let mut near = End::new(&Exchange::builder().max_unclaimed(5), near);
+        let far = Foreign::new(far);
+        far.send_these(b".", &[carrier(), memfd(), memfd(), memfd()]).unwrap();
+        near.read(1).await;
+        far.send(b"three", 3);
+        near.stream.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!((far.open(), budget.usage_of(1).held_fds), (0, 0));
+    });
+}
+
+#[test]
+fn at_the_bound_of_the_account_reads_wait_until_a_descriptor_is_taken() {
+    run(async {
+        let budget = Budget::builder().held_fds(16).build();
+        let (mut near, far) = charged(&budget).await;
+        far.send(b"four", 4);
+        near.read(4).await;
+        far.send(b"one", 1);
+        near.read(3).await;
+        assert_eq!(budget.usage_of(1).held_fds, 5);
+        far.send(b"more", 1);
+        drive_io().await;
+        assert!(now(near.stream.read(&mut [0; 8])).await.is_none(), "there is no room for four");
+        near.take(foreign_id(0)).await;
+        near.read(4).await;
+        near.take(foreign_id(5)).await;
+        let id = foreign_id(0);
+        let error = now(near.fds.receive(id)).await.unwrap().unwrap_err();
+        assert_eq!(error, ReceiveError::AlreadyTaken { id });
+    });
+}

@@ -1,0 +1,104 @@
+//! What an exchange costs: nothing for bytes alone, one system call for bytes with descriptors.
+
+use std::os::fd::OwnedFd;
+
+use allocation_counter::measure;
+use anchovy::UnixStream;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::harness::*;
+
+/// Allocations of 1,000 rounds, after as many rounds as it takes for queues to have their size.
+fn allocations(round: impl AsyncFn(&mut End, &mut End)) -> u64 {
+    let mut count = 0;
+    guarded(|| {
+        let runtime = runtime();
+        let (mut near, mut far) = runtime.block_on(async { pair() });
+        let mut rounds = |count| {
+            runtime.block_on(async {
+                for _ in 0..count {
+                    round(&mut near, &mut far).await;
+                }
+            });
+        };
+        rounds(100);
+        // A run of tokio's may allocate once, to yield.
+        let few = measure(|| rounds(20)).count_total;
+        count = measure(|| rounds(1_020)).count_total - few;
+    });
+    count
+}
+
+#[test]
+fn bytes_alone_allocate_nothing() {
+    let count = allocations(async |near, far| {
+        let mut buf = [0; 64];
+        near.stream.write_all(b"request").await.unwrap();
+        assert_eq!(far.stream.read(&mut buf).await.unwrap(), 7);
+        far.stream.write_all(b"an answer").await.unwrap();
+        assert_eq!(near.stream.read(&mut buf).await.unwrap(), 9);
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn descriptors_allocate_nothing() {
+    let null: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+    let count = allocations(async |near, far| {
+        let ids = [(); 3].map(|()| near.fds.send_borrowed(&null).unwrap());
+        near.stream.write_all(b"request").await.unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(far.stream.read(&mut buf).await.unwrap(), 7);
+        for id in ids {
+            drop(far.fds.receive(id).await.unwrap());
+        }
+    });
+    drop(null);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_message_is_one_system_call_for_each_side() {
+    const ROUNDS: usize = 50;
+    let test = "cost::a_message_is_one_system_call_for_each_side";
+    let trace = traced(test, &[], async {
+        let (mut near, mut far) = pair();
+        let mut round = async |fd: Option<OwnedFd>| {
+            let id = fd.map(|fd| near.fds.send(fd).unwrap());
+            near.stream.write_all(b"request").await.unwrap();
+            assert_eq!(far.stream.read(&mut [0; 64]).await.unwrap(), 7);
+            if let Some(id) = id {
+                far.fds.receive(id).await.unwrap();
+            }
+        };
+        round(Some(memfd())).await;
+        let fds = memfds(ROUNDS);
+        mark();
+        for fd in fds {
+            round(Some(fd)).await;
+            round(None).await;
+        }
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let counts = count(&trace);
+    let of = |name: &str| counts.get(name).copied().unwrap_or_default();
+    assert_eq!(
+        (of("sendmsg"), of("sendto"), of("recvmsg")),
+        (ROUNDS, ROUNDS, 2 * ROUNDS),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn a_stream_and_a_handle_can_be_moved_between_threads() {
+    fn is_stream<T: AsyncReadExt + AsyncWriteExt + Unpin + Send + 'static>(_: &T) {}
+    fn is_handle<T: Clone + Send + Sync + 'static>(_: &T) {}
+    run(async {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let near = exchange(near);
+        is_stream(&near.stream);
+        is_handle(&near.fds);
+        assert!(near.stream.is_write_vectored());
+    });
+}
