@@ -118,6 +118,7 @@
 //! | Feature | Contents |
 //! |---|---|
 //! | `codec` | Framing in which each frame has its own descriptors; see the module `codec`. |
+//! | `serde` | Conversion of [`exchange::FdId`] into a string and back, for serde. |
 //! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors, and one DEBUG event for each read side that fails. |
 //!
 //! [`AsyncRead`]: tokio::io::AsyncRead

@@ -127,7 +127,8 @@ fn packages() -> Result<()> {
     let target_directory = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
     // One call for all packages: one may depend on another that is not published yet.
     let outcome = cargo(&format!(
-        "package --workspace --exclude xtask --exclude interop-tests --allow-dirty --target-dir {target_directory}"
+        "package --workspace --exclude xtask --exclude interop-tests --exclude rpc-examples \
+         --allow-dirty --target-dir {target_directory}"
     ));
     // Only the result of cargo counts.
     let _ = fs::remove_dir_all(command::root().join(target_directory));
