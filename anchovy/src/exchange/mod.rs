@@ -51,10 +51,13 @@
 //! request with its id is written after that call, so the descriptor arrives no later than the id:
 //!
 //! ```text
-//! calls      send(a) → 0-9f…, send(b) → 1-9f…    write request   write request      send(c) → 2-9f…  write
-//! bytes                                          GET {"0-9f…"}   GET {"1-9f…"}                       GET {"2-9f…"}
-//!                                                ▲                                                   ▲
-//! carried                                        carrier, a, b   nothing                             c
+//! call                bytes written           descriptors with the first of these bytes
+//! send(a) → 0-9f…
+//! send(b) → 1-9f…
+//! write               {"file":"0-9f…"}        carrier, a, b
+//! write               {"file":"1-9f…"}
+//! send(c) → 2-9f…
+//! write               {"file":"2-9f…"}        c
 //! ```
 //!
 //! The *carrier* leaves with the first byte of each direction, before all other descriptors. It is a

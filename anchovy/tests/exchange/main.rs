@@ -6,6 +6,7 @@
 mod harness;
 
 mod budget;
+mod carrier;
 mod cost;
 mod errors;
 mod foreign_ids;

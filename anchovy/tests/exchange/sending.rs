@@ -61,6 +61,7 @@ fn a_vectored_write_carries_descriptors() {
 fn a_write_of_no_bytes_keeps_descriptors() {
     run(async {
         let (mut near, far) = limited(8);
+        assert_eq!(near.stream.write(b"").await.unwrap(), 0);
         near.fds.send(memfd()).unwrap();
         assert_eq!(near.stream.write(b"").await.unwrap(), 0);
         assert_eq!(near.fds.queued(), 1);
@@ -285,6 +286,19 @@ fn a_shutdown_closes_descriptors_that_have_not_left() {
         assert_eq!(rest, b".");
         let error = now(far.fds.receive(id)).await.unwrap().unwrap_err();
         assert_eq!(error, anchovy::exchange::ReceiveError::EndOfStream { id });
+    });
+}
+
+#[test]
+fn a_shutdown_closes_descriptors_of_a_write_that_failed() {
+    run(async {
+        let (mut near, far) = pair();
+        far.stream.get_ref().set_fd_passing(false).expect("Linux 6.16");
+        let (reader, writer) = pipe();
+        near.fds.send(writer).unwrap();
+        near.stream.write(b"request").await.unwrap_err();
+        near.stream.shutdown().await.unwrap();
+        assert!(is_abandoned(&reader));
     });
 }
 
