@@ -136,8 +136,11 @@ impl Incoming {
     }
 
     /// Moves the descriptors whose time is up to `closed`, and returns the next deadline.
+    ///
+    /// If none waits, the memory of the table is returned. This is called once in a timeout at most, so
+    /// descriptors that come and go allocate no table each.
     pub(super) fn expire(&mut self, now: Instant, closed: &mut Vec<Arrived>) -> Option<Instant> {
-        while self.unclaimed.front()?.deadline <= now {
+        while self.unclaimed.front().is_some_and(|arrived| arrived.deadline <= now) {
             let arrived = self.unclaimed.pop_front().expect("the first one");
             if self.expired.len() == REMEMBERED {
                 self.expired.pop_front();
@@ -145,7 +148,11 @@ impl Incoming {
             self.expired.push_back(arrived.index);
             closed.push(arrived);
         }
-        Some(self.unclaimed.front()?.deadline)
+        let next = self.unclaimed.front().map(|arrived| arrived.deadline);
+        if next.is_none() {
+            self.unclaimed.shrink_to_fit();
+        }
+        next
     }
 
     /// Ends the direction; the first reason counts. Returns the descriptors to close: all that wait, if

@@ -30,9 +30,10 @@
 //! let id = client_fds.send_borrowed(File::open("/dev/zero")?)?;
 //! client.write_all(format!("{{\"file\":\"{id}\"}}\n").as_bytes()).await?;
 //!
-//! // The server: somebody has read the request, and calls its handler.
+//! // The server: an RPC library reads the request, and calls a handler with the id.
 //! let mut request = String::new();
-//! BufReader::new(server).read_line(&mut request).await?;
+//! let mut server = BufReader::new(server);
+//! server.read_line(&mut request).await?;
 //! let id: FdId = request.split('"').nth(3).ok_or("no id")?.parse()?;
 //! let mut file = File::from(server_fds.receive(id).await?);
 //!

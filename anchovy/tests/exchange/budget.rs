@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anchovy::exchange::{Exchange, ReceiveError};
 use anchovy::{Budget, UnixStream};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time;
 
 use crate::harness::*;
@@ -102,5 +102,48 @@ fn at_the_bound_of_the_account_reads_wait_until_a_descriptor_is_taken() {
         let id = foreign_id(0);
         let error = now(near.fds.receive(id)).await.unwrap().unwrap_err();
         assert_eq!(error, ReceiveError::AlreadyTaken { id });
+    });
+}
+
+/// Two exchanges, the first of which charges what it sends to account 1: at most 10 in flight.
+fn charging(budget: &Budget) -> (End, End) {
+    let (mut near, far) = UnixStream::pair().unwrap();
+    near.set_account(budget.account(1));
+    (exchange(near), exchange(far))
+}
+
+#[test]
+fn at_the_bound_in_flight_a_write_with_descriptors_waits_for_the_peer() {
+    run(async {
+        let budget = Budget::builder().fds_in_flight(20).build();
+        let (mut near, mut far) = charging(&budget);
+        near.send_all(memfds(8));
+        near.write(b"nine").await;
+        assert_eq!(budget.usage_of(1).fds_in_flight, 9);
+        let fds = memfds(3);
+        let expected = identities(&fds);
+        let ids = near.send_all(fds);
+        assert!(now(near.stream.write(b"three")).await.is_none());
+        assert_eq!(near.fds.queued(), 3);
+
+        let (written, _) = tokio::join!(near.stream.write_all(b"three"), far.read(9));
+        written.unwrap();
+        let taken = [far.take(ids[0]).await, far.take(ids[1]).await, far.take(ids[2]).await];
+        assert_eq!(identities(&taken), expected);
+    });
+}
+
+#[test]
+fn at_the_bound_in_flight_bytes_alone_pass() {
+    run(async {
+        let budget = Budget::builder().fds_in_flight(20).build();
+        let (mut stuck, _far) = charging(&budget);
+        stuck.send_all(memfds(9));
+        stuck.write(b"ten").await;
+        assert_eq!(budget.usage_of(1).fds_in_flight, 10);
+
+        let (mut near, mut far) = charging(&budget);
+        assert_eq!(now(near.stream.write(b"request")).await.unwrap().unwrap(), 7);
+        assert_eq!(far.read(7).await, b"request");
     });
 }

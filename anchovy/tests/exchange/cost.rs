@@ -1,10 +1,13 @@
 //! What an exchange costs: nothing for bytes alone, one system call for bytes with descriptors.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use allocation_counter::measure;
 use anchovy::UnixStream;
+use anchovy::exchange::Exchange;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time;
 
 use crate::harness::*;
 
@@ -54,6 +57,33 @@ fn descriptors_allocate_nothing() {
         }
     });
     assert_eq!(count, 0);
+}
+
+#[test]
+fn the_memory_of_a_flood_is_returned_when_it_has_expired() {
+    let mut left = 0;
+    guarded(|| {
+        let runtime = runtime();
+        let (mut near, far) = runtime.block_on(async {
+            time::pause();
+            with_known_foreign(&Exchange::builder()).await
+        });
+        let flood = async {
+            for _ in 0..5 {
+                far.send(b"flood", 250);
+                near.read(5).await;
+                far.forget();
+            }
+            assert_eq!(near.fds.unclaimed(), 1250);
+            drive_io().await;
+            time::advance(TIMEOUT + Duration::from_millis(2)).await;
+            drive_io().await;
+            assert_eq!(near.fds.unclaimed(), 0);
+        };
+        left = measure(|| runtime.block_on(flood)).bytes_current;
+    });
+    // The table alone had more than 100 kB. What stays is that of 1,024 expired ids, and of two sets.
+    assert!(left < 16 << 10, "{left} bytes");
 }
 
 #[test]

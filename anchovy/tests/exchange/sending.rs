@@ -66,6 +66,7 @@ fn a_write_of_no_bytes_keeps_descriptors() {
         assert_eq!(near.stream.write(b"").await.unwrap(), 0);
         assert_eq!(near.fds.queued(), 1);
         near.write(b".").await;
+        assert_eq!(near.fds.queued(), 0);
         assert_eq!(received(&far).1.len(), 2);
     });
 }
