@@ -1,13 +1,13 @@
 //! The descriptor that tells the peer the random number of a direction, without a byte in the stream.
 //!
-//! The number is the content of a file in memory that nobody can change any more (`memfd_create(2)`, all
+//! The number is the content of a file in memory that no process can change any more (`memfd_create(2)`, all
 //! seals). The receiver is given a descriptor by a peer that may be hostile, so it must not block:
 //!
 //! - `fstat` of a descriptor of a FUSE file system waits for the program that serves it, without end.
 //!   `F_GET_SEALS` does not ask a file system: it fails for everything but files in memory.
 //! - A pipe is locked during a write, and a writer can keep it locked with memory that it does not let
 //!   the kernel read.
-//! - A read of a file in memory that is sealed against writes waits for nobody.
+//! - A read of a file in memory that is sealed against writes does not wait for another process.
 //!
 //! The size of the file could be the number, without a page of content. But a size of more than
 //! `RLIMIT_FSIZE` ends the process with SIGXFSZ, and a random 62-bit size is more than every limit.

@@ -6,7 +6,7 @@ use std::io;
 
 use crate::error::fd_error::FdError;
 
-/// Why the read side of an [`ExchangeStream`](super::ExchangeStream) failed on account of descriptors.
+/// A failure of the read side of an [`ExchangeStream`](super::ExchangeStream) that descriptors caused.
 ///
 /// It is inside the [`io::Error`] that the read returned, and [`from_io_error`](Self::from_io_error)
 /// returns it. Every later read fails with it, and so does [`Exchange::receive`](super::Exchange::receive)

@@ -1,4 +1,4 @@
-//! The stream, which carries the bytes of somebody else.
+//! The stream, which carries the bytes of an RPC library.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -31,14 +31,14 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// [`receive`](Exchange::receive) that wait ([`ReceiveError::Closed`](super::ReceiveError::Closed)).
 /// Descriptors that have arrived can still be taken.
 pub struct ExchangeStream<const S: usize = DBUS_SCM_RIGHTS> {
-    /// Its write queue holds what is to leave first. Its read queue is empty between reads.
+    /// Its write queue holds the descriptors that leave first. Its read queue is empty between reads.
     stream: AnchovyStream<S>,
     shared: Arc<Shared>,
     carrier: Carrier,
     /// Whether the carrier of the peer has arrived.
     knows_peer: bool,
     failed: Option<ExchangeError>,
-    /// Runs the task that closes what nobody takes. A read can be polled outside of the runtime.
+    /// Runs the task that closes expired descriptors. A read can be polled outside of the runtime.
     runtime: Handle,
     /// Memory that is used within one read only.
     arriving: VecDeque<OwnedFd>,

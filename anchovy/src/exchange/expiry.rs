@@ -1,4 +1,4 @@
-//! The task that closes descriptors which nobody takes.
+//! The task that closes descriptors that were not taken in time.
 
 use std::sync::Weak;
 

@@ -29,7 +29,7 @@ impl Exchange {
         Exchange { shared }
     }
 
-    /// Hands a descriptor over, to leave with the next byte that is written to the stream, and returns
+    /// Queues a descriptor, which leaves with the next byte that is written to the stream, and returns
     /// its id. Put the id into a request that is written after this call: the peer then has the
     /// descriptor when it has the id.
     ///
@@ -62,7 +62,7 @@ impl Exchange {
     }
 
     /// Takes the descriptor that the peer has sent with this id. If it has not arrived, waits for it,
-    /// for at most the [timeout](super::ExchangeBuilder::timeout). Somebody has to read from the stream
+    /// for at most the [timeout](super::ExchangeBuilder::timeout). The stream has to be read
     /// meanwhile, which an RPC library does.
     ///
     /// The descriptor is close-on-exec. It is another name of the *same* open file: offset and status
@@ -89,7 +89,7 @@ impl Exchange {
         }
     }
 
-    /// Returns the number of descriptors that have been handed over and have not left.
+    /// Returns the number of descriptors that are queued and have not left.
     pub fn queued(&self) -> usize {
         self.shared.pending()
     }

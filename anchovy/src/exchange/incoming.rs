@@ -47,7 +47,7 @@ pub(super) struct Incoming {
     timeout: Duration,
 }
 
-/// Why no descriptor arrives any more.
+/// The reason for which no descriptor arrives any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Eof,

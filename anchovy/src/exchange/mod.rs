@@ -3,7 +3,7 @@
 //! Libraries such as hyper, tonic and capnp read and write the bytes of a stream themselves, and know
 //! nothing of descriptors. An exchange passes descriptors beside their bytes: [`new`] turns an
 //! [`AnchovyStream`](crate::AnchovyStream) into an [`ExchangeStream`], which is given to the library, and
-//! an [`Exchange`], a handle that can be cloned. The sender hands a descriptor to its handle, gets a
+//! an [`Exchange`], a handle that can be cloned. The sender gives a descriptor to its handle, gets a
 //! [`FdId`], and puts the id into its request. The receiver takes the id from the request and trades it
 //! for the descriptor at its own handle.
 //!
@@ -102,14 +102,14 @@
 //! | sends an id with a number that is too high | [`ReceiveError::OutOfRange`] |
 //! | asks for a descriptor that had not arrived when the stream was dropped | [`ReceiveError::Closed`] |
 //! | sends text that is no id | [`ParseFdIdError`] |
-//! | sends descriptors that nobody takes, up to `max_unclaimed` | they are closed after `timeout` |
+//! | sends descriptors that are not taken, up to `max_unclaimed` | they are closed after `timeout` |
 //! | sends more descriptors than that | reads fail with [`ExchangeError::TooManyUnclaimed`], `receive` with [`ReceiveError::StreamFailed`] |
 //! | sends descriptors without an exchange | reads fail with [`ExchangeError::NotAnExchange`], `receive` with [`ReceiveError::StreamFailed`] |
 //! | sends more descriptors in one message than the stream allows | reads fail with [`FdError::TooManyReceived`](crate::FdError::TooManyReceived), `receive` with [`ReceiveError::StreamFailed`] |
 //! | refuses descriptors (`SO_PASSRIGHTS`) | writes fail with [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) while a descriptor waits; bytes alone pass |
 //! | does not read, so that the kernel carries no more descriptors | writes fail with [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) while a descriptor waits; bytes alone pass |
-//! | hands over more than `max_queued` descriptors | [`SendErrorKind::TooManyQueued`] with the descriptor |
-//! | hands over a descriptor after the stream was shut down or dropped | [`SendErrorKind::Closed`] with the descriptor |
+//! | queues more than `max_queued` descriptors | [`SendErrorKind::TooManyQueued`] with the descriptor |
+//! | queues a descriptor after the stream was shut down or dropped | [`SendErrorKind::Closed`] with the descriptor |
 //! | shuts the stream down while descriptors wait to leave | they are closed |
 //!
 //! # Platform-specific behavior

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::exchange_error::ExchangeError;
 use super::fd_id::FdId;
 
-/// Why [`Exchange::receive`](super::Exchange::receive) returned no descriptor. The stream and all other
-/// descriptors are not affected.
+/// The error of [`Exchange::receive`](super::Exchange::receive). The stream and all other descriptors
+/// are not affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -73,7 +73,7 @@ pub enum ReceiveError {
     StreamFailed {
         /// The id.
         id: FdId,
-        /// Why the read side failed.
+        /// The failure of the read side.
         error: ExchangeError,
     },
 }

@@ -5,19 +5,19 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Why [`Exchange::send`](super::Exchange::send) or
-/// [`Exchange::send_borrowed`](super::Exchange::send_borrowed) did not take a descriptor.
+/// The error of [`Exchange::send`](super::Exchange::send) and
+/// [`Exchange::send_borrowed`](super::Exchange::send_borrowed).
 ///
 /// No id was used up, and the exchange works on unless it is closed.
 #[derive(Debug)]
 pub struct SendError {
     /// The descriptor that was given to `send`. `None` for `send_borrowed`, which closes its duplicate.
     pub unsent: Option<OwnedFd>,
-    /// What happened.
+    /// The cause.
     pub kind: SendErrorKind,
 }
 
-/// What happened to a descriptor that was not sent; see [`SendError`].
+/// The cause of a [`SendError`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendErrorKind {

@@ -78,7 +78,7 @@ pub(crate) async fn with_known_foreign(builder: &ExchangeBuilder) -> (End, Forei
     (near, far)
 }
 
-/// What an exchange sends with its first byte, made here by hand.
+/// The descriptor that an exchange sends with its first byte, made without it.
 pub(crate) fn carrier() -> OwnedFd {
     let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     sealed(&[&b"anchovy\x01"[..], &NONCE.to_be_bytes()].concat(), seals)

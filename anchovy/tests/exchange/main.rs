@@ -1,4 +1,4 @@
-//! Descriptors beside the bytes of somebody else: real sockets, and a count of descriptors before and
+//! Descriptors beside the bytes of an RPC library: real sockets, and a count of descriptors before and
 //! after each test.
 
 #![cfg(target_os = "linux")]
