@@ -140,7 +140,7 @@ impl<const S: usize> ExchangeStream<S> {
         let received = match ready!(receiver.poll_receive(&self.stream.socket, cx, buf)) {
             Ok(received) => received,
             Err(error) => {
-                if let Some(failed) = receiver.failed {
+                if let Some(failed) = receiver.failed() {
                     self.fail(ExchangeError::Stream(failed));
                 }
                 return Poll::Ready(Err(error));
