@@ -4,12 +4,17 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::codec::{FlushError, ReceiveError, SendErrorKind, TakeFdsError};
 use crate::connect::ConnectError;
 use crate::error::fd_error::FdError;
 use crate::error::reunite_error::ReuniteError;
 use crate::error::truncation::Truncation;
+use crate::exchange::{
+    self, ExchangeError, FdId, ReceiveError as ExchangeReceiveError,
+    SendErrorKind as ExchangeSendErrorKind,
+};
 use crate::listen::ListenError;
 use crate::path::PathError;
 
@@ -35,7 +40,7 @@ struct Page(String);
 
 impl Page {
     fn line(&mut self, name: &str, text: &str) {
-        writeln!(self.0, "{name:34} {text}").expect("a string accepts any text");
+        writeln!(self.0, "{name:38} {text}").expect("a string accepts any text");
     }
 }
 
@@ -69,9 +74,10 @@ fn every_public_error_has_a_line_on_one_page() {
     fd_errors(&mut page);
     path_errors(&mut page);
     codec_errors(&mut page);
+    exchange_errors(&mut page);
     page.line("ReuniteError", &ReuniteError((), ()).to_string());
 
-    for text in page.0.lines().map(|line| line[35..].trim_start()) {
+    for text in page.0.lines().map(|line| line[39..].trim_start()) {
         assert!(!text.ends_with(['.', '?', '!']), "{text}");
         assert!(!text.starts_with(|first: char| first.is_uppercase()), "{text}");
     }
@@ -176,6 +182,45 @@ fn codec_errors(page: &mut Page) {
     }
     send_errors(page);
     take_fds_errors(page);
+}
+
+fn exchange_errors(page: &mut Page) {
+    let id: FdId = "3-9f8a04c1b2d3e4f5".parse().expect("an id");
+    let failed = ExchangeError::TooManyUnclaimed { count: 1278, limit: 1277 };
+    let timeout = Duration::from_secs(30);
+    describe! {
+        page, exchange::ReceiveError as ExchangeReceiveError:
+        ForeignId { id },
+        OutOfRange { id, arrived: 2, limit: 1277 },
+        AlreadyTaken { id },
+        Expired { id, timeout },
+        NotArrived { id, timeout },
+        EndOfStream { id },
+        Closed { id },
+        StreamFailed { id, error: failed },
+    }
+    exchange_send_errors(page);
+    exchange_stream_errors(page);
+    page.line("ParseFdIdError", &"3".parse::<FdId>().expect_err("no id").to_string());
+}
+
+fn exchange_send_errors(page: &mut Page) {
+    describe! {
+        page, exchange::SendErrorKind as ExchangeSendErrorKind:
+        TooManyQueued { count: 1024, limit: 1024 },
+        Closed,
+        Duplicate(cause()),
+    }
+}
+
+fn exchange_stream_errors(page: &mut Page) {
+    let failed = FdError::TooManyReceived { count: 29, limit: 28, space: 136 };
+    describe! {
+        page, ExchangeError as ExchangeError:
+        NotAnExchange { count: 1 },
+        TooManyUnclaimed { count: 1278, limit: 1277 },
+        Stream(failed),
+    }
 }
 
 fn send_errors(page: &mut Page) {

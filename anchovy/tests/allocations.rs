@@ -215,7 +215,7 @@ mod codec {
 
     #[test]
     fn a_frame_that_lends_its_descriptors_allocates_nothing() {
-        /// Eight bytes, and descriptors of somebody else.
+        /// Eight bytes, and descriptors that the caller keeps.
         struct Lent<'a>(&'a [OwnedFd]);
 
         impl Encoder<Lent<'_>> for Eights {

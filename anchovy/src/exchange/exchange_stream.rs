@@ -121,7 +121,7 @@ impl<const S: usize> ExchangeStream<S> {
         }
     }
 
-    /// Fails the read side for good.
+    /// Fails the read side permanently.
     fn fail(&mut self, error: ExchangeError) -> ExchangeError {
         self.failed = Some(error);
         self.shared.end(End::Failed(error), &mut self.wakers);

@@ -15,8 +15,8 @@ use super::nonce::Nonce;
 use super::receive_error::ReceiveError;
 use crate::budget::Charge;
 
-/// Expired ids that are told apart from ids that were taken. [`ReceiveError::AlreadyTaken`] names the
-/// number.
+/// Number of expired ids that are distinguished from ids that were taken, as documented at
+/// [`ReceiveError::AlreadyTaken`].
 const REMEMBERED: usize = 1024;
 
 /// A descriptor that has arrived and was not taken.

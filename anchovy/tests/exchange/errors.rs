@@ -112,7 +112,7 @@ fn a_descriptor_that_cannot_be_received_is_named_with_the_figures() {
 }
 
 #[test]
-fn the_sources_of_a_descriptor_that_cannot_be_received_are_those_of_the_read_side() {
+fn a_failed_stream_has_the_error_of_its_read_side_as_source() {
     let id = foreign_id(7);
     let error = ReceiveError::StreamFailed { id, error: ExchangeError::Stream(CUT) };
     let texts = [

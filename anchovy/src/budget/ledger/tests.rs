@@ -170,7 +170,7 @@ fn a_release_that_lets_nobody_continue_takes_constant_time() {
         ledger.give_back(A, 1);
         assert!(ledger.lock().comparisons <= 1, "{}", ledger.lock().comparisons);
     }
-    // Fewer accounts have larger shares, so that somebody can continue.
+    // Fewer accounts have larger shares, so that some requests can continue.
     tasks.iter().for_each(|task| ledger.give_back(task.key, 1));
     assert!(tasks.iter().map(Task::wakes).sum::<usize>() > 0);
 }
@@ -182,7 +182,7 @@ fn a_smaller_request_continues_when_the_one_before_it_is_canceled() {
     let (mut large, mut small) = (Task::new(1), Task::new(1));
     let waker = Arc::clone(&small.wakes).into();
     assert!(!large.poll(&ledger, 5));
-    // Behind the large one, it has to wait although there would be room.
+    // It waits after the large request, although the account has room for it.
     ledger.lock().wait(A, Wanted::Exactly(4), &mut small.ticket, &waker);
     ledger.cancel(A, &mut large.ticket);
     assert_eq!(small.wakes(), 1);
@@ -263,7 +263,7 @@ proptest! {
                 }
             }
         }
-        // Everything is canceled and returned, and nothing stays behind.
+        // Everything is canceled and returned, and nothing remains.
         for (key, mut ticket, _) in tickets {
             ledger.cancel(key, &mut ticket);
         }
