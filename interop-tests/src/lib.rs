@@ -50,7 +50,15 @@ pub use table::{FullTable, Lowered};
 pub use tap::{Said, Tap, Tapped};
 pub use turns::{drive_io, now};
 
-/// The README, whose examples need all of the crates.
+/// The pages of the workspace whose examples are tested.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../anchovy/README.md")]
+    struct Anchovy;
+    #[doc = include_str!("../../anchovy-dbus/README.md")]
+    struct Dbus;
+    #[doc = include_str!("../../anchovy-wayland/README.md")]
+    struct Wayland;
+}

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::command;
 use crate::cycles;
 use crate::interop;
+use crate::links;
 use crate::lock;
 use crate::msrv;
 use crate::steps::Steps;
@@ -25,6 +26,7 @@ use crate::tools;
 ///   real programs   the peers of `cargo xtask interop` are installed
 ///   format          rustfmt makes no changes
 ///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
+///   links           relative links of the Markdown pages lead to files
 ///   clippy          no warnings; anchovy with default features, none and all, anchovy-dbus with none
 ///                   and all
 ///   tests           tests and doc tests, with the same features
@@ -74,6 +76,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     steps.step("format of the bench", || cargo(&format!("fmt {BENCH} --check")))?;
 
     steps.step("cycles", cycles::check_all)?;
+    steps.step("links", links::check_all)?;
 
     for (name, selection) in SELECTIONS {
         steps.step(&format!("clippy: {name}"), || {

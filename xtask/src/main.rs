@@ -8,6 +8,7 @@ mod command;
 mod cycles;
 mod demo;
 mod interop;
+mod links;
 mod lock;
 mod msrv;
 mod steps;
