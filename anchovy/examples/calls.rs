@@ -1,16 +1,14 @@
-//! A protocol of one's own: JSON calls with descriptors, as varlink has them.
+//! Makes JSON calls that carry descriptors, similar to varlink:
+//! `cargo run -p anchovy --features codec --example calls`
 //!
-//! A message is a JSON object and a NUL byte. Its member `fds` says how many descriptors it has; in
-//! its parameters they go by number. All that a protocol needs is a [`Decoder`] and an [`Encoder`]:
-//! which descriptors are whose, where they ride, what a slow reader means and what a hostile peer
-//! gets is the codec's business.
+//! A message is a JSON object and a NUL byte. The member `fds` of the object is the number of
+//! descriptors of the message, and the parameters refer to them by index. The protocol consists of
+//! a [`Decoder`] and an [`Encoder`]. The codec assigns descriptors to messages, sends them with the
+//! bytes of their message, and enforces the limits for slow readers and hostile peers.
 //!
-//! Client and server are two tasks here. The client asks the server to count the lines of files
-//! that only the client has open, and to give it a pipe.
-//!
-//! ```text
-//! cargo run -p anchovy --features codec --example calls
-//! ```
+//! Client and server are two tasks of one process. The client sends three calls: `Greet` has no
+//! descriptor, `CountLines` sends two files, and the reply to `OpenPipe` carries the read end of a
+//! pipe.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -23,12 +21,12 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::{Value, json};
 
-/// With room for four descriptors in a message.
+/// Size of the ancillary buffer: at most four descriptors in a message.
 const SPACE: usize = cmsg_space!(ScmRights(4));
-/// Longer messages are refused.
-const LONGEST: usize = 64 << 10;
+/// Number of bytes without a NUL byte above which decoding fails.
+const MAX_LEN: usize = 64 << 10;
 
-/// A call or a reply: an object, and its descriptors.
+/// A call or a reply.
 #[derive(Debug)]
 struct Message {
     object: Value,
@@ -48,8 +46,8 @@ impl Decoder for Json {
     ) -> Result<Option<Message>, ReceiveError<io::Error>> {
         let Some(end) = bytes.iter().position(|byte| *byte == 0) else {
             let length = bytes.len();
-            let too_long = ReceiveError::FrameTooLong { length, limit: LONGEST };
-            return if length > LONGEST { Err(too_long) } else { Ok(None) };
+            let too_long = ReceiveError::FrameTooLong { length, limit: MAX_LEN };
+            return if length > MAX_LEN { Err(too_long) } else { Ok(None) };
         };
         let length = end + 1;
         let object: Value = serde_json::from_slice(&bytes[..end]).map_err(rejected)?;
@@ -61,7 +59,7 @@ impl Decoder for Json {
     }
 }
 
-/// An error of the codec itself.
+/// Returns an error of the protocol, as opposed to one of the stream.
 fn rejected(error: impl Into<io::Error>) -> ReceiveError<io::Error> {
     ReceiveError::Codec(error.into())
 }
@@ -88,41 +86,43 @@ async fn main() -> anyhow::Result<()> {
     Ok(server.await??)
 }
 
-/// Asks three things at once, and takes the replies in order.
+/// Sends three calls before it reads the first reply, then one call with too many descriptors.
+///
+/// The replies arrive in the order of the calls.
 async fn ask(mut server: Framed<SPACE, Json>) -> io::Result<()> {
-    let poem = text("a descriptor\nis not a number\n")?;
-    let list = text("one\ntwo\nthree\n")?;
+    let files = vec![file("one\ntwo\n")?, file("one\ntwo\nthree\n")?];
     server.feed(call("Greet", json!({ "name": "anchovy" }), vec![])).await?;
-    server.feed(call("CountLines", json!({ "files": [0, 1] }), vec![poem, list])).await?;
+    server.feed(call("CountLines", json!({ "files": [0, 1] }), files)).await?;
     server.send(call("OpenPipe", json!({}), vec![])).await?;
 
     let greeting = reply(&mut server).await?;
-    println!("client: the server says {}", greeting.object["says"]);
+    println!("client: received the greeting {}", greeting.object["greeting"]);
 
     let counts = reply(&mut server).await?;
-    println!("client: the files have {} lines", counts.object["lines"]);
+    println!("client: received the line counts {}", counts.object["lines"]);
     assert_eq!(counts.object["lines"], json!([2, 3]));
 
     let mut pipe = reply(&mut server).await?;
-    let mut said = String::new();
-    File::from(pipe.fds.remove(0)).read_to_string(&mut said)?;
-    println!("client: the pipe says {said:?}");
+    let mut content = String::new();
+    File::from(pipe.fds.remove(0)).read_to_string(&mut content)?;
+    println!("client: read {content:?} from the pipe");
 
-    // One descriptor too many for a message: it comes back, and the stream goes on.
-    let five = (0..5).map(|_| text("")).collect::<io::Result<Vec<_>>>()?;
+    // A message that exceeds a limit is returned to the caller. The stream remains usable.
+    let five = (0..5).map(|_| file("")).collect::<io::Result<Vec<_>>>()?;
     let refused = server.send(call("CountLines", json!({}), five)).await.unwrap_err();
-    let message = refused.unsent.expect("it was refused");
-    println!("client: {} descriptors came back: {}", message.fds.len(), refused.kind);
+    let message = refused.unsent.expect("a refused message is returned");
+    println!("client: kept {} descriptors that were not sent: {}", message.fds.len(), refused.kind);
     server.close().await?;
     Ok(())
 }
 
+/// Replies to each call until the client closes the connection.
 async fn serve(mut client: Framed<SPACE, Json>) -> io::Result<()> {
     while let Some(call) = client.next().await {
         let Message { object, fds } = call?;
-        println!("server: {object} with {} descriptors", fds.len());
+        println!("server: received {object} with {} descriptors", fds.len());
         let reply = match object["method"].as_str() {
-            Some("Greet") => message(json!({ "says": "hello" }), vec![]),
+            Some("Greet") => message(json!({ "greeting": "hello" }), vec![]),
             Some("CountLines") => {
                 let texts = fds.into_iter().map(|fd| io::read_to_string(File::from(fd)));
                 let lines = texts.map(|text| Ok(text?.lines().count()));
@@ -130,7 +130,7 @@ async fn serve(mut client: Framed<SPACE, Json>) -> io::Result<()> {
             }
             Some("OpenPipe") => {
                 let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-                File::from(writer).write_all(b"from the server, by pipe")?;
+                File::from(writer).write_all(b"written by the server")?;
                 message(json!({}), vec![reader])
             }
             _ => message(json!({ "error": "MethodNotFound" }), vec![]),
@@ -148,7 +148,7 @@ fn call(method: &str, parameters: Value, fds: Vec<OwnedFd>) -> Message {
     message(json!({ "method": method, "parameters": parameters }), fds)
 }
 
-/// Says with the object how many descriptors it has.
+/// Returns a message with the member `fds` set to the number of descriptors.
 fn message(mut object: Value, fds: Vec<OwnedFd>) -> Message {
     if !fds.is_empty() {
         object["fds"] = fds.len().into();
@@ -156,8 +156,8 @@ fn message(mut object: Value, fds: Vec<OwnedFd>) -> Message {
     Message { object, fds }
 }
 
-/// A file that nobody else could open.
-fn text(text: &str) -> io::Result<OwnedFd> {
+/// Creates a file that has no path, with its position at the start.
+fn file(text: &str) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create("text", MemfdFlags::CLOEXEC)?);
     file.write_all(text.as_bytes())?;
     file.rewind()?;

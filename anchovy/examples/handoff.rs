@@ -1,19 +1,22 @@
-//! Restarts a server without losing a connection.
+//! Restarts a TCP server without losing a connection:
+//! `cargo run -p anchovy --example handoff`
 //!
-//! A server that closes its listening socket, for its successor to open another, refuses whoever
-//! connects in between and resets whoever waits in the backlog: the connections that the kernel has
-//! made and nobody has accepted. So hand over the socket itself. It is one open file, whoever has
-//! a descriptor of it, and it listens on, backlog and all, while one process follows the other.
+//! If a server closes its listening socket and its successor opens a new one, connections are lost.
+//! The kernel resets the connections in the backlog, which are established but not accepted, and
+//! refuses new ones until the successor listens. This server sends the listening socket to its
+//! successor instead. The descriptors of both processes refer to the same open file, so the socket
+//! keeps listening, with its backlog, while one process replaces the other.
 //!
-//! Three processes, all of this program (run `cargo run -p anchovy --example handoff`):
+//! The program runs as three processes:
 //!
-//! - The *driver* opens the listening socket, gives it to generation 1, and is the clients: eight
-//!   tasks connect in a tight loop, send a line, and expect it back with the number of the process
-//!   that served it. One more connection stays open throughout. It fails if a single one is lost.
-//! - *Generation 1* serves. Told to restart, it starts generation 2 and, at a moment when
-//!   connections wait in the backlog, sends it the listening socket. It accepts connections until
-//!   generation 2 has acknowledged, then finishes those that it has, and ends.
-//! - *Generation 2* does as generation 1 did, but is told to end instead.
+//! - The *driver* opens the listening socket and sends it to generation 1. It also runs the
+//!   clients: eight tasks connect in a loop, send a line, and expect a reply with the id of the
+//!   process that served it and the same line. One more connection stays open throughout. The
+//!   driver fails if a connection is lost.
+//! - *Generation 1* serves clients until the driver requests a restart. It then waits until the
+//!   backlog is not empty, starts generation 2 and sends it the listening socket. It accepts
+//!   connections until generation 2 acknowledges the socket, serves those to their end, and exits.
+//! - *Generation 2* serves clients until the driver requests its exit.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -28,15 +31,17 @@ use tokio::process::{Child, Command};
 use tokio::{sync::mpsc, task, task::JoinSet, time::timeout};
 
 type Connection = BufReader<TcpStream>;
-/// With room for the listening socket and the control socket.
+/// A stream with room for two descriptors: the listening socket and the control socket.
 type Handoff = AnchovyStream<{ cmsg_space!(ScmRights(2)) }>;
 
-const RESTART_AFTER: u32 = 400; // connections that generation 1 has served
-const STOP_AFTER: u32 = 75; // connections that generation 2 has served, for each of the clients
+/// Number of connections that generation 1 serves before the driver requests the restart.
+const RESTART_AFTER: u32 = 400;
+/// Number of connections after which a client ends. Those that generation 1 served do not count.
+const STOP_AFTER: u32 = 75;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let deadline = Duration::from_secs(60); // A fraction of a second is what it takes.
+    let deadline = Duration::from_secs(60); // The run takes a fraction of a second.
     match std::env::args().nth(1) {
         None => timeout(deadline, driver()).await?,
         Some(number) => timeout(deadline, generation(number.parse()?)).await?,
@@ -44,23 +49,27 @@ async fn main() -> Result<()> {
 }
 
 async fn driver() -> Result<()> {
-    // Generation 2 is a child of generation 1, and an orphan when that has ended: ours, then.
+    // Generation 2 is a child of generation 1. When generation 1 exits, the kernel makes the
+    // nearest subreaper the parent of generation 2, so that the driver can wait for it.
     set_child_subreaper(Some(getpid()))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    // A byte tells the generation that serves to restart; the end of the stream, to end.
+    // A byte on the control socket requests a restart, and the end of the stream an exit.
     let (mut control, theirs) = UnixStream::pair()?;
     let mut first = hand_over(1, &listener, &theirs).await?;
     let old = first.id().context("generation 1 has ended")?;
-    drop((listener, theirs)); // From here on, only the generations have them.
+    drop((listener, theirs)); // The stream `control` must end when the last generation exits.
 
     let mut kept = connect(address).await?;
-    ensure!(ask(&mut kept, "before").await? == old, "generation 1 does not serve");
+    ensure!(
+        ask(&mut kept, "before").await? == old,
+        "generation 1 did not serve the first connection"
+    );
     let (answers, mut answered) = mpsc::unbounded_channel();
     for _ in 0..8 {
         tokio::spawn(client(address, old, answers.clone()));
     }
-    drop(answers); // The loop ends with the last client, so that no answer goes uncounted.
+    drop(answers); // The channel closes when the last client drops its sender.
     let (mut lost, mut by_old, mut by_new, mut new) = (vec![], 1, 0, None);
     while let Some(answer) = answered.recv().await {
         match answer {
@@ -71,18 +80,18 @@ async fn driver() -> Result<()> {
                 }
             }
             Ok(pid) if pid == *new.get_or_insert(pid) => by_new += 1,
-            Ok(pid) => bail!("process {pid} is no generation of ours"),
+            Ok(pid) => bail!("process {pid} is neither generation 1 nor generation 2"),
             Err(error) => lost.push(error),
         }
     }
     ensure!(lost.is_empty(), "{} connections were lost: {:?}", lost.len(), lost.first());
-    let new = new.context("generation 2 served nobody")?;
-    ensure!(ask(&mut kept, "after").await? == old, "a connection changed hands");
-    println!("driver: generation 1 still serves the connection that was kept open; closing it");
+    let new = new.context("generation 2 served no connection")?;
+    ensure!(ask(&mut kept, "after").await? == old, "the open connection moved to another process");
+    println!("driver: generation 1 still serves the first connection, closing it");
     drop(kept);
     ensure!(first.wait().await?.success(), "generation 1 failed");
     control.shutdown().await?;
-    control.read_to_end(&mut vec![]).await?; // It ends when generation 2 does.
+    control.read_to_end(&mut vec![]).await?; // The stream ends when generation 2 exits.
     let ended = waitpid(Pid::from_raw(new.try_into()?), WaitOptions::empty())?;
     ensure!(ended.and_then(|(_, status)| status.exit_status()) == Some(0), "generation 2 failed");
     let (total, lost) = (by_old + by_new, lost.len());
@@ -91,13 +100,13 @@ async fn driver() -> Result<()> {
     Ok(())
 }
 
-/// Connects, asks, and connects again. What goes wrong is an answer too.
+/// Connects, sends a line and reports the reply or the error to the driver, in a loop.
 async fn client(address: SocketAddr, old: u32, answers: mpsc::UnboundedSender<io::Result<u32>>) {
     let mut others = 0;
     while others < STOP_AFTER {
         let answer = async { ask(&mut connect(address).await?, "hello").await }.await;
         others += u32::from(!matches!(answer, Ok(pid) if pid == old));
-        answers.send(answer).expect("the driver listens until the last client has ended");
+        answers.send(answer).expect("the driver receives until the last client has ended");
     }
 }
 
@@ -105,39 +114,43 @@ async fn connect(address: SocketAddr) -> io::Result<Connection> {
     Ok(BufReader::new(TcpStream::connect(address).await?))
 }
 
-/// Sends a line like no other, and returns the number of the process that echoed it.
+/// Sends a line that is unique to the connection, and returns the id of the process that echoed it.
 async fn ask(connection: &mut Connection, what: &str) -> io::Result<u32> {
     let line = format!(" {what} from {}\n", connection.get_ref().local_addr()?);
     connection.write_all(line.as_bytes()).await?;
     let mut answer = String::new();
     connection.read_line(&mut answer).await?;
     let pid = answer.strip_suffix(&line).and_then(|pid| pid.parse().ok());
-    pid.ok_or_else(|| io::Error::other(format!("{answer:?} is no echo of {line:?}")))
+    pid.ok_or_else(|| {
+        io::Error::other(format!("received {answer:?} instead of a process id and {line:?}"))
+    })
 }
 
-/// One generation of the server, until after it has handed over to the next, or is told to end.
+/// Runs one generation of the server until it has been replaced or the driver requests its exit.
 async fn generation(number: u32) -> Result<()> {
     let say = |what: &str| println!("generation {number} (pid {}): {what}", process::id());
     let socket = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut predecessor = Handoff::new(socket)?;
     predecessor.read_u8().await?;
     let fds = Vec::from(mem::take(predecessor.read_queue_mut()));
-    let [listener, control] =
-        <[OwnedFd; 2]>::try_from(fds).map_err(|_| anyhow!("not two descriptors"))?;
-    // Both are non-blocking already: that belongs to the open file, which the generations share.
+    let [listener, control] = <[OwnedFd; 2]>::try_from(fds)
+        .map_err(|fds| anyhow!("received {} descriptors, expected 2", fds.len()))?;
+    // `from_std` needs non-blocking sockets. These are: O_NONBLOCK is a flag of the open file,
+    // which all processes share.
     let listener = TcpListener::from_std(listener.into())?;
     let mut control = UnixStream::from_std(control.into())?;
-    say("has the listening socket, and acknowledges");
+    say("acknowledges the listening socket");
     predecessor.write_u8(b'a').await?;
 
     let mut connections = JoinSet::new();
     let mut retired = Box::pin(async {
         if control.read(&mut [0]).await? > 0 {
-            // Only for the show: those who wait at this moment lose nothing either.
+            // Shows that connections in the backlog are kept. The handover does not depend on it.
             while backlog(&listener)? == 0 {
                 task::yield_now().await;
             }
-            say(&format!("hands over with {} waiting in the backlog", backlog(&listener)?));
+            let waiting = backlog(&listener)?;
+            say(&format!("hands over with {waiting} connections in the backlog"));
             hand_over(number + 1, &listener, &control).await?;
         }
         anyhow::Ok(())
@@ -153,39 +166,42 @@ async fn generation(number: u32) -> Result<()> {
         }
     }
     drop(retired);
-    drop(listener); // Whoever waits in its backlog is the successor's.
-    say("accepts no more, and finishes the connections that it has");
+    drop(listener); // The successor's descriptor keeps the socket and its backlog open.
+    say("accepts no more connections and serves the open ones to their end");
     while let Some(done) = connections.join_next().await {
         done??;
     }
     Ok(())
 }
 
-/// Starts a generation, lends it the sockets, and returns when it has acknowledged them.
+/// Starts a generation, sends it both sockets, and returns when it has acknowledged them.
 ///
-/// Ours stay open and in use until then, so a successor that fails need cost nobody a connection.
+/// The sockets of the caller stay open. If the successor fails, the caller can continue to serve.
 async fn hand_over(number: u32, listener: &TcpListener, control: &UnixStream) -> Result<Child> {
     let (ours, theirs) = StdUnixStream::pair()?;
     let mut command = Command::new(std::env::current_exe()?);
     let child = command.arg(number.to_string()).stdin(OwnedFd::from(theirs)).spawn()?;
-    drop(command); // With our copy of their end, so that the stream ends if they do.
+    drop(command); // It holds a copy of the successor's end, which would keep the stream open.
     let mut successor = Handoff::new(ours)?;
     successor.send_with_fds(b"l", &[listener.as_fd(), control.as_fd()]).await?;
     successor.read_u8().await?;
     Ok(child)
 }
 
-/// How many wait to be accepted: in /proc/net/tcp, the receive queue of what listens (state 0A).
+/// Returns the number of connections in the backlog.
+///
+/// For a listening socket (state 0A), it is the size of the receive queue in /proc/net/tcp.
 fn backlog(listener: &TcpListener) -> Result<u32> {
     let port = format!(":{:04X}", listener.local_addr()?.port());
     let table = fs::read_to_string("/proc/net/tcp")?;
     let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let row = rows.find(|row| row[1].ends_with(&port) && row[3] == "0A");
-    let (_, queue) = row.and_then(|row| row[4].split_once(':')).context("not in /proc/net/tcp")?;
+    let (_, queue) =
+        row.and_then(|row| row[4].split_once(':')).context("no listener in /proc/net/tcp")?;
     Ok(u32::from_str_radix(queue, 16)?)
 }
 
-/// Sends every line back, behind the number of this process.
+/// Sends each line back with the id of this process before it.
 async fn echo(mut connection: Connection) -> io::Result<()> {
     let mut line = String::new();
     while connection.read_line(&mut line).await? > 0 {

@@ -1,6 +1,6 @@
-//! Sends an open file and a listening socket to another process, in one JSON message. The parent
-//! starts this program again as its child, which reads the file, accepts a connection and answers:
-//! `cargo run -p anchovy --features codec --example json_with_fds`
+//! Sends an open file and a listening socket to another process in one JSON message:
+//! `cargo run -p anchovy --features codec --example json_with_fds`. The parent starts this program
+//! again as its child, which reads the file, accepts a connection and replies.
 
 use std::{convert::Infallible, fs, fs::File, io, os::fd::OwnedFd, path::Path};
 
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
-/// A message and its descriptors. In the stream it is a line: `{"fds":2,"body":…}`.
+/// A message and its descriptors. Its encoding is a line: `{"fds":2,"body":…}`.
 struct Message {
     body: Value,
     fds: Vec<OwnedFd>,
@@ -44,11 +44,11 @@ impl Decoder for Json {
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
     ) -> Result<Option<Message>, ReceiveError<serde_json::Error>> {
-        // Without the end of the line, the rest of the message has not arrived yet.
+        // Without a line feed, the message is incomplete.
         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
         let mut line: Value = serde_json::from_slice(&bytes[..end]).map_err(ReceiveError::Codec)?;
         let count = line["fds"].as_u64().unwrap_or_default() as usize;
-        let fds = fds.take(end + 1, count)?.into_vec(); // those of this message, or an error
+        let fds = fds.take(end + 1, count)?.into_vec(); // fails if fewer have arrived
         drop(bytes.split_to(end + 1));
         let body = line.get_mut("body").map(Value::take).unwrap_or_default();
         Ok(Some(Message { body, fds }))
@@ -77,13 +77,13 @@ async fn parent() -> anyhow::Result<()> {
     let tcp = TcpListener::bind("127.0.0.1:0").await?;
     let address = tcp.local_addr()?;
     let fds = vec![File::open(&text)?.into(), tcp.into_std()?.into()];
-    socket.send(Message { body: json!({ "please": ["read", "accept"] }), fds }).await?; // closes ours
+    socket.send(Message { body: json!({ "actions": ["read", "accept"] }), fds }).await?;
 
     let mut greeting = String::new();
     TcpStream::connect(address).await?.read_to_string(&mut greeting).await?;
-    println!("parent: the child says over TCP: {greeting}");
+    println!("parent: received over TCP: {greeting}");
     let answer = socket.next().await.context("the child closed the socket")??;
-    println!("parent: the child answers: {}", answer.body);
+    println!("parent: received the reply {}", answer.body);
     ensure!(child.wait().await?.success(), "the child failed");
     Ok(())
 }
@@ -91,11 +91,11 @@ async fn parent() -> anyhow::Result<()> {
 async fn child(path: &Path) -> anyhow::Result<()> {
     let mut socket = Framed::new(UnixStream::connect(path).await?, Json);
     let Message { body, fds } = socket.next().await.context("the parent closed the socket")??;
-    println!("child: the parent asks: {body}");
+    println!("child: received the request {body}");
     let [file, tcp] = <[OwnedFd; 2]>::try_from(fds).ok().context("expected two descriptors")?;
 
     let text = io::read_to_string(File::from(file))?;
-    // The parent's listener was tokio's, so this one is non-blocking too, as tokio needs it.
+    // `from_std` needs a non-blocking socket. This one is: both processes share its open file.
     let (mut connection, _) = TcpListener::from_std(tcp.into())?.accept().await?;
     connection.write_all(b"hello").await?;
     drop(connection);

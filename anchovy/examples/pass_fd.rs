@@ -1,23 +1,21 @@
-//! Hands open files to another process.
+//! Sends three open files to another process over a Unix socket:
+//! `cargo run -p anchovy --example pass_fd`
 //!
-//! A path is only a name: whoever opens it needs the permission, and has to hope that it still
-//! leads to the same file. A descriptor *is* the open file. A Unix socket carries it as ancillary
-//! data beside bytes, and the peer gets a number of its own for the same open file, whether it
-//! could have opened it or not. That is how a compositor sees the pixels of its clients, and how a
-//! sandboxed program gets the one document that its user chose.
+//! A process that opens a path needs the permission to do so, and another file may have replaced
+//! the expected one. A descriptor refers to the open file itself. A Unix socket carries descriptors
+//! as ancillary data of a message. The receiver gets a new descriptor for the same open file, even
+//! if it has no permission to open that file. For example, a Wayland compositor receives the
+//! buffers of its clients as descriptors, and a sandboxed program receives the document that the
+//! user chose.
 //!
-//! There are two processes here, the second of which is this program again, with one end of a
-//! socket pair as its standard input:
+//! The program runs as two processes. The parent starts the program again as its child, with one
+//! end of a socket pair as standard input:
 //!
-//! 1. The parent makes a file and removes its only path, a memfd (which never had one) and a pipe.
-//!    It sends the file, the write end of the pipe and the memfd with one greeting.
-//! 2. The child opens nothing. It reads what the two files say through the descriptors that it was
-//!    given, and answers through the pipe, with a description of what it holds.
-//! 3. The parent compares: other numbers, the same devices and inodes, the same contents.
-//!
-//! ```text
-//! cargo run -p anchovy --example pass_fd
-//! ```
+//! 1. The parent creates a memfd, a pipe, and a file whose path it removes. It sends the file, the
+//!    write end of the pipe and the memfd with one greeting.
+//! 2. The child opens no file. It reads the file and the memfd through the received descriptors.
+//!    It writes their contents and the devices and inodes of all three to the pipe.
+//! 3. The parent compares the reply with its own files.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -34,11 +32,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::Command;
 
-/// With room for the three descriptors of the greeting.
+/// A stream with room for three descriptors in a message.
 type Stream = AnchovyStream<{ cmsg_space!(ScmRights(3)) }>;
 
-/// A descriptor does not say what it is for, so the bytes that it comes with do. Both sides know
-/// how many they are, which is framing enough for one message.
+/// The message that carries the descriptors. It states their purpose, which the kernel does not
+/// transfer. Both processes know its length, so it needs no framing.
 const GREETING: &[u8; 46] = b"a file, the write end of a pipe, and a memfd.\n";
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,14 +44,14 @@ async fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => parent().await,
         Some("child") => child().await,
-        Some(other) => bail!("{other:?} is no argument of this example"),
+        Some(other) => bail!("unknown argument {other:?}, expected none or \"child\""),
     }
 }
 
 async fn parent() -> anyhow::Result<()> {
     let say = |what: &dyn Display| println!("parent {}: {what}", process::id());
 
-    // The child cannot know these texts but from the files: they name a process.
+    // The texts contain the id of the parent, so that the child can only know them from the files.
     let in_file = format!("process {} wrote this and removed the path", process::id());
     let in_memory = format!("process {} wrote this to memory", process::id());
     let file = file_without_a_path(&in_file)?;
@@ -61,24 +59,24 @@ async fn parent() -> anyhow::Result<()> {
     let (pipe_in, mut pipe_out) = pipe::pipe()?;
     let fds = [file.into(), pipe_in.into_blocking_fd()?, memory.into()];
 
-    // The command is gone at the end of the statement, and with it our copy of the child's end.
+    // The command is dropped at the end of the statement. This closes the parent's copy of
+    // `theirs`, so that the write of the greeting fails if the child has exited.
     let (ours, theirs) = UnixStream::pair()?;
     let mut child = Command::new(std::env::current_exe()?)
         .arg("child")
         .stdin(OwnedFd::from(theirs))
         .kill_on_drop(true)
         .spawn()?;
-    let child_id = child.id().context("the child has no process number")?;
+    let child_id = child.id().context("the child has no process id")?;
 
-    say(&format_args!("I have three open files for process {child_id}:"));
+    say(&format_args!("sends three open files to process {child_id}:"));
     let descriptions = describe_all(&fds)?;
     for (fd, description) in fds.iter().zip(&descriptions) {
         say(&format_args!("  descriptor {:2} is {description}", fd.as_raw_fd()));
     }
-    say(&"I send them, and that closes mine.");
 
-    // What is queued leaves with the first byte of the next write and is then closed here. For the
-    // pipe that matters: it ends when its *last* write end is closed, which is now the child's.
+    // The next write sends the queued descriptors with its first byte and then closes them in this
+    // process. The pipe needs this: it ends when the last descriptor of its write end is closed.
     let mut stream = Stream::new(ours)?;
     stream.write_queue_mut().extend(fds);
     stream.write_all(GREETING).await?;
@@ -89,9 +87,9 @@ async fn parent() -> anyhow::Result<()> {
     ensure!(status.success(), "the child failed: {status}");
 
     let expected = answer_of(child_id, &in_file, &in_memory, &descriptions);
-    ensure!(answer == expected, "the pipe says {answer:?} instead of {expected:?}");
-    say(&format_args!("the pipe says: {}", answer.lines().next().unwrap_or_default()));
-    say(&"the devices and inodes that it names are those of my three: they are the same files.");
+    ensure!(answer == expected, "received {answer:?} from the pipe, expected {expected:?}");
+    say(&format_args!("received from the pipe: {}", answer.lines().next().unwrap_or_default()));
+    say(&"the devices and inodes in the reply are those of the three files");
     Ok(())
 }
 
@@ -102,40 +100,45 @@ async fn child() -> anyhow::Result<()> {
     let mut stream = Stream::new(UnixStream::from(socket))?;
     let mut greeting = [0; GREETING.len()];
     stream.read_exact(&mut greeting).await?;
-    ensure!(greeting == *GREETING, "unknown greeting {:?}", greeting.escape_ascii().to_string());
+    ensure!(
+        greeting == *GREETING,
+        "received an unknown greeting: {:?}",
+        greeting.escape_ascii().to_string()
+    );
 
-    // They are in the order in which they were queued. Too few or too many are an error.
+    // The read queue has the order in which the parent queued the descriptors.
     let fds = Vec::from(mem::take(stream.read_queue_mut()));
-    let fds = <[OwnedFd; 3]>::try_from(fds)
-        .map_err(|fds| anyhow!("{} descriptors came with the greeting, not 3", fds.len()))?;
-    say(&"I open nothing, yet I was given three open files:");
+    let fds = <[OwnedFd; 3]>::try_from(fds).map_err(|fds| {
+        anyhow!("received {} descriptors with the greeting, expected 3", fds.len())
+    })?;
+    say(&"received three open files:");
     let descriptions = describe_all(&fds)?;
     for (fd, description) in fds.iter().zip(&descriptions) {
         say(&format_args!("  descriptor {:2} is {description}", fd.as_raw_fd()));
     }
 
     let [file, pipe, memory] = fds.map(File::from);
-    ensure!(fstat(&file)?.st_nlink == 0, "the file still has a path");
+    ensure!(fstat(&file)?.st_nlink == 0, "the file has a path");
     let in_file = read(file)?;
-    say(&format_args!("the file, to which no path leads, says: {in_file}"));
+    say(&format_args!("the file without a path contains: {in_file}"));
     let in_memory = read(memory)?;
-    say(&format_args!("the memfd says: {in_memory}"));
+    say(&format_args!("the memfd contains: {in_memory}"));
 
-    // The parent reads to the end of the pipe, and from then on has the word: nothing is printed
-    // here behind this.
-    say(&"I answer through the pipe.");
+    // The child prints nothing after it closes the pipe. The parent reads to the end of the pipe
+    // before it prints, so the lines of both processes keep their order.
+    say(&"replies through the pipe");
     let answer = answer_of(process::id(), &in_file, &in_memory, &descriptions);
     (&pipe).write_all(answer.as_bytes())?;
     Ok(())
 }
 
-/// What the child answers, which is also what the parent expects.
+/// Returns the reply that the child sends and the parent expects.
 fn answer_of(child_id: u32, in_file: &str, in_memory: &str, descriptions: &[String]) -> String {
     let read = format!("process {child_id} read \"{in_file}\" and \"{in_memory}\"\n");
     read + &descriptions.join("\n")
 }
 
-/// What the kernel knows of each open file. Nothing in it depends on the process that asks.
+/// Returns a description of each open file that is the same in every process.
 fn describe_all(fds: &[OwnedFd]) -> io::Result<Vec<String>> {
     fds.iter().map(describe).collect()
 }
@@ -149,7 +152,7 @@ fn describe(fd: &OwnedFd) -> io::Result<String> {
     Ok(format!("{name} [device {major}:{minor}, inode {inode}, links {links}]"))
 }
 
-/// A file in the temporary directory, until its only path is removed.
+/// Creates a file in the temporary directory and removes its path.
 fn file_without_a_path(text: &str) -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("anchovy-pass-fd-{}", process::id()));
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;
@@ -157,12 +160,14 @@ fn file_without_a_path(text: &str) -> io::Result<File> {
     with_text(file, text)
 }
 
-/// A file that has never had a path.
+/// Creates a file that has no path.
 fn file_in_memory(text: &str) -> io::Result<File> {
     with_text(memfd_create("anchovy-pass-fd", MemfdFlags::CLOEXEC)?.into(), text)
 }
 
-/// The position belongs to the open file and so is the child's as well: it has to be at the start.
+/// Writes the text and sets the position to the start.
+///
+/// The position is part of the open file, so the child reads from there.
 fn with_text(mut file: File, text: &str) -> io::Result<File> {
     file.write_all(text.as_bytes())?;
     file.rewind()?;

@@ -21,74 +21,74 @@ const BUILD: Duration = Duration::from_secs(600);
 
 #[test]
 fn a_process_reads_files_that_it_has_no_permission_to_open() {
-    let said = said_by("pass_fd");
+    let printed = output_of("pass_fd");
 
-    let [parent, child] = ["parent", "child"].map(|role| process_number(&said, role));
-    assert_ne!(parent, child, "two processes\n{said}");
+    let [parent, child] = ["parent", "child"].map(|role| process_number(&printed, role));
+    assert_ne!(parent, child, "two processes\n{printed}");
 
     let in_file = format!("process {parent} wrote this and removed the path");
     let in_memory = format!("process {parent} wrote this to memory");
-    let claims = [
-        format!("child {child}: the file, to which no path leads, says: {in_file}\n"),
-        format!("child {child}: the memfd says: {in_memory}\n"),
+    let lines = [
+        format!("child {child}: the file without a path contains: {in_file}\n"),
+        format!("child {child}: the memfd contains: {in_memory}\n"),
         format!(
-            "parent {parent}: the pipe says: \
+            "parent {parent}: received from the pipe: \
              process {child} read \"{in_file}\" and \"{in_memory}\"\n"
         ),
     ];
-    for claim in claims {
-        assert!(said.contains(&claim), "nobody said {claim:?}\n{said}");
+    for line in lines {
+        assert!(printed.contains(&line), "the output has no {line:?}\n{printed}");
     }
 
-    let [sent, received] = ["parent", "child"].map(|role| descriptors(&said, role));
-    assert_eq!(sent.len(), 3, "three descriptors\n{said}");
-    assert_eq!(sent, received, "the same files on both sides, in the same order\n{said}");
+    let [sent, received] = ["parent", "child"].map(|role| descriptors(&printed, role));
+    assert_eq!(sent.len(), 3, "three descriptors\n{printed}");
+    assert_eq!(sent, received, "the same files on both sides, in the same order\n{printed}");
 }
 
 #[test]
 fn a_busy_server_is_replaced_without_losing_a_connection() {
-    let said = said_by("handoff");
+    let printed = output_of("handoff");
 
-    let waiting = said.lines().find_map(|line| line.strip_suffix(" waiting in the backlog"));
+    let waiting = printed.lines().find_map(|line| line.strip_suffix(" connections in the backlog"));
     let waiting = waiting.and_then(|line| line.rsplit(' ').next());
-    assert!(number(waiting) > 0, "connections waited when the socket was handed over\n{said}");
+    assert!(number(waiting) > 0, "connections waited when the socket was handed over\n{printed}");
 
     // "N connections, 0 lost: N served by generation 1 (pid N), N by generation 2 (pid N)"
-    let summary = said.lines().last().unwrap_or_default();
+    let summary = printed.lines().last().unwrap_or_default();
     let words: Vec<_> = summary.split(|c: char| !c.is_alphanumeric()).collect();
     let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
     let [total, lost, by_first, 1, first, by_second, 2, second] = numbers[..] else {
-        panic!("no summary of two generations\n{said}");
+        panic!("no summary of two generations\n{printed}");
     };
-    assert_eq!(lost, 0, "nothing was lost\n{said}");
-    assert_eq!(total, by_first + by_second, "every connection was served once\n{said}");
-    assert!(by_first >= 400 && by_second >= 600, "both generations served\n{said}");
-    assert_ne!(first, second, "two processes\n{said}");
+    assert_eq!(lost, 0, "nothing was lost\n{printed}");
+    assert_eq!(total, by_first + by_second, "every connection was served once\n{printed}");
+    assert!(by_first >= 400 && by_second >= 600, "both generations served\n{printed}");
+    assert_ne!(first, second, "two processes\n{printed}");
 }
 
 #[test]
 #[cfg(feature = "codec")]
 fn a_custom_protocol_keeps_descriptors_with_their_calls() {
-    let said = said_by("calls");
-    for claim in [
-        "client: the files have [2,3] lines\n",
-        "client: the pipe says \"from the server, by pipe\"\n",
-        "client: 5 descriptors came back: a frame has 5 descriptors, limit is 4",
+    let printed = output_of("calls");
+    for line in [
+        "client: received the line counts [2,3]\n",
+        "client: read \"written by the server\" from the pipe\n",
+        "client: kept 5 descriptors that were not sent: a frame has 5 descriptors, limit is 4",
     ] {
-        assert!(said.contains(claim), "nobody said {claim:?}\n{said}");
+        assert!(printed.contains(line), "the output has no {line:?}\n{printed}");
     }
 }
 
 #[test]
 #[cfg(feature = "codec")]
 fn a_child_uses_the_file_and_the_listener_of_one_json_message() {
-    let said = said_by("json_with_fds");
-    let mut lines: Vec<_> = said.lines().collect();
+    let printed = output_of("json_with_fds");
+    let mut lines: Vec<_> = printed.lines().collect();
     lines.sort_unstable();
     let expected = [
-        r#"child: the parent asks: {"please":["read","accept"]}"#,
-        r#"parent: the child answers: {"file":"written by the parent"}"#,
-        "parent: the child says over TCP: hello",
+        r#"child: received the request {"actions":["read","accept"]}"#,
+        "parent: received over TCP: hello",
+        r#"parent: received the reply {"file":"written by the parent"}"#,
     ];
     assert_eq!(lines, expected);
 }
@@ -101,16 +101,16 @@ fn the_first_program_with_frames_has_at_most_ninety_lines() {
 }
 
 /// Runs an example, which must succeed, and returns its output.
-fn said_by(example: &str) -> String {
+fn output_of(example: &str) -> String {
     // The build is not part of the measured time.
     let built = watched(cargo("build", example), example, BUILD);
     assert!(built.status.success(), "{example} does not build: {}", text(&built.stderr));
 
     let output = watched(cargo("run", example), example, RUN);
-    let said = text(&output.stdout);
+    let printed = text(&output.stdout);
     let status = output.status;
-    assert!(status.success(), "{example} failed: {status}\n{said}{}", text(&output.stderr));
-    said
+    assert!(status.success(), "{example} failed: {status}\n{printed}{}", text(&output.stderr));
+    printed
 }
 
 /// Returns a cargo command with the target directory, the profile and the features of this test,
@@ -167,16 +167,16 @@ fn number(word: Option<&str>) -> u64 {
 }
 
 /// Returns the process id before the output of the process with this role.
-fn process_number(said: &str, role: &str) -> u64 {
-    let words = said.lines().find_map(|line| line.strip_prefix(role)?.strip_prefix(' '));
+fn process_number(printed: &str, role: &str) -> u64 {
+    let words = printed.lines().find_map(|line| line.strip_prefix(role)?.strip_prefix(' '));
     let number = number(words.and_then(|words| words.split(':').next()));
-    assert_ne!(number, 0, "{role} said nothing\n{said}");
+    assert_ne!(number, 0, "{role} printed nothing\n{printed}");
     number
 }
 
 /// Returns the descriptors that the process with this role printed, without their numbers.
-fn descriptors<'a>(said: &'a str, role: &str) -> Vec<&'a str> {
-    let lines = said.lines().filter(|line| line.starts_with(role));
+fn descriptors<'a>(printed: &'a str, role: &str) -> Vec<&'a str> {
+    let lines = printed.lines().filter(|line| line.starts_with(role));
     lines
         .filter_map(|line| Some(line.split_once("  descriptor ")?.1.split_once(" is ")?.1))
         .collect()
