@@ -1,4 +1,4 @@
-//! Many requests at once on one connection: each gets its own descriptor.
+//! Tests descriptors of concurrent requests on one connection.
 
 #![cfg(target_os = "linux")]
 
@@ -15,21 +15,24 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use interop_tests::{Identity, identity, memfd, run_on_threads};
 
+/// Number of clients that share the connection.
 const TASKS: usize = 16;
+/// Number of requests that each client sends.
 const REQUESTS: usize = 64;
 
-/// The identity of a file as the body of an answer.
+/// Returns the body of a response, which is the identity of a file.
 fn body(identity: Identity) -> Bytes {
     format!("{identity:?}").into()
 }
 
 #[test]
-fn concurrent_requests_of_http_2_get_their_own_descriptors() {
+fn concurrent_http_2_requests_receive_their_own_descriptors() {
     run_on_threads(async {
         let (near, far) = UnixStream::pair().unwrap();
         let ((near, near_fds), (far, far_fds)) =
             (exchange::new(near).unwrap(), exchange::new(far).unwrap());
-        // The id is the path, and the answer names the file and carries it back.
+        // The path of a request is the id of a file. The response has the identity of that file in
+        // its body, and sends the file back in the header `fd`, so that the client checks both.
         let service = service_fn(move |request: Request<Incoming>| {
             let fds = far_fds.clone();
             async move {

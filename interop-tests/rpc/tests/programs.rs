@@ -1,4 +1,4 @@
-//! Each example ends by itself, with what it claims to print.
+//! Tests that run the programs to their end and compare their output.
 
 #![cfg(target_os = "linux")]
 
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use interop_tests::{guarded, run_to_end};
 
-/// Runs a program to its end, and returns what it printed, with each random number of an id as `…`.
+/// Runs a program, which must succeed, and returns its output with the random part of each id as `…`.
 fn printed(program: &str) -> String {
     let mut printed = String::new();
     guarded(|| {
@@ -17,7 +17,7 @@ fn printed(program: &str) -> String {
     without_numbers(&printed)
 }
 
-/// Replaces words that end in a hyphen and 16 hexadecimal digits.
+/// Replaces the 16 hexadecimal digits of words that end in a hyphen and these digits.
 fn without_numbers(text: &str) -> String {
     let word = |word: &str| match word.split_once('-') {
         Some((index, nonce))
@@ -34,14 +34,14 @@ fn without_numbers(text: &str) -> String {
 #[test]
 fn hyper_passes_descriptors_with_http_1_and_http_2() {
     let lines = [
-        "server: HTTP/1.1, 200",
-        "client: HTTP/1.1, [2, 3], \"the files have [2, 3] lines\"",
-        "server: HTTP/1.1, 400",
-        "client: HTTP/1.1, 400, descriptor 0-… was taken before",
-        "server: HTTP/2.0, 200",
-        "client: HTTP/2.0, [2, 3], \"the files have [2, 3] lines\"",
-        "server: HTTP/2.0, 400",
-        "client: HTTP/2.0, 400, descriptor 0-… was taken before",
+        "server: HTTP/1.1: responds with status 200",
+        "client: HTTP/1.1: line counts [2, 3], report \"the files have [2, 3] lines\"",
+        "server: HTTP/1.1: responds with status 400",
+        "client: HTTP/1.1: status 400: descriptor 0-… was taken before",
+        "server: HTTP/2.0: responds with status 200",
+        "client: HTTP/2.0: line counts [2, 3], report \"the files have [2, 3] lines\"",
+        "server: HTTP/2.0: responds with status 400",
+        "client: HTTP/2.0: status 400: descriptor 0-… was taken before",
     ];
     assert_eq!(printed(env!("CARGO_BIN_EXE_exchange_hyper")), lines.join("\n"));
 }
@@ -49,8 +49,8 @@ fn hyper_passes_descriptors_with_http_1_and_http_2() {
 #[test]
 fn tonic_passes_descriptors() {
     let lines = [
-        "client: [2, 3], \"the files have [2, 3] lines\"",
-        "client: InvalidArgument, descriptor 0-… was taken before",
+        "client: line counts [2, 3], report \"the files have [2, 3] lines\"",
+        "client: status InvalidArgument: descriptor 0-… was taken before",
     ];
     assert_eq!(printed(env!("CARGO_BIN_EXE_exchange_tonic")), lines.join("\n"));
 }
@@ -58,9 +58,9 @@ fn tonic_passes_descriptors() {
 #[test]
 fn axum_passes_descriptors_and_serves_plain_clients() {
     let lines = [
-        "client: [2, 3], \"the files have [2, 3] lines\"",
-        "client: 400, descriptor 0-… was taken before",
-        "plain client: hello",
+        "client: line counts [2, 3], report \"the files have [2, 3] lines\"",
+        "client: status 400: descriptor 0-… was taken before",
+        "plain client: received \"hello\"",
     ];
     assert_eq!(printed(env!("CARGO_BIN_EXE_serve_axum")), lines.join("\n"));
 }

@@ -1,9 +1,9 @@
-//! HTTP requests that carry descriptors, with hyper: HTTP/1 and HTTP/2 over a Unix socket.
-//!
-//! The client sends two files that only it can open, and a JSON body with their ids. The server counts
-//! their lines and answers with a descriptor of its own.
-//!
+//! Sends descriptors with HTTP/1 and HTTP/2 requests of hyper over a Unix socket:
 //! `cargo run -p rpc-examples --bin exchange_hyper`
+//!
+//! The client sends two files that have no path, and a JSON body with their ids. The server counts
+//! the lines of the files. Its response has the counts and the id of a file that the server sends.
+//! A second request with the same ids fails, because each id is valid once.
 
 use std::fs::File;
 use std::io::{Seek, Write, read_to_string};
@@ -22,17 +22,18 @@ use hyper_util::server::conn::auto;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
-/// The body of a request.
+/// The body of a request: the ids of the files.
 #[derive(Debug, Deserialize, Serialize)]
 struct Count {
     files: Vec<FdId>,
 }
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug, Deserialize, Serialize)]
 struct Counted {
+    /// Number of lines of each file.
     lines: Vec<usize>,
-    /// A file with the same in words.
+    /// Id of a text file that lists the counts.
     report: FdId,
 }
 
@@ -46,7 +47,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Serves clients without end.
+/// Serves clients until the task is aborted or a connection cannot be accepted.
 async fn serve(listener: UnixListener) -> Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
@@ -56,40 +57,43 @@ async fn serve(listener: UnixListener) -> Result<()> {
             answer(request)
         });
         tokio::spawn(async move {
-            // The version is that of the client.
+            // Detects HTTP/1 or HTTP/2 from the first bytes of the client.
             let server = auto::Builder::new(TokioExecutor::new());
             if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
-                eprintln!("server: {error:#}");
+                eprintln!("server: connection failed: {error:#}");
             }
         });
     }
 }
 
-/// Answers a request, also one that is wrong.
+/// Returns the response to a request, with status 400 if the request is invalid.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
     let version = request.version();
     let (status, body) = match count(request).await {
         Ok(counted) => (StatusCode::OK, serde_json::to_vec(&counted)?),
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error:#}").into_bytes()),
     };
-    println!("server: {version:?}, {}", status.as_u16());
+    println!("server: {version:?}: responds with status {}", status.as_u16());
     Ok(Response::builder().status(status).body(Full::from(body))?)
 }
 
+/// Counts the lines of the files of a request, and sends the report.
 async fn count(request: Request<Incoming>) -> Result<Counted> {
-    let fds = request.extensions().get::<Exchange>().context("no exchange")?.clone();
+    let fds =
+        request.extensions().get::<Exchange>().context("the request has no exchange")?.clone();
     let body = request.into_body().collect().await?.to_bytes();
     let Count { files } = serde_json::from_slice(&body)?;
     let mut lines = Vec::new();
     for id in files {
         let file = File::from(fds.receive(id).await?);
-        // A file of a peer may block.
+        // A read blocks if the peer sent a pipe or a FIFO.
         lines.push(spawn_blocking(|| read_to_string(file)).await??.lines().count());
     }
     let report = file(&format!("the files have {lines:?} lines"))?;
     Ok(Counted { lines, report: fds.send(report)? })
 }
 
+/// Sends requests with HTTP/1, then with HTTP/2.
 async fn client(path: &Path) -> Result<()> {
     let (stream, fds) = exchange::new(UnixStream::connect(path).await?)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -103,7 +107,7 @@ async fn client(path: &Path) -> Result<()> {
     requests(&fds, Version::HTTP_2, async |request| sender.send_request(request).await).await
 }
 
-/// Sends a request with two files, and one with an id that has been used.
+/// Sends a request with two files, then a request with the same ids, which the server rejects.
 async fn requests(
     fds: &Exchange,
     version: Version,
@@ -124,16 +128,16 @@ async fn requests(
     ensure!(status == StatusCode::OK, "{status}: {body:?}");
     let counted: Counted = serde_json::from_slice(&body)?;
     let report = read_to_string(File::from(fds.receive(counted.report).await?))?;
-    println!("client: {version:?}, {:?}, {report:?}", counted.lines);
+    println!("client: {version:?}: line counts {:?}, report {report:?}", counted.lines);
 
     let response = send(request()?).await?;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await?.to_bytes();
-    println!("client: {version:?}, {status}, {}", String::from_utf8_lossy(&body));
+    println!("client: {version:?}: status {status}: {}", String::from_utf8_lossy(&body));
     Ok(())
 }
 
-/// Creates a file that has no path.
+/// Creates a file that has no path, with its position at the start.
 fn file(text: &str) -> Result<File> {
     let mut file = tempfile::tempfile()?;
     file.write_all(text.as_bytes())?;

@@ -1,10 +1,11 @@
-//! gRPC requests that carry descriptors, with tonic over a Unix socket.
-//!
-//! The client sends two files that only it can open, and a request with their ids. The server counts
-//! their lines and answers with a descriptor of its own. The messages and the service are written here,
-//! so that no compiler for protocol buffers is needed.
-//!
+//! Sends descriptors with gRPC requests of tonic over a Unix socket:
 //! `cargo run -p rpc-examples --bin exchange_tonic`
+//!
+//! The client sends two files that have no path, and a request with their ids. The server counts the
+//! lines of the files. Its reply has the counts and the id of a file that the server sends. A second
+//! request with the same ids fails, because each id is valid once.
+//!
+//! The messages and the service are written in Rust, so that the build does not need `protoc`.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -35,7 +36,7 @@ const COUNT: &str = "/example.Counter/Count";
 /// `message CountRequest { repeated string files = 1; }`
 #[derive(Clone, PartialEq, Message)]
 struct CountRequest {
-    /// Ids of files.
+    /// Ids of the files.
     #[prost(string, repeated, tag = "1")]
     files: Vec<String>,
 }
@@ -43,15 +44,18 @@ struct CountRequest {
 /// `message CountReply { repeated uint64 lines = 1; string report = 2; }`
 #[derive(Clone, PartialEq, Message)]
 struct CountReply {
+    /// Number of lines of each file.
     #[prost(uint64, repeated, tag = "1")]
     lines: Vec<u64>,
-    /// The id of a file with the same in words.
+    /// Id of a text file that lists the counts.
     #[prost(string, tag = "2")]
     report: String,
 }
 
-/// A stream of which tonic puts the handle into the extensions of each request. As a pointer, it is
-/// pinned to read and write as the stream does.
+/// A stream whose handle tonic adds to the extensions of each request.
+///
+/// [`Connected`] and [`ExchangeStream`] are both foreign, so the trait needs a local type. With
+/// `DerefMut`, a `Pin` of this type implements `AsyncRead` and `AsyncWrite` through the stream.
 struct Connection(ExchangeStream);
 
 impl Deref for Connection {
@@ -83,11 +87,11 @@ async fn main() -> Result<()> {
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(serve(UnixListener::bind(&path)?, stopped));
     client(&path).await?;
-    stop.send(()).ok().context("the server has ended")?;
+    stop.send(()).ok().context("the server ended before the client")?;
     server.await?
 }
 
-/// Serves clients until `stopped`.
+/// Serves clients until `stopped` receives a value or its sender is dropped.
 async fn serve(listener: UnixListener, stopped: oneshot::Receiver<()>) -> Result<()> {
     let connections = stream::unfold(listener, async |listener| {
         let accept = async || {
@@ -113,32 +117,34 @@ async fn serve(listener: UnixListener, stopped: oneshot::Receiver<()>) -> Result
     Ok(())
 }
 
-/// The method of the service.
+/// Handles the method `Count`.
 async fn count(request: Request<CountRequest>) -> Result<Response<CountReply>, Status> {
     let fds = request.extensions().get::<Exchange>().cloned();
-    let fds = fds.ok_or_else(|| Status::internal("no exchange"))?;
+    let fds = fds.ok_or_else(|| Status::internal("the request has no exchange"))?;
     let reply = counted(&fds, request.into_inner()).await;
     reply.map(Response::new).map_err(|error| Status::invalid_argument(format!("{error:#}")))
 }
 
+/// Counts the lines of the files of a request, and sends the report.
 async fn counted(fds: &Exchange, request: CountRequest) -> Result<CountReply> {
     let mut lines = Vec::new();
     for id in request.files {
         let file = File::from(fds.receive(id.parse()?).await?);
-        // A file of a peer may block.
+        // A read blocks if the peer sent a pipe or a FIFO.
         lines.push(spawn_blocking(|| read_to_string(file)).await??.lines().count() as u64);
     }
     let report = file(&format!("the files have {lines:?} lines"))?;
     Ok(CountReply { lines, report: fds.send(report)?.to_string() })
 }
 
+/// Sends a request with two files, then a request with the same ids.
 async fn client(path: &Path) -> Result<()> {
     let (stream, fds) = exchange::new(UnixStream::connect(path).await?)?;
-    // A channel connects again if it loses its connection. The handle is that of one connection, so
-    // there is one.
+    // A channel reconnects if its connection is lost. The handle belongs to the first connection, so
+    // the connector returns an error after that one.
     let stream = Mutex::new(Some(stream));
     let connector = service_fn(move |_| {
-        let stream = stream.lock().expect("no panic").take();
+        let stream = stream.lock().expect("the mutex is not poisoned").take();
         async {
             stream.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))
         }
@@ -161,17 +167,17 @@ async fn client(path: &Path) -> Result<()> {
     let reply = count().await??;
     let report: FdId = reply.report.parse()?;
     let report = read_to_string(File::from(fds.receive(report).await?))?;
-    println!("client: {:?}, {report:?}", reply.lines);
+    println!("client: line counts {:?}, report {report:?}", reply.lines);
 
-    // The same ids again.
+    // Each id is valid once, so the server rejects the same request.
     match count().await? {
-        Ok(reply) => anyhow::bail!("a file was taken twice: {reply:?}"),
-        Err(status) => println!("client: {:?}, {}", status.code(), status.message()),
+        Ok(reply) => anyhow::bail!("the server received a descriptor twice: {reply:?}"),
+        Err(status) => println!("client: status {:?}: {}", status.code(), status.message()),
     }
     Ok(())
 }
 
-/// Creates a file that has no path.
+/// Creates a file that has no path, with its position at the start.
 fn file(text: &str) -> Result<File> {
     let mut file = tempfile::tempfile()?;
     file.write_all(text.as_bytes())?;

@@ -1,10 +1,12 @@
-//! Requests that carry descriptors, with axum over an `AnchovyListener`.
-//!
-//! The client sends two files that only it can open, and a JSON body with their ids. A handler takes
-//! them from the `ConnectInfo` of its connection, counts their lines and answers with a descriptor of
-//! its own. A client that sends no descriptor can be any program, such as `curl --unix-socket`.
-//!
+//! Sends descriptors with requests to an axum server on a Unix socket:
 //! `cargo run -p rpc-examples --bin serve_axum`
+//!
+//! The client sends two files that have no path, and a JSON body with their ids. The handler receives
+//! the files from the exchange in the `ConnectInfo` of the connection, and counts their lines. Its
+//! response has the counts and the id of a file that the server sends. A second request with the same
+//! ids fails, because each id is valid once.
+//!
+//! The server also accepts clients without descriptors, such as `curl --unix-socket`.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write, read_to_string};
@@ -31,21 +33,22 @@ use tokio::net::unix::SocketAddr;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-/// The body of a request.
+/// The body of a request: the ids of the files.
 #[derive(Debug, Deserialize, Serialize)]
 struct Count {
     files: Vec<FdId>,
 }
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug, Deserialize, Serialize)]
 struct Counted {
+    /// Number of lines of each file.
     lines: Vec<usize>,
-    /// A file with the same in words.
+    /// Id of a text file that lists the counts.
     report: FdId,
 }
 
-/// A listener of which axum accepts streams with exchanges.
+/// A listener that creates an exchange for each connection.
 struct FdListener(UnixListener);
 
 impl Listener for FdListener {
@@ -57,8 +60,9 @@ impl Listener for FdListener {
             let accepted = self.0.accept().await;
             match accepted.and_then(|(stream, address)| Ok((exchange::new(stream)?.0, address))) {
                 Ok(accepted) => return accepted,
-                Err(error) => eprintln!("server: {error}"),
+                Err(error) => eprintln!("server: cannot accept a connection: {error}"),
             }
+            // An error such as EMFILE lasts until a descriptor is closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -68,7 +72,7 @@ impl Listener for FdListener {
     }
 }
 
-/// What axum puts into the extensions of each request.
+/// The handle of a connection, which axum adds to the extensions of each request.
 #[derive(Clone)]
 struct Fds(Exchange);
 
@@ -95,12 +99,12 @@ async fn main() -> Result<()> {
 
     client(&path).await?;
     let plain = spawn_blocking(move || plain_client(&path)).await??;
-    println!("plain client: {plain}");
-    stop.send(()).ok().context("the server has ended")?;
+    println!("plain client: received {plain:?}");
+    stop.send(()).ok().context("the server ended before the client")?;
     Ok(server.await??)
 }
 
-/// The handler of `/count`.
+/// Handles `/count`.
 async fn count(
     ConnectInfo(Fds(fds)): ConnectInfo<Fds>,
     Json(Count { files }): Json<Count>,
@@ -109,17 +113,19 @@ async fn count(
     counted.map(Json).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error:#}")))
 }
 
+/// Counts the lines of the files of a request, and sends the report.
 async fn counted(fds: &Exchange, files: Vec<FdId>) -> Result<Counted> {
     let mut lines = Vec::new();
     for id in files {
         let file = File::from(fds.receive(id).await?);
-        // A file of a peer may block.
+        // A read blocks if the peer sent a pipe or a FIFO.
         lines.push(spawn_blocking(|| read_to_string(file)).await??.lines().count());
     }
     let report = file(&format!("the files have {lines:?} lines"))?;
     Ok(Counted { lines, report: fds.send(report)? })
 }
 
+/// Sends a request with two files, then a request with the same ids.
 async fn client(path: &Path) -> Result<()> {
     let (stream, fds) = exchange::new(UnixStream::connect(path).await?)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -132,14 +138,15 @@ async fn client(path: &Path) -> Result<()> {
     ensure!(status == StatusCode::OK, "{status}: {body:?}");
     let counted: Counted = serde_json::from_slice(&body)?;
     let report = read_to_string(File::from(fds.receive(counted.report).await?))?;
-    println!("client: {:?}, {report:?}", counted.lines);
+    println!("client: line counts {:?}, report {report:?}", counted.lines);
 
-    // The same ids again.
+    // Each id is valid once, so the server rejects the same request.
     let (status, body) = send(&mut sender, &count).await?;
-    println!("client: {}, {}", status.as_u16(), String::from_utf8_lossy(&body));
+    println!("client: status {}: {}", status.as_u16(), String::from_utf8_lossy(&body));
     Ok(())
 }
 
+/// Sends a request to `/count`, and returns the status and the body of the response.
 async fn send(sender: &mut SendRequest<Full<Bytes>>, count: &Count) -> Result<(StatusCode, Bytes)> {
     let request = Request::post("/count").header("host", "localhost");
     let request = request.header("content-type", "application/json");
@@ -148,17 +155,17 @@ async fn send(sender: &mut SendRequest<Full<Bytes>>, count: &Count) -> Result<(S
     Ok((response.status(), response.into_body().collect().await?.to_bytes()))
 }
 
-/// A client that knows nothing of exchanges. Returns the body of the answer.
+/// Sends a request without an exchange, and returns the body of the response.
 fn plain_client(path: &Path) -> Result<String> {
     let mut stream = StdUnixStream::connect(path)?;
     stream.write_all(b"GET /hello HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("the response has no body")?;
     Ok(body.to_owned())
 }
 
-/// Creates a file that has no path.
+/// Creates a file that has no path, with its position at the start.
 fn file(text: &str) -> Result<File> {
     let mut file = tempfile::tempfile()?;
     file.write_all(text.as_bytes())?;
