@@ -65,6 +65,15 @@ impl Inbound {
         }
     }
 
+    /// Notes that the set of the read of `count` bytes that was [received](Self::received) last, if it
+    /// brought one, is attributed by its first byte: the last byte of its range is that one then.
+    pub(crate) fn attribute_by_first_byte(&mut self, count: usize) {
+        let end = self.position + self.buffer.bytes.len() as u64;
+        if let Some(set) = self.sets.back_mut().filter(|set| set.end == end && count > 0) {
+            set.end = set.start + 1;
+        }
+    }
+
     /// Decodes one frame, if a complete one has arrived. The frame may take the charge of its
     /// descriptors.
     #[inline]

@@ -54,10 +54,17 @@
 //! recvmsg   |A    B      +2  |C    D    +1  |     of the calls of Alone, on Linux
 //! ```
 //!
-//! A receiver knows the range of bytes that arrived with a descriptor set, and no more. A frame can claim
-//! descriptors only of sets whose range it overlaps, in order, as many as it declares. Descriptors that
-//! are not claimed when the range is decoded end the stream of frames, or are closed and counted. They
-//! are never given to a later frame.
+//! A receiver knows the range of bytes that arrived with a descriptor set, and no more. How frames claim
+//! descriptors is the [`Attribution`] of the protocol:
+//!
+//! - [`Range`](Attribution::Range): a frame claims descriptors only of sets whose range it overlaps, in
+//!   order, as many as it declares.
+//! - [`Fifo`](Attribution::Fifo): a frame claims the oldest descriptors, as many as it declares.
+//! - [`LastByte`](Attribution::LastByte): a frame claims all descriptors of sets whose range ends with one
+//!   of its bytes. It declares none.
+//!
+//! Except with `Fifo`, descriptors that are not claimed when the range is decoded end the stream of
+//! frames, or are closed and counted. They are never given to a later frame.
 //!
 //! # Guarantees
 //!
@@ -70,6 +77,9 @@
 //!   an earlier set. A set whose frame does not begin its `sendmsg` is attributed if one read covers
 //!   it. Otherwise it is an error.
 //! - Receiving with [`Attribution::Fifo`]: in order, for protocols in which only the order matters.
+//! - Receiving with [`Attribution::LastByte`]: exact for every sender that gives each frame with
+//!   descriptors a `sendmsg` of its own. A sender that lets another frame follow in that `sendmsg` may
+//!   get its descriptors attributed to that frame.
 //! - Bounds: descriptors that wait, bytes that wait for the end of a frame, and, if configured, how
 //!   long each waits.
 //!

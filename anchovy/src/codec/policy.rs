@@ -14,15 +14,45 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribution {
-    /// A frame gets descriptors of sets that arrived with its own bytes, and no others.
+    /// A frame gets as many descriptors as it declares, of sets that arrived with its own bytes, and
+    /// no others.
     ///
-    /// For protocols in which a frame has its own descriptors (D-Bus, varlink).
+    /// For protocols in which each frame declares how many descriptors it has (D-Bus).
     #[default]
     Range,
     /// A frame gets the oldest descriptors that wait, whichever bytes they arrived with.
     ///
     /// For protocols in which descriptors are a queue beside the bytes (Wayland, X11).
     Fifo,
+    /// A frame gets the whole descriptor sets that arrived with reads whose last byte is one of its
+    /// bytes.
+    ///
+    /// For protocols in which frames do not declare how many descriptors they have (varlink, as
+    /// systemd and zlink extend it). The decoder takes the descriptors of a frame with
+    /// [`ReceivedFds::take_all`](super::ReceivedFds::take_all).
+    ///
+    /// On Linux, a read that brings a descriptor set ends with a byte of the `sendmsg` that the set
+    /// left with. It may begin with bytes of earlier calls. If that `sendmsg` is long, the read ends
+    /// within its first 36,544 bytes (measured on Linux 6.18). So the result depends on the sender:
+    ///
+    /// | Sender | Frame that gets the descriptors |
+    /// |---|---|
+    /// | sends each frame that has descriptors in a `sendmsg` of its own ([`Placement::Alone`], systemd, zlink) | the frame that they were sent with |
+    /// | begins a `sendmsg` with a frame that has descriptors and 36,544 bytes or more, and other frames follow | the frame that they were sent with |
+    /// | begins a `sendmsg` with a shorter frame that has descriptors, and other frames follow ([`Placement::FirstByte`]) | the last frame of which the read has a byte, which may be a wrong one |
+    /// | sends the descriptors of several frames in one `sendmsg` ([`Placement::Together`]) | the last frame of which the read has a byte gets all of them |
+    ///
+    /// A dishonest sender can move its own descriptors between its own frames, within one read.
+    /// Descriptors that the decoder does not take are closed or end the stream of frames
+    /// ([`ReadPolicy::unclaimed`]) as soon as their frame is decoded. They never go to a later frame.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Kernels that are derived from BSD end a read *before* the next descriptor set, so a read begins
+    /// with the `sendmsg` that the set left with, and may end with bytes of later calls. There, a
+    /// frame gets the descriptor sets of reads whose *first* byte is one of its bytes. The same senders
+    /// are attributed correctly. This is not tested.
+    LastByte,
 }
 
 /// What happens to descriptors that no frame claimed, once the bytes they arrived with are decoded.
@@ -56,7 +86,7 @@ pub enum Unclaimed {
 pub enum Placement {
     /// With their frame, which shares its `sendmsg` with no byte of another frame.
     ///
-    /// Every D-Bus peer accepts this.
+    /// Every D-Bus peer accepts this, and [`Attribution::LastByte`] requires it of the sender.
     #[default]
     Alone,
     /// With the first byte of their frame, which begins a `sendmsg`. Frames without descriptors may
@@ -117,10 +147,11 @@ pub enum Placement {
 /// and timeouts run. Half frames of one account can fill it together, so set a
 /// [`frame_timeout`](Self::frame_timeout).
 ///
-/// With [`Attribution::Range`], room for [`max_waiting_fds`](Self::max_waiting_fds), but at most for a
-/// quarter of the total of the budget, is charged as long as any descriptor waits. So half frames of
-/// one account do not wait for each other's descriptors. With [`Attribution::Fifo`], only descriptors
-/// that wait are charged, and room for one more set during a read.
+/// With [`Attribution::Range`] and [`Attribution::LastByte`], room for
+/// [`max_waiting_fds`](Self::max_waiting_fds), but at most for a quarter of the total of the budget, is
+/// charged as long as any descriptor waits. So half frames of one account do not wait for each other's
+/// descriptors. With [`Attribution::Fifo`], only descriptors that wait are charged, and room for one
+/// more set during a read.
 ///
 /// ```
 /// use std::time::Duration;

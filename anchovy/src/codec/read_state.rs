@@ -39,6 +39,10 @@ const IDLE: usize = 2 << 10;
 /// it, so that nothing is reserved on a peer's word.
 const MOST: usize = 256 << 10;
 
+/// Whether the kernel ends a read before a descriptor set instead of after it, as those derived from
+/// BSD do.
+const SETS_BEGIN_READS: bool = cfg!(not(any(target_os = "linux", target_os = "android")));
+
 /// A frame that a decoder returned, or the reason that there are no more.
 pub(crate) type FrameResult<D> = Result<<D as Decoder>::Item, ReceiveError<<D as Decoder>::Error>>;
 
@@ -229,10 +233,11 @@ impl ReadState {
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ReceiveError<E>>> {
-        let by_range = self.policy.attribution == Attribution::Range;
+        // Otherwise, nothing says which frame a truncated set belongs to.
+        let by_bytes = self.policy.attribution != Attribution::Fifo;
         if let Some(account) = socket.account() {
             receiver.waiting = self.inbound.waiting();
-            receiver.reserve = if by_range { self.policy.max_waiting_fds } else { 0 };
+            receiver.reserve = if by_bytes { self.policy.max_waiting_fds } else { 0 };
             ready!(self.poll_room(account, cx))?;
         } else if let Some(additional) = self.missing_room() {
             self.inbound.buffer.reserve(additional);
@@ -240,7 +245,7 @@ impl ReadState {
         let bytes = &mut self.inbound.buffer.bytes;
         let spare = bytes.capacity() - bytes.len();
         let older = receiver.queue.len();
-        receiver.survives_truncation = self.policy.survive_truncation && by_range;
+        receiver.survives_truncation = self.policy.survive_truncation && by_bytes;
         let mut source = Source { socket, receiver, outcome: Ok(Received::default()) };
         let outcome = poll_read_buf(Pin::new(&mut source), cx, &mut bytes.limit(MOST));
         // Who reads from the stream by hand is not told, and must not lose descriptors unseen.
@@ -260,6 +265,9 @@ impl ReadState {
             self.inbound.received(count, take(&mut receiver.queue, fds), truncated, now);
         } else {
             self.inbound.received(count, receiver.queue.drain(older..), truncated, now);
+        }
+        if SETS_BEGIN_READS && self.policy.attribution == Attribution::LastByte {
+            self.inbound.attribute_by_first_byte(count);
         }
         receiver.waiting = self.inbound.waiting();
         self.may_decode = true;

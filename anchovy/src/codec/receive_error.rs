@@ -195,7 +195,7 @@ impl<E> fmt::Display for ReceiveError<E> {
                  have sent"
             ),
             ReceiveError::UnclaimedFds { count } => {
-                write!(f, "received {count} descriptors that no frame declares")
+                write!(f, "received {count} descriptors that no frame claimed")
             }
             ReceiveError::TooManyFds { count, limit } => {
                 write!(f, "received {count} descriptors in one message, limit is {limit}")

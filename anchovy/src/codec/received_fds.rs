@@ -48,6 +48,10 @@ pub struct ReceivedFds<'a> {
 
 impl ReceivedFds<'_> {
     /// Returns the number of descriptors that a frame of the next `length` bytes can claim.
+    ///
+    /// If all bytes of the frame have arrived, the number is final. With
+    /// [`Attribution::LastByte`](super::Attribution::LastByte), it is the number of descriptors that
+    /// came with the frame.
     #[inline]
     pub fn available(&self, length: usize) -> usize {
         self.sets_of(length).map(|set| set.fds).sum()
@@ -68,6 +72,73 @@ impl ReceivedFds<'_> {
         }
         self.claim(length, count)?;
         Ok(take(self.fds, count))
+    }
+
+    /// Claims all descriptors that a frame of the next `length` bytes can claim, the oldest first.
+    ///
+    /// For protocols in which frames do not declare how many descriptors they have
+    /// ([`Attribution::LastByte`](super::Attribution::LastByte)). With
+    /// [`Attribution::Range`](super::Attribution::Range) it also claims descriptors that a later
+    /// frame may have sent, and with [`Attribution::Fifo`](super::Attribution::Fifo) it claims all that
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// [`TakeFdsError::Truncated`] if a set among them was truncated. None is claimed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::os::fd::OwnedFd;
+    ///
+    /// use anchovy::UnixStream;
+    /// use anchovy::codec::{
+    ///     Attribution, Decoder, Framed, ReadPolicy, ReceiveError, ReceivedFds, WritePolicy,
+    /// };
+    /// use bytes::BytesMut;
+    ///
+    /// /// Messages that end with a NUL byte, as in varlink.
+    /// struct Messages;
+    ///
+    /// impl Decoder for Messages {
+    ///     type Item = (BytesMut, Vec<OwnedFd>);
+    ///     type Error = Infallible;
+    ///
+    ///     fn decode(
+    ///         &mut self,
+    ///         bytes: &mut BytesMut,
+    ///         fds: &mut ReceivedFds<'_>,
+    ///     ) -> Result<Option<Self::Item>, ReceiveError<Infallible>> {
+    ///         let Some(end) = bytes.iter().position(|byte| *byte == 0) else { return Ok(None) };
+    ///         let fds = fds.take_all(end + 1)?.into_vec();
+    ///         Ok(Some((bytes.split_to(end + 1), fds)))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> anyhow::Result<()> {
+    /// let (near, mut far) = UnixStream::pair()?;
+    /// let policy = ReadPolicy { attribution: Attribution::LastByte, ..ReadPolicy::default() };
+    /// let mut near = Framed::with_policies(near, Messages, policy, WritePolicy::default());
+    ///
+    /// let file = std::fs::File::open("/dev/null")?;
+    /// far.send_with_fds(b"plain\0", &[] as &[&std::fs::File]).await?;
+    /// far.send_with_fds(b"two files\0", &[&file, &file]).await?;
+    /// for count in [0, 2] {
+    ///     let (_, fds) = near.next().await.expect("a message")?;
+    ///     assert_eq!(fds.len(), count);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn take_all(&mut self, length: usize) -> Result<TakenFds<'_>, TakeFdsError> {
+        // `take` allows a frame that declares none to go without those of a truncated set.
+        if let Some(cause) = self.truncation(length) {
+            return Err(TakeFdsError::Truncated { cause });
+        }
+        self.take(length, self.available(length))
     }
 
     fn claim(&mut self, length: usize, count: usize) -> Result<(), TakeFdsError> {
@@ -106,12 +177,12 @@ impl ReceivedFds<'_> {
     /// the bytes of the frame; see [`Decoder`](super::Decoder) for an example. Descriptors are counted
     /// in [`Framed::unclaimed_fds`](super::Framed::unclaimed_fds) when they are closed.
     ///
-    /// With every [`Attribution`](super::Attribution):
-    ///
     /// - A set whose bytes end within the frame is closed.
-    /// - A set whose bytes extend past the end of the frame belongs to the frame or to a later one, and
-    ///   waits until its bytes are decoded. If a later frame claims all of it, it was that frame's. If
-    ///   none claims it, it is closed. A frame that claims a part of it gets
+    /// - With [`Attribution::LastByte`](super::Attribution::LastByte), every other set belongs to a
+    ///   later frame and is not affected.
+    /// - Otherwise, a set whose bytes extend past the end of the frame belongs to the frame or to a
+    ///   later one, and waits until its bytes are decoded. If a later frame claims all of it, it
+    ///   was that frame's. If none claims it, it is closed. A frame that claims a part of it gets
     ///   [`TakeFdsError::Ambiguous`].
     ///
     /// On Linux, later frames get exactly their own descriptors from every sender whose frames with
@@ -130,7 +201,7 @@ impl ReceivedFds<'_> {
         let mut count = 0;
         for set in self.sets.iter_mut().take_while(|set| set.start < end) {
             if set.end > end {
-                set.given_up = true;
+                set.given_up = self.attribution != Attribution::LastByte;
             } else {
                 count += std::mem::take(&mut set.fds);
             }
@@ -170,6 +241,8 @@ impl ReceivedFds<'_> {
     }
 
     /// Returns why the kernel truncated a set that arrived with the next `length` bytes, if it did.
+    /// With [`Attribution::LastByte`](super::Attribution::LastByte), only a set that belongs to a frame
+    /// of that length counts.
     ///
     /// Only with [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation);
     /// otherwise a truncated set ends the stream of frames. A frame that can go without its
@@ -177,18 +250,24 @@ impl ReceivedFds<'_> {
     #[inline]
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
         let end = self.position.saturating_add(length as u64);
-        self.sets.iter().take_while(|set| set.start < end).find_map(|set| set.truncated)
+        let by_last_byte = self.attribution == Attribution::LastByte;
+        let may_be_its =
+            |set: &&ReceivedSet| if by_last_byte { set.end <= end } else { set.start < end };
+        self.sets.iter().take_while(may_be_its).find_map(|set| set.truncated)
     }
 
     /// Returns the sets that a frame of the next `length` bytes can claim from. Those before it are
     /// gone.
     #[inline]
     fn sets_of(&self, length: usize) -> impl Iterator<Item = &ReceivedSet> {
-        let end = match self.attribution {
-            Attribution::Range => self.position.saturating_add(length as u64),
-            Attribution::Fifo => u64::MAX,
-        };
-        self.sets.iter().take_while(move |set| set.start < end)
+        let end = self.position.saturating_add(length as u64);
+        let attribution = self.attribution;
+        self.sets.iter().take_while(move |set| match attribution {
+            Attribution::Range => set.start < end,
+            Attribution::Fifo => true,
+            // Its last byte is the one before `set.end`. Frames before this one have taken theirs.
+            Attribution::LastByte => set.end <= end,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 mod discarding;
 mod exchanges;
 mod kernel;
+mod last_byte;
 mod memory;
 mod pair;
 mod parts;

@@ -5,7 +5,7 @@ mod calls;
 mod charges;
 mod deadlines;
 mod discarding;
-
+mod last_byte;
 mod methods;
 mod parts;
 mod receiving;
