@@ -42,6 +42,7 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("xdg-dbus-proxy", dbus::xdg_dbus_proxy::SCENARIOS),
     ("python", plain::python::SCENARIOS),
     ("c", plain::c::SCENARIOS),
+    ("zlink", plain::zlink::SCENARIOS),
     (WAYLAND_RS, wayland::wayland_rs::SCENARIOS),
     ("libwayland", wayland::libwayland::SCENARIOS),
     ("weston", wayland::weston::SCENARIOS),

@@ -184,6 +184,7 @@ pub(super) const PEERS: &[Peer] = &[
             },
         ],
     },
+    Peer { name: "zlink", version: Version::Locked("zlink"), feature: None, needs: &[] },
     Peer {
         name: "wayland-rs",
         version: Version::Locked("wayland-client"),

@@ -3,6 +3,7 @@
 pub(crate) mod c;
 mod guarantees;
 pub(crate) mod python;
+pub(crate) mod zlink;
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 use interop_tests::{Program, Transcript, identities, memfds};
