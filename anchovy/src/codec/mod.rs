@@ -34,6 +34,7 @@
 //! | send a frame now | [`Framed::send`] |
 //! | send many frames with few calls | [`Framed::feed`], then [`Framed::flush`] |
 //! | send frames without descriptors | an [`Encoder`] with `encode` alone |
+//! | use a codec that was written for tokio-util | [`WithFds::framed`] |
 //! | send descriptors that the program keeps | [`Encoder::borrowed_fds`] |
 //! | receive frames | [`Framed::next`] |
 //! | answer a frame that does not parse | a [`Decoder`] whose item is a `Result`, and [`ReceivedFds::discard`] |
@@ -147,6 +148,7 @@ mod send_frame;
 mod take_fds_error;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+mod with_fds;
 mod write_state;
 
 pub use decoder::Decoder;
@@ -164,3 +166,4 @@ pub use received_fds::ReceivedFds;
 pub use refused_frame::RefusedFrame;
 pub use send_error::{SendError, SendErrorKind};
 pub use take_fds_error::TakeFdsError;
+pub use with_fds::WithFds;

@@ -29,7 +29,8 @@ pub enum Attribution {
     ///
     /// For protocols in which frames do not declare how many descriptors they have (varlink, as
     /// systemd and zlink extend it). The decoder takes the descriptors of a frame with
-    /// [`ReceivedFds::take_all`](super::ReceivedFds::take_all).
+    /// [`ReceivedFds::take_all`](super::ReceivedFds::take_all). [`WithFds`](super::WithFds) does so for
+    /// codecs that were written for tokio-util.
     ///
     /// On Linux, a read that brings a descriptor set ends with a byte of the `sendmsg` that the set
     /// left with. It may begin with bytes of earlier calls. If that `sendmsg` is long, the read ends

@@ -83,7 +83,7 @@ async fn expect_message(near: &mut Messaging, text: &[u8], pipes: &[OwnedFd]) {
 }
 
 #[test]
-fn systemd_43823_a_call_after_a_oneway_call_keeps_its_descriptors() {
+fn systemd_43823_a_call_after_a_oneway_call_keeps_its_fds() {
     run(async {
         // The kernel merges both calls into one read, which ends with the second one.
         let (mut near, far) = receiver(by_last_byte());
@@ -98,7 +98,7 @@ fn systemd_43823_a_call_after_a_oneway_call_keeps_its_descriptors() {
 }
 
 #[test]
-fn systemd_43823_a_final_reply_after_a_continued_one_keeps_its_descriptors() {
+fn systemd_43823_a_final_reply_after_continued_ones_keeps_its_fds() {
     run(async {
         let (near, far) = Dbus::pair().unwrap();
         let (mut near, mut far) = (framed(near), framed(far));

@@ -10,6 +10,7 @@ mod methods;
 mod parts;
 mod receiving;
 mod sending;
+mod with_fds;
 
 use std::future::poll_fn;
 use std::io;
