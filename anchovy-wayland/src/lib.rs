@@ -155,6 +155,8 @@ mod global;
 mod globals;
 mod inbox;
 mod interface_name;
+#[cfg(feature = "wayland-backend")]
+mod interfaces;
 mod kept;
 mod limits;
 mod listen;
@@ -186,6 +188,8 @@ pub use display_error::DisplayError;
 pub use error::{ReceiveError, SendError, SendErrorKind};
 pub use global::Global;
 pub use globals::{AddError, Globals};
+#[cfg(feature = "wayland-backend")]
+pub use interfaces::Interfaces;
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use listen::{ListenError, Listener, ListenerBuilder, ListenerParts, LockRefusal};
 pub use location_error::LocationError;

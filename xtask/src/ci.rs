@@ -56,7 +56,8 @@ const SELECTIONS: &[(&str, &str)] = &[
     ("anchovy, all features", "-p anchovy --all-features"),
     // The others ask for its feature.
     ("anchovy-dbus, no features", "-p anchovy-dbus"),
-    ("all others, anchovy-dbus with all features", "--workspace --exclude anchovy"),
+    ("anchovy-wayland, no features", "-p anchovy-wayland"),
+    ("all others, with all features", "--workspace --exclude anchovy"),
 ];
 
 const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";
