@@ -1,4 +1,4 @@
-//! Why a global was not bound.
+//! The error of binding a global.
 
 use std::error::Error;
 use std::fmt;
@@ -8,22 +8,22 @@ use std::ops::RangeInclusive;
 use crate::create_error::CreateError;
 use crate::escaped::Escaped;
 
-/// Why a global was not bound.
+/// The error of binding a global.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BindError {
     /// The compositor has no global of this interface.
     NoGlobal {
-        /// The interface that was asked for.
+        /// The requested interface.
         interface: String,
     },
-    /// The compositor offers none of the versions that were asked for.
+    /// The compositor offers none of the requested versions.
     Version {
         /// The interface of the global.
         interface: String,
-        /// The versions that were asked for.
+        /// The requested versions.
         wanted: RangeInclusive<u32>,
-        /// The highest version that the compositor offers. It offers all from 1.
+        /// The highest version that the compositor offers. It also offers all lower versions from 1.
         offered: u32,
     },
     /// The object could not be created.
@@ -34,16 +34,16 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BindError::NoGlobal { interface } => {
-                write!(f, "the compositor has no {}", Escaped(interface))
+                write!(f, "the compositor has no global with the interface {}", Escaped(interface))
             }
             BindError::Version { interface, wanted, offered } => {
                 let (least, most) = (wanted.start(), wanted.end());
                 let interface = Escaped(interface);
                 write!(f, "the compositor offers versions 1 to {offered} of {interface}, ")?;
                 if least == most {
-                    write!(f, "not version {least}")
+                    write!(f, "version {least} was requested")
                 } else {
-                    write!(f, "none of {least} to {most}")
+                    write!(f, "versions {least} to {most} were requested")
                 }
             }
             BindError::Create(error) => error.fmt(f),
@@ -54,7 +54,7 @@ impl fmt::Display for BindError {
 impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // Its text is that of the error itself, and so is its cause.
+            // The text is that of the inner error, so the source is that of the inner error.
             BindError::Create(error) => error.source(),
             BindError::NoGlobal { .. } | BindError::Version { .. } => None,
         }
@@ -90,13 +90,22 @@ mod tests {
     #[test]
     fn a_bind_error_shows_the_interface_and_its_versions() {
         for (error, text) in [
-            (version(5..=5), "the compositor offers versions 1 to 4 of wl_output, not version 5"),
-            (version(5..=7), "the compositor offers versions 1 to 4 of wl_output, none of 5 to 7"),
+            (
+                version(5..=5),
+                "the compositor offers versions 1 to 4 of wl_output, version 5 was requested",
+            ),
+            (
+                version(5..=7),
+                "the compositor offers versions 1 to 4 of wl_output, versions 5 to 7 were requested",
+            ),
             (
                 BindError::NoGlobal { interface: "wl_seat\n".to_owned() },
-                "the compositor has no wl_seat\\n",
+                "the compositor has no global with the interface wl_seat\\n",
             ),
-            (CreateError::NoIds.into(), "all object ids of the client are in use"),
+            (
+                CreateError::NoIds.into(),
+                "all object ids of the client are in use (2 to 4278190079); destroy objects",
+            ),
         ] {
             assert_eq!(error_chain(&error), [text]);
         }

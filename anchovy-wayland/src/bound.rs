@@ -2,12 +2,12 @@
 
 use crate::wire::object_id::ObjectId;
 
-/// The object that [`bind`](crate::Connection::bind) has created for a global.
+/// The object that [`bind`](crate::Connection::bind) has created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Bound {
-    /// The new object.
+    /// Id of the new object.
     pub id: ObjectId,
-    /// The version of its interface: the highest that both ends have.
+    /// Version of its interface: the highest that both the caller and the compositor support.
     pub version: u32,
 }

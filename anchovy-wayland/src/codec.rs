@@ -1,4 +1,4 @@
-//! Where a message ends, and how many descriptors it takes off the queue.
+//! The framing of messages: their ends in the byte stream, and their descriptors.
 
 use std::os::fd::OwnedFd;
 
@@ -21,9 +21,9 @@ use crate::wire::wire_error::{WireError, WireErrorKind};
 pub(crate) struct Codec<G> {
     pub(crate) source: G,
     limit: usize,
-    /// The message that is arriving, once its header is there.
+    /// The header of the message that is arriving, if the header is complete.
     arriving: Option<Header>,
-    /// The message that was received last.
+    /// The last decoded message.
     pub(crate) last: Option<DecodePosition>,
 }
 
@@ -33,7 +33,7 @@ impl<G> Codec<G> {
         Codec { source, limit, arriving: None, last: None }
     }
 
-    /// The same, with what comes of its source of counts.
+    /// Converts the source of the number of descriptors.
     pub(crate) fn map<H>(self, map: impl FnOnce(G) -> H) -> Codec<H> {
         let Codec { source, limit, arriving, last } = self;
         Codec { source: map(source), limit, arriving, last }
@@ -97,13 +97,13 @@ impl<G> Encoder<Message> for Codec<G> {
     }
 }
 
-/// Returns the limits as policies of [`anchovy::codec`].
+/// Converts the limits into policies of [`anchovy::codec`].
 pub(crate) fn policies(limits: &Limits) -> (ReadPolicy, WritePolicy) {
     let read = ReadPolicy {
         attribution: Attribution::Fifo,
         unclaimed: Unclaimed::Error,
         max_waiting_fds: limits.max_waiting_fds,
-        // No message is longer than its header can tell.
+        // The length in a header has 16 bits.
         max_frame_bytes: 1 << 16,
         fd_timeout: limits.fd_timeout,
         frame_timeout: limits.message_timeout,

@@ -1,7 +1,7 @@
 //! A stream and a sink of messages.
 //!
-//! A connection is its two halves, held together: each does its side's work alone, so that a task
-//! that writes never waits for one that reads.
+//! A connection consists of its two halves, which do not share a lock: a task that writes never waits
+//! for a task that reads.
 
 use std::future::poll_fn;
 use std::io;
@@ -29,17 +29,45 @@ use crate::wire::message::Message;
 /// A connection between a client and a compositor: a [`Stream`] and a [`Sink`] of
 /// [messages](Message), each with exactly its descriptors.
 ///
-/// `G` tells how many descriptors a received message has:
+/// `G` supplies the number of descriptors of each received message:
 ///
-/// | a program | uses | `G` |
+/// | Program | Constructor | `G` |
 /// |---|---|---|
-/// | a client | [`connect`](Connection::connect), [`client`](Connection::client) | [`Objects`]: the interfaces of the objects that it has created |
-/// | a compositor, a proxy, a test tool | [`new`](Connection::new) | its own [`Signatures`] |
-/// | one whose peer sends no descriptors | [`without_fds`](Connection::without_fds) | [`NoFds`] |
+/// | A client | [`connect`](Connection::connect), [`client`](Connection::client) | [`Objects`]: the interfaces of the objects that the client has created |
+/// | A compositor, a proxy, a test tool | [`new`](Connection::new) | An implementation of [`Signatures`] |
+/// | A program whose peer sends no descriptors | [`without_fds`](Connection::without_fds) | [`NoFds`] |
 ///
-/// The connection of a client [creates](Connection::create) objects, and handles the events of
-/// `wl_display`: `delete_id` makes an id free and is not handed out, and `error` is an error of whatever
-/// the client does next. All other connections hand out every message.
+/// The connection of a client [creates](Connection::create) objects and handles the events of
+/// `wl_display`: `delete_id` frees an id and is not returned to the caller, and `error` is returned as
+/// the error of the next method that the client calls. All other connections return every message.
+///
+/// # Sending
+///
+/// Messages that wait in the write queue are sent together, with at most 28 descriptors in one
+/// `sendmsg`. No descriptor is sent after the first byte of its message. With
+/// [`fds_with_their_message`](Limits::fds_with_their_message), each message with descriptors begins a
+/// `sendmsg` of its own.
+///
+/// If the peer does not read, sending waits: no further message is accepted while
+/// [`max_buffered_bytes`](Limits::max_buffered_bytes) or more bytes wait.
+///
+/// # The error of a compositor
+///
+/// A compositor that rejects a request sends `wl_display.error` and closes the connection. The client
+/// often notices this when it sends its next request. If sending fails on the connection of a client,
+/// the method reads the events that have arrived, and returns the error of the compositor
+/// ([`SendErrorKind::Display`](crate::SendErrorKind::Display)) instead of that of the socket. Events
+/// that arrived before the error can still be received. The [`Sink`] and the write half return the error
+/// of the socket.
+///
+/// # Cancel safety
+///
+/// [`receive`](Connection::receive) and [`flush`](Connection::flush) are cancel safe.
+/// [`send`](Connection::send) and [`feed`](Connection::feed) own their message until there is room for
+/// it. If the future is dropped before, the message is dropped. If it is dropped later, the message is
+/// sent by the next flush.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{Connection, Limits, Message, ObjectId};
@@ -65,29 +93,6 @@ use crate::wire::message::Message;
 /// # Ok(())
 /// # }
 /// ```
-///
-/// # How messages leave
-///
-/// Messages that wait together leave together, with at most 28 descriptors a `sendmsg`, none of them
-/// later than the first byte of its message. With
-/// [`fds_with_their_message`](Limits::fds_with_their_message), a message with descriptors begins a
-/// `sendmsg` of its own. A peer that does not read is back-pressure: no message is taken while as
-/// many bytes wait as [may](Limits::max_buffered_bytes).
-///
-/// # The error of a compositor
-///
-/// A compositor that refuses something sends `wl_display.error` and closes the connection, and the
-/// client often notices by a request that it cannot send. On the connection of a client, a request that
-/// fails so reads what has arrived, and returns the error of the compositor
-/// ([`SendErrorKind::Display`](crate::SendErrorKind::Display)) instead of a broken pipe. Events before it
-/// can still be received. The [`Sink`] and the write half return the error of the socket.
-///
-/// # Cancel safety
-///
-/// [`receive`](Connection::receive) and [`flush`](Connection::flush) lose nothing when they are
-/// dropped. [`send`](Connection::send) and [`feed`](Connection::feed) own their message until there
-/// is room for it: dropped before, the message is dropped; dropped after, it leaves with the next
-/// flush.
 #[derive(Debug)]
 pub struct Connection<G: SignatureSource = Objects> {
     pub(crate) read: OwnedReadHalf<G>,
@@ -95,20 +100,21 @@ pub struct Connection<G: SignatureSource = Objects> {
 }
 
 impl<G: Signatures + Unpin> Connection<G> {
-    /// Creates a connection over a socket, of which nothing has been read and nothing is to be sent.
+    /// Creates a connection over a socket from which no bytes have been read.
     ///
-    /// This is for compositors, proxies and test tools: the connection handles no message by itself.
-    /// [`Listener::accept`](crate::Listener::accept) and [`connect`](crate::connect()) make sockets.
-    /// What the peer makes this process hold is charged to the [account](AnchovyStream::account) of the
-    /// socket, if it has one: sockets that a listener has accepted do.
+    /// This constructor is for compositors, proxies and test tools: the connection returns every message
+    /// and handles none itself. [`Listener::accept`](crate::Listener::accept) and
+    /// [`connect`](crate::connect()) return sockets. If the socket has an
+    /// [account](AnchovyStream::account), the descriptors and bytes that the peer makes this process
+    /// hold are charged to it. Sockets that a listener has accepted have one.
     ///
     /// # Errors
     ///
-    /// Those of [`AnchovyStream::new`].
+    /// Returns the errors of [`AnchovyStream::new`].
     ///
     /// # Panics
     ///
-    /// Outside a runtime of tokio.
+    /// Panics outside of a tokio runtime with I/O enabled.
     pub fn new(
         socket: impl IntoUnixStream,
         signatures: G,
@@ -120,28 +126,28 @@ impl<G: Signatures + Unpin> Connection<G> {
         Ok(Connection { read, write })
     }
 
-    /// Returns the same connection with another source of the number of descriptors.
+    /// Converts the [`Signatures`] of the connection.
     pub fn map_signatures<H: Signatures>(self, map: impl FnOnce(G) -> H) -> Connection<H> {
         Connection { read: self.read.map_signatures(map), write: self.write }
     }
 }
 
 impl Connection<NoFds> {
-    /// Creates a connection over a socket, to a peer **whose messages have no descriptors**.
+    /// Creates a connection over a socket to a peer **whose messages have no descriptors**.
     ///
-    /// It is as [`new`](Connection::new), with a source that always answers 0. A descriptor that
-    /// arrives all the same is claimed by no message. It counts against
-    /// [`max_waiting_fds`](Limits::max_waiting_fds) until the connection ends, and at the end of the
-    /// stream it is an error ([`ReceiveError::UnclaimedFds`]). A client with a keyboard gets a keymap as
-    /// a descriptor: use [`client`](Connection::client).
+    /// This constructor is [`new`](Connection::new) with [`NoFds`]. If the peer sends a descriptor
+    /// nevertheless, no message claims it. The descriptor counts towards
+    /// [`max_waiting_fds`](Limits::max_waiting_fds) until the connection ends, and the end of the stream
+    /// is then reported as [`ReceiveError::UnclaimedFds`]. Clients should use
+    /// [`client`](Connection::client), because a keymap is received as a descriptor.
     ///
     /// # Errors
     ///
-    /// Those of [`AnchovyStream::new`].
+    /// Returns the errors of [`AnchovyStream::new`].
     ///
     /// # Panics
     ///
-    /// Outside a runtime of tokio.
+    /// Panics outside of a tokio runtime with I/O enabled.
     pub fn without_fds(
         socket: impl IntoUnixStream,
         limits: Limits,
@@ -151,20 +157,24 @@ impl Connection<NoFds> {
 }
 
 impl<G: SignatureSource + Unpin> Connection<G> {
-    /// As [`OwnedReadHalf::receive`].
+    /// Receives the next message; see [`OwnedReadHalf::receive`].
     #[inline]
     pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
         self.read.receive()
     }
 
-    /// As [`OwnedWriteHalf::send`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    /// Sends a message and waits until it has been sent; see [`OwnedWriteHalf::send`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::send`]. On the connection of a client,
+    /// [the error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     pub async fn send(&mut self, message: Message) -> Result<(), SendError> {
         let sent = self.write.send(message).await;
         self.explained(sent).await
     }
 
-    /// As [`OwnedWriteHalf::feed`].
+    /// Adds a message to the write queue; see [`OwnedWriteHalf::feed`].
     #[inline]
     pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
         let (mut message, mut failed) = (Some(message), None);
@@ -179,15 +189,23 @@ impl<G: SignatureSource + Unpin> Connection<G> {
         })
     }
 
-    /// As [`OwnedWriteHalf::flush`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    /// Waits until all messages have been sent; see [`OwnedWriteHalf::flush`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::flush`]. On the connection of a client,
+    /// [the error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     pub async fn flush(&mut self) -> Result<(), SendError> {
         let flushed = self.write.flush().await;
         self.explained(flushed).await
     }
 
-    /// As [`OwnedWriteHalf::shutdown`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    /// Flushes and shuts down the write side of the socket; see [`OwnedWriteHalf::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::shutdown`]. On the connection of a client,
+    /// [the error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     pub async fn shutdown(&mut self) -> Result<(), SendError> {
         let shut_down = self.write.shutdown().await;
         self.explained(shut_down).await
@@ -201,8 +219,8 @@ impl<G: SignatureSource + Unpin> Connection<G> {
         }
     }
 
-    /// Returns the error that the compositor reported before it closed the connection, if there is one,
-    /// in place of that of the socket.
+    /// Returns the error that the compositor reported before it closed the connection. If it reported
+    /// none, returns `error`.
     pub(crate) async fn explain(&mut self, error: SendError) -> SendError {
         let mut error = Some(error);
         poll_fn(|cx| self.poll_explain(cx, &mut error)).await
@@ -233,21 +251,22 @@ impl<G: SignatureSource> Connection<G> {
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// Returns the error of getsockopt(2).
     pub fn peer_cred(&self) -> io::Result<tokio::net::unix::UCred> {
         self.read.framed.get_ref().peer_cred()
     }
 
-    /// Splits the connection into two halves that can be in two tasks.
+    /// Splits the connection into two halves that two tasks can own.
     ///
-    /// Those of a client share the ids: the write half creates objects while the read half applies
-    /// `wl_display.delete_id`. To wait for a reply with halves, create a `wl_callback` with
-    /// `wl_display.sync`, and have the task that reads pass on its `done`.
+    /// The halves of a client share the ids: the write half creates objects, and the read half applies
+    /// `wl_display.delete_id`. The halves have no [`roundtrip`](Connection::roundtrip). To wait for a
+    /// reply, create a `wl_callback` with `wl_display.sync`, and let the task that reads report its
+    /// `done` event.
     pub fn into_split(self) -> (OwnedReadHalf<G>, OwnedWriteHalf<G::Ids>) {
         (self.read, self.write)
     }
 
-    /// Takes the connection apart, losing nothing.
+    /// Converts the connection into its parts, including messages that have not been received or sent.
     pub fn into_parts(self) -> ConnectionParts {
         let (framed, kept) = self.read.into_framed_and_kept();
         let Ok(framed) = framed.reunite(self.write.framed) else {
@@ -266,13 +285,13 @@ impl<G: SignatureSource> Connection<G> {
 }
 
 impl<G: Signatures> Connection<G> {
-    /// Returns the source of the number of descriptors.
+    /// Returns the [`Signatures`] of the connection.
     #[inline]
     pub fn signatures(&self) -> &G {
         self.read.signatures()
     }
 
-    /// Returns the source of the number of descriptors.
+    /// Returns the [`Signatures`] of the connection mutably.
     #[inline]
     pub fn signatures_mut(&mut self) -> &mut G {
         self.read.signatures_mut()
@@ -294,12 +313,12 @@ pub(crate) fn halves<G>(
 }
 
 impl<G: SignatureSource> OwnedReadHalf<G> {
-    /// Joins the two halves of one connection again.
+    /// Joins the two halves of one connection.
     ///
     /// # Errors
     ///
-    /// [`ReuniteError`] with both halves, if they are not of one connection.
-    #[expect(clippy::result_large_err, reason = "what is returned otherwise is as large")]
+    /// Returns a [`ReuniteError`] with both halves if they belong to different connections.
+    #[expect(clippy::result_large_err, reason = "the value of Ok is as large")]
     #[expect(clippy::type_complexity, reason = "an alias would hide the halves")]
     pub fn reunite(
         self,

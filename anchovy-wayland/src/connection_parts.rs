@@ -1,4 +1,4 @@
-//! A connection taken apart.
+//! The parts of a connection.
 
 use std::collections::VecDeque;
 
@@ -14,17 +14,17 @@ use crate::wire::message::Message;
 pub struct ConnectionParts {
     /// The socket.
     pub socket: AnchovyStream<WAYLAND_SCM_RIGHTS>,
-    /// Bytes that have arrived and were not received as messages.
+    /// Bytes that have arrived and have not been received as messages.
     pub read_buffer: BytesMut,
-    /// Descriptors that have arrived and were not received with messages, in order.
+    /// Descriptors that have arrived and have not been received with messages, in order.
     pub read_sets: Vec<FdSet>,
-    /// Bytes that have not left.
+    /// Bytes that have not been sent.
     pub write_buffer: BytesMut,
-    /// Descriptors that leave with these bytes, with the ranges of their messages.
+    /// Descriptors to send with the bytes of `write_buffer`, with the ranges of their messages.
     pub write_sets: Vec<FdSet>,
 }
 
-/// Returns what has arrived, after messages that were kept.
+/// Inserts the bytes and descriptors of kept messages before those that have arrived later.
 pub(crate) fn prepend(
     requeued: VecDeque<Message>,
     bytes: BytesMut,

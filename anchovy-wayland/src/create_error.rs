@@ -1,4 +1,4 @@
-//! Why an object was not created.
+//! The error of creating an object.
 
 use std::error::Error;
 use std::fmt;
@@ -8,37 +8,41 @@ use crate::error::send_error::SendError;
 use crate::wire::build_error::BuildError;
 use crate::wire::object_id::ObjectId;
 
-/// Why an object was not created. Its id is free again, unless the connection has ended.
+/// The error of creating an object. The id is free again, unless the socket failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// All ids of a client are in use: 2 to 4278190079. Nothing was sent.
+    /// All ids of a client, 2 to 4278190079, are in use. Nothing was sent.
     NoIds,
-    /// The request could not be built. Its descriptors are in the error.
+    /// The request has an invalid argument or is too long. The error contains its descriptors.
     Build(BuildError),
-    /// The request does not create the object: its builder did not call
-    /// [`new_id`](crate::MessageBuilder::new_id) with the id that it was given. A compositor disconnects
-    /// clients that leave out an id. The request was dropped.
+    /// The last [`new_id`](crate::MessageBuilder::new_id) argument of the request is not the allocated id.
+    /// The request was dropped, because a compositor disconnects clients that leave a gap in their ids.
     NewId {
-        /// The id that the builder was given.
+        /// The id that was passed to the function that builds the request.
         id: ObjectId,
         /// The id of the last `new_id` argument of the request, if it has one.
         found: Option<ObjectId>,
     },
-    /// The request could not be sent. If it was refused, it is in the error.
+    /// The request could not be sent. If it was refused, the error contains it.
     Send(SendError),
 }
 
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CreateError::NoIds => f.write_str("all object ids of the client are in use"),
+            CreateError::NoIds => f.write_str(
+                "all object ids of the client are in use (2 to 4278190079); destroy objects",
+            ),
             CreateError::Build(error) => error.fmt(f),
             CreateError::NewId { id, found: None } => {
-                write!(f, "the request has no new_id argument, it must have the new id {id}")
+                write!(f, "the request has no new_id argument; pass the id {id} to new_id")
             }
             CreateError::NewId { id, found: Some(found) } => {
-                write!(f, "the request has the new_id {found}, it must have the new id {id}")
+                write!(
+                    f,
+                    "the new_id argument of the request is {found}; pass the id {id} to new_id"
+                )
             }
             CreateError::Send(error) => error.fmt(f),
         }
@@ -48,7 +52,7 @@ impl fmt::Display for CreateError {
 impl Error for CreateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // The texts of these are those of the errors themselves, and so are the causes.
+            // The text is that of the inner error, so the source is that of the inner error.
             CreateError::Build(error) => error.source(),
             CreateError::Send(error) => error.source(),
             CreateError::NoIds | CreateError::NewId { .. } => None,
@@ -88,23 +92,32 @@ mod tests {
     use crate::wire::wire_error::{WireError, WireErrorKind};
 
     #[test]
-    fn a_create_error_has_the_causes_of_its_parts() {
+    fn a_create_error_has_the_source_of_its_inner_error() {
         let id = |number| ObjectId::new(number).expect("not 0");
         let wire = WireError { object: 2, opcode: 0, kind: WireErrorKind::StringWithNul };
         let socket = io::Error::new(io::ErrorKind::BrokenPipe, "it is closed");
         let send = SendError { unsent: None, kind: SendErrorKind::Io(socket) };
         for (error, chain) in [
-            (CreateError::NoIds, vec!["all object ids of the client are in use".to_owned()]),
+            (
+                CreateError::NoIds,
+                vec![
+                    "all object ids of the client are in use (2 to 4278190079); destroy objects"
+                        .to_owned(),
+                ],
+            ),
             (BuildError { error: wire, fds: Vec::new() }.into(), vec![wire.to_string()]),
             (
                 CreateError::NewId { id: id(5), found: None },
-                vec!["the request has no new_id argument, it must have the new id 5".to_owned()],
+                vec!["the request has no new_id argument; pass the id 5 to new_id".to_owned()],
             ),
             (
                 CreateError::NewId { id: id(5), found: Some(id(6)) },
-                vec!["the request has the new_id 6, it must have the new id 5".to_owned()],
+                vec!["the new_id argument of the request is 6; pass the id 5 to new_id".to_owned()],
             ),
-            (send.into(), vec!["sending failed".to_owned(), "it is closed".to_owned()]),
+            (
+                send.into(),
+                vec!["sending to the socket failed".to_owned(), "it is closed".to_owned()],
+            ),
         ] {
             assert_eq!(error_chain(&error), chain);
         }

@@ -1,13 +1,13 @@
-//! The message that an error is about.
+//! The message that an error refers to.
 
 use std::fmt;
 
-/// A message, by its object and its opcode.
+/// The object and the opcode of the message that an error refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecodePosition {
-    /// The id of its object.
+    /// Id of the object.
     pub object: u32,
-    /// The number of the request or event in its interface, from 0.
+    /// Number of the request or event in its interface, from 0.
     pub opcode: u16,
 }
 

@@ -10,10 +10,12 @@ use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::{WireError, WireErrorKind};
 
-/// Number of bytes that are sent of a text: libwayland has a buffer of 128, with a NUL.
+/// Maximum length of a text that is sent, in bytes. libwayland's buffer has 128 bytes, including the NUL.
 const MAX_TEXT: usize = 127;
 
-/// A `wl_display.error`: the error of a client that a compositor reports before it disconnects it.
+/// The error that a compositor reports to a client before it disconnects the client (`wl_display.error`).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{DisplayError, Message, ObjectId};
@@ -26,36 +28,36 @@ const MAX_TEXT: usize = 127;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DisplayError {
-    /// The id of the object that the error is about; 0 if the compositor named none.
+    /// Id of the object that caused the error, or 0 if the compositor named no object.
     pub object: u32,
-    /// The interface of that object, if it is known: to the [`Connection`](crate::Connection) of a
-    /// client. It is not sent.
+    /// Interface of that object. The [`Connection`](crate::Connection) of a client sets it for objects that
+    /// the client has created. It is not sent.
     pub interface: Option<String>,
-    /// The code of the error, which the interface of that object defines. Those of `wl_display` are
-    /// constants here.
+    /// Code of the error, which the interface of that object defines. The codes of `wl_display` are
+    /// associated constants of this type.
     pub code: u32,
-    /// A description. Bytes that are not UTF-8 are replaced.
+    /// Description of the error. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub text: String,
 }
 
 impl DisplayError {
-    /// There is no such object (`wayland.xml`, `wl_display.error`).
+    /// Code: the object does not exist (`wayland.xml`, `wl_display.error`).
     pub const INVALID_OBJECT: u32 = 0;
-    /// There is no such request, or it is malformed.
+    /// Code: the interface has no such request, or the request is malformed.
     pub const INVALID_METHOD: u32 = 1;
-    /// The compositor has no memory, no room in its descriptor table, or no room for this client.
+    /// Code: the compositor has no memory, no room in its descriptor table, or no room for this client.
     pub const NO_MEMORY: u32 = 2;
-    /// The compositor has a defect.
+    /// Code: the compositor has an internal error.
     pub const IMPLEMENTATION: u32 = 3;
 
-    /// Creates an error of this object.
+    /// Creates an error that this object caused.
     pub fn new(object: ObjectId, code: u32, text: impl Into<String>) -> DisplayError {
         DisplayError { object: object.get(), interface: None, code, text: text.into() }
     }
 
-    /// Returns the event, to be sent before the connection is closed.
+    /// Builds the event. Send it before you close the connection.
     ///
-    /// The text is cut before a NUL, and after 127 bytes: libwayland has room for as many.
+    /// The text is truncated at the first NUL and after 127 bytes, the size of libwayland's buffer.
     pub fn message(&self) -> Message {
         let text = self.text.split('\0').next().unwrap_or_default();
         let mut end = text.len().min(MAX_TEXT);
@@ -70,11 +72,11 @@ impl DisplayError {
             .expect("a short text without a NUL")
     }
 
-    /// Reads the error of an event; `None` if it is another event.
+    /// Reads a `wl_display.error`. Returns `None` for another event.
     ///
     /// # Errors
     ///
-    /// [`WireError`] if it is a `wl_display.error`, and malformed.
+    /// Returns a [`WireError`] if the `wl_display.error` is malformed.
     pub fn read(event: &Message) -> Result<Option<DisplayError>, WireError> {
         if !event.is(ObjectId::DISPLAY, wl_display::ERROR) {
             return Ok(None);
@@ -89,14 +91,14 @@ impl DisplayError {
     }
 }
 
-/// Returns what libwayland reports for a request that it cannot read, less the names that are not known
-/// here.
+/// Returns the error that libwayland reports for a malformed request. Its text has ids instead of the
+/// names of the interface and the request, which are not known here.
 pub(crate) fn invalid_arguments(object: u32, opcode: u16) -> DisplayError {
     let text = format!("invalid arguments for object {object}, method {opcode}");
     DisplayError::new(ObjectId::DISPLAY, DisplayError::INVALID_METHOD, text)
 }
 
-/// Returns what a compositor reports to a client whose request it could not read.
+/// Converts the error of a malformed request into the error that a compositor reports to its client.
 impl From<WireError> for DisplayError {
     fn from(error: WireError) -> DisplayError {
         let WireError { object, opcode, kind } = error;
@@ -122,7 +124,7 @@ impl fmt::Display for DisplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DisplayError { object, interface, code, text } = self;
         let text = Escaped(text);
-        write!(f, "the compositor reports error {code} of ")?;
+        write!(f, "the compositor reported error {code} of ")?;
         match interface {
             Some(interface) => write!(f, "{}#{object}: {text}", Escaped(interface)),
             None => write!(f, "object {object}: {text}"),
@@ -147,9 +149,9 @@ mod tests {
     fn a_display_error_shows_its_object_code_and_text() {
         let object = ObjectId::new(7).expect("not 0");
         let error = DisplayError::new(object, 2, "no");
-        assert_eq!(error_chain(&error), ["the compositor reports error 2 of object 7: no"]);
+        assert_eq!(error_chain(&error), ["the compositor reported error 2 of object 7: no"]);
         let error = DisplayError { interface: Some("wl_shm".into()), text: "a\nb".into(), ..error };
-        let text = "the compositor reports error 2 of wl_shm#7: a\\nb";
+        let text = "the compositor reported error 2 of wl_shm#7: a\\nb";
         assert_eq!(error_chain(&error), [text]);
     }
 }

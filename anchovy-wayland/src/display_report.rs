@@ -1,16 +1,20 @@
-//! What a compositor tells a client from which it can receive no more.
+//! The errors that a compositor reports to a client from which it can receive no more messages.
 
 use crate::display_error::{DisplayError, invalid_arguments};
 use crate::error::receive_error::ReceiveError;
 use crate::wire::object_id::ObjectId;
 
 impl DisplayError {
-    /// Returns what a compositor tells a client from which it can receive no more, before it closes;
-    /// `None` if no client would read it.
+    /// Converts the error of a receive into the error that a compositor reports to its client before it
+    /// closes the connection. Returns `None` if the client has closed the connection or the socket failed.
     ///
-    /// The codes are those that libwayland sends. Its texts name interfaces, which are not known here. For
-    /// surplus descriptors libwayland reports nothing and closes; it waits for ever for the rest of a
-    /// message, which is [`IMPLEMENTATION`](Self::IMPLEMENTATION) here.
+    /// The codes are those of libwayland, with two additions. libwayland closes the connection without an
+    /// error if a client sends too many descriptors; this method returns
+    /// [`INVALID_METHOD`](Self::INVALID_METHOD). libwayland has no timeout for the rest of a message; this
+    /// method returns [`IMPLEMENTATION`](Self::IMPLEMENTATION). The texts have no names of interfaces,
+    /// which are not known here.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_wayland::{Connection, DisplayError, Limits, Message, ObjectId, SendError};
@@ -45,7 +49,7 @@ impl DisplayError {
             ReceiveError::Io(_)
             | ReceiveError::UnclaimedFds { .. }
             | ReceiveError::ClosedInsideMessage { .. }
-            // It is a compositor.
+            // Only a compositor sends this event, and it does not read one.
             | ReceiveError::Display(_) => return None,
         };
         let text = match error {

@@ -1,10 +1,9 @@
-//! What the tests of all errors check.
+//! A check of the sources of errors, for tests.
 
 use std::error::Error;
 
-/// Returns the text of an error and of each of its causes.
-///
-/// An error can be passed to another task and kept there, and no text repeats that of its cause.
+/// Returns the text of an error and of each of its sources, and checks that no text repeats that of its
+/// source.
 pub(crate) fn error_chain<E: Error + Send + Sync + 'static>(error: &E) -> Vec<String> {
     let mut texts = vec![error.to_string()];
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! Text of a peer, shown in one line.
+//! Text of a peer, shown on one line.
 
 use std::fmt::{self, Write};
 

@@ -1,25 +1,30 @@
-//! The number of descriptors of each message of all published protocols.
+//! The number of descriptors of each message in the published protocols.
 //!
-//! The bytes of a message do not say it: it is in the protocol file, by interface and opcode. Only a few
-//! published messages have descriptors. This table has all of them, for programs without a scanner:
-//! clients, proxies, test tools and simple compositors.
+//! The bytes of a message do not contain this number. The protocol file specifies it for each interface
+//! and opcode. Only a few published messages have descriptors. The [table](ALL) contains all of them, for
+//! programs that do not read protocol files.
 //!
-//! The connection of a client uses it by itself ([`Objects`](crate::Objects)). A compositor or a proxy
-//! learns the interface of each object from the requests that create objects, keeps it in a map, and
-//! implements [`Signatures`](crate::Signatures) by it:
+//! The connection of a client uses the table ([`Objects`](crate::Objects)). A compositor or a proxy
+//! records the interface of each object when a request creates the object, and implements
+//! [`Signatures`](crate::Signatures) with the table.
+//!
+//! Record a new object before you receive the next message. Keep the record until the id is used again,
+//! and not only until the object is destroyed, because events with descriptors may still arrive for it.
+//!
+//! # Examples
 //!
 //! ```
 //! use std::collections::HashMap;
 //!
 //! use anchovy_wayland::{ObjectId, Signatures, fds};
 //!
-//! /// The objects of one client, as its compositor knows them.
+//! /// The interfaces of the objects of one client.
 //! #[derive(Default)]
 //! struct Objects(HashMap<ObjectId, String>);
 //!
 //! impl Signatures for Objects {
 //!     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
-//!         // For messages of a compositor, it would be `fds::events`.
+//!         // A proxy uses `fds::events` for the messages of the compositor.
 //!         self.0.get(&object).map_or(0, |interface| fds::requests(interface, opcode))
 //!     }
 //! }
@@ -29,11 +34,10 @@
 //! objects.0.insert(shm, "wl_shm".to_owned());
 //! assert_eq!(objects.fds(shm, 0), 1);
 //! ```
-//!
-//! Add a new object to the map before the next message is received. Keep it there until its id is used
-//! again, not only until it is destroyed: events with descriptors may still arrive for it.
 
 /// A message with descriptors.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::fds::{self, Kind};
@@ -46,32 +50,35 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FdMessage {
-    /// Its interface.
+    /// Interface of the message.
     pub interface: &'static str,
-    /// Whether it is a request or an event.
+    /// Whether the message is a request or an event.
     pub kind: Kind,
-    /// Its number among the requests or events of its interface, from 0.
+    /// Number of the request or event in its interface, from 0.
     pub opcode: u16,
-    /// Its name.
+    /// Name of the message.
     pub name: &'static str,
-    /// Number of descriptors that it has.
+    /// Number of descriptors.
     pub count: usize,
-    /// The first version of the interface that has it.
+    /// First version of the interface that has this message.
     pub since: u32,
-    /// The protocol file that it is in, without `.xml`.
+    /// Name of the protocol file, without `.xml`.
     pub protocol: &'static str,
 }
 
 /// Whether a message is a request or an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Sent by the client.
+    /// A message that the client sends.
     Request,
-    /// Sent by the compositor.
+    /// A message that the compositor sends.
     Event,
 }
 
-/// Returns the number of descriptors of this request; 0 for one that is not in the [table](ALL).
+/// Returns the number of descriptors of a request. Returns 0 for a request that is not in the
+/// [table](ALL).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::fds;
@@ -84,7 +91,9 @@ pub fn requests(interface: &str, opcode: u16) -> usize {
     count(interface, Kind::Request, opcode)
 }
 
-/// Returns the number of descriptors of this event; 0 for one that is not in the [table](ALL).
+/// Returns the number of descriptors of an event. Returns 0 for an event that is not in the [table](ALL).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::fds;
@@ -97,8 +106,8 @@ pub fn events(interface: &str, opcode: u16) -> usize {
     count(interface, Kind::Event, opcode)
 }
 
-/// By kind and by the length of the interface's name: the messages of the table with such a name, a bit
-/// for each. Every received message is looked up, and few interfaces have a name as long as one of these.
+/// For each kind and each length of an interface name, a bit set of the messages in the table. Every
+/// received message is looked up, and the length excludes most interfaces.
 const BY_LENGTH: [[u64; LONGEST_NAME + 1]; 2] = {
     let mut table = [[0; LONGEST_NAME + 1]; 2];
     let mut at = 0;
@@ -110,7 +119,7 @@ const BY_LENGTH: [[u64; LONGEST_NAME + 1]; 2] = {
     table
 };
 
-/// Length of the longest name of an interface in the table, in bytes.
+/// Length of the longest interface name in the table, in bytes.
 const LONGEST_NAME: usize = 36;
 
 #[inline]
@@ -150,10 +159,10 @@ const fn event(
 
 /// All messages with descriptors, sorted by interface, kind and opcode.
 ///
-/// They are those of the protocol files of Wayland itself, wayland-protocols 1.44, wlr-protocols,
+/// The protocol files are those of Wayland itself, wayland-protocols 1.44, wlr-protocols,
 /// plasma-wayland-protocols, Hyprland, river, weston (`weston-debug`), Mesa (`wayland-drm`) and GTK
-/// (`gtk-primary-selection`). Interfaces of the same name but of another file may be different; a
-/// message of an interface never changes.
+/// (`gtk-primary-selection`). Later versions of an interface do not change its messages. An unpublished
+/// interface with the same name may have other messages.
 #[rustfmt::skip]
 pub const ALL: &[FdMessage] = &[
     request("ext_data_control_offer_v1", 0, "receive", 1, 1, "ext-data-control-v1"),

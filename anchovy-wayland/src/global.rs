@@ -8,15 +8,16 @@ use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::WireError;
 
-/// A global of a compositor, which clients bind.
+/// A global of a compositor, which clients can bind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Global {
-    /// Its name: a number that the compositor uses for another global only after this one was removed.
+    /// Name of the global: a number. The compositor does not use it for another global before this global is
+    /// removed.
     pub name: u32,
-    /// Its interface, such as `wl_shm`. Bytes that are not UTF-8 are replaced.
+    /// Interface of the global, such as `wl_shm`. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub interface: String,
-    /// The highest version that can be bound.
+    /// Highest version that clients can bind.
     pub version: u32,
 }
 
@@ -25,7 +26,7 @@ impl Global {
         Global { name, interface: interface.into(), version }
     }
 
-    /// Returns the highest of these versions that the compositor offers.
+    /// Returns the highest version in `wanted` that the compositor offers.
     pub(crate) fn negotiate(&self, wanted: RangeInclusive<u32>) -> Result<u32, BindError> {
         let version = self.version.min(*wanted.end());
         // No interface has a version 0.
@@ -37,7 +38,7 @@ impl Global {
         Err(BindError::Version { interface, wanted, offered })
     }
 
-    /// Returns the event by which this registry announces it.
+    /// Builds the event with which a registry announces this global.
     pub(crate) fn announcement(&self, registry: ObjectId) -> Result<Message, WireError> {
         let Global { name, interface, version } = self;
         let event = Message::builder(registry, wl_registry::GLOBAL).uint(*name);

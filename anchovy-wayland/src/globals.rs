@@ -1,4 +1,4 @@
-//! The globals of a compositor, for all its clients.
+//! The globals that a compositor offers to its clients.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -9,7 +9,9 @@ use crate::global::Global;
 use crate::limits::MAX_MESSAGE_BYTES;
 use crate::wire::object_id::ObjectId;
 
-/// The globals of a compositor.
+/// The globals that a compositor offers to its clients.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::Globals;
@@ -19,7 +21,7 @@ use crate::wire::object_id::ObjectId;
 /// let output = globals.add("wl_output", 4)?.name;
 /// assert_eq!(globals.iter().count(), 2);
 ///
-/// // New clients do not get it; clients that have got it may bind it until it is removed.
+/// // The global is not announced to new clients. Other clients can bind it until it is removed.
 /// globals.withdraw(output);
 /// assert_eq!(globals.iter().count(), 1);
 /// globals.remove(output);
@@ -29,7 +31,7 @@ use crate::wire::object_id::ObjectId;
 #[derive(Clone, Debug, Default)]
 pub struct Globals {
     entries: BTreeMap<u32, Entry>,
-    /// The last name that was given.
+    /// The last name that was used.
     last: u32,
 }
 
@@ -45,19 +47,21 @@ impl Globals {
         Globals { entries: BTreeMap::new(), last: 0 }
     }
 
-    /// Adds a global, with a name that no other global has had. Announce it to the clients with
+    /// Adds a global with a name that no other global has had.
+    ///
+    /// To announce it to the current clients, send the events of
     /// [`Registries::added`](crate::Registries::added).
     ///
     /// # Errors
     ///
-    /// [`AddError`] if the global could not be announced or bound. Nothing is added.
+    /// Returns an [`AddError`] if clients could not bind the global. It is not added.
     pub fn add(&mut self, interface: &str, version: u32) -> Result<&Global, AddError> {
         if version == 0 {
             return Err(AddError::Version { interface: interface.to_owned() });
         }
         let name = self.last.checked_add(1).ok_or(AddError::NoNames)?;
         let global = Global::new(name, interface, version);
-        // What cannot be announced once cannot be announced to any client.
+        // The length of the announcement does not depend on the client.
         match global.announcement(ObjectId::DISPLAY) {
             Ok(event) if !interface.is_empty() && event.len() <= MAX_MESSAGE_BYTES => {}
             _ => return Err(AddError::Interface { interface: interface.to_owned() }),
@@ -67,52 +71,54 @@ impl Globals {
         Ok(&self.entries.entry(name).or_insert(entry).global)
     }
 
-    /// Withdraws a global: new registries do not announce it, and clients that do not know of it yet can
-    /// still bind it. Announce the removal to the clients with
-    /// [`Registries::removed`](crate::Registries::removed).
+    /// Withdraws a global: new registries do not announce it, and clients can still bind it.
     ///
-    /// Returns whether there is a global of this name that was not withdrawn.
+    /// Withdraw a global before you [remove](Self::remove) it, because a client may send `bind` before it
+    /// receives the event of the removal. To announce the removal to the current clients, send the events
+    /// of [`Registries::removed`](crate::Registries::removed).
+    ///
+    /// Returns `false` if there is no global with this name, or if it was withdrawn before.
     pub fn withdraw(&mut self, name: u32) -> bool {
         let entry = self.entries.get_mut(&name).filter(|entry| !entry.withdrawn);
         entry.map(|entry| entry.withdrawn = true).is_some()
     }
 
-    /// Removes a global. A client that binds it from now on is disconnected, so
-    /// [withdraw](Self::withdraw) it some time before.
+    /// Removes a global and returns it. [`Registries::answer`](crate::Registries::answer) reports an error
+    /// to clients that bind it later, so [withdraw](Self::withdraw) it some time before.
     pub fn remove(&mut self, name: u32) -> Option<Global> {
         self.entries.remove(&name).map(|entry| entry.global)
     }
 
-    /// Returns the global of this name, withdrawn or not.
+    /// Returns the global with this name, also if it was withdrawn.
     pub fn get(&self, name: u32) -> Option<&Global> {
         self.entries.get(&name).map(|entry| &entry.global)
     }
 
-    /// Returns the globals that new registries announce, in order of their names.
+    /// Returns the globals that were not withdrawn, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Global> {
         self.entries.values().filter(|entry| !entry.withdrawn).map(|entry| &entry.global)
     }
 }
 
-/// Why a global was not added.
+/// The error of [`Globals::add`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddError {
-    /// The interface is empty, has a NUL, or is too long for an event of 4096 bytes.
+    /// The interface is empty, contains a NUL, or is too long for an event of 4096 bytes.
     Interface {
         /// The interface.
         interface: String,
     },
-    /// The version is 0; the first is 1.
+    /// The version is 0. Versions start with 1.
     Version {
         /// The interface.
         interface: String,
     },
-    /// All names have been given: 4294967295.
+    /// All 4294967295 names have been used.
     NoNames,
 }
 
-/// The most of an interface that a text shows, in characters.
+/// Number of characters of an interface that a message shows.
 const SHOWN: usize = 64;
 
 impl fmt::Display for AddError {
@@ -123,14 +129,16 @@ impl fmt::Display for AddError {
                 let shown: String = shown.collect();
                 write!(
                     f,
-                    "{shown:?} is no interface of a global: it has {length} bytes, it must have some, \
-                     no NUL, and fit into an event of {MAX_MESSAGE_BYTES} bytes"
+                    "a global cannot have the interface {shown:?} of {length} bytes; it must not be \
+                     empty or contain a NUL, and must fit into an event of {MAX_MESSAGE_BYTES} bytes"
                 )
             }
             AddError::Version { interface } => {
-                write!(f, "the version of the global {interface:?} is 0, it must be at least 1")
+                write!(f, "the version of the global {interface:?} is 0; it must be 1 or higher")
             }
-            AddError::NoNames => f.write_str("all names of globals have been given"),
+            AddError::NoNames => {
+                write!(f, "all {} names of globals have been used", u32::MAX)
+            }
         }
     }
 }
@@ -149,7 +157,7 @@ mod tests {
     use crate::error_chain::error_chain;
 
     #[test]
-    fn all_names_are_given_and_then_no_more() {
+    fn adding_a_global_fails_after_the_last_name() {
         let mut globals = Globals { last: u32::MAX - 1, ..Globals::new() };
         assert_eq!(globals.add("wl_output", 1).map(|global| global.name), Ok(u32::MAX));
         assert_eq!(globals.add("wl_output", 1), Err(AddError::NoNames));
@@ -157,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_add_error_has_no_other_cause() {
+    fn an_add_error_has_no_source() {
         let interface = "wl_shm".to_owned();
         for error in [
             AddError::Interface { interface: interface.clone() },

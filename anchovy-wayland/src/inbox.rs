@@ -1,4 +1,4 @@
-//! What a client has received and the caller has not.
+//! The messages and the error that the caller of a client receives next.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use crate::error::receive_error::ReceiveError;
 use crate::kept::Kept;
 use crate::limits::Limits;
 
-/// What a client has received and the caller has not: messages that arrived while the connection waited
-/// for others, and after them the reason why there are no more.
+/// The messages that arrived while the connection waited for a reply, and after them the error that ended
+/// receiving.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     pub(crate) kept: Kept,
-    /// Set once nothing more can be received.
+    /// Set when nothing more can be received.
     pub(crate) end: Option<End>,
     pub(crate) reply_timeout: Option<Duration>,
 }
 
-/// Why nothing more can be received.
+/// The end of receiving.
 #[derive(Debug)]
 pub(crate) struct End {
     /// The error that the caller has not received yet.
@@ -31,13 +31,13 @@ impl Inbox {
         Inbox { kept: Kept::new(limits), end: None, reply_timeout: limits.reply_timeout }
     }
 
-    /// Nothing follows the error that the compositor reports.
+    /// Ends receiving with the error that the compositor reported.
     pub(crate) fn end_with(&mut self, error: DisplayError) {
         let unreported = Some(ReceiveError::Display(error.clone()));
         self.end = Some(End { unreported, display: Some(error) });
     }
 
-    /// Nothing follows this error, which the caller receives next; `None` if it knows of the end.
+    /// Ends receiving. The caller receives `unreported` after the kept messages.
     pub(crate) fn end_after(&mut self, unreported: Option<ReceiveError>) {
         self.end = Some(End { unreported, display: None });
     }

@@ -1,14 +1,14 @@
-//! Messages that have arrived while the connection waited for others.
+//! Messages that arrived while the connection waited for a reply.
 
 use std::collections::VecDeque;
 
 use crate::limits::Limits;
 use crate::wire::message::Message;
 
-/// Room for so many messages stays allocated while there are none: a roundtrip keeps a few each time.
+/// Number of messages for which memory stays allocated: a typical roundtrip keeps a few.
 const RETAINED: usize = 64;
 
-/// Messages that are received before all others, in order, with bounds.
+/// Messages that the caller receives before later ones, with limits.
 #[derive(Debug)]
 pub(crate) struct Kept {
     messages: VecDeque<Message>,
@@ -20,7 +20,7 @@ pub(crate) struct Kept {
     max_fds: usize,
 }
 
-/// The bound that the kept messages exceed.
+/// The limit that the kept messages exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptBound {
     Messages(usize),
@@ -45,7 +45,7 @@ impl Kept {
         self.messages.is_empty()
     }
 
-    /// Adds a message, also one that exceeds a bound: see [`check`](Self::check).
+    /// Adds a message, even if it exceeds a limit; see [`check`](Self::check).
     pub(crate) fn push(&mut self, message: Message) {
         self.bytes += memory(&message);
         self.fds += message.fds().len();
@@ -63,8 +63,8 @@ impl Kept {
         Some(message)
     }
 
-    /// Fails if the messages exceed a bound. Only one that is added last can do so, so they exceed it
-    /// by at most one message.
+    /// Fails if the messages exceed a limit. The caller checks after each message, so the last message alone
+    /// exceeds it.
     pub(crate) fn check(&self) -> Result<(), KeptBound> {
         if self.messages.len() > self.max_messages {
             Err(KeptBound::Messages(self.max_messages))

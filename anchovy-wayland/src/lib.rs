@@ -1,8 +1,11 @@
 //! Wayland over Unix sockets, for [tokio]: whole messages with exactly their descriptors.
 //!
-//! This is a transport, not bindings. It connects and listens as libwayland does, sends and receives
-//! requests and events, reads and writes their arguments, and gives out the ids of a client's objects. What
-//! requests and events an interface has is in protocol files, and is left to the caller.
+//! This crate is a transport, not a set of bindings. It connects and listens as libwayland does, sends
+//! and receives requests and events, reads and writes their arguments, and allocates the ids of a
+//! client's objects. The requests and events of an interface are defined in protocol files. This crate
+//! does not read protocol files.
+//!
+//! This example creates a pool of shared memory in the compositor:
 //!
 //! ```no_run
 //! use anchovy_wayland::{Connection, Message};
@@ -13,123 +16,146 @@
 //! let registry = compositor.registry().await?;
 //! let shm = compositor.bind(&registry, "wl_shm", 1..=2).await?;
 //!
+//! // Sends `wl_shm.create_pool` (opcode 0) with the descriptor of the file.
 //! let file = std::fs::File::options().read(true).write(true).open("/dev/shm/pixels")?;
 //! file.set_len(4096)?;
 //! let create_pool = |id| Message::builder(shm.id, 0).new_id(id).fd(file).int(4096);
 //! let pool = compositor.create("wl_shm_pool", create_pool).await?;
-//! compositor.roundtrip().await?; // or the error that the compositor reports
+//!
+//! // Returns an error if the compositor rejected the request.
+//! compositor.roundtrip().await?;
 //! println!("the compositor has wl_shm_pool#{pool}");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! | to | use |
+//! | Task | API |
 //! |---|---|
-//! | connect to a compositor | [`Connection::connect`]; [`Connector`] and [`Connection::client`] for another display |
-//! | get the globals, and bind one | [`Connection::registry`], [`Connection::bind`] |
-//! | create an object | [`Connection::create`] |
-//! | wait until the compositor has handled all requests | [`Connection::roundtrip`] |
-//! | build messages, and read their arguments | [`Message`], [`Arguments`] |
-//! | send and receive | [`Connection`], whole or in halves |
-//! | be a compositor | [`Listener`], with [`Connection::new`] and [`Limits::server`] for each connection |
-//! | tell how many descriptors a message has | [`Signatures`], [`fds`] |
-//! | answer a client that asks for globals | [`Globals`], [`Registries`] |
-//! | report an error to a client | [`DisplayError`] |
+//! | Connect to a compositor | [`Connection::connect`]; [`Connector`] and [`Connection::client`] for another display |
+//! | Get the globals and bind one | [`Connection::registry`], [`Connection::bind`] |
+//! | Create an object | [`Connection::create`] |
+//! | Wait until the compositor has handled all requests | [`Connection::roundtrip`] |
+//! | Build messages and read their arguments | [`Message`], [`Arguments`] |
+//! | Send and receive messages | [`Connection`], or its halves from [`into_split`](Connection::into_split) |
+//! | Write a compositor | [`Listener`], and [`Connection::new`] with [`Limits::server`] for each client |
+//! | Specify the number of descriptors of each message | [`Signatures`], [`fds`] |
+//! | Answer a client that requests globals | [`Globals`], [`Registries`] |
+//! | Report an error to a client | [`DisplayError`] |
 //!
-//! # Which message has which descriptors
+//! # Descriptors of a message
 //!
-//! Descriptors are a queue beside the bytes, and a message takes as many from it as it has arguments of
-//! type `fd`. Only the protocol file says how many these are. A client's connection knows them for all
-//! published protocols ([`Objects`], [`fds`]); a compositor or a proxy supplies them ([`Signatures`]). A
-//! message then arrives with exactly its descriptors, and closes those that were not taken out of it when
-//! it is dropped.
+//! The descriptors of a connection form a queue that is separate from the bytes. A message takes one
+//! descriptor from the queue for each of its arguments of type `fd`:
 //!
-//! Descriptors may arrive earlier than their message, and do: libwayland sends them as early as it can. The
-//! protocol's documentation lets them arrive later, too. libwayland accepts none that do, and neither does
-//! this crate.
+//! ```text
+//! bytes         wl_shm.create_pool       wl_surface.commit   wl_keyboard.keymap
+//!               new_id, fd, int                              uint, fd, uint
+//! descriptors   [1]                                          [2]
+//! ```
+//!
+//! The bytes of a message do not contain the types of its arguments. Only the protocol file specifies
+//! the number of descriptors. The connection of a client knows the numbers for all published protocols
+//! ([`Objects`], [`fds`]). A compositor or a proxy supplies them ([`Signatures`]).
+//!
+//! So each message is received with exactly its descriptors. Dropping the message closes the
+//! descriptors that were not taken from it.
+//!
+//! Descriptors may arrive before their message: libwayland sends them as early as it can. The
+//! documentation of the protocol also allows them to arrive after their message. libwayland does not
+//! accept such descriptors, and neither does this crate.
 //!
 //! # Handling of protocol violations
 //!
-//! "Ends" means that [`receive`](Connection::receive) returns that [`ReceiveError`], with the object and the
-//! opcode of the message in it, and that all descriptors that had arrived are closed. A server can tell its
-//! client first ([`DisplayError::from_receive_error`]). Arguments are checked when they are read
+//! In this table, "ends with" an error means that [`receive`](Connection::receive) returns this
+//! [`ReceiveError`], which contains the object and the opcode of a message, that all waiting
+//! descriptors are closed, and that nothing more can be received. A server can report the error to its
+//! client ([`DisplayError::from_receive_error`]). Arguments are checked when they are read
 //! ([`Arguments`]).
 //!
-//! | the peer sends | result |
+//! | The peer sends | Result |
 //! |---|---|
-//! | a message without a descriptor that it has | [`MissingFds`](ReceiveError::MissingFds) ends |
-//! | its descriptor in a later `sendmsg` | the same: a descriptor that has not arrived with the message is not waited for. A descriptor that was sent before the message is read is not late: the kernel returns it with the message |
-//! | its descriptor in an earlier `sendmsg`, or with a byte of its header | the message with its descriptor |
-//! | a burst with more than 28 descriptors in one `sendmsg` | [`TooManyFds`](ReceiveError::TooManyFds) ends |
-//! | one byte with 28 descriptors, and the rest with 12 | each message with its own |
-//! | descriptors that no message claims | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends, at more than 1024 of them ([servers](Limits::server): 112); [`FdsOverdue`](ReceiveError::FdsOverdue), after 30 seconds (servers); [`UnclaimedFds`](ReceiveError::UnclaimedFds), at the end of the stream |
-//! | more descriptors than the [account](Listener#budget) of its user has room for | the connection waits, while other connections of this user hold some that may be returned; otherwise [`FdsOverBudget`](ReceiveError::FdsOverBudget) ends |
-//! | a message that needs more memory than its account could ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) ends |
-//! | a length of 0, 4, 7 | [`TooShort`](WireErrorKind::TooShort) ends |
-//! | a length of 10, 13 | [`Unaligned`](WireErrorKind::Unaligned) ends |
-//! | a length of 4096 | the message |
-//! | a length of 4100, 65532 | [`TooLong`](WireErrorKind::TooLong) ends, as soon as the header has arrived |
-//! | bytes after the last argument | [`TrailingBytes`](WireErrorKind::TrailingBytes) when the arguments are [finished](Arguments::finish) |
-//! | a message for the object 0 | [`NullObject`](WireErrorKind::NullObject) ends |
-//! | a message for an unknown object, or with an opcode that is too high | the message: objects are left to the caller |
-//! | a string without its NUL | [`StringWithoutNul`](WireErrorKind::StringWithoutNul) when it is read |
-//! | a string with a NUL inside | [`StringWithNul`](WireErrorKind::StringWithNul) when it is read |
-//! | a null string where none may be | [`NullString`](WireErrorKind::NullString) when it is read |
-//! | a string or an array that is longer than the message | [`EndsEarly`](WireErrorKind::EndsEarly) when it is read; no memory is reserved for it |
-//! | a null object or new object where none may be | [`NullObject`](WireErrorKind::NullObject) when it is read |
-//! | `bind` with version 0, one too high, another interface, an unknown name | a [`DisplayError`] to send, from [`Registries::answer`] |
-//! | a new object whose id skips one, is in use, or is of the server | the message: objects are left to the caller |
-//! | bytes one at a time | the messages |
-//! | the start of a message, and no more for 30 seconds | [`MessageOverdue`](ReceiveError::MessageOverdue) ends (servers) |
-//! | the start of a message, and the end of the stream | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) ends |
-//! | an out-of-band byte (`MSG_OOB`) | the message that the byte is part of, and its descriptors |
-//! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) ends: nobody could tell which message the next descriptors are of |
-//! | nothing, and does not read | back-pressure: no message is taken while as many bytes wait as may, or while as many descriptors are on their way to its user as its account may have |
-//! | a connection, while its user holds as many as its account may | it is closed, and [counted](Listener::refused) |
+//! | A message without one of its descriptors | Ends with [`MissingFds`](ReceiveError::MissingFds). |
+//! | A descriptor in a `sendmsg` after that of its message | Ends with [`MissingFds`](ReceiveError::MissingFds), unless the descriptor was sent before the message is read. |
+//! | A descriptor in a `sendmsg` before that of its message, or with a byte of its header | The message is received with its descriptor. |
+//! | More than 28 descriptors in one `sendmsg` | Ends with [`TooManyFds`](ReceiveError::TooManyFds). |
+//! | One byte with 28 descriptors, and the remaining bytes with 12 | Each message is received with its descriptors. |
+//! | Descriptors that no message claims | Ends with [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) after more than 1024 of them ([servers](Limits::server): 112), with [`FdsOverdue`](ReceiveError::FdsOverdue) after 30 seconds (servers only), or with [`UnclaimedFds`](ReceiveError::UnclaimedFds) at the end of the stream. |
+//! | More descriptors than the [account](Listener#budget) of its user has room for | Receiving waits while other connections of this user hold descriptors that they may release. Otherwise it ends with [`FdsOverBudget`](ReceiveError::FdsOverBudget). |
+//! | A message that needs more memory than its account can ever have | Ends with [`BytesOverBudget`](ReceiveError::BytesOverBudget). |
+//! | A message length of 0, 4 or 7 | Ends with [`TooShort`](WireErrorKind::TooShort). |
+//! | A message length of 10 or 13 | Ends with [`Unaligned`](WireErrorKind::Unaligned). |
+//! | A message length of 4096 | The message is received. |
+//! | A message length of 4100 or 65532 | Ends with [`TooLong`](WireErrorKind::TooLong) when the header has arrived. |
+//! | Bytes after the last argument | [`Arguments::finish`] returns [`TrailingBytes`](WireErrorKind::TrailingBytes). |
+//! | A message for object 0 | Ends with [`NullObject`](WireErrorKind::NullObject). |
+//! | A message for an unknown object, or with an unknown opcode | The message is received. The caller checks objects and opcodes. |
+//! | A string without a NUL at its end | Reading it returns [`StringWithoutNul`](WireErrorKind::StringWithoutNul). |
+//! | A string with a NUL before its end | Reading it returns [`StringWithNul`](WireErrorKind::StringWithNul). |
+//! | A null string that must not be null | Reading it returns [`NullString`](WireErrorKind::NullString). |
+//! | A string or an array that is longer than the message | Reading it returns [`EndsEarly`](WireErrorKind::EndsEarly). No memory is reserved for it. |
+//! | A null object or new object that must not be null | Reading it returns [`NullObject`](WireErrorKind::NullObject). |
+//! | `wl_registry.bind` with version 0, a version that is too high, another interface or an unknown name | [`Registries::answer`] returns a [`DisplayError`] to send. |
+//! | A new object whose id leaves a gap, is in use, or belongs to the server | The message is received. The caller checks ids. |
+//! | Single bytes, one at a time | The messages are received. |
+//! | The start of a message, and then nothing for 30 seconds | Ends with [`MessageOverdue`](ReceiveError::MessageOverdue) (servers only). |
+//! | The start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
+//! | An out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
+//! | Descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
+//! | Nothing, and does not read | Sending waits while the number of buffered bytes is at its limit, or while as many descriptors are in flight to the user of the peer as its account may have. |
+//! | A connection, while its user has as many as its account may have | The connection is closed and [counted](Listener::refused). |
 //!
-//! Messages that a peer would refuse are refused before they are sent:
+//! Messages that a peer would reject are refused before anything is sent:
 //!
-//! | the caller sends | result |
+//! | The caller sends | Result |
 //! |---|---|
-//! | a message of more than 4096 bytes, unless the limit is higher | [`TooLong`](WireErrorKind::TooLong), and the message is returned |
-//! | a message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds), and the message is returned |
-//! | a message whose descriptors were taken out | [`FdsTaken`](WireErrorKind::FdsTaken), and the message is returned |
-//! | messages with more than 28 descriptors in all | several `sendmsg`, none of a descriptor later than the first byte of its message |
-//! | more descriptors than may be in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight), and the message is returned; on a client it stays in the queue |
+//! | A message of more than 4096 bytes (by default) | [`TooLong`](WireErrorKind::TooLong); the message is returned. |
+//! | A message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds); the message is returned. |
+//! | A message whose descriptors were taken from it | [`FdsTaken`](WireErrorKind::FdsTaken); the message is returned. |
+//! | Several messages with more than 28 descriptors in total | Several `sendmsg` calls. No descriptor is sent after the first byte of its message. |
+//! | More descriptors than may be in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); the message is returned. On a client, it stays in the write queue. |
 //!
 //! # Clients
 //!
-//! What the connection of a client ([`Connection::client`]) does beyond sending and receiving:
+//! The connection of a client ([`Connection::client`]) also allocates ids and handles the events of
+//! `wl_display`.
 //!
-//! | the caller or the compositor | result |
+//! | The caller | Result |
 //! |---|---|
-//! | builds a request that cannot be built | [`CreateError::Build`] with its descriptors; the id is free again |
-//! | builds a request that is refused, as too long | [`CreateError::Send`] with the request; the id is free again |
-//! | builds a request without the id that it was given | [`CreateError::NewId`]; nothing is sent, and the id is free again |
-//! | panics while it builds a request | the id is free again |
-//! | creates an object while too many descriptors are in flight | [`CreateError::Send`] with the request, and the id is free again; if it is an earlier message that is refused, the id is returned, and the next flush reports the refusal |
-//! | creates an object while all ids are in use | [`CreateError::NoIds`], [`RoundtripError::NoIds`]; nothing is sent |
-//! | drops a [`create`](Connection::create) that waits for room | nothing is created |
-//! | binds an interface that the compositor does not have | [`BindError::NoGlobal`]; nothing is sent |
-//! | binds a version that the compositor does not have | [`BindError::Version`] with both versions; nothing is sent |
-//! | does not reply in 10 seconds | [`RoundtripError::TimedOut`]; the connection goes on, and the late reply is dropped |
-//! | drops a [`roundtrip`](Connection::roundtrip) or a [`registry`](Connection::registry) | no other event is lost, and the reply is dropped |
-//! | closes the connection before it replies | [`RoundtripError::Closed`], or the error of the socket; what arrived before is received |
-//! | sends more than 8192 messages, 1 MiB or 1024 descriptors of other events before it replies | [`RoundtripError::TooManyMessages`], [`TooManyBytes`](RoundtripError::TooManyBytes), [`TooManyFds`](RoundtripError::TooManyFds); the connection goes on once they are received |
-//! | announces more than 4096 globals | [`RegistryError::TooManyGlobals`]; the connection goes on |
-//! | sends a malformed event of the registry or the callback | [`RoundtripError::Registry`], [`RoundtripError::Wire`] |
-//! | sends a malformed event of the display | [`ReceiveError::Wire`] ends |
-//! | sends `wl_display.error` | [`ReceiveError::Display`], [`SendErrorKind::Display`] or [`RoundtripError::Display`], whatever the caller does next; what arrived before is received |
-//! | the same, and a request fails with a broken pipe | the error of the compositor |
-//! | closes its reading side and not the connection | the error of the socket, without a wait |
-//! | deletes an id that is not in use, or not of a client | it is ignored, as libwayland's client does |
-//! | deletes an id while events that arrived before it are not yet received | the id is free once they are |
+//! | Builds a request with an invalid argument | [`CreateError::Build`] with its descriptors. The id is free again. |
+//! | Builds a request that is too long | [`CreateError::Send`] with the request. The id is free again. |
+//! | Builds a request that does not contain the allocated id | [`CreateError::NewId`]. Nothing is sent, and the id is free again. |
+//! | Panics in the function that builds a request | The id is free again. |
+//! | Creates an object while too many descriptors are in flight | [`CreateError::Send`] with the request, and the id is free again. If the kernel refused an earlier message, the id is returned, and the next flush reports the error. |
+//! | Creates an object while all ids are in use | [`CreateError::NoIds`] or [`RoundtripError::NoIds`]. Nothing is sent. |
+//! | Drops a [`create`](Connection::create) that waits for room | No object is created. |
+//! | Binds an interface that the compositor does not have | [`BindError::NoGlobal`]. Nothing is sent. |
+//! | Binds a version that the compositor does not have | [`BindError::Version`] with both versions. Nothing is sent. |
+//! | Drops a [`roundtrip`](Connection::roundtrip) or a [`registry`](Connection::registry) | No other event is lost. The reply is discarded. |
+//!
+//! | The compositor | Result |
+//! |---|---|
+//! | Does not reply within 10 seconds | [`RoundtripError::TimedOut`]. The connection stays usable, and the late reply is discarded. |
+//! | Closes the connection before it replies | [`RoundtripError::Closed`], or the error of the socket. Events that arrived before can be received. |
+//! | Sends more than 8192 messages, 1 MiB or 1024 descriptors of other events before it replies | [`RoundtripError::TooManyMessages`], [`TooManyBytes`](RoundtripError::TooManyBytes) or [`TooManyFds`](RoundtripError::TooManyFds). The connection is usable again when these events have been received. |
+//! | Announces more than 4096 globals | [`RegistryError::TooManyGlobals`]. The connection stays usable. |
+//! | Sends a malformed event of the registry or the callback | [`RoundtripError::Registry`] or [`RoundtripError::Wire`]. |
+//! | Sends a malformed event of `wl_display` | Ends with [`ReceiveError::Wire`]. |
+//! | Sends `wl_display.error` | The next method returns the error: [`ReceiveError::Display`], [`SendErrorKind::Display`] or [`RoundtripError::Display`]. Events that arrived before can be received. |
+//! | Sends `wl_display.error` and closes the connection while the client sends | The error of the compositor, not that of the socket. |
+//! | Shuts down its read side and keeps its write side open | The error of the socket, without delay. |
+//! | Deletes an id that is not in use | The event is ignored. libwayland's client logs it and ignores it. |
+//! | Deletes an id of the server | The event is ignored. |
+//! | Deletes an id while earlier events wait to be received | The id is free after these events have been received. |
+//!
+//! # Platform-specific behavior
+//!
+//! This crate is tested on Linux. It compiles on FreeBSD, macOS and Android, and is not tested there.
 //!
 //! # Limitations
 //!
-//! - Arguments are not checked before they are read. Objects are not checked: that takes the protocol files.
-//! - A wrong count in [`Signatures`] gives every later message the wrong descriptors.
-//! - Linux is tested; libwayland runs elsewhere, too.
+//! - Arguments are not checked before they are read. Objects are not checked, because that requires the
+//!   protocol files.
+//! - A wrong number in [`Signatures`] assigns wrong descriptors to all later messages.
 //!
 //! [tokio]: https://tokio.rs
 
@@ -142,6 +168,7 @@ mod codec;
 mod connect;
 mod connection;
 mod connection_parts;
+mod count;
 mod create_error;
 mod decode_position;
 mod display_error;
@@ -162,6 +189,8 @@ mod limits;
 mod listen;
 mod location;
 mod location_error;
+#[cfg(all(test, target_os = "linux"))]
+mod messages;
 mod object_table;
 mod objects;
 pub mod opcodes;

@@ -1,73 +1,91 @@
-//! Limits of what one connection sends, receives and waits for.
+//! The limits and timeouts of one connection.
 
 use std::time::Duration;
 
 use anchovy::WAYLAND_FD_LIMIT;
 
-/// Length of the longest message by default, header and arguments, in bytes.
+/// Default maximum length of a message, header and arguments, in bytes.
 ///
-/// libwayland refuses to receive a longer one since 1.25 (`WL_MAX_MESSAGE_SIZE`), and had no room
-/// for one in its buffers before 1.23. The header of a message can say up to 65535.
+/// libwayland rejects longer messages since 1.25 (`WL_MAX_MESSAGE_SIZE`). Before 1.23, its buffers had no
+/// room for them. A header can specify lengths up to 65535.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
 
-/// The limits of one connection.
+/// The limits and timeouts of one connection.
+///
+/// [`Limits::client`] and [`Limits::server`] return the defaults.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::Limits;
 ///
-/// // A client of compositors that take as much as a header can say.
+/// // A client that sends and receives messages of any length that a header can specify.
 /// let limits = Limits { max_message_bytes: 65532, ..Limits::client() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Length of the longest message that is sent or received, header and arguments, in bytes. A value
-    /// below 8 (a header alone) means 8, and one above 65532 (what a header can say in whole words)
-    /// means 65532. The [error event](crate::DisplayError::message) of a server has up to 148 bytes, and
-    /// cannot be sent if less is allowed.
+    /// Maximum length of a message that is sent or received, header and arguments, in bytes.
+    ///
+    /// Values below 8 (the length of a header) count as 8. Values above 65532 (the highest multiple of 4
+    /// that a header can specify) count as 65532. A server should allow at least 148 bytes, the maximum
+    /// length of its [error event](crate::DisplayError::message).
     pub max_message_bytes: usize,
-    /// Number of descriptors that may have arrived without being claimed by a message, with room for
-    /// another full set of 28. libwayland has room for 1024 of them.
+    /// Maximum number of received descriptors that no message has claimed, including the 28 descriptors
+    /// that one further read may receive.
+    ///
+    /// So `max_waiting_fds - 28` descriptors can wait while reads continue. libwayland allows 1024.
     pub max_waiting_fds: usize,
-    /// How long descriptors may wait for their message. Peers may send them early. The surplus
-    /// descriptors of a peer that sends more than its messages claim wait for ever; with `None`, they do
-    /// so until [`max_waiting_fds`](Self::max_waiting_fds) is reached.
+    /// Maximum time that received descriptors wait for the message that claims them.
+    ///
+    /// With `None` there is no timeout, and descriptors that no message claims wait until the connection
+    /// ends or [`max_waiting_fds`](Self::max_waiting_fds) is exceeded.
     pub fd_timeout: Option<Duration>,
-    /// How long the rest of a message may take to arrive, with or without descriptors, counted from its
-    /// first bytes. Bytes that arrive meanwhile do not extend it. A connection on which no message has
-    /// begun may wait for ever.
+    /// Maximum time from the first bytes of a message to its last, with or without descriptors. Bytes that
+    /// arrive meanwhile do not extend it.
+    ///
+    /// With `None` there is no timeout. The time between messages is never limited.
     pub message_timeout: Option<Duration>,
-    /// Number of bytes of messages that may wait to be sent. With as many, no further message is taken
-    /// until some have left.
+    /// Number of bytes in the write queue from which on no further message is accepted, until some have
+    /// been sent.
     pub max_buffered_bytes: usize,
-    /// Number of descriptors that may wait to be sent. With as many, no further message is taken until
-    /// some have left.
+    /// Number of descriptors in the write queue from which on no further message is accepted, until some
+    /// have been sent.
     pub max_buffered_fds: usize,
-    /// Whether each message with descriptors begins a `sendmsg` of its own, with its descriptors and
-    /// no others; otherwise several sets leave together where that saves calls, as in libwayland.
+    /// Whether each message with descriptors begins a `sendmsg` of its own that carries only its
+    /// descriptors. With `false`, one `sendmsg` carries the descriptors of several messages, as in
+    /// libwayland.
     pub fds_with_their_message: bool,
-    /// How long a client waits for a reply in [`roundtrip`](crate::Connection::roundtrip) and
-    /// [`registry`](crate::Connection::registry); with `None`, for ever.
+    /// Time that [`roundtrip`](crate::Connection::roundtrip) and
+    /// [`registry`](crate::Connection::registry) of a client wait for the reply, from the start of the
+    /// call.
+    ///
+    /// With `None`, they wait until the reply arrives or the connection ends.
     pub reply_timeout: Option<Duration>,
-    /// Number of messages that are kept for [`receive`](crate::Connection::receive) while a client waits
-    /// for a reply.
+    /// Maximum number of messages that a client keeps for [`receive`](crate::Connection::receive) while it
+    /// waits for a reply. The last kept message may exceed it; then the wait fails.
     pub max_kept_messages: usize,
-    /// Memory of the messages that are kept, in bytes: their length, and the size of a
-    /// [`Message`](crate::Message) for each.
+    /// Maximum memory of the kept messages, in bytes: their lengths and `size_of::<Message>()` for each. The
+    /// last kept message may exceed it; then the wait fails.
     pub max_kept_bytes: usize,
-    /// Number of descriptors of the messages that are kept.
+    /// Maximum number of descriptors of the kept messages. The last kept message may exceed it; then the
+    /// wait fails.
     pub max_kept_fds: usize,
 }
 
 impl Limits {
-    /// Returns the limits for a client of a compositor that it trusts, which are those of libwayland:
-    /// messages of 4096 bytes, and 1024 descriptors that wait for as long as it takes; 64 KiB and 256
-    /// descriptors to be sent.
+    /// Returns the limits for a client, which trusts its compositor.
     ///
-    /// A client waits 10 seconds for a reply. It keeps 8192 messages, 1 MiB and 1024 descriptors
-    /// meanwhile. A compositor that takes longer is stuck: libwayland's server handles all requests of a
-    /// client in order, and compositors answer within a frame. libwayland's server buffers 4 KiB of
-    /// events and 1024 descriptors for a client by default, and compositors that raise it 1 MiB. 8192
-    /// messages are the events of a 1000 Hz mouse for 8 seconds.
+    /// | Limit | Value | Source |
+    /// |---|---|---|
+    /// | [`max_message_bytes`](Self::max_message_bytes) | 4096 | libwayland |
+    /// | [`max_waiting_fds`](Self::max_waiting_fds) | 1024 + 28 | libwayland's client keeps 1024 |
+    /// | [`fd_timeout`](Self::fd_timeout), [`message_timeout`](Self::message_timeout) | none | libwayland has none |
+    /// | [`max_buffered_bytes`](Self::max_buffered_bytes) | 64 KiB | 16 of the longest messages |
+    /// | [`max_buffered_fds`](Self::max_buffered_fds) | 256 | more than nine full `sendmsg` calls |
+    /// | [`reply_timeout`](Self::reply_timeout) | 10 seconds | Compositors answer within a frame. libwayland's server handles the requests of a client in order. |
+    /// | [`max_kept_messages`](Self::max_kept_messages) | 8192 | the events of a 1000 Hz mouse in 8 seconds |
+    /// | [`max_kept_bytes`](Self::max_kept_bytes) | 1 MiB | Compositors buffer 4 KiB (libwayland's default) to 1 MiB of events for a client. |
+    /// | [`max_kept_fds`](Self::max_kept_fds) | 1024 | libwayland's server buffers 1024 for a client |
     pub fn client() -> Limits {
         Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
@@ -84,14 +102,16 @@ impl Limits {
         }
     }
 
-    /// Returns the limits for a compositor, which does not trust its clients: 112 descriptors (4 full
-    /// sets) wait for at most 30 seconds, and the rest of a message has 30 seconds to arrive.
+    /// Returns the limits for a compositor, which does not trust its clients.
     ///
-    /// A client that has queued n descriptors since it could last send, all of them in its own library,
-    /// has at most n of them wait here for their messages: libwayland (since 1.23) and wayland-rs send 28
-    /// at a time ahead of the messages, with a byte each. So a client may have queued 139. A compositor
-    /// whose clients queue more at once allows more with [`max_waiting_fds`](Self::max_waiting_fds); what
-    /// all connections of a user hold is limited by the [budget](crate::Listener#budget) in any case.
+    /// They are those of [`client`](Self::client), except that 112 descriptors (four full `sendmsg` calls)
+    /// can wait while reads continue, that descriptors wait for at most 30 seconds, and that a message must
+    /// arrive within 30 seconds.
+    ///
+    /// libwayland (since 1.23) and wayland-rs send the descriptors of queued messages early: 28 with one
+    /// byte each, before the remaining bytes. So a client may queue up to 139 descriptors between two
+    /// flushes. For clients that queue more, raise [`max_waiting_fds`](Self::max_waiting_fds). The
+    /// [budget](crate::Listener#budget) limits the descriptors of all connections of a user.
     pub fn server() -> Limits {
         Limits {
             max_waiting_fds: 4 * WAYLAND_FD_LIMIT + WAYLAND_FD_LIMIT,
@@ -103,7 +123,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// Returns the limits [for a client](Limits::client).
+    /// Returns [`Limits::client`].
     fn default() -> Limits {
         Limits::client()
     }
@@ -114,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limits_are_the_documented_ones() {
+    fn the_limits_have_the_documented_values() {
         let client = Limits {
             max_message_bytes: 4096,
             max_waiting_fds: 1024 + 28,

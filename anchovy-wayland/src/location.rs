@@ -1,29 +1,28 @@
-//! From the name of a display to the path of its socket.
+//! The path of the socket of a display.
 //!
-//! A display is named by variables of the environment. Clients and compositors must come to the same
-//! path, so both ask here.
+//! Clients and compositors must derive the same path from the environment, so both use these functions.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::location_error::LocationError;
 
-/// The variable with the number of a connected socket that was inherited.
+/// The variable with the number of an inherited, connected socket.
 pub(crate) const SOCKET: &str = "WAYLAND_SOCKET";
 /// The variable with the name of the display, or with the path of its socket.
 pub(crate) const DISPLAY: &str = "WAYLAND_DISPLAY";
 /// The variable with the directory of the sockets.
 pub(crate) const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
 
-/// Looks a variable up. A parameter, since a test must not change the environment of its process.
+/// Looks up a variable. It is a parameter, because a test must not change the environment of its process.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 pub(crate) fn process_environment(variable: &str) -> Option<OsString> {
     std::env::var_os(variable)
 }
 
-/// Returns the path of a display's socket. An absolute name is the path; any other is one in the
-/// runtime directory: this one, or else that of the environment.
+/// Returns the path of the socket of a display. An absolute name is the path. Another name is relative to
+/// `directory` or, if that is `None`, to the runtime directory of the environment.
 pub(crate) fn socket_path(
     name: &Path,
     directory: Option<&Path>,
@@ -38,7 +37,7 @@ pub(crate) fn socket_path(
     }
 }
 
-/// The directory of the sockets: this one, or else that of the environment.
+/// Returns `directory` or, if that is `None`, the runtime directory of the environment.
 pub(crate) fn runtime_directory(
     directory: Option<&Path>,
     environment: Environment<'_>,
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_for_in_the_runtime_directory() {
+    fn a_relative_name_is_in_the_runtime_directory() {
         assert_eq!(located("wayland-1", Some("/run/me")).unwrap(), Path::new("/run/me/wayland-1"));
         assert_eq!(located("a/b.c", Some("/run/me")).unwrap(), Path::new("/run/me/a/b.c"));
     }
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_given_replaces_that_of_the_environment() {
+    fn a_given_directory_replaces_that_of_the_environment() {
         let environment = |_: &str| Some(OsString::from("/run/environment"));
         let given = socket_path(Path::new("x"), Some(Path::new("/run/given")), &environment);
         assert_eq!(given.unwrap(), Path::new("/run/given/x"));
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_name_is_no_name() {
+    fn an_empty_name_is_reported() {
         let error = located("", Some("/run/me")).unwrap_err();
         assert!(matches!(error, LocationError::EmptyName), "{error:?}");
         assert!(error.to_string().contains("WAYLAND_DISPLAY"), "{error}");

@@ -1,11 +1,13 @@
-//! Why there is no path for the socket of a display.
+//! The error of determining the path of the socket of a display.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is no path for the socket of a display.
+/// The error of determining the path of the socket of a display.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{ConnectError, Connector, LocationError};
@@ -20,18 +22,18 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LocationError {
-    /// `XDG_RUNTIME_DIR` is not set or not used, and the name is no absolute path.
+    /// `XDG_RUNTIME_DIR` is not set or not used, and the name is not an absolute path.
     NoRuntimeDirectory,
-    /// The runtime directory (`XDG_RUNTIME_DIR`) is set, and empty.
+    /// The runtime directory (`XDG_RUNTIME_DIR`) is empty.
     EmptyRuntimeDirectory,
-    /// The runtime directory (`XDG_RUNTIME_DIR`) is a relative path, which programs must ignore according
-    /// to the XDG Base Directory Specification.
+    /// The runtime directory (`XDG_RUNTIME_DIR`) is a relative path. The XDG Base Directory Specification
+    /// requires an absolute path.
     RelativeRuntimeDirectory {
-        /// The value.
+        /// The runtime directory.
         directory: PathBuf,
     },
-    /// The name is empty. An empty `WAYLAND_DISPLAY` often is meant to keep a program from using Wayland,
-    /// so it does not mean `wayland-0`.
+    /// The name is empty. It does not count as `wayland-0`, because users set `WAYLAND_DISPLAY` to an empty
+    /// value to prevent a program from using Wayland.
     EmptyName,
 }
 
@@ -48,22 +50,20 @@ impl fmt::Display for LocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LocationError::NoRuntimeDirectory => f.write_str(
-                "no runtime directory is known, since XDG_RUNTIME_DIR is not set or not looked at; \
-                 set it, or use an absolute path",
+                "XDG_RUNTIME_DIR is not set or not used; set it, or use an absolute path",
             ),
             LocationError::EmptyRuntimeDirectory => f.write_str(
-                "the runtime directory is set to nothing (XDG_RUNTIME_DIR); \
-                 set it to an absolute path",
+                "the runtime directory (XDG_RUNTIME_DIR) is empty; set it to an absolute path",
             ),
             LocationError::RelativeRuntimeDirectory { directory } => write!(
                 f,
-                "the runtime directory {} is a relative path (XDG_RUNTIME_DIR); \
-                 set it to an absolute one",
+                "the runtime directory {} (XDG_RUNTIME_DIR) is a relative path; \
+                 set it to an absolute path",
                 directory.display()
             ),
             LocationError::EmptyName => f.write_str(
-                "the name of the display is empty (WAYLAND_DISPLAY), so no display is meant; \
-                 set it, or unset it for wayland-0",
+                "the name of the display (WAYLAND_DISPLAY) is empty; set it, or unset it to use \
+                 wayland-0",
             ),
         }
     }
@@ -83,7 +83,7 @@ mod tests {
     use crate::error_chain::error_chain;
 
     #[test]
-    fn a_location_error_has_no_other_cause() {
+    fn a_location_error_has_no_source() {
         for error in [
             LocationError::NoRuntimeDirectory,
             LocationError::EmptyRuntimeDirectory,

@@ -1,7 +1,7 @@
 //! The object ids of a client: which are in use, and for which interface.
 //!
 //! libwayland's server keeps the objects of a client in an array. It accepts a new id only if the id is
-//! a free place of the array or the place after the last one, and disconnects a client that leaves a gap
+//! a free index of the array or the index after the last one, and disconnects a client that leaves a gap
 //! ("invalid arguments"). An id is free again when the compositor sends `wl_display.delete_id`, not when
 //! the client destroys the object: until then, events of the old object may arrive.
 
@@ -11,19 +11,19 @@ use std::collections::BinaryHeap;
 use crate::interface_name::InterfaceName;
 use crate::wire::object_id::ObjectId;
 
-/// The smallest id that a client gives: 1 is the display.
+/// The smallest id that a client allocates: 1 is the display.
 const FIRST: u32 = 2;
 
 /// The ids of a client, and the interface of each object.
 ///
-/// It grows with the number of ids that are in use at the same time, and never with what a peer sends.
+/// Its memory depends on the number of ids in use at the same time, and not on the messages of the peer.
 #[derive(Debug)]
 pub(crate) struct ObjectTable {
     /// By id, from [`FIRST`].
     slots: Vec<Slot>,
     /// The ids below the end of `slots` that are free.
     free: BinaryHeap<Reverse<u32>>,
-    /// The first id that a client must not give.
+    /// The first id that a client must not allocate.
     end: u32,
 }
 
@@ -33,12 +33,12 @@ enum Slot {
     Used { interface: InterfaceName, owner: Owner },
 }
 
-/// Whose an object is.
+/// The owner of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// It was created by the caller, who receives its events.
+    /// The caller has created the object and receives its events.
     Caller,
-    /// It was created by the connection, which handles its events.
+    /// The connection has created the object and handles its events.
     Connection,
 }
 
@@ -48,13 +48,13 @@ impl ObjectTable {
         ObjectTable { slots: Vec::new(), free: BinaryHeap::new(), end }
     }
 
-    /// Makes all ids from this one on unavailable.
+    /// Makes `end` and all higher ids unavailable.
     #[cfg(test)]
     pub(crate) fn end_at(&mut self, end: u32) {
         self.end = end;
     }
 
-    /// Takes the smallest free id; `None` if a client can have no more.
+    /// Takes the smallest free id. Returns `None` if all ids of a client are in use.
     pub(crate) fn take(&mut self, interface: InterfaceName, owner: Owner) -> Option<ObjectId> {
         let slot = Slot::Used { interface, owner };
         if let Some(Reverse(id)) = self.free.pop() {
@@ -77,14 +77,14 @@ impl ObjectTable {
         true
     }
 
-    /// Gives an object of the connection to the caller.
+    /// Makes the caller the owner of an object of the connection.
     pub(crate) fn hand_over(&mut self, id: ObjectId) {
         if let Some(Slot::Used { owner, .. }) = self.slot_mut(id.get()) {
             *owner = Owner::Caller;
         }
     }
 
-    /// Returns the interface of an object, and whose it is.
+    /// Returns the interface and the owner of an object.
     #[inline]
     pub(crate) fn get(&self, id: u32) -> Option<(&InterfaceName, Owner)> {
         match self.slots.get(id.checked_sub(FIRST)? as usize)? {

@@ -1,4 +1,4 @@
-//! The objects of a client, as both halves of its connection know them.
+//! The objects of a client, which both halves of its connection share.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,20 +15,21 @@ use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::{WireError, WireErrorKind};
 
-/// The objects of a client: which ids are in use, and the interface of each object.
+/// The objects of a client: the ids that are in use, and the interface of each object.
 ///
-/// It tells how many descriptors an event has, by the interface of the object and the table
-/// [`fds`](mod@crate::fds), and gives out the ids. It knows nothing else of an object: interfaces have
-/// no behavior here. [`Connection::connect`](crate::Connection::connect) and
-/// [`Connection::client`](crate::Connection::client) make one. Both halves of a connection share it.
+/// This type allocates ids and determines the number of descriptors of each event, from the interface
+/// of the object and the table [`fds`](mod@crate::fds). It does not implement the interfaces.
+/// [`Connection::connect`](crate::Connection::connect) and
+/// [`Connection::client`](crate::Connection::client) create it. Both halves of a connection share it.
 ///
-/// An event of an object that the compositor has created, or of an unknown one, has no descriptors: in
-/// no published protocol does a compositor create an object whose events have some.
+/// Events of objects that the compositor has created, and events of unknown objects, count as events
+/// without descriptors. In no published protocol does a compositor create an object whose events have
+/// descriptors.
 pub struct Objects {
     table: Arc<Mutex<ObjectTable>>,
-    /// The counts of interfaces that are in no published protocol.
+    /// The number of descriptors of events that are in no published protocol.
     event_fds: Option<Arc<EventFds>>,
-    /// Whose the object is that the last message which arrived was of.
+    /// The owner of the object that sent the last message.
     last: Owner,
 }
 
@@ -53,7 +54,7 @@ impl Objects {
         self.event_fds = Some(Arc::new(count));
     }
 
-    /// Makes all ids from this one on unavailable.
+    /// Makes `end` and all higher ids unavailable.
     #[cfg(test)]
     pub(crate) fn end_at(&self, end: u32) {
         self.table().end_at(end);
@@ -70,7 +71,7 @@ impl Objects {
         })
     }
 
-    /// Takes the smallest free id, which is free again if the reservation is dropped.
+    /// Takes the smallest free id. It is free again if the reservation is dropped unused.
     pub(crate) fn reserve(
         &self,
         interface: InterfaceName,
@@ -85,20 +86,20 @@ impl Objects {
         self.table().free(id.get());
     }
 
-    /// Gives an object of the connection to the caller, who receives its events from now on.
+    /// Makes the caller the owner of an object of the connection. It receives the later events.
     pub(crate) fn hand_over(&self, id: ObjectId) {
         self.table().hand_over(id);
     }
 
-    /// Nothing is called while the lock is held, so nothing panics with it.
+    /// No code of the caller runs while the lock is held, so a poisoned table is consistent.
     fn table(&self) -> MutexGuard<'_, ObjectTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An id that was taken for a message which is being built.
+/// An id that was taken for a message that is being built.
 #[derive(Debug)]
-#[must_use = "the id is given back when this is dropped"]
+#[must_use = "the id is free again when this is dropped"]
 pub(crate) struct Reservation<'a> {
     objects: &'a Objects,
     id: ObjectId,
@@ -110,7 +111,7 @@ impl Reservation<'_> {
         self.id
     }
 
-    /// The message is in the write queue.
+    /// Marks the id as used: its message is in the write queue.
     pub(crate) fn into_used(mut self) -> ObjectId {
         self.is_used = true;
         self.id
@@ -143,7 +144,7 @@ impl SignatureSource for Objects {
         self.last = owner;
         match (fds::events(interface.as_str(), opcode), &self.event_fds) {
             (0, Some(event_fds)) => {
-                // The function is the caller's: it is not called under the lock.
+                // The caller's function must not run under the lock.
                 let interface = interface.clone();
                 drop(table);
                 event_fds(interface.as_str(), opcode)
@@ -157,7 +158,7 @@ impl SignatureSource for Objects {
         if message.object() == ObjectId::DISPLAY {
             return self.admit_of_display(message, origin);
         }
-        // What is kept is the caller's.
+        // Kept messages are for the caller.
         match (self.last, origin) {
             (Owner::Connection, Origin::Socket | Origin::SocketAfterKept) => {
                 Ok(Admission::Internal)
@@ -180,11 +181,13 @@ impl Objects {
         let mut table = self.table();
         let is_of_caller = matches!(table.get(id), Some((_, Owner::Caller)));
         if is_of_caller && origin == Origin::SocketAfterKept {
-            // Events of the old object may be among those that wait to be received. They must not be
-            // taken for events of a new one, so the id stays in use until they are.
+            // The kept messages may contain events of the old object. The caller must not take them for
+            // events of a new object, so the id stays in use until they have been received.
             return Ok(Admission::Event);
         }
-        // An id that is not in use is ignored, as libwayland's client does.
+        // An id that is not in use is ignored. libwayland's client logs "received delete_id for unknown
+        // id" and ignores it, too (`display_handle_delete_id` in wayland-client.c, 1.21.0). Ids of the
+        // server are never in the table. libwayland only marks the proxy of a live one as deleted.
         table.free(id);
         Ok(Admission::Handled)
     }

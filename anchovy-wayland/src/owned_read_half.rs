@@ -24,28 +24,29 @@ use crate::signatures::Signatures;
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 
-/// The [`Stream`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
+/// The receiving half of a connection, from
+/// [`Connection::into_split`](crate::Connection::into_split): a [`Stream`] of messages.
 ///
-/// That of a client (`OwnedReadHalf<Objects>`) applies `wl_display.delete_id`, which makes an id free
-/// for the write half, and reports `wl_display.error` as [`ReceiveError::Display`]. Only the read half
-/// reports it: the write half reports that the socket failed.
+/// The read half of a client (`OwnedReadHalf<Objects>`) applies `wl_display.delete_id`, which frees an id
+/// for the write half, and returns `wl_display.error` as [`ReceiveError::Display`]. The write half returns
+/// the error of the socket instead.
 #[derive(Debug)]
 pub struct OwnedReadHalf<G = Objects> {
     pub(crate) framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
-    /// Only a client has one.
+    /// `Some` on a client.
     inbox: Option<Box<Inbox>>,
 }
 
-/// Why no message of the connection's own objects can be received.
+/// The error of receiving a message of an internal object.
 #[derive(Debug)]
 pub(crate) enum WaitError {
     /// The compositor reported an error.
     Display(DisplayError),
-    /// Nothing can be received any more.
+    /// Receiving failed.
     Receive(ReceiveError),
     /// The compositor closed the connection.
     Closed,
-    /// The messages that were kept exceed a bound.
+    /// The kept messages exceed a limit.
     Kept(KeptBound),
 }
 
@@ -61,12 +62,12 @@ impl<G> OwnedReadHalf<G> {
         self.inbox.as_ref()?.reply_timeout
     }
 
-    /// Fails if more messages are kept than may be.
+    /// Fails if the kept messages exceed a limit.
     pub(crate) fn check_kept(&self) -> Result<(), WaitError> {
         self.inbox.as_ref().map_or(Ok(()), |inbox| inbox.kept.check()).map_err(WaitError::Kept)
     }
 
-    /// Returns the framed stream, and the messages that come before those of it.
+    /// Returns the framed stream and the kept messages, which were received before.
     pub(crate) fn into_framed_and_kept(
         self,
     ) -> (FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>, VecDeque<Message>) {
@@ -75,15 +76,16 @@ impl<G> OwnedReadHalf<G> {
 }
 
 impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
-    /// Returns the next message; `None` once the peer has closed the connection between two of them.
+    /// Receives the next message. Returns `None` if the peer has closed the connection after a complete
+    /// message.
     ///
     /// # Errors
     ///
-    /// [`ReceiveError`]: nothing more can be received, and from then on there is `None`.
+    /// Returns a [`ReceiveError`], which ends receiving. Later calls return `None`.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost if this is dropped.
+    /// This method is cancel safe. If the future is dropped, no message is lost.
     #[inline]
     pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
         poll_fn(|cx| self.poll_message(cx).map(Option::transpose))
@@ -108,7 +110,7 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
             };
             match self.framed.codec_mut().source.admit(&message, origin) {
                 Ok(Admission::Event) => return Poll::Ready(Some(Ok(message))),
-                // The wait for it was given up.
+                // A reply of a roundtrip that has timed out or was dropped.
                 Ok(Admission::Internal | Admission::Handled) => {}
                 Ok(Admission::Display(error)) => inbox.end_with(error),
                 Err(error) => inbox.end_after(Some(error.into())),
@@ -116,8 +118,8 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
         }
     }
 
-    /// Polls for the next message of an object that the connection itself has created. Messages for
-    /// the caller are kept.
+    /// Polls for the next message of an object that the connection itself has created. Keeps messages for
+    /// the caller.
     pub(crate) fn poll_internal(
         &mut self,
         cx: &mut Context<'_>,
@@ -151,7 +153,7 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
                         return Poll::Ready(Err(WaitError::Kept(bound)));
                     }
                 }
-                // The loop returns it.
+                // The next iteration returns it.
                 Ok(Admission::Display(error)) => inbox.end_with(error),
                 Err(error) => {
                     inbox.end_after(None);
@@ -161,8 +163,8 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
         }
     }
 
-    /// Polls for the error that the compositor reported before it closed the connection, among what
-    /// has arrived. Messages before it are kept. It does not wait for what has not arrived.
+    /// Searches the messages that have arrived for the error that the compositor reported before it closed
+    /// the connection. Keeps other messages, and does not wait for more bytes.
     pub(crate) fn poll_display_error(
         &mut self,
         cx: &mut Context<'_>,
@@ -175,7 +177,7 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(WaitError::Display(error))) => return Poll::Ready(Some(error)),
                 Poll::Ready(Err(WaitError::Receive(error))) => {
-                    // The caller does not know of it yet.
+                    // The caller receives this error next.
                     if let Some(inbox) = &mut self.inbox {
                         inbox.end_after(Some(error));
                     }
@@ -184,17 +186,17 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
                 Poll::Ready(Err(WaitError::Closed | WaitError::Kept(_))) => {
                     return Poll::Ready(None);
                 }
-                // The runtime notices in a moment what is in the socket.
+                // The socket is readable, and the runtime has not been notified yet.
                 Poll::Pending if self.is_readable() => return Poll::Pending,
-                // The compositor reads no more, but has not closed: it may send nothing for ever.
+                // The compositor has shut down only its read side, and may never send anything.
                 Poll::Pending => return Poll::Ready(None),
             }
         }
     }
 
-    /// Returns whether the socket has bytes, an end or an error to be read.
+    /// Returns whether a read of the socket would return bytes, the end of the stream or an error.
     fn is_readable(&self) -> bool {
-        // A peek copies descriptors, and without room for them closes the copies.
+        // With MSG_PEEK and no control buffer, the kernel keeps the descriptors of the message queued.
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         !matches!(recv(self.framed.get_ref(), &mut [0; 1], flags), Err(Errno::AGAIN))
     }
@@ -213,19 +215,19 @@ fn poll_arrived<G: SignatureSource + Unpin>(
 }
 
 impl<G: Signatures> OwnedReadHalf<G> {
-    /// Returns the source of the number of descriptors.
+    /// Returns the [`Signatures`] of the connection.
     #[inline]
     pub fn signatures(&self) -> &G {
         &self.framed.codec().source
     }
 
-    /// Returns the source of the number of descriptors.
+    /// Returns the [`Signatures`] of the connection mutably.
     #[inline]
     pub fn signatures_mut(&mut self) -> &mut G {
         &mut self.framed.codec_mut().source
     }
 
-    /// Returns the same half with another source of the number of descriptors.
+    /// Converts the [`Signatures`] of the connection.
     pub fn map_signatures<H: Signatures>(self, map: impl FnOnce(G) -> H) -> OwnedReadHalf<H> {
         let OwnedReadHalf { framed, inbox } = self;
         OwnedReadHalf { framed: framed.map_codec(|codec| codec.map(map)), inbox }
@@ -233,18 +235,19 @@ impl<G: Signatures> OwnedReadHalf<G> {
 }
 
 impl OwnedReadHalf<Objects> {
-    /// Returns the interface of an object that this client has created; `None` if there is none.
+    /// Returns the interface of an object. Returns `None` if this client has not created an object with
+    /// this id.
     ///
-    /// An object keeps its interface until the compositor sends `wl_display.delete_id` for it.
+    /// The interface is recorded until the compositor sends `wl_display.delete_id` for the object.
     pub fn interface(&self, id: ObjectId) -> Option<Cow<'static, str>> {
         self.framed.codec().source.interface(id.get())
     }
 
-    /// Sets the number of descriptors of events that the table [`fds`](mod@crate::fds) does not have:
-    /// those of interfaces that are not published.
+    /// Sets the number of descriptors of events that are not in the table [`fds`](mod@crate::fds), such as
+    /// those of unpublished interfaces.
     ///
-    /// `count` gets the interface and the opcode of an event for which the table has 0. Set it before
-    /// such an object is created.
+    /// `count` is called with the interface and the opcode of each event that is not in the table, and
+    /// returns the number of descriptors. Call this method before you create objects with such events.
     pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
         self.framed.codec_mut().source.set_event_fds(count);
     }

@@ -15,12 +15,13 @@ use crate::wire::header::{HEADER_BYTES, Header, LONGEST_MESSAGE};
 use crate::wire::message::Message;
 use crate::wire::wire_error::WireError;
 
-/// The [`Sink`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
+/// The sending half of a connection, from
+/// [`Connection::into_split`](crate::Connection::into_split): a [`Sink`] of messages.
 ///
-/// That of a client (`OwnedWriteHalf<Objects>`) [creates](OwnedWriteHalf::create) objects; it shares
-/// the ids with the read half. That of a compositor or a proxy is an `OwnedWriteHalf`.
+/// The write half of a client (`OwnedWriteHalf<Objects>`) [creates](OwnedWriteHalf::create) objects, and
+/// shares the ids with the read half. The write half of a compositor or a proxy is an `OwnedWriteHalf<()>`.
 ///
-/// Dropping it closes what has not left and shuts the write side down.
+/// Dropping it closes the descriptors of unsent messages and shuts down the write side of the socket.
 #[derive(Debug)]
 pub struct OwnedWriteHalf<I = ()> {
     pub(crate) framed: FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>,
@@ -28,13 +29,13 @@ pub struct OwnedWriteHalf<I = ()> {
     refused: Refused,
 }
 
-/// What becomes of a message whose descriptors the kernel refuses.
+/// The handling of a message whose descriptors the kernel refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It is returned, and the messages after it leave without it.
+    /// The error contains the message, and the messages after it can be sent.
     Returned,
-    /// It stays at its place in the queue. A client needs this: a message may create an object, and the
-    /// compositor must see the ids in the order in which they were taken.
+    /// The message stays in the queue. A client requires this, because the message may create an object,
+    /// and the compositor must receive the ids in the order in which they were allocated.
     Queued,
 }
 
@@ -47,7 +48,7 @@ impl<I> OwnedWriteHalf<I> {
         OwnedWriteHalf { framed, ids, refused }
     }
 
-    /// Makes the error of this half, with the message if its descriptors were refused.
+    /// Converts the error of the framed stream, and adds the message if its descriptors were refused.
     fn failed(&mut self, error: FramedError) -> SendError {
         let unsent = match (&error.kind, self.refused) {
             (
@@ -60,56 +61,61 @@ impl<I> OwnedWriteHalf<I> {
         SendError { unsent, kind: SendErrorKind::from_codec(error.kind) }
     }
 
-    /// Takes the message at the head of the queue back, if none of it has left and it has descriptors.
+    /// Takes the first message of the queue, if it has descriptors and no byte of it was sent.
     pub(crate) fn take_refused(&mut self) -> Option<Box<Message>> {
         let refused = self.framed.take_refused()?;
-        // They are the bytes of a message that was checked when it was taken.
+        // The header is valid: the message was checked when it was added to the queue.
         let Header { object, opcode, .. } =
             Header::parse(&refused.bytes, LONGEST_MESSAGE).ok()??;
         let arguments = Body::new(refused.bytes.slice(HEADER_BYTES..));
         Some(Box::new(Message::received(object, opcode, arguments, refused.fds)))
     }
 
-    /// Returns the number of bytes of messages that have not left.
+    /// Returns the number of bytes of messages that have not been sent.
     pub fn unsent_bytes(&self) -> usize {
         self.framed.unsent_bytes()
     }
 }
 
 impl<I: Unpin> OwnedWriteHalf<I> {
-    /// Sends a message, and waits until it has left.
+    /// Sends a message and waits until it has been sent.
     ///
     /// # Errors
     ///
-    /// [`SendError`]. A message that was refused is in it: this one, or one before it. On a client, a
-    /// message whose descriptors the kernel refuses stays in the queue instead, see
-    /// [`SendErrorKind::TooManyFdsInFlight`]. If a flush that makes room fails otherwise, this message is
-    /// in the error.
+    /// Returns a [`SendError`]. It contains the refused message, which may be this message or an earlier
+    /// one. If the socket fails before there was room for this message, the error contains this message.
+    ///
+    /// On a client, a message whose descriptors the kernel refuses stays in the write queue instead; see
+    /// [`SendErrorKind::TooManyFdsInFlight`].
     ///
     /// # Cancel safety
     ///
-    /// Dropped before there was room, the message is dropped; later, it leaves with the next flush.
+    /// If the future is dropped before there was room for the message, the message is dropped. If it is
+    /// dropped later, the next flush sends the message.
     pub async fn send(&mut self, message: Message) -> Result<(), SendError> {
         self.feed(message).await?;
         self.flush().await
     }
 
-    /// Takes a message that leaves with the next [`flush`](Self::flush), or earlier.
+    /// Adds a message to the write queue. The next [`flush`](Self::flush) or an earlier write sends it.
+    ///
+    /// Waits while the write queue is full ([`Limits::max_buffered_bytes`](crate::Limits),
+    /// [`max_buffered_fds`](crate::Limits::max_buffered_fds)).
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Returns the errors of [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it has taken nothing, and the message is dropped.
+    /// If the future is dropped, the message is dropped and was not added.
     #[inline]
     pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
         let mut message = Some(message);
         poll_fn(move |cx| self.poll_feed(cx, &mut message))
     }
 
-    /// Takes the message once there is room for it.
+    /// Adds the message to the queue when there is room for it.
     #[inline]
     pub(crate) fn poll_feed(
         &mut self,
@@ -124,36 +130,38 @@ impl<I: Unpin> OwnedWriteHalf<I> {
         }
     }
 
-    /// Waits until all messages have left.
+    /// Waits until all messages have been sent.
     ///
     /// # Errors
     ///
-    /// [`SendErrorKind::Io`] if the socket failed. If the kernel refused the descriptors of a message,
-    /// that message is in the error, and the next flush goes on with the messages after it. On a
-    /// client, the message stays in the queue, and the next flush tries it again.
+    /// Returns [`SendErrorKind::Io`] if the socket failed.
+    ///
+    /// If the kernel refused the descriptors of a message, the error contains that message, and the next
+    /// flush sends the messages after it. On a client, the message stays in the write queue, and the next
+    /// flush tries to send it again.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost if this is dropped.
+    /// This method is cancel safe. If the future is dropped, no message is lost.
     pub async fn flush(&mut self) -> Result<(), SendError> {
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
     }
 
-    /// Flushes, and tells the peer that nothing more will come.
+    /// Flushes, and then shuts down the write side of the socket.
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// Returns the errors of [`flush`](Self::flush).
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost if this is dropped.
+    /// This method is cancel safe. If the future is dropped, no message is lost.
     pub async fn shutdown(&mut self) -> Result<(), SendError> {
         poll_fn(|cx| Pin::new(&mut *self).poll_close(cx)).await
     }
 }
 
-/// Returns a message that was not taken, if the message that was refused is not returned.
+/// Adds the message to the error, unless the error contains a refused message.
 fn with_unsent(error: SendError, message: Message) -> SendError {
     let SendError { unsent, kind } = error;
     SendError { unsent: unsent.or_else(|| Some(Box::new(message))), kind }
@@ -188,7 +196,7 @@ impl<I: Unpin> Sink<Message> for OwnedWriteHalf<I> {
         outcome.map_err(|error| this.failed(error))
     }
 
-    /// Flushes, and tells the peer that nothing more will come.
+    /// Flushes, and then shuts down the write side of the socket.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
         let outcome = Sink::<Message>::poll_close(Pin::new(&mut this.framed), cx);

@@ -1,7 +1,7 @@
 //! The registries of one client of a compositor.
 //!
-//! Each registry that a client creates announces all globals, and from then on what changes. Requests are
-//! checked as libwayland checks them, and refused with its texts. Objects are left to the caller.
+//! Each registry announces all current globals, and later each change. Requests are checked as libwayland
+//! checks them, and errors have its texts. The caller manages the objects.
 
 use crate::display_error::DisplayError;
 use crate::global::Global;
@@ -10,14 +10,14 @@ use crate::opcodes::{wl_callback, wl_display, wl_registry};
 use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 
-/// Number of registries that one client may have.
+/// Maximum number of registries of one client.
 ///
-/// A client has one for each library that uses Wayland.
+/// A client usually has one for each library that uses Wayland.
 pub const MAX_REGISTRIES: usize = 256;
 
 /// The registries of one client.
 ///
-/// [`Connection::registry`](crate::Connection::registry) has an example of both ends.
+/// See [`Connection::roundtrip`](crate::Connection::roundtrip) for an example with both sides.
 #[derive(Clone, Debug, Default)]
 pub struct Registries {
     ids: Vec<ObjectId>,
@@ -27,25 +27,25 @@ pub struct Registries {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Answer {
-    /// These events, in order.
+    /// Events to send to the client, in order.
     Events(Vec<Message>),
-    /// A new object, which the caller creates.
+    /// A request for a new object, which the caller creates.
     Bind(Bind),
-    /// It is a request to another object.
+    /// The request is for another object, and the caller handles it.
     Other,
 }
 
-/// A valid request for an object of a global.
+/// A valid `wl_registry.bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bind {
-    /// The name of the global.
+    /// Name of the global.
     pub name: u32,
-    /// The interface of the global, and of the object.
+    /// Interface of the global and of the new object.
     pub interface: String,
-    /// The version of the object, at most that of the global.
+    /// Version of the new object, at most that of the global.
     pub version: u32,
-    /// The object.
+    /// Id of the new object.
     pub id: ObjectId,
 }
 
@@ -57,17 +57,19 @@ impl Registries {
 
     /// Answers the requests of the display (`sync`, `get_registry`) and of the registries (`bind`).
     ///
-    /// A callback is done at once, and its id is free again.
+    /// The answer to `sync` is `wl_callback.done` and `wl_display.delete_id`, so the id of the callback is
+    /// free again.
     ///
     /// # Errors
     ///
-    /// [`DisplayError`], to be [sent](DisplayError::message) before the client is disconnected, if
+    /// Returns a [`DisplayError`] in the following cases. [Send](DisplayError::message) it before you
+    /// disconnect the client.
     ///
-    /// - there is no such request, or it is malformed;
-    /// - its new id is not one of a client, or that of a registry (whether it is in use otherwise is left
-    ///   to the caller);
-    /// - there are too many registries ([`MAX_REGISTRIES`]);
-    /// - there is no such global, or not of this interface or version.
+    /// - The opcode is unknown, or the request is malformed.
+    /// - The new id belongs to the server, or it is the id of a registry. The caller checks whether another
+    ///   object has this id.
+    /// - The client has [`MAX_REGISTRIES`] registries.
+    /// - No global has this name, or the global has another interface or a lower version.
     pub fn answer(&mut self, globals: &Globals, request: &Message) -> Result<Answer, DisplayError> {
         let (object, opcode) = (request.object(), request.opcode());
         match opcode {
@@ -96,27 +98,29 @@ impl Registries {
         }
     }
 
-    /// Returns the events that announce a global; none if there is no global of this name.
+    /// Builds the events that announce a global, one for each registry. Returns no events if there is no
+    /// global with this name.
     pub fn added(&self, globals: &Globals, name: u32) -> Vec<Message> {
         let global = globals.get(name).into_iter();
         global.flat_map(|global| self.ids.iter().map(|id| announced(*id, global))).collect()
     }
 
-    /// Returns the events that announce that a global was withdrawn or removed. For one that was
-    /// withdrawn, they are not sent again when it is removed.
+    /// Builds the events that announce that a global was withdrawn or removed, one for each registry.
+    ///
+    /// Send them once: when the global is withdrawn, or, if it is not withdrawn, when it is removed.
     pub fn removed(&self, name: u32) -> Vec<Message> {
         self.ids.iter().map(|id| event(*id, wl_registry::GLOBAL_REMOVE, name)).collect()
     }
 
-    /// Forgets a registry that its client has destroyed (`wl_fixes.destroy_registry`). Returns whether
-    /// the object was a registry.
+    /// Removes a registry that the client has destroyed (`wl_fixes.destroy_registry`). Returns whether the
+    /// object was a registry.
     pub fn forget(&mut self, id: ObjectId) -> bool {
         let before = self.ids.len();
         self.ids.retain(|other| *other != id);
         self.ids.len() < before
     }
 
-    /// Returns the ids of the registries.
+    /// Returns the ids of the registries, in the order of their creation.
     pub fn ids(&self) -> &[ObjectId] {
         &self.ids
     }
@@ -168,10 +172,10 @@ impl Registries {
 
 fn announced(registry: ObjectId, global: &Global) -> Message {
     let event = global.announcement(registry);
-    event.expect("an interface that could be announced when it was added")
+    event.expect("add checked that the global can be announced")
 }
 
-/// Builds an event with one number.
+/// Builds an event with one `uint`.
 fn event(object: ObjectId, opcode: u16, number: u32) -> Message {
     Message::builder(object, opcode).uint(number).build().expect("a short message")
 }

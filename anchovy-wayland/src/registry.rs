@@ -1,8 +1,8 @@
-//! The globals of a compositor, as its client knows them.
+//! The globals of a compositor, as announced to a client.
 //!
-//! A compositor announces its globals one by one, each with a name (a number), an interface and a version.
-//! It adds and removes globals for as long as the connection lasts. A client finds a global by its
-//! interface, and binds it by its name.
+//! A compositor announces each of its globals with a name (a number), an interface and a version. It may
+//! add and remove globals during the whole connection. A client finds a global by its interface and binds
+//! it by its name.
 
 use crate::bind_error::BindError;
 use crate::create_error::CreateError;
@@ -14,41 +14,44 @@ use crate::wire::message_builder::MessageBuilder;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::WireErrorKind;
 
-/// Number of globals that a [`Registry`] keeps.
+/// Maximum number of globals in a [`Registry`].
 ///
-/// Compositors have some dozens. 4096 globals with the longest interfaces take 16 MiB.
+/// Compositors have some dozens of globals. 4096 globals with the longest interface names require 16 MiB
+/// of memory.
 pub const MAX_GLOBALS: usize = 4096;
 
 /// The globals of a compositor, as one `wl_registry` announces them.
 ///
-/// [`Connection::registry`](crate::Connection::registry) returns one with all globals of that moment.
-/// Pass the events that are received later to [`update`](Self::update), which keeps it up to date.
+/// [`Connection::registry`](crate::Connection::registry) returns a registry with all current globals. To
+/// keep it up to date, pass the events that are received later to [`update`](Self::update).
 #[derive(Clone, Debug)]
 pub struct Registry {
     id: ObjectId,
-    /// In the order in which they were announced.
+    /// In the order of their announcements.
     globals: Vec<Global>,
 }
 
-/// What an event changed.
+/// The change that an event has caused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryUpdate {
     /// A global was added.
     Added(Global),
-    /// A global was removed. Destroy the objects that were bound of it.
+    /// A global was removed. The client should destroy the objects that it bound to this global.
     Removed(Global),
-    /// A global was removed that was not announced.
+    /// A global was removed that the compositor has not announced.
     RemovedUnknown {
-        /// Its name.
+        /// The name of the global.
         name: u32,
     },
 }
 
 impl Registry {
-    /// Creates the registry of this object, of which no event has been received yet.
+    /// Creates an empty registry for the `wl_registry` with this id.
     ///
-    /// This is for programs that send `wl_display.get_registry` themselves.
+    /// This method is for programs that send `wl_display.get_registry` themselves.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_wayland::opcodes::wl_registry;
@@ -68,18 +71,18 @@ impl Registry {
         Registry { id, globals: Vec::new() }
     }
 
-    /// Returns the id of the registry.
+    /// Returns the id of the `wl_registry`.
     pub fn id(&self) -> ObjectId {
         self.id
     }
 
-    /// Returns all globals, in the order in which they were announced.
+    /// Returns all globals, in the order of their announcements.
     pub fn globals(&self) -> &[Global] {
         &self.globals
     }
 
-    /// Returns the first global of this interface. Of some interfaces, such as `wl_output`, there may be
-    /// more.
+    /// Returns the first global of an interface. Compositors have several globals of some interfaces, such
+    /// as `wl_output`.
     pub fn find(&self, interface: &str) -> Option<&Global> {
         self.globals.iter().find(|global| global.interface == interface)
     }
@@ -89,13 +92,16 @@ impl Registry {
         self.globals.iter().find(|global| global.name == name)
     }
 
-    /// Returns the request that binds a global to a new object, for programs that give out ids
-    /// themselves. Clients use [`Connection::bind`](crate::Connection::bind).
+    /// Builds the request that binds a global to a new object.
+    ///
+    /// This method is for programs that allocate ids themselves. Clients use
+    /// [`Connection::bind`](crate::Connection::bind).
     ///
     /// # Errors
     ///
-    /// [`BindError::Version`] if the version is 0 or higher than the global's, for which a client is
-    /// disconnected; [`BindError::Create`] if the interface cannot be sent.
+    /// Returns [`BindError::Version`] if the version is 0 or higher than that of the global: a compositor
+    /// disconnects a client that sends such a request. Returns [`BindError::Create`] if the request is too
+    /// long or the interface contains a NUL.
     pub fn bind(
         &self,
         global: &Global,
@@ -117,15 +123,15 @@ impl Registry {
         bind.untyped_new_id(&global.interface, version, new_id)
     }
 
-    /// Applies an event, if it is of this registry, and returns what it changed; `None` if it is of another
+    /// Applies an event of this registry and returns the change. Returns `None` for an event of another
     /// object.
     ///
-    /// A global with the name of another one replaces it.
+    /// If a global with the same name exists, the new global replaces it.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Wire`] if the event is of this registry, and malformed;
-    /// [`RegistryError::TooManyGlobals`]. Nothing is changed then.
+    /// Returns [`RegistryError::Wire`] if an event of this registry is malformed, and
+    /// [`RegistryError::TooManyGlobals`] for more than [`MAX_GLOBALS`] globals. The registry is unchanged.
     pub fn update(&mut self, event: &Message) -> Result<Option<RegistryUpdate>, RegistryError> {
         if event.object() != self.id {
             return Ok(None);

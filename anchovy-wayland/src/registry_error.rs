@@ -1,4 +1,4 @@
-//! Why an event of a registry is refused.
+//! The error of applying an event to a registry.
 
 use std::error::Error;
 use std::fmt;
@@ -6,16 +6,15 @@ use std::io;
 
 use crate::wire::wire_error::WireError;
 
-/// Why [`Registry::update`](crate::Registry::update) refuses an event.
+/// The error of [`Registry::update`](crate::Registry::update).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// The event is malformed.
     Wire(WireError),
-    /// The compositor has more globals than a [`Registry`](crate::Registry) keeps
-    /// ([`MAX_GLOBALS`](crate::MAX_GLOBALS)).
+    /// The compositor announced more globals than a [`Registry`](crate::Registry) stores.
     TooManyGlobals {
-        /// The most.
+        /// The limit: [`MAX_GLOBALS`](crate::MAX_GLOBALS).
         limit: usize,
     },
 }
@@ -23,9 +22,9 @@ pub enum RegistryError {
 impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RegistryError::Wire(_) => f.write_str("the compositor sent a malformed event"),
+            RegistryError::Wire(_) => f.write_str("received a malformed event of the registry"),
             RegistryError::TooManyGlobals { limit } => {
-                write!(f, "the compositor has more than {limit} globals")
+                write!(f, "the compositor announced too many globals, limit is {limit}")
             }
         }
     }
@@ -63,11 +62,14 @@ mod tests {
     use crate::wire::wire_error::WireErrorKind;
 
     #[test]
-    fn a_registry_error_has_the_malformed_event_as_its_cause() {
+    fn the_source_of_a_registry_error_is_the_malformed_event() {
         let wire = WireError { object: 2, opcode: 0, kind: WireErrorKind::NullString };
-        let chain = ["the compositor sent a malformed event".to_owned(), wire.to_string()];
+        let chain = ["received a malformed event of the registry".to_owned(), wire.to_string()];
         assert_eq!(error_chain(&RegistryError::from(wire)), chain);
         let error = RegistryError::TooManyGlobals { limit: 4096 };
-        assert_eq!(error_chain(&error), ["the compositor has more than 4096 globals"]);
+        assert_eq!(
+            error_chain(&error),
+            ["the compositor announced too many globals, limit is 4096"]
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Why a reply of the compositor is missing.
+//! The error of waiting for a reply of the compositor.
 
 use std::error::Error;
 use std::fmt;
@@ -11,54 +11,51 @@ use crate::error::send_error::{SendError, SendErrorKind};
 use crate::registry_error::RegistryError;
 use crate::wire::wire_error::WireError;
 
-/// Why [`roundtrip`](crate::Connection::roundtrip) or [`registry`](crate::Connection::registry) has no
-/// reply.
+/// The error of [`roundtrip`](crate::Connection::roundtrip) and
+/// [`registry`](crate::Connection::registry).
 ///
-/// Everything else that has arrived can still be received.
+/// Other events that arrived before the error can still be received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RoundtripError {
-    /// The compositor reports an error of this client, and disconnects it.
+    /// The compositor reported an error of this client (`wl_display.error`) and disconnects it.
     Display(DisplayError),
-    /// Nothing can be received any more.
+    /// Receiving failed, and nothing more can be received.
     Receive(ReceiveError),
-    /// A request could not be sent: that of the roundtrip, or one before it.
+    /// A request could not be sent: a request of this method or an earlier one.
     Send(SendError),
     /// The compositor closed the connection before it replied.
     Closed,
-    /// The compositor did not reply in time
-    /// ([`Limits::reply_timeout`](crate::Limits::reply_timeout)). The connection can go on. The late
-    /// reply is dropped.
+    /// The compositor did not reply within
+    /// [`Limits::reply_timeout`](crate::Limits::reply_timeout). The connection stays usable, and the late
+    /// reply is discarded.
     TimedOut {
-        /// The time that it had.
+        /// The timeout.
         timeout: Duration,
     },
-    /// More messages arrived before the reply than are kept
-    /// ([`Limits::max_kept_messages`](crate::Limits::max_kept_messages)). Receive them: then the
-    /// connection can go on.
+    /// More than [`Limits::max_kept_messages`](crate::Limits::max_kept_messages) messages arrived before
+    /// the reply. The connection is usable again when they have been received.
     TooManyMessages {
-        /// The most.
+        /// The limit.
         limit: usize,
     },
-    /// Messages with more bytes arrived before the reply than are kept
-    /// ([`Limits::max_kept_bytes`](crate::Limits::max_kept_bytes)). Receive them: then the connection
-    /// can go on.
+    /// Messages that use more than [`Limits::max_kept_bytes`](crate::Limits::max_kept_bytes) arrived before
+    /// the reply. The connection is usable again when they have been received.
     TooManyBytes {
-        /// The most, in bytes of memory.
+        /// The limit, in bytes of memory.
         limit: usize,
     },
-    /// Messages with more descriptors arrived before the reply than are kept
-    /// ([`Limits::max_kept_fds`](crate::Limits::max_kept_fds)). Receive them: then the connection can go
-    /// on.
+    /// Messages with more than [`Limits::max_kept_fds`](crate::Limits::max_kept_fds) descriptors arrived
+    /// before the reply. The connection is usable again when they have been received.
     TooManyFds {
-        /// The most.
+        /// The limit.
         limit: usize,
     },
-    /// The events of the registry are refused. The connection can go on.
+    /// An event of the registry is malformed, or there are too many globals. The connection stays usable.
     Registry(RegistryError),
-    /// The reply is malformed. The connection can go on.
+    /// The event of the callback is malformed. The connection stays usable.
     Wire(WireError),
-    /// All ids of a client are in use: 2 to 4278190079. Nothing was sent.
+    /// All ids of a client, 2 to 4278190079, are in use. Nothing was sent.
     NoIds,
 }
 
@@ -75,21 +72,26 @@ impl fmt::Display for RoundtripError {
                 write!(f, "the compositor did not reply within {timeout:?}")
             }
             RoundtripError::TooManyMessages { limit } => {
-                write!(f, "more than {limit} messages arrived before the reply, receive them first")
+                write!(
+                    f,
+                    "too many messages arrived before the reply, limit is {limit}; receive them first"
+                )
             }
             RoundtripError::TooManyBytes { limit } => write!(
                 f,
-                "messages of more than {limit} bytes of memory arrived before the reply, receive \
-                 them first"
+                "the messages that arrived before the reply use too much memory, limit is {limit} \
+                 bytes; receive them first"
             ),
             RoundtripError::TooManyFds { limit } => write!(
                 f,
-                "messages with more than {limit} descriptors arrived before the reply, receive them \
-                 first"
+                "too many descriptors arrived before the reply, limit is {limit}; receive their \
+                 messages first"
             ),
             RoundtripError::Registry(error) => error.fmt(f),
-            RoundtripError::Wire(_) => f.write_str("the compositor sent a malformed reply"),
-            RoundtripError::NoIds => f.write_str("all object ids of the client are in use"),
+            RoundtripError::Wire(_) => f.write_str("received a malformed reply"),
+            RoundtripError::NoIds => f.write_str(
+                "all object ids of the client are in use (2 to 4278190079); destroy objects",
+            ),
         }
     }
 }
@@ -97,7 +99,7 @@ impl fmt::Display for RoundtripError {
 impl Error for RoundtripError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // The texts of these are those of the errors themselves, and so are the causes.
+            // The text is that of the inner error, so the source is that of the inner error.
             RoundtripError::Display(error) => error.source(),
             RoundtripError::Receive(error) => error.source(),
             RoundtripError::Send(error) => error.source(),
@@ -120,7 +122,7 @@ impl From<WireError> for RoundtripError {
     }
 }
 
-/// An error that a send reports for the compositor is [`Display`](RoundtripError::Display).
+/// Converts [`SendErrorKind::Display`] into [`RoundtripError::Display`].
 impl From<SendError> for RoundtripError {
     fn from(error: SendError) -> RoundtripError {
         match error {
@@ -154,7 +156,7 @@ mod tests {
     use crate::wire::wire_error::WireErrorKind;
 
     #[test]
-    fn a_roundtrip_error_has_the_causes_of_its_parts() {
+    fn a_roundtrip_error_has_the_source_of_its_inner_error() {
         let socket = || io::Error::new(io::ErrorKind::ConnectionReset, "it is reset");
         let display = DisplayError::new(ObjectId::DISPLAY, 1, "no");
         let wire = WireError { object: 2, opcode: 0, kind: WireErrorKind::NullString };
@@ -167,23 +169,32 @@ mod tests {
             ),
             (
                 send(SendErrorKind::Io(socket())).into(),
-                vec!["sending failed".into(), "it is reset".into()],
+                vec!["sending to the socket failed".into(), "it is reset".into()],
             ),
             (send(SendErrorKind::Display(display.clone())).into(), vec![display.to_string()]),
             (
                 RegistryError::TooManyGlobals { limit: 9 }.into(),
-                vec!["the compositor has more than 9 globals".into()],
+                vec!["the compositor announced too many globals, limit is 9".into()],
             ),
-            (wire.into(), vec!["the compositor sent a malformed reply".into(), wire.to_string()]),
+            (wire.into(), vec!["received a malformed reply".into(), wire.to_string()]),
             (
                 RoundtripError::TimedOut { timeout },
                 vec!["the compositor did not reply within 1.5s".into()],
             ),
             (
                 RoundtripError::TooManyMessages { limit: 7 },
-                vec!["more than 7 messages arrived before the reply, receive them first".into()],
+                vec![
+                    "too many messages arrived before the reply, limit is 7; receive them first"
+                        .into(),
+                ],
             ),
-            (RoundtripError::NoIds, vec!["all object ids of the client are in use".into()]),
+            (
+                RoundtripError::NoIds,
+                vec![
+                    "all object ids of the client are in use (2 to 4278190079); destroy objects"
+                        .into(),
+                ],
+            ),
         ] {
             assert_eq!(error_chain(&error), chain);
         }

@@ -1,8 +1,8 @@
-//! What a connection asks about the messages that it receives.
+//! The handling of received messages by a connection.
 //!
-//! A compositor, a proxy or a test tool brings its own [`Signatures`] and handles every message
-//! itself. A client uses [`Objects`](crate::Objects), which knows the interfaces of its objects and
-//! handles the events of `wl_display`. One trait covers both, so that there is one type of connection.
+//! A compositor, a proxy or a test tool supplies its own [`Signatures`] and handles every message itself.
+//! A client uses [`Objects`](crate::Objects), which knows the interfaces of its objects and handles the
+//! events of `wl_display`. One trait covers both, so that there is one type of connection.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::wire::message::Message;
 use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::WireError;
 
-/// What a [`Connection`](crate::Connection) uses to receive: any [`Signatures`], or the
-/// [`Objects`](crate::Objects) of a client.
+/// A type that a [`Connection`](crate::Connection) uses to receive messages: an implementation of
+/// [`Signatures`], or the [`Objects`](crate::Objects) of a client.
 ///
-/// The trait is sealed: implement [`Signatures`].
+/// The trait is sealed. Implement [`Signatures`] instead.
 pub trait SignatureSource: sealed::Sealed {
-    /// What the write half has of it: `()`, or the [`Objects`](crate::Objects) of a client.
+    /// The ids that the write half allocates: `()`, or the [`Objects`](crate::Objects) of a client.
     type Ids: fmt::Debug + Send + Sync + Unpin;
 
     /// Whether this is the source of a client, which handles the events of `wl_display`.
@@ -28,24 +28,24 @@ pub trait SignatureSource: sealed::Sealed {
     #[doc(hidden)]
     fn count(&mut self, object: ObjectId, opcode: u16) -> usize;
 
-    /// Handles a message that has arrived, if it is one that is not handed out.
+    /// Classifies a message that has arrived, and handles it if it is not for the caller.
     #[doc(hidden)]
     fn admit(&mut self, message: &Message, origin: Origin) -> Result<Admission, WireError>;
 }
 
-/// Where a message comes from.
+/// The source of a message.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// From the socket, and no message waits to be received.
+    /// The socket, while no message is kept.
     Socket,
-    /// From the socket, while messages before it wait to be received.
+    /// The socket, while earlier messages are kept.
     SocketAfterKept,
-    /// From the messages that were kept.
+    /// The kept messages.
     Kept,
 }
 
-/// What a message is.
+/// The class of a message.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Admission {
@@ -55,7 +55,7 @@ pub enum Admission {
     Internal,
     /// A message that was handled.
     Handled,
-    /// The error that the compositor sends before it closes.
+    /// The error that the compositor sends before it closes the connection.
     Display(DisplayError),
 }
 

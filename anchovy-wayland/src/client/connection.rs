@@ -23,37 +23,37 @@ use crate::wire::object_id::ObjectId;
 
 impl Connection<Objects> {
     /// Connects to the compositor that the environment names, as libwayland's `wl_display_connect`
-    /// does, with the limits [of a client](Limits::client).
+    /// does, with the limits of [`Limits::client`].
     ///
-    /// [`Connector`](crate::Connector) connects to another display, and
-    /// [`client`](Connection::client) makes a connection of its socket.
+    /// To connect to another display, use [`Connector`](crate::Connector), and pass its socket to
+    /// [`client`](Connection::client).
     ///
     /// # Errors
     ///
-    /// [`ConnectError`].
+    /// Returns the errors of [`Connector::connect`](crate::Connector::connect).
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe.
+    /// This method is cancel safe; see [`Connector::connect`](crate::Connector::connect).
     pub async fn connect() -> Result<Connection<Objects>, ConnectError> {
         let socket = connect().await?.stream;
         Ok(Connection::of_client(socket, &Limits::client()))
     }
 
-    /// Creates the connection of a client over a socket, of which nothing has been read and to which
-    /// nothing was sent.
+    /// Creates the connection of a client over a socket from which no bytes have been read and to which
+    /// none have been sent.
     ///
     /// # Errors
     ///
-    /// Those of [`AnchovyStream::new`].
+    /// Returns the errors of [`AnchovyStream::new`].
     ///
     /// # Panics
     ///
-    /// Outside a runtime of tokio.
+    /// Panics outside of a tokio runtime with I/O enabled.
     pub fn client(socket: impl IntoUnixStream, limits: Limits) -> io::Result<Connection<Objects>> {
         Ok(Connection::of_client(AnchovyStream::new(socket)?, &limits))
     }
@@ -68,23 +68,24 @@ impl Connection<Objects> {
         Connection { read, write: OwnedWriteHalf::new(write, ids, Refused::Queued) }
     }
 
-    /// Returns the interface of an object that this client has created; see
-    /// [`OwnedReadHalf::interface`].
+    /// Returns the interface of an object that this client has created, or `None`; see
+    /// [`OwnedReadHalf::interface`](crate::OwnedReadHalf::interface).
     pub fn interface(&self, id: ObjectId) -> Option<Cow<'static, str>> {
         self.read.interface(id)
     }
 
-    /// Sets the number of descriptors of events that the table [`fds`](mod@crate::fds) does not have;
-    /// see [`OwnedReadHalf::set_event_fds`].
+    /// Sets the number of descriptors of events that are not in the table [`fds`](mod@crate::fds); see
+    /// [`OwnedReadHalf::set_event_fds`](crate::OwnedReadHalf::set_event_fds).
     pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
         self.read.set_event_fds(count);
     }
 
-    /// As [`OwnedWriteHalf::create`].
+    /// Creates an object; see [`OwnedWriteHalf::create`].
     ///
-    /// If the compositor has closed the connection, the error is the one that it
-    /// [reported](Connection#the-error-of-a-compositor).
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::create`].
+    /// [The error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     pub async fn create(
         &mut self,
         interface: impl Into<Cow<'static, str>>,
@@ -94,8 +95,12 @@ impl Connection<Objects> {
         self.explain_create(created).await
     }
 
-    /// As [`OwnedWriteHalf::feed_create`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    /// Creates an object without flushing; see [`OwnedWriteHalf::feed_create`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::feed_create`].
+    /// [The error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     pub async fn feed_create(
         &mut self,
         interface: impl Into<Cow<'static, str>>,
@@ -105,11 +110,12 @@ impl Connection<Objects> {
         self.explain_create(created).await
     }
 
-    /// As [`OwnedWriteHalf::bind`].
+    /// Binds the first global of an interface; see [`OwnedWriteHalf::bind`].
     ///
-    /// If the compositor has closed the connection, the error is the one that it
-    /// [reported](Connection#the-error-of-a-compositor).
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::bind`].
+    /// [The error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     pub async fn bind(
         &mut self,
         registry: &Registry,
@@ -120,8 +126,12 @@ impl Connection<Objects> {
         self.explain_bind(bound).await
     }
 
-    /// As [`OwnedWriteHalf::bind_global`].
-    #[expect(clippy::missing_errors_doc, reason = "they are documented there")]
+    /// Binds a global; see [`OwnedWriteHalf::bind_global`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::bind_global`].
+    /// [The error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     pub async fn bind_global(
         &mut self,
         registry: &Registry,

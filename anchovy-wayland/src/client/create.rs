@@ -1,8 +1,8 @@
 //! Creating objects.
 //!
-//! An id is taken, the request is built, and the request enters the write queue without an await in
-//! between, by the only write half. So requests enter the queue in the order of their ids, and an id
-//! whose request did not enter the queue is given back before another one is taken.
+//! The only write half takes an id, builds the request and adds it to the write queue, without an await
+//! in between. So requests enter the queue in the order of their ids, and an id whose request did not
+//! enter the queue is free again before another id is taken.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -25,23 +25,25 @@ use crate::wire::message_builder::MessageBuilder;
 use crate::wire::object_id::ObjectId;
 
 impl OwnedWriteHalf<Objects> {
-    /// Creates an object: builds a request with the smallest free id, and sends it.
+    /// Creates an object: allocates the smallest free id, builds a request with it and sends the request.
     ///
-    /// `request` gets the id, and passes it to [`new_id`](MessageBuilder::new_id) (or
-    /// [`untyped_new_id`](MessageBuilder::untyped_new_id)) once. The object has this interface until the
-    /// compositor deletes its id. The interface tells how many descriptors its events have.
+    /// `request` receives the id, and must pass it to [`new_id`](MessageBuilder::new_id) or
+    /// [`untyped_new_id`](MessageBuilder::untyped_new_id) once. The connection records the interface of
+    /// the object until the compositor deletes its id, because the number of descriptors of its events
+    /// depends on the interface.
     ///
     /// # Errors
     ///
-    /// [`CreateError`]. The id is free again, and nothing was sent, unless the socket failed. If the
-    /// kernel refuses the descriptors of an *earlier* message, the request waits in the queue after it:
-    /// the id is returned, and the next flush reports the refusal.
+    /// Returns a [`CreateError`]. Unless the socket failed, nothing was sent, and the id is free again.
+    ///
+    /// If the kernel refuses the descriptors of an *earlier* message, this method returns the id, and the
+    /// request waits in the write queue after that message. The next flush reports the error.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before there was room, it has created nothing. Dropped later, the object is created by
-    /// the next flush, but the caller does not know its id. [`feed_create`](Self::feed_create) does not
-    /// have this gap.
+    /// This method is not cancel safe. If the future is dropped before there was room for the request, no
+    /// object is created. If it is dropped later, the next flush creates the object, and the caller does
+    /// not know its id. [`feed_create`](Self::feed_create) is cancel safe.
     ///
     /// # Examples
     ///
@@ -76,23 +78,23 @@ impl OwnedWriteHalf<Objects> {
         if self.framed.unsent_bytes() > bytes {
             return Ok(id);
         }
-        // Only the request of this object is left: without it, nobody knows of the id.
+        // Only the request of this object is in the queue, so no later request depends on its id.
         let unsent = self.take_refused();
         self.ids.free(id);
         Err(SendError { unsent, kind }.into())
     }
 
-    /// Creates an object by a request that leaves with the next [`flush`](Self::flush), or earlier.
+    /// Creates an object as [`create`](Self::create) does, but does not wait until the request is sent.
     ///
-    /// See [`create`](Self::create).
+    /// The request is sent by the next [`flush`](Self::flush) or earlier.
     ///
     /// # Errors
     ///
-    /// [`CreateError`]. The id is free again, and nothing was sent.
+    /// Returns a [`CreateError`]. The request was not sent, and the id is free again.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it has created nothing.
+    /// This method is cancel safe. If the future is dropped, no object is created.
     pub async fn feed_create(
         &mut self,
         interface: impl Into<Cow<'static, str>>,
@@ -101,19 +103,19 @@ impl OwnedWriteHalf<Objects> {
         self.enqueue(interface.into().into(), request).await.map(|(id, _)| id)
     }
 
-    /// Binds the first global of this interface, in the highest of these versions that the compositor
-    /// offers, and sends the request.
+    /// Binds the first global of an interface, with the highest version in `versions` that the
+    /// compositor offers.
     ///
-    /// Of some interfaces, like `wl_output`, a compositor has several globals:
-    /// [`bind_global`](Self::bind_global) binds a particular one.
+    /// Compositors have several globals of some interfaces, such as `wl_output`. To bind a particular
+    /// one, use [`bind_global`](Self::bind_global).
     ///
     /// # Errors
     ///
-    /// [`BindError`]. Nothing was sent, unless the socket failed.
+    /// Returns a [`BindError`]. Unless the socket failed, nothing was sent.
     ///
     /// # Cancel safety
     ///
-    /// As [`create`](Self::create).
+    /// This method is not cancel safe; see [`create`](Self::create).
     pub async fn bind(
         &mut self,
         registry: &Registry,
@@ -128,15 +130,15 @@ impl OwnedWriteHalf<Objects> {
         Ok(Bound { id, version })
     }
 
-    /// Binds a global in this version, and sends the request.
+    /// Binds a global with the given version.
     ///
     /// # Errors
     ///
-    /// [`BindError`]. Nothing was sent, unless the socket failed.
+    /// Returns a [`BindError`]. Unless the socket failed, nothing was sent.
     ///
     /// # Cancel safety
     ///
-    /// As [`create`](Self::create).
+    /// This method is not cancel safe; see [`create`](Self::create).
     pub async fn bind_global(
         &mut self,
         registry: &Registry,
@@ -148,14 +150,14 @@ impl OwnedWriteHalf<Objects> {
         Ok(self.create(global.interface.clone(), request).await?)
     }
 
-    /// Puts the request of a new object into the queue, and returns the id and the bytes of the request.
+    /// Adds the request of a new object to the write queue. Returns the id and the length of the request.
     async fn enqueue(
         &mut self,
         interface: InterfaceName,
         request: impl FnOnce(ObjectId) -> MessageBuilder,
     ) -> Result<(ObjectId, usize), CreateError> {
         poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
-        // Shared, since the reservation outlives a use of the whole half.
+        // The reservation must not borrow the half, which sends the request.
         let objects = self.ids.share();
         let id = objects.reserve(interface, Owner::Caller).ok_or(CreateError::NoIds)?;
         let request = request(id.id());

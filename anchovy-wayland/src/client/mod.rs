@@ -1,8 +1,9 @@
-//! What only a client does: it creates objects, and waits for what the compositor answers.
+//! The methods that only a client has: creating objects and waiting for replies.
 //!
-//! A reply has no end of its own. A client sends `wl_display.sync` after its requests, and when the
-//! callback of that is done, all of them were handled. Until then a compositor may send other events,
-//! or nothing for ever, so there is a timeout, and a bound on what is kept for the caller.
+//! The protocol does not mark the end of a reply. So a client sends `wl_display.sync` after its requests:
+//! when the compositor sends `done` for this callback, it has handled all of them. Until then the
+//! compositor may send any number of other events, or nothing at all. Therefore the kept events are
+//! limited, and there is a timeout.
 
 mod connection;
 mod create;

@@ -1,4 +1,4 @@
-//! Requests that the compositor answers, and the messages that arrive until it does.
+//! Requests with a reply, and the messages that arrive before the reply.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -22,28 +22,29 @@ use crate::wire::object_id::ObjectId;
 use crate::wire::wire_error::WireErrorKind;
 
 impl Connection<Objects> {
-    /// Waits until the compositor has handled all requests before this: sends `wl_display.sync`, and
-    /// waits for its callback.
+    /// Waits until the compositor has handled all earlier requests: sends `wl_display.sync` and waits for
+    /// the `done` event of its callback.
     ///
-    /// Other events that arrive meanwhile are kept for [`receive`](Connection::receive), in order.
+    /// Other events that arrive before the reply are kept for [`receive`](Connection::receive), in order.
     ///
     /// # Errors
     ///
-    /// [`RoundtripError`]. Events that were kept can be received in any case. After
-    /// [`TimedOut`](RoundtripError::TimedOut) the connection can go on; after
-    /// [`TooManyMessages`](RoundtripError::TooManyMessages) and the other bounds of
-    /// [`Limits`](crate::Limits), it can once the kept events are received. The reply that arrives too
-    /// late is dropped.
+    /// Returns a [`RoundtripError`]. Kept events can be received after any error.
+    ///
+    /// After [`TimedOut`](RoundtripError::TimedOut) the connection stays usable, and the late reply is
+    /// discarded. After [`TooManyMessages`](RoundtripError::TooManyMessages),
+    /// [`TooManyBytes`](RoundtripError::TooManyBytes) or [`TooManyFds`](RoundtripError::TooManyFds) it is
+    /// usable again when the kept events have been received.
     ///
     /// # Panics
     ///
-    /// In a runtime without tokio's timers, if there is a
+    /// Panics outside of a tokio runtime with time enabled if there is a
     /// [`reply_timeout`](crate::Limits::reply_timeout).
     ///
     /// # Cancel safety
     ///
-    /// No event is lost if this is dropped. If the request was in the queue, it leaves with the next
-    /// flush, and its reply is dropped: it does not reach `receive` nor the next roundtrip.
+    /// If the future is dropped, no event is lost. If the request is already in the write queue, the next
+    /// flush sends it. Its reply is discarded: neither `receive` nor a later roundtrip returns it.
     ///
     /// # Examples
     ///
@@ -92,26 +93,27 @@ impl Connection<Objects> {
         .await
     }
 
-    /// Asks the compositor for its globals, and waits for all of them: sends `wl_display.get_registry`
-    /// and `wl_display.sync` in one write, and waits for the callback.
+    /// Requests the globals of the compositor and waits for all of them: sends `wl_display.get_registry`
+    /// and `wl_display.sync` in one write, and waits for the `done` event of the callback.
     ///
-    /// The events of the registry that arrive later are received as all others are; see
-    /// [`Registry::update`]. Other events that arrive meanwhile are kept for
+    /// Events of the registry that arrive after the reply are received as all other events; pass them to
+    /// [`Registry::update`]. Other events that arrive before the reply are kept for
     /// [`receive`](Connection::receive), in order.
     ///
     /// # Errors
     ///
-    /// As [`roundtrip`](Self::roundtrip). The events of the registry are dropped then, also those that
-    /// arrive later.
+    /// Returns the errors of [`roundtrip`](Self::roundtrip). After an error, all events of this registry
+    /// are discarded, including those that arrive later.
     ///
     /// # Panics
     ///
-    /// In a runtime without tokio's timers, if there is a
+    /// Panics outside of a tokio runtime with time enabled if there is a
     /// [`reply_timeout`](crate::Limits::reply_timeout).
     ///
     /// # Cancel safety
     ///
-    /// As [`roundtrip`](Self::roundtrip). The events of the registry are dropped.
+    /// If the future is dropped, events of the registry are discarded, and no other event is lost; see
+    /// [`roundtrip`](Self::roundtrip).
     pub async fn registry(&mut self) -> Result<Registry, RoundtripError> {
         in_time(self.read.reply_timeout(), async {
             self.wait_for_room().await?;
@@ -135,8 +137,8 @@ impl Connection<Objects> {
         .await
     }
 
-    /// Waits until a request can enter the write queue. What arrives meanwhile is kept: a compositor
-    /// may read only what it has been read from.
+    /// Waits until a request can enter the write queue. Receives meanwhile, because a compositor may
+    /// stop reading until its own events are read.
     async fn wait_for_room(&mut self) -> Result<(), RoundtripError> {
         let Connection { read, write } = self;
         read.check_kept()?;
@@ -144,7 +146,7 @@ impl Connection<Objects> {
             Poll::Ready(ready) => Poll::Ready(ready.map_err(Failure::Send)),
             Poll::Pending => loop {
                 match read.poll_internal(cx) {
-                    // A reply that comes too late.
+                    // A late reply of an earlier roundtrip.
                     Poll::Ready(Ok(_)) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Wait(error))),
                     Poll::Pending => return Poll::Pending,
@@ -162,8 +164,8 @@ impl Connection<Objects> {
         Pin::new(&mut self.write).start_send(request.expect("a short message"))
     }
 
-    /// Waits for the end of the reply. The queue is written meanwhile. Messages of other objects of the
-    /// connection are passed to `on_event`.
+    /// Waits for the `done` event of the callback, and flushes the write queue meanwhile. Passes messages
+    /// of other internal objects to `on_event`.
     async fn wait(
         &mut self,
         callback: ObjectId,
@@ -200,7 +202,7 @@ impl Connection<Objects> {
     }
 }
 
-/// Why a wait has ended.
+/// The cause of a wait that failed.
 enum Failure {
     Send(SendError),
     Wait(WaitError),

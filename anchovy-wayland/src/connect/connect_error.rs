@@ -1,4 +1,4 @@
-//! Why a client cannot connect to a compositor.
+//! The error of connecting to a compositor.
 
 use std::error::Error;
 use std::fmt;
@@ -7,11 +7,13 @@ use std::io;
 use super::inherited_error::InheritedError;
 use crate::location_error::LocationError;
 
-/// Why a client cannot connect to a compositor.
+/// The error of connecting to a compositor.
 ///
-/// Nothing else was tried: a display that was named and cannot be connected to is not replaced by
-/// another one. The text includes that of the reason, and [`source`](Error::source) is the cause of the
-/// reason: the error of the system, if there is one.
+/// No other display was tried. The text includes the text of the inner error, and
+/// [`source`](Error::source) returns the source of the inner error: the error of the system, if there is
+/// one.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{ConnectError, Connector};
@@ -27,11 +29,11 @@ use crate::location_error::LocationError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// `WAYLAND_SOCKET` is set, and what it names cannot be used.
+    /// `WAYLAND_SOCKET` is set, and its descriptor cannot be used.
     Inherited(InheritedError),
-    /// The name of the display cannot be made a path.
+    /// The path of the socket cannot be determined.
     Location(LocationError),
-    /// The socket at the path could not be connected to.
+    /// Connecting to the socket failed.
     Socket(anchovy::ConnectError),
 }
 
@@ -53,20 +55,21 @@ impl fmt::Display for ConnectError {
             ConnectError::Location(error) => error.fmt(f),
             ConnectError::Socket(anchovy::ConnectError::NotFound { path, .. }) => write!(
                 f,
-                "there is no {}; is a compositor running, with this runtime directory?",
+                "there is no socket {}; check that the compositor is running and uses this directory",
                 path.display()
             ),
-            ConnectError::Socket(anchovy::ConnectError::Refused { path, .. }) => write!(
-                f,
-                "no compositor listens on {} any more; start the compositor again",
-                path.display()
-            ),
+            ConnectError::Socket(anchovy::ConnectError::Refused { path, .. }) => {
+                write!(f, "no process listens on {}; start the compositor again", path.display())
+            }
             ConnectError::Socket(anchovy::ConnectError::PermissionDenied { path, .. }) => write!(
                 f,
-                "this process may not write to {}, or not search its directory; \
-                 is it the compositor of another user?",
+                "no write permission for {} or no search permission for its directory; \
+                 check that the compositor belongs to this user",
                 path.display()
             ),
+            ConnectError::Socket(anchovy::ConnectError::Io { path, .. }) => {
+                write!(f, "connecting to {} failed", path.display())
+            }
             ConnectError::Socket(error) => error.fmt(f),
         }
     }
@@ -100,7 +103,7 @@ impl From<anchovy::ConnectError> for ConnectError {
     }
 }
 
-/// The kind is that of the error of the system, or else the closest one.
+/// Keeps the kind of the error of the system, or uses the closest kind.
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> io::Error {
         io::Error::new(error.kind(), error)
@@ -118,7 +121,7 @@ mod tests {
         io::Error::new(kind, "the cause")
     }
 
-    /// Each reason, its kind, and its text.
+    /// Errors, their kinds and their texts.
     fn reasons() -> [(ConnectError, io::ErrorKind, String); 9] {
         use anchovy::ConnectError as Socket;
         use io::ErrorKind;
@@ -133,13 +136,13 @@ mod tests {
             (
                 Socket::NotFound { path: path(), error: cause(ErrorKind::NotADirectory) }.into(),
                 ErrorKind::NotADirectory,
-                "there is no /run/me/x; is a compositor running, with this runtime directory?"
+                "there is no socket /run/me/x; check that the compositor is running and uses this directory"
                     .into(),
             ),
             (
                 Socket::Refused { path: path(), error: cause(ErrorKind::ConnectionRefused) }.into(),
                 ErrorKind::ConnectionRefused,
-                "no compositor listens on /run/me/x any more; start the compositor again".into(),
+                "no process listens on /run/me/x; start the compositor again".into(),
             ),
             (
                 Socket::PermissionDenied {
@@ -148,8 +151,8 @@ mod tests {
                 }
                 .into(),
                 ErrorKind::PermissionDenied,
-                "this process may not write to /run/me/x, or not search its directory; \
-                 is it the compositor of another user?"
+                "no write permission for /run/me/x or no search permission for its directory; \
+                 check that the compositor belongs to this user"
                     .into(),
             ),
             (
@@ -166,7 +169,7 @@ mod tests {
             (
                 Socket::Io { path: path(), error: cause(ErrorKind::QuotaExceeded) }.into(),
                 ErrorKind::QuotaExceeded,
-                "cannot connect to /run/me/x".into(),
+                "connecting to /run/me/x failed".into(),
             ),
             (
                 Socket::Path(anchovy::PathError::NulInPath { path: "a\0b".into() }).into(),
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connect_error_has_the_error_of_the_system_as_source() {
+    fn the_source_of_a_connect_error_is_the_error_of_the_system() {
         for (error, _, what) in reasons() {
             let has_cause =
                 matches!(&error, ConnectError::Socket(error) if error.source().is_some());
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn as_an_io_error_a_failure_has_a_kind_and_keeps_its_type() {
+    fn an_io_error_of_a_connect_error_has_its_kind_and_type() {
         for (error, kind, _) in reasons() {
             let shown = format!("{error:?}");
             let error = io::Error::from(error);

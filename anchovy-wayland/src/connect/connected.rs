@@ -6,6 +6,8 @@ use super::origin::Origin;
 
 /// A socket that is connected to a compositor, and its origin.
 ///
+/// # Examples
+///
 /// ```
 /// use anchovy_wayland::{Connector, Listener, Origin};
 ///
@@ -22,9 +24,9 @@ use super::origin::Origin;
 /// ```
 #[derive(Debug)]
 pub struct Connected {
-    /// The socket: connected, registered with the runtime, and close-on-exec. No byte was sent. Pass it to
-    /// [`Connection::client`](crate::Connection::client).
+    /// Connected socket, to which no byte has been sent. It is close-on-exec and registered with the
+    /// runtime. Pass it to [`Connection::client`](crate::Connection::client).
     pub stream: AnchovyStream<WAYLAND_SCM_RIGHTS>,
-    /// The origin of the socket.
+    /// Origin of the socket.
     pub origin: Origin,
 }

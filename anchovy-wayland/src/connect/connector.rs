@@ -1,4 +1,4 @@
-//! Where a client connects to.
+//! Connecting to the display that the environment or the caller names.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,30 +11,32 @@ use super::inherited_socket;
 use super::origin::Origin;
 use crate::location::{DISPLAY, Environment, SOCKET, process_environment, socket_path};
 
-/// The display if none is named, as in libwayland.
+/// The default name of the display, as in libwayland.
 const DEFAULT: &str = "wayland-0";
 
 /// Connects to the compositor that the environment names, as libwayland's `wl_display_connect` does.
 ///
-/// This is [`Connector::connect`] of [`Connector::new`]; see there for the rules.
+/// This function calls [`Connector::connect`] of [`Connector::new`].
 ///
 /// # Errors
 ///
-/// [`ConnectError`].
+/// Returns the errors of [`Connector::connect`].
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime with I/O and time enabled.
+/// Panics outside of a tokio runtime with I/O and time enabled.
 ///
 /// # Cancel safety
 ///
-/// Cancel safe.
+/// This function is cancel safe; see [`Connector::connect`].
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// match anchovy_wayland::connect().await {
-///     Ok(connected) => println!("connected through {}", connected.origin),
+///     Ok(connected) => println!("connected to {}", connected.origin),
 ///     Err(error) => println!("{error}"),
 /// }
 /// # }
@@ -43,16 +45,43 @@ pub async fn connect() -> Result<Connected, ConnectError> {
     Connector::new().connect().await
 }
 
-/// Options for connecting to a compositor. By default, it connects as libwayland's `wl_display_connect`
-/// does.
+/// A builder for connections to a compositor. By default, it connects as libwayland's
+/// `wl_display_connect` does:
 ///
-/// 1. `WAYLAND_SOCKET`, if it is set, is the number of a connected socket that this process has
-///    inherited. Nothing else is tried then, whether the socket can be used or not, and whatever
-///    [name](Connector::display) was given.
-/// 2. Otherwise there is a name: the one that was [given](Connector::display), or else that in
-///    `WAYLAND_DISPLAY`, or else `wayland-0`.
-/// 3. An absolute name is the path of a socket; any other is one in the directory that
-///    `XDG_RUNTIME_DIR` names.
+/// 1. If `WAYLAND_SOCKET` is set, it is the number of a connected socket that this process has inherited.
+///    This socket is used even if a [name](Connector::display) is set. If it cannot be used, nothing else
+///    is tried.
+/// 2. Otherwise the display is named by [`display`](Connector::display), or else by `WAYLAND_DISPLAY`, or
+///    else it is `wayland-0`.
+/// 3. An absolute name is the path of the socket. Another name is relative to `XDG_RUNTIME_DIR`.
+///
+/// # The inherited socket
+///
+/// `WAYLAND_SOCKET` is the number of a descriptor that belongs to the code that reads the variable. A
+/// wrong number would take the descriptor of other code. So the descriptor is used only if
+///
+/// - its number is 3 or more, and it is open;
+/// - it is inheritable: descriptors that this process has opened are close-on-exec, since the standard
+///   library, tokio and this crate open no others;
+/// - it is a connected Unix stream socket;
+/// - it was not taken before in this process.
+///
+/// The connection is moved to a new close-on-exec descriptor. The variable stays set, because
+/// `std::env::remove_var` is not sound in a process with threads. Under the number of the variable, an
+/// unconnected close-on-exec socket stays open until the process ends. So another library that reads the
+/// variable gets a socket that fails, and not a file that has been opened with the same number later.
+///
+/// The caller must ensure the following:
+///
+/// - No other code in this process takes the socket *before*, as libwayland in a toolkit would.
+/// - No other code in this process has left a connected Unix stream socket inheritable under this number.
+///   Otherwise that code would lose its connection: its reads and writes would fail. No descriptor is
+///   closed twice in either case.
+/// - Child processes that are started after the connection do not get `WAYLAND_SOCKET`, because they do
+///   not inherit the socket: use [`without_inherited_socket`](crate::without_inherited_socket). Child
+///   processes that were started before have inherited the socket.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{Connection, Connector, Limits};
@@ -65,32 +94,12 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 /// let connector = Connector::new();
 /// # let connector = connector.without_environment().display(path);
 /// let connected = connector.connect().await?;
-/// println!("connected through {}", connected.origin);
+/// println!("connected to {}", connected.origin);
 /// let connection = Connection::client(connected.stream, Limits::client())?;
 /// # drop(connection);
 /// # Ok(())
 /// # }
 /// ```
-///
-/// # The inherited socket
-///
-/// The variable has a number, and whoever reads it must be sure that this number is meant for them.
-/// So it is used only if it is 3 or more, open, inheritable (what this process has opened itself is
-/// close-on-exec, since the standard library, tokio and this crate open nothing else), a Unix stream
-/// socket, connected, and not taken before in this process. The connection is then moved to a
-/// close-on-exec descriptor of its own, and an unconnected socket, close-on-exec too, takes its place
-/// under the number until the process ends: the variable itself cannot be removed soundly from a
-/// process with threads (`std::env::remove_var`), and so another library that reads it finds a socket
-/// that fails, and not some file that has got the number since.
-///
-/// What is left to you:
-///
-/// - Nobody else in this process may take the socket *before*, as libwayland in a toolkit would. Nor
-///   should there be, under this number, a connected Unix stream socket that this process has made
-///   and left inheritable: it would be lost to its owner, whose reads and writes would fail; no
-///   descriptor is closed twice in any case.
-/// - A child that is started before has inherited the socket; one that is started after has not, and
-///   should not be told of it: [`without_inherited_socket`](crate::without_inherited_socket).
 #[derive(Clone, Debug, Default)]
 #[must_use = "a connector does nothing until it connects"]
 pub struct Connector {
@@ -101,60 +110,60 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// One that does all that libwayland does.
+    /// Creates a connector with the defaults, which are those of libwayland.
     pub fn new() -> Connector {
         Connector::default()
     }
 
-    /// Uses this name or absolute path instead of `WAYLAND_DISPLAY`.
+    /// Sets the name or absolute path of the display, which replaces `WAYLAND_DISPLAY`.
     ///
-    /// As in libwayland, `WAYLAND_SOCKET` goes before it; see
+    /// As in libwayland, `WAYLAND_SOCKET` has priority; see
     /// [`without_inherited`](Connector::without_inherited).
     pub fn display(mut self, name: impl Into<PathBuf>) -> Connector {
         self.name = Some(name.into());
         self
     }
 
-    /// Uses this directory instead of that in `XDG_RUNTIME_DIR`. It has to be absolute, too.
+    /// Sets the runtime directory, which replaces `XDG_RUNTIME_DIR`. It must be absolute.
     pub fn runtime_directory(mut self, directory: impl Into<PathBuf>) -> Connector {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Leaves the inherited socket alone, and does not look at `WAYLAND_SOCKET`.
+    /// Ignores `WAYLAND_SOCKET` and does not use the inherited socket.
     ///
-    /// That is what a second connection of a process needs, and what a proxy needs that was given a
-    /// socket for another purpose.
+    /// Use it for a second connection of a process, and for a proxy whose inherited socket has another
+    /// purpose.
     pub fn without_inherited(mut self) -> Connector {
         self.without_inherited = true;
         self
     }
 
-    /// Looks at no variable at all: neither `WAYLAND_SOCKET` nor `WAYLAND_DISPLAY` nor
+    /// Ignores all variables of the environment: `WAYLAND_SOCKET`, `WAYLAND_DISPLAY` and
     /// `XDG_RUNTIME_DIR`.
     pub fn without_environment(mut self) -> Connector {
         self.without_environment = true;
         self
     }
 
-    /// Connects.
+    /// Connects to the compositor.
     ///
-    /// Where the queue of connections of a compositor is full, this waits for room as a blocking
-    /// connect(2) does, for as long as that takes: give it a time limit where the compositor may
-    /// hang. The compositor says nothing before it is asked, so this does not show that it is alive.
+    /// While the backlog of the compositor is full, this method waits without a time limit, as a blocking
+    /// connect(2) does. Use a timeout if the compositor may hang. A compositor sends nothing before the
+    /// first request, so a successful connect does not prove that it responds.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]. An inherited socket that was refused is left as it was.
+    /// Returns a [`ConnectError`]. An inherited socket that cannot be used is left unchanged.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a socket that was made is closed. The inherited socket is taken without a pause,
-    /// so it is either taken and returned or still there.
+    /// This method is cancel safe. If the future is dropped, a new socket is closed. The inherited socket is
+    /// taken without an await, so it is either returned or not taken.
     pub async fn connect(&self) -> Result<Connected, ConnectError> {
         let target = if self.without_environment {
             self.target(&|_| None)?
@@ -188,10 +197,10 @@ impl Connector {
     }
 }
 
-/// What is connected to.
+/// The socket to use.
 #[derive(Debug)]
 enum Target {
-    /// What `WAYLAND_SOCKET` says.
+    /// The inherited socket. This is the value of `WAYLAND_SOCKET`.
     Inherited(OsString),
     /// The socket at this path.
     Socket(PathBuf),

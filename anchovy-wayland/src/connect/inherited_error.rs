@@ -1,4 +1,4 @@
-//! Why an inherited socket cannot be used.
+//! The error of using an inherited socket.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -6,10 +6,11 @@ use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 
-/// Why the socket that `WAYLAND_SOCKET` names cannot be used.
+/// The error of using the socket in `WAYLAND_SOCKET`.
 ///
-/// As in libwayland, no display is tried instead. The descriptor keeps its number, unless the socket was
-/// [taken](InheritedError::AlreadyTaken).
+/// As in libwayland, no display is tried instead. The descriptor is unchanged.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::InheritedError;
@@ -20,52 +21,53 @@ use std::os::fd::RawFd;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InheritedError {
-    /// The value is no decimal number, or one that no descriptor can have. An empty value is no number.
+    /// The value is not a decimal number, or the number is too high for a descriptor. An empty value is not a
+    /// number.
     NotANumber {
-        /// The value.
+        /// The value of `WAYLAND_SOCKET`.
         value: OsString,
     },
-    /// The number is less than 0.
+    /// The number is negative.
     Negative {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
     },
-    /// The number is 0, 1 or 2. These are the standard streams, which all of this process uses.
+    /// The number is 0, 1 or 2. These are the standard streams, which other code of this process uses.
     StandardStream {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
     },
     /// No descriptor has this number (EBADF).
     NotOpen {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
     },
-    /// The descriptor is close-on-exec. So this process has not inherited it but opened it for another
-    /// purpose, or other code of this process has taken the socket already.
+    /// The descriptor is close-on-exec. So this process has opened it for another purpose, or other code of
+    /// this process has already taken the socket.
     CloseOnExec {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
     },
-    /// The descriptor is no socket (ENOTSOCK).
+    /// The descriptor is not a socket (ENOTSOCK).
     NotASocket {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
     },
-    /// The socket is no Unix socket, or no stream socket.
+    /// The socket is not a Unix stream socket.
     NotAUnixStream {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
     },
-    /// The socket is not connected (ENOTCONN): it may be one that listens.
+    /// The socket is not connected (ENOTCONN). It may be a listening socket.
     NotConnected {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
     },
-    /// This process has taken the socket already.
+    /// This process has already taken the socket.
     AlreadyTaken,
-    /// The system refused for another reason, such as a full descriptor table.
+    /// A system call failed, for example because the descriptor table is full.
     Io {
-        /// The number.
+        /// The number in `WAYLAND_SOCKET`.
         fd: RawFd,
         /// The error of the system.
         error: io::Error,
@@ -88,46 +90,44 @@ impl fmt::Display for InheritedError {
             InheritedError::NotANumber { value } => {
                 return write!(
                     f,
-                    "WAYLAND_SOCKET is {value:?}, which is no number of a descriptor; \
-                     unset it to connect by name"
+                    "WAYLAND_SOCKET is {value:?}, which is not the number of a descriptor; \
+                     unset the variable to connect by name"
                 );
             }
             InheritedError::AlreadyTaken => {
                 return f.write_str(
-                    "the socket in WAYLAND_SOCKET was taken by this process before; \
-                     connect without it",
+                    "this process has already taken the socket in WAYLAND_SOCKET; \
+                     use Connector::without_inherited",
                 );
             }
             InheritedError::Io { fd, error: _ } => {
-                return write!(f, "WAYLAND_SOCKET is {fd}, which cannot be used");
+                return write!(f, "cannot use the socket {fd} in WAYLAND_SOCKET");
             }
             InheritedError::Negative { fd } => {
-                write!(f, "WAYLAND_SOCKET is {fd}, and no descriptor is less than 0")
+                write!(f, "WAYLAND_SOCKET is {fd}, minimum is 3")
             }
             InheritedError::StandardStream { fd } => {
-                write!(f, "WAYLAND_SOCKET is {fd}, which is a standard stream")
+                write!(f, "WAYLAND_SOCKET is {fd}, which is a standard stream, minimum is 3")
             }
             InheritedError::NotOpen { fd } => {
-                write!(f, "WAYLAND_SOCKET is {fd}, and no descriptor {fd} was inherited")
+                write!(f, "WAYLAND_SOCKET is {fd}, which is not an open descriptor")
             }
             InheritedError::CloseOnExec { fd } => write!(
                 f,
-                "WAYLAND_SOCKET is {fd}, which was not inherited but opened by this process, \
-                 or taken already (it is close-on-exec)"
+                "WAYLAND_SOCKET is {fd}, which is close-on-exec: this process has opened it, \
+                 or has already taken the socket"
             ),
             InheritedError::NotASocket { fd } => {
-                write!(f, "WAYLAND_SOCKET is {fd}, which is no socket")
+                write!(f, "WAYLAND_SOCKET is {fd}, which is not a socket")
             }
             InheritedError::NotAUnixStream { fd } => {
-                write!(f, "WAYLAND_SOCKET is {fd}, which is no Unix stream socket")
+                write!(f, "WAYLAND_SOCKET is {fd}, which is not a Unix stream socket")
             }
             InheritedError::NotConnected { fd } => {
-                write!(f, "WAYLAND_SOCKET is {fd}, which is a socket without a peer")
+                write!(f, "WAYLAND_SOCKET is {fd}, which is not connected")
             }
         }?;
-        f.write_str(
-            "; whoever starts this process has to leave it a connected socket, or to unset it",
-        )
+        f.write_str("; start this process with a connected socket, or unset the variable")
     }
 }
 
@@ -152,22 +152,25 @@ mod tests {
     use crate::error_chain::error_chain;
 
     #[test]
-    fn an_inherited_error_of_the_parent_names_the_number_and_the_remedy() {
-        let cure = "whoever starts this process has to leave it a connected socket, or to unset it";
+    fn an_inherited_error_shows_the_number_and_the_remedy() {
+        let remedy = "start this process with a connected socket, or unset the variable";
         for (error, reason) in [
-            (InheritedError::Negative { fd: -7 }, "-7, and no descriptor is less than 0"),
-            (InheritedError::StandardStream { fd: 2 }, "2, which is a standard stream"),
-            (InheritedError::NotOpen { fd: 7 }, "7, and no descriptor 7 was inherited"),
+            (InheritedError::Negative { fd: -7 }, "-7, minimum is 3"),
+            (
+                InheritedError::StandardStream { fd: 2 },
+                "2, which is a standard stream, minimum is 3",
+            ),
+            (InheritedError::NotOpen { fd: 7 }, "7, which is not an open descriptor"),
             (
                 InheritedError::CloseOnExec { fd: 7 },
-                "7, which was not inherited but opened by this process, or taken already \
-                 (it is close-on-exec)",
+                "7, which is close-on-exec: this process has opened it, or has already taken the \
+                 socket",
             ),
-            (InheritedError::NotASocket { fd: 7 }, "7, which is no socket"),
-            (InheritedError::NotAUnixStream { fd: 7 }, "7, which is no Unix stream socket"),
-            (InheritedError::NotConnected { fd: 7 }, "7, which is a socket without a peer"),
+            (InheritedError::NotASocket { fd: 7 }, "7, which is not a socket"),
+            (InheritedError::NotAUnixStream { fd: 7 }, "7, which is not a Unix stream socket"),
+            (InheritedError::NotConnected { fd: 7 }, "7, which is not connected"),
         ] {
-            assert_eq!(error.to_string(), format!("WAYLAND_SOCKET is {reason}; {cure}"));
+            assert_eq!(error.to_string(), format!("WAYLAND_SOCKET is {reason}; {remedy}"));
         }
     }
 
@@ -176,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn an_inherited_error_of_this_process_names_its_remedy() {
-        let taken = "the socket in WAYLAND_SOCKET was taken by this process before; \
-                     connect without it";
+    fn an_inherited_error_of_this_process_shows_its_remedy() {
+        let taken = "this process has already taken the socket in WAYLAND_SOCKET; \
+                     use Connector::without_inherited";
         assert_eq!(InheritedError::AlreadyTaken.to_string(), taken);
-        let text = r#"WAYLAND_SOCKET is "5x", which is no number of a descriptor; unset it to connect by name"#;
+        let text = r#"WAYLAND_SOCKET is "5x", which is not the number of a descriptor; unset the variable to connect by name"#;
         assert_eq!(InheritedError::NotANumber { value: "5x".into() }.to_string(), text);
         let failed = InheritedError::Io { fd: 7, error: no_room() };
-        assert_eq!(error_chain(&failed), ["WAYLAND_SOCKET is 7, which cannot be used", "no room"]);
+        assert_eq!(error_chain(&failed), ["cannot use the socket 7 in WAYLAND_SOCKET", "no room"]);
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! Taking a descriptor of which only the number is known.
+//! Taking a descriptor by its number.
 //!
-//! This is the only unsafe code of the crate. A number does not prove ownership, so it does as little as an
-//! inherited socket needs, and never closes a descriptor, also if the number is wrong.
+//! This is the only unsafe code of the crate. A number does not prove ownership, so this code does no more
+//! than an inherited socket requires, and never closes a descriptor, even if the number is wrong.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// The numbers up to this one are those of the standard streams.
+/// The highest number of a standard stream.
 pub(super) const LAST_STANDARD_STREAM: RawFd = 2;
 
-/// Returns whether a descriptor is inherited over an exec; EBADF if there is none with this number.
+/// Returns whether a descriptor is close-on-exec. Fails with EBADF if it is not open.
 fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
-    // SAFETY: this reads a flag and touches no memory; for a number that is not open, it fails.
+    // SAFETY: the call reads a flag, accesses no memory, and fails if the number is not open.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
     if flags < 0 {
         return Err(io::Error::last_os_error());
@@ -21,32 +21,32 @@ fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
     Ok(flags & libc::FD_CLOEXEC != 0)
 }
 
-/// An inherited descriptor, whose file can be replaced under its number. Dropping it closes nothing.
+/// An inherited descriptor whose file can be replaced under its number. Dropping it closes nothing.
 #[derive(Debug)]
 pub(super) struct InheritedFd(ManuallyDrop<OwnedFd>);
 
 impl InheritedFd {
-    /// Takes the inherited descriptor with this number; `None` if, by all that can be seen, this
-    /// process has opened it itself. The number is from `WAYLAND_SOCKET`, and was not taken before.
+    /// Takes the inherited descriptor with this number, which must be the value of `WAYLAND_SOCKET` and
+    /// must not have been taken before. Returns `None` if this process has opened the descriptor itself.
     ///
     /// # Errors
     ///
-    /// EBADF if it is not open.
+    /// Fails with EBADF if the descriptor is not open.
     pub(super) fn from_number(number: RawFd) -> io::Result<Option<InheritedFd>> {
         if number <= LAST_STANDARD_STREAM || is_close_on_exec(number)? {
             return Ok(None);
         }
-        // SAFETY: it is no -1, and open, as the call above has shown. It is nobody else's, either:
-        // it is not close-on-exec, so it is none that std, tokio or this crate has opened, but one
-        // that was there when the process began; and its number is in `WAYLAND_SOCKET`, by which
-        // who has started this process has said that it is for the one who reads that. Should all
-        // that be wrong, it is not closed, for it is never dropped: see `replace`.
+        // SAFETY: the number is not -1, and the descriptor is open, as the call above has shown. No
+        // other code owns it: it is not close-on-exec, so std, tokio and this crate have not opened
+        // it, and it was open when the process started. The parent process has set `WAYLAND_SOCKET`
+        // to its number, and by that has given it to the code that reads the variable. Even if all
+        // this is wrong, the descriptor is not closed, because it is never dropped: see `replace`.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
         Ok(Some(InheritedFd(ManuallyDrop::new(fd))))
     }
 
-    /// Replaces the file under this number by another one, close-on-exec; in one step, where rustix
-    /// has a function for that. The file that was there is closed under this number.
+    /// Replaces the file under this number by another file, with close-on-exec. This is atomic on systems
+    /// with dup3. The previous file is closed under this number.
     pub(super) fn replace(&mut self, other: impl AsFd) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "freebsd"))]
         rustix::io::dup3(other, &mut self.0, rustix::io::DupFlags::CLOEXEC)?;

@@ -1,8 +1,8 @@
-//! The socket that whoever started this process has left open for it.
+//! The socket that the parent process has left open for this process.
 //!
-//! `WAYLAND_SOCKET` has its number. The variable outlives the socket, goes on to children that have
-//! not got the socket, and is a text that anybody may have written; so what it says is believed only
-//! as far as it can be checked, and once.
+//! `WAYLAND_SOCKET` is its number. The variable stays set after the socket is closed, child processes
+//! inherit the variable without the socket, and any program may have set it. So the descriptor is checked,
+//! and is taken only once.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -18,14 +18,18 @@ use super::inherited_error::InheritedError;
 use super::inherited_fd::{InheritedFd, LAST_STANDARD_STREAM};
 use crate::location::SOCKET;
 
-/// Whether this process has taken its socket; locked as long as that is being done.
+/// Whether this process has taken its socket. It is locked while the socket is being taken.
 static TAKEN: Mutex<bool> = Mutex::new(false);
 
-/// Takes `WAYLAND_SOCKET` out of the environment of a process that is to be started.
+/// Removes `WAYLAND_SOCKET` from the environment of a command.
 ///
-/// Once a [`Connector`](crate::Connector) has taken the inherited socket, the variable is still set,
-/// and children inherit it, but not the socket. They would fail to connect; without the variable,
-/// they find the display by its name.
+/// After a [`Connector`](crate::Connector) has taken the inherited socket, child processes inherit the
+/// variable, but not the socket. With the variable, they would fail to connect. Without it, they connect
+/// to the display by its name.
+///
+/// For a command of tokio, use `tokio::process::Command::as_std_mut`.
+///
+/// # Examples
 ///
 /// ```
 /// let mut command = std::process::Command::new("env");
@@ -34,15 +38,12 @@ static TAKEN: Mutex<bool> = Mutex::new(false);
 /// assert!(!String::from_utf8_lossy(&output.stdout).contains("WAYLAND_SOCKET"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-///
-/// A command of tokio takes it through `tokio::process::Command::as_std_mut`.
 pub fn without_inherited_socket(command: &mut Command) -> &mut Command {
     command.env_remove(SOCKET)
 }
 
-/// The socket of which this is the number, moved to a descriptor of our own.
-///
-/// What is refused is still there under its number.
+/// Moves the socket with the number in `value` to a new descriptor. After an error, the descriptor with
+/// this number is unchanged.
 pub(super) fn take(value: &OsStr) -> Result<AnchovyStream<WAYLAND_SCM_RIGHTS>, InheritedError> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if *taken {
@@ -60,7 +61,7 @@ pub(super) fn take(value: &OsStr) -> Result<AnchovyStream<WAYLAND_SCM_RIGHTS>, I
     };
     check(fd, inherited.as_fd())?;
 
-    // All that can fail comes before the step that cannot be undone.
+    // `replace` cannot be undone, so everything else that can fail comes before it.
     let placeholder = UnixDatagram::unbound().map_err(failed)?;
     let own = inherited.as_fd().try_clone_to_owned().map_err(failed)?;
     let stream = AnchovyStream::new(UnixStream::from(own)).map_err(failed)?;
@@ -78,7 +79,7 @@ fn number(value: &OsStr) -> Result<RawFd, InheritedError> {
     }
 }
 
-/// Whether this is what a compositor can be spoken to with.
+/// Checks that the descriptor is a connected Unix stream socket.
 fn check(fd: RawFd, socket: BorrowedFd<'_>) -> Result<(), InheritedError> {
     let failed = |error: Errno| InheritedError::Io { fd, error: error.into() };
     let kind = match rustix::net::sockopt::socket_type(socket) {
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_decimal_and_whole() {
+    fn a_number_is_a_decimal_integer() {
         assert_eq!(number(OsStr::new("3")).unwrap(), 3);
         assert_eq!(number(OsStr::new("2147483647")).unwrap(), i32::MAX);
         for value in ["", "5x", "x", "0x5", "5 ", "5.0", "2147483648"] {
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_text_is_no_number() {
+    fn a_value_that_is_not_utf8_is_not_a_number() {
         use std::os::unix::ffi::OsStrExt;
 
         let error = number(OsStr::from_bytes(b"5\xff")).unwrap_err();
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_below_zero_is_reported() {
+    fn a_negative_number_is_reported() {
         for value in ["-1", "-2147483648"] {
             assert!(matches!(refused(value), InheritedError::Negative { .. }));
         }

@@ -1,8 +1,8 @@
 //! Connecting to a compositor.
 //!
-//! A client may have inherited a socket, or have a name, or neither. Only the first of these that is there
-//! is used: a client that inherited a socket and connected to another display would appear on a screen
-//! where its user does not expect it.
+//! A client uses the inherited socket if there is one, or else the name of a display. It does not fall
+//! back to another display, because its windows would appear on a screen where the user does not expect
+//! them.
 
 pub(crate) mod connect_error;
 pub(crate) mod connected;

@@ -1,11 +1,13 @@
-//! Where a connection to a compositor is from.
+//! The origin of a socket that is connected to a compositor.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::location::SOCKET;
 
-/// Where a connection to a compositor is from.
+/// The origin of a socket that is connected to a compositor.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::Origin;
@@ -15,9 +17,9 @@ use crate::location::SOCKET;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// It was inherited, and `WAYLAND_SOCKET` named it.
+    /// The socket was inherited, and `WAYLAND_SOCKET` is its number.
     Inherited,
-    /// It was made to the socket at this path, which is absolute.
+    /// The socket was connected to this absolute path.
     Path(PathBuf),
 }
 

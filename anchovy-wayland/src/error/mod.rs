@@ -1,4 +1,4 @@
-//! What goes wrong in receiving and in sending.
+//! The errors of receiving and of sending.
 
 pub(crate) mod receive_error;
 pub(crate) mod send_error;

@@ -1,7 +1,7 @@
-//! Why no more messages can be received.
+//! The error that ends receiving.
 //!
-//! An error of the receiving side ends it: descriptors are a queue, and after an error nobody can tell
-//! which message the next ones are of.
+//! Every error ends receiving, because descriptors form a queue: after an error, later descriptors can no
+//! longer be assigned to messages.
 
 use std::error::Error;
 use std::fmt;
@@ -10,67 +10,72 @@ use std::io;
 use anchovy::Truncation;
 use anchovy::codec;
 
+use crate::count::Count;
 use crate::decode_position::DecodePosition;
 use crate::display_error::DisplayError;
 use crate::wire::wire_error::WireError;
 
-/// Why no more messages can be received.
+/// The error that ends receiving.
 ///
-/// The descriptors that had arrived and are not of a received message are closed. Drop the connection. A
+/// The descriptors that had arrived for later messages are closed. The connection should be dropped. A
 /// server can [report](crate::DisplayError::from_receive_error) the error to its client first.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReceiveError {
     /// The socket failed.
     Io(io::Error),
-    /// The peer sent bytes that are no message, or a compositor sent a malformed event of `wl_display`.
+    /// The peer sent a message with an invalid header, or a compositor sent a malformed event of
+    /// `wl_display`.
     Wire(WireError),
-    /// The compositor reports an error of this client, and disconnects it (`wl_display.error`). Only the
-    /// connection of a client ([`Objects`](crate::Objects)) reports it so.
+    /// The compositor reported an error of this client (`wl_display.error`) and disconnects it. Only the
+    /// connection of a client ([`Objects`](crate::Objects)) returns this variant. Other connections
+    /// return the event as a message.
     Display(DisplayError),
-    /// A message has arrived whole without all of its descriptors.
+    /// A message has arrived without all of its descriptors.
     ///
-    /// Descriptors may arrive before their message, not after it. A wrong
-    /// [count](crate::Signatures) gives them to another message.
+    /// Descriptors may arrive before their message, and not after it. A wrong number in
+    /// [`Signatures`](crate::Signatures) can cause this error too.
     MissingFds {
         /// The message.
         position: DecodePosition,
-        /// Number of descriptors that it has.
+        /// Number of descriptors of the message, according to [`Signatures`](crate::Signatures).
         declared: usize,
-        /// Number of descriptors that had arrived for it.
+        /// Number of descriptors that had arrived for the message.
         available: usize,
     },
-    /// The peer sent more descriptors in one `sendmsg` than libwayland does.
+    /// The peer sent more than 28 descriptors in one `sendmsg`. libwayland never does.
     TooManyFds {
-        /// Number of descriptors.
+        /// Number of received descriptors.
         count: usize,
         /// The limit.
         limit: usize,
-        /// The message that was received last, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// More descriptors wait without a message that claims them than may
-    /// ([`Limits::max_waiting_fds`](crate::Limits)).
+    /// Too many descriptors wait for a message that claims them
+    /// ([`Limits::max_waiting_fds`](crate::Limits::max_waiting_fds)).
     TooManyWaitingFds {
-        /// Number of descriptors.
+        /// Number of waiting descriptors.
         waiting: usize,
-        /// The limit.
+        /// The limit: `max_waiting_fds` less 28.
         limit: usize,
-        /// The message that was received last, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// Descriptors waited too long for their message ([`Limits::fd_timeout`](crate::Limits)).
+    /// Descriptors waited longer than [`Limits::fd_timeout`](crate::Limits::fd_timeout) for a message that
+    /// claims them.
     FdsOverdue {
-        /// Number of descriptors.
+        /// Number of waiting descriptors.
         waiting: usize,
-        /// The message that was received last, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The rest of a message did not arrive in time ([`Limits::message_timeout`](crate::Limits)).
+    /// The rest of a message did not arrive within
+    /// [`Limits::message_timeout`](crate::Limits::message_timeout).
     MessageOverdue {
         /// Number of bytes of the message that had arrived.
         bytes: usize,
-        /// The message before it, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
     /// The peer sent descriptors for which its account has no room
@@ -80,37 +85,37 @@ pub enum ReceiveError {
         count: usize,
         /// Number of descriptors for which the account had room.
         available: usize,
-        /// The message that was received last, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// A message needs more memory than the account of the peer could ever have
+    /// A message requires more memory than the account of the peer can ever have
     /// ([`Listener::budget`](crate::Listener::budget)).
     BytesOverBudget {
-        /// Number of bytes of memory that it needs next.
+        /// Number of bytes of memory that the message requires.
         bytes: usize,
-        /// The message before it, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The peer closed the connection and left descriptors that no message had claimed.
+    /// The peer closed the connection after it had sent descriptors that no message claims.
     UnclaimedFds {
-        /// Number of descriptors; they were closed.
+        /// Number of these descriptors, which were closed.
         count: usize,
-        /// The message that was received last, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The kernel did not return all descriptors: the descriptor table of this process is full, or a
-    /// security module refused. The peer did nothing wrong.
+    /// The kernel did not deliver all descriptors, because a descriptor table is full or a security module
+    /// denied one. This is not an error of the peer.
     Truncated {
         /// The cause.
         cause: Truncation,
-        /// The message that was received last, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The peer closed the connection in the middle of a message.
+    /// The peer closed the connection inside a message.
     ClosedInsideMessage {
         /// Number of bytes of the message that had arrived.
         bytes: usize,
-        /// The message before it, if there was one.
+        /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
 }
@@ -119,67 +124,85 @@ impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let after = match self {
             ReceiveError::Io(_) => {
-                f.write_str("receiving failed")?;
+                f.write_str("receiving from the socket failed")?;
                 None
             }
             ReceiveError::Wire(_) => {
-                f.write_str("the peer sent a bad message")?;
+                f.write_str("received a malformed message")?;
                 None
             }
             ReceiveError::Display(error) => return error.fmt(f),
             ReceiveError::MissingFds { position, declared, available } => {
-                write!(f, "{position} has {declared} descriptors, {available} have arrived")?;
+                write!(
+                    f,
+                    "{position} has {}, {available} arrived before its end",
+                    Count(*declared, "descriptor")
+                )?;
                 None
             }
             ReceiveError::TooManyFds { count, limit, after } => {
-                write!(f, "the peer sent {count} descriptors at once, limit is {limit}")?;
+                let received = Count(*count, "descriptor");
+                write!(f, "received {received} at once, limit is {limit}")?;
                 *after
             }
             ReceiveError::TooManyWaitingFds { waiting, limit, after } => {
-                write!(f, "{waiting} descriptors wait for a message, limit is {limit}")?;
+                let waiting = Count(*waiting, "descriptor");
+                write!(f, "{waiting} without a message, limit is {limit}")?;
                 *after
             }
             ReceiveError::FdsOverdue { waiting, after } => {
-                write!(f, "{waiting} descriptors waited too long for a message")?;
+                write!(f, "{} waited too long for a message", Count(*waiting, "descriptor"))?;
                 *after
             }
             ReceiveError::MessageOverdue { bytes, after } => {
-                write!(f, "the rest of a message is overdue, {bytes} bytes of it arrived")?;
+                write!(
+                    f,
+                    "the rest of a message did not arrive in time, {} arrived",
+                    Count(*bytes, "byte")
+                )?;
                 *after
             }
             ReceiveError::FdsOverBudget { count, available, after } => {
                 write!(
                     f,
-                    "the peer sent {count} descriptors at once, and its account has room for \
-                     {available}"
+                    "received {} at once, the account of the peer has room for {available}",
+                    Count(*count, "descriptor")
                 )?;
                 *after
             }
             ReceiveError::BytesOverBudget { bytes, after } => {
                 write!(
                     f,
-                    "a message needs {bytes} bytes of memory, which the account of the peer can \
-                     never have"
+                    "a message requires {} of memory, more than the account of the peer can have",
+                    Count(*bytes, "byte")
                 )?;
                 *after
             }
             ReceiveError::UnclaimedFds { count, after } => {
-                write!(f, "the peer left {count} descriptors that no message has")?;
+                write!(
+                    f,
+                    "the peer closed the connection and left {} without a message",
+                    Count(*count, "descriptor")
+                )?;
                 *after
             }
             ReceiveError::Truncated { cause, after } => {
-                write!(f, "descriptors were cut off: {cause}")?;
+                write!(f, "the kernel did not deliver all descriptors: {cause}")?;
                 *after
             }
             ReceiveError::ClosedInsideMessage { bytes, after } => {
-                write!(f, "the peer closed the connection {bytes} bytes into a message")?;
+                write!(
+                    f,
+                    "the peer closed the connection after {} of a message",
+                    Count(*bytes, "byte")
+                )?;
                 *after
             }
         };
         if let Some(position) = after {
             write!(f, ", after {position}")?;
         }
-        f.write_str("; what had arrived was closed, and no more can be received")
+        f.write_str("; drop the connection")
     }
 }
 
@@ -200,8 +223,8 @@ impl From<WireError> for ReceiveError {
 }
 
 impl ReceiveError {
-    /// Makes the error of a connection from that of its framed stream. `last` is the message that was
-    /// decoded last; one whose descriptors are missing is that message itself.
+    /// Converts the error of the framed stream. `last` is the last decoded message. If descriptors are
+    /// missing, they are those of this message.
     pub(crate) fn from_codec(
         error: codec::ReceiveError<WireError>,
         last: Option<DecodePosition>,
@@ -240,8 +263,8 @@ impl ReceiveError {
             (codec::ReceiveError::ClosedInsideFrame { bytes }, _) => {
                 ReceiveError::ClosedInsideMessage { bytes, after }
             }
-            // The others do not happen: no other descriptors are read from the socket, and no header
-            // says a length beyond the limit of the framed stream.
+            // The other variants do not occur: only the framed stream reads from the socket, and no
+            // length in a header exceeds the limit of the framed stream.
             (error, _) => ReceiveError::Io(error.into()),
         }
     }
@@ -282,16 +305,16 @@ mod tests {
         io::Error::new(io::ErrorKind::ConnectionReset, "it is reset")
     }
 
-    /// Each of those that happen after a message, and what it says.
+    /// Each error that may follow a message, and its text.
     fn after(after: Option<DecodePosition>) -> [(ReceiveError, &'static str); 9] {
         [
             (
                 ReceiveError::TooManyFds { count: 29, limit: 28, after },
-                "the peer sent 29 descriptors at once, limit is 28",
+                "received 29 descriptors at once, limit is 28",
             ),
             (
                 ReceiveError::TooManyWaitingFds { waiting: 4, limit: 3, after },
-                "4 descriptors wait for a message, limit is 3",
+                "4 descriptors without a message, limit is 3",
             ),
             (
                 ReceiveError::FdsOverdue { waiting: 2, after },
@@ -299,36 +322,36 @@ mod tests {
             ),
             (
                 ReceiveError::MessageOverdue { bytes: 7, after },
-                "the rest of a message is overdue, 7 bytes of it arrived",
+                "the rest of a message did not arrive in time, 7 bytes arrived",
             ),
             (
                 ReceiveError::FdsOverBudget { count: 9, available: 8, after },
-                "the peer sent 9 descriptors at once, and its account has room for 8",
+                "received 9 descriptors at once, the account of the peer has room for 8",
             ),
             (
                 ReceiveError::BytesOverBudget { bytes: 99, after },
-                "a message needs 99 bytes of memory, which the account of the peer can never have",
+                "a message requires 99 bytes of memory, more than the account of the peer can have",
             ),
             (
                 ReceiveError::UnclaimedFds { count: 5, after },
-                "the peer left 5 descriptors that no message has",
+                "the peer closed the connection and left 5 descriptors without a message",
             ),
             (
                 ReceiveError::Truncated { cause: Truncation::SystemTableFull, after },
-                "descriptors were cut off: the file table of the system is full (fs.file-max)",
+                "the kernel did not deliver all descriptors: the file table of the system is full (fs.file-max)",
             ),
             (
                 ReceiveError::ClosedInsideMessage { bytes: 6, after },
-                "the peer closed the connection 6 bytes into a message",
+                "the peer closed the connection after 6 bytes of a message",
             ),
         ]
     }
 
-    /// What an error says of the connection.
-    const ENDED: &str = "; what had arrived was closed, and no more can be received";
+    /// The end of each text.
+    const ENDED: &str = "; drop the connection";
 
     #[test]
-    fn a_receive_error_shows_the_message_before_it() {
+    fn a_receive_error_shows_the_last_message() {
         for (error, what) in after(Some(POSITION)) {
             assert_eq!(error.to_string(), format!("{what}, after message 3 of object 7{ENDED}"));
         }
@@ -338,19 +361,22 @@ mod tests {
     }
 
     #[test]
-    fn a_receive_error_shows_its_own_message() {
+    fn missing_descriptors_are_reported_with_their_message() {
         let missing = ReceiveError::MissingFds { position: POSITION, declared: 2, available: 1 };
         for (error, what) in [
-            (ReceiveError::Io(socket()), "receiving failed"),
-            (ReceiveError::Wire(wire(WireErrorKind::UnknownOpcode)), "the peer sent a bad message"),
-            (missing, "message 3 of object 7 has 2 descriptors, 1 have arrived"),
+            (ReceiveError::Io(socket()), "receiving from the socket failed"),
+            (
+                ReceiveError::Wire(wire(WireErrorKind::UnknownOpcode)),
+                "received a malformed message",
+            ),
+            (missing, "message 3 of object 7 has 2 descriptors, 1 arrived before its end"),
         ] {
             assert_eq!(error.to_string(), format!("{what}{ENDED}"));
         }
     }
 
     #[test]
-    fn an_error_of_the_framed_stream_gets_the_message_before_it() {
+    fn an_error_of_the_framed_stream_names_the_last_message() {
         for last in [None, Some(POSITION)] {
             let errors = [
                 codec::ReceiveError::TooManyFds { count: 29, limit: 28 },
@@ -375,11 +401,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_socket_and_a_bad_message_are_sources() {
+    fn the_source_is_the_error_of_the_socket_or_of_the_message() {
         let fault = wire(WireErrorKind::NullString);
-        let bad = format!("the peer sent a bad message{ENDED}");
+        let bad = format!("received a malformed message{ENDED}");
         assert_eq!(error_chain(&ReceiveError::from(fault)), [bad, fault.to_string()]);
-        let failed = [format!("receiving failed{ENDED}"), "it is reset".into()];
+        let failed = [format!("receiving from the socket failed{ENDED}"), "it is reset".into()];
         assert_eq!(error_chain(&ReceiveError::Io(socket())), failed);
         for (error, _) in after(None) {
             assert_eq!(error_chain(&error).len(), 1, "{error}");
@@ -387,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn as_an_io_error_the_end_of_receiving_has_a_kind_and_keeps_its_type() {
+    fn an_io_error_of_a_receive_error_has_its_kind_and_type() {
         use io::ErrorKind;
 
         let fault = wire(WireErrorKind::NullString);

@@ -1,7 +1,6 @@
-//! Why a message was not sent.
+//! The error of sending a message.
 //!
-//! An error of the sending side is about one message, which is returned whole, unless the socket has
-//! failed.
+//! Unless the socket failed, the error concerns one message, which is returned with its descriptors.
 
 use std::error::Error;
 use std::fmt;
@@ -9,46 +8,49 @@ use std::io;
 
 use anchovy::codec;
 
+use crate::count::Count;
 use crate::display_error::DisplayError;
 use crate::wire::message::Message;
 use crate::wire::wire_error::WireError;
 
-/// A message that was not sent, or a flush that failed.
+/// The error of sending a message or of flushing.
 ///
-/// A message that is refused is returned whole in `unsent`, with its descriptors. Nothing of it was sent,
-/// and the connection takes other messages.
+/// `unsent` is the refused message, if there is one, with its descriptors. No byte of it was sent, and the
+/// connection can send other messages.
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
-/// Why a message was not sent.
+/// The cause of a [`SendError`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendErrorKind {
-    /// The socket failed. Messages that have not left will not leave.
+    /// The socket failed. The messages in the write queue cannot be sent.
     Io(io::Error),
-    /// The compositor reported an error of this client, and closed the connection. Only the whole
-    /// [`Connection`](crate::Connection) of a client reports it so.
+    /// The compositor reported an error of this client (`wl_display.error`) and closed the connection. The
+    /// methods of the [`Connection`](crate::Connection) of a client return this variant. The write half
+    /// and the sink return [`Io`](Self::Io).
     Display(DisplayError),
-    /// The message is too long for the peer, or descriptors were taken out of it.
+    /// The message exceeds [`Limits::max_message_bytes`](crate::Limits::max_message_bytes), or descriptors
+    /// were taken from it.
     Wire(WireError),
-    /// The message has more descriptors than leave in one `sendmsg` (28, as in libwayland).
+    /// The message has more descriptors than one `sendmsg` may carry (28, as in libwayland).
     TooManyFds {
-        /// Number of descriptors.
+        /// Number of descriptors of the message.
         count: usize,
         /// The limit.
         limit: usize,
     },
-    /// The kernel refused to carry its descriptors to this peer (`EPERM`).
+    /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
-    /// On the connection of a client, the message stays in the queue, and every flush fails.
+    /// On the connection of a client, the message stays in the write queue, and every flush fails.
     FdsRefusedByPeer {
         /// Number of descriptors of the message.
         count: usize,
     },
-    /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
+    /// The user of this process has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
     ///
-    /// The same message can be sent once receivers have caught up. On the connection of a client, it
-    /// stays in the queue, and the next flush sends it then: it may create an object, and the compositor
-    /// must see the ids of objects in order.
+    /// The message can be sent again after the receivers have read. On the connection of a client, it stays
+    /// in the write queue, and the next flush sends it, because it may create an object and the compositor
+    /// must receive the ids of objects in order.
     TooManyFdsInFlight {
         /// Number of descriptors of the message.
         count: usize,
@@ -58,21 +60,27 @@ pub enum SendErrorKind {
 impl fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendErrorKind::Io(_) => return f.write_str("sending failed"),
-            SendErrorKind::Display(error) => return error.fmt(f),
-            SendErrorKind::Wire(_) => f.write_str("a message cannot be sent"),
-            SendErrorKind::TooManyFds { count, limit } => {
-                write!(f, "a message has {count} descriptors, limit is {limit}")
-            }
-            SendErrorKind::FdsRefusedByPeer { count } => {
-                write!(f, "the peer takes no descriptors (EPERM), a message has {count}")
-            }
+            SendErrorKind::Io(_) => f.write_str("sending to the socket failed"),
+            SendErrorKind::Display(error) => error.fmt(f),
+            SendErrorKind::Wire(_) => f.write_str("the message is invalid; it was not sent"),
+            SendErrorKind::TooManyFds { count, limit } => write!(
+                f,
+                "the message has {}, limit is {limit}; it was not sent",
+                Count(*count, "descriptor")
+            ),
+            SendErrorKind::FdsRefusedByPeer { count } => write!(
+                f,
+                "the kernel refused to send {} to this peer (EPERM); the message was not sent, \
+                 the peer disabled SO_PASSRIGHTS or a security module denies it",
+                Count(*count, "descriptor")
+            ),
             SendErrorKind::TooManyFdsInFlight { count } => write!(
                 f,
-                "too many descriptors are in flight (ETOOMANYREFS) for a message with {count} more, try later"
+                "sending {} would exceed the limit of descriptors in flight, RLIMIT_NOFILE \
+                 (ETOOMANYREFS); the message was not sent, try again after the receivers have read",
+                Count(*count, "descriptor")
             ),
-        }?;
-        f.write_str("; nothing of it was sent")
+        }
     }
 }
 
@@ -93,7 +101,7 @@ impl From<WireError> for SendErrorKind {
 }
 
 impl SendErrorKind {
-    /// Makes the reason of a connection from that of its framed stream.
+    /// Converts the error of the framed stream.
     pub(crate) fn from_codec(kind: codec::SendErrorKind<WireError>) -> SendErrorKind {
         match kind {
             codec::SendErrorKind::Io(error) => SendErrorKind::Io(error),
@@ -107,13 +115,14 @@ impl SendErrorKind {
             codec::SendErrorKind::TooManyFdsInFlight { count } => {
                 SendErrorKind::TooManyFdsInFlight { count }
             }
-            // The others do not happen: each message has a header, and nothing else queues descriptors.
+            // The other variants do not occur: each message has a header, and no other code queues
+            // descriptors.
             kind => SendErrorKind::Io(kind.into()),
         }
     }
 }
 
-/// The error of the socket stays as it is; the others become the payload.
+/// Returns the error of the socket unchanged. The other variants become the inner error.
 impl From<SendErrorKind> for io::Error {
     fn from(kind: SendErrorKind) -> io::Error {
         let io_kind = match kind {
@@ -143,27 +152,29 @@ mod tests {
         io::Error::new(io::ErrorKind::ConnectionReset, "it is reset")
     }
 
-    /// Each that is about a message, what it says, and the kind that it has.
+    /// Each error of one message, its text and its kind.
     fn kinds() -> [(SendErrorKind, &'static str, io::ErrorKind); 4] {
         [
             (
                 SendErrorKind::Wire(wire(WireErrorKind::TooLong { length: 20, limit: 16 })),
-                "a message cannot be sent",
+                "the message is invalid; it was not sent",
                 io::ErrorKind::InvalidInput,
             ),
             (
                 SendErrorKind::TooManyFds { count: 29, limit: 28 },
-                "a message has 29 descriptors, limit is 28",
+                "the message has 29 descriptors, limit is 28; it was not sent",
                 io::ErrorKind::InvalidInput,
             ),
             (
                 SendErrorKind::FdsRefusedByPeer { count: 2 },
-                "the peer takes no descriptors (EPERM), a message has 2",
+                "the kernel refused to send 2 descriptors to this peer (EPERM); the message was not sent, \
+                 the peer disabled SO_PASSRIGHTS or a security module denies it",
                 io::ErrorKind::PermissionDenied,
             ),
             (
                 SendErrorKind::TooManyFdsInFlight { count: 8 },
-                "too many descriptors are in flight (ETOOMANYREFS) for a message with 8 more, try later",
+                "sending 8 descriptors would exceed the limit of descriptors in flight, RLIMIT_NOFILE \
+                 (ETOOMANYREFS); the message was not sent, try again after the receivers have read",
                 io::ErrorKind::QuotaExceeded,
             ),
         ]
@@ -171,17 +182,17 @@ mod tests {
 
     #[test]
     fn a_send_error_shows_its_numbers_and_that_nothing_was_sent() {
-        for (kind, what, _) in kinds() {
-            let expected = format!("{what}; nothing of it was sent");
+        for (kind, expected, _) in kinds() {
+            assert!(expected.contains(" was not sent"), "{expected}");
             assert_eq!(kind.to_string(), expected);
             assert_eq!(SendError { unsent: None, kind }.to_string(), expected);
         }
-        // Of what may have left already nothing is said.
-        assert_eq!(SendErrorKind::Io(socket()).to_string(), "sending failed");
+        // Part of the messages may have been sent.
+        assert_eq!(SendErrorKind::Io(socket()).to_string(), "sending to the socket failed");
     }
 
     #[test]
-    fn as_an_io_error_a_message_that_is_not_sent_has_a_kind_and_a_failed_socket_is_itself() {
+    fn an_io_error_of_a_send_error_has_its_kind_and_type() {
         for (kind, _, io_kind) in kinds() {
             let shown = format!("{kind:?}");
             let error = io::Error::from(SendError { unsent: None, kind });
@@ -196,11 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_socket_and_a_bad_message_are_sources() {
+    fn the_source_is_the_error_of_the_socket_or_of_the_message() {
         let fault = wire(WireErrorKind::NullString);
-        let bad = "a message cannot be sent; nothing of it was sent".to_owned();
+        let bad = "the message is invalid; it was not sent".to_owned();
         for (chain, kind) in [
-            (vec!["sending failed".into(), "it is reset".into()], SendErrorKind::Io(socket())),
+            (
+                vec!["sending to the socket failed".into(), "it is reset".into()],
+                SendErrorKind::Io(socket()),
+            ),
             (vec![bad, fault.to_string()], SendErrorKind::from(fault)),
         ] {
             assert_eq!(error_chain(&kind), chain);

@@ -1,7 +1,7 @@
-//! Why a compositor cannot listen.
+//! The error of listening on a display.
 //!
-//! Usually another compositor has the name, and another name is free. The other errors are for a person
-//! to fix, so each names its file.
+//! Usually another compositor uses the name, and another name is free. A user must fix the other errors, so
+//! each shows its path.
 
 use std::error::Error;
 use std::fmt;
@@ -11,9 +11,11 @@ use std::path::PathBuf;
 use super::lock_refusal::LockRefusal;
 use crate::location_error::LocationError;
 
-/// Why a compositor cannot listen on a display.
+/// The error of listening on a display.
 ///
-/// No file was left, and no file of another process was removed.
+/// The files that the listener had created were removed. No file of another process was removed.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{ListenError, Listener};
@@ -30,60 +32,60 @@ use crate::location_error::LocationError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The name of the display cannot be made a path.
+    /// The path of the socket cannot be determined.
     Location(LocationError),
-    /// Another process holds the lock: a compositor that runs.
+    /// Another process holds the lock. Usually it is a running compositor.
     Locked {
-        /// The lock file.
+        /// Path of the lock file.
         path: PathBuf,
     },
-    /// The lock file cannot be created, opened or locked: its directory does not exist, for instance, or
-    /// this process may not write to it.
+    /// The lock file cannot be created, opened or locked, for example because its directory does not exist
+    /// or this process has no write permission.
     Lock {
-        /// The lock file.
+        /// Path of the lock file.
         path: PathBuf,
         /// The error of the system.
         error: io::Error,
     },
-    /// The lock file must not be used: it is a FIFO, a device, another user's file, or a file that has
-    /// another name. It was neither locked nor removed.
+    /// The lock file is a special file, belongs to another user, or has several hard links. It was neither
+    /// locked nor removed.
     LockRefused {
-        /// The lock file.
+        /// Path of the lock file.
         path: PathBuf,
-        /// Why it must not be used.
+        /// Reason why the file is not used.
         reason: LockRefusal,
     },
-    /// There is a socket that neither its owner nor its group may write to. Such a socket is meant to
-    /// stay; libwayland leaves it, too.
+    /// There is a socket without write permission for its owner and its group. As in libwayland, such a
+    /// socket is not replaced.
     WriteProtected {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
     },
-    /// The socket cannot be bound: a process that does not hold the lock has a socket at the path
-    /// ([`InUse`](anchovy::ListenError::InUse)), there is a file that is no socket
-    /// ([`NotASocket`](anchovy::ListenError::NotASocket)), or the system refused.
+    /// The socket cannot be bound: a process that does not hold the lock uses the socket
+    /// ([`InUse`](anchovy::ListenError::InUse)), the path is not a socket
+    /// ([`NotASocket`](anchovy::ListenError::NotASocket)), or a system call failed.
     Socket(anchovy::ListenError),
-    /// None of the names that are tried was free.
+    /// No name of a display was free.
     NoFreeName {
-        /// The runtime directory.
+        /// Runtime directory.
         directory: PathBuf,
-        /// The number of the first name that was tried.
+        /// Number of the first name to try.
         first: u32,
-        /// The number of the last name that was tried.
+        /// Number of the last name to try: 32.
         last: u32,
-        /// The error of the first name; `None` if no name was tried, since `first` is above 32.
+        /// Error of the first name. `None` if `first` is higher than `last`, so that no name was tried.
         reason: Option<Box<ListenError>>,
     },
-    /// The parts are not those of this path: the socket is bound to another path, or the lock is of
-    /// another file.
+    /// The [`ListenerParts`](crate::ListenerParts) do not belong to this path: the socket is bound to another
+    /// path, or the lock belongs to another file.
     NotHandedOver {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
     },
 }
 
 impl ListenError {
-    /// Returns whether another name may be free.
+    /// Returns whether the error concerns only this name, so that another name may be free.
     pub(super) fn is_about_one_name(&self) -> bool {
         match self {
             ListenError::Locked { .. }
@@ -95,7 +97,7 @@ impl ListenError {
                     | anchovy::ListenError::NotASocket { .. }
                     | anchovy::ListenError::OtherOwner { .. }
             ),
-            // It is the file of another user, in a directory that several users may write to.
+            // The file of another user, in a directory to which several users may write.
             ListenError::Lock { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
             _ => false,
         }
@@ -122,50 +124,57 @@ impl ListenError {
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ListenError::NoFreeName { directory, first, last, reason } => {
-                write!(
-                    f,
-                    "cannot listen: no name from wayland-{first} to wayland-{last} is free in {}",
-                    directory.display()
-                )?;
-                match reason {
-                    Some(reason) => write!(f, "; of the first one: {reason}"),
-                    None => Ok(()),
-                }
-            }
-            ListenError::Location(error) => write!(f, "cannot listen: {error}"),
+        write!(f, "cannot listen: {}", Reason(self))
+    }
+}
+
+/// The text of an error without its first words, to be part of another text.
+struct Reason<'a>(&'a ListenError);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ListenError::Location(error) => error.fmt(f),
             ListenError::Locked { path } => write!(
                 f,
-                "cannot listen: another process has locked {}; \
-                 is a compositor running? end it, or use another name",
+                "another process has locked {}; stop its compositor, or use another name",
                 path.display()
             ),
             ListenError::Lock { path, error } => {
                 let hint = match error.kind() {
-                    io::ErrorKind::NotFound => "there is no such directory",
-                    io::ErrorKind::PermissionDenied => "this process may not write there",
+                    io::ErrorKind::NotFound => "check that its directory exists",
+                    io::ErrorKind::PermissionDenied => "check the write permission",
                     _ => "use another name",
                 };
-                write!(f, "cannot listen: no lock {}: {hint}", path.display())
+                write!(f, "locking the file {} failed; {hint}", path.display())
             }
             ListenError::LockRefused { path, reason } => write!(
                 f,
-                "cannot listen: the lock file {} {reason}, and was left alone; \
-                 remove it, or use another name",
+                "the lock file {} {reason}; it was not used, remove it, or use another name",
                 path.display()
             ),
-            ListenError::Socket(error) => write!(f, "cannot listen: {error}"),
             ListenError::WriteProtected { path } => write!(
                 f,
-                "cannot listen: nobody may write to {}, so it was left alone; \
-                 remove it, or use another name",
+                "the socket {} has no write permission for owner and group; it was not \
+                 replaced, remove it, or use another name",
                 path.display()
+            ),
+            ListenError::Socket(error) => error.fmt(f),
+            ListenError::NoFreeName { directory, first, last, reason: Some(reason) } => write!(
+                f,
+                "no name from wayland-{first} to wayland-{last} is free in {}; \
+                 the error of wayland-{first}: {}",
+                directory.display(),
+                Reason(reason)
+            ),
+            ListenError::NoFreeName { directory, first, last, reason: None } => write!(
+                f,
+                "the first number of a display in {} is {first}, limit is {last}",
+                directory.display()
             ),
             ListenError::NotHandedOver { path } => write!(
                 f,
-                "cannot listen: {} and its lock are not those that were handed over; \
-                 bind them anew",
+                "the parts of the listener do not belong to {}; bind the socket again",
                 path.display()
             ),
         }
@@ -175,7 +184,7 @@ impl fmt::Display for ListenError {
 impl Error for ListenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // The texts of these three include that of the part, and so the cause is that of the part.
+            // The text includes that of the inner error, so the source is that of the inner error.
             ListenError::Location(error) => error.source(),
             ListenError::Socket(error) => error.source(),
             ListenError::NoFreeName { reason, .. } => reason.as_ref()?.source(),
@@ -197,7 +206,7 @@ impl From<anchovy::ListenError> for ListenError {
     }
 }
 
-/// Of the kind that the system gave, or of the one that says it best.
+/// Keeps the kind of the error of the system, or uses the closest kind.
 impl From<ListenError> for io::Error {
     fn from(error: ListenError) -> io::Error {
         io::Error::new(error.kind(), error)
@@ -210,7 +219,7 @@ mod tests {
     use crate::error_chain::error_chain;
 
     #[test]
-    fn a_listen_error_has_the_error_of_the_system_as_source() {
+    fn the_source_of_a_listen_error_is_the_error_of_the_system() {
         let path = || PathBuf::from("/run/me/x");
         let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "it is refused");
         let lock = || ListenError::Lock { path: path(), error: refused() };

@@ -1,4 +1,4 @@
-//! A socket that clients connect to.
+//! A listener that accepts Wayland clients.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,11 +15,56 @@ use super::listen_error::ListenError;
 use super::listener_parts::ListenerParts;
 use super::lock::Lock;
 
-/// Descriptors for which the account of a client has room at least, or no client could be served: its
-/// socket, and those of one `sendmsg`.
+/// Minimum number of descriptors of an account: the socket of a client, and the descriptors of one
+/// `sendmsg`.
 const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 
-/// A socket that clients connect to, as libwayland's `wl_display_add_socket` makes it.
+/// A listener that accepts Wayland clients. It binds its socket as libwayland's `wl_display_add_socket`
+/// does.
+///
+/// # The lock
+///
+/// While the listener exists, it holds a lock (flock(2)) on a file beside the socket, whose name is that of
+/// the socket and `.lock`. libwayland uses the same file, so neither takes a name that the other one uses.
+///
+/// Binding replaces the socket of a compositor that was killed. It does not replace
+///
+/// - a file that is not a socket;
+/// - a socket that a process has open, with or without a lock;
+/// - a socket without write permission for its owner and its group.
+///
+/// An existing lock file is used only if it is a regular file of this user with one hard link. Otherwise
+/// binding fails with [`LockRefused`](ListenError::LockRefused).
+///
+/// Dropping the listener removes the socket and then the lock file. A file that another process has
+/// replaced is not removed. A child process that was forked without an exec keeps the lock.
+///
+/// # Budget
+///
+/// The [`budget`](Self::budget) of the listener has an account for each uid. The following count towards
+/// the account of a client:
+///
+/// - its socket;
+/// - descriptors that it has sent and that no message has claimed;
+/// - descriptors that were sent to it and that it has not received;
+/// - bytes that wait to be received or sent.
+///
+/// A [`Connection`] over an accepted stream uses the same account. If the account of a new client has no
+/// room for its socket, the socket is closed and [counted](Self::refused). If an account is full, its
+/// connections wait. Clients with other uids are not affected.
+///
+/// Several listeners of a process should share one budget, with
+/// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget) or [`with_budget`](Self::with_budget).
+///
+/// [`Connection`]: crate::Connection
+///
+/// # Permissions
+///
+/// The mode of the socket is 0777 less the umask, and connecting requires write permission. Other users
+/// have no access to the directory: the XDG Base Directory Specification requires that only its owner has
+/// access to `XDG_RUNTIME_DIR`.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{Connection, Limits, Listener, ObjectId, Signatures, fds};
@@ -47,51 +92,18 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// let name = listener.name().expect("it was bound to one");
 /// println!("clients use WAYLAND_DISPLAY={}", name.display());
 /// let (stream, _) = listener.accept().await?;
-/// println!("user {} is here", stream.peer_cred()?.uid());
+/// println!("accepted a client of user {}", stream.peer_cred()?.uid());
 /// let connection = Connection::new(stream, Interfaces::default(), Limits::server())?;
 /// # drop((connection, listener));
 /// # std::fs::remove_dir(directory)?;
 /// # Ok(())
 /// # }
 /// ```
-///
-/// # The lock
-///
-/// The listener locks a file beside the socket, with `.lock` after its name (flock(2)), for as long as it
-/// exists. libwayland does the same, so neither takes a name that the other one uses. The socket of a
-/// compositor that was killed is replaced. A file that is no socket is not replaced, nor is a socket that
-/// a process has open, with or without a lock, nor one that neither its owner nor its group may write to.
-///
-/// A lock file that exists is used only if it is a regular file of this user and has no other name;
-/// otherwise binding fails with [`LockRefused`](ListenError::LockRefused).
-///
-/// Dropping the listener removes the socket and then the lock file, each if it is still the file that the
-/// listener created. A child process that was forked without an exec keeps the lock.
-///
-/// # Budget
-///
-/// Each client is charged to the account of its uid in the [`budget`](Self::budget) of the listener:
-/// for its socket, for descriptors that it has sent and that no message has claimed, for descriptors
-/// that were sent to it and that it has not read, and for bytes that wait. A [`Connection`] over an
-/// accepted stream uses the same account. A client whose account
-/// has no room for its socket is closed at once and [counted](Self::refused); a connection at its
-/// bound waits, and clients of other uids are not affected.
-///
-/// Several listeners of a process should share one budget, with
-/// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget) or [`with_budget`](Self::with_budget).
-///
-/// [`Connection`]: crate::Connection
-///
-/// # Permissions
-///
-/// The mode of the socket is 0777 less the umask, and connecting requires write permission. The directory
-/// keeps other users out: `XDG_RUNTIME_DIR` is accessible to one user alone (XDG Base Directory
-/// Specification).
 #[derive(Debug)]
 #[must_use = "dropping a listener removes its socket"]
 pub struct Listener {
-    // In this order, the file of the socket is removed before that of the lock. A successor has to lock
-    // first, so its socket cannot be removed.
+    // Fields are dropped in this order: the socket is removed before the lock file. A successor locks before
+    // it binds, so its socket cannot be removed.
     pub(super) socket: AnchovyListener<WAYLAND_SCM_RIGHTS>,
     pub(super) lock: Option<Lock>,
     pub(super) name: Option<PathBuf>,
@@ -99,10 +111,22 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on a socket that was bound by another program: a service manager, a wrapper that outlives
-    /// compositors, or the client of a security context.
+    /// Creates a listener over a socket that another program has bound, such as a service manager, a wrapper
+    /// that runs compositors, or the client of a security context.
     ///
-    /// The socket becomes non-blocking and close-on-exec. Its file is not removed, and there is no lock.
+    /// The socket is made non-blocking and close-on-exec. Its file is not removed, and there is no lock.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ListenError::Socket`], with
+    /// [`NotAListener`](anchovy::ListenError::NotAListener) if the descriptor is not a listening Unix stream
+    /// socket. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_wayland::Listener;
@@ -117,30 +141,22 @@ impl Listener {
     /// # std::fs::remove_file(path)
     /// # }
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ListenError::Socket`], with
-    /// [`NotAListener`](anchovy::ListenError::NotAListener) if it is not a Unix stream socket that
-    /// listens. The socket is closed.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with I/O and time enabled.
     pub fn from_std(socket: StdUnixListener) -> Result<Listener, ListenError> {
         Listener::from_socket(socket)
     }
 
-    /// Listens on the socket of a descriptor, such as one of `LISTEN_FDS`; see
+    /// Creates a listener over the socket of a descriptor, such as one of `LISTEN_FDS`; see
     /// [`from_std`](Self::from_std).
     ///
     /// # Errors
     ///
-    /// As for [`from_std`](Self::from_std).
+    /// Returns the errors of [`from_std`](Self::from_std).
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_wayland::{ListenError, Listener};
@@ -163,20 +179,23 @@ impl Listener {
         Ok(Listener { socket, lock: None, name: None, budget })
     }
 
-    /// Creates a listener of the parts of another one ([`into_parts`](Listener::into_parts)), in this
-    /// process or in another.
+    /// Creates a listener from the parts of a listener of this process or another process; see
+    /// [`into_parts`](Listener::into_parts).
     ///
-    /// Its [`name`](Listener::name) is the whole path.
+    /// The [`name`](Listener::name) of the new listener is the whole path.
     ///
     /// # Errors
     ///
-    /// [`NotHandedOver`](ListenError::NotHandedOver) if the socket is not bound to this path, or if the
-    /// lock is of another file; [`Locked`](ListenError::Locked) if another process has the lock;
-    /// [`Socket`](ListenError::Socket) if the socket cannot be used. The files are not removed then.
+    /// The files are not removed after any of these errors.
+    ///
+    /// - [`NotHandedOver`](ListenError::NotHandedOver): the socket is bound to another path, or the lock
+    ///   belongs to another file.
+    /// - [`Locked`](ListenError::Locked): another process holds the lock.
+    /// - [`Socket`](ListenError::Socket): the socket cannot be used.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and timers.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn from_parts(parts: ListenerParts) -> Result<Listener, ListenError> {
         let ListenerParts { socket, file } = parts;
         let Some((path, lock)) = file else { return Listener::from_socket(socket) };
@@ -198,11 +217,11 @@ impl Listener {
         }
     }
 
-    /// Takes the listener apart, without removing its files.
+    /// Converts the listener into its parts, without removing its files.
     ///
     /// # Errors
     ///
-    /// Those of taking the socket from tokio. The files are removed then.
+    /// Returns the error of removing the socket from the tokio runtime. The files are removed.
     pub fn into_parts(self) -> io::Result<ListenerParts> {
         let Listener { socket, lock, .. } = self;
         let path = socket.path().map(Path::to_owned);
@@ -211,48 +230,58 @@ impl Listener {
         Ok(ListenerParts { socket, file })
     }
 
-    /// Charges clients that are accepted from now on to another budget, which several listeners may
-    /// share.
+    /// Sets the budget for clients that are accepted from now on. Several listeners can share a budget.
     pub fn with_budget(mut self, budget: Budget) -> Listener {
         self.socket.set_budget(budget.clone());
         self.budget = budget;
         self
     }
 
-    /// Returns the budget that clients are charged to.
+    /// Returns the budget of the clients.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// Returns the number of clients that were closed at once because their account had no room for
-    /// another socket.
+    /// Returns the number of accepted clients that were closed because their account had no room for another
+    /// socket.
     pub fn refused(&self) -> u64 {
         self.socket.refused()
     }
 
-    /// Returns what the listener was bound to: a name, or an absolute path; `None` if the socket was
-    /// [bound by another program](Listener::from_std).
+    /// Returns the name or the absolute path to which the listener was bound. Returns `None` if
+    /// [another program has bound the socket](Listener::from_std).
     ///
-    /// It is the `WAYLAND_DISPLAY` of clients that have the same `XDG_RUNTIME_DIR`.
+    /// Clients with the same `XDG_RUNTIME_DIR` can use it as `WAYLAND_DISPLAY`.
     pub fn name(&self) -> Option<&Path> {
         self.name.as_deref()
     }
 
-    /// Returns the absolute path of the socket; `None` if it was
-    /// [bound by another program](Listener::from_std).
+    /// Returns the absolute path of the socket. Returns `None` if
+    /// [another program has bound the socket](Listener::from_std).
     pub fn path(&self) -> Option<&Path> {
         self.socket.path()
     }
 
-    /// Accepts the next client, and returns its stream and the address that it is bound to, which is
-    /// unnamed for most clients.
+    /// Accepts the next client. Returns its stream and its address, which is unnamed for most clients.
     ///
-    /// [`peer_cred`](AnchovyStream::peer_cred) of the stream returns user, group and process at the time
-    /// when the client connected (`SO_PEERCRED`, unix(7)). The process may have passed its socket on since,
-    /// or have ended, and its id may be that of another one: decide by the user.
+    /// [`peer_cred`](AnchovyStream::peer_cred) of the stream returns the user, the group and the process
+    /// that connected (`SO_PEERCRED`, unix(7)). Do not use the process id for access decisions: the process
+    /// may have passed its socket to another process, or it may have ended and another process may have its
+    /// id.
     ///
-    /// While there is no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), it waits: 5 ms at first,
-    /// twice as long each time, and at most a second.
+    /// While the process or the system has no room for a client (EMFILE, ENFILE, ENOBUFS, ENOMEM), this
+    /// method waits and tries again: after 5 ms, then after twice the previous time, at most 1 second.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) if the budget is too small for any client, and
+    /// the errors of accept(2) that are not temporary.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, no client is lost.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_wayland::{Connector, Listener};
@@ -267,21 +296,12 @@ impl Listener {
     /// # Ok(())
     /// # }
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the budget is too small for any client;
-    /// otherwise those of accept(2) that are not temporary.
-    ///
-    /// # Cancel safety
-    ///
-    /// No client is lost if this is dropped.
     pub async fn accept(&self) -> io::Result<(AnchovyStream<WAYLAND_SCM_RIGHTS>, SocketAddr)> {
         if !self.budget.could_ever_hold(Resource::HeldFds, FDS_OF_CLIENT) {
             let total = self.budget.totals().held_fds;
             let error = format!(
-                "the budget has no room for the {FDS_OF_CLIENT} descriptors of a client, \
-                 an account may hold at most half of the total of {total}"
+                "a client requires {FDS_OF_CLIENT} descriptors, an account may hold at most half of \
+                 the total of {total}; raise BudgetBuilder::held_fds"
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
         }

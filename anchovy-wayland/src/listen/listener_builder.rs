@@ -1,4 +1,4 @@
-//! Options for listening.
+//! Binding a listener.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,15 @@ use super::lock::Lock;
 use super::write_protection;
 use crate::location::{Environment, process_environment, runtime_directory, socket_path};
 
-/// Number of clients that may wait to be accepted, as in libwayland.
+/// Maximum number of clients that wait to be accepted, as in libwayland.
 const BACKLOG: u32 = 128;
 
-/// The number of the last name that is tried, as in libwayland (`MAX_DISPLAYNO`).
+/// Number of the last name to try, as in libwayland (`MAX_DISPLAYNO`).
 const LAST_NUMBER: u32 = 32;
 
 /// A builder for [`Listener`].
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::Listener;
@@ -42,9 +44,19 @@ pub struct ListenerBuilder {
 }
 
 impl Listener {
-    /// Listens on the display of this name in `XDG_RUNTIME_DIR`, or on this absolute path.
+    /// Listens on the display with this name in `XDG_RUNTIME_DIR`, or on an absolute path.
     ///
-    /// It makes system calls that may wait for a disk.
+    /// This method accesses the file system and may block.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`ListenError`].
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_wayland::Listener;
@@ -59,70 +71,62 @@ impl Listener {
     /// # Ok(())
     /// # }
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ListenError`].
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with I/O and timers.
     pub fn bind(name: impl AsRef<Path>) -> Result<Listener, ListenError> {
         Listener::builder().bind(name)
     }
 
-    /// Listens on the first free display of `wayland-0` to `wayland-32` in `XDG_RUNTIME_DIR`, as libwayland's
-    /// `wl_display_add_socket_auto` does.
+    /// Listens on the first free display from `wayland-0` to `wayland-32` in `XDG_RUNTIME_DIR`, as
+    /// libwayland's `wl_display_add_socket_auto` does.
     ///
     /// # Errors
     ///
-    /// [`ListenError`]. An error of one name alone is not returned: the next name is tried.
+    /// Returns a [`ListenError`]. After an error that concerns only one name, the next name is tried.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and timers.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn bind_free() -> Result<Listener, ListenError> {
         Listener::builder().bind_free()
     }
 
-    /// Returns a builder, for options.
+    /// Returns a builder that sets options of the listener.
     pub fn builder() -> ListenerBuilder {
         ListenerBuilder::default()
     }
 }
 
 impl ListenerBuilder {
-    /// Sets the directory to use instead of `XDG_RUNTIME_DIR`. It must be absolute, too.
+    /// Sets the runtime directory, which replaces `XDG_RUNTIME_DIR`. It must be absolute.
     pub fn runtime_directory(mut self, directory: impl Into<PathBuf>) -> ListenerBuilder {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Sets the first number that [`bind_free`](ListenerBuilder::bind_free) tries. Default: 0, as in
-    /// libwayland. wlroots begins with 1, so that no client gets the default display by accident. No name
-    /// is free for a number above 32.
+    /// Sets the first number that [`bind_free`](ListenerBuilder::bind_free) tries, at most 32. Default: 0, as
+    /// in libwayland.
+    ///
+    /// wlroots begins with 1, so that clients without `WAYLAND_DISPLAY` do not connect to its compositors.
     pub fn first_number(mut self, first: u32) -> ListenerBuilder {
         self.first = first;
         self
     }
 
-    /// Sets the budget that clients are charged to, each to the account of its uid; see
-    /// [`Listener`](Listener#budget). All listeners that this builder makes share it. Default:
-    /// [`Budget::default`].
+    /// Sets the budget of the clients; see [`Listener`](Listener#budget). All listeners of this builder share
+    /// it. Default: [`Budget::default`].
     pub fn budget(mut self, budget: Budget) -> ListenerBuilder {
         self.budget = budget;
         self
     }
 
-    /// Listens on the display of this name; see [`Listener::bind`].
+    /// Listens on the display with this name; see [`Listener::bind`].
     ///
     /// # Errors
     ///
-    /// [`ListenError`].
+    /// Returns a [`ListenError`].
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and timers.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn bind(&self, name: impl AsRef<Path>) -> Result<Listener, ListenError> {
         self.bind_in(name.as_ref(), &process_environment)
     }
@@ -131,18 +135,18 @@ impl ListenerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ListenError`].
+    /// Returns a [`ListenError`].
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and timers.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn bind_free(&self) -> Result<Listener, ListenError> {
         self.bind_free_in(&process_environment)
     }
 
     fn bind_in(&self, name: &Path, environment: Environment<'_>) -> Result<Listener, ListenError> {
         let path = socket_path(name, self.directory.as_deref(), environment)?;
-        // Before a lock file is made for a path that no socket can have.
+        // Without this check, a lock file would be created for a path that is too long for a socket.
         PathError::check(&path).map_err(anchovy::ListenError::from)?;
         let lock = Lock::acquire(&path)?;
         write_protection::check(&path)?;

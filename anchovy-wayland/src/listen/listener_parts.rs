@@ -4,11 +4,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 
-/// The parts of a [`Listener`](crate::Listener), for a process that passes it to another one, or to itself
-/// after an exec.
+/// The parts of a [`Listener`](crate::Listener), to pass it to another process or to keep it during an
+/// exec.
 ///
-/// The files stay, and no other compositor gets the name as long as a process has the lock open. Clients
-/// that connect meanwhile wait.
+/// The files are not removed. While a process has the lock file open, no other compositor can take the
+/// name. Clients that connect meanwhile wait.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{Listener, ListenerParts};
@@ -26,9 +28,9 @@ use std::path::PathBuf;
 /// ```
 #[derive(Debug)]
 pub struct ListenerParts {
-    /// The socket: listening, non-blocking and close-on-exec.
+    /// Listening socket. It is non-blocking and close-on-exec.
     pub socket: StdListener,
-    /// The path of the socket, and its open and locked lock file, which is close-on-exec; `None` if the
-    /// socket was [bound by another program](crate::Listener::from_std).
+    /// Path of the socket, and its locked lock file, which is close-on-exec. `None` if
+    /// [another program has bound the socket](crate::Listener::from_std).
     pub file: Option<(PathBuf, OwnedFd)>,
 }

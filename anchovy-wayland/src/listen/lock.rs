@@ -1,15 +1,15 @@
-//! The lock of a name: a file beside the socket that is locked as long as the compositor runs.
+//! The lock of a display: a file beside the socket that is locked while the compositor runs.
 //!
-//! A socket does not tell whether its process runs. A lock does, since it ends with the process in any case.
-//! The file is that of libwayland, so that its compositors and this crate respect each other: the path of
-//! the socket and `.lock`, locked as a whole by flock(2).
+//! A socket file remains when its process is killed. The kernel releases a lock when its process ends. The
+//! lock file is that of libwayland, so that its compositors and this crate respect each other: the path of
+//! the socket and `.lock`, locked by flock(2).
 //!
-//! A compositor that ends removes the file. So the file that was opened may have been removed before it is
-//! locked, and then two compositors would hold a lock each, on two files of which only one has the name.
+//! A compositor removes the file when it ends. So the opened file may have been removed before it is
+//! locked. Then two compositors would each hold a lock, on two files of which only one has the name.
 //! Therefore the name is checked again under the lock.
 //!
-//! Every user who may write to the directory can replace the lock file, and a lock file is removed in the
-//! end. Therefore only a regular file of this user that has no other name is used.
+//! Every user who may write to the directory can replace the lock file, and the listener removes the lock
+//! file when it is dropped. Therefore only a regular file of this user with one hard link is used.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -23,14 +23,14 @@ use rustix::process::geteuid;
 use super::listen_error::ListenError;
 use super::lock_refusal::LockRefusal;
 
-/// The mode of a lock file, less the umask, as in libwayland.
+/// The mode of a lock file before the umask is applied, as in libwayland.
 const MODE: Mode = Mode::from_raw_mode(0o660);
 
 /// The lock of a socket.
 ///
 /// The file is removed while it is still locked.
 #[derive(Debug)]
-#[must_use = "the lock is given up when this is dropped"]
+#[must_use = "the lock is released when this is dropped"]
 pub(super) struct Lock {
     file: PathGuard,
     fd: OwnedFd,
@@ -56,7 +56,7 @@ impl Lock {
                 Err(Errno::WOULDBLOCK) => return Err(ListenError::Locked { path }),
                 Err(error) => return Err(failed(&path, error.into())),
             }
-            // Each time that there is none, another process has ended or begun.
+            // `None`: another process has removed or replaced the file since it was opened.
             let guard = PathGuard::for_open_file(&path, &fd);
             if let Some(file) = guard.map_err(|error| failed(&path, error))? {
                 return Ok(Lock { file, fd });
@@ -64,7 +64,7 @@ impl Lock {
         }
     }
 
-    /// The lock of a socket that this process or its predecessor has acquired.
+    /// Continues the lock of a socket that this process or its predecessor has acquired.
     pub(super) fn resume(socket: &Path, fd: OwnedFd) -> Result<Lock, ListenError> {
         let path = path_of(socket);
         let guard = PathGuard::for_open_file(&path, &fd).map_err(|error| failed(&path, error))?;
@@ -83,23 +83,23 @@ impl Lock {
         }
     }
 
-    /// Leaves the file where it is, locked as long as this descriptor is open.
+    /// Keeps the file. It is locked while the returned descriptor is open.
     pub(super) fn keep(self) -> OwnedFd {
         self.file.keep();
         self.fd
     }
 }
 
-/// Returns the path of the lock: the whole name and `.lock`. That of `a.b` is `a.b.lock`.
+/// Returns the path of the lock file: the path of the socket and `.lock`. For `a.b` it is `a.b.lock`.
 pub(super) fn path_of(socket: &Path) -> PathBuf {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");
     path.into()
 }
 
-/// Refuses a special file before it is opened: opening some devices has an effect.
+/// Rejects a special file before it is opened, because opening some devices has side effects.
 ///
-/// Directories and symbolic links are refused by open(2).
+/// open(2) rejects directories and symbolic links.
 fn refuse_special_file(path: &Path) -> Result<(), ListenError> {
     match rustix::fs::lstat(path) {
         Ok(found) => match FileType::from_raw_mode(found.st_mode) {
@@ -111,8 +111,8 @@ fn refuse_special_file(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// A link is not followed: the name is what is locked and removed. A special file that has just replaced a
-/// file is not waited for, and does not become the terminal of this process.
+/// Opens or creates the lock file. `NOFOLLOW`: the file with this name is locked and later removed.
+/// `NONBLOCK` and `NOCTTY`: a FIFO or a terminal may have replaced the file since the check.
 fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::CREATE
         | OFlags::RDWR
@@ -123,7 +123,7 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, MODE))
 }
 
-/// Refuses an open file that is not a lock file of this user.
+/// Rejects an open file that is not a lock file of this user.
 #[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 fn check(path: &Path, found: &Stat) -> Result<(), ListenError> {
     let kind = FileType::from_raw_mode(found.st_mode);
@@ -135,7 +135,7 @@ fn check(path: &Path, found: &Stat) -> Result<(), ListenError> {
     } else if links > 1 {
         LockRefusal::HardLinked { links }
     } else {
-        // With no link at all, it was removed in the meantime, which is found out under the lock.
+        // A file without a link was removed meanwhile. The check under the lock detects this.
         return Ok(());
     };
     Err(refused(path, reason))

@@ -1,25 +1,25 @@
-//! Why an existing lock file is not used.
+//! The reason why an existing lock file is not used.
 
 use std::fmt;
 
-/// Why an existing lock file is not used. It was not removed.
+/// The reason why an existing lock file is not used. The file was not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockRefusal {
-    /// It is not a regular file.
+    /// The file is not a regular file.
     NotAFile {
-        /// The type of the file: "a FIFO", "a socket", "a character device", "a block device" or "a special
+        /// Type of the file: "a FIFO", "a socket", "a character device", "a block device" or "a special
         /// file".
         found: &'static str,
     },
-    /// It belongs to another user, who could hold the lock or replace the file.
+    /// The file belongs to another user, who could hold the lock or replace the file.
     OtherOwner {
-        /// The user id of its owner.
+        /// User id of the owner.
         uid: u32,
     },
-    /// It has another name, too: it was created for another purpose.
+    /// The file has several hard links, so it was created for another purpose.
     HardLinked {
-        /// Number of its names.
+        /// Number of hard links.
         links: u64,
     },
 }
@@ -29,7 +29,7 @@ impl fmt::Display for LockRefusal {
         match self {
             LockRefusal::NotAFile { found } => write!(f, "is {found}"),
             LockRefusal::OtherOwner { uid } => write!(f, "belongs to user {uid}"),
-            LockRefusal::HardLinked { links } => write!(f, "is one of {links} hard links"),
+            LockRefusal::HardLinked { links } => write!(f, "has {links} hard links, limit is 1"),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Listening for clients.
 //!
-//! A display has two files, a socket and its lock. The lock is created first and removed last, so a process
-//! that holds it may replace and remove the socket.
+//! A display has two files, a socket and its lock file. The lock file is created first and removed last, so
+//! the process that holds the lock may replace and remove the socket.
 
 pub(crate) mod listen_error;
 pub(crate) mod listener;
 pub(crate) mod listener_builder;
 pub(crate) mod listener_parts;
 mod lock;
-mod lock_refusal;
+pub(crate) mod lock_refusal;
 mod write_protection;
 
 pub use listen_error::ListenError;

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::listen_error::ListenError;
 
-/// The write permission of owner and group: libwayland does not replace a socket without either.
+/// The write permissions of owner and group. libwayland does not replace a socket that has neither.
 const REPLACEABLE: u32 = 0o220;
 
-/// Refuses the path of a socket that neither its owner nor its group may write to.
+/// Fails if the path is a socket without write permission for its owner and its group.
 pub(super) fn check(path: &Path) -> Result<(), ListenError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() && found.mode() & REPLACEABLE == 0 => {

@@ -1,4 +1,4 @@
-//! A message that is being read.
+//! A reader of the arguments of a message.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -7,11 +7,14 @@ use super::fixed::Fixed;
 use super::object_id::ObjectId;
 use super::wire_error::{WireError, WireErrorKind};
 
-/// The arguments of a message, read one after the other.
+/// A reader of the arguments of a message, from [`Message::read`](crate::Message::read).
 ///
-/// Each method reads the next one as that type, which the protocol knows and the bytes do not. An
-/// error says of which message it is. After an argument that ends early nothing is read; after one
-/// that is wrong otherwise, the next can be.
+/// Each method reads the next argument as one type. The bytes do not contain the types, so the caller must
+/// call the methods in the order of the protocol file.
+///
+/// An error contains the object and the opcode of the message. An argument
+/// that [ends early](WireErrorKind::EndsEarly) is not consumed. After any other error, the next method reads
+/// the next argument.
 #[derive(Debug)]
 pub struct Arguments<'a> {
     pub(super) object: u32,
@@ -21,11 +24,11 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// A `uint`.
+    /// Reads a `uint`.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn uint(&mut self) -> Result<u32, WireError> {
         match self.bytes.split_first_chunk() {
@@ -37,70 +40,72 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// An `int`.
+    /// Reads an `int`.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn int(&mut self) -> Result<i32, WireError> {
         Ok(self.uint()? as i32)
     }
 
-    /// A `fixed`.
+    /// Reads a `fixed`.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn fixed(&mut self) -> Result<Fixed, WireError> {
         Ok(Fixed::from_bits(self.int()?))
     }
 
-    /// An `object` that may be null.
+    /// Reads an `object` that may be null.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn optional_object(&mut self) -> Result<Option<ObjectId>, WireError> {
         Ok(ObjectId::new(self.uint()?))
     }
 
-    /// An `object`.
+    /// Reads an `object`.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::NullObject`], [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::NullObject`] or [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn object(&mut self) -> Result<ObjectId, WireError> {
         self.optional_object()?.ok_or_else(|| self.error(WireErrorKind::NullObject))
     }
 
-    /// A `new_id` of an interface that the protocol names.
+    /// Reads a `new_id` whose interface the protocol file specifies.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::NullObject`], [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::NullObject`] or [`WireErrorKind::EndsEarly`].
     #[inline]
     pub fn new_id(&mut self) -> Result<ObjectId, WireError> {
         self.object()
     }
 
-    /// A `new_id` of an interface that it does not name: interface, version and number.
+    /// Reads a `new_id` whose interface the protocol file does not specify, as in `wl_registry.bind`.
+    /// Returns the interface, the version and the id.
     ///
     /// # Errors
     ///
-    /// Those of its parts.
+    /// Returns the errors of [`string`](Self::string), [`uint`](Self::uint) and [`new_id`](Self::new_id).
     pub fn untyped_new_id(&mut self) -> Result<(&'a CStr, u32, ObjectId), WireError> {
         Ok((self.string()?, self.uint()?, self.new_id()?))
     }
 
-    /// A `string` that may be null.
+    /// Reads a `string` that may be null.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::StringWithoutNul`], [`WireErrorKind::StringWithNul`], [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::StringWithoutNul`], [`WireErrorKind::StringWithNul`] or
+    /// [`WireErrorKind::EndsEarly`].
     pub fn optional_string(&mut self) -> Result<Option<&'a CStr>, WireError> {
         let bytes = self.array()?;
         if bytes.is_empty() {
@@ -113,20 +118,20 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// A `string`, without its NUL. That it is UTF-8 is not seen to.
+    /// Reads a `string`. The protocol requires UTF-8, which this method does not check.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::NullString`], and those of [`optional_string`](Self::optional_string).
+    /// Returns [`WireErrorKind::NullString`], or the errors of [`optional_string`](Self::optional_string).
     pub fn string(&mut self) -> Result<&'a CStr, WireError> {
         self.optional_string()?.ok_or_else(|| self.error(WireErrorKind::NullString))
     }
 
-    /// An `array`.
+    /// Reads an `array`.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::EndsEarly`].
+    /// Returns [`WireErrorKind::EndsEarly`].
     pub fn array(&mut self) -> Result<&'a [u8], WireError> {
         let before = self.bytes;
         let length = self.uint()?;
@@ -141,11 +146,12 @@ impl<'a> Arguments<'a> {
         Ok(&padded[..length as usize])
     }
 
-    /// An `fd`, taken out of the message.
+    /// Takes the next `fd` from the message.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::NoFd`]: whoever counted the descriptors of this message counted fewer.
+    /// Returns [`WireErrorKind::NoFd`] if no descriptor is left. If the message was received, the number in
+    /// [`Signatures`](crate::Signatures) is too low.
     #[inline]
     pub fn fd(&mut self) -> Result<OwnedFd, WireError> {
         if self.fds.is_empty() {
@@ -154,11 +160,11 @@ impl<'a> Arguments<'a> {
         Ok(self.fds.remove(0))
     }
 
-    /// Sees that nothing is left.
+    /// Checks that all arguments have been read.
     ///
     /// # Errors
     ///
-    /// [`WireErrorKind::TrailingBytes`], [`WireErrorKind::TrailingFds`].
+    /// Returns [`WireErrorKind::TrailingBytes`] or [`WireErrorKind::TrailingFds`].
     #[inline]
     pub fn finish(self) -> Result<(), WireError> {
         let (bytes, count) = (self.bytes.len(), self.fds.len());

@@ -1,20 +1,20 @@
-//! The arguments of a message, as they are on the wire.
+//! The bytes of the arguments of a message.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// Number of bytes of arguments that are kept in place: most messages have at most five words, and five
-/// words fit beside the pointer and the length of longer ones.
+/// Maximum number of bytes that are stored inline. Most messages have at most five words, and five words fit
+/// into the size of the other variant.
 const INLINE_BYTES: usize = 20;
 
-/// The arguments of a message. A few words are kept in place, which costs no allocation and holds no
-/// buffer that other messages share.
+/// The arguments of a message. A few words are stored inline, which requires no allocation and does not
+/// keep a buffer alive that other messages share.
 pub(crate) enum Body {
     Inline { bytes: [u8; INLINE_BYTES], used: u8 },
     Shared(Bytes),
 }
 
 impl Body {
-    /// Takes so many bytes off the front.
+    /// Removes the first `length` bytes from the buffer.
     #[inline]
     pub(crate) fn split_off(from: &mut BytesMut, length: usize) -> Body {
         match Body::inline(&from[..length]) {
@@ -26,7 +26,7 @@ impl Body {
         }
     }
 
-    /// Makes arguments of all of these bytes.
+    /// Creates the arguments from all bytes.
     pub(crate) fn new(bytes: Bytes) -> Body {
         Body::inline(&bytes).unwrap_or(Body::Shared(bytes))
     }
@@ -47,12 +47,12 @@ impl Body {
     }
 }
 
-/// Arguments that are being written: in place, as long as they fit.
+/// Arguments that are being written. They are stored inline while they fit.
 #[derive(Debug, Default)]
 pub(super) struct BodyBuilder {
     inline: [u8; INLINE_BYTES],
     used: usize,
-    /// All of them, once they do not fit.
+    /// All arguments, if they do not fit inline.
     longer: BytesMut,
 }
 

@@ -1,4 +1,4 @@
-//! A message that could not be built.
+//! The error of building a message.
 
 use std::error::Error;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::os::fd::OwnedFd;
 
 use super::wire_error::WireError;
 
-/// Why a message could not be built, and its descriptors.
+/// The error of building a message, with the descriptors of the message.
 #[derive(Debug)]
 pub struct BuildError {
-    /// The reason.
+    /// Reason of the error.
     pub error: WireError,
-    /// The descriptors of the message.
+    /// Descriptors of the message.
     pub fds: Vec<OwnedFd>,
 }
 
@@ -37,7 +37,7 @@ mod tests {
     use crate::error_chain::error_chain;
 
     #[test]
-    fn a_build_error_shows_its_fault_and_is_invalid_input() {
+    fn a_build_error_has_the_text_of_its_reason() {
         let error = builder().string("a\0b").build().expect_err("a NUL");
         let fault = error.error;
         assert_eq!(error_chain(&error), [fault.to_string()]);

@@ -1,6 +1,8 @@
 //! The fixed-point number of the protocol.
 
-/// A number in steps of 1/256.
+/// A signed 24.8 fixed-point number, the `fixed` of the protocol.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::Fixed;
@@ -12,18 +14,18 @@
 pub struct Fixed(i32);
 
 impl Fixed {
-    /// So many 256ths.
+    /// Creates the number `bits / 256`.
     pub const fn from_bits(bits: i32) -> Fixed {
         Fixed(bits)
     }
 
-    /// How many 256ths.
+    /// Returns the number multiplied by 256.
     pub const fn to_bits(self) -> i32 {
         self.0
     }
 
-    /// The nearest to a number; the first or the last of all for one that is beyond them, and 0 for
-    /// one that is none.
+    /// Converts a number to the nearest fixed-point number. Saturates if the number is out of range, and
+    /// returns 0 for NaN.
     pub fn from_f64(number: f64) -> Fixed {
         Fixed((number * 256.0).round() as i32)
     }

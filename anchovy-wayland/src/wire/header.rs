@@ -6,7 +6,7 @@ use super::wire_error::{WireError, WireErrorKind};
 /// Length of a header, in bytes.
 pub(crate) const HEADER_BYTES: usize = 8;
 
-/// Length of the longest message that a header can say, in bytes: whole words.
+/// Highest length that a header can specify, in bytes. It is a multiple of 4.
 pub(crate) const LONGEST_MESSAGE: usize = 0xfffc;
 
 /// The header of a message.
@@ -18,7 +18,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header at the start; `None` if it has not arrived whole.
+    /// Parses the header at the start of the bytes. Returns `None` if it is incomplete.
     #[inline]
     pub(crate) fn parse(bytes: &[u8], limit: usize) -> Result<Option<Header>, WireError> {
         let (Some(object), Some(second)) = (word(bytes, 0), word(bytes, 4)) else {

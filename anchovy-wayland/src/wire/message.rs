@@ -1,4 +1,4 @@
-//! A message, with its descriptors.
+//! A message with its descriptors.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -13,7 +13,10 @@ use super::wire_error::{WireError, WireErrorKind};
 
 /// A request or an event, with its descriptors.
 ///
-/// Dropping it closes the descriptors that were not taken out.
+/// [`Message::builder`] builds a message, and [`read`](Self::read) reads its arguments. Dropping the message
+/// closes the descriptors that were not taken from it.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::{Message, ObjectId};
@@ -30,7 +33,7 @@ pub struct Message {
     opcode: u16,
     arguments: Body,
     fds: Vec<OwnedFd>,
-    /// Number of descriptors before any was taken out.
+    /// Number of descriptors before any was taken.
     declared: usize,
 }
 
@@ -58,30 +61,35 @@ impl Message {
         self.opcode
     }
 
-    /// Returns the length of header and arguments, in bytes.
+    /// Returns the length of the header and the arguments, in bytes.
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "a message has a header, so none is empty")]
     pub fn len(&self) -> usize {
         HEADER_BYTES + self.arguments().len()
     }
 
-    /// Returns the arguments, as they are on the wire.
+    /// Returns the bytes of the arguments in the wire format.
     #[inline]
     pub fn arguments(&self) -> &[u8] {
         self.arguments.bytes()
     }
 
-    /// Returns the descriptors that were not taken out, in the order of the arguments.
+    /// Returns the descriptors that were not taken, in the order of the arguments.
     pub fn fds(&self) -> &[OwnedFd] {
         &self.fds
     }
 
-    /// Takes all descriptors out of the message. It cannot be sent without them.
+    /// Takes all descriptors from the message. Sending the message fails afterwards
+    /// ([`WireErrorKind::FdsTaken`]).
     pub fn take_fds(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.fds)
     }
 
-    /// Returns a reader of the arguments, from the first. It takes descriptors out of the message.
+    /// Returns a reader of the arguments, which begins with the first argument.
+    ///
+    /// [`Arguments::fd`] takes descriptors from the message.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_wayland::{Message, ObjectId};
@@ -107,7 +115,7 @@ impl Message {
         (self.object, self.opcode) == (object, opcode)
     }
 
-    /// Reads all arguments of a message without descriptors, and does not change it.
+    /// Reads all arguments of a message that must not have descriptors.
     #[inline]
     pub(crate) fn read_plain<T>(
         &self,
@@ -129,7 +137,7 @@ impl Message {
         &mut self.fds
     }
 
-    /// Fails if descriptors were taken out.
+    /// Fails if descriptors were taken from the message.
     #[inline]
     pub(crate) fn check_fds(&self) -> Result<(), WireError> {
         let (declared, present) = (self.declared, self.fds.len());
@@ -140,10 +148,10 @@ impl Message {
         }
     }
 
-    /// Writes header and arguments to the end of `out`.
+    /// Appends the header and the arguments to `out`.
     #[inline]
     pub(crate) fn encode(&self, out: &mut BytesMut) {
-        // Checked when it was built, and when it was received.
+        // `build` and `Header::parse` limit the length to 16 bits.
         let length = self.len() as u32;
         out.reserve(self.len());
         out.put_u32_ne(self.object.get());
@@ -157,7 +165,7 @@ impl Message {
 }
 
 impl fmt::Debug for Message {
-    /// The arguments are not shown: their types are not known here.
+    /// Omits the arguments, because their types are not known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("object", &self.object)

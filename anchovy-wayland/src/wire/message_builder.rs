@@ -10,27 +10,27 @@ use super::message::Message;
 use super::object_id::ObjectId;
 use super::wire_error::{WireError, WireErrorKind};
 
-/// A builder for a [`Message`], argument by argument.
+/// A builder for a [`Message`].
 ///
-/// Each method appends an argument. The errors of all of them are returned by [`build`](Self::build).
+/// Each method appends an argument. [`build`](Self::build) returns the first error of all arguments.
 #[derive(Debug)]
-#[must_use = "a message is made by `build`"]
+#[must_use = "`build` returns the message"]
 pub struct MessageBuilder {
     object: ObjectId,
     opcode: u16,
     arguments: BodyBuilder,
-    /// Number of bytes of arguments that are not written: with them, the message is too long.
+    /// Number of bytes of arguments that were not written, because the message is too long.
     left_out: usize,
     fds: Vec<OwnedFd>,
-    /// The last `new_id`.
+    /// The last `new_id` argument.
     new_id: Option<ObjectId>,
     /// The first error.
     error: Option<WireErrorKind>,
 }
 
 impl Message {
-    /// Creates a builder for a message of this object. `opcode` is the number of the request or event in
-    /// its interface, from 0.
+    /// Returns a builder for a message of this object. `opcode` is the number of the request or event in its
+    /// interface, from 0.
     #[inline]
     pub fn builder(object: ObjectId, opcode: u16) -> MessageBuilder {
         let (arguments, fds) = (BodyBuilder::default(), Vec::new());
@@ -58,25 +58,26 @@ impl MessageBuilder {
         self.int(number.to_bits())
     }
 
-    /// Appends an `object`. `None` is null, which the protocol file must allow.
+    /// Appends an `object`. `None` is null, which is valid only if the protocol file allows it.
     #[inline]
     pub fn object(self, object: impl Into<Option<ObjectId>>) -> Self {
         self.uint(object.into().map_or(0, ObjectId::get))
     }
 
-    /// Appends a `new_id` of an interface that the protocol file names.
+    /// Appends a `new_id` whose interface the protocol file specifies.
     #[inline]
     pub fn new_id(mut self, id: ObjectId) -> Self {
         self.new_id = Some(id);
         self.uint(id.get())
     }
 
-    /// Appends a `new_id` of an interface that the protocol file does not name: `wl_registry.bind`.
+    /// Appends a `new_id` whose interface the protocol file does not specify, as in `wl_registry.bind`.
     pub fn untyped_new_id(self, interface: &str, version: u32, id: ObjectId) -> Self {
         self.string(interface).uint(version).new_id(id)
     }
 
-    /// Appends a `string`, which must have no NUL. The protocol requires UTF-8, which is not checked.
+    /// Appends a `string`, which must not contain a NUL. The protocol requires UTF-8, which this method does
+    /// not check.
     pub fn string(mut self, text: impl AsRef<[u8]>) -> Self {
         let text = text.as_ref();
         if text.contains(&0) {
@@ -86,7 +87,7 @@ impl MessageBuilder {
         self
     }
 
-    /// Appends a `string` that is null, which the protocol file must allow.
+    /// Appends a null `string`, which is valid only if the protocol file allows it.
     pub fn null_string(self) -> Self {
         self.uint(0)
     }
@@ -97,7 +98,7 @@ impl MessageBuilder {
         self
     }
 
-    /// Appends an `fd`: a `File`, a socket, or any other open descriptor. It is closed once it was sent.
+    /// Appends an `fd`: a `File`, a socket, or any other open descriptor. It is closed after it was sent.
     #[inline]
     pub fn fd(mut self, fd: impl Into<OwnedFd>) -> Self {
         self.fds.push(fd.into());
@@ -109,7 +110,7 @@ impl MessageBuilder {
         self.new_id
     }
 
-    /// Appends a length and as many bytes: these, then zeros; padded to whole words.
+    /// Appends `length`, the bytes, and zeros up to the next multiple of 4 of `length`.
     fn put_sized(&mut self, bytes: &[u8], length: usize) {
         let padded = length.next_multiple_of(4);
         if length > LONGEST_MESSAGE {
@@ -125,9 +126,9 @@ impl MessageBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`], with the descriptors, if a string has a NUL, or if the message is longer than a
-    /// header can say (65532 bytes). A connection checks its own
-    /// [limit](crate::Limits::max_message_bytes) when it sends the message.
+    /// Returns a [`BuildError`] with the descriptors if a string contains a NUL, or if the message is longer
+    /// than 65532 bytes, the highest length that a header can specify. A connection checks its own limit
+    /// ([`max_message_bytes`](crate::Limits::max_message_bytes)) when it sends the message.
     #[inline]
     pub fn build(self) -> Result<Message, BuildError> {
         let MessageBuilder { object, opcode, arguments, left_out, fds, error, .. } = self;
@@ -152,7 +153,7 @@ mod tests {
     use super::super::testing::{builder, id, null, sized, words};
     use super::*;
 
-    /// The arguments of a message that is built so.
+    /// Returns the arguments of the built message.
     fn written(builder: MessageBuilder) -> Vec<u8> {
         builder.build().expect("a good message").arguments().to_vec()
     }
@@ -198,20 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn a_string_with_a_nul_is_not_built_and_its_descriptors_come_back() {
+    fn an_error_for_a_string_with_a_nul_returns_the_descriptors() {
         guarded(|| {
             let error = builder().fd(null()).string("a\0b").build().expect_err("a NUL");
             let kind = WireErrorKind::StringWithNul;
             assert_eq!(error.error, WireError { object: 7, opcode: 3, kind });
             assert_eq!(error.fds.len(), 1);
-            // The first error is returned, not that it is too long as well.
+            // Only the first error is returned.
             let error = builder().string("\0").array(&[0; 1 << 17]).build().expect_err("a NUL");
             assert_eq!(error.error.kind, WireErrorKind::StringWithNul);
         });
     }
 
     #[test]
-    fn a_message_is_as_long_as_a_header_can_say_and_no_longer() {
+    fn a_message_may_have_at_most_65532_bytes() {
         let longest = builder()
             .array(&[0; LONGEST_MESSAGE - HEADER_BYTES - 4])
             .build()

@@ -1,9 +1,9 @@
-//! The wire format: headers and arguments, in words of the byte order of the machine.
+//! The wire format: headers and arguments, in 32-bit words of native byte order.
 //!
-//! A message is a header of two words (the object; the length and the opcode) and its arguments,
-//! each padded to whole words. The types of the arguments are not in the bytes: both ends have
-//! them from the same protocol file. Descriptors are not in the bytes at all, but in a
-//! queue beside them, in the order of the arguments.
+//! A message is a header of two words (the object; the length and the opcode) and its arguments, each
+//! padded to a multiple of 4 bytes. The bytes do not contain the types of the arguments, which both sides
+//! know from the protocol file. Descriptors form a queue that is separate from the bytes, in the order of
+//! the arguments.
 
 pub(crate) mod arguments;
 pub(crate) mod body;

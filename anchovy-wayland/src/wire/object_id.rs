@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 
 /// The id of an object, which is never 0.
 ///
-/// The ids of a client begin with 2 (1 is the display), those of a server with
-/// [`FIRST_OF_SERVER`](Self::FIRST_OF_SERVER). Both use the smallest free one.
+/// The client allocates ids from 2 (1 is the display), and the server from
+/// [`FIRST_OF_SERVER`](Self::FIRST_OF_SERVER). Each allocates its smallest free id.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_wayland::ObjectId;
@@ -18,16 +20,16 @@ use std::num::NonZeroU32;
 pub struct ObjectId(NonZeroU32);
 
 impl ObjectId {
-    /// The id of the display, which both ends have from the start.
+    /// The id of the display, which exists on both sides from the start.
     pub const DISPLAY: ObjectId = ObjectId(NonZeroU32::MIN);
 
-    /// The first id of a server (Wayland protocol, "Creating Objects").
+    /// The lowest id of objects that the server creates (Wayland protocol, "Creating Objects").
     pub const FIRST_OF_SERVER: ObjectId = match NonZeroU32::new(0xff00_0000) {
         Some(id) => ObjectId(id),
         None => unreachable!(),
     };
 
-    /// Returns the id with this number; `None` for 0.
+    /// Returns the id with this number. Returns `None` for 0.
     pub const fn new(id: u32) -> Option<ObjectId> {
         match NonZeroU32::new(id) {
             Some(id) => Some(ObjectId(id)),
@@ -40,7 +42,7 @@ impl ObjectId {
         self.0.get()
     }
 
-    /// Returns whether this is an id of the server.
+    /// Returns whether the server allocates this id.
     pub fn is_of_server(self) -> bool {
         self >= ObjectId::FIRST_OF_SERVER
     }

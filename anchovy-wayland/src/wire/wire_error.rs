@@ -1,75 +1,77 @@
-//! A message that breaks a rule of the wire format.
+//! A violation of the wire format.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A message that breaks a rule of the wire format.
+use crate::count::Count;
+
+/// A violation of the wire format by one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireError {
-    /// The id of its object, or 0.
+    /// Id of the object of the message, or 0.
     pub object: u32,
-    /// The number of the request or event in its interface, from 0.
+    /// Number of the request or event in its interface, from 0.
     pub opcode: u16,
-    /// The rule that it breaks.
+    /// Kind of the violation.
     pub kind: WireErrorKind,
 }
 
-/// The rule of the wire format that a message breaks.
+/// The kind of a violation of the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WireErrorKind {
-    /// It is shorter than its header, which has 8 bytes.
+    /// The length of the message is below 8 bytes, the length of a header.
     TooShort {
-        /// The length in its header, in bytes.
+        /// Length in the header, in bytes.
         length: usize,
     },
-    /// Its length is no multiple of 4.
+    /// The length of the message is not a multiple of 4.
     Unaligned {
-        /// The length in its header, in bytes.
+        /// Length in the header, in bytes.
         length: usize,
     },
-    /// It is longer than it may be.
+    /// The message is too long.
     TooLong {
-        /// Its length, in bytes.
+        /// Length of the message, in bytes.
         length: usize,
-        /// The limit.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// Its object, or an object argument, is null where that is not allowed.
+    /// The object of the message, or an object argument, is null and must not be null.
     NullObject,
-    /// The interface of its object has no such request or event.
+    /// The interface of the object has no request or event with this opcode.
     UnknownOpcode,
-    /// It ends before an argument does.
+    /// The message ends before the end of an argument.
     EndsEarly {
         /// Number of bytes of the argument.
         needed: u64,
-        /// Number of bytes that are left in the message.
+        /// Number of bytes that remain in the message.
         left: usize,
     },
-    /// A string is null where that is not allowed.
+    /// A string is null and must not be null.
     NullString,
     /// A string does not end with a NUL.
     StringWithoutNul,
-    /// A string has a NUL before its end.
+    /// A string contains a NUL before its end.
     StringWithNul,
-    /// It has no descriptor left for an `fd` argument.
+    /// The message has no descriptor for an `fd` argument.
     NoFd,
-    /// Bytes are left after the last argument.
+    /// Bytes remain after the last argument.
     TrailingBytes {
         /// Number of bytes.
         bytes: usize,
     },
-    /// Descriptors are left after the last argument.
+    /// Descriptors remain after the last argument.
     TrailingFds {
         /// Number of descriptors.
         count: usize,
     },
-    /// Descriptors were taken out of it, and it cannot be sent without them.
+    /// Descriptors were taken from a message before it was sent.
     FdsTaken {
-        /// Number of descriptors that it was built with.
+        /// Number of descriptors with which the message was built.
         declared: usize,
-        /// Number of descriptors that are left.
+        /// Number of remaining descriptors.
         present: usize,
     },
 }
@@ -79,33 +81,39 @@ impl fmt::Display for WireError {
         write!(f, "message {} of object {}: ", self.opcode, self.object)?;
         match self.kind {
             WireErrorKind::TooShort { length } => {
-                write!(f, "its header says {length} bytes, the header alone has 8")
+                write!(f, "it has {}, minimum is 8", Count(length, "byte"))
             }
             WireErrorKind::Unaligned { length } => {
-                write!(f, "its length of {length} bytes is no multiple of 4")
+                write!(f, "its length of {length} bytes is not a multiple of 4")
             }
             WireErrorKind::TooLong { length, limit } => {
                 write!(f, "it has {length} bytes, limit is {limit}")
             }
             WireErrorKind::NullObject => {
-                f.write_str("an object is null, which is not allowed here")
+                f.write_str("an object is null, which the protocol does not allow")
             }
             WireErrorKind::UnknownOpcode => f.write_str("its interface has no such message"),
             WireErrorKind::EndsEarly { needed, left } => {
-                write!(f, "an argument has {needed} bytes, the message has {left} left")
+                write!(f, "an argument has {needed} bytes, the message has only {left} more")
             }
-            WireErrorKind::NullString => f.write_str("a string is null, which is not allowed here"),
+            WireErrorKind::NullString => {
+                f.write_str("a string is null, which the protocol does not allow")
+            }
             WireErrorKind::StringWithoutNul => f.write_str("a string does not end with a NUL"),
-            WireErrorKind::StringWithNul => f.write_str("a string has a NUL before its end"),
-            WireErrorKind::NoFd => f.write_str("it has no descriptor left for an argument"),
+            WireErrorKind::StringWithNul => f.write_str("a string contains a NUL before its end"),
+            WireErrorKind::NoFd => f.write_str("it has no descriptor for an fd argument"),
             WireErrorKind::TrailingBytes { bytes } => {
-                write!(f, "{bytes} bytes are left after its last argument")
+                write!(f, "it has {} after its last argument", Count(bytes, "byte"))
             }
             WireErrorKind::TrailingFds { count } => {
-                write!(f, "{count} descriptors are left after its last argument")
+                write!(f, "it has {} after its last argument", Count(count, "descriptor"))
             }
             WireErrorKind::FdsTaken { declared, present } => {
-                write!(f, "it was built with {declared} descriptors and has {present} left")
+                write!(
+                    f,
+                    "it was built with {} and has only {present}",
+                    Count(declared, "descriptor")
+                )
             }
         }
     }
@@ -131,30 +139,30 @@ mod tests {
     #[test]
     fn a_wire_error_shows_its_message_and_its_numbers() {
         for (kind, rule) in [
+            (WireErrorKind::TooShort { length: 4 }, "it has 4 bytes, minimum is 8"),
             (
-                WireErrorKind::TooShort { length: 4 },
-                "its header says 4 bytes, the header alone has 8",
+                WireErrorKind::Unaligned { length: 13 },
+                "its length of 13 bytes is not a multiple of 4",
             ),
-            (WireErrorKind::Unaligned { length: 13 }, "its length of 13 bytes is no multiple of 4"),
             (WireErrorKind::TooLong { length: 20, limit: 16 }, "it has 20 bytes, limit is 16"),
-            (WireErrorKind::NullObject, "an object is null, which is not allowed here"),
+            (WireErrorKind::NullObject, "an object is null, which the protocol does not allow"),
             (WireErrorKind::UnknownOpcode, "its interface has no such message"),
             (
                 WireErrorKind::EndsEarly { needed: 12, left: 8 },
-                "an argument has 12 bytes, the message has 8 left",
+                "an argument has 12 bytes, the message has only 8 more",
             ),
-            (WireErrorKind::NullString, "a string is null, which is not allowed here"),
+            (WireErrorKind::NullString, "a string is null, which the protocol does not allow"),
             (WireErrorKind::StringWithoutNul, "a string does not end with a NUL"),
-            (WireErrorKind::StringWithNul, "a string has a NUL before its end"),
-            (WireErrorKind::NoFd, "it has no descriptor left for an argument"),
-            (WireErrorKind::TrailingBytes { bytes: 4 }, "4 bytes are left after its last argument"),
+            (WireErrorKind::StringWithNul, "a string contains a NUL before its end"),
+            (WireErrorKind::NoFd, "it has no descriptor for an fd argument"),
+            (WireErrorKind::TrailingBytes { bytes: 4 }, "it has 4 bytes after its last argument"),
             (
                 WireErrorKind::TrailingFds { count: 2 },
-                "2 descriptors are left after its last argument",
+                "it has 2 descriptors after its last argument",
             ),
             (
                 WireErrorKind::FdsTaken { declared: 2, present: 1 },
-                "it was built with 2 descriptors and has 1 left",
+                "it was built with 2 descriptors and has only 1",
             ),
         ] {
             assert_eq!(error_chain(&wire(kind)), [format!("message 3 of object 7: {rule}")]);
@@ -162,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_is_broken_is_bad_data_as_an_io_error() {
+    fn a_wire_error_is_invalid_data_as_an_io_error() {
         let wire = wire(WireErrorKind::NoFd);
         let error = io::Error::from(wire);
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);

@@ -40,8 +40,8 @@ fn invalid_compositors_are_reported() {
     let error = anchovy_wayland::DisplayError::new(id(1), 2, "not today").message();
     for (answer, code, part) in [
         (Vec::new(), 1, "closed the connection before it replied"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), 1, "the peer sent a bad message"),
-        (global("wl_shm")[..12].to_vec(), 1, "12 bytes into a message"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), 1, "received a malformed message"),
+        (global("wl_shm")[..12].to_vec(), 1, "after 12 bytes of a message"),
         (bytes_of(&error), 1, "error 2 of wl_display#1: not today"),
         // An interface cannot break its line.
         ([global("a\n\u{1b}[2Jb"), done].concat(), 0, "a\\n\\u{1b}[2Jb"),

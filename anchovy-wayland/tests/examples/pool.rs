@@ -48,8 +48,8 @@ fn a_display_that_is_not_there_is_a_readable_error() {
         assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
         let path = directory.join("wayland-7");
         let expected = format!(
-            "Error: cannot connect to a compositor: there is no {}; is a compositor running, with \
-             this runtime directory?\n\nCaused by:\n    No such file or directory (os error 2)\n",
+            "Error: cannot connect to a compositor: there is no socket {}; check that the compositor \
+             is running and uses this directory\n\nCaused by:\n    No such file or directory (os error 2)\n",
             path.display()
         );
         assert_eq!(ended.stderr, expected);

@@ -82,11 +82,11 @@ fn it_ends_when_its_time_is_over() {
 #[test]
 fn a_display_error_is_reported() {
     for (then, part) in [
-        (Then::Refuse, "Error: the compositor reports error 7 of wl_surface#10: too colourful\n"),
+        (Then::Refuse, "Error: the compositor reported error 7 of wl_surface#10: too colourful\n"),
         (Then::Leave, "Error: the compositor is gone\n"),
         (
             Then::Rave,
-            "Error: the peer sent a bad message; what had arrived was closed, and no more can be received\n\n\
+            "Error: received a malformed message; drop the connection\n\n\
              Caused by:\n    message 0 of object 1: an argument has 4 bytes",
         ),
     ] {
@@ -97,7 +97,10 @@ fn a_display_error_is_reported() {
     let little = Manners { globals: &[("wl_compositor", 4), ("wl_shm", 1)], ..Manners::GOOD };
     let (ended, _) = on(little, &[]);
     assert_eq!(ended.code, Some(1));
-    assert_eq!(ended.stderr, "Error: the compositor has no xdg_wm_base\n");
+    assert_eq!(
+        ended.stderr,
+        "Error: the compositor has no global with the interface xdg_wm_base\n"
+    );
 }
 
 #[test]

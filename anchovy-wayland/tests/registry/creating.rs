@@ -324,7 +324,7 @@ fn a_bind_of_an_interface_that_the_compositor_does_not_have_is_refused() {
         let registry = near.registry().await.unwrap();
         far.read();
         let error = near.bind(&registry, "wl_seat", 1..=9).await.unwrap_err();
-        assert_eq!(error.to_string(), "the compositor has no wl_seat");
+        assert_eq!(error.to_string(), "the compositor has no global with the interface wl_seat");
         assert!(matches!(error, BindError::NoGlobal { interface } if interface == "wl_seat"));
         assert_eq!((far.read(), surface(&mut near).await), (vec![], 4));
     });

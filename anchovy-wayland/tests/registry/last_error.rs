@@ -29,7 +29,7 @@ fn assert_is_refusal(error: &DisplayError) {
     let DisplayError { object, code, text, interface, .. } = error;
     let interface = interface.as_deref();
     assert_eq!((*object, *code, &**text, interface), (2, 3, "too colorful", Some("wl_surface")));
-    let shown = "the compositor reports error 3 of wl_surface#2: too colorful";
+    let shown = "the compositor reported error 3 of wl_surface#2: too colorful";
     assert_eq!(error.to_string(), shown);
 }
 
@@ -130,7 +130,7 @@ fn an_error_that_arrives_during_a_wait_ends_it() {
         assert!(now(roundtrip.as_mut()).await.is_none());
         far.send_all(&[other(1), DisplayError::new(id(1), 2, "no room").message()]);
         let RoundtripError::Display(error) = roundtrip.await.unwrap_err() else { panic!() };
-        let shown = "the compositor reports error 2 of wl_display#1: no room";
+        let shown = "the compositor reported error 2 of wl_display#1: no room";
         assert_eq!(error.to_string(), shown);
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&[other(1)]));
     });

@@ -101,8 +101,8 @@ fn a_budget_without_room_for_any_client_is_an_error() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert_eq!(
             error.to_string(),
-            "the budget has no room for the 29 descriptors of a client, \
-             an account may hold at most half of the total of 56"
+            "a client requires 29 descriptors, an account may hold at most half of the total of 56; \
+             raise BudgetBuilder::held_fds"
         );
     });
 }

@@ -70,7 +70,7 @@ fn a_missing_display_is_reported_as_not_found() {
                 matches!(error, ConnectError::Socket(anchovy::ConnectError::NotFound { .. })),
                 "{error:?}"
             );
-            assert!(error.to_string().contains("is a compositor running"), "{error}");
+            assert!(error.to_string().contains("check that the compositor is running"), "{error}");
         }
         let error = refused(&directory.join("none")).await;
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);

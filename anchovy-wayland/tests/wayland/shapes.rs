@@ -23,7 +23,8 @@ fn a_message_without_a_descriptor_that_it_has_ends_with_missing_descriptors() {
                  declared: {declared}, available: {arrived} }}"
             );
             let rule = format!(
-                "message {declared} of object 5 has {declared} descriptors, {arrived} have arrived"
+                "message {declared} of object 5 has {declared} {}, {arrived} arrived before its end",
+                if declared == 1 { "descriptor" } else { "descriptors" }
             );
             ends(&expected, &rule, |foreign| {
                 foreign.send(&holder_bytes(1, declared), arrived);
@@ -201,7 +202,7 @@ fn descriptors_that_no_message_claims_end_when_there_are_more_than_1024() {
         let expected = "TooManyWaitingFds { waiting: 1025, limit: 1024, \
                         after: Some(DecodePosition { object: 9, opcode: 2 }) }";
         assert_eq!(format!("{error:?}"), expected);
-        assert!(error.to_string().contains("1025 descriptors wait for a message, limit is 1024"));
+        assert!(error.to_string().contains("1025 descriptors without a message, limit is 1024"));
         for _ in 0..2 {
             assert!(near.receive().await.unwrap().is_none());
         }
@@ -245,7 +246,7 @@ fn descriptors_that_no_message_claims_before_the_end_of_the_stream_end_as_left()
         let before = [raw_message(&message, &[])];
         let expected =
             "UnclaimedFds { count: 3, after: Some(DecodePosition { object: 9, opcode: 2 }) }";
-        ends_behind(&before, expected, "left 3 descriptors that no message has", |foreign| {
+        ends_behind(&before, expected, "left 3 descriptors without a message", |foreign| {
             foreign.send(&message, 3);
             foreign.socket.shutdown(std::net::Shutdown::Write).unwrap();
         })
@@ -267,7 +268,8 @@ fn a_length_of_0_4_or_7_ends_as_too_short() {
     run(async {
         for length in [0, 4, 7] {
             let fault = format!("TooShort {{ length: {length} }}");
-            header_ends(PLAIN, length, &fault, &format!("says {length} bytes")).await;
+            header_ends(PLAIN, length, &fault, &format!("it has {length} bytes, minimum is 8"))
+                .await;
         }
     });
 }
@@ -277,7 +279,7 @@ fn a_length_of_10_or_13_ends_as_unaligned() {
     run(async {
         for length in [9, 10, 11, 13] {
             let fault = format!("Unaligned {{ length: {length} }}");
-            header_ends(PLAIN, length, &fault, "no multiple of 4").await;
+            header_ends(PLAIN, length, &fault, "not a multiple of 4").await;
         }
     });
 }
@@ -520,7 +522,10 @@ fn the_start_of_a_message_and_the_end_of_the_stream_end_inside_it() {
         let message = holder_bytes(1, 1);
         for length in 1..message.len() {
             let expected = format!("ClosedInsideMessage {{ bytes: {length}, after: None }}");
-            let rule = format!("{length} bytes into a message");
+            let rule = format!(
+                "after {} of a message",
+                if length == 1 { "1 byte".to_owned() } else { format!("{length} bytes") }
+            );
             ends(&expected, &rule, |foreign| {
                 foreign.send(&message[..length], 1);
                 foreign.socket.shutdown(std::net::Shutdown::Write).unwrap();
@@ -705,7 +710,7 @@ fn more_descriptors_than_may_be_under_way_come_back_with_their_message() {
         }
         let error = refused.expect("the kernel's limit is reached");
         assert!(matches!(error.kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{error:?}");
-        assert!(error.to_string().contains("try later"), "{error}");
+        assert!(error.to_string().contains("try again"), "{error}");
         let back = *error.unsent.expect("the message comes back");
         assert_eq!(raw(&back), raw_message(&holder_bytes(sent, 8), &[identity(&file); 8]));
 
