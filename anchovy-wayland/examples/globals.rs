@@ -1,4 +1,4 @@
-//! Connects to a compositor, and prints its globals.
+//! Prints the globals of a compositor.
 //!
 //! ```text
 //! cargo run -p anchovy-wayland --example globals
@@ -12,10 +12,15 @@ use anchovy_wayland::{Connection, Connector, Limits};
 use anyhow::{Context, bail};
 
 const HELP: &str = "\
-Usage: globals [--timeout SECONDS] [DISPLAY]
+Prints the globals of a compositor: their names (numbers), interfaces and versions.
 
-Prints the globals of the compositor at DISPLAY, or of the one that the environment names: for each its
-name, which is a number, its interface and its version. Waits 5 seconds for the reply by default.";
+Usage: globals [OPTIONS] [DISPLAY]
+
+DISPLAY is the name or the path of a display. Default: the display that the environment names.
+
+Options:
+  --timeout SECONDS   time to wait for the reply, default 5
+  -h, --help          print this help";
 
 struct Arguments {
     connector: Connector,
@@ -28,25 +33,26 @@ async fn main() -> anyhow::Result<()> {
         println!("{HELP}");
         return Ok(());
     };
-    // Connecting waits while the queue of connections is full.
+    // Connecting waits while the backlog of the compositor is full.
     let connected = tokio::time::timeout(timeout, connector.connect()).await;
-    let connected = connected.context("the compositor accepts no connection")??;
+    let connected = connected.context("connecting to the compositor timed out")??;
     let limits = Limits { reply_timeout: Some(timeout), ..Limits::client() };
     let mut compositor = Connection::client(connected.stream, limits)?;
     let registry = compositor.registry().await;
-    let registry = registry.with_context(|| format!("no globals from {}", connected.origin))?;
+    let registry =
+        registry.with_context(|| format!("cannot get the globals of {}", connected.origin))?;
 
-    // Not by `println`, which panics if nobody reads.
+    // `println` would panic if the reader has closed the pipe.
     let mut out = std::io::stdout().lock();
     for global in registry.globals() {
-        // An interface is what the compositor says: it cannot break the line.
+        // The compositor chooses the text, which may contain control characters.
         let interface = global.interface.escape_debug().to_string();
         writeln!(out, "{:>4}  {interface:<44}  version {}", global.name, global.version)?;
     }
     Ok(())
 }
 
-/// Reads the command line; `None` if it asks for help.
+/// Parses the command line. Returns `None` for `--help`.
 fn arguments() -> anyhow::Result<Option<Arguments>> {
     let (mut display, mut timeout) = (None, Duration::from_secs(5));
     let mut words = std::env::args_os().skip(1);
@@ -54,19 +60,19 @@ fn arguments() -> anyhow::Result<Option<Arguments>> {
         match word.to_str() {
             Some("--help" | "-h") => return Ok(None),
             Some("--timeout") => {
-                let number = words.next().context("--timeout needs a number of seconds")?;
+                let number = words.next().context("--timeout requires a number of seconds")?;
                 let seconds = number.to_str().and_then(|number| number.parse().ok());
                 timeout = seconds
                     .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
                     .with_context(|| {
-                        format!("{} is no number of seconds", number.to_string_lossy())
+                        format!("{} is not a number of seconds", number.to_string_lossy())
                     })?;
             }
             Some(option) if option.starts_with('-') => {
-                bail!("there is no option {option}\n\n{HELP}");
+                bail!("unknown option {option}\n\n{HELP}");
             }
             _ if display.is_some() => {
-                bail!("one display, not {} as well\n\n{HELP}", word.to_string_lossy());
+                bail!("unexpected second display {}\n\n{HELP}", word.to_string_lossy());
             }
             _ => display = Some(word),
         }

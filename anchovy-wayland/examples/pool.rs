@@ -1,4 +1,4 @@
-//! Prints what the compositor has, and creates a pool of shared memory.
+//! Prints the globals of the compositor, and creates a pool of shared memory.
 //!
 //! ```text
 //! cargo run -p anchovy-wayland --example pool
@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
     ftruncate(&memory, 4096)?;
     let create = |id| Message::builder(shm.id, CREATE_POOL).new_id(id).fd(memory).int(4096);
     let pool = compositor.create("wl_shm_pool", create).await?;
-    compositor.roundtrip().await?; // An error of the compositor arrives here.
+    compositor.roundtrip().await?; // Returns an error if the compositor rejected a request.
     println!("created wl_shm_pool#{pool} with wl_shm version {}", shm.version);
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Shows a window with moving stripes: a whole client on nothing but this crate.
+//! Shows a window with moving stripes: a complete client that uses only this crate.
 //!
-//! A larger client would have bindings, generated from protocol files by a scanner. This one has a few
-//! numbers in the module `protocol` and builds its requests itself, to show what is on the wire: objects,
-//! their requests and events, and one descriptor, that of the memory with the pixels.
+//! A larger client would use bindings that a scanner generates from protocol files. This example has a few
+//! opcodes in the module `protocol` and builds its requests itself, to show the messages on the wire:
+//! objects, their requests and events, and the descriptor of the memory with the pixels.
 //!
 //! ```text
 //! cargo run -p anchovy-wayland --example shm_client
@@ -19,22 +19,24 @@ use anchovy_wayland::{Connection, Connector, Limits, Message, MessageBuilder, Ob
 use anyhow::{Context, Result, bail};
 
 const HELP: &str = "\
-Usage: shm_client [--display NAME] [--frames N] [--seconds N]
+Shows a window with moving stripes until it is closed.
 
-Shows a window with moving stripes, until it is closed.
+Usage: shm_client [OPTIONS]
 
-  --display NAME   on this compositor; if this is not said, on the one that the environment names
-  --frames N       no more than N frames, from 1
-  --seconds N      no longer than N seconds";
+Options:
+  --display NAME   the compositor, default: the display that the environment names
+  --frames N       show at most N frames (1 or more)
+  --seconds N      show the window for at most N seconds (1 or more)
+  -h, --help       print this help";
 
-/// The requests and events that are used here, by interface (`wayland.xml`, `xdg-shell.xml`).
+/// The opcodes of the requests and events that this example uses (`wayland.xml`, `xdg-shell.xml`).
 mod protocol {
     pub(crate) mod wl_compositor {
         pub(crate) const CREATE_SURFACE: u16 = 0;
     }
     pub(crate) mod wl_shm {
         pub(crate) const CREATE_POOL: u16 = 0;
-        /// A format of pixels that every compositor has: 32 bits, blue in the lowest 8 of them.
+        /// A pixel format that every compositor supports: 32 bits, with blue in the lowest 8 bits.
         pub(crate) const XRGB8888: u32 = 1;
     }
     pub(crate) mod wl_shm_pool {
@@ -71,15 +73,14 @@ mod protocol {
 
 use protocol::*;
 
-/// How large the window is, in pixels. A compositor may wish for another size, and this client does
-/// not follow: it would have to draw in more than one.
+/// Size of the window, in pixels. The client ignores the size that the compositor suggests.
 const WIDTH: u32 = 256;
 const HEIGHT: u32 = 256;
 
-/// How large a picture is, in bytes.
+/// Size of a picture, in bytes.
 const PICTURE: u32 = WIDTH * HEIGHT * 4;
 
-/// How long the compositor has to show the window.
+/// Maximum time until the compositor shows the window.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 struct Options {
@@ -99,7 +100,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// Reads the command line; `None` if it asks for help.
+/// Parses the command line. Returns `None` for `--help`.
 fn options() -> Result<Option<Options>> {
     let mut options = Options { connector: Connector::new(), frames: None, time: None };
     let mut words = std::env::args_os().skip(1);
@@ -108,7 +109,7 @@ fn options() -> Result<Option<Options>> {
         match &*word {
             "--help" | "-h" => return Ok(None),
             "--display" => {
-                let name = words.next().context("--display needs a name")?;
+                let name = words.next().context("--display requires a name")?;
                 options.connector = options.connector.display(name);
             }
             "--frames" | "--seconds" => {
@@ -117,14 +118,14 @@ fn options() -> Result<Option<Options>> {
                     .to_str()
                     .and_then(|number| number.parse().ok())
                     .filter(|number| *number > 0)
-                    .with_context(|| format!("{word} needs a number, from 1"))?;
+                    .with_context(|| format!("{word} requires a number of 1 or more"))?;
                 if word == "--frames" {
                     options.frames = Some(number.into());
                 } else {
                     options.time = Some(Duration::from_secs(number.into()));
                 }
             }
-            _ => bail!("there is no option {word}\n\n{HELP}"),
+            _ => bail!("unknown option {word}\n\n{HELP}"),
         }
     }
     Ok(Some(options))
@@ -133,7 +134,7 @@ fn options() -> Result<Option<Options>> {
 async fn show(options: &Options) -> Result<()> {
     let mut window = tokio::time::timeout(TIMEOUT, Window::open(&options.connector))
         .await
-        .with_context(|| format!("the compositor has shown no window in {TIMEOUT:?}"))??;
+        .with_context(|| format!("the compositor did not show the window within {TIMEOUT:?}"))??;
     let time = options.time.unwrap_or(Duration::MAX);
     let why = match tokio::time::timeout(time, window.run(options.frames)).await {
         Ok(why) => why?,
@@ -144,39 +145,39 @@ async fn show(options: &Options) -> Result<()> {
     say(format_args!("{frames} frames were shown, and {why}"))
 }
 
-/// Prints a line; not by `println`, which panics where nobody reads.
+/// Prints a line. `println` would panic if the reader has closed the pipe.
 fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-/// A window, and all objects that it takes.
+/// A window and its objects.
 struct Window {
     compositor: Connection,
-    /// Of which the compositor asks whether it is alive.
+    /// Receives the pings of the compositor.
     wm_base: ObjectId,
     surface: ObjectId,
     xdg_surface: ObjectId,
     toplevel: ObjectId,
     pixels: Pixels,
-    /// What tells that a frame was shown, and the next one is due.
+    /// The callback whose event announces that a frame was shown.
     shown: Option<ObjectId>,
-    /// Frames that were shown.
+    /// Number of frames that were shown.
     frames: u64,
 }
 
-/// What an event was.
+/// The meaning of an event.
 enum Happened {
-    /// The compositor has said how it would have the window, which can be shown now.
+    /// The compositor has configured the window, which can be shown now.
     Configured,
-    /// A frame was shown, and the next one is due.
+    /// A frame was shown, and the next one can be drawn.
     Shown,
-    /// The window is to be closed.
+    /// The user closes the window.
     Closed,
-    /// Nothing of interest.
+    /// The event does not matter to this example.
     Nothing,
 }
 
-/// Two pictures in one file: while the compositor reads one, the other is drawn.
+/// Two pictures in one file. The client draws one while the compositor reads the other.
 struct Pixels {
     file: File,
     pictures: [Picture; 2],
@@ -184,7 +185,7 @@ struct Pixels {
 
 struct Picture {
     buffer: ObjectId,
-    /// It is the compositor's, until that releases it.
+    /// Whether the compositor may read it. The client must not draw until the compositor releases it.
     is_lent: bool,
 }
 
@@ -194,15 +195,15 @@ impl Window {
         let connected = connector.connect().await?;
         let mut compositor = Connection::client(connected.stream, Limits::client())?;
         let registry = compositor.registry().await?;
-        say(format_args!("connected through {}", connected.origin))?;
+        say(format_args!("connected to {}", connected.origin))?;
 
-        // Each in its first version, which is all that this client needs.
+        // The first version of each interface has all requests that this example sends.
         let wl_compositor = compositor.bind(&registry, "wl_compositor", 1..=1).await?.id;
         let shm = compositor.bind(&registry, "wl_shm", 1..=1).await?.id;
         let wm_base = compositor.bind(&registry, "xdg_wm_base", 1..=1).await?.id;
         let pixels = Pixels::create(&mut compositor, shm).await?;
 
-        // A surface is only pixels; an xdg_surface and a toplevel make it a window.
+        // A surface has only pixels. An xdg_surface and a toplevel turn it into a window.
         let create = |id| Message::builder(wl_compositor, wl_compositor::CREATE_SURFACE).new_id(id);
         let surface = compositor.feed_create("wl_surface", create).await?;
         let get = |id| {
@@ -214,7 +215,7 @@ impl Window {
         let toplevel = compositor.feed_create("xdg_toplevel", get).await?;
         let title = Message::builder(toplevel, xdg_toplevel::SET_TITLE).string("stripes");
         compositor.feed(title.build()?).await?;
-        // Without pixels: the compositor first says how it would have the window.
+        // The first commit must have no pixels. The compositor replies with a configure event.
         compositor.send(Message::builder(surface, wl_surface::COMMIT).build()?).await?;
 
         let (shown, frames) = (None, 0);
@@ -233,7 +234,7 @@ impl Window {
         Ok(window)
     }
 
-    /// Shows frames, and says why it has stopped.
+    /// Shows frames. Returns the reason of the end.
     async fn run(&mut self, frames: Option<u64>) -> Result<&'static str> {
         loop {
             match self.event().await? {
@@ -245,12 +246,12 @@ impl Window {
         }
     }
 
-    /// Waits for an event, and answers what is to be answered.
+    /// Waits for an event, and replies to pings and configure events.
     async fn event(&mut self) -> Result<Happened> {
         let mut event = self.compositor.receive().await?.context("the compositor is gone")?;
         let (object, opcode) = (event.object(), event.opcode());
         if (object, opcode) == (self.wm_base, xdg_wm_base::PING) {
-            // What follows the arguments that are known is of a later version.
+            // Later versions may append arguments, so `finish` is not called.
             let serial = event.read().uint()?;
             let pong = Message::builder(self.wm_base, xdg_wm_base::PONG).uint(serial);
             self.compositor.send(pong.build()?).await?;
@@ -266,18 +267,18 @@ impl Window {
             self.frames += 1;
             return Ok(Happened::Shown);
         } else if opcode == wl_buffer::RELEASE {
-            if let Some(picture) = self.pixels.of(object) {
+            if let Some(picture) = self.pixels.picture_of(object) {
                 picture.is_lent = false;
             }
         }
-        // Others are about what this client does not mind: formats, sizes, outputs.
+        // Other events are about formats, sizes and outputs.
         Ok(Happened::Nothing)
     }
 
-    /// Draws the next frame, and has it shown.
+    /// Draws the next frame and commits it.
     async fn draw(&mut self) -> Result<()> {
-        // The compositor says when, but not always in time: without a picture that is free, the last
-        // one stays for a frame more.
+        // The compositor may release a buffer late. If no picture is free, the last one is shown for one
+        // more frame.
         if let Some(buffer) = self.pixels.draw(self.frames)? {
             let attach = Message::builder(self.surface, wl_surface::ATTACH).object(buffer);
             self.compositor.feed(attach.int(0).int(0).build()?).await?;
@@ -292,7 +293,7 @@ impl Window {
         Ok(())
     }
 
-    /// Destroys the window, and says goodbye.
+    /// Destroys the window.
     async fn close(mut self) -> Result<()> {
         for (object, opcode) in [
             (self.toplevel, xdg_toplevel::DESTROY),
@@ -307,12 +308,12 @@ impl Window {
 }
 
 impl Pixels {
-    /// Makes a file in memory, and shows the compositor where the pictures are in it.
+    /// Creates a file in memory, a pool of it and the buffers of the pictures.
     async fn create(compositor: &mut Connection, shm: ObjectId) -> Result<Pixels> {
         let file = File::from(memory()?);
         let size = 2 * PICTURE;
         file.set_len(size.into())?;
-        // The descriptor leaves with the message, so the compositor gets a copy, and we keep ours.
+        // The message owns its descriptor, so it gets a duplicate.
         let copy = file.try_clone()?;
         let create = |id| {
             let create = Message::builder(shm, wl_shm::CREATE_POOL).new_id(id);
@@ -321,17 +322,18 @@ impl Pixels {
         let pool = compositor.feed_create("wl_shm_pool", create).await?;
         let one = compositor.feed_create("wl_buffer", create_buffer(pool, 0)).await?;
         let other = compositor.feed_create("wl_buffer", create_buffer(pool, PICTURE)).await?;
-        // The buffers keep what they need of it.
+        // The buffers keep the memory of the pool.
         compositor.feed(Message::builder(pool, wl_shm_pool::DESTROY).build()?).await?;
         let pictures = [one, other].map(|buffer| Picture { buffer, is_lent: false });
         Ok(Pixels { file, pictures })
     }
 
-    fn of(&mut self, buffer: ObjectId) -> Option<&mut Picture> {
+    fn picture_of(&mut self, buffer: ObjectId) -> Option<&mut Picture> {
         self.pictures.iter_mut().find(|picture| picture.buffer == buffer)
     }
 
-    /// Draws a frame into a picture that is free, and lends it.
+    /// Draws a frame into a free picture and marks it as lent. Returns its buffer, or `None` if no picture
+    /// is free.
     fn draw(&mut self, frame: u64) -> Result<Option<ObjectId>> {
         let free = self.pictures.iter().position(|picture| !picture.is_lent);
         let Some(place) = free else { return Ok(None) };
@@ -341,14 +343,14 @@ impl Pixels {
                 bytes.extend_from_slice(&pixel(x, y, frame as u32).to_ne_bytes());
             }
         }
-        // A file that is mapped by others can be written to like any file.
+        // Writes to the file are visible in the mapping of the compositor.
         self.file.write_all_at(&bytes, place as u64 * u64::from(PICTURE))?;
         self.pictures[place].is_lent = true;
         Ok(Some(self.pictures[place].buffer))
     }
 }
 
-/// `wl_shm_pool.create_buffer`, of the picture at this place of the pool.
+/// Builds `wl_shm_pool.create_buffer` for the picture at this offset in the pool.
 fn create_buffer(pool: ObjectId, place: u32) -> impl FnOnce(ObjectId) -> MessageBuilder {
     move |id| {
         let create = Message::builder(pool, wl_shm_pool::CREATE_BUFFER).new_id(id);
@@ -357,14 +359,14 @@ fn create_buffer(pool: ObjectId, place: u32) -> impl FnOnce(ObjectId) -> Message
     }
 }
 
-/// Stripes that move to the right by one pixel a frame.
+/// Returns the color of a pixel: stripes that move to the right by one pixel per frame.
 fn pixel(x: u32, y: u32, frame: u32) -> u32 {
     let is_light = (x + y).wrapping_sub(frame) % 64 < 32;
     if is_light { 0x00ff_b347 } else { 0x0033_4d7a }
 }
 
-/// A file without a name. A compositor maps it, so nobody may make it shorter afterwards: sealing it
-/// says so, which saves the compositor a signal handler.
+/// Creates a file without a name. It is sealed against shrinking, so that the compositor, which maps it,
+/// does not have to handle SIGBUS.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn memory() -> Result<OwnedFd> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
@@ -376,7 +378,7 @@ fn memory() -> Result<OwnedFd> {
     Ok(file)
 }
 
-/// A file whose name is gone at once.
+/// Creates a file and removes its name.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn memory() -> Result<OwnedFd> {
     let path = std::env::temp_dir().join(format!("shm_client-{}", std::process::id()));

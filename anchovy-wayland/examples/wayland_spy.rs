@@ -1,13 +1,13 @@
-//! What a program says to its compositor, and what the compositor says to it: a proxy that changes
-//! nothing and shows everything, for each descriptor also what it is open on.
+//! A proxy that prints all messages between programs and a compositor, with the file of each descriptor.
+//!
+//! It forwards all messages unchanged.
 //!
 //! ```text
 //! cargo run -p anchovy-wayland --example wayland_spy -- -- foot
 //! cargo run -p anchovy-wayland --example wayland_spy -- --display wayland-1 --socket wayland-9
 //! ```
 //!
-//! To the compositor, the spy is the client: what it asks the kernel about its client (user, group,
-//! process) is so of the spy.
+//! The compositor sees the credentials of the spy (user, group and process), not those of the client.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -31,26 +31,26 @@ use objects::{Followed, Objects, Side};
 use spied::{Output, Result, Spied, is_gone, private_directory};
 
 const HELP: &str = "\
-Usage: wayland_spy [--display NAME] [--socket NAME] [-- COMMAND...]
+Prints all messages between programs and a Wayland compositor.
 
-Stands between programs and a compositor, and prints every message.
+Usage: wayland_spy [OPTIONS] [-- COMMAND...]
 
-  --display NAME   the compositor; if this is not said, the one that WAYLAND_DISPLAY names
-  --socket NAME    where programs connect; in a private directory if this is not said
-  -- COMMAND...    starts COMMAND with WAYLAND_DISPLAY set to the spy, prints to stderr, and ends
-                   as COMMAND does
+Options:
+  --display NAME   the compositor, default: the display in WAYLAND_DISPLAY
+  --socket NAME    the socket of the spy, default: a socket in a private directory
+  -- COMMAND...    start COMMAND with WAYLAND_DISPLAY set to the spy, print to stderr, and exit with
+                   the status of COMMAND
+  -h, --help       print this help
 
-A NAME is that of a socket in XDG_RUNTIME_DIR, or an absolute path. Without COMMAND, it prints the
-path where it listens and then the messages to stdout, until SIGINT or SIGTERM.
+NAME is a name in XDG_RUNTIME_DIR or an absolute path. Without COMMAND, the spy prints the path of its
+socket and then the messages to stdout, until SIGINT or SIGTERM.
 
-A message does not say how many descriptors it has: that is in protocol files. The spy has those of
-Wayland, wayland-protocols, wlr-protocols, plasma-wayland-protocols and some others. Of an interface
-that is in none of them it knows at best which requests and events have descriptors, and nothing of
-the objects that it makes; it says so, and if one of these has descriptors after all, they are given
-to later messages.";
+The bytes of a message do not contain the number of its descriptors. The spy knows the protocol files
+of Wayland, wayland-protocols, wlr-protocols, plasma-wayland-protocols and some others. For the objects
+of another interface it prints a warning. If their messages have descriptors, later messages get them.";
 
-/// How long to wait for descriptors to be received that are under way.
-const AGAIN: Duration = Duration::from_millis(10);
+/// Time between two attempts to send while too many descriptors are in flight.
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 struct Arguments {
     compositor: Connector,
@@ -69,9 +69,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What the command line says; `None` if it asks for help.
+/// Parses the command line. Returns `None` for `--help`.
 fn arguments() -> Result<Option<Arguments>> {
-    // A socket that was inherited is good for one client, and there may be many.
+    // An inherited socket serves one client, and the spy may have many.
     let mut compositor = Connector::new().without_inherited();
     let (mut socket, mut command) = (None, Vec::new());
     let mut words = std::env::args_os().skip(1);
@@ -79,20 +79,20 @@ fn arguments() -> Result<Option<Arguments>> {
         match word.to_str() {
             Some("--help" | "-h") => return Ok(None),
             Some("--display") => {
-                compositor = compositor.display(words.next().ok_or("--display needs a name")?);
+                compositor = compositor.display(words.next().ok_or("--display requires a name")?);
             }
             Some("--socket") => {
-                socket = Some(words.next().ok_or("--socket needs a name")?.into());
+                socket = Some(words.next().ok_or("--socket requires a name")?.into());
             }
             Some("--") => {
                 command.extend(words.by_ref());
                 if command.is_empty() {
-                    return Err(format!("a command is missing behind --\n\n{HELP}").into());
+                    return Err(format!("-- requires a command\n\n{HELP}").into());
                 }
             }
             _ => {
                 let word = word.to_string_lossy();
-                return Err(format!("there is no option {word}\n\n{HELP}").into());
+                return Err(format!("unknown option {word}\n\n{HELP}").into());
             }
         }
     }
@@ -101,7 +101,7 @@ fn arguments() -> Result<Option<Arguments>> {
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { compositor, socket, command } = arguments;
-    // Tried beforehand: who has no compositor should know it now, and not by its first client.
+    // Reports a missing compositor now, and not when the first client connects.
     drop(compositor.connect().await?);
 
     let mut spied = Spied::new()?;
@@ -114,7 +114,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
 
     if let Some((program, arguments)) = command.split_first() {
         let mut command = Command::new(program);
-        // An absolute path, so that the runtime directory is still the one with everything else in it.
+        // With an absolute path, XDG_RUNTIME_DIR can stay unchanged for the other files in it.
         command.args(arguments).env("WAYLAND_DISPLAY", path);
         without_inherited_socket(command.as_std_mut());
         if let Err(code) = spied.start("wayland_spy", command) {
@@ -129,7 +129,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     spied.serve(accept, spy_on).await
 }
 
-/// Everything between one client and the compositor, to its end.
+/// Forwards the messages between one client and the compositor until both directions have ended.
 async fn spy_on(
     client: AnchovyStream<WAYLAND_SCM_RIGHTS>,
     compositor: Arc<Connector>,
@@ -151,8 +151,8 @@ async fn spy_on(
     Ok(())
 }
 
-/// Returns the limits of the connection to one side. Messages may be as long as the two ends let them be,
-/// and each descriptor leaves with its own message, so that whoever looks at the socket sees whose it is.
+/// Returns the limits of the connection to one side. The spy allows messages of any length, and sends each
+/// descriptor with its own message, so that a trace of the system calls shows the message.
 fn limits(side: Side) -> Limits {
     let limits = match side {
         Side::Client => Limits::server(),
@@ -161,7 +161,7 @@ fn limits(side: Side) -> Limits {
     Limits { max_message_bytes: 65532, fds_with_their_message: true, ..limits }
 }
 
-/// How many descriptors the messages of one side have, from what both sides have said.
+/// The number of descriptors of the messages of one side. It depends on the messages of both sides.
 struct Counts {
     side: Side,
     objects: Arc<Mutex<Objects>>,
@@ -174,10 +174,11 @@ impl Signatures for Counts {
     }
 }
 
-/// Passes messages on in one direction until there are no more.
+/// Forwards messages in one direction until the end of the stream.
 ///
-/// None is received before the last one has left, so who does not read is not written to. And before
-/// one has left, it is known which objects it makes: nobody speaks of them earlier.
+/// It receives a message after the previous one has been sent, so a peer that does not read stops the
+/// direction. It records the objects that a message creates before it sends the message, so they are known
+/// before the first message about them arrives.
 async fn pass(
     direction: String,
     mut from: OwnedReadHalf<Counts>,
@@ -187,7 +188,7 @@ async fn pass(
     loop {
         let mut message = match from.receive().await {
             Ok(Some(message)) => message,
-            // Who closes without having read everything resets the connection.
+            // A peer that closes with unread bytes resets the connection.
             Ok(None) => break,
             Err(ReceiveError::Io(error)) if is_gone(&error) => break,
             Err(error) => return Err(error.into()),
@@ -204,16 +205,16 @@ async fn pass(
         }
         while let Err(SendError { unsent: refused, kind }) = to.send(message).await {
             message = match (kind, refused) {
-                // As many are under way as may be, until somebody receives some.
+                // Too many descriptors are in flight until the receivers have read.
                 (SendErrorKind::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
-                // It has gone, but what it said before that is for the other direction to pass.
+                // The peer has closed. The other direction forwards its last messages.
                 (SendErrorKind::Io(error), _) if is_gone(&error) => return Ok(()),
                 (kind, _) => return Err(kind.into()),
             };
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
-    // The other direction goes on: it is the other end that decides when it has said everything.
+    // The other direction continues until its sender ends it.
     match to.shutdown().await {
         Err(SendError { kind: SendErrorKind::Io(error), .. }) if is_gone(&error) => Ok(()),
         outcome => Ok(outcome?),

@@ -204,13 +204,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_has_nothing_twice() {
+    fn the_table_is_sorted_and_has_no_duplicates() {
         let key = |message: &FdMessage| (message.interface, message.kind, message.opcode);
         assert!(ALL.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])));
     }
 
     #[test]
-    fn each_message_of_the_table_is_found_by_its_own_kind_only() {
+    fn each_message_of_the_table_is_found_by_its_kind_only() {
         for message in ALL {
             let FdMessage { interface, kind, opcode, count, .. } = *message;
             let (found, other) = match kind {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_not_in_the_table_has_none() {
+    fn a_message_that_is_not_in_the_table_has_no_descriptors() {
         assert_eq!(requests("wl_shm", 1), 0);
         assert_eq!(requests("wl_sh", 0), 0);
         assert_eq!(requests("", 0), 0);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_has_more_descriptors_than_leave_at_once() {
+    fn no_message_has_more_descriptors_than_one_sendmsg_carries() {
         assert!(ALL.iter().all(|message| (1..=anchovy::WAYLAND_FD_LIMIT).contains(&message.count)));
     }
 }

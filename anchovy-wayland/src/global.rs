@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_highest_version_that_both_have_is_negotiated() {
+    fn the_highest_common_version_is_negotiated() {
         let global = |version| Global::new(1, "wl_output", version);
         for (offered, wanted, version) in [
             (4, 1..=4, Some(4)),

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_is_exceeded_by_one_message_at_most() {
+    fn each_limit_is_exceeded_by_at_most_one_message() {
         guarded(|| {
             let with_fds = || {
                 let message = Message::builder(ObjectId::DISPLAY, 7).fd(memfd()).fd(memfd());
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_counted_and_no_memory_is_held_once_all_are_taken() {
+    fn counters_and_memory_are_released_when_all_messages_are_taken() {
         let mut kept = kept(Limits::client());
         (0..100).for_each(|_| kept.push(message(100)));
         while kept.pop().is_some() {}

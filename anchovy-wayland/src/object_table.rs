@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_no_id_of_the_server() {
+    fn a_client_allocates_no_id_of_the_server() {
         let mut table = ObjectTable::new();
         assert_eq!(table.end, 0xff00_0000);
         table.end_at(4);

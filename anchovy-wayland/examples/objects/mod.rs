@@ -1,7 +1,7 @@
-//! The objects of one client: which there are, of which interface, and what is said of them.
+//! The objects of one client, and the description of its messages.
 //!
-//! A message names its object by a number, and only whoever has followed the making of all objects
-//! knows what that is. Both ends make objects; so both directions are followed here, in one place.
+//! A message identifies its object by a number. The interface of the object is known only from the message
+//! that created the object. Both sides create objects, so this module processes both directions.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -13,30 +13,30 @@ use wayland_client::backend::protocol::{ArgumentType, Interface, MessageDesc};
 use crate::describe::describe;
 use crate::protocols::interface;
 
-/// Who says something.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The client, by requests.
+    /// The client, which sends requests.
     Client,
-    /// The compositor, by events.
+    /// The compositor, which sends events.
     Compositor,
 }
 
 /// The objects of one client.
 pub(crate) struct Objects {
     all: HashMap<ObjectId, Object>,
-    /// It has been said that there are objects which are not known.
+    /// Whether the warning about unknown objects was returned.
     noted: bool,
 }
 
 struct Object {
     interface: Known,
-    /// The client has destroyed it. Its number may not be given again yet, and events for it may be
-    /// under way, with descriptors; so it is still known what it was.
+    /// Whether the client has destroyed the object. Until the compositor deletes the id, events of the
+    /// object may arrive with descriptors, so its interface is kept.
     destroyed: bool,
 }
 
-/// An interface, or as much as is known of one.
+/// An interface, or the name of an interface that is in no protocol file of this program.
 #[derive(Clone)]
 enum Known {
     Whole(&'static Interface),
@@ -44,7 +44,7 @@ enum Known {
 }
 
 impl Known {
-    fn of(name: String) -> Known {
+    fn from_name(name: String) -> Known {
         interface(&name).map_or(Known::Name(name), Known::Whole)
     }
 
@@ -65,19 +65,19 @@ impl Known {
     }
 }
 
-/// A message that was followed.
+/// The description of a message.
 pub(crate) struct Followed {
-    /// What it is, in one line.
+    /// One line with the interface, the name and the arguments of the message.
     pub(crate) line: String,
-    /// What is not known because of it.
+    /// A warning if the message creates or uses an unknown object.
     pub(crate) warning: Option<String>,
 }
 
 impl Objects {
-    /// The display, which is there from the start.
+    /// Creates the objects of a new client: the display.
     pub(crate) fn new() -> Objects {
         let mut objects = Objects { all: HashMap::new(), noted: false };
-        objects.insert(ObjectId::DISPLAY, Known::of("wl_display".to_owned()));
+        objects.insert(ObjectId::DISPLAY, Known::from_name("wl_display".to_owned()));
         objects
     }
 
@@ -85,23 +85,23 @@ impl Objects {
         self.all.insert(id, Object { interface, destroyed: false });
     }
 
-    /// How many descriptors a message has; 0 if nobody knows.
+    /// Returns the number of descriptors of a message, or 0 if the object is unknown.
     pub(crate) fn fds(&self, side: Side, id: ObjectId, opcode: u16) -> usize {
         let Some(Object { interface, .. }) = self.all.get(&id) else { return 0 };
         match (interface.message(side, opcode), side) {
             (Some(message), _) => {
                 message.signature.iter().filter(|kind| matches!(kind, ArgumentType::Fd)).count()
             }
-            // There is another table, of nothing but messages with descriptors, and of more files.
+            // The table of the crate covers more protocol files.
             (None, Side::Client) => fds::requests(interface.name(), opcode),
             (None, Side::Compositor) => fds::events(interface.name(), opcode),
         }
     }
 
-    /// Learns from a message which objects there are, and says what it is:
+    /// Records the objects that a message creates, and describes the message:
     /// `wl_shm#5.create_pool(new wl_shm_pool#9, fd 0, 4096); fd 0: memfd "shared" read+write`.
     ///
-    /// The message stays as it was.
+    /// The message is not changed.
     pub(crate) fn follow(&mut self, side: Side, message: &mut Message) -> Followed {
         let (id, opcode) = (message.object(), message.opcode());
         let known = self.all.get(&id).map(|object| object.interface.clone());
@@ -129,7 +129,7 @@ impl Objects {
             None if !self.noted => {
                 self.noted = true;
                 warning = Some(format!(
-                    "it is not known what object {id} is: if it has descriptors, later messages get them"
+                    "object {id} is unknown: if its messages have descriptors, later messages get them"
                 ));
             }
             None => {}
@@ -145,7 +145,7 @@ impl Objects {
         Followed { line, warning }
     }
 
-    /// Shows arguments, and takes in the objects that they make. Descriptors stay where they are.
+    /// Describes the arguments, and records the objects that they create. Takes no descriptors.
     fn arguments(
         &mut self,
         line: &mut String,
@@ -177,12 +177,12 @@ impl Objects {
                     let id = arguments.new_id()?;
                     let interface = match message.child_interface {
                         Some(interface) => Known::Whole(interface),
-                        // The client says which: `wl_registry.bind`.
-                        None => Known::of(std::mem::take(&mut text)),
+                        // `wl_registry.bind`: the previous argument is the interface.
+                        None => Known::from_name(std::mem::take(&mut text)),
                     };
                     if let Known::Name(_) = interface {
                         *warning = Some(format!(
-                            "there is no table of {}: it is not known what it makes",
+                            "the interface {} is unknown, and so are the objects that it creates",
                             shown(&interface)
                         ));
                     }
@@ -207,7 +207,7 @@ impl Objects {
     }
 }
 
-/// The name of an interface, which may be one that a client made up: it cannot break the line.
+/// Returns the name of an interface. A client may have chosen it, so control characters are escaped.
 fn shown(interface: &Known) -> String {
     interface.name().escape_debug().to_string()
 }

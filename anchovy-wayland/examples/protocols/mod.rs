@@ -1,8 +1,7 @@
-//! What interfaces there are, and what their requests and events are made of.
+//! The interfaces of the published protocols, with the signatures of their requests and events.
 //!
-//! Bindings are generated from protocol files, and these know what was in them. Of each protocol,
-//! only what a client can bind is named here; all other interfaces are made by requests and events
-//! of those, and found from there.
+//! They come from bindings, which are generated from the protocol files. This list has the globals of each
+//! protocol. The other interfaces are found through the requests and events that create their objects.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,8 +9,8 @@ use std::sync::LazyLock;
 use wayland_client::Proxy;
 use wayland_client::backend::protocol::Interface;
 
-/// The interface of this name, of Wayland itself, wayland-protocols, wlr-protocols,
-/// plasma-wayland-protocols, and some others.
+/// Returns the interface with this name, if it is in Wayland itself, wayland-protocols, wlr-protocols,
+/// plasma-wayland-protocols or some other protocols.
 pub(crate) fn interface(name: &str) -> Option<&'static Interface> {
     static ALL: LazyLock<HashMap<&str, &Interface>> = LazyLock::new(|| {
         let mut all = HashMap::new();
@@ -27,7 +26,7 @@ pub(crate) fn interface(name: &str) -> Option<&'static Interface> {
     ALL.get(name).copied()
 }
 
-/// All that is announced by a registry, and the display.
+/// Returns the interfaces of all globals, and that of the display.
 #[rustfmt::skip]
 fn globals() -> Vec<&'static Interface> {
     macro_rules! of {

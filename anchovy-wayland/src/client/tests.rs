@@ -21,7 +21,7 @@ fn create_surface(id: ObjectId) -> MessageBuilder {
 }
 
 #[test]
-fn without_two_ids_a_registry_takes_and_sends_nothing() {
+fn a_registry_without_two_free_ids_sends_nothing() {
     run(async {
         for end in [2, 3] {
             let (mut client, _far) = client(end);
@@ -36,7 +36,7 @@ fn without_two_ids_a_registry_takes_and_sends_nothing() {
 }
 
 #[test]
-fn without_an_id_a_roundtrip_sends_nothing() {
+fn a_roundtrip_without_a_free_id_sends_nothing() {
     run(async {
         let (mut client, _far) = client(2);
         let error = client.roundtrip().await.expect_err("there is no id");
@@ -46,7 +46,7 @@ fn without_an_id_a_roundtrip_sends_nothing() {
 }
 
 #[test]
-fn without_an_id_no_object_is_created() {
+fn a_create_without_a_free_id_sends_nothing() {
     run(async {
         let (mut client, _far) = client(3);
         client.feed_create("wl_surface", create_surface).await.expect("one id");
@@ -58,7 +58,7 @@ fn without_an_id_no_object_is_created() {
 }
 
 #[test]
-fn the_futures_of_a_client_can_be_sent_to_another_thread() {
+fn the_futures_of_a_client_are_send() {
     fn check<F: Future + Send>(_: F) {}
 
     run(async {

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connect_error_names_its_path_and_a_remedy() {
+    fn a_connect_error_shows_its_path_and_a_remedy() {
         for (error, _, what) in reasons() {
             assert_eq!(error.to_string(), format!("cannot connect to a compositor: {what}"));
         }

@@ -230,14 +230,14 @@ mod tests {
         [(SOCKET, "7"), (DISPLAY, "wayland-3"), (RUNTIME_DIRECTORY, "/run/me")];
 
     #[test]
-    fn the_inherited_socket_goes_before_the_display_and_any_name() {
+    fn the_inherited_socket_has_priority_over_all_names() {
         assert_eq!(target(&Connector::new(), &ALL), "inherited 7");
         assert_eq!(target(&Connector::new().display("wayland-9"), &ALL), "inherited 7");
         assert_eq!(target(&Connector::new().display("/a/b"), &ALL), "inherited 7");
     }
 
     #[test]
-    fn an_inherited_socket_that_makes_no_sense_is_no_reason_to_fall_back() {
+    fn an_invalid_inherited_socket_is_an_error_without_a_fallback() {
         for value in ["", "x", "-1"] {
             let environment = [(SOCKET, value), ALL[1], ALL[2]];
             assert_eq!(target(&Connector::new(), &environment), format!("inherited {value}"));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_goes_before_the_display_and_the_display_before_the_default() {
+    fn a_given_name_precedes_the_environment_and_the_default() {
         let connector = Connector::new().without_inherited();
         assert_eq!(target(&connector.clone().display("wayland-9"), &ALL), "/run/me/wayland-9");
         assert_eq!(target(&connector, &ALL), "/run/me/wayland-3");
@@ -260,19 +260,19 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_display_is_not_the_default_one() {
+    fn an_empty_display_is_not_the_default() {
         let found = target(&Connector::new(), &[(DISPLAY, ""), ALL[2]]);
         assert_eq!(found, format!("{:?}", LocationError::EmptyName));
     }
 
     #[test]
-    fn a_given_directory_goes_before_that_of_the_environment() {
+    fn a_given_directory_precedes_that_of_the_environment() {
         let connector = Connector::new().runtime_directory("/run/given");
         assert_eq!(target(&connector, &ALL[1..]), "/run/given/wayland-3");
     }
 
     #[test]
-    fn without_the_environment_no_variable_counts() {
+    fn without_environment_ignores_all_variables() {
         interop_tests::run(async {
             // Cargo and the shell set variables, so that the process has an environment here.
             let error = Connector::new().without_environment().connect().await.unwrap_err();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn connecting_can_be_done_by_a_task_of_any_thread() {
+    fn the_connect_future_is_send() {
         fn is_send<T: Send>(_: &T) {}
         is_send(&Connector::new().connect());
     }

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inherited_error_has_a_fitting_kind() {
+    fn an_inherited_error_has_the_kind_of_its_cause() {
         for (error, kind) in [
             (InheritedError::NotConnected { fd: 7 }, io::ErrorKind::NotConnected),
             (InheritedError::Io { fd: 7, error: no_room() }, io::ErrorKind::QuotaExceeded),

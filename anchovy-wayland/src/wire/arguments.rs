@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_ends_early_is_a_fault_and_is_not_read() {
+    fn an_argument_that_ends_early_is_an_error_and_is_not_consumed() {
         for left in 0..4 {
             let early = WireErrorKind::EndsEarly { needed: 4, left };
             let bytes = &[0; 3][..left];
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_all_memory_is_an_error() {
+    fn a_length_of_4_gib_is_an_error() {
         for length in [u32::MAX, u32::MAX - 3, 0x8000_0000] {
             let needed = u64::from(length).next_multiple_of(4);
             let early = WireErrorKind::EndsEarly { needed, left: 4 };
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_null_is_a_fault_where_it_may_not_be() {
+    fn a_null_object_is_an_error_unless_it_is_optional() {
         assert_eq!(
             kind_of(&words(&[0]), |arguments| arguments.object()),
             WireErrorKind::NullObject
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_may_be_anything() {
+    fn padding_bytes_may_have_any_value() {
         let mut message = received(&sized(2, b"a\0xy"));
         assert_eq!(message.read().string(), Ok(c"a"));
         let mut message = received(&sized(1, b"axyz"));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_after_the_last_argument_is_an_error() {
+    fn bytes_and_descriptors_after_the_last_argument_are_an_error() {
         guarded(|| {
             let mut message = received(&[0; 8]);
             let mut arguments = message.read();

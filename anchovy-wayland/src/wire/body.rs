@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_arguments_hold_no_buffer_that_others_are_in() {
+    fn short_arguments_do_not_keep_a_shared_buffer() {
         for (bytes, few) in [(0, true), (INLINE_BYTES, true), (INLINE_BYTES + 4, false)] {
             let mut buffer = BytesMut::from(&vec![7; bytes + 4][..]);
             let body = Body::split_off(&mut buffer, bytes);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_in_place_need_no_more_room_than_others() {
+    fn inline_arguments_do_not_enlarge_a_message() {
         // Where words are smaller, one of them tells the two apart.
         assert!(size_of::<Body>() <= size_of::<Bytes>().max(INLINE_BYTES + 4));
     }

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fixed_is_in_steps_of_a_256th() {
+    fn a_fixed_number_has_a_resolution_of_one_256th() {
         assert_eq!(Fixed::from_f64(1.5).to_bits(), 0x180);
         assert_eq!(Fixed::from_f64(-0.5).to_bits(), -128);
         assert_eq!(Fixed::from_f64(1.0 / 512.0).to_bits(), 1);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_fixed_is_the_nearest_one() {
+    fn from_f64_rounds_to_the_nearest_fixed_number() {
         assert_eq!(Fixed::from_f64(1e300).to_bits(), i32::MAX);
         assert_eq!(Fixed::from_f64(f64::NEG_INFINITY).to_bits(), i32::MIN);
         assert_eq!(Fixed::from_f64(f64::NAN).to_bits(), 0);

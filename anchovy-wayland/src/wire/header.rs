@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_read_when_it_is_whole() {
+    fn an_incomplete_header_is_not_parsed() {
         let bytes = words(&[7, 12 << 16 | 3]);
         for end in 0..8 {
             assert_eq!(Header::parse(&bytes[..end], 4096), Ok(None));

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_its_descriptors_is_recognized() {
+    fn a_message_whose_descriptors_were_taken_is_detected() {
         guarded(|| {
             let mut message = builder().fd(null()).fd(null()).build().expect("good");
             assert_eq!(message.check_fds(), Ok(()));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_shown_by_its_header_and_its_descriptors() {
+    fn the_debug_output_of_a_message_has_its_header_and_descriptors() {
         guarded(|| {
             let message = builder().string("a secret").fd(null()).build().expect("good");
             let fds = format!("{:?}", message.fds());
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_read_as_a_plain_one_without_being_changed() {
+    fn read_plain_does_not_change_the_message() {
         guarded(|| {
             let message = builder().uint(4).build().expect("good");
             assert_eq!(message.read_plain(|arguments| arguments.uint()), Ok(4));

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untyped_new_id_is_an_interface_a_version_and_a_number() {
+    fn an_untyped_new_id_has_an_interface_a_version_and_an_id() {
         let expected = [sized(3, b"wl\0\0"), words(&[4, 5])].concat();
         assert_eq!(written(builder().untyped_new_id("wl", 4, id(5))), expected);
     }

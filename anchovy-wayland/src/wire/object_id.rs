@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_display_and_the_servers_first_object_have_their_numbers() {
+    fn the_display_and_the_first_server_object_have_their_ids() {
         assert_eq!(ObjectId::DISPLAY.get(), 1);
         assert_eq!(ObjectId::FIRST_OF_SERVER.get(), 0xff00_0000);
         assert_eq!(ObjectId::new(0), None);

@@ -12,7 +12,7 @@ use super::object_id::ObjectId;
 use super::testing::{builder, id, null, received};
 
 #[test]
-fn what_was_written_is_read() {
+fn written_arguments_are_read_back() {
     guarded(|| {
         let mut message = builder()
             .int(i32::MIN)
@@ -75,7 +75,7 @@ fn argument() -> impl Strategy<Value = Argument> {
 }
 
 #[test]
-fn whatever_is_written_is_read() {
+fn arbitrary_written_arguments_are_read_back() {
     guarded(|| {
         proptest!(|(all in prop::collection::vec(argument(), 0..12))| {
         let mut builder = builder();
@@ -140,7 +140,7 @@ fn whatever_is_written_is_read() {
 proptest! {
     /// No bytes panic, and what is read never grows: each step takes something, or is an error.
     #[test]
-    fn arbitrary_bytes_are_read_or_are_faults(
+    fn arbitrary_bytes_are_read_or_return_an_error(
         bytes in prop::collection::vec(prop_oneof![Just(0u8), 0u8..12, any::<u8>()], 0..64),
         steps in prop::collection::vec(0..8u8, 0..16),
     ) {

@@ -70,19 +70,19 @@ pub(crate) struct Seen {
 pub(crate) struct Compositor(JoinHandle<Vec<Seen>>);
 
 impl Compositor {
-    /// Listens there when this returns.
+    /// Starts a compositor, which is listening when this function returns.
     pub(crate) fn start(path: &Path, manners: Manners) -> Compositor {
         let (ready, listens) = mpsc::channel();
         let path = path.to_owned();
         let thread = std::thread::spawn(move || {
             runtime().block_on(async {
                 let listener = Listener::bind(path).expect("a directory of ours");
-                ready.send(()).expect("somebody waits");
+                ready.send(()).expect("the receiver exists");
                 let mut all = Vec::new();
                 while all.len() < manners.clients {
                     let (client, _) = listener.accept().await.expect("a client");
                     let seen = Serving::new(client, manners).serve().await;
-                    // Who only looks whether we are here is no client.
+                    // A connection without bytes is not a client: the example checked for a listener.
                     if !seen.bytes.is_empty() {
                         all.push(seen);
                     }
@@ -267,7 +267,7 @@ impl Serving {
         *self.objects.iter().find(|(_, its)| **its == interface).expect("there is one").0
     }
 
-    /// Does what it does after some frames; does it go on?
+    /// Applies `manners.after`, and returns whether the compositor continues.
     async fn goes_on(&mut self) -> bool {
         let then = self.manners.after.filter(|(frames, _)| *frames <= self.seen.frames.len());
         let Some((_, then)) = then else { return true };

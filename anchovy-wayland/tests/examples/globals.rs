@@ -7,7 +7,7 @@ use crate::compositor::{Compositor, Manners};
 use crate::harness::*;
 
 #[test]
-fn it_lists_what_a_compositor_has() {
+fn it_lists_the_globals_of_a_compositor() {
     let mut command = example("globals");
     guarded(|| {
         let directory = Directory::new();
@@ -64,7 +64,8 @@ fn invalid_compositors_are_reported() {
             if code == 0 {
                 assert_eq!(said.lines().count(), 1, "{said}");
             } else {
-                let origin = format!("Error: no globals from {}\n\nCaused by:\n", path.display());
+                let origin =
+                    format!("Error: cannot get the globals of {}\n\nCaused by:\n", path.display());
                 assert!(said.starts_with(&origin), "{said}");
             }
         });
@@ -72,7 +73,7 @@ fn invalid_compositors_are_reported() {
 }
 
 #[test]
-fn a_silent_compositor_is_not_waited_for_forever() {
+fn a_silent_compositor_times_out() {
     let mut command = example("globals");
     guarded(|| {
         let directory = Directory::new();
@@ -93,11 +94,11 @@ fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: globals"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 1, "there is no option --loud"),
-        (&["/a", "/b"], 1, "one display, not /b as well"),
-        (&["--timeout"], 1, "--timeout needs a number of seconds"),
-        (&["--timeout", "soon"], 1, "soon is no number of seconds"),
-        (&["--timeout", "-1"], 1, "-1 is no number of seconds"),
+        (&["--loud"], 1, "unknown option --loud"),
+        (&["/a", "/b"], 1, "unexpected second display /b"),
+        (&["--timeout"], 1, "--timeout requires a number of seconds"),
+        (&["--timeout", "soon"], 1, "soon is not a number of seconds"),
+        (&["--timeout", "-1"], 1, "-1 is not a number of seconds"),
         (&["/nonexistent/wayland-0"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("globals", arguments, code, part);

@@ -1,4 +1,4 @@
-//! The examples as programs, built as this test was, and what is said to them.
+//! Running the examples as programs that were built in the same profile as this test.
 
 use std::process::{Command, Stdio};
 
@@ -6,9 +6,9 @@ use anchovy_wayland::{Message, ObjectId};
 pub(crate) use interop_tests::BlockingProgram as Program;
 pub(crate) use interop_tests::*;
 
-/// The program of an example, with nothing of the user's session.
+/// Returns the command of an example, without the variables of the user's session.
 ///
-/// Call it before descriptors are counted: it may have to build the example first.
+/// Call it before descriptors are counted, because it may build the example.
 pub(crate) fn example(name: &str) -> Command {
     build_examples("anchovy-wayland");
     let mut command = Command::new(example_path(name));
@@ -20,7 +20,7 @@ pub(crate) fn example(name: &str) -> Command {
     command
 }
 
-/// Sees that a program, given these arguments, ends with this status and says this.
+/// Checks the exit status and the output of a program with these arguments.
 pub(crate) fn assert_output(name: &str, arguments: &[&str], code: i32, part: &str) {
     let mut command = example(name);
     guarded(|| {
@@ -35,7 +35,7 @@ pub(crate) fn id(number: u32) -> ObjectId {
     ObjectId::new(number).expect("not 0")
 }
 
-/// A message in bytes, written without our encoder.
+/// Returns a message in bytes, encoded without the encoder of the crate.
 pub(crate) fn bytes_of(message: &Message) -> Vec<u8> {
     let mut bytes = message.object().get().to_ne_bytes().to_vec();
     let second = (message.len() as u32) << 16 | u32::from(message.opcode());

@@ -39,7 +39,7 @@ fn the_pool_of_the_compositor_is_the_memory_of_the_client() {
 }
 
 #[test]
-fn a_display_that_is_not_there_is_a_readable_error() {
+fn a_missing_display_is_a_readable_error() {
     let mut command = example("pool");
     guarded(|| {
         let directory = Directory::new();

@@ -31,7 +31,7 @@ fn after(frames: usize, then: Then) -> Manners {
 #[test]
 fn it_shows_the_requested_number_of_frames() {
     let (ended, seen) = on(Manners::GOOD, &["--frames", "3"]);
-    let stdout = "connected through PATH\n\
+    let stdout = "connected to PATH\n\
         a window of 256 x 256 pixels, 262144 bytes a frame\n\
         3 frames were shown, and that is all\n";
     let stdout = stdout.to_owned();
@@ -108,11 +108,11 @@ fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: shm_client"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 1, "there is no option --loud"),
-        (&["--display"], 1, "--display needs a name"),
-        (&["--frames"], 1, "--frames needs a number, from 1"),
-        (&["--frames", "0"], 1, "--frames needs a number, from 1"),
-        (&["--seconds", "-1"], 1, "--seconds needs a number, from 1"),
+        (&["--loud"], 1, "unknown option --loud"),
+        (&["--display"], 1, "--display requires a name"),
+        (&["--frames"], 1, "--frames requires a number of 1 or more"),
+        (&["--frames", "0"], 1, "--frames requires a number of 1 or more"),
+        (&["--seconds", "-1"], 1, "--seconds requires a number of 1 or more"),
         (&["--display", "/nonexistent/wayland-0"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("shm_client", arguments, code, part);

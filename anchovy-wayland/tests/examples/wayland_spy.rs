@@ -145,7 +145,7 @@ fn a_client_behaves_the_same_proxied_and_directly() {
 }
 
 #[test]
-fn each_descriptor_leaves_with_its_own_message_however_it_came() {
+fn each_descriptor_is_forwarded_with_its_own_message() {
     Spied::run(|spied| {
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
@@ -168,7 +168,7 @@ fn each_descriptor_leaves_with_its_own_message_however_it_came() {
             let (bytes, fds, flags) = foreign_receive(&compositor, SPACE);
             assert!(!bytes.is_empty() && !flags.contains(rustix::net::ReturnFlags::CTRUNC));
             for fd in fds {
-                // A message is sent by itself, so what came ends with the one that has it.
+                // Each message is sent alone, so the received bytes end with its message.
                 let end = received.len() + bytes.len();
                 owners.push((end, identity(fd)));
             }
@@ -187,7 +187,7 @@ fn each_descriptor_leaves_with_its_own_message_however_it_came() {
 }
 
 #[test]
-fn events_have_their_descriptors_too_and_those_of_a_destroyed_object() {
+fn events_of_destroyed_objects_keep_their_descriptors() {
     Spied::run(|spied| {
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
@@ -248,10 +248,10 @@ fn it_marks_unknown_messages_and_forwards_them() {
         cross(&bytes(message(4, 0)), &mut client, &mut compositor);
         for expected in [
             "1 > wl_registry#2.bind(1, \"frog\\n_v1\", 1, new frog\\n_v1#3)",
-            "1 > warning: there is no table of frog\\n_v1: it is not known what it makes",
+            "1 > warning: the interface frog\\n_v1 is unknown, and so are the objects that it creates",
             "1 > frog\\n_v1#3.5(?), 12 bytes",
             "1 > unknown#4.0(?), 12 bytes",
-            "1 > warning: it is not known what object 4 is: if it has descriptors, later messages get them",
+            "1 > warning: object 4 is unknown: if its messages have descriptors, later messages get them",
             "1 > unknown#4.0(?), 8 bytes",
         ] {
             if expected.contains("bind") {
@@ -279,7 +279,7 @@ fn it_marks_unknown_messages_and_forwards_them() {
 }
 
 #[test]
-fn the_end_of_one_direction_is_passed_on_and_the_other_goes_on() {
+fn the_end_of_one_direction_does_not_end_the_other() {
     Spied::run(|spied| {
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
@@ -303,7 +303,7 @@ fn the_end_of_one_direction_is_passed_on_and_the_other_goes_on() {
         drop(compositor);
         spied.spy.line_with("2 is gone");
 
-        // The last words of a compositor, which does not read what it is told.
+        // The final messages of a compositor that does not read.
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
         client.write_all(&all).unwrap();
@@ -322,7 +322,7 @@ fn the_end_of_one_direction_is_passed_on_and_the_other_goes_on() {
 }
 
 #[test]
-fn who_does_not_read_is_not_written_to() {
+fn forwarding_waits_for_a_peer_that_does_not_read() {
     Spied::run(|spied| {
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
@@ -401,7 +401,7 @@ fn with_command(clients: usize, test: impl FnOnce(&Directory, &mut Command)) {
 }
 
 #[test]
-fn a_program_has_its_output_and_we_have_its_messages() {
+fn the_output_of_a_command_is_separate_from_the_messages() {
     let globals = example_path("globals");
     with_command(1, |_, command| {
         let ended = run_to_end(command.arg("--").arg(globals));
@@ -426,7 +426,7 @@ fn a_program_has_its_output_and_we_have_its_messages() {
 }
 
 #[test]
-fn a_command_finds_it_and_nothing_that_was_inherited() {
+fn a_command_connects_to_the_spy_and_inherits_no_socket() {
     let script = "echo \"$WAYLAND_DISPLAY|$XDG_RUNTIME_DIR|${WAYLAND_SOCKET-none}\"";
     with_command(0, |directory, command| {
         command.env("WAYLAND_SOCKET", "77").args(["--", "sh", "-c", script]);
@@ -441,7 +441,7 @@ fn a_command_finds_it_and_nothing_that_was_inherited() {
 }
 
 #[test]
-fn it_ends_as_its_command_does() {
+fn it_exits_with_the_status_of_its_command() {
     for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 128 + 9)] {
         with_command(0, |_, command| {
             let ended = run_to_end(command.args(["--", "sh", "-c", script]));
@@ -475,11 +475,11 @@ fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: wayland_spy"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 1, "there is no option --loud"),
-        (&["wayland-0"], 1, "there is no option wayland-0"),
-        (&["--"], 1, "a command is missing"),
-        (&["--display"], 1, "--display needs a name"),
-        (&["--socket"], 1, "--socket needs a name"),
+        (&["--loud"], 1, "unknown option --loud"),
+        (&["wayland-0"], 1, "unknown option wayland-0"),
+        (&["--"], 1, "-- requires a command"),
+        (&["--display"], 1, "--display requires a name"),
+        (&["--socket"], 1, "--socket requires a name"),
         (&["--display", "/nonexistent/wayland-0", "--", "true"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("wayland_spy", arguments, code, part);

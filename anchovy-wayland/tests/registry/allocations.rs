@@ -33,7 +33,7 @@ fn create_surface(new_id: ObjectId) -> anchovy_wayland::MessageBuilder {
 }
 
 #[test]
-fn an_event_of_a_client_costs_no_allocation() {
+fn receiving_an_event_does_not_allocate() {
     guarded(|| {
         let count = allocations(async |near, far| {
             if near.interface(id(2)).is_none() {
@@ -48,7 +48,7 @@ fn an_event_of_a_client_costs_no_allocation() {
 }
 
 #[test]
-fn an_object_costs_no_allocation_while_ids_are_used_again() {
+fn creating_an_object_with_a_reused_id_does_not_allocate() {
     guarded(|| {
         let count = allocations(async |near, far| {
             let id = near.create("wl_callback", create_surface).await.unwrap();
@@ -65,7 +65,7 @@ fn an_object_costs_no_allocation_while_ids_are_used_again() {
 }
 
 #[test]
-fn a_roundtrip_that_keeps_an_event_costs_no_allocation() {
+fn a_roundtrip_that_keeps_an_event_does_not_allocate() {
     guarded(|| {
         let count = allocations(async |near, far| {
             let answer = async {

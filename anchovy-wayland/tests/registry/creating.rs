@@ -39,7 +39,7 @@ fn the_first_id_is_2_and_there_is_no_gap() {
 }
 
 #[test]
-fn a_created_object_leaves_at_once_and_a_fed_one_with_the_next_flush() {
+fn create_sends_immediately_and_feed_create_with_the_next_flush() {
     run(async {
         let (mut near, mut far) = client().await;
         assert_eq!(near.feed_create("wl_surface", create_surface).await.unwrap(), id(2));
@@ -50,7 +50,7 @@ fn a_created_object_leaves_at_once_and_a_fed_one_with_the_next_flush() {
 }
 
 #[test]
-fn an_id_is_free_again_once_its_deletion_is_received() {
+fn an_id_is_free_after_its_deletion_is_received() {
     run(async {
         let (mut near, mut far) = client().await;
         for _ in 0..3 {
@@ -136,7 +136,7 @@ fn a_malformed_deletion_ends_receiving() {
 }
 
 #[test]
-fn a_request_that_cannot_be_built_gives_its_id_and_descriptors_back() {
+fn a_request_that_cannot_be_built_frees_its_id_and_returns_descriptors() {
     run(async {
         let (mut near, mut far) = client().await;
         let file = memfd();
@@ -152,7 +152,7 @@ fn a_request_that_cannot_be_built_gives_its_id_and_descriptors_back() {
 }
 
 #[test]
-fn a_request_that_is_too_long_to_send_gives_its_id_back() {
+fn a_request_that_is_too_long_frees_its_id() {
     run(async {
         let (mut near, mut far) = client().await;
         let create = near.create("wl_surface", |id| create_surface(id).array(&[0; 5000]));
@@ -166,7 +166,7 @@ fn a_request_that_is_too_long_to_send_gives_its_id_back() {
 }
 
 #[test]
-fn a_request_without_its_new_id_is_refused() {
+fn a_request_without_its_new_id_is_rejected() {
     run(async {
         let (mut near, mut far) = client().await;
         let create = near.create("wl_surface", |_| Message::builder(id(77), 0));
@@ -181,7 +181,7 @@ fn a_request_without_its_new_id_is_refused() {
 }
 
 #[test]
-fn a_builder_that_panics_gives_its_id_back() {
+fn a_builder_that_panics_frees_its_id() {
     run(async {
         let (near, mut far) = client().await;
         let (read, write) = near.into_split();
@@ -203,7 +203,7 @@ fn a_builder_that_panics_gives_its_id_back() {
 }
 
 #[test]
-fn a_create_that_waits_for_room_and_is_dropped_has_created_nothing() {
+fn a_create_dropped_while_it_waits_for_room_creates_nothing() {
     run(async {
         let limits = Limits { max_buffered_bytes: 4096, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
@@ -276,7 +276,7 @@ fn an_object_keeps_its_interface_until_its_deletion_is_received() {
 }
 
 #[test]
-fn a_bind_negotiates_the_highest_version_that_both_have() {
+fn a_bind_negotiates_the_highest_common_version() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send_all(&[
@@ -301,7 +301,7 @@ fn a_bind_negotiates_the_highest_version_that_both_have() {
 }
 
 #[test]
-fn a_bind_without_a_version_that_both_have_is_refused() {
+fn a_bind_without_a_common_version_fails() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send_all(&[global(2, 7, "wl_shm", 2), done(3)]);
@@ -317,7 +317,7 @@ fn a_bind_without_a_version_that_both_have_is_refused() {
 }
 
 #[test]
-fn a_bind_of_an_interface_that_the_compositor_does_not_have_is_refused() {
+fn a_bind_of_a_missing_interface_fails() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send(&done(3));
@@ -339,7 +339,7 @@ async fn keyboard_after(client: &mut Connection, compositor: &mut Foreign) -> Ob
 proptest! {
     /// Against a model: an id that is given is the smallest free one, and never one that is in use.
     #[test]
-    fn ids_are_dense_and_unique(steps in prop::collection::vec(prop::option::of(0u32..40), 0..100)) {
+    fn ids_have_no_gaps_and_are_unique(steps in prop::collection::vec(prop::option::of(0u32..40), 0..100)) {
         let mut failure = None;
         run(async {
             let (mut near, mut far) = client().await;

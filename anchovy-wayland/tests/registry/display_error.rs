@@ -25,7 +25,7 @@ fn the_codes_are_those_of_the_protocol_file() {
 }
 
 #[test]
-fn what_is_sent_is_an_event_of_the_display() {
+fn a_display_error_is_sent_as_an_event_of_the_display() {
     let event = DisplayError::new(id(7), 4, "no").message();
     let mut arguments = vec![];
     for word in [7u32, 4, 3] {
@@ -62,14 +62,14 @@ fn an_error_without_an_object_and_in_another_encoding_can_be_read() {
 }
 
 #[test]
-fn other_messages_are_no_errors() {
+fn other_messages_are_not_display_errors() {
     for other in [delete_id(2), global(2, 1, "wl_shm", 1)] {
         assert_eq!(DisplayError::read(&other).unwrap(), None);
     }
 }
 
 #[test]
-fn a_request_that_is_no_message_is_an_invalid_method() {
+fn a_malformed_request_is_an_invalid_method() {
     let invalid =
         |object, opcode| (1, 1, format!("invalid arguments for object {object}, method {opcode}"));
     for fault in [
@@ -87,7 +87,7 @@ fn a_request_that_is_no_message_is_an_invalid_method() {
 }
 
 #[test]
-fn a_request_of_no_object_is_an_invalid_object() {
+fn a_request_for_object_0_is_an_invalid_object() {
     let error = wire(0, 3, WireErrorKind::NullObject);
     assert_eq!(reported(&error), (1, 0, "invalid object 0".to_owned()));
 }
@@ -101,7 +101,7 @@ fn a_request_that_is_too_long_is_reported_as_by_libwayland() {
 }
 
 #[test]
-fn surplus_descriptors_are_the_clients_fault_and_a_full_table_is_not() {
+fn surplus_descriptors_are_an_invalid_method_and_a_full_table_is_not() {
     let after = None;
     let surplus = [
         ReceiveError::TooManyFds { count: 29, limit: 28, after },
@@ -117,7 +117,7 @@ fn surplus_descriptors_are_the_clients_fault_and_a_full_table_is_not() {
 }
 
 #[test]
-fn a_client_without_room_in_its_account_is_told_that_there_is_no_memory() {
+fn a_client_without_room_in_its_account_gets_no_memory() {
     let error = ReceiveError::FdsOverBudget { count: 2, available: 1, after: None };
     assert_eq!(reported(&error), (1, 2, "no room for file descriptors".to_owned()));
     let error = ReceiveError::BytesOverBudget { bytes: 1, after: None };
@@ -144,7 +144,7 @@ fn no_error_event_after_disconnect() {
 }
 
 #[test]
-fn a_client_that_sent_no_message_reads_why_it_is_disconnected() {
+fn a_display_error_reaches_a_client_with_an_incomplete_message() {
     run(async {
         let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
         let mut client = Foreign(far);

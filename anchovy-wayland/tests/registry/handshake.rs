@@ -1,4 +1,4 @@
-//! A client's registry, from a compositor that sends what it is told to.
+//! The registry of a client, with a scripted compositor.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
@@ -25,7 +25,7 @@ fn interfaces(registry: &Registry) -> Vec<&str> {
 }
 
 #[test]
-fn all_globals_before_the_end_of_the_answer_are_there_in_order() {
+fn all_globals_before_the_reply_are_in_the_registry_in_order() {
     run(async {
         let answer = [global(2, 1, "wl_compositor", 4), global(2, 2, "wl_shm", 1), done(3)];
         let (registry, _) = against(&answer).await;
@@ -40,7 +40,7 @@ fn all_globals_before_the_end_of_the_answer_are_there_in_order() {
 }
 
 #[test]
-fn both_requests_leave_in_one_write() {
+fn both_requests_are_sent_in_one_write() {
     run(async {
         let (mut near, far) = client().await;
         assert!(now(near.registry()).await.is_none());
@@ -52,7 +52,7 @@ fn both_requests_leave_in_one_write() {
 }
 
 #[test]
-fn the_ids_are_the_smallest_that_are_free() {
+fn the_ids_are_the_smallest_free_ones() {
     run(async {
         let (mut near, mut far) = client().await;
         for _ in 0..3 {
@@ -67,7 +67,7 @@ fn the_ids_are_the_smallest_that_are_free() {
 }
 
 #[test]
-fn an_answer_that_comes_byte_by_byte_is_the_same() {
+fn a_reply_may_arrive_byte_by_byte() {
     run(async {
         let (mut near, mut far) = client().await;
         let answer = [global(2, 1, "wl_compositor", 4), global(2, 2, "wl_shm", 1), done(3)];
@@ -85,7 +85,7 @@ fn an_answer_that_comes_byte_by_byte_is_the_same() {
 }
 
 #[test]
-fn a_global_that_is_removed_meanwhile_is_not_there() {
+fn a_global_that_is_removed_before_the_reply_is_not_in_the_registry() {
     run(async {
         let answer = [
             global(2, 1, "wl_output", 4),
@@ -122,7 +122,7 @@ fn other_events_are_received_afterwards_in_order() {
 }
 
 #[test]
-fn descriptors_that_come_meanwhile_stay_with_their_message() {
+fn descriptors_of_kept_events_stay_with_their_message() {
     run(async {
         let (mut near, mut far) = client().await;
         let keyboard = keyboard(&mut near, &mut far).await;
@@ -146,7 +146,7 @@ fn a_compositor_that_closed_silently_is_a_failed_send() {
 }
 
 #[test]
-fn a_compositor_that_closes_before_the_end_is_its_own_error() {
+fn a_compositor_that_closes_before_the_reply_is_an_error() {
     run(async {
         let (mut near, mut far) = client().await;
         {
@@ -165,7 +165,7 @@ fn a_compositor_that_closes_before_the_end_is_its_own_error() {
 }
 
 #[test]
-fn a_compositor_that_closes_inside_a_message_is_an_error_of_receiving() {
+fn a_compositor_that_closes_inside_a_message_is_a_receive_error() {
     run(async {
         let (mut near, mut far) = client().await;
         let mut handshake = pin!(near.registry());
@@ -179,7 +179,7 @@ fn a_compositor_that_closes_inside_a_message_is_an_error_of_receiving() {
 }
 
 #[test]
-fn bytes_that_are_no_message_are_an_error_of_receiving() {
+fn an_invalid_header_is_a_receive_error() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send(&other(1));
@@ -187,13 +187,13 @@ fn bytes_that_are_no_message_are_an_error_of_receiving() {
         let outcome = near.registry().await;
         let Err(RoundtripError::Receive(ReceiveError::Wire(error))) = outcome else { panic!() };
         assert_eq!(error.kind, WireErrorKind::NullObject);
-        // What came before is not lost.
+        // The event before it is not lost.
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&[other(1)]));
     });
 }
 
 #[test]
-fn a_malformed_event_is_an_error_with_its_place() {
+fn a_malformed_event_is_an_error_with_its_object_and_opcode() {
     let build = |object, opcode| Message::builder(id(object), opcode);
     let events = [
         (build(2, 0).uint(1).string("wl_shm"), WireErrorKind::EndsEarly { needed: 4, left: 0 }),
@@ -229,7 +229,7 @@ fn a_malformed_event_is_an_error_with_its_place() {
 }
 
 #[test]
-fn a_compositor_that_is_silent_is_overdue_at_the_deadline_and_not_before() {
+fn a_silent_compositor_times_out_exactly_at_the_deadline() {
     run(async {
         pause();
         let timeout = Duration::from_millis(1500);
@@ -252,7 +252,7 @@ fn a_compositor_that_is_silent_is_overdue_at_the_deadline_and_not_before() {
 }
 
 #[test]
-fn a_compositor_that_never_ends_is_overdue_too() {
+fn a_compositor_that_sends_events_forever_times_out() {
     run(async {
         pause();
         let limits = Limits { reply_timeout: Some(Duration::from_secs(5)), ..Limits::client() };
@@ -270,7 +270,7 @@ fn a_compositor_that_never_ends_is_overdue_too() {
 }
 
 #[test]
-fn without_a_timeout_a_client_waits_for_ever() {
+fn a_client_without_a_timeout_waits_forever() {
     run(async {
         pause();
         let limits = Limits { reply_timeout: None, ..Limits::client() };
@@ -285,7 +285,7 @@ fn without_a_timeout_a_client_waits_for_ever() {
 }
 
 #[test]
-fn a_registry_that_is_dropped_loses_no_other_event() {
+fn a_dropped_registry_loses_no_other_event() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send_all(&[global(2, 1, "wl_shm", 1), other(1), global(2, 2, "wl_seat", 1)]);
@@ -304,7 +304,7 @@ fn a_registry_that_is_dropped_loses_no_other_event() {
 }
 
 #[test]
-fn events_that_were_kept_twice_are_received_once_and_in_order() {
+fn events_kept_by_two_waits_are_received_once_and_in_order() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send_all(&[other(1), other(2)]);
@@ -358,7 +358,7 @@ fn kept_events_are_received_after_a_split() {
 }
 
 #[test]
-fn more_globals_than_are_kept_end_the_wait_and_not_the_connection() {
+fn too_many_globals_end_the_wait_and_not_the_connection() {
     run(async {
         let (mut near, mut far) = pair();
         let flood = async {
@@ -379,7 +379,7 @@ fn more_globals_than_are_kept_end_the_wait_and_not_the_connection() {
 }
 
 #[test]
-fn a_registry_keeps_no_more_globals_than_it_may() {
+fn the_number_of_globals_in_a_registry_is_limited() {
     let mut registry = Registry::new(id(2));
     for name in 1..=MAX_GLOBALS as u32 {
         registry.update(&global(2, name, "a", 1)).unwrap();
@@ -394,7 +394,7 @@ fn a_registry_keeps_no_more_globals_than_it_may() {
 }
 
 #[test]
-fn an_update_returns_what_it_changed() {
+fn an_update_returns_the_change() {
     let mut registry = Registry::new(id(2));
     let added = registry.update(&global(2, 1, "wl_seat", 7)).unwrap();
     let Some(RegistryUpdate::Added(global_added)) = added else { panic!("{added:?}") };
@@ -408,7 +408,7 @@ fn an_update_returns_what_it_changed() {
 }
 
 #[test]
-fn an_update_that_is_malformed_changes_nothing() {
+fn a_malformed_update_changes_nothing() {
     guarded(|| {
         let mut registry = Registry::new(id(2));
         registry.update(&global(2, 1, "wl_seat", 7)).unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share: a client, and a foreign compositor that says what it is told to.
+//! A client and a scripted compositor for these tests.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;

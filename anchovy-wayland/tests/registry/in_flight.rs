@@ -41,7 +41,7 @@ fn new_ids(far: &Foreign) -> Vec<u32> {
 }
 
 #[test]
-fn a_create_whose_descriptors_are_refused_gives_its_id_and_request_back() {
+fn a_create_with_refused_descriptors_returns_its_request_and_frees_its_id() {
     without_privileges(async {
         let (mut near, far) = client().await;
         let limit = Lowered::descriptors(64);
@@ -61,7 +61,7 @@ fn a_create_whose_descriptors_are_refused_gives_its_id_and_request_back() {
 }
 
 #[test]
-fn a_refused_request_of_a_client_stays_before_later_ones_until_it_can_leave() {
+fn a_refused_request_of_a_client_stays_first_in_the_queue() {
     without_privileges(async {
         let (mut near, far) = client().await;
         let limit = Lowered::descriptors(64);
@@ -86,7 +86,7 @@ fn a_refused_request_of_a_client_stays_before_later_ones_until_it_can_leave() {
 }
 
 #[test]
-fn a_feed_that_gets_no_room_because_of_an_earlier_message_returns_its_own() {
+fn a_feed_without_room_returns_its_own_message() {
     without_privileges(async {
         let limits = Limits { max_buffered_fds: 8, ..Limits::client() };
         let (mut near, far) = client_with(limits).await;

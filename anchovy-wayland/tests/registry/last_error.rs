@@ -1,4 +1,4 @@
-//! The error that a compositor reports before it closes: every function of a client returns it.
+//! The error that a compositor reports before it closes the connection.
 
 use std::net::Shutdown;
 use std::pin::pin;
@@ -38,7 +38,7 @@ fn assert_is_refused<T: std::fmt::Debug>(outcome: Result<T, SendError>) {
     assert_is_refusal(&error);
 }
 
-/// Receives what came before the error, the error, and nothing after it.
+/// Receives the event before the error, the error, and the end of the stream.
 async fn receive_the_rest(mut near: Connection) {
     assert_eq!(parts(&near.receive().await.unwrap().unwrap()), parts(&other(1)));
     let ReceiveError::Display(error) = near.receive().await.unwrap_err() else { panic!() };
@@ -147,7 +147,7 @@ fn an_error_of_an_unknown_object_has_no_interface() {
 }
 
 #[test]
-fn a_compositor_that_closes_without_a_word_is_a_broken_pipe() {
+fn a_compositor_that_closes_without_an_error_is_a_broken_pipe() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send(&other(1));
@@ -162,7 +162,7 @@ fn a_compositor_that_closes_without_a_word_is_a_broken_pipe() {
 }
 
 #[test]
-fn a_compositor_that_reads_no_more_and_does_not_close_is_not_waited_for() {
+fn a_failed_send_does_not_wait_for_an_open_compositor() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send(&other(1));
@@ -181,7 +181,7 @@ fn a_compositor_that_reads_no_more_and_does_not_close_is_not_waited_for() {
 }
 
 #[test]
-fn more_events_before_the_error_than_are_kept_are_received_before_it() {
+fn all_events_before_the_error_are_received_before_it() {
     run(async {
         let limits = anchovy_wayland::Limits { max_kept_messages: 2, ..Default::default() };
         let (mut near, mut far) = client_with(limits).await;
@@ -203,7 +203,7 @@ fn more_events_before_the_error_than_are_kept_are_received_before_it() {
 }
 
 #[test]
-fn of_the_halves_the_read_half_returns_the_error() {
+fn only_the_read_half_returns_the_error() {
     run(async {
         let (mut read, mut write) = refused().await.into_split();
         let SendErrorKind::Io(_) = write.send(other(7)).await.unwrap_err().kind else { panic!() };
@@ -215,7 +215,7 @@ fn of_the_halves_the_read_half_returns_the_error() {
 }
 
 #[test]
-fn other_connections_hand_out_the_events_of_the_display() {
+fn other_connections_return_the_events_of_the_display() {
     run(async {
         let (near, far) = tokio::net::UnixStream::pair().unwrap();
         let mut near = Connection::without_fds(near, Default::default()).unwrap();

@@ -1,4 +1,4 @@
-//! Setting up a connection: whose descriptors are whose, what a compositor has, and who is told.
+//! Registries, objects and display errors of clients and compositors.
 #![cfg(target_os = "linux")]
 
 mod allocations;

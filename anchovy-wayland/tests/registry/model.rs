@@ -57,7 +57,7 @@ async fn create_and_destroy(write_half: Arc<Mutex<OwnedWriteHalf<Objects>>>) {
 }
 
 #[test]
-fn ids_have_no_gap_and_none_is_used_twice_while_tasks_create_and_one_receives() {
+fn concurrent_creates_leave_no_gap_and_reuse_no_id_in_use() {
     run_on_threads(async {
         let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
         let (mut read, write) =

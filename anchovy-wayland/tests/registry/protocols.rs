@@ -29,7 +29,7 @@ const WITHOUT_CODE: [&str; 1] = ["xdg-session-management-v1"];
 type Messages = BTreeMap<(String, Kind, u16), (String, usize, u32)>;
 
 #[test]
-fn the_table_has_each_message_with_descriptors_of_all_protocol_files_and_no_other() {
+fn the_table_matches_all_protocol_files() {
     guarded(|| {
         let (mut theirs, mut protocols) = (Messages::new(), BTreeSet::new());
         for file in protocol_files() {
@@ -76,7 +76,7 @@ fn no_object_that_a_compositor_creates_has_events_with_descriptors() {
 }
 
 #[test]
-fn the_display_the_registry_and_callbacks_have_the_opcodes_of_their_file() {
+fn the_opcodes_are_those_of_the_protocol_file() {
     use anchovy_wayland::opcodes::{wl_callback, wl_display, wl_registry};
     guarded(|| {
         let files = protocol_files();
@@ -109,7 +109,7 @@ fn the_display_the_registry_and_callbacks_have_the_opcodes_of_their_file() {
 }
 
 #[test]
-fn the_example_that_spies_knows_each_interface_of_all_protocol_files() {
+fn the_spy_knows_each_interface_of_all_protocol_files() {
     guarded(|| {
         let mut without_code = BTreeSet::new();
         for file in protocol_files() {

@@ -32,7 +32,7 @@ fn sync(callback: u32) -> Message {
 }
 
 #[test]
-fn a_reply_that_is_overdue_is_dropped_and_does_not_end_the_next_roundtrip() {
+fn a_late_reply_is_discarded_and_does_not_end_the_next_roundtrip() {
     run(async {
         pause();
         let (mut near, mut far) = client().await;
@@ -58,7 +58,7 @@ fn a_reply_that_is_overdue_is_dropped_and_does_not_end_the_next_roundtrip() {
 }
 
 #[test]
-fn a_roundtrip_that_is_dropped_does_not_confuse_the_next_one() {
+fn a_dropped_roundtrip_does_not_affect_the_next_one() {
     run(async {
         let (mut near, mut far) = client().await;
         far.send(&other(1));
@@ -74,7 +74,7 @@ fn a_roundtrip_that_is_dropped_does_not_confuse_the_next_one() {
 }
 
 #[test]
-fn a_roundtrip_that_is_dropped_before_there_is_room_has_sent_nothing() {
+fn a_roundtrip_that_is_dropped_before_there_is_room_sends_nothing() {
     run(async {
         let limits = Limits { max_buffered_bytes: 4096, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
@@ -95,7 +95,7 @@ fn a_roundtrip_that_is_dropped_before_there_is_room_has_sent_nothing() {
 }
 
 #[test]
-fn a_roundtrip_reads_from_a_compositor_that_reads_only_once_it_is_read_from() {
+fn a_roundtrip_receives_while_it_waits_for_room() {
     run_on_threads(async {
         let (near, far) = tokio::net::UnixStream::pair().unwrap();
         let limits = Limits { max_kept_bytes: 8 << 20, ..Limits::client() };
@@ -125,7 +125,7 @@ fn a_roundtrip_reads_from_a_compositor_that_reads_only_once_it_is_read_from() {
 }
 
 #[test]
-fn a_reply_that_arrives_before_the_request_has_left_whole_is_taken() {
+fn a_reply_to_a_partially_sent_request_is_accepted() {
     run(async {
         let (mut near, mut far) = client().await;
         // The compositor answers what it will be asked.
@@ -137,7 +137,7 @@ fn a_reply_that_arrives_before_the_request_has_left_whole_is_taken() {
 }
 
 #[test]
-fn messages_are_kept_up_to_the_limit_and_the_next_ends_the_wait() {
+fn more_kept_messages_than_the_limit_end_the_wait() {
     run(async {
         let limits = Limits { max_kept_messages: 3, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
@@ -162,7 +162,7 @@ fn messages_are_kept_up_to_the_limit_and_the_next_ends_the_wait() {
 }
 
 #[test]
-fn bytes_are_kept_up_to_the_limit_and_the_next_message_ends_the_wait() {
+fn more_kept_bytes_than_the_limit_end_the_wait() {
     run(async {
         let event =
             |number: u8| Message::builder(id(77), 2).array(&[number; 1000]).build().unwrap();
@@ -184,7 +184,7 @@ fn bytes_are_kept_up_to_the_limit_and_the_next_message_ends_the_wait() {
 }
 
 #[test]
-fn descriptors_are_kept_up_to_the_limit_and_the_next_ends_the_wait() {
+fn more_kept_descriptors_than_the_limit_end_the_wait() {
     run(async {
         let limits = Limits { max_kept_fds: 3, ..Limits::client() };
         let (mut near, mut far) = client_with(limits).await;
@@ -228,7 +228,7 @@ fn a_flood_of_events_ends_the_wait_at_the_default_limit() {
 }
 
 #[test]
-fn a_connection_that_ends_is_told_apart_and_what_came_before_is_received() {
+fn events_before_the_end_of_a_connection_are_received() {
     run(async {
         // Closed after everything was read.
         let (mut near, mut far) = client().await;
@@ -266,7 +266,7 @@ fn a_connection_that_ends_is_told_apart_and_what_came_before_is_received() {
 }
 
 #[test]
-fn the_timeout_begins_with_each_roundtrip() {
+fn the_timeout_starts_with_each_roundtrip() {
     run(async {
         pause();
         let limits = Limits { reply_timeout: Some(Duration::from_secs(2)), ..Limits::client() };

@@ -55,7 +55,7 @@ fn a_new_registry_gets_all_globals_in_order_of_name() {
 }
 
 #[test]
-fn a_callback_is_done_before_its_number_is_free() {
+fn a_callback_is_done_before_its_id_is_freed() {
     let sent = events(Registries::new().answer(&some_globals(), &sync(3)));
     assert_eq!(all_parts(&sent), all_parts(&[done(3), delete_id(3)]));
 }
@@ -81,7 +81,7 @@ fn each_registry_gets_events_for_added_and_removed_globals() {
 }
 
 #[test]
-fn a_global_that_is_withdrawn_can_be_bound_until_it_is_removed() {
+fn a_withdrawn_global_can_be_bound_until_it_is_removed() {
     let mut globals = some_globals();
     let mut registries = registries(&globals);
     assert!(globals.withdraw(2));
@@ -99,14 +99,14 @@ fn a_global_that_is_withdrawn_can_be_bound_until_it_is_removed() {
 }
 
 #[test]
-fn a_name_is_never_given_again() {
+fn a_name_is_never_reused() {
     let mut globals = some_globals();
     globals.remove(2);
     assert_eq!(globals.add("wl_shm", 2).unwrap().name, 3);
 }
 
 #[test]
-fn what_could_not_be_announced_or_bound_is_no_global() {
+fn a_global_that_cannot_be_announced_or_bound_is_not_added() {
     let mut globals = Globals::new();
     let version = AddError::Version { interface: "wl_shm".to_owned() };
     assert_eq!(globals.add("wl_shm", 0).unwrap_err(), version);
@@ -119,7 +119,7 @@ fn what_could_not_be_announced_or_bound_is_no_global() {
 }
 
 #[test]
-fn a_bind_that_is_right_is_handed_over() {
+fn a_valid_bind_is_returned_to_the_caller() {
     let globals = some_globals();
     for version in 1..=2 {
         let request = bind(2, "wl_shm", version).build().unwrap();
@@ -133,7 +133,7 @@ fn a_bind_that_is_right_is_handed_over() {
 }
 
 #[test]
-fn a_bind_that_is_wrong_is_refused_as_by_libwayland() {
+fn a_wrong_bind_has_the_error_of_libwayland() {
     let invalid = |text: &str| (2, 0, text.to_owned());
     assert_eq!(refused(bind(9, "wl_shm", 1)), invalid("invalid global wl_shm (9)"));
     let text = "invalid interface for global 2: have wl_foo, wanted wl_shm";
@@ -145,7 +145,7 @@ fn a_bind_that_is_wrong_is_refused_as_by_libwayland() {
 }
 
 #[test]
-fn a_malformed_request_is_refused_as_by_libwayland() {
+fn a_malformed_request_has_the_error_of_libwayland() {
     let bound = "invalid arguments for wl_registry#2.bind";
     let synced = "invalid arguments for wl_display#1.sync";
     let got = "invalid arguments for wl_display#1.get_registry";
@@ -175,7 +175,7 @@ fn a_malformed_request_is_refused_as_by_libwayland() {
 }
 
 #[test]
-fn a_client_has_no_more_registries_than_it_may() {
+fn the_number_of_registries_of_a_client_is_limited() {
     let globals = Globals::new();
     let mut registries = Registries::new();
     for number in 0..MAX_REGISTRIES as u32 {
@@ -188,7 +188,7 @@ fn a_client_has_no_more_registries_than_it_may() {
 }
 
 #[test]
-fn requests_of_other_objects_are_for_others() {
+fn requests_for_other_objects_are_left_to_the_caller() {
     let globals = some_globals();
     for opcode in 0..3 {
         let request = Message::builder(id(5), opcode).uint(1).build().unwrap();
@@ -198,7 +198,7 @@ fn requests_of_other_objects_are_for_others() {
 }
 
 #[test]
-fn the_two_halves_understand_each_other() {
+fn a_client_binds_a_global_of_a_serving_compositor() {
     run(async {
         let (mut client, mut compositor) = pair();
         let mut globals = some_globals();
@@ -242,7 +242,7 @@ fn the_two_halves_understand_each_other() {
 }
 
 #[test]
-fn a_client_does_not_ask_for_a_version_that_there_is_not() {
+fn a_client_does_not_bind_a_version_that_is_not_offered() {
     let mut registry = Registry::new(id(2));
     registry.update(&global(2, 1, "wl_shm", 2)).unwrap();
     let shm = registry.find("wl_shm").unwrap();

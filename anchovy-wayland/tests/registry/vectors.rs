@@ -54,7 +54,7 @@ async fn received(text: &str, fds: usize, counts: Counts) -> Vec<Message> {
 }
 
 #[test]
-fn the_first_flush_of_a_client_is_that_of_libwayland() {
+fn the_first_flush_of_a_client_equals_that_of_libwayland() {
     run(async {
         let (mut near, mut far) = client().await;
         assert!(now(near.registry()).await.is_none());
@@ -88,7 +88,7 @@ fn a_global_is_announced_as_by_libwayland() {
 }
 
 #[test]
-fn the_end_of_the_answer_is_a_callback_and_its_number() {
+fn the_end_of_a_reply_is_done_and_delete_id() {
     run(async {
         let messages = received(END, 0, no_fds).await;
         assert_eq!(parts(&messages[0]), (3, wl_callback::DONE, hex("00000000")));
@@ -98,7 +98,7 @@ fn the_end_of_the_answer_is_a_callback_and_its_number() {
 }
 
 #[test]
-fn a_bind_is_that_of_libwayland() {
+fn a_bind_equals_that_of_libwayland() {
     run(async {
         let mut registry = Registry::new(id(2));
         registry.update(&global(2, 10, "wl_shm", 1)).unwrap();
@@ -114,7 +114,7 @@ fn a_bind_is_that_of_libwayland() {
 }
 
 #[test]
-fn a_descriptor_that_leads_its_message_is_that_of_its_message() {
+fn a_descriptor_before_its_message_belongs_to_it() {
     run(async {
         let counts: Counts = |object, opcode| usize::from((object.get(), opcode) == (5, 0));
         let mut messages = received(CREATE_POOL, 1, counts).await;
@@ -134,7 +134,7 @@ fn a_descriptor_that_leads_its_message_is_that_of_its_message() {
 }
 
 #[test]
-fn a_keymap_is_that_of_libwayland() {
+fn a_keymap_event_equals_that_of_libwayland() {
     run(async {
         let counts: Counts = |object, opcode| usize::from((object.get(), opcode) == (0x14, 0));
         let mut messages = received(KEYMAP, 1, counts).await;
@@ -155,7 +155,7 @@ fn a_keymap_is_that_of_libwayland() {
 }
 
 #[test]
-fn a_request_for_a_selection_is_that_of_libwayland() {
+fn a_request_for_a_selection_equals_that_of_libwayland() {
     run(async {
         let mut messages = received(SEND, 1, |_, _| 1).await;
         let mut arguments = messages[0].read();
@@ -169,6 +169,6 @@ fn a_request_for_a_selection_is_that_of_libwayland() {
 }
 
 #[test]
-fn the_display_is_an_object_from_the_start() {
+fn the_display_exists_from_the_start() {
     assert_eq!(ObjectId::DISPLAY, id(1));
 }

@@ -1,4 +1,4 @@
-//! Accepting: who it is, and no room for them.
+//! Accepting clients: their credentials, and waiting while there is no room for them.
 
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anchovy_wayland::Listener;
 use interop_tests::{Directory, FullTable, count, drive_io, mark, now, run, traced};
 
 #[test]
-fn a_client_comes_with_its_credentials() {
+fn an_accepted_client_has_its_credentials() {
     run(async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
@@ -21,8 +21,8 @@ fn a_client_comes_with_its_credentials() {
 }
 
 #[test]
-fn a_full_table_is_waited_for_a_little_longer_each_time() {
-    let name = "accept::a_full_table_is_waited_for_a_little_longer_each_time";
+fn accepting_with_a_full_table_waits_longer_each_time() {
+    let name = "accept::accepting_with_a_full_table_waits_longer_each_time";
     let calls = traced(name, &["-e", "trace=getppid,accept4"], async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
@@ -59,7 +59,7 @@ fn a_client_that_waited_for_room_is_served() {
 }
 
 #[test]
-fn no_client_is_lost_with_an_accept_that_is_dropped() {
+fn a_dropped_accept_loses_no_client() {
     run(async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();

@@ -19,7 +19,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use crate::names;
 
 #[test]
-fn a_display_is_a_socket_and_its_lock_and_both_go_with_it() {
+fn dropping_a_listener_removes_its_socket_and_its_lock_file() {
     run(async {
         let directory = Directory::new();
         let builder = Listener::builder().runtime_directory(directory.path());
@@ -61,7 +61,7 @@ fn no_child_inherits_the_socket() {
 }
 
 #[test]
-fn as_many_clients_may_wait_as_with_libwayland() {
+fn the_backlog_is_that_of_libwayland() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -80,7 +80,7 @@ fn as_many_clients_may_wait_as_with_libwayland() {
 }
 
 #[test]
-fn a_name_is_had_once() {
+fn binding_a_name_twice_fails() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -99,7 +99,7 @@ fn a_name_is_had_once() {
 }
 
 #[test]
-fn a_lock_keeps_others_away_even_without_a_socket() {
+fn a_lock_without_a_socket_prevents_binding() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -126,7 +126,7 @@ fn the_socket_of_a_compositor_that_ended_is_replaced() {
 }
 
 #[test]
-fn a_write_protected_socket_is_not_removed_as_by_libwayland() {
+fn a_write_protected_socket_is_not_replaced_as_in_libwayland() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -140,7 +140,7 @@ fn a_write_protected_socket_is_not_removed_as_by_libwayland() {
 }
 
 #[test]
-fn the_socket_of_a_compositor_that_locks_nothing_stays_and_it_does_not_notice() {
+fn a_live_socket_without_a_lock_is_not_replaced() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -161,7 +161,7 @@ fn the_socket_of_a_compositor_that_locks_nothing_stays_and_it_does_not_notice() 
 }
 
 #[test]
-fn the_socket_of_a_process_that_does_not_listen_stays() {
+fn a_bound_socket_that_does_not_listen_is_not_replaced() {
     run(async {
         let directory = Directory::new();
         let early = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
@@ -180,7 +180,7 @@ fn the_socket_of_a_process_that_does_not_listen_stays() {
 }
 
 #[test]
-fn what_is_no_socket_stays_and_is_named() {
+fn a_file_that_is_not_a_socket_is_kept_and_reported() {
     run(async {
         let directory = Directory::new();
         fs::write(directory.join("file"), "precious").unwrap();
@@ -205,7 +205,7 @@ fn what_is_no_socket_stays_and_is_named() {
 }
 
 #[test]
-fn a_path_that_no_socket_can_have_is_reported_and_creates_nothing() {
+fn an_invalid_socket_path_is_reported_and_creates_no_file() {
     run(async {
         let directory = Directory::new();
         let room = 107 - directory.path().as_os_str().len() - 1;
@@ -246,7 +246,7 @@ fn an_invalid_runtime_directory_is_reported() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_named() {
+fn a_missing_directory_is_reported() {
     run(async {
         let directory = Directory::new();
         let builder = Listener::builder().runtime_directory(directory.join("gone"));
@@ -261,7 +261,7 @@ fn a_directory_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_directory_that_may_not_be_written_to_is_named() {
+fn a_directory_without_write_permission_is_reported() {
     without_privileges(async {
         let directory = Directory::new();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o500)).unwrap();
@@ -278,7 +278,7 @@ fn a_directory_that_may_not_be_written_to_is_named() {
 }
 
 #[test]
-fn a_full_table_of_descriptors_leaves_nothing_behind() {
+fn a_full_descriptor_table_leaves_no_files() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -297,7 +297,7 @@ fn a_full_table_of_descriptors_leaves_nothing_behind() {
 }
 
 #[test]
-fn without_timers_it_is_not_begun_and_nothing_is_left() {
+fn binding_without_timers_panics_and_leaves_no_files() {
     guarded(|| {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -310,7 +310,7 @@ fn without_timers_it_is_not_begun_and_nothing_is_left() {
 }
 
 #[test]
-fn the_files_of_a_successor_stay() {
+fn dropping_a_listener_keeps_the_files_of_its_successor() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -325,7 +325,7 @@ fn the_files_of_a_successor_stay() {
 }
 
 #[test]
-fn files_that_are_gone_already_are_no_matter() {
+fn dropping_a_listener_ignores_removed_files() {
     run(async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
@@ -337,8 +337,8 @@ fn files_that_are_gone_already_are_no_matter() {
 }
 
 #[test]
-fn the_socket_goes_before_the_lock_and_the_lock_file_before_its_lock() {
-    let name = "bind::the_socket_goes_before_the_lock_and_the_lock_file_before_its_lock";
+fn files_are_removed_in_order_while_the_lock_is_held() {
+    let name = "bind::files_are_removed_in_order_while_the_lock_is_held";
     let calls = traced(name, &["-e", "trace=getppid,unlink,unlinkat,close"], async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
@@ -352,7 +352,7 @@ fn the_socket_goes_before_the_lock_and_the_lock_file_before_its_lock() {
 }
 
 #[test]
-fn of_many_who_want_a_name_each_has_it_whole_while_it_has_it() {
+fn concurrent_binds_of_one_name_never_overlap() {
     guarded(|| {
         let directory = Arc::new(Directory::new());
         let one = |directory: Arc<Directory>| {
@@ -385,7 +385,7 @@ fn of_many_who_want_a_name_each_has_it_whole_while_it_has_it() {
 }
 
 #[test]
-fn an_adopted_socket_is_listened_on_and_its_file_is_not_removed() {
+fn an_adopted_socket_accepts_and_its_file_is_not_removed() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");

@@ -53,7 +53,7 @@ fn listeners_of_one_budget_share_it() {
 }
 
 #[test]
-fn a_listener_that_was_handed_over_has_a_budget() {
+fn a_listener_from_parts_has_a_budget() {
     run(async {
         let directory = Directory::new();
         let listener = Listener::bind(directory.join("x")).unwrap();
@@ -108,7 +108,7 @@ fn a_budget_without_room_for_any_client_is_an_error() {
 }
 
 #[test]
-fn a_connection_is_charged_as_its_stream_is() {
+fn a_connection_is_charged_to_the_account_of_its_stream() {
     run(async {
         let directory = Directory::new();
         let budget = budget_of(1000);

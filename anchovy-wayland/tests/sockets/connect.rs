@@ -29,7 +29,7 @@ async fn refused(path: &Path) -> ConnectError {
 }
 
 #[test]
-fn a_display_is_reached_by_its_path_and_by_its_name() {
+fn a_client_connects_by_path_and_by_name() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("a b");
@@ -95,7 +95,7 @@ fn a_compositor_that_has_ended_is_reported_as_refused() {
 }
 
 #[test]
-fn what_is_not_a_socket_is_reported_through_links_too() {
+fn a_file_that_is_not_a_socket_is_reported_also_for_a_link() {
     run(async {
         let directory = Directory::new();
         fs::write(directory.join("file"), "").unwrap();
@@ -174,7 +174,7 @@ fn narrow(path: &Path) -> OwnedFd {
 }
 
 #[test]
-fn a_full_queue_of_connections_is_waited_for() {
+fn a_connect_waits_while_the_backlog_is_full() {
     run(async {
         let directory = Directory::new();
         let listener = narrow(&directory.join("busy"));
@@ -189,7 +189,7 @@ fn a_full_queue_of_connections_is_waited_for() {
 }
 
 #[test]
-fn a_connect_that_is_dropped_leaves_nothing_in_the_queue() {
+fn a_dropped_connect_leaves_no_connection_in_the_backlog() {
     run(async {
         let directory = Directory::new();
         let listener = narrow(&directory.join("busy"));
@@ -215,7 +215,7 @@ async fn path_error(name: &Path, directory: &str) -> (PathError, String) {
 }
 
 #[test]
-fn a_path_may_be_as_long_as_the_kernel_has_room_for_and_no_longer() {
+fn a_path_of_the_maximum_length_is_used_and_a_longer_one_rejected() {
     run(async {
         const LONGEST: usize = 107;
         let directory = "/run";
@@ -245,7 +245,7 @@ fn a_path_may_be_as_long_as_the_kernel_has_room_for_and_no_longer() {
 }
 
 #[test]
-fn a_nul_is_reported() {
+fn a_path_with_a_nul_is_reported() {
     run(async {
         let (error, _) = path_error(Path::new("a\0b"), "/run/me").await;
         assert!(matches!(error, PathError::NulInPath { .. }), "{error:?}");

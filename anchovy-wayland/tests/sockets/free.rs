@@ -14,7 +14,7 @@ fn builder(directory: &Directory) -> ListenerBuilder {
 }
 
 #[test]
-fn displays_get_consecutive_names_and_those_that_are_free_again() {
+fn free_names_are_taken_in_order() {
     run(async {
         let directory = Directory::new();
         let builder = builder(&directory);
@@ -31,7 +31,7 @@ fn displays_get_consecutive_names_and_those_that_are_free_again() {
 }
 
 #[test]
-fn a_later_beginning_leaves_the_names_before_it_free() {
+fn a_first_number_skips_lower_names() {
     run(async {
         let directory = Directory::new();
         let builder = builder(&directory);
@@ -42,7 +42,7 @@ fn a_later_beginning_leaves_the_names_before_it_free() {
 }
 
 #[test]
-fn what_is_no_socket_is_passed_over() {
+fn a_name_of_another_file_is_skipped() {
     run(async {
         let directory = Directory::new();
         fs::write(directory.join("wayland-0"), "precious").unwrap();
@@ -54,7 +54,7 @@ fn what_is_no_socket_is_passed_over() {
 }
 
 #[test]
-fn the_last_name_is_wayland_32_and_after_it_there_is_none() {
+fn binding_fails_after_wayland_32() {
     run(async {
         let directory = Directory::new();
         for number in 0..32 {
@@ -79,7 +79,7 @@ fn the_last_name_is_wayland_32_and_after_it_there_is_none() {
 }
 
 #[test]
-fn a_beginning_behind_the_last_name_finds_none() {
+fn a_first_number_above_32_fails() {
     run(async {
         let directory = Directory::new();
         let error = builder(&directory).first_number(33).bind_free().unwrap_err();
@@ -89,7 +89,7 @@ fn a_beginning_behind_the_last_name_finds_none() {
 }
 
 #[test]
-fn an_error_of_every_name_is_returned_at_once() {
+fn an_error_of_every_name_is_returned_immediately() {
     run(async {
         let directory = Directory::new();
         let table = FullTable::with_room_for(0);
@@ -101,7 +101,7 @@ fn an_error_of_every_name_is_returned_at_once() {
 }
 
 #[test]
-fn a_lock_file_that_is_refused_is_passed_over() {
+fn a_rejected_lock_file_is_skipped() {
     run(async {
         let directory = Directory::new();
         fs::write(directory.join("precious"), "precious").unwrap();

@@ -9,7 +9,7 @@ use interop_tests::{Directory, run};
 use crate::names;
 
 #[test]
-fn what_is_taken_apart_keeps_its_name_and_its_clients() {
+fn a_listener_from_parts_keeps_its_name_and_waiting_clients() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -28,7 +28,7 @@ fn what_is_taken_apart_keeps_its_name_and_its_clients() {
 }
 
 #[test]
-fn parts_that_are_dropped_leave_what_the_next_one_replaces() {
+fn the_files_of_dropped_parts_are_replaced_by_the_next_listener() {
     run(async {
         let directory = Directory::new();
         let path = directory.join("x");
@@ -39,7 +39,7 @@ fn parts_that_are_dropped_leave_what_the_next_one_replaces() {
 }
 
 #[test]
-fn an_adopted_socket_has_no_file_to_hand_over() {
+fn the_parts_of_an_adopted_socket_have_no_file() {
     run(async {
         let directory = Directory::new();
         let bound = UnixListener::bind(directory.join("x")).unwrap();
@@ -51,7 +51,7 @@ fn an_adopted_socket_has_no_file_to_hand_over() {
 }
 
 #[test]
-fn a_socket_of_another_path_is_not_what_was_handed_over() {
+fn parts_with_the_socket_of_another_path_are_rejected() {
     run(async {
         let directory = Directory::new();
         let mut one = Listener::bind(directory.join("one")).unwrap().into_parts().unwrap();
@@ -67,7 +67,7 @@ fn a_socket_of_another_path_is_not_what_was_handed_over() {
 }
 
 #[test]
-fn a_lock_of_another_file_is_not_what_was_handed_over() {
+fn parts_with_the_lock_of_another_file_are_rejected() {
     run(async {
         let directory = Directory::new();
         let parts = Listener::bind(directory.join("x")).unwrap().into_parts().unwrap();

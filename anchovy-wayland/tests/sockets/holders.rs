@@ -64,7 +64,7 @@ fn add(how: &str, path: &Path) -> (Peer, String) {
 const NAME: &str = "wayland.7";
 
 #[test]
-fn who_has_a_display_keeps_us_away() {
+fn a_display_of_a_foreign_compositor_is_not_taken() {
     for how in [CALLS, LIBWAYLAND] {
         run(async {
             let directory = Directory::new();
@@ -79,7 +79,7 @@ fn who_has_a_display_keeps_us_away() {
 }
 
 #[test]
-fn who_wants_our_display_is_kept_away() {
+fn a_foreign_compositor_does_not_take_our_display() {
     for how in [CALLS, LIBWAYLAND] {
         run(async {
             let directory = Directory::new();
@@ -94,7 +94,7 @@ fn who_wants_our_display_is_kept_away() {
 }
 
 #[test]
-fn what_a_killed_compositor_left_is_used_again() {
+fn the_files_of_a_killed_compositor_are_replaced() {
     for how in [CALLS, LIBWAYLAND] {
         run(async {
             let directory = Directory::new();
@@ -120,7 +120,7 @@ fn what_a_killed_compositor_left_is_used_again() {
 }
 
 #[test]
-fn what_we_leave_when_killed_is_used_again() {
+fn our_files_are_replaced_after_we_are_killed() {
     for how in [CALLS, LIBWAYLAND] {
         guarded(|| {
             let directory = Directory::new();
@@ -135,7 +135,7 @@ fn what_we_leave_when_killed_is_used_again() {
 }
 
 #[test]
-fn what_we_removed_is_no_matter_to_the_next_one() {
+fn removed_files_do_not_affect_the_next_compositor() {
     for how in [CALLS, LIBWAYLAND] {
         guarded(|| {
             let directory = Directory::new();
@@ -149,7 +149,7 @@ fn what_we_removed_is_no_matter_to_the_next_one() {
 }
 
 #[test]
-fn libwayland_and_we_give_each_other_the_next_name() {
+fn libwayland_and_this_crate_take_consecutive_names() {
     run(async {
         let directory = Directory::new();
         let builder = Listener::builder().runtime_directory(directory.path());
@@ -172,7 +172,7 @@ def add(path):
 }
 
 #[test]
-fn a_lock_of_flock_keeps_us_away_and_ours_keeps_it_away() {
+fn the_lock_excludes_the_flock_program_and_vice_versa() {
     run(async {
         let directory = Directory::new();
         let (path, lock) = (directory.join("x"), directory.join("x.lock"));

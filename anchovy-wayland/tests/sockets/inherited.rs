@@ -1,7 +1,7 @@
 //! The socket in `WAYLAND_SOCKET`, in processes that have inherited one.
 //!
-//! A test starts itself anew, through a script that leaves descriptors open, and then asks that
-//! process what it made of them.
+//! A test starts a second process of itself through a script that leaves descriptors open, and checks
+//! the output of that process.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,16 +14,16 @@ use anchovy_wayland::{
 };
 use interop_tests::{Directory, FullTable, Peer, guarded, runtime};
 
-/// Names the test that is to do its work, in the environment of the process that was started anew.
+/// The variable with the name of the test that the second process executes.
 const SUBJECT: &str = "ANCHOVY_INHERITED_SUBJECT";
 
-/// The display that a process that was started anew could connect to, too.
+/// The variable with a display that the second process could connect to instead.
 const OTHER: &str = "ANCHOVY_INHERITED_OTHER";
 
-/// The number under which the script leaves a descriptor: none that a test would get by itself.
+/// The number of the descriptor that the script leaves open. A test does not open so many itself.
 const NUMBER: i32 = 77;
 
-/// Begins a script that ends by becoming the test. What is `left` there is left open as the number.
+/// The start of a script that executes the test. It leaves the descriptor `left` open under the number.
 const BEGIN: &str = "
 import os, socket, sys
 path = os.environ['ANCHOVY_INHERITED_OTHER']
@@ -39,12 +39,12 @@ os.environ['XDG_RUNTIME_DIR'], os.environ['WAYLAND_DISPLAY'] = os.path.split(pat
 os.execv(sys.argv[1], sys.argv[1:])
 ";
 
-/// Whether this is the process that does the work of this test.
+/// Returns whether this is the second process of this test.
 fn is_subject(test: &str) -> bool {
     std::env::var(SUBJECT).is_ok_and(|subject| subject == test)
 }
 
-/// Starts this test anew.
+/// Starts the second process of this test.
 fn start(test: &str, path: &Path, script: &str) -> Peer {
     let script = [BEGIN, script, END].concat();
     let mut command = Command::new("python3");
@@ -58,7 +58,7 @@ fn start(test: &str, path: &Path, script: &str) -> Peer {
     Peer::start_recorded(&mut command)
 }
 
-/// What the process says that does the work of this test, where it can connect to a display too.
+/// Returns the output of the second process of this test, which could also connect to a display.
 fn outcome_of(test: &str, script: &str) -> String {
     let mut said = String::new();
     guarded(|| {
@@ -72,15 +72,15 @@ fn outcome_of(test: &str, script: &str) -> String {
     said
 }
 
-/// What the file under the number is, as the kernel calls it.
+/// Returns the kernel's name of the file under the number.
 fn under_the_number() -> Option<String> {
     let link = fs::read_link(format!("/proc/self/fd/{NUMBER}")).ok()?;
     Some(link.to_str().unwrap().to_owned())
 }
 
 #[test]
-fn an_inherited_socket_is_taken_once_whole_and_for_this_process_alone() {
-    let test = "inherited::an_inherited_socket_is_taken_once_whole_and_for_this_process_alone";
+fn an_inherited_socket_is_taken_once_and_is_not_inherited_again() {
+    let test = "inherited::an_inherited_socket_is_taken_once_and_is_not_inherited_again";
     if is_subject(test) {
         runtime().block_on(take_and_look());
         return;
@@ -96,7 +96,7 @@ fn an_inherited_socket_is_taken_once_whole_and_for_this_process_alone() {
         let mut said = [0; 5];
         client.read_exact(&mut said).unwrap();
         assert_eq!(said, *b"hello");
-        // It lives, and waits for its input to end.
+        // The second process is still running, and waits for the end of its input.
         assert_eq!(client.read(&mut [0]).unwrap(), 0, "nobody has the socket open any more");
         let written = client.write(b"x");
         assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
@@ -113,8 +113,8 @@ async fn take_and_look() {
     let flags = rustix::io::fcntl_getfd(&connected.stream).unwrap();
     assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
 
-    let again = Connector::new().connect().await.unwrap_err();
-    assert!(matches!(again, ConnectError::Inherited(InheritedError::AlreadyTaken)), "{again:?}");
+    let second = Connector::new().connect().await.unwrap_err();
+    assert!(matches!(second, ConnectError::Inherited(InheritedError::AlreadyTaken)), "{second:?}");
     let after = under_the_number().expect("the number is nobody else's");
     assert!(after.starts_with("socket:") && after != before, "{after}");
 
@@ -155,16 +155,16 @@ fn refused(test: &str, scripts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_value_that_is_no_number_is_refused_and_no_display_is_looked_for() {
-    let test = "inherited::a_value_that_is_no_number_is_refused_and_no_display_is_looked_for";
+fn a_value_that_is_not_a_number_is_an_error_without_a_fallback() {
+    let test = "inherited::a_value_that_is_not_a_number_is_an_error_without_a_fallback";
     for said in refused(test, &["value = ''", "value = '5x'"]) {
         assert!(said.starts_with("Inherited(NotANumber"), "{said}");
     }
 }
 
 #[test]
-fn numbers_that_are_never_inherited_sockets_are_refused() {
-    let test = "inherited::numbers_that_are_never_inherited_sockets_are_refused";
+fn negative_numbers_and_standard_streams_are_rejected() {
+    let test = "inherited::negative_numbers_and_standard_streams_are_rejected";
     // Standard input is a socket there, so that only its number is wrong.
     let input = "value = '0'; a, b = socket.socketpair(); os.dup2(a.fileno(), 0)";
     for (said, expected) in refused(test, &["value = '-1'", input, "pass"]).iter().zip([
@@ -177,8 +177,8 @@ fn numbers_that_are_never_inherited_sockets_are_refused() {
 }
 
 #[test]
-fn what_is_no_connected_unix_stream_is_refused() {
-    let test = "inherited::what_is_no_connected_unix_stream_is_refused";
+fn a_descriptor_other_than_a_connected_unix_stream_is_rejected() {
+    let test = "inherited::a_descriptor_other_than_a_connected_unix_stream_is_rejected";
     let scripts = [
         ("left = open('/dev/null')", "NotASocket"),
         ("left, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)", "NotAUnixStream"),
@@ -198,8 +198,8 @@ fn what_is_no_connected_unix_stream_is_refused() {
 }
 
 #[test]
-fn what_this_process_has_opened_itself_is_refused_and_stays_open() {
-    let test = "inherited::what_this_process_has_opened_itself_is_refused_and_stays_open";
+fn a_descriptor_that_this_process_opened_is_rejected_and_kept() {
+    let test = "inherited::a_descriptor_that_this_process_opened_is_rejected_and_kept";
     if is_subject(test) {
         runtime().block_on(async {
             // Of the sockets that this process opens one has the number.
@@ -226,8 +226,8 @@ fn what_this_process_has_opened_itself_is_refused_and_stays_open() {
 }
 
 #[test]
-fn an_inherited_socket_that_is_refused_can_be_taken_later() {
-    let test = "inherited::an_inherited_socket_that_is_refused_can_be_taken_later";
+fn a_rejected_inherited_socket_can_be_taken_later() {
+    let test = "inherited::a_rejected_inherited_socket_can_be_taken_later";
     if is_subject(test) {
         runtime().block_on(async {
             // Room for the one that takes the place, and none for the connection.
@@ -249,8 +249,8 @@ fn an_inherited_socket_that_is_refused_can_be_taken_later() {
 }
 
 #[test]
-fn an_inherited_socket_that_is_not_used_stays() {
-    let test = "inherited::an_inherited_socket_that_is_not_used_stays";
+fn an_unused_inherited_socket_stays_open() {
+    let test = "inherited::an_unused_inherited_socket_stays_open";
     if is_subject(test) {
         runtime().block_on(async {
             let before = under_the_number().unwrap();
@@ -284,7 +284,7 @@ fn without_an_inherited_socket_the_environment_names_the_display() {
 }
 
 #[test]
-fn a_command_is_started_without_the_variable() {
+fn without_inherited_socket_removes_the_variable() {
     guarded(|| {
         let mut command = Command::new("sh");
         command.args(["-c", "echo ${WAYLAND_SOCKET-none}"]).env("WAYLAND_SOCKET", "7");

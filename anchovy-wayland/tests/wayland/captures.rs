@@ -162,7 +162,7 @@ impl World {
         (interface, signature)
     }
 
-    /// Reads a message by its signature, learns what it makes, and builds it anew.
+    /// Reads a message by its signature, records the objects that it creates, and builds it again.
     fn follow(&mut self, kind: Kind, mut message: Message) -> (String, Message) {
         let (object, opcode, length) = (message.object(), message.opcode(), message.len());
         let (interface, (name, arguments)) = self.signature(object, kind, opcode);
@@ -171,37 +171,37 @@ impl World {
         if count > 0 {
             write!(line, " fds={count}").unwrap();
         }
-        let (mut read, mut again) = (message.read(), Message::builder(object, opcode));
+        let (mut read, mut rebuilt) = (message.read(), Message::builder(object, opcode));
         let mut made = Vec::new();
         for (argument, interface) in arguments {
-            again = match (&**argument, interface) {
-                ("int", _) => again.int(read.int().unwrap()),
-                ("uint", _) => again.uint(read.uint().unwrap()),
-                ("fixed", _) => again.fixed(read.fixed().unwrap()),
-                ("object", _) => again.object(read.optional_object().unwrap()),
+            rebuilt = match (&**argument, interface) {
+                ("int", _) => rebuilt.int(read.int().unwrap()),
+                ("uint", _) => rebuilt.uint(read.uint().unwrap()),
+                ("fixed", _) => rebuilt.fixed(read.fixed().unwrap()),
+                ("object", _) => rebuilt.object(read.optional_object().unwrap()),
                 ("string", _) => match read.optional_string().unwrap() {
-                    Some(text) => again.string(text.to_bytes()),
-                    None => again.null_string(),
+                    Some(text) => rebuilt.string(text.to_bytes()),
+                    None => rebuilt.null_string(),
                 },
-                ("array", _) => again.array(read.array().unwrap()),
-                ("fd", _) => again.fd(read.fd().unwrap()),
+                ("array", _) => rebuilt.array(read.array().unwrap()),
+                ("fd", _) => rebuilt.fd(read.fd().unwrap()),
                 ("new_id", Some(interface)) => {
                     let id = read.new_id().unwrap();
                     made.push((id, interface.clone()));
-                    again.new_id(id)
+                    rebuilt.new_id(id)
                 }
                 ("new_id", None) => {
                     let (interface, version, id) = read.untyped_new_id().unwrap();
                     let interface = interface.to_str().unwrap();
                     made.push((id, interface.to_owned()));
-                    again.untyped_new_id(interface, version, id)
+                    rebuilt.untyped_new_id(interface, version, id)
                 }
                 other => panic!("{other:?}"),
             };
         }
         read.finish().unwrap();
         self.interfaces.extend(made);
-        (line, again.build().unwrap())
+        (line, rebuilt.build().unwrap())
     }
 }
 
@@ -260,17 +260,17 @@ async fn replay(protocols: Rc<Protocols>, calls: &[Call]) -> (String, Vec<Line>)
             came.extend(identities(message.fds()));
             let (object, opcode, length) = (message.object(), message.opcode(), message.len());
             messages.push(format!("{object}.{opcode}({length}B)"));
-            let (line, again) = world.borrow_mut().follow(call.kind, message);
+            let (line, rebuilt) = world.borrow_mut().follow(call.kind, message);
             writeln!(story, "  {line}").unwrap();
-            direction.sends.feed(again).await.unwrap();
+            direction.sends.feed(rebuilt).await.unwrap();
         }
         assert_eq!(came, identities(&fds), "all of a call are of its own messages, in order");
 
         // What we make of the same arguments leaves as the same call.
         direction.sends.flush().await.unwrap();
-        let (bytes, again, _) = foreign_receive(&direction.receives, 128);
+        let (bytes, resent, _) = foreign_receive(&direction.receives, 128);
         assert!(bytes == call.bytes, "{story}");
-        assert_eq!(identities(again), identities(&fds));
+        assert_eq!(identities(resent), identities(&fds));
         let stream = if call.kind == Kind::Request { "sendmsg" } else { "recvmsg" };
         let (length, fds) = (call.bytes.len(), call.fds);
         lines.push(Line { stream: stream.to_owned(), length, fds, messages });
@@ -310,7 +310,7 @@ fn every_capture_has_both_sides() {
 }
 
 #[test]
-fn every_capture_is_its_messages_and_is_sent_by_us_to_the_byte() {
+fn every_capture_decodes_and_is_sent_with_the_same_bytes() {
     run(async {
         let protocols = Rc::new(protocols());
         for name in TRACES {
@@ -338,7 +338,7 @@ fn parts(message: &str) -> (u32, u16, u32) {
 }
 
 #[test]
-fn of_a_summary_every_call_is_its_messages() {
+fn every_call_of_a_summary_decodes_into_its_messages() {
     run(async {
         for name in TRACES.iter().chain(&SUMMARIES) {
             let mut streams = HashMap::new();

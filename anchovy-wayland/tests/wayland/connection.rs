@@ -16,7 +16,7 @@ use crate::foreign::*;
 use crate::harness::*;
 
 #[test]
-fn a_request_and_its_event_cross_with_their_descriptors() {
+fn a_request_and_an_event_arrive_with_their_descriptors() {
     run(async {
         let mut both = pair();
         goes_on(&mut both).await;
@@ -48,7 +48,7 @@ fn allocations(message: impl Fn() -> Message) -> u64 {
 }
 
 #[test]
-fn messages_of_a_few_arguments_cost_no_allocation() {
+fn a_short_message_is_not_allocated() {
     guarded(|| {
         for words in 0..=5 {
             let message = || {
@@ -61,7 +61,7 @@ fn messages_of_a_few_arguments_cost_no_allocation() {
 }
 
 #[test]
-fn a_descriptor_costs_a_list_at_each_end() {
+fn a_descriptor_allocates_one_list_on_each_side() {
     guarded(|| {
         let (_reader, writer) = pipe();
         let message =
@@ -71,7 +71,7 @@ fn a_descriptor_costs_a_list_at_each_end() {
 }
 
 #[test]
-fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
+fn the_halves_work_in_two_tasks_and_reunite() {
     run_on_threads(async {
         const COUNT: u32 = 300;
         let (near, far) = pair();
@@ -107,7 +107,7 @@ fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
 }
 
 #[test]
-fn a_write_half_that_is_dropped_ends_the_stream_and_closes_what_has_not_left() {
+fn a_dropped_write_half_ends_the_stream_and_closes_descriptors() {
     run(async {
         let (near, mut far) = pair();
         let (_reads, mut writes) = near.into_split();
@@ -139,7 +139,7 @@ fn a_connection_is_a_stream_and_a_sink() {
 }
 
 #[test]
-fn what_a_sink_has_flushed_has_left() {
+fn a_flushed_sink_has_sent_its_messages() {
     run(async {
         let (mut near, mut far) = pair();
         SinkExt::feed(&mut near, plain(1, 8)).await.unwrap();
@@ -150,7 +150,7 @@ fn what_a_sink_has_flushed_has_left() {
 }
 
 #[test]
-fn a_sink_takes_no_message_for_which_there_is_no_room() {
+fn a_full_sink_accepts_no_message() {
     run(async {
         let limits = Limits { max_buffered_bytes: 1, ..Limits::default() };
         let (mut near, _far) = pair_with(limits);
@@ -165,7 +165,7 @@ fn a_sink_takes_no_message_for_which_there_is_no_room() {
 }
 
 #[test]
-fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
+fn a_shutdown_sends_waiting_messages_and_ends_the_stream() {
     run(async {
         let (mut near, mut far) = pair();
         let message = holder(1, memfds(1));
@@ -180,9 +180,9 @@ fn a_shutdown_sends_what_waits_and_then_ends_the_stream() {
 }
 
 #[test]
-fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
+fn refused_messages_are_returned_and_the_others_are_sent() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
             return; // This kernel cannot refuse.
         }
@@ -220,10 +220,10 @@ fn bytes_of_plain(number: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_message_that_is_refused_while_room_is_made_for_another_comes_back() {
+fn a_message_refused_by_the_flush_of_a_feed_is_returned() {
     run(async {
         let limits = Limits { max_buffered_fds: 1, ..Limits::default() };
-        let (mut near, foreign) = meet_with(limits).await;
+        let (mut near, foreign) = foreign_peer_with(limits).await;
         if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
             return; // This kernel cannot refuse.
         }
@@ -242,9 +242,9 @@ fn a_message_that_is_refused_while_room_is_made_for_another_comes_back() {
 }
 
 #[test]
-fn a_receive_that_is_given_up_loses_nothing() {
+fn a_dropped_receive_loses_no_message() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let bytes = bytes(HOLDER, 2, &[1, 2, 3, 4, 5]);
         let fds = foreign.pipes(2);
         let expected = raw_message(&bytes, &identities(&fds));
@@ -260,12 +260,12 @@ fn a_receive_that_is_given_up_loses_nothing() {
 }
 
 #[test]
-fn the_longest_message_may_come_in_two_parts_that_are_split_anywhere() {
+fn the_longest_message_may_be_split_at_any_byte() {
     run(async {
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
         let message = bytes(PLAIN, 0, &vec![7; 65532 / 4 - 2]);
         for at in [4, 8, 65531] {
-            let (mut near, foreign) = meet_with(limits.clone()).await;
+            let (mut near, foreign) = foreign_peer_with(limits.clone()).await;
             foreign.send(&message[..at], 0);
             assert!(at_once(near.receive()).await.is_none());
             foreign.send(&message[at..], 0);
@@ -275,7 +275,7 @@ fn the_longest_message_may_come_in_two_parts_that_are_split_anywhere() {
 }
 
 #[test]
-fn messages_without_arguments_pass_whatever_the_limit() {
+fn messages_without_arguments_are_allowed_by_any_limit() {
     run(async {
         let limits = Limits { max_message_bytes: 0, ..Limits::default() };
         let (mut near, mut far) = pair_with(limits);
@@ -301,7 +301,7 @@ async fn fill(near: &mut Connection<Counts>) -> u32 {
 }
 
 #[test]
-fn a_flush_that_is_given_up_goes_on_with_the_next() {
+fn a_dropped_flush_continues_with_the_next_flush() {
     run(async {
         let (mut near, mut far) = pair();
         let count = fill(&mut near).await;
@@ -324,7 +324,7 @@ fn a_flush_that_is_given_up_goes_on_with_the_next() {
 }
 
 #[test]
-fn a_send_that_is_given_up_has_taken_its_message_or_closes_it() {
+fn a_dropped_send_has_queued_or_dropped_its_message() {
     run(async {
         let limits = Limits { max_buffered_bytes: 1, ..Limits::default() };
         let (mut near, mut far) = pair_with(limits);
@@ -366,7 +366,7 @@ async fn feed_until_full(writes: &mut OwnedWriteHalf, make: impl Fn(u32) -> Mess
 }
 
 #[test]
-fn what_waits_for_a_peer_that_does_not_read_is_bounded_and_leaves_when_it_reads() {
+fn the_queue_is_bounded_and_sent_when_the_peer_reads() {
     run(async {
         let limits = Limits { max_buffered_bytes: 10_000, ..Limits::default() };
         let (near, mut far) = pair_with(limits);
@@ -389,7 +389,7 @@ fn what_waits_for_a_peer_that_does_not_read_is_bounded_and_leaves_when_it_reads(
 }
 
 #[test]
-fn a_task_that_waits_for_room_is_woken_when_the_peer_reads() {
+fn a_task_that_waits_for_room_wakes_when_the_peer_reads() {
     run_on_threads(async {
         const COUNT: u32 = 2000;
         let (mut near, mut far) = pair();
@@ -408,7 +408,7 @@ fn a_task_that_waits_for_room_is_woken_when_the_peer_reads() {
 }
 
 #[test]
-fn with_as_many_descriptors_as_may_wait_no_message_is_taken_before_some_have_left() {
+fn a_full_queue_of_descriptors_accepts_no_message() {
     run(async {
         let limits = Limits { max_buffered_fds: 4, ..Limits::default() };
         let (mut near, mut far) = pair_with(limits);
@@ -431,9 +431,9 @@ fn with_as_many_descriptors_as_may_wait_no_message_is_taken_before_some_have_lef
 }
 
 #[test]
-fn a_connection_that_is_taken_apart_hands_over_all_that_waits() {
+fn the_parts_of_a_connection_have_all_waiting_messages() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let first = holder_bytes(1, 1);
         let rest = [holder_bytes(2, 2), holder_bytes(3, 1)[..5].to_vec()].concat();
         let fds = foreign.send(&[first.clone(), rest.clone()].concat(), 4);
@@ -473,9 +473,9 @@ impl Signatures for Learned {
 }
 
 #[test]
-fn counts_are_asked_for_once_per_message_in_order_and_when_it_is_whole() {
+fn signatures_are_called_once_for_each_complete_message() {
     run(async {
-        let (near, foreign) = meet().await;
+        let (near, foreign) = foreign_peer().await;
         let learned = Learned::default();
         let mut near = near.map_signatures(|_| learned.clone());
         let (a, b) = (bytes(PLAIN, 3, &[1]), bytes(PLAIN, 4, &[]));
@@ -493,9 +493,9 @@ fn counts_are_asked_for_once_per_message_in_order_and_when_it_is_whole() {
 }
 
 #[test]
-fn what_is_learned_from_a_message_is_known_for_the_next() {
+fn a_message_can_change_the_signature_of_the_next() {
     run(async {
-        let (near, foreign) = meet().await;
+        let (near, foreign) = foreign_peer().await;
         let learned = Learned::default();
         let mut near = near.map_signatures(|_| learned.clone());
         // A message that makes the object that the next one is sent to, in one call with it.
@@ -509,9 +509,9 @@ fn what_is_learned_from_a_message_is_known_for_the_next() {
 }
 
 #[test]
-fn a_connection_has_another_source_of_counts_and_keeps_what_waits() {
+fn map_signatures_keeps_waiting_messages() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let message = bytes(60, 0, &[1]);
         let all = [bytes(PLAIN, 0, &[]), message.clone(), message[..7].to_vec()].concat();
         let fds = foreign.send(&all, 2);
@@ -529,9 +529,9 @@ fn a_connection_has_another_source_of_counts_and_keeps_what_waits() {
 }
 
 #[test]
-fn with_another_source_of_counts_the_message_before_an_error_is_still_known() {
+fn map_signatures_keeps_the_last_message_for_errors() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         foreign.send(&bytes(PLAIN, 6, &[]), 0);
         take(&mut near).await;
         let mut near = near.map_signatures(|_| |_: ObjectId, _: u16| 0);
@@ -544,9 +544,9 @@ fn with_another_source_of_counts_the_message_before_an_error_is_still_known() {
 }
 
 #[test]
-fn a_count_that_is_too_low_leaves_its_descriptor_to_the_next_message_with_one() {
+fn a_count_that_is_too_low_shifts_descriptors_to_later_messages() {
     run(async {
-        let (near, foreign) = meet().await;
+        let (near, foreign) = foreign_peer().await;
         let mut near = near.map_signatures(|_| |_: ObjectId, opcode: u16| usize::from(opcode == 1));
         let fds = foreign.send(&[holder_bytes(1, 2), holder_bytes(2, 1)].concat(), 3);
         assert_eq!(take(&mut near).await, raw_message(&holder_bytes(1, 2), &[]));
@@ -555,9 +555,9 @@ fn a_count_that_is_too_low_leaves_its_descriptor_to_the_next_message_with_one() 
 }
 
 #[test]
-fn a_message_that_is_dropped_closes_what_was_not_taken_out_of_it() {
+fn a_dropped_message_closes_its_remaining_descriptors() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         foreign.send(&holder_bytes(1, 3), 3);
         let mut message = near.receive().await.unwrap().unwrap();
         assert_eq!(foreign.open(), 3);
@@ -570,9 +570,9 @@ fn a_message_that_is_dropped_closes_what_was_not_taken_out_of_it() {
 }
 
 #[test]
-fn a_connection_that_is_dropped_closes_what_was_not_received() {
+fn a_dropped_connection_closes_waiting_descriptors() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         foreign.send(&[bytes(PLAIN, 0, &[]), holder_bytes(1, 3)].concat(), 5);
         take(&mut near).await;
         assert_eq!(foreign.open(), 5);
@@ -582,12 +582,12 @@ fn a_connection_that_is_dropped_closes_what_was_not_received() {
 }
 
 #[test]
-fn descriptors_that_wait_too_long_end_at_the_deadline_and_not_before() {
+fn overdue_descriptors_end_receiving_exactly_at_the_deadline() {
     run(async {
         tokio::time::pause();
         let deadline = Duration::from_secs(30);
         let limits = Limits { fd_timeout: Some(deadline), ..Limits::default() };
-        let (mut near, foreign) = meet_with(limits).await;
+        let (mut near, foreign) = foreign_peer_with(limits).await;
         let start = tokio::time::Instant::now();
         foreign.send(&bytes(PLAIN, 6, &[]), 2);
         take(&mut near).await;
@@ -606,11 +606,11 @@ fn descriptors_that_wait_too_long_end_at_the_deadline_and_not_before() {
 }
 
 #[test]
-fn a_message_that_claims_its_descriptors_in_time_has_no_deadline_any_more() {
+fn claimed_descriptors_have_no_deadline() {
     run(async {
         tokio::time::pause();
         let limits = Limits { fd_timeout: Some(Duration::from_secs(30)), ..Limits::default() };
-        let (mut near, foreign) = meet_with(limits).await;
+        let (mut near, foreign) = foreign_peer_with(limits).await;
         let message = holder_bytes(1, 2);
         let fds = foreign.send(&message[..6], 2);
         assert!(at_once(near.receive()).await.is_none());
@@ -625,10 +625,10 @@ fn a_message_that_claims_its_descriptors_in_time_has_no_deadline_any_more() {
 }
 
 #[test]
-fn without_a_deadline_descriptors_wait_for_ever() {
+fn descriptors_without_a_deadline_wait_forever() {
     run(async {
         tokio::time::pause();
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let fds = foreign.send(&bytes(PLAIN, 6, &[]), 1);
         take(&mut near).await;
         tokio::time::advance(Duration::from_secs(1 << 30)).await;
@@ -640,9 +640,9 @@ fn without_a_deadline_descriptors_wait_for_ever() {
 
 /// Of the peer's own doing: it closes before it has read.
 #[test]
-fn a_peer_that_is_gone_is_an_error_of_the_socket_and_closes_nothing_twice() {
+fn sending_to_a_closed_peer_fails_and_closes_nothing_twice() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         drop(foreign);
         let (reader, writer) = pipe();
         let error = near.send(holder(1, vec![writer])).await.unwrap_err();
@@ -654,9 +654,9 @@ fn a_peer_that_is_gone_is_an_error_of_the_socket_and_closes_nothing_twice() {
 }
 
 #[test]
-fn a_peer_that_closes_without_having_read_is_an_error_of_the_socket_behind_its_messages() {
+fn a_connection_reset_is_reported_after_the_messages() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         near.send(plain(1, 0)).await.unwrap();
         let fds = foreign.send(&holder_bytes(1, 1), 1);
         drop(foreign);

@@ -1,4 +1,4 @@
-//! A foreign peer, and what becomes of what it sends.
+//! A foreign peer, and checks of the result of its messages.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -7,20 +7,20 @@ use anchovy_wayland::{Connection, DisplayError, Limits, ReceiveError};
 
 use crate::harness::*;
 
-/// Our connection with default limits, and a foreign peer.
-pub(crate) async fn meet() -> (Connection<Counts>, Foreign) {
-    meet_with(Limits::default()).await
+/// Creates a connection with default limits and a foreign peer.
+pub(crate) async fn foreign_peer() -> (Connection<Counts>, Foreign) {
+    foreign_peer_with(Limits::default()).await
 }
 
-pub(crate) async fn meet_with(limits: Limits) -> (Connection<Counts>, Foreign) {
+pub(crate) async fn foreign_peer_with(limits: Limits) -> (Connection<Counts>, Foreign) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
     let near = connection(near, limits);
-    // It is known to be writable then.
+    // So that the runtime knows that the socket is writable.
     drive_io().await;
     (near, Foreign::new(far))
 }
 
-/// Receives until it fails; says what came before.
+/// Receives until an error. Returns the messages before it.
 pub(crate) async fn until_error(
     connection: &mut Connection<Counts>,
 ) -> (Vec<RawMessage>, ReceiveError) {
@@ -34,9 +34,9 @@ pub(crate) async fn until_error(
     }
 }
 
-/// What is sent arrives as these messages, in order, and the connection takes more.
+/// Checks that the sent bytes are received as these messages, and that the connection stays usable.
 pub(crate) async fn gives(send: impl FnOnce(&Foreign) -> Vec<RawMessage>) {
-    let (mut near, foreign) = meet().await;
+    let (mut near, foreign) = foreign_peer().await;
     let expected = send(&foreign);
     for message in expected {
         assert_eq!(take(&mut near).await, message);
@@ -47,25 +47,26 @@ pub(crate) async fn gives(send: impl FnOnce(&Foreign) -> Vec<RawMessage>) {
     assert_eq!(take(&mut near).await, raw_message(&after, &fds));
 }
 
-/// What `violate` does ends the connection with exactly this error, whose text names the rule.
+/// Checks that `violate` ends receiving with exactly this error, whose text contains `rule`.
 pub(crate) async fn ends(expected: &str, rule: &str, violate: impl FnOnce(&Foreign)) {
-    ends_behind(&[], expected, rule, violate).await;
+    ends_after(&[], expected, rule, violate).await;
 }
 
-/// The same, behind these messages: all is closed that had arrived, nothing more is received,
-/// nobody else notices, and a client can be told.
-pub(crate) async fn ends_behind(
+/// Checks the same after the messages in `before`. Also checks that all descriptors are closed, that
+/// nothing more is received, that another connection is not affected, and that a client can receive the
+/// error.
+pub(crate) async fn ends_after(
     before: &[RawMessage],
     expected: &str,
     rule: &str,
     violate: impl FnOnce(&Foreign),
 ) {
-    let (mut near, foreign) = meet().await;
+    let (mut near, foreign) = foreign_peer().await;
     let mut witness = pair();
     goes_on(&mut witness).await;
     violate(&foreign);
-    let (came, error) = until_error(&mut near).await;
-    assert_eq!(came, before);
+    let (received, error) = until_error(&mut near).await;
+    assert_eq!(received, before);
     assert_eq!(format!("{error:?}"), expected);
     let text = with_causes(&error);
     assert!(text.contains(rule), "{text:?} names the rule {rule:?}");
@@ -77,21 +78,21 @@ pub(crate) async fn ends_behind(
     display_error_arrives(near, foreign, &error).await;
 }
 
-/// What is to be told of this error reaches a client of ours with its type, and then the end.
+/// Checks that a client receives the display error of this error, and then the end of the stream.
 async fn display_error_arrives(
     mut near: Connection<Counts>,
     foreign: Foreign,
     error: &ReceiveError,
 ) {
-    let Some(words) = DisplayError::from_receive_error(error) else { return };
-    near.send(words.message()).await.expect("the other way is open");
+    let Some(reported) = DisplayError::from_receive_error(error) else { return };
+    near.send(reported.message()).await.expect("the other direction is open");
     drop(near);
     let mut client = connection(foreign.socket, Limits::default());
     let event = client.receive().await.expect("no error").expect("the error event");
-    assert_eq!(DisplayError::read(&event).expect("it is well formed"), Some(words));
-    // The kernel tells, behind them, that what we had not read is lost.
+    assert_eq!(DisplayError::read(&event).expect("it is well formed"), Some(reported));
+    // After it, the kernel may report that unread bytes were lost.
     match client.receive().await {
-        Ok(end) => assert!(end.is_none(), "they are the last"),
+        Ok(end) => assert!(end.is_none(), "nothing follows the error"),
         Err(ReceiveError::Io(error)) if error.kind() == ErrorKind::ConnectionReset => {}
         Err(error) => panic!("{error}"),
     }

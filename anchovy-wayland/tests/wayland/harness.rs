@@ -1,14 +1,14 @@
-//! What the tests share: two ends that face each other, and messages that are made by hand.
+//! Pairs of connections, and messages that are encoded without the encoder of the crate.
 
 use std::os::fd::OwnedFd;
 
 use anchovy_wayland::{Connection, Limits, Message, ObjectId};
 pub(crate) use interop_tests::*;
 
-/// A source of counts that is a function.
+/// A [`Signatures`] implementation that is a function.
 pub(crate) type Counts = fn(ObjectId, u16) -> usize;
 
-/// The object whose messages have as many descriptors as their opcode says.
+/// The object whose messages have as many descriptors as the number of their opcode.
 pub(crate) const HOLDER: u32 = 5;
 
 /// An object whose messages have no descriptors.
@@ -22,7 +22,7 @@ pub(crate) fn id(number: u32) -> ObjectId {
     ObjectId::new(number).expect("not 0")
 }
 
-/// A connection of ours over this socket, by [`counts`].
+/// Creates a connection over this socket with [`counts`].
 pub(crate) fn connection(
     socket: impl anchovy::IntoUnixStream,
     limits: Limits,
@@ -30,30 +30,30 @@ pub(crate) fn connection(
     Connection::new(socket, counts as Counts, limits).expect("a connection")
 }
 
-/// Two connections that face each other.
+/// Creates two connected connections.
 pub(crate) fn pair() -> (Connection<Counts>, Connection<Counts>) {
     pair_with(Limits::default())
 }
 
-/// The same, with these limits.
+/// Creates two connected connections with these limits.
 pub(crate) fn pair_with(limits: Limits) -> (Connection<Counts>, Connection<Counts>) {
     let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
     (connection(near, limits.clone()), connection(far, limits))
 }
 
-/// A message with these descriptors, and this number as its first argument.
+/// Builds a message with these descriptors and this number as its first argument.
 pub(crate) fn holder(number: u32, fds: Vec<OwnedFd>) -> Message {
     let message = Message::builder(id(HOLDER), fds.len() as u16).uint(number);
     fds.into_iter().fold(message, |message, fd| message.fd(fd)).build().expect("a short message")
 }
 
-/// A message without descriptors, with this number and so many bytes of arguments besides.
+/// Builds a message without descriptors, with this number and `bytes` more bytes of arguments.
 pub(crate) fn plain(number: u32, bytes: usize) -> Message {
     let message = Message::builder(id(PLAIN), 0).uint(number);
     (0..bytes / 4).fold(message, |message, _| message.uint(7)).build().expect("a short message")
 }
 
-/// The bytes of a message, without our encoder: a header and these words.
+/// Encodes a message from these words, without the encoder of the crate.
 pub(crate) fn bytes(object: u32, opcode: u16, arguments: &[u32]) -> Vec<u8> {
     let length = 8 + 4 * arguments.len() as u32;
     let mut bytes = header(object, opcode, length).to_vec();
@@ -61,7 +61,7 @@ pub(crate) fn bytes(object: u32, opcode: u16, arguments: &[u32]) -> Vec<u8> {
     bytes
 }
 
-/// The bytes of a header that says this length, true or not.
+/// Encodes a header with this length, which may be wrong.
 pub(crate) fn header(object: u32, opcode: u16, length: u32) -> [u8; 8] {
     let mut header = [0; 8];
     header[..4].copy_from_slice(&object.to_ne_bytes());
@@ -69,12 +69,12 @@ pub(crate) fn header(object: u32, opcode: u16, length: u32) -> [u8; 8] {
     header
 }
 
-/// The bytes of a message with as many descriptors as that, and this number.
+/// Encodes a message that has this number of descriptors, and this number as its argument.
 pub(crate) fn holder_bytes(number: u32, fds: u16) -> Vec<u8> {
     bytes(HOLDER, fds, &[number])
 }
 
-/// Whatever a message is, to the last byte and descriptor.
+/// All bytes and the identities of all descriptors of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawMessage {
     pub(crate) bytes: Vec<u8>,
@@ -93,25 +93,25 @@ pub(crate) fn raw(message: &Message) -> RawMessage {
     RawMessage { bytes, fds: identities(message.fds()) }
 }
 
-/// What these bytes and these descriptors are, as a message.
+/// Converts bytes and descriptors into the message that they are expected to be.
 pub(crate) fn raw_message(bytes: &[u8], fds: &[Identity]) -> RawMessage {
     RawMessage { bytes: bytes.to_vec(), fds: fds.to_vec() }
 }
 
-/// The next message.
+/// Receives the next message.
 pub(crate) async fn take<G: anchovy_wayland::Signatures + Unpin>(
     connection: &mut Connection<G>,
 ) -> RawMessage {
     raw(&connection.receive().await.expect("no error").expect("a message"))
 }
 
-/// What a future returns without waiting, once tokio knows of all that has arrived.
+/// Returns the output of a future that is ready after the runtime has processed all I/O events.
 pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     drive_io().await;
     now(future).await
 }
 
-/// Sees that a pair of connections carries descriptors.
+/// Checks that a pair of connections sends and receives descriptors.
 pub(crate) async fn goes_on((one, other): &mut (Connection<Counts>, Connection<Counts>)) {
     exchange(one, other).await;
     exchange(other, one).await;

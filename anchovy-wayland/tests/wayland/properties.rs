@@ -115,7 +115,7 @@ where
 }
 
 #[test]
-fn what_we_send_arrives_as_it_was_to_the_last_argument_and_descriptor() {
+fn sent_messages_arrive_with_all_arguments_and_descriptors() {
     guarded(|| {
         let how = (any::<bool>(), any::<bool>(), prop_oneof![Just(100_usize), Just(64 << 10)]);
         holds(64, (plans(40), how), |(plans, (own, at_once, room))| {
@@ -196,14 +196,14 @@ fn calls(expected: &[RawMessage], cuts: &[usize], leads: &[usize]) -> Vec<Cut> {
 }
 
 #[test]
-fn what_a_foreign_peer_sends_is_the_same_however_it_is_cut_and_however_early_descriptors_are() {
+fn messages_do_not_depend_on_cuts_and_early_descriptors() {
     guarded(|| {
         let cuts = proptest::collection::vec(1..600_usize, 1..12);
         let leads =
             proptest::collection::vec(prop_oneof![Just(0), 0..20_usize, 0..2000_usize], 1..9);
         holds(96, (plans(14), cuts, leads), |(plans, cuts, leads)| {
             runtime().block_on(async {
-                let (mut near, foreign) = meet().await;
+                let (mut near, foreign) = foreign_peer().await;
                 let mut messages: Vec<Message> = plans.iter().map(make).collect();
                 let expected: Vec<RawMessage> = messages.iter().map(raw).collect();
                 let bytes: Vec<u8> =
@@ -238,7 +238,7 @@ fn what_a_foreign_peer_sends_is_the_same_however_it_is_cut_and_however_early_des
 /// Receives this to its end, or to an error; nothing is left open.
 fn hostile(parts: &[(Vec<u8>, usize)]) {
     runtime().block_on(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         for (bytes, count) in parts {
             foreign.send(bytes, *count);
         }
@@ -270,7 +270,7 @@ fn hostile(parts: &[(Vec<u8>, usize)]) {
 }
 
 #[test]
-fn random_bytes_and_sets_are_messages_or_an_error_and_leave_nothing_open() {
+fn random_bytes_are_messages_or_an_error_and_leak_nothing() {
     guarded(|| {
         let part = (proptest::collection::vec(any::<u8>(), 1..200), 0..20_usize);
         holds(256, proptest::collection::vec(part, 1..8), |parts| hostile(&parts));
@@ -278,7 +278,7 @@ fn random_bytes_and_sets_are_messages_or_an_error_and_leave_nothing_open() {
 }
 
 #[test]
-fn valid_streams_with_some_bytes_changed_are_messages_or_an_error_and_leave_nothing_open() {
+fn corrupted_streams_are_messages_or_an_error_and_leak_nothing() {
     guarded(|| {
         let change = (any::<prop::sample::Index>(), any::<u8>());
         let changes = proptest::collection::vec(change, 0..4);
@@ -306,7 +306,7 @@ const NEXT_TO_NOTHING: u64 = 64 << 10;
 fn a_header_that_claims_64_kib_reserves_nothing() {
     run(async {
         let limits = Limits { max_message_bytes: 65532, ..Limits::default() };
-        let (mut near, foreign) = meet_with(limits).await;
+        let (mut near, foreign) = foreign_peer_with(limits).await;
         foreign.send(&header(PLAIN, 0, 65532), 0);
         drive_io().await;
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -320,10 +320,10 @@ fn a_header_that_claims_64_kib_reserves_nothing() {
 }
 
 #[test]
-fn what_is_allocated_for_a_peer_is_bounded_however_much_it_sends() {
+fn memory_for_a_peer_is_bounded_regardless_of_its_messages() {
     guarded(|| {
         let runtime = runtime();
-        let (mut near, foreign) = runtime.block_on(meet());
+        let (mut near, foreign) = runtime.block_on(foreign_peer());
         let many: Vec<u8> = (0..40).flat_map(|_| bytes(PLAIN, 0, &[7; 1000])).collect();
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let _inside = runtime.enter();
@@ -370,7 +370,7 @@ fn allocations(fds: usize) -> u64 {
 }
 
 #[test]
-fn a_plain_message_allocates_nothing_and_one_with_descriptors_the_list_of_them() {
+fn only_the_list_of_descriptors_is_allocated_for_a_message() {
     guarded(|| {
         assert_eq!(allocations(0), 0);
         assert_eq!(allocations(1), 1000);
@@ -380,7 +380,7 @@ fn a_plain_message_allocates_nothing_and_one_with_descriptors_the_list_of_them()
 
 // The kernel makes one of them.
 #[test]
-fn two_sets_in_one_call_are_one_set() {
+fn two_control_messages_in_one_call_are_one_set() {
     run(gives(|foreign| {
         let fds = foreign.pipes(3);
         let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();

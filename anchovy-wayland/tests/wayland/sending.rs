@@ -19,7 +19,7 @@ fn placements() -> [Limits; 2] {
 
 /// Messages with so many descriptors each, that leave in one flush.
 async fn flushed(limits: Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
-    let (mut near, foreign) = meet_with(limits).await;
+    let (mut near, foreign) = foreign_peer_with(limits).await;
     let mut expected = Vec::new();
     for (number, count) in fds.iter().enumerate() {
         let message = match count {
@@ -37,7 +37,7 @@ async fn flushed(limits: Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
 /// in the traced process.
 fn sends(test: &str, limits: Limits, fds: &[usize]) -> Option<(usize, usize)> {
     let trace = traced(test, &[], async {
-        let (mut near, _foreign) = meet_with(limits).await;
+        let (mut near, _foreign) = foreign_peer_with(limits).await;
         for count in fds {
             near.feed(holder(0, memfds(*count))).await.unwrap();
         }
@@ -51,22 +51,22 @@ fn sends(test: &str, limits: Limits, fds: &[usize]) -> Option<(usize, usize)> {
 }
 
 #[test]
-fn a_hundred_messages_with_a_descriptor_leave_in_four_calls() {
-    let test = "sending::a_hundred_messages_with_a_descriptor_leave_in_four_calls";
+fn a_hundred_messages_with_a_descriptor_are_sent_in_four_calls() {
+    let test = "sending::a_hundred_messages_with_a_descriptor_are_sent_in_four_calls";
     let Some(calls) = sends(test, placements()[0].clone(), &[1; 100]) else { return };
     assert_eq!(calls, (0, 4));
 }
 
 #[test]
-fn a_hundred_messages_that_are_to_have_their_own_leave_in_a_hundred_calls() {
-    let test = "sending::a_hundred_messages_that_are_to_have_their_own_leave_in_a_hundred_calls";
+fn fds_with_their_message_sends_a_hundred_messages_in_a_hundred_calls() {
+    let test = "sending::fds_with_their_message_sends_a_hundred_messages_in_a_hundred_calls";
     let Some(calls) = sends(test, placements()[1].clone(), &[1; 100]) else { return };
     assert_eq!(calls, (0, 100));
 }
 
 #[test]
-fn messages_without_descriptors_leave_in_one_call() {
-    let test = "sending::messages_without_descriptors_leave_in_one_call";
+fn messages_without_descriptors_are_sent_in_one_call() {
+    let test = "sending::messages_without_descriptors_are_sent_in_one_call";
     for limits in placements() {
         let Some(calls) = sends(test, limits, &[0; 200]) else { return };
         assert_eq!(calls, (1, 0));
@@ -77,23 +77,23 @@ fn messages_without_descriptors_leave_in_one_call() {
 const MIXED: [usize; 10] = [0, 0, 1, 0, 0, 2, 3, 0, 0, 0];
 
 #[test]
-fn messages_with_and_without_descriptors_leave_in_one_call() {
-    let test = "sending::messages_with_and_without_descriptors_leave_in_one_call";
+fn messages_with_and_without_descriptors_are_sent_in_one_call() {
+    let test = "sending::messages_with_and_without_descriptors_are_sent_in_one_call";
     let Some(calls) = sends(test, placements()[0].clone(), &MIXED) else { return };
     assert_eq!(calls, (0, 1));
 }
 
 #[test]
-fn each_message_with_descriptors_begins_a_call_and_plain_ones_share_it() {
-    let test = "sending::each_message_with_descriptors_begins_a_call_and_plain_ones_share_it";
+fn fds_with_their_message_sends_plain_messages_together() {
+    let test = "sending::fds_with_their_message_sends_plain_messages_together";
     let Some(calls) = sends(test, placements()[1].clone(), &MIXED) else { return };
     assert_eq!(calls, (1, 3));
 }
 
 #[test]
-fn a_message_that_is_sent_alone_is_one_call_at_each_end() {
+fn a_single_message_is_one_call_on_each_side() {
     const ROUNDS: usize = 50;
-    let test = "sending::a_message_that_is_sent_alone_is_one_call_at_each_end";
+    let test = "sending::a_single_message_is_one_call_on_each_side";
     let trace = traced(test, &[], async {
         let (mut near, mut far) = pair();
         let mut fds = memfds(3);
@@ -170,7 +170,7 @@ fn as_libwayland_reads(foreign: &Foreign) -> Vec<RawMessage> {
 }
 
 #[test]
-fn a_hundred_create_pools_in_one_flush_arrive_whole_at_who_reads_as_libwayland() {
+fn a_hundred_create_pools_arrive_whole_at_a_libwayland_reader() {
     run(async {
         for limits in placements() {
             let (foreign, expected) = flushed(limits, &[1; 100]).await;
@@ -180,7 +180,7 @@ fn a_hundred_create_pools_in_one_flush_arrive_whole_at_who_reads_as_libwayland()
 }
 
 #[test]
-fn sets_of_every_size_arrive_whole_at_who_reads_as_libwayland() {
+fn sets_of_every_size_arrive_whole_at_a_libwayland_reader() {
     run(async {
         let sizes: Vec<usize> = (0..=28).chain((0..=28).rev()).flat_map(|n| [n, 0, 1]).collect();
         for limits in placements() {
@@ -192,10 +192,10 @@ fn sets_of_every_size_arrive_whole_at_who_reads_as_libwayland() {
 }
 
 #[test]
-fn long_messages_of_which_only_parts_leave_arrive_whole_at_who_reads_as_libwayland() {
+fn partially_sent_long_messages_arrive_whole_at_a_libwayland_reader() {
     run(async {
         for limits in placements() {
-            let (mut near, foreign) = meet_with(limits).await;
+            let (mut near, foreign) = foreign_peer_with(limits).await;
             let long = |number: u32| {
                 let fds = memfds((number % 4) as usize);
                 let message = Message::builder(id(HOLDER), fds.len() as u16).uint(number);
@@ -243,7 +243,7 @@ fn all_calls(foreign: &Foreign) -> Vec<RawMessage> {
 }
 
 #[test]
-fn no_descriptor_is_later_than_the_first_byte_of_its_message() {
+fn no_descriptor_is_sent_after_the_first_byte_of_its_message() {
     run(async {
         let sizes = [0, 3, 0, 20, 8, 1, 0, 28, 1, 27, 1, 1, 0];
         for limits in placements() {
@@ -270,7 +270,7 @@ fn no_descriptor_is_later_than_the_first_byte_of_its_message() {
 }
 
 #[test]
-fn a_set_that_does_not_fit_begins_the_next_call_with_its_message() {
+fn a_set_that_does_not_fit_is_sent_with_the_next_call() {
     run(async {
         let (foreign, expected) = flushed(placements()[0].clone(), &[20, 0, 9, 19, 1]).await;
         let length = |range: std::ops::Range<usize>| {

@@ -28,7 +28,7 @@ fn send_queued(foreign: &Foreign, count: usize) -> Vec<(Vec<u8>, Identity)> {
 #[test]
 fn a_server_receives_139_descriptors_that_a_client_has_queued() {
     run(async {
-        let (mut near, foreign) = meet_with(Limits::server()).await;
+        let (mut near, foreign) = foreign_peer_with(Limits::server()).await;
         for (message, fd) in send_queued(&foreign, 139) {
             assert_eq!(take(&mut near).await, raw_message(&message, &[fd]));
         }
@@ -39,7 +39,7 @@ fn a_server_receives_139_descriptors_that_a_client_has_queued() {
 #[test]
 fn a_server_ends_a_connection_on_which_more_than_112_descriptors_wait() {
     run(async {
-        let (mut near, foreign) = meet_with(Limits::server()).await;
+        let (mut near, foreign) = foreign_peer_with(Limits::server()).await;
         send_queued(&foreign, 140);
         let error = near.receive().await.unwrap_err();
         let expected = "TooManyWaitingFds { waiting: 140, limit: 112, after: None }";
@@ -52,7 +52,7 @@ fn a_server_ends_a_connection_on_which_more_than_112_descriptors_wait() {
 fn a_server_ends_a_connection_whose_descriptors_wait_for_30_seconds() {
     run(async {
         tokio::time::pause();
-        let (mut near, foreign) = meet_with(Limits::server()).await;
+        let (mut near, foreign) = foreign_peer_with(Limits::server()).await;
         foreign.send(&bytes(PLAIN, 6, &[]), 2);
         take(&mut near).await;
         let start = Instant::now();
@@ -67,7 +67,7 @@ fn a_server_ends_a_connection_whose_descriptors_wait_for_30_seconds() {
 fn a_server_ends_a_connection_whose_message_is_incomplete_for_30_seconds() {
     run(async {
         tokio::time::pause();
-        let (mut near, foreign) = meet_with(Limits::server()).await;
+        let (mut near, foreign) = foreign_peer_with(Limits::server()).await;
         foreign.send(&bytes(PLAIN, 6, &[]), 0);
         take(&mut near).await;
         // Between two messages, a client may be silent for ever.
@@ -93,7 +93,7 @@ fn a_server_ends_a_connection_whose_message_is_incomplete_for_30_seconds() {
 fn a_client_waits_for_the_rest_of_a_message() {
     run(async {
         tokio::time::pause();
-        let (mut near, foreign) = meet_with(Limits::client()).await;
+        let (mut near, foreign) = foreign_peer_with(Limits::client()).await;
         let message = holder_bytes(1, 1);
         let fds = foreign.send(&message[..3], 1);
         assert!(at_once(near.receive()).await.is_none());
@@ -149,7 +149,7 @@ fn a_message_beyond_the_account_of_the_peer_ends_the_connection() {
 }
 
 #[test]
-fn descriptors_for_a_peer_that_does_not_read_wait_and_those_for_another_leave() {
+fn descriptors_for_a_peer_that_does_not_read_delay_no_other_peer() {
     run(async {
         let budget = Budget::builder().fds_in_flight(12).build();
         let (mut stuck, slow) = charged(budget.account(1000));
@@ -171,7 +171,7 @@ fn descriptors_for_a_peer_that_does_not_read_wait_and_those_for_another_leave() 
 }
 
 #[test]
-fn a_message_with_more_descriptors_than_an_account_may_ever_have_comes_back() {
+fn a_message_beyond_the_account_of_its_receiver_is_returned() {
     run(async {
         let budget = Budget::builder().fds_in_flight(12).build();
         let (mut near, _foreign) = charged(budget.account(1000));

@@ -12,10 +12,10 @@ use anchovy_wayland::{
 use crate::foreign::*;
 use crate::harness::*;
 
-// ---- What a peer sends, and what it gets ----
+// ---- Messages of a peer ----
 
 #[test]
-fn a_message_without_a_descriptor_that_it_has_ends_with_missing_descriptors() {
+fn a_message_without_its_descriptor_ends_with_missing_fds() {
     run(async {
         for (declared, arrived) in [(1, 0), (2, 1), (28, 0), (28, 27)] {
             let expected = format!(
@@ -35,9 +35,9 @@ fn a_message_without_a_descriptor_that_it_has_ends_with_missing_descriptors() {
 }
 
 #[test]
-fn a_message_whose_descriptor_comes_in_a_later_call_ends_the_same() {
+fn a_descriptor_in_a_later_call_ends_with_missing_fds() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         foreign.send(&holder_bytes(1, 1), 0);
         let error = near.receive().await.unwrap_err();
         let expected = "MissingFds { position: DecodePosition { object: 5, opcode: 1 }, declared: 1, available: 0 }";
@@ -50,8 +50,8 @@ fn a_message_whose_descriptor_comes_in_a_later_call_ends_the_same() {
 }
 
 #[test]
-fn a_later_call_that_has_arrived_before_we_read_is_no_later() {
-    // The kernel joins a plain part and the set behind it in one receive.
+fn a_descriptor_in_a_later_call_before_the_read_is_not_late() {
+    // One receive returns plain bytes and the following bytes with descriptors (unix(7)).
     run(gives(|foreign| {
         foreign.send(&holder_bytes(1, 1), 0);
         let fds = foreign.send(&bytes(PLAIN, 0, &[]), 1);
@@ -60,7 +60,7 @@ fn a_later_call_that_has_arrived_before_we_read_is_no_later() {
 }
 
 #[test]
-fn a_message_whose_descriptor_comes_in_an_earlier_call_has_it() {
+fn a_descriptor_in_an_earlier_call_belongs_to_its_message() {
     run(async {
         gives(|foreign| {
             let (before, message) = (bytes(PLAIN, 3, &[4, 5]), holder_bytes(1, 1));
@@ -88,7 +88,7 @@ fn a_message_whose_descriptor_comes_in_an_earlier_call_has_it() {
 }
 
 #[test]
-fn a_message_whose_descriptor_comes_with_any_byte_of_it_has_it() {
+fn a_descriptor_may_arrive_with_any_byte_of_its_message() {
     run(async {
         let message = holder_bytes(1, 1);
         for at in 0..message.len() {
@@ -113,7 +113,7 @@ fn burst(count: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_burst_with_more_than_28_descriptors_in_one_call_ends_with_too_many() {
+fn more_than_28_descriptors_in_one_call_end_with_too_many_fds() {
     run(async {
         for count in [29, 40, 253] {
             let expected = format!("TooManyFds {{ count: {count}, limit: 28, after: None }}");
@@ -127,9 +127,9 @@ fn a_burst_with_more_than_28_descriptors_in_one_call_ends_with_too_many() {
 }
 
 #[test]
-fn too_many_descriptors_at_once_name_the_message_before_them() {
+fn too_many_descriptors_are_reported_with_the_last_message() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let message = bytes(PLAIN, 7, &[]);
         foreign.send(&message, 0);
         assert_eq!(take(&mut near).await, raw_message(&message, &[]));
@@ -143,7 +143,7 @@ fn too_many_descriptors_at_once_name_the_message_before_them() {
 }
 
 #[test]
-fn a_burst_with_28_descriptors_in_one_call_is_its_messages() {
+fn a_call_with_28_descriptors_is_received_as_its_messages() {
     run(gives(|foreign| {
         let fds = foreign.send(&burst(28), 28);
         let one = |(number, fd): (usize, &Identity)| {
@@ -154,7 +154,7 @@ fn a_burst_with_28_descriptors_in_one_call_is_its_messages() {
 }
 
 #[test]
-fn one_byte_with_28_descriptors_and_the_rest_with_12_give_each_message_its_own() {
+fn one_byte_with_28_descriptors_and_the_rest_with_12_are_received() {
     run(gives(|foreign| {
         let all = burst(40);
         let mut fds = foreign.send(&all[..1], 28);
@@ -187,10 +187,10 @@ fn unclaimed(foreign: &Foreign, count: usize) {
 }
 
 #[test]
-fn descriptors_that_no_message_claims_end_when_there_are_more_than_1024() {
+fn more_than_1024_unclaimed_descriptors_end_receiving() {
     widen_the_table();
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         unclaimed(&foreign, 1024);
         for _ in 0..37 {
             assert_eq!(take(&mut near).await, raw_message(&bytes(PLAIN, 2, &[]), &[]));
@@ -224,10 +224,10 @@ fn an_out_of_band_byte_is_part_of_its_message() {
 }
 
 #[test]
-fn a_limit_of_those_that_wait_is_kept() {
+fn the_limit_of_waiting_descriptors_is_exact() {
     run(async {
         let limits = Limits { max_waiting_fds: 28 + 3, ..Limits::default() };
-        let (mut near, foreign) = meet_with(limits).await;
+        let (mut near, foreign) = foreign_peer_with(limits).await;
         foreign.send(&bytes(PLAIN, 2, &[]), 3);
         take(&mut near).await;
         assert!(at_once(near.receive()).await.is_none());
@@ -240,13 +240,13 @@ fn a_limit_of_those_that_wait_is_kept() {
 }
 
 #[test]
-fn descriptors_that_no_message_claims_before_the_end_of_the_stream_end_as_left() {
+fn unclaimed_descriptors_at_the_end_of_the_stream_are_an_error() {
     run(async {
         let message = bytes(PLAIN, 2, &[]);
         let before = [raw_message(&message, &[])];
         let expected =
             "UnclaimedFds { count: 3, after: Some(DecodePosition { object: 9, opcode: 2 }) }";
-        ends_behind(&before, expected, "left 3 descriptors without a message", |foreign| {
+        ends_after(&before, expected, "left 3 descriptors without a message", |foreign| {
             foreign.send(&message, 3);
             foreign.socket.shutdown(std::net::Shutdown::Write).unwrap();
         })
@@ -264,7 +264,7 @@ async fn header_ends(object: u32, length: u32, kind: &str, rule: &str) {
 }
 
 #[test]
-fn a_length_of_0_4_or_7_ends_as_too_short() {
+fn a_length_of_0_4_or_7_is_too_short() {
     run(async {
         for length in [0, 4, 7] {
             let fault = format!("TooShort {{ length: {length} }}");
@@ -275,7 +275,7 @@ fn a_length_of_0_4_or_7_ends_as_too_short() {
 }
 
 #[test]
-fn a_length_of_10_or_13_ends_as_unaligned() {
+fn a_length_of_10_or_13_is_unaligned() {
     run(async {
         for length in [9, 10, 11, 13] {
             let fault = format!("Unaligned {{ length: {length} }}");
@@ -285,7 +285,7 @@ fn a_length_of_10_or_13_ends_as_unaligned() {
 }
 
 #[test]
-fn a_length_of_4096_is_the_message() {
+fn a_length_of_4096_is_received() {
     run(gives(|foreign| {
         let message = bytes(PLAIN, 0, &[7; 1022]);
         assert_eq!(message.len(), 4096);
@@ -295,7 +295,7 @@ fn a_length_of_4096_is_the_message() {
 }
 
 #[test]
-fn a_length_of_4100_or_65532_ends_as_too_long_as_soon_as_the_header_is_there() {
+fn a_length_of_4100_or_65532_is_too_long_when_the_header_arrives() {
     run(async {
         for length in [4100, 65532] {
             let fault = format!("TooLong {{ length: {length}, limit: 4096 }}");
@@ -305,16 +305,16 @@ fn a_length_of_4100_or_65532_ends_as_too_long_as_soon_as_the_header_is_there() {
 }
 
 #[test]
-fn a_longer_message_is_one_where_that_is_allowed() {
+fn a_longer_message_is_received_with_a_higher_limit() {
     run(async {
         let limits = Limits { max_message_bytes: usize::MAX, ..Limits::default() };
-        let (mut near, foreign) = meet_with(limits).await;
+        let (mut near, foreign) = foreign_peer_with(limits).await;
         let message = bytes(PLAIN, 0, &vec![7; 65532 / 4 - 2]);
         foreign.send(&message, 0);
         assert_eq!(take(&mut near).await, raw_message(&message, &[]));
         // And one that is shorter is, too, where that is the limit.
         let limits = Limits { max_message_bytes: 12, ..Limits::default() };
-        let (mut near, foreign) = meet_with(limits).await;
+        let (mut near, foreign) = foreign_peer_with(limits).await;
         foreign.send(&bytes(PLAIN, 0, &[7]), 0);
         assert_eq!(take(&mut near).await, raw_message(&bytes(PLAIN, 0, &[7]), &[]));
         foreign.send(&bytes(PLAIN, 0, &[7, 7]), 0);
@@ -325,7 +325,7 @@ fn a_longer_message_is_one_where_that_is_allowed() {
 
 /// What arrived, to be read.
 async fn arrives(arguments: &[u32]) -> Message {
-    let (mut near, foreign) = meet().await;
+    let (mut near, foreign) = foreign_peer().await;
     foreign.send(&bytes(PLAIN, 3, arguments), 0);
     near.receive().await.expect("no error").expect("a message")
 }
@@ -338,7 +338,7 @@ fn kind_of<T: std::fmt::Debug>(result: Result<T, WireError>) -> WireErrorKind {
 }
 
 #[test]
-fn bytes_after_the_last_argument_are_an_error_at_finish() {
+fn bytes_after_the_last_argument_are_an_error_of_finish() {
     run(async {
         let mut message = arrives(&[1, 2, 3, 4, 5, 6]).await;
         let mut arguments = message.read();
@@ -348,7 +348,7 @@ fn bytes_after_the_last_argument_are_an_error_at_finish() {
 }
 
 #[test]
-fn a_message_for_the_object_0_ends() {
+fn a_message_for_object_0_ends_receiving() {
     run(async {
         header_ends(0, 12, "NullObject", "message 3 of object 0: an object is null").await;
         header_ends(0, 0, "NullObject", "message 3 of object 0: an object is null").await;
@@ -432,7 +432,7 @@ fn a_forbidden_null_object_is_an_error_when_read() {
 }
 
 #[test]
-fn a_bind_that_is_wrong_is_a_display_error_to_send_to_the_end() {
+fn a_wrong_bind_is_a_display_error_that_the_client_receives() {
     let mut globals = Globals::new();
     let name = globals.add("wl_shm", 1).unwrap().name;
     run(async {
@@ -448,7 +448,7 @@ fn a_bind_that_is_wrong_is_a_display_error_to_send_to_the_end() {
             (9999, "wl_shm\0", 1, "invalid global wl_shm (9999)"),
         ];
         for (name, interface, version, text) in cases {
-            let (mut near, foreign) = meet().await;
+            let (mut near, foreign) = foreign_peer().await;
             let mut registries = Registries::new();
             foreign.send(&bytes(1, 1, &[2]), 0);
             let bind = [vec![name], string(7, interface.as_bytes()), vec![version, 3]].concat();
@@ -470,9 +470,9 @@ fn a_bind_that_is_wrong_is_a_display_error_to_send_to_the_end() {
 }
 
 #[test]
-fn a_new_object_that_skips_a_number_is_in_use_or_of_the_servers_is_the_message() {
+fn a_message_with_an_invalid_new_id_is_received() {
     run(gives(|foreign| {
-        // `wl_compositor.create_surface`, of a compositor that somebody has.
+        // `wl_compositor.create_surface`.
         let messages = [50, 3, 3, 0xff00_0000].map(|new| bytes(PLAIN, 0, &[new]));
         messages.iter().for_each(|message| drop(foreign.send(message, 0)));
         messages.iter().map(|message| raw_message(message, &[])).collect()
@@ -480,11 +480,11 @@ fn a_new_object_that_skips_a_number_is_in_use_or_of_the_servers_is_the_message()
 }
 
 #[test]
-fn a_bind_that_is_right_is_handed_over() {
+fn a_valid_bind_is_returned_to_the_caller() {
     run(async {
         let mut globals = Globals::new();
         let name = globals.add("wl_shm", 2).unwrap().name;
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         foreign.send(&bytes(1, 1, &[2]), 0);
         let bind = [vec![name], string(7, b"wl_shm\0"), vec![2, 3]].concat();
         foreign.send(&bytes(2, 0, &bind), 0);
@@ -502,7 +502,7 @@ fn a_bind_that_is_right_is_handed_over() {
 }
 
 #[test]
-fn bytes_one_at_a_time_are_the_messages() {
+fn messages_in_single_bytes_are_received() {
     run(gives(|foreign| {
         let messages =
             [(holder_bytes(1, 1), 1), (bytes(PLAIN, 3, &[1, 2, 3]), 0), (holder_bytes(2, 2), 2)];
@@ -517,7 +517,7 @@ fn bytes_one_at_a_time_are_the_messages() {
 }
 
 #[test]
-fn the_start_of_a_message_and_the_end_of_the_stream_end_inside_it() {
+fn the_end_of_the_stream_inside_a_message_is_an_error() {
     run(async {
         let message = holder_bytes(1, 1);
         for length in 1..message.len() {
@@ -536,10 +536,10 @@ fn the_start_of_a_message_and_the_end_of_the_stream_end_inside_it() {
 }
 
 #[test]
-fn descriptors_while_our_table_is_full_end_as_truncated() {
+fn descriptors_while_our_table_is_full_are_truncated() {
     run(async {
         for room in [0, 2] {
-            let (mut near, foreign) = meet().await;
+            let (mut near, foreign) = foreign_peer().await;
             let mut witness = pair();
             foreign.send(&holder_bytes(1, 3), 3);
             foreign.send(&bytes(PLAIN, 0, &[]), 0);
@@ -559,9 +559,9 @@ fn descriptors_while_our_table_is_full_end_as_truncated() {
 }
 
 #[test]
-fn a_peer_that_sends_nothing_and_does_not_read_is_back_pressure() {
+fn sending_waits_for_a_peer_that_does_not_read() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let (mut taken, mut refused) = (0_usize, 0);
         // Refused twice in a row, since room that a refusal made is there for the next.
         while refused < 2 {
@@ -581,12 +581,12 @@ fn a_peer_that_sends_nothing_and_does_not_read_is_back_pressure() {
     });
 }
 
-// ---- What we would send, and what it is spared ----
+// ---- Messages that are refused before they are sent ----
 
 #[test]
 fn a_message_over_4096_bytes_is_returned_unless_the_limit_is_raised() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let (reader, writer) = pipe();
         let array = vec![7; 4088];
         let message = Message::builder(id(HOLDER), 1).fd(writer).array(&array).build().unwrap();
@@ -621,14 +621,14 @@ fn the_longest_display_error_has_148_bytes_and_can_be_sent() {
         assert_eq!(words.message().len(), 148);
         for (most, sent) in [(148, true), (147, false)] {
             let limits = Limits { max_message_bytes: most, ..Limits::default() };
-            let (mut near, _foreign) = meet_with(limits).await;
+            let (mut near, _foreign) = foreign_peer_with(limits).await;
             assert_eq!(near.send(words.message()).await.is_ok(), sent);
         }
     });
 }
 
 #[test]
-fn a_message_with_more_than_28_descriptors_is_too_many_and_comes_back() {
+fn a_message_with_more_than_28_descriptors_is_returned() {
     run(async {
         let (mut near, mut far) = pair();
         let message = holder(1, memfds(29));
@@ -647,7 +647,7 @@ fn a_message_with_more_than_28_descriptors_is_too_many_and_comes_back() {
 }
 
 #[test]
-fn a_message_whose_descriptors_were_taken_out_is_refused_and_comes_back() {
+fn a_message_whose_descriptors_were_taken_is_returned() {
     run(async {
         let (mut near, far) = pair();
         let mut message = holder(1, memfds(3));
@@ -677,9 +677,9 @@ fn calls(foreign: &Foreign) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn more_than_28_descriptors_leave_in_several_calls_none_later_than_its_message() {
+fn more_than_28_descriptors_are_sent_in_several_calls_none_late() {
     run(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         for number in 0..100 {
             near.feed(holder(number, memfds(1))).await.unwrap();
         }
@@ -692,9 +692,9 @@ fn more_than_28_descriptors_leave_in_several_calls_none_later_than_its_message()
 }
 
 #[test]
-fn more_descriptors_than_may_be_under_way_come_back_with_their_message() {
+fn too_many_descriptors_in_flight_return_the_message() {
     without_privileges(async {
-        let (mut near, foreign) = meet().await;
+        let (mut near, foreign) = foreign_peer().await;
         let limit = Lowered::descriptors(64);
         let file = memfd();
         let set = || (0..8).map(|_| file.try_clone().unwrap()).collect();

@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 
 use crate::harness::*;
 
-/// A compositor with a `wl_shm`, whose pools it prints, and a `wl_seat`, whose keyboards have as
-/// many keymaps as it is told, which it prints.
+/// A compositor that prints the pools of its `wl_shm`, and sends a given number of keymaps for each
+/// keyboard of its `wl_seat`.
 const COMPOSITOR: &str = "
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int32, c_uint32, c_void_p
@@ -172,7 +172,7 @@ fn more_pools_than_a_socket_has_room_for_arrive_whole() {
 }
 
 #[test]
-fn a_hundred_keymaps_arrive_whole_at_us() {
+fn a_hundred_keymaps_of_libwayland_arrive_whole() {
     run(async {
         let (came, observed) = with_compositor(100, async |socket| {
             let (mut client, seat) = bound(socket, Limits::default(), "wl_seat").await;

@@ -18,10 +18,10 @@ use anchovy_wayland::{
 
 use crate::harness::*;
 
-/// More than anybody takes on a busy machine.
+/// Much longer than any test takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which interface each object has, as [`Signatures`]; kept by whoever makes the objects.
+/// The interface of each object. The test records the objects that it creates.
 #[derive(Clone, Debug)]
 struct Objects {
     interfaces: Rc<RefCell<HashMap<ObjectId, &'static str>>>,
@@ -37,18 +37,18 @@ impl Objects {
         self.interfaces.borrow_mut().insert(object, interface);
     }
 
-    fn of(&self, object: ObjectId) -> Option<&'static str> {
+    fn interface(&self, object: ObjectId) -> Option<&'static str> {
         self.interfaces.borrow().get(&object).copied()
     }
 }
 
 impl Signatures for Objects {
     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
-        self.of(object).map_or(0, |interface| (self.count)(interface, opcode))
+        self.interface(object).map_or(0, |interface| (self.count)(interface, opcode))
     }
 }
 
-/// Their compositor.
+/// A compositor of wayland-rs.
 mod compositor {
     use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
     use wayland_server::protocol::{wl_keyboard, wl_seat, wl_shm, wl_shm_pool};
@@ -254,7 +254,7 @@ async fn at_theirs<T>(
 }
 
 #[test]
-fn their_compositor_has_our_pools_with_their_files() {
+fn pools_of_our_client_arrive_at_a_wayland_rs_compositor() {
     run(async {
         for own in [false, true] {
             let limits = Limits { fds_with_their_message: own, ..Limits::default() };
@@ -276,7 +276,7 @@ fn their_compositor_has_our_pools_with_their_files() {
 }
 
 #[test]
-fn a_number_that_their_compositor_frees_is_given_again() {
+fn an_id_that_a_wayland_rs_compositor_frees_is_reused() {
     run(async {
         let (sent, theirs) = at_theirs(Compositor::default(), Limits::default(), async |ours| {
             let shm = ours.bind("wl_shm", 1).await;
@@ -303,7 +303,7 @@ fn a_number_that_their_compositor_frees_is_given_again() {
 }
 
 #[test]
-fn the_keymaps_of_their_compositor_arrive_with_their_files() {
+fn keymaps_of_a_wayland_rs_compositor_arrive_with_their_files() {
     run(async {
         let compositor = Compositor { keymaps: 100, ..Compositor::default() };
         let (came, theirs) = at_theirs(compositor, Limits::default(), async |ours| {
@@ -331,7 +331,7 @@ fn the_keymaps_of_their_compositor_arrive_with_their_files() {
 }
 
 #[test]
-fn an_error_of_their_compositor_is_read_with_its_type() {
+fn an_error_of_a_wayland_rs_compositor_has_its_type() {
     run(async {
         let compositor = Compositor { bad_size: 13, ..Compositor::default() };
         at_theirs(compositor, Limits::default(), async |ours| {
@@ -514,7 +514,7 @@ impl OurCompositor {
         }
         let (object, opcode) = (request.object(), request.opcode());
         let mut arguments = request.read();
-        match (self.objects.of(object), opcode) {
+        match (self.objects.interface(object), opcode) {
             (Some("wl_shm"), 0) => {
                 let pool = arguments.new_id()?;
                 let (file, size) = (arguments.fd()?, arguments.int()?);
@@ -569,7 +569,7 @@ async fn at_ours<T: Send + 'static>(
 }
 
 #[test]
-fn their_client_knows_the_globals_of_our_compositor() {
+fn a_wayland_rs_client_receives_our_globals() {
     run(async {
         let (globals, _) = at_ours(Limits::default(), -1, |mut client| {
             client.roundtrip().expect("an answer");
@@ -581,7 +581,7 @@ fn their_client_knows_the_globals_of_our_compositor() {
 }
 
 #[test]
-fn the_pools_of_their_client_arrive_with_their_files() {
+fn pools_of_a_wayland_rs_client_arrive_with_their_files() {
     run(async {
         let (sent, ours) = at_ours(Limits::default(), -1, |mut client| {
             let shm = client.shm();
@@ -601,7 +601,7 @@ fn the_pools_of_their_client_arrive_with_their_files() {
 }
 
 #[test]
-fn a_number_that_our_compositor_frees_is_given_again() {
+fn an_id_that_our_compositor_frees_is_reused_by_wayland_rs() {
     run(async {
         let ((), ours) = at_ours(Limits::default(), -1, |mut client| {
             let (shm, file) = (client.shm(), memfd());
@@ -622,7 +622,7 @@ fn a_number_that_our_compositor_frees_is_given_again() {
 }
 
 #[test]
-fn the_keymaps_of_our_compositor_arrive_at_their_client_with_their_files() {
+fn our_keymaps_arrive_at_a_wayland_rs_client() {
     run(async {
         for own in [false, true] {
             let limits = Limits { fds_with_their_message: own, ..Limits::default() };
@@ -651,7 +651,7 @@ fn protocol_error(
 }
 
 #[test]
-fn an_error_of_our_compositor_is_a_protocol_error_of_its_object_to_their_client() {
+fn our_display_error_is_a_protocol_error_in_wayland_rs() {
     run(async {
         let ((error, shm), _) = at_ours(Limits::default(), 13, |mut client| {
             use wayland_client::Proxy;
@@ -668,7 +668,7 @@ fn an_error_of_our_compositor_is_a_protocol_error_of_its_object_to_their_client(
 }
 
 #[test]
-fn what_could_not_be_received_of_their_client_is_a_protocol_error_to_it() {
+fn a_receive_error_is_a_protocol_error_in_wayland_rs() {
     use wayland_client::protocol::wl_data_device_manager::WlDataDeviceManager;
     run(async {
         let (near, far) = StdUnixStream::pair().expect("a pair");
@@ -701,7 +701,7 @@ fn what_could_not_be_received_of_their_client_is_a_protocol_error_to_it() {
 }
 
 #[test]
-fn globals_added_and_removed_by_their_compositor_are_reported() {
+fn globals_that_a_wayland_rs_compositor_changes_are_reported() {
     run(async {
         let (near, far) = StdUnixStream::pair().expect("a pair");
         let mut display = wayland_server::Display::<Compositor>::new().expect("a display");

@@ -16,7 +16,7 @@ fn the_lock_has_the_whole_name_of_the_socket() {
 }
 
 #[test]
-fn a_lock_is_there_as_long_as_it_is_held_and_held_once() {
+fn a_lock_is_exclusive_until_it_is_dropped() {
     guarded(|| {
         let directory = Directory::new();
         let socket = directory.join("wayland-0");
@@ -44,7 +44,7 @@ fn no_child_inherits_a_lock() {
 }
 
 #[test]
-fn a_lock_file_that_was_left_is_the_one_that_is_locked() {
+fn an_existing_lock_file_is_locked() {
     guarded(|| {
         let directory = Directory::new();
         let socket = directory.join("x");
@@ -56,7 +56,7 @@ fn a_lock_file_that_was_left_is_the_one_that_is_locked() {
 }
 
 #[test]
-fn a_lock_file_that_was_removed_before_it_was_locked_is_not_enough() {
+fn a_lock_file_that_is_removed_before_it_is_locked_is_created_again() {
     guarded(|| {
         let directory = Directory::new();
         let socket = directory.join("x");
@@ -78,7 +78,7 @@ fn a_lock_file_that_was_removed_before_it_was_locked_is_not_enough() {
 }
 
 #[test]
-fn a_lock_file_that_was_replaced_before_it_was_locked_belongs_to_who_replaced_it() {
+fn a_lock_file_that_is_replaced_before_it_is_locked_is_locked_by_others() {
     guarded(|| {
         let directory = Directory::new();
         let socket = directory.join("x");
@@ -110,7 +110,7 @@ fn the_lock_file_of_a_successor_stays() {
 }
 
 #[test]
-fn a_lock_that_is_kept_stays_locked_as_long_as_it_is_open() {
+fn a_kept_lock_stays_locked_while_its_descriptor_is_open() {
     guarded(|| {
         let directory = Directory::new();
         let socket = directory.join("x");
@@ -123,7 +123,7 @@ fn a_lock_that_is_kept_stays_locked_as_long_as_it_is_open() {
 }
 
 #[test]
-fn what_cannot_be_a_lock_file_is_named_and_stays() {
+fn a_directory_or_link_as_lock_file_is_reported_and_kept() {
     guarded(|| {
         let directory = Directory::new();
         fs::create_dir(directory.join("directory.lock")).unwrap();
@@ -157,7 +157,7 @@ fn is_refused(socket: &Path, expected: LockRefusal) {
 }
 
 #[test]
-fn a_fifo_is_refused_without_waiting_for_its_other_end() {
+fn a_fifo_is_rejected_without_waiting_for_a_reader() {
     guarded(|| {
         let directory = Directory::new();
         let socket = directory.join("x");
@@ -193,7 +193,7 @@ fn a_device_is_refused() {
 }
 
 #[test]
-fn a_special_file_that_is_opened_all_the_same_is_refused() {
+fn a_special_file_is_rejected_after_it_was_opened() {
     guarded(|| {
         let directory = Directory::new();
         let path = directory.join("fifo");
@@ -208,7 +208,7 @@ fn a_special_file_that_is_opened_all_the_same_is_refused() {
 }
 
 #[test]
-fn a_hard_link_is_refused() {
+fn a_lock_file_with_two_hard_links_is_rejected() {
     guarded(|| {
         let directory = Directory::new();
         let socket = directory.join("x");
@@ -220,7 +220,7 @@ fn a_hard_link_is_refused() {
 }
 
 #[test]
-fn another_users_file_is_refused_even_by_root() {
+fn the_lock_file_of_another_user_is_rejected_even_by_root() {
     guarded(|| {
         if !geteuid().is_root() {
             eprintln!("skipped: only root can give a file to another user");
