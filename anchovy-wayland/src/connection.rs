@@ -43,7 +43,7 @@ use crate::wire::message::Message;
 ///
 /// # Sending
 ///
-/// Messages that wait in the write queue are sent together, with at most 28 descriptors in one
+/// Messages that wait in the send buffer are sent together, with at most 28 descriptors in one
 /// `sendmsg`. No descriptor is sent after the first byte of its message. With
 /// [`fds_with_their_message`](Limits::fds_with_their_message), each message with descriptors begins a
 /// `sendmsg` of its own.
@@ -174,7 +174,7 @@ impl<G: SignatureSource + Unpin> Connection<G> {
         self.explained(sent).await
     }
 
-    /// Adds a message to the write queue; see [`OwnedWriteHalf::feed`].
+    /// Adds a message to the send buffer; see [`OwnedWriteHalf::feed`].
     #[inline]
     pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
         let (mut message, mut failed) = (Some(message), None);

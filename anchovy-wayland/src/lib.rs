@@ -112,7 +112,7 @@
 //! | A message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds); the message is returned. |
 //! | A message whose descriptors were taken from it | [`FdsTaken`](WireErrorKind::FdsTaken); the message is returned. |
 //! | Several messages with more than 28 descriptors in total | Several `sendmsg` calls. No descriptor is sent after the first byte of its message. |
-//! | More descriptors than may be in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); the message is returned. On a client, it stays in the write queue. |
+//! | More descriptors than may be in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); the message is returned. On a client, it stays in the send buffer. |
 //!
 //! # Clients
 //!

@@ -24,51 +24,53 @@ pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Maximum length of a message that is sent or received, header and arguments, in bytes.
+    /// Maximum length of a message that is sent or received, header and arguments, in bytes. Default:
+    /// [`MAX_MESSAGE_BYTES`].
     ///
     /// Values below 8 (the length of a header) count as 8. Values above 65532 (the highest multiple of 4
     /// that a header can specify) count as 65532. A server should allow at least 148 bytes, the maximum
     /// length of its [error event](crate::DisplayError::message).
     pub max_message_bytes: usize,
-    /// Maximum number of received descriptors that no message has claimed, including the 28 descriptors
-    /// that one further read may receive.
+    /// Maximum number of descriptors that wait for their message, plus room for the 28 descriptors of one
+    /// further read. Default: 1024 + 28 on a client, 112 + 28 on a server.
     ///
     /// So `max_waiting_fds - 28` descriptors can wait while reads continue. libwayland allows 1024.
     pub max_waiting_fds: usize,
-    /// Maximum time that received descriptors wait for the message that claims them.
+    /// Maximum time that descriptors wait for their message. `None` sets no limit. Default: `None` on a
+    /// client, 30 seconds on a server.
     ///
-    /// With `None` there is no timeout, and descriptors that no message claims wait until the connection
-    /// ends or [`max_waiting_fds`](Self::max_waiting_fds) is exceeded.
+    /// Without a limit, descriptors that no message claims wait until the connection ends or
+    /// [`max_waiting_fds`](Self::max_waiting_fds) is exceeded.
     pub fd_timeout: Option<Duration>,
-    /// Maximum time from the first bytes of a message to its last, with or without descriptors. Bytes that
-    /// arrive meanwhile do not extend it.
+    /// Maximum time from the first byte of a message to its last, with or without descriptors. `None` sets
+    /// no limit. Default: `None` on a client, 30 seconds on a server.
     ///
-    /// With `None` there is no timeout. The time between messages is never limited.
+    /// Further bytes of the message do not extend the time. There is no limit on the time between two
+    /// messages.
     pub message_timeout: Option<Duration>,
-    /// Number of bytes in the write queue from which on no further message is accepted, until some have
-    /// been sent.
+    /// Number of bytes in the send buffer at which the buffer counts as full. Default: 64 KiB.
+    ///
+    /// A full buffer accepts no message before some of its bytes have been sent.
     pub max_buffered_bytes: usize,
-    /// Number of descriptors in the write queue from which on no further message is accepted, until some
-    /// have been sent.
+    /// Number of descriptors in the send buffer at which the buffer counts as full. Default: 256.
     pub max_buffered_fds: usize,
     /// Whether each message with descriptors begins a `sendmsg` of its own that carries only its
-    /// descriptors. With `false`, one `sendmsg` carries the descriptors of several messages, as in
-    /// libwayland.
+    /// descriptors. Default: `false`, and one `sendmsg` carries the descriptors of several messages, as
+    /// in libwayland.
     pub fds_with_their_message: bool,
-    /// Time that [`roundtrip`](crate::Connection::roundtrip) and
+    /// Maximum time that [`roundtrip`](crate::Connection::roundtrip) and
     /// [`registry`](crate::Connection::registry) of a client wait for the reply, from the start of the
-    /// call.
-    ///
-    /// With `None`, they wait until the reply arrives or the connection ends.
+    /// call. With `None`, they wait until the reply arrives or the connection ends. Default: 10 seconds.
     pub reply_timeout: Option<Duration>,
     /// Maximum number of messages that a client keeps for [`receive`](crate::Connection::receive) while it
-    /// waits for a reply. The last kept message may exceed it; then the wait fails.
+    /// waits for a reply. Over this number, it stops reading, and the wait fails. Default: 8192.
     pub max_kept_messages: usize,
-    /// Maximum memory of the kept messages, in bytes: their lengths and `size_of::<Message>()` for each. The
-    /// last kept message may exceed it; then the wait fails.
+    /// Maximum memory of the kept messages, in bytes: their lengths and `size_of::<Message>()` for each. Over
+    /// this number, the client stops reading, and the wait fails. The last kept message can exceed the limit.
+    /// Default: 1 MiB.
     pub max_kept_bytes: usize,
-    /// Maximum number of descriptors of the kept messages. The last kept message may exceed it; then the
-    /// wait fails.
+    /// Maximum number of descriptors of the kept messages. Over this number, the client stops reading, and
+    /// the wait fails. The last kept message can exceed the limit. Default: 1024.
     pub max_kept_fds: usize,
 }
 

@@ -111,7 +111,7 @@ impl Reservation<'_> {
         self.id
     }
 
-    /// Marks the id as used: its message is in the write queue.
+    /// Marks the id as used: its message is in the send buffer.
     pub(crate) fn into_used(mut self) -> ObjectId {
         self.is_used = true;
         self.id

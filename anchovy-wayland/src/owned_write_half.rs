@@ -34,8 +34,8 @@ pub struct OwnedWriteHalf<I = ()> {
 pub(crate) enum Refused {
     /// The error contains the message, and the messages after it can be sent.
     Returned,
-    /// The message stays in the queue. A client requires this, because the message may create an object,
-    /// and the compositor must receive the ids in the order in which they were allocated.
+    /// The message stays in the send buffer. A client requires this, because the message may create an
+    /// object, and the compositor must receive the ids in the order in which they were allocated.
     Queued,
 }
 
@@ -61,10 +61,10 @@ impl<I> OwnedWriteHalf<I> {
         SendError { unsent, kind: SendErrorKind::from_codec(error.kind) }
     }
 
-    /// Takes the first message of the queue, if it has descriptors and no byte of it was sent.
+    /// Takes the first message of the send buffer, if it has descriptors and no byte of it was sent.
     pub(crate) fn take_refused(&mut self) -> Option<Box<Message>> {
         let refused = self.framed.take_refused()?;
-        // The header is valid: the message was checked when it was added to the queue.
+        // The header is valid: the message was checked when it was added to the send buffer.
         let Header { object, opcode, .. } =
             Header::parse(&refused.bytes, LONGEST_MESSAGE).ok()??;
         let arguments = Body::new(refused.bytes.slice(HEADER_BYTES..));
@@ -85,7 +85,7 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     /// Returns a [`SendError`]. It contains the refused message, which may be this message or an earlier
     /// one. If the socket fails before there was room for this message, the error contains this message.
     ///
-    /// On a client, a message whose descriptors the kernel refuses stays in the write queue instead; see
+    /// On a client, a message whose descriptors the kernel refuses stays in the send buffer instead; see
     /// [`SendErrorKind::TooManyFdsInFlight`].
     ///
     /// # Cancel safety
@@ -97,9 +97,10 @@ impl<I: Unpin> OwnedWriteHalf<I> {
         self.flush().await
     }
 
-    /// Adds a message to the write queue. The next [`flush`](Self::flush) or an earlier write sends it.
+    /// Adds a message to the send buffer. The next [`flush`](Self::flush) or an earlier write sends it.
     ///
-    /// Waits while the write queue is full ([`Limits::max_buffered_bytes`](crate::Limits),
+    /// Waits while the send buffer is full
+    /// ([`max_buffered_bytes`](crate::Limits::max_buffered_bytes),
     /// [`max_buffered_fds`](crate::Limits::max_buffered_fds)).
     ///
     /// # Errors
@@ -115,7 +116,7 @@ impl<I: Unpin> OwnedWriteHalf<I> {
         poll_fn(move |cx| self.poll_feed(cx, &mut message))
     }
 
-    /// Adds the message to the queue when there is room for it.
+    /// Adds the message to the send buffer when there is room for it.
     #[inline]
     pub(crate) fn poll_feed(
         &mut self,
@@ -137,7 +138,7 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     /// Returns [`SendErrorKind::Io`] if the socket failed.
     ///
     /// If the kernel refused the descriptors of a message, the error contains that message, and the next
-    /// flush sends the messages after it. On a client, the message stays in the write queue, and the next
+    /// flush sends the messages after it. On a client, the message stays in the send buffer, and the next
     /// flush tries to send it again.
     ///
     /// # Cancel safety

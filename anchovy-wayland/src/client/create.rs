@@ -1,8 +1,8 @@
 //! Creating objects.
 //!
-//! The only write half takes an id, builds the request and adds it to the write queue, without an await
-//! in between. So requests enter the queue in the order of their ids, and an id whose request did not
-//! enter the queue is free again before another id is taken.
+//! The only write half takes an id, builds the request and adds it to the send buffer, without an await
+//! in between. So requests enter the buffer in the order of their ids, and an id whose request did not
+//! enter the buffer is free again before another id is taken.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -37,7 +37,7 @@ impl OwnedWriteHalf<Objects> {
     /// Returns a [`CreateError`]. Unless the socket failed, nothing was sent, and the id is free again.
     ///
     /// If the kernel refuses the descriptors of an *earlier* message, this method returns the id, and the
-    /// request waits in the write queue after that message. The next flush reports the error.
+    /// request waits in the send buffer after that message. The next flush reports the error.
     ///
     /// # Cancel safety
     ///
@@ -78,7 +78,7 @@ impl OwnedWriteHalf<Objects> {
         if self.framed.unsent_bytes() > bytes {
             return Ok(id);
         }
-        // Only the request of this object is in the queue, so no later request depends on its id.
+        // Only the request of this object is in the buffer, so no later request depends on its id.
         let unsent = self.take_refused();
         self.ids.free(id);
         Err(SendError { unsent, kind }.into())
@@ -150,7 +150,7 @@ impl OwnedWriteHalf<Objects> {
         Ok(self.create(global.interface.clone(), request).await?)
     }
 
-    /// Adds the request of a new object to the write queue. Returns the id and the length of the request.
+    /// Adds the request of a new object to the send buffer. Returns the id and the length of the request.
     async fn enqueue(
         &mut self,
         interface: InterfaceName,

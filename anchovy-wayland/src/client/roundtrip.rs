@@ -43,7 +43,7 @@ impl Connection<Objects> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, no event is lost. If the request is already in the write queue, the next
+    /// If the future is dropped, no event is lost. If the request is already in the send buffer, the next
     /// flush sends it. Its reply is discarded: neither `receive` nor a later roundtrip returns it.
     ///
     /// # Examples
@@ -137,7 +137,7 @@ impl Connection<Objects> {
         .await
     }
 
-    /// Waits until a request can enter the write queue. Receives meanwhile, because a compositor may
+    /// Waits until a request can enter the send buffer. Receives meanwhile, because a compositor may
     /// stop reading until its own events are read.
     async fn wait_for_room(&mut self) -> Result<(), RoundtripError> {
         let Connection { read, write } = self;
@@ -164,7 +164,7 @@ impl Connection<Objects> {
         Pin::new(&mut self.write).start_send(request.expect("a short message"))
     }
 
-    /// Waits for the `done` event of the callback, and flushes the write queue meanwhile. Passes messages
+    /// Waits for the `done` event of the callback, and flushes the send buffer meanwhile. Passes messages
     /// of other internal objects to `on_event`.
     async fn wait(
         &mut self,

@@ -212,7 +212,7 @@ mod tests {
     use crate::location::RUNTIME_DIRECTORY;
     use crate::location_error::LocationError;
 
-    /// What a connector would connect to, as a text.
+    /// Returns the socket that a connector would use, as a text.
     fn target(connector: &Connector, environment: &[(&str, &str)]) -> String {
         let look = |variable: &str| {
             let found = environment.iter().find(|(name, _)| *name == variable);

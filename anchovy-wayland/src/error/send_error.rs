@@ -23,7 +23,7 @@ pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendErrorKind {
-    /// The socket failed. The messages in the write queue cannot be sent.
+    /// The socket failed. The messages in the send buffer cannot be sent.
     Io(io::Error),
     /// The compositor reported an error of this client (`wl_display.error`) and closed the connection. The
     /// methods of the [`Connection`](crate::Connection) of a client return this variant. The write half
@@ -41,7 +41,7 @@ pub enum SendErrorKind {
     },
     /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
-    /// On the connection of a client, the message stays in the write queue, and every flush fails.
+    /// On the connection of a client, the message stays in the send buffer, and every flush fails.
     FdsRefusedByPeer {
         /// Number of descriptors of the message.
         count: usize,
@@ -49,7 +49,7 @@ pub enum SendErrorKind {
     /// The user of this process has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
     ///
     /// The message can be sent again after the receivers have read. On the connection of a client, it stays
-    /// in the write queue, and the next flush sends it, because it may create an object and the compositor
+    /// in the send buffer, and the next flush sends it, because it may create an object and the compositor
     /// must receive the ids of objects in order.
     TooManyFdsInFlight {
         /// Number of descriptors of the message.

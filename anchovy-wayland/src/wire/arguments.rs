@@ -189,7 +189,7 @@ mod tests {
     use super::super::testing::{builder, null, received, sized, words};
     use super::*;
 
-    /// What reading from these arguments fails with.
+    /// Reads from these arguments and returns the kind of the error.
     fn kind_of<T: std::fmt::Debug>(
         arguments: &[u8],
         read: impl FnOnce(&mut Arguments<'_>) -> Result<T, WireError>,

@@ -1,4 +1,4 @@
-//! A small compositor, which knows enough to have a window shown, and remembers what it was told.
+//! A small compositor that shows a window and records the requests of its clients.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -18,28 +18,28 @@ use rustix::fs::SealFlags;
 
 use crate::harness::*;
 
-/// How a compositor behaves.
+/// The behavior of a compositor.
 #[derive(Clone, Copy)]
 pub(crate) struct Manners {
-    /// What it has.
+    /// Its globals.
     pub(crate) globals: &'static [(&'static str, u32)],
-    /// What it does once that many frames were committed.
+    /// Number of committed frames, and the action after them.
     pub(crate) after: Option<(usize, Then)>,
-    /// How many clients it serves, one after the other.
+    /// Number of clients that it serves, one after the other.
     pub(crate) clients: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// It asks for the window to be closed.
+    /// Sends a request to close the window.
     Close,
-    /// It reports an error, and disconnects.
+    /// Reports an error and disconnects.
     Refuse,
-    /// It disconnects.
+    /// Disconnects.
     Leave,
-    /// It sends what is no message.
+    /// Sends a malformed event.
     Rave,
-    /// It says nothing any more.
+    /// Sends nothing more.
     Wait,
 }
 
@@ -51,12 +51,12 @@ impl Manners {
     };
 }
 
-/// What a client has said and shown.
+/// The requests and frames of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// All requests, in bytes.
     pub(crate) bytes: Vec<u8>,
-    /// What each descriptor was, and who else had the same file open when it came.
+    /// The identity of each descriptor, and whether another process had the same file open.
     pub(crate) fds: Vec<(Identity, Vec<String>)>,
     /// The name of the file of the pool, and what can no longer be done to it.
     pub(crate) pool: Option<(String, SealFlags)>,
@@ -94,12 +94,12 @@ impl Compositor {
         Compositor(thread)
     }
 
-    /// What its clients have said, once they are gone.
+    /// Waits until its clients have disconnected, and returns their requests and frames.
     pub(crate) fn end(self) -> Vec<Seen> {
         self.0.join().expect("a compositor without a fault")
     }
 
-    /// What its only client has said.
+    /// Returns the requests and frames of its only client.
     pub(crate) fn seen(self) -> Seen {
         self.end().pop().expect("there was a client")
     }
@@ -107,7 +107,7 @@ impl Compositor {
 
 type Counts = Box<dyn FnMut(ObjectId, u16) -> usize>;
 
-/// One client being served. Numbers of objects are the client's, so they are known as they come.
+/// A client that is being served. The client chooses the ids of its objects.
 struct Serving {
     client: Connection<Counts>,
     manners: Manners,

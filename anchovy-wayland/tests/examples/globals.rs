@@ -1,4 +1,4 @@
-//! The list of what a compositor has.
+//! The example `globals`.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;

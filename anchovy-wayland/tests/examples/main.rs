@@ -1,4 +1,4 @@
-//! The examples, run as their readers run them, and held to what they claim.
+//! The examples as programs, with checks of their output and their messages.
 #![cfg(target_os = "linux")]
 
 mod compositor;

@@ -1,4 +1,4 @@
-//! The shortest client that sends a descriptor, against weston.
+//! The example `pool` with weston.
 
 use crate::compositor::{Compositor, Manners};
 use crate::harness::*;

@@ -1,4 +1,4 @@
-//! The client, which shows a window.
+//! The example `shm_client`.
 
 use std::process::Command;
 

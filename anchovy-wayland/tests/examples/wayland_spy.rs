@@ -1,4 +1,4 @@
-//! The spy, which shows everything and changes nothing.
+//! The example `wayland_spy`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! Weston without a screen, in a private directory.
+//! Weston with its headless backend, in a private directory.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

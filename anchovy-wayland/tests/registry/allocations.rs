@@ -1,4 +1,4 @@
-//! What a client allocates for each event and each object.
+//! Allocations of a client for each event and each object.
 
 use anchovy_wayland::opcodes::wl_display;
 use anchovy_wayland::{Connection, Limits, Message, ObjectId};

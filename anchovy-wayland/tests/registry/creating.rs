@@ -1,4 +1,4 @@
-//! Objects that a client creates: their ids, and what is refused.
+//! Objects that a client creates: their ids, and invalid requests.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! `wl_display.error`, as it is sent and as it is read.
+//! Sending and reading `wl_display.error`.
 
 use anchovy_wayland::{
     Connection, DecodePosition, DisplayError, Limits, Message, ReceiveError, WireError,

@@ -1,6 +1,6 @@
 //! The protocol files of other packages.
 //!
-//! Crates that generate code from protocol files ship those files, and cargo says where they are.
+//! Crates that generate code from protocol files contain those files, and cargo prints their paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn find(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Where cargo has the sources of [`PACKAGES`].
+/// Returns the directories of the sources of [`PACKAGES`].
 fn packages() -> Vec<PathBuf> {
     let cargo = |arguments: &[&str]| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -7,7 +7,7 @@ use anchovy_wayland::{Connection, Limits, Message, ObjectId, SignatureSource};
 use bytes_of::bytes_of;
 pub(crate) use interop_tests::*;
 
-/// A source of counts for who has no messages with descriptors.
+/// The [`Signatures`](anchovy_wayland::Signatures) of a peer without descriptors.
 pub(crate) type Counts = fn(ObjectId, u16) -> usize;
 
 pub(crate) fn id(number: u32) -> ObjectId {
@@ -18,22 +18,22 @@ pub(crate) fn no_fds(_: ObjectId, _: u16) -> usize {
     0
 }
 
-/// A client's connection, and the foreign compositor that it is to.
+/// Creates the connection of a client, and its foreign compositor.
 pub(crate) async fn client() -> (Connection, Foreign) {
     client_with(Limits::client()).await
 }
 
-/// The same, with these limits.
+/// Creates the connection of a client with these limits, and its foreign compositor.
 pub(crate) async fn client_with(limits: Limits) -> (Connection, Foreign) {
     let (near, far) = StdUnixStream::pair().expect("a pair");
     far.set_nonblocking(true).expect("a socket");
     let near = Connection::client(near, limits).expect("a connection");
-    // It is known to be writable then.
+    // So that the runtime knows that the socket is writable.
     drive_io().await;
     (near, Foreign(far))
 }
 
-/// A client and a compositor that face each other.
+/// Creates a client and a compositor that are connected.
 pub(crate) fn pair() -> (Connection, Connection<Counts>) {
     let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
     let far = Connection::new(far, no_fds as Counts, Limits::default()).expect("a compositor");
@@ -53,12 +53,12 @@ pub(crate) fn keymap_bytes(keyboard: ObjectId) -> Vec<u8> {
     bytes_of(&Message::builder(keyboard, 0).uint(1).uint(4096).build().expect("a short message"))
 }
 
-/// An event of an object that nobody knows.
+/// Builds an event of an unknown object.
 pub(crate) fn other(opcode: u16) -> Message {
     Message::builder(id(77), opcode).uint(5).build().expect("a short message")
 }
 
-/// What is received without waiting.
+/// Receives all messages that have arrived.
 pub(crate) async fn received<G: SignatureSource + Unpin>(
     connection: &mut Connection<G>,
 ) -> Vec<Message> {
@@ -70,11 +70,11 @@ pub(crate) async fn received<G: SignatureSource + Unpin>(
     messages
 }
 
-/// An end that speaks to the kernel without our crates.
+/// A peer that uses the socket without the crates of this workspace.
 pub(crate) struct Foreign(pub(crate) StdUnixStream);
 
 impl Foreign {
-    /// What has arrived.
+    /// Reads the bytes that have arrived.
     pub(crate) fn read(&mut self) -> Vec<u8> {
         let mut bytes = [0; 8192];
         match self.0.read(&mut bytes) {
@@ -98,11 +98,11 @@ impl Foreign {
     }
 }
 
-/// Messages in bytes, written without our encoder.
+/// An encoder that is independent of the encoder of the crate.
 pub(crate) mod bytes_of {
     use anchovy_wayland::Message;
 
-    /// A message as it is on the wire.
+    /// Encodes a message.
     pub(crate) fn bytes_of(message: &Message) -> Vec<u8> {
         let mut bytes = message.object().get().to_ne_bytes().to_vec();
         let second = (message.len() as u32) << 16 | u32::from(message.opcode());
@@ -133,7 +133,7 @@ pub(crate) fn delete_id(number: u32) -> Message {
     Message::builder(ObjectId::DISPLAY, 1).uint(number).build().expect("a short message")
 }
 
-/// What tells one message from another.
+/// Returns the parts of a message that are compared.
 pub(crate) fn parts(message: &Message) -> (u32, u16, Vec<u8>) {
     (message.object().get(), message.opcode(), message.arguments().to_vec())
 }
@@ -144,7 +144,7 @@ pub(crate) fn all_parts<'a>(
     messages.into_iter().map(parts).collect()
 }
 
-/// What a future returns without waiting, once tokio knows of all that has arrived.
+/// Returns the output of a future that is ready after the runtime has processed all I/O events.
 pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     drive_io().await;
     now(future).await
@@ -159,7 +159,7 @@ pub(crate) fn large() -> Message {
 /// [requests](large) it has taken.
 pub(crate) async fn fill_buffers(client: &mut Connection) -> usize {
     let (mut taken, mut refused) = (0, 0);
-    // One that is refused may have had a part of the buffer sent, which makes room.
+    // A feed that waits may have sent a part of the buffer, which makes room.
     while refused < 2 {
         match now(client.feed(large())).await {
             Some(fed) => {

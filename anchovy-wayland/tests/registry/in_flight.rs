@@ -1,4 +1,4 @@
-//! Objects that a client creates while the kernel carries no more descriptors.
+//! Objects that a client creates while too many descriptors are in flight.
 
 use std::os::fd::OwnedFd;
 

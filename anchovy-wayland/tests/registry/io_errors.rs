@@ -1,4 +1,4 @@
-//! Every public error, as an [`io::Error`].
+//! The conversion of every public error into an [`io::Error`].
 
 use std::error::Error;
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! Tasks that create objects while a task receives, as a compositor that is strict sees them.
+//! Tasks that create objects while another task receives, with a compositor that checks the order of ids.
 
 use std::sync::Arc;
 

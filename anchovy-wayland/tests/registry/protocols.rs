@@ -1,7 +1,7 @@
-//! The table of messages with descriptors, held against the protocol files of other packages.
+//! A comparison of the table of messages with descriptors with the protocol files of other packages.
 //!
-//! Crates that generate code from protocol files ship those files. So the table that an example has of
-//! their code can be held against them, too.
+//! Crates that generate code from protocol files contain those files. The list of interfaces in an example
+//! is compared with them, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

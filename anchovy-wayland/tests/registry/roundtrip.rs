@@ -1,4 +1,4 @@
-//! A roundtrip: what ends it, and what becomes of everything else that arrives.
+//! Roundtrips: their ends, and the events that arrive meanwhile.
 
 use std::os::fd::AsFd;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use tokio::time::{advance, pause};
 
 use crate::harness::*;
 
-/// What is kept beyond its length for each message.
+/// Memory of a kept message in addition to its length.
 const MESSAGE: usize = size_of::<Message>();
 
 #[test]

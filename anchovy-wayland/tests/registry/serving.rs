@@ -1,4 +1,4 @@
-//! A compositor's half: what it tells, and what it refuses.
+//! The globals and registries of a compositor, and the requests that it rejects.
 
 use anchovy_wayland::{
     AddError, Answer, Bind, BindError, CreateError, DisplayError, Globals, MAX_REGISTRIES, Message,

@@ -1,6 +1,6 @@
-//! Messages that libwayland sent, to the byte: what we build is the same, and what we read of them.
+//! Captured messages of libwayland: building the same bytes, and reading them.
 //!
-//! They were captured between real clients and compositors, on a little-endian machine.
+//! They were captured between real programs on a little-endian machine.
 #![cfg(target_endian = "little")]
 
 use std::os::fd::AsFd;
@@ -26,7 +26,7 @@ fn hex(text: &str) -> Vec<u8> {
     (0..digits.len()).step_by(2).map(byte).collect()
 }
 
-/// What leaves when these are sent.
+/// Sends the messages. Returns the bytes and the number of descriptors of the first read.
 async fn sent(messages: Vec<Message>) -> (Vec<u8>, usize) {
     let (mut near, far) = client().await;
     for message in messages {
@@ -37,7 +37,7 @@ async fn sent(messages: Vec<Message>) -> (Vec<u8>, usize) {
     (bytes, fds.len())
 }
 
-/// What is received of these bytes, sent at once with these descriptors in front.
+/// Sends the bytes with `fds` descriptors in one call. Returns the received messages.
 async fn received(text: &str, fds: usize, counts: Counts) -> Vec<Message> {
     let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
     let files = memfds(fds);

@@ -1,5 +1,4 @@
-//! Listening at one name: what is made, what is replaced, what is left alone, and what is left
-//! behind.
+//! Listening on one name: the files that are created, replaced, kept and removed.
 
 use std::fs::{self, Permissions};
 use std::io;

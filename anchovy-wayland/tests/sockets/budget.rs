@@ -1,4 +1,4 @@
-//! What clients are charged to, and what happens at the bound.
+//! The accounts of clients, and the behavior at their limits.
 
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixListener, UnixStream};

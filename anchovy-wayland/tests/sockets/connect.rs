@@ -1,4 +1,4 @@
-//! Connecting by name, and why it fails.
+//! Connecting by name, and its errors.
 
 use std::error::Error;
 use std::fs::{self, Permissions};

@@ -1,4 +1,4 @@
-//! The first name that is free.
+//! Listening on the first free name.
 
 use std::fs;
 

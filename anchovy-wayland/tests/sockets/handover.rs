@@ -1,4 +1,4 @@
-//! A name that outlives its process: handed over, socket, lock and all.
+//! Passing a listener to another process with its socket and its lock.
 
 use std::fs::{self, File};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -1,5 +1,5 @@
-//! Others who lock a display: flock(1), a process that does what libwayland does call by call, and
-//! libwayland.
+//! Other programs that lock a display: flock(1), a process with the system calls of libwayland, and
+//! libwayland itself.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;

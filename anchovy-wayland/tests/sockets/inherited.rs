@@ -132,7 +132,7 @@ async fn take_and_look() {
     assert_eq!(under_the_number().as_deref(), Some(&*after));
 }
 
-/// What a process makes of the script, and whether it has left everything as it was.
+/// Returns the error of the second process, which must not change the descriptor.
 fn refused(test: &str, scripts: &[&str]) -> Vec<String> {
     if is_subject(test) {
         runtime().block_on(async {

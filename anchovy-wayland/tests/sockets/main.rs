@@ -12,7 +12,7 @@ mod inherited;
 
 use interop_tests::Directory;
 
-/// What is in a directory, in order.
+/// Returns the names in a directory, sorted.
 fn names(directory: &Directory) -> Vec<String> {
     let entries = std::fs::read_dir(directory.path()).unwrap();
     let mut names: Vec<_> =

@@ -1,7 +1,7 @@
-//! What real programs have said to each other, replayed call by call through our connections.
+//! Captured traffic of real programs, replayed call by call through connections of this crate.
 //!
-//! `tests/vectors` has what strace saw of clients of libwayland, and beside that, as `decoded`, what
-//! another decoder made of it. Snapshots hold every message in a line.
+//! `tests/vectors` has strace output of libwayland clients, and the output of another decoder for it
+//! (`decoded`). The snapshots have one line for each message.
 #![cfg(target_endian = "little")]
 
 use std::cell::RefCell;
@@ -19,14 +19,14 @@ use roxmltree::{Document, Node};
 use crate::files::protocol_files;
 use crate::harness::*;
 
-/// All that have their bytes.
+/// Captures with all bytes.
 const TRACES: [&str; 5] =
     ["foot-sway", "wayland-info", "weston-simple-shm", "wl-copy-sway", "wtype-sway"];
 
-/// Those of which only the summary was kept: lengths, and which messages.
+/// Captures with only the lengths and the messages of each call.
 const SUMMARIES: [&str; 2] = ["waypipe-server-foot", "wl-paste-sway"];
 
-/// One call: who sent, what, and with how many descriptors.
+/// One system call: its direction, its bytes and its number of descriptors.
 #[derive(Debug)]
 struct Call {
     kind: Kind,
@@ -43,7 +43,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
 }
 
-/// The calls of a client on its socket, in order.
+/// Parses the system calls of a client on its socket.
 fn parse(name: &str) -> Vec<Call> {
     let text = read(&format!("{name}.strace"));
     let mut calls = Vec::new();
@@ -66,13 +66,13 @@ fn parse(name: &str) -> Vec<Call> {
     calls
 }
 
-/// Bytes that are all written as `\x0a`.
+/// Parses bytes of the form `\x0a`.
 fn hex(text: &str) -> Vec<u8> {
     let bytes = text.split("\\x").skip(1);
     bytes.map(|digits| u8::from_str_radix(digits, 16).expect("two hex digits")).collect()
 }
 
-/// How many descriptors a call carried: the length of its control message says so.
+/// Returns the number of descriptors of a call, from the length of its control message.
 fn count_fds(call: &str) -> usize {
     let controls = call.split("{cmsg_len=").skip(1);
     let lengths = controls.map(|control| {
@@ -83,13 +83,13 @@ fn count_fds(call: &str) -> usize {
     lengths.sum()
 }
 
-/// A line of a summary: the stream that it is of, and what was in the call.
+/// A line of a summary: the name of the system call and its contents.
 #[derive(Debug)]
 struct Line {
     stream: String,
     length: usize,
     fds: usize,
-    /// As `1.0(12B)`.
+    /// In the form `1.0(12B)`.
     messages: Vec<String>,
 }
 
@@ -112,10 +112,10 @@ fn summary(name: &str) -> Vec<Line> {
     read(&format!("{name}.decoded")).lines().map(line).collect()
 }
 
-/// An argument: its type, and the interface of the object that it is, if it says.
+/// The type of an argument, and the interface of its object if the protocol file specifies it.
 type Argument = (String, Option<String>);
 
-/// What protocol files say of a message: its name and its arguments.
+/// The name and the arguments of a message, from its protocol file.
 type Signature = (String, Vec<Argument>);
 
 /// All messages, by interface, kind and opcode.
@@ -205,7 +205,7 @@ impl World {
     }
 }
 
-/// The messages of one direction, by the world.
+/// The signatures of the messages of one direction.
 struct Follower {
     world: Rc<RefCell<World>>,
     kind: Kind,
@@ -219,8 +219,8 @@ impl Signatures for Follower {
     }
 }
 
-/// One direction: a foreign end, the connection of ours that it sends to, and two of ours more
-/// over which all goes once more.
+/// One direction: a foreign peer with the connection that receives from it, and a second pair over which
+/// the messages are sent again.
 struct Direction {
     foreign: StdUnixStream,
     ours: Connection<Follower>,
@@ -238,8 +238,8 @@ impl Direction {
     }
 }
 
-/// The messages of these calls, in lines, each call with a line for itself; and what each call
-/// had, as a summary says it.
+/// Replays the calls. Returns a line for each call and each message, and the calls in the form of a
+/// summary.
 async fn replay(protocols: Rc<Protocols>, calls: &[Call]) -> (String, Vec<Line>) {
     let interfaces = HashMap::from([(ObjectId::DISPLAY, "wl_display".to_owned())]);
     let world = Rc::new(RefCell::new(World { protocols, interfaces }));
@@ -266,7 +266,7 @@ async fn replay(protocols: Rc<Protocols>, calls: &[Call]) -> (String, Vec<Line>)
         }
         assert_eq!(came, identities(&fds), "all of a call are of its own messages, in order");
 
-        // What we make of the same arguments leaves as the same call.
+        // The rebuilt messages must be sent as the same call.
         direction.sends.flush().await.unwrap();
         let (bytes, resent, _) = foreign_receive(&direction.receives, 128);
         assert!(bytes == call.bytes, "{story}");

@@ -1,5 +1,5 @@
-//! Messages between two of our own ends: halves, sinks and streams, counts, back-pressure, and what
-//! is left when a call is given up.
+//! Messages between two connections of this crate: halves, sinks and streams, signatures, back-pressure
+//! and cancellation.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -288,7 +288,7 @@ fn messages_without_arguments_are_allowed_by_any_limit() {
     });
 }
 
-/// As much as leaves before the peer reads, and a bit of a message more.
+/// Feeds messages until a flush waits for the peer. Returns their number.
 async fn fill(near: &mut Connection<Counts>) -> u32 {
     let mut count = 0;
     loop {
@@ -350,7 +350,7 @@ fn a_dropped_send_has_queued_or_dropped_its_message() {
     });
 }
 
-/// Feeds until that is refused twice; says how many were taken.
+/// Feeds messages until two attempts have to wait. Returns the number of accepted messages.
 async fn feed_until_full(writes: &mut OwnedWriteHalf, make: impl Fn(u32) -> Message) -> u32 {
     let (mut taken, mut refused) = (0, 0);
     while refused < 2 {
@@ -458,7 +458,7 @@ fn the_parts_of_a_connection_have_all_waiting_messages() {
     });
 }
 
-/// What was asked, in order; and what a message taught.
+/// Records all calls. The object `holder` has one descriptor in each message.
 #[derive(Clone, Debug, Default)]
 struct Learned {
     asked: Rc<RefCell<Vec<(u32, u16)>>>,

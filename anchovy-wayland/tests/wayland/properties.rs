@@ -1,4 +1,4 @@
-//! What holds of all messages, all splits and all bytes, and what it costs.
+//! Properties of arbitrary messages, splits and bytes, and their memory use.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

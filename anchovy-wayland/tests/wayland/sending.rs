@@ -1,5 +1,5 @@
-//! Which calls messages leave in, and with which descriptors: seen by strace, by who takes the
-//! stream byte by byte, and by who reads as libwayland 1.21 does.
+//! The system calls that send messages and their descriptors, observed with strace, with a peer that reads
+//! single bytes, and with a peer that reads as libwayland 1.21 does.
 
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
@@ -12,12 +12,12 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 use crate::foreign::*;
 use crate::harness::*;
 
-/// Sets together where that saves calls, and each with its own message.
+/// The limits with both values of `fds_with_their_message`.
 fn placements() -> [Limits; 2] {
     [false, true].map(|own| Limits { fds_with_their_message: own, ..Limits::default() })
 }
 
-/// Messages with so many descriptors each, that leave in one flush.
+/// Sends messages with these numbers of descriptors in one flush.
 async fn flushed(limits: Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
     let (mut near, foreign) = foreign_peer_with(limits).await;
     let mut expected = Vec::new();
@@ -33,8 +33,8 @@ async fn flushed(limits: Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
     (foreign, expected)
 }
 
-/// How many of each of `sendto` and `sendmsg` these messages take, that leave in one flush; nothing
-/// in the traced process.
+/// Returns the numbers of `sendto` and `sendmsg` calls that send these messages in one flush. Returns
+/// `None` in the traced process.
 fn sends(test: &str, limits: Limits, fds: &[usize]) -> Option<(usize, usize)> {
     let trace = traced(test, &[], async {
         let (mut near, _foreign) = foreign_peer_with(limits).await;
@@ -73,7 +73,7 @@ fn messages_without_descriptors_are_sent_in_one_call() {
     }
 }
 
-/// Plain ones around and between those with descriptors.
+/// Messages without descriptors, before, between and after messages with descriptors.
 const MIXED: [usize; 10] = [0, 0, 1, 0, 0, 2, 3, 0, 0, 0];
 
 #[test]
@@ -109,11 +109,11 @@ fn a_single_message_is_one_call_on_each_side() {
     let counts = count(&trace);
     assert_eq!(counts.get("sendmsg"), Some(&ROUNDS), "{counts:?}");
     assert_eq!(counts.get("recvmsg"), Some(&ROUNDS), "{counts:?}");
-    // Ours, once they are on their way.
+    // The sender closes its descriptors after they are sent.
     assert_eq!(counts.get("close"), Some(&(3 * ROUNDS)), "{counts:?}");
 }
 
-/// What a `recvmsg` with room for so many bytes, and as many descriptors as libwayland's, returns.
+/// Receives with room for `room` bytes and for as many descriptors as libwayland.
 fn receive(foreign: &Foreign, room: usize) -> (Vec<u8>, Vec<OwnedFd>) {
     // CMSG_LEN(28 * 4), which is what libwayland has.
     let mut space = [MaybeUninit::uninit(); 128];

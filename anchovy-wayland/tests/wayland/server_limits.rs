@@ -1,4 +1,4 @@
-//! The limits of a compositor: how much its clients may leave unfinished, and for how long.
+//! The limits of a compositor for incomplete messages and waiting descriptors of its clients.
 
 use std::os::unix::net::UnixStream;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! The two tables of the crate's page: each row is a test, whose name is the row.
+//! The tables of the crate page about protocol violations and refused messages: a test for each row.
 //!
-//! The peer is a raw socket that does what the row says.
+//! The peer is a raw socket.
 
 use std::os::fd::AsFd;
 
@@ -173,7 +173,7 @@ fn widen_the_table() {
     rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
 }
 
-/// So many descriptors, of which no message has any, with a plain message for every 28.
+/// Sends descriptors that no message claims, with one plain message for each 28.
 fn unclaimed(foreign: &Foreign, count: usize) {
     let (reader, writer) = pipe();
     drop(reader);
@@ -254,7 +254,7 @@ fn unclaimed_descriptors_at_the_end_of_the_stream_are_an_error() {
     });
 }
 
-/// What a header that says this ends with, before any byte of the arguments is there.
+/// Checks the error of a header with this length. No byte of the arguments is sent.
 async fn header_ends(object: u32, length: u32, kind: &str, rule: &str) {
     let expected = format!("Wire(WireError {{ object: {object}, opcode: 3, kind: {kind} }})");
     ends(&expected, rule, |foreign| {
@@ -323,7 +323,7 @@ fn a_longer_message_is_received_with_a_higher_limit() {
     });
 }
 
-/// What arrived, to be read.
+/// Sends a message with these arguments and returns the received message.
 async fn arrives(arguments: &[u32]) -> Message {
     let (mut near, foreign) = foreign_peer().await;
     foreign.send(&bytes(PLAIN, 3, arguments), 0);

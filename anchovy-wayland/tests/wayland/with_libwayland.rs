@@ -1,5 +1,5 @@
-//! A compositor of libwayland 1.21: what it reads of bursts of ours, what we read of its own, and
-//! what it reports of a client that breaks a rule.
+//! A compositor of libwayland 1.21: bursts of descriptors in both directions, and the errors that it
+//! reports.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -93,7 +93,7 @@ while True:
 destroy(display)
 ";
 
-/// What the compositor told of: pools that it got, or keymaps that it sent.
+/// The output of the compositor: the pools that it received, and the keymaps that it sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Observed {
     pools: Vec<Identity>,
@@ -258,7 +258,7 @@ async fn feed_create_pool(client: &mut Connection, shm: ObjectId, size: i32) -> 
     created
 }
 
-/// What libwayland says of a request of ours, before it closes.
+/// Returns the error that libwayland reports for a request.
 async fn display_error_after(request: impl AsyncFnOnce(&mut Connection, ObjectId)) -> DisplayError {
     let (error, _) = with_compositor(0, async |socket| {
         let (mut client, shm) = bound(socket, Limits::default(), "wl_shm").await;

@@ -1,5 +1,5 @@
-//! The crates wayland-client and wayland-server, with the backend that is their own: our client at
-//! their compositor, and their client at ours.
+//! The crates wayland-client and wayland-server with their Rust backend: our client with their
+//! compositor, and their client with ours.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -58,12 +58,12 @@ mod compositor {
 
     use super::*;
 
-    /// What it has seen, and what it is to do.
+    /// The requests that it has received, and its behavior.
     #[derive(Default)]
     pub(super) struct Compositor {
         pub(super) pools: Vec<(Identity, i32)>,
         pub(super) destroyed: usize,
-        /// How many keymaps a keyboard has.
+        /// Number of keymaps to send for a keyboard.
         pub(super) keymaps: usize,
         pub(super) sent: Vec<Identity>,
         /// Pools of this size are an error.
@@ -358,7 +358,7 @@ mod client {
 
     use super::*;
 
-    /// What it has seen.
+    /// The events that it has received.
     #[derive(Debug, Default)]
     pub(super) struct Seen {
         pub(super) keymaps: Vec<(Identity, u32)>,
@@ -546,13 +546,13 @@ impl OurCompositor {
     }
 }
 
-/// What our compositor has seen and sent.
+/// The requests that our compositor has received, and the descriptors that it has sent.
 struct Done {
     pools: Vec<(ObjectId, Identity, i32)>,
     sent: Vec<(Identity, u32)>,
 }
 
-/// Their client at our compositor.
+/// Runs a wayland-rs client with our compositor.
 async fn at_ours<T: Send + 'static>(
     limits: Limits,
     bad_size: i32,
