@@ -158,6 +158,14 @@ impl Connection<NoFds> {
 
 impl<G: SignatureSource + Unpin> Connection<G> {
     /// Receives the next message; see [`OwnedReadHalf::receive`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedReadHalf::receive`].
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, no message is lost.
     #[inline]
     pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
         self.read.receive()
@@ -175,6 +183,11 @@ impl<G: SignatureSource + Unpin> Connection<G> {
     }
 
     /// Adds a message to the send buffer; see [`OwnedWriteHalf::feed`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedWriteHalf::feed`]. On the connection of a client,
+    /// [the error of the compositor](Connection#the-error-of-a-compositor) replaces that of the socket.
     #[inline]
     pub fn feed(&mut self, message: Message) -> impl Future<Output = Result<(), SendError>> {
         let (mut message, mut failed) = (Some(message), None);
@@ -238,7 +251,7 @@ impl<G: SignatureSource + Unpin> Connection<G> {
             _ => false,
         });
         let reported = if is_closed { ready!(self.read.poll_display_error(cx)) } else { None };
-        let error = failed.take().expect("it is not polled again");
+        let error = failed.take().expect("the future is not polled after completion");
         Poll::Ready(match reported {
             Some(display) => SendError { kind: SendErrorKind::Display(display), ..error },
             None => error,

@@ -44,13 +44,13 @@
 //!
 //! # Descriptors of a message
 //!
-//! The descriptors of a connection form a queue that is separate from the bytes. A message takes one
+//! The descriptors that one side sends form a queue that is separate from the bytes. A message takes one
 //! descriptor from the queue for each of its arguments of type `fd`:
 //!
 //! ```text
-//! bytes         wl_shm.create_pool       wl_surface.commit   wl_keyboard.keymap
-//!               new_id, fd, int                              uint, fd, uint
-//! descriptors   [1]                                          [2]
+//! bytes         wl_shm.create_pool    wl_surface.commit    wl_data_offer.receive
+//! arguments     new_id, fd, int       (none)               string, fd
+//! descriptors            1st                                       2nd
 //! ```
 //!
 //! The bytes of a message do not contain the types of its arguments. Only the protocol file specifies

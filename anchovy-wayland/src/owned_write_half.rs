@@ -124,7 +124,7 @@ impl<I: Unpin> OwnedWriteHalf<I> {
         message: &mut Option<Message>,
     ) -> Poll<Result<(), SendError>> {
         let ready = ready!(Pin::new(&mut *self).poll_ready(cx));
-        let message = message.take().expect("it is not polled again");
+        let message = message.take().expect("the future is not polled after completion");
         match ready {
             Ok(()) => Poll::Ready(Pin::new(self).start_send(message)),
             Err(error) => Poll::Ready(Err(with_unsent(error, message))),

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn inline_arguments_do_not_enlarge_a_message() {
-        // Where words are smaller, one of them tells the two apart.
+        // With 32-bit pointers, the discriminant requires a word of its own.
         assert!(size_of::<Body>() <= size_of::<Bytes>().max(INLINE_BYTES + 4));
     }
 }

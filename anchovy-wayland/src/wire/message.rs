@@ -79,7 +79,7 @@ impl Message {
         &self.fds
     }
 
-    /// Takes all descriptors from the message. Sending the message fails afterwards
+    /// Takes all descriptors from the message. A message without its descriptors cannot be sent
     /// ([`WireErrorKind::FdsTaken`]).
     pub fn take_fds(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.fds)

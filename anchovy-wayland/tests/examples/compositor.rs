@@ -56,7 +56,7 @@ impl Manners {
 pub(crate) struct Seen {
     /// All requests, in bytes.
     pub(crate) bytes: Vec<u8>,
-    /// The identity of each descriptor, and whether another process had the same file open.
+    /// The identity of each descriptor, and the processes that have the same file open at the next request.
     pub(crate) fds: Vec<(Identity, Vec<String>)>,
     /// The name of the file of the pool, and what can no longer be done to it.
     pub(crate) pool: Option<(String, SealFlags)>,
@@ -153,10 +153,11 @@ impl Serving {
         // A client that goes has not always read everything, which is an error.
         while let Ok(Some(mut request)) = self.client.receive().await {
             self.seen.bytes.extend(bytes_of(&request));
-            for fd in request.fds() {
-                let identity = identity(fd);
-                self.seen.fds.push((identity, holders(identity)));
+            // The client closes its copy after the send. It has done so when its next request arrives.
+            for (file, names) in self.seen.fds.iter_mut().filter(|(_, names)| names.is_empty()) {
+                *names = holders(*file);
             }
+            self.seen.fds.extend(request.fds().iter().map(|fd| (identity(fd), Vec::new())));
             let events = match self.registries.answer(&self.globals, &request) {
                 Ok(Answer::Events(events)) => events,
                 Ok(Answer::Bind(bind)) => {
@@ -186,7 +187,7 @@ impl Serving {
         }
     }
 
-    /// Does what a request asks for, and says what is answered.
+    /// Handles a request and returns the events to send.
     fn answer(&mut self, request: &mut Message) -> Vec<Message> {
         let (object, opcode) = (request.object(), request.opcode());
         let interface = self.objects[&object];
@@ -255,7 +256,7 @@ impl Serving {
         let callback = self.callback.take().expect("it wants to know");
         events.push(event(callback, 0).uint(0));
         events.push(event(ObjectId::DISPLAY, 1).uint(callback.get()));
-        // Who is refused may be saying the next thing already.
+        // A client may have sent its next request before it receives the error.
         let then = self.manners.after.filter(|(frames, _)| *frames <= self.seen.frames.len());
         if then.is_some_and(|(_, then)| then != Then::Refuse) {
             events.clear();

@@ -33,6 +33,7 @@ fn the_pool_of_the_compositor_is_the_memory_of_the_client() {
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{}", ended.stdout);
         let seen = compositor.seen();
         let [(_, holders)] = &seen.fds[..] else { panic!("{:?}", seen.fds) };
+        assert!(!holders.is_empty(), "the compositor has the file open");
         assert!(holders.iter().all(|name| name != "pool"), "it was moved: {holders:?}");
         assert_eq!(seen.pool.expect("a pool").0, "/memfd:pool (deleted)");
     });

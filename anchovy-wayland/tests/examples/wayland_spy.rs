@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use crate::compositor::{Compositor, Manners};
 use crate::harness::*;
 
-/// A spy, in a directory with the compositor that it stands before. Both ends are foreign: what is
-/// sent and received here is seen by nobody but the kernel and the spy.
+/// A spy, in a directory with the socket of a compositor. The client and the compositor are raw sockets of
+/// the test, so only the spy uses the crate.
 struct Spied {
     directory: Directory,
     listener: UnixListener,
@@ -32,7 +32,7 @@ impl Spied {
             command.arg("--display").arg(&compositor).arg("--socket").arg(&spy);
             let spy = Program::start(&mut command);
             let mut spied = Spied { directory, listener, spy };
-            // It looks whether there is a compositor, and then says where it listens.
+            // The spy checks for a compositor, and then prints the path of its socket.
             let (mut probe, _) = spied.listener.accept().unwrap();
             assert_eq!(probe.read(&mut [0]).unwrap(), 0);
             let line = spied.spy.line();
@@ -75,7 +75,7 @@ fn cross(sent: &[u8], from: &mut UnixStream, to: &mut UnixStream) {
     assert_eq!(received, sent);
 }
 
-/// Sends a message with descriptors, and sees that exactly it comes, and they come with it.
+/// Sends a message with descriptors, and checks that exactly this message arrives with its descriptors.
 fn cross_with(sent: &[u8], fds: &[OwnedFd], from: &UnixStream, to: &UnixStream) {
     let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
     foreign_send(from, sent, &[&borrowed]).unwrap();
@@ -290,7 +290,7 @@ fn the_end_of_one_direction_does_not_end_the_other() {
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         spied.spy.line_with("1 is gone");
 
-        // What was said before the end arrives, though nobody listens any more.
+        // Messages before the end arrive, although no client reads any more.
         let (mut client, mut compositor) = spied.client();
         get_registry(&mut client, &mut compositor);
         let all = bytes(message(1, 0).new_id(id(3))).repeat(100);

@@ -241,11 +241,11 @@ fn a_silent_compositor_times_out_exactly_at_the_deadline() {
         assert!(matches!(error, RoundtripError::TimedOut { timeout: limit } if limit == timeout));
         // Tokio's timers have steps of a millisecond.
         assert!((timeout..=timeout + Duration::from_millis(1)).contains(&begin.elapsed()));
-        // The connection goes on, with a registry of its own.
+        // The connection stays usable, and a second registry works.
         far.send_all(&[global(2, 2, "wl_seat", 1), done(3), global(4, 1, "wl_shm", 1), done(5)]);
         let registry = near.registry().await.unwrap();
         assert_eq!((registry.id(), interfaces(&registry)), (id(4), vec!["wl_shm"]));
-        // The events of the registry that nobody has are dropped, now and later.
+        // Events of the dropped registry are discarded, now and later.
         far.send(&global(2, 3, "wl_output", 1));
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&[other(1)]));
     });
@@ -337,7 +337,7 @@ fn kept_events_are_in_the_parts_of_the_connection_with_their_descriptors() {
         assert_eq!(identities(first.fds()), identities(&files[..1]));
         let parts = near.into_parts();
         let plain = bytes_of::bytes_of(&plain);
-        // A set ends what one `recvmsg` returns, so the end of the answer came with the last one.
+        // One `recvmsg` ends after a descriptor set, so the end of the reply arrived with the last one.
         assert_eq!(parts.read_buffer, [&plain[..], &keymap, &keymap].concat());
         let sets: Vec<_> =
             parts.read_sets.iter().map(|set| (set.range.clone(), identities(&set.fds))).collect();

@@ -171,7 +171,7 @@ fn a_failed_send_does_not_wait_for_an_open_compositor() {
         assert!(matches!(error.kind, SendErrorKind::Io(_)), "{error:?}");
         let roundtrip = at_once(near.roundtrip()).await.expect("it does not wait");
         assert!(matches!(roundtrip.unwrap_err(), RoundtripError::Send(_)));
-        // It still speaks.
+        // The compositor can still send.
         far.send_all(&[other(2), refusal().message()]);
         let SendErrorKind::Display(_) = near.send(other(7)).await.unwrap_err().kind else {
             panic!()

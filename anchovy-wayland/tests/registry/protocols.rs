@@ -44,7 +44,7 @@ fn the_table_matches_all_protocol_files() {
             })
             .collect();
         assert_eq!(theirs, ours);
-        // What others have is theirs to say, and what they do not have is listed.
+        // ELSEWHERE lists the protocols that are in no package.
         for message in fds::ALL {
             let known = protocols.contains(message.protocol);
             assert_ne!(known, ELSEWHERE.contains(&message.protocol), "{message:?}");

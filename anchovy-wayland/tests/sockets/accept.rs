@@ -29,7 +29,7 @@ fn accepting_with_a_full_table_waits_longer_each_time() {
         let _client = UnixStream::connect(directory.join("x")).unwrap();
         drive_io().await;
         let table = FullTable::with_room_for(0);
-        // The clock goes on to the next timer when there is nothing else to do.
+        // The paused clock advances to the next timer when all tasks are idle.
         tokio::time::pause();
         mark();
         let waiting = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;

@@ -49,7 +49,7 @@ def add(path):
     return 'added' if added == 0 else 'refused'
 ";
 
-/// Adds a display, says how that went, and stays until it is killed or its input ends.
+/// Adds a display, prints the result, and runs until it is killed or its input ends.
 fn add(how: &str, path: &Path) -> (Peer, String) {
     let script = format!("{how}\nprint(add(sys.argv[1]), flush=True)\nsys.stdin.read()");
     let mut command = Command::new("python3");
@@ -125,7 +125,7 @@ fn our_files_are_replaced_after_we_are_killed() {
         guarded(|| {
             let directory = Directory::new();
             let path = directory.join(NAME);
-            // What a process that is killed leaves: both files, and nobody who has them open.
+            // A killed process leaves both files, and no process has them open.
             drop(runtime().block_on(async { Listener::bind(&path).unwrap().into_parts() }));
             assert_eq!(names(&directory), ["wayland.7", "wayland.7.lock"]);
             let (_peer, said) = add(how, &path);

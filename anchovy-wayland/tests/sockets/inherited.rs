@@ -97,12 +97,12 @@ fn an_inherited_socket_is_taken_once_and_is_not_inherited_again() {
         client.read_exact(&mut said).unwrap();
         assert_eq!(said, *b"hello");
         // The second process is still running, and waits for the end of its input.
-        assert_eq!(client.read(&mut [0]).unwrap(), 0, "nobody has the socket open any more");
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "no process has the socket open");
         let written = client.write(b"x");
         assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
         assert!(peer.wait().success(), "{}", peer.stderr());
         display.set_nonblocking(true).unwrap();
-        assert!(display.accept().is_err(), "and nobody has connected by name");
+        assert!(display.accept().is_err(), "no client has connected by name");
     });
 }
 
@@ -115,7 +115,7 @@ async fn take_and_look() {
 
     let second = Connector::new().connect().await.unwrap_err();
     assert!(matches!(second, ConnectError::Inherited(InheritedError::AlreadyTaken)), "{second:?}");
-    let after = under_the_number().expect("the number is nobody else's");
+    let after = under_the_number().expect("the number is still open");
     assert!(after.starts_with("socket:") && after != before, "{after}");
 
     let mut command = Command::new("sh");

@@ -277,7 +277,7 @@ async fn replay(protocols: Rc<Protocols>, calls: &[Call]) -> (String, Vec<Line>)
     }
     for mut direction in [requests, events] {
         drop(direction.foreign);
-        // A trace ends where it was ended, and nothing is left.
+        // The trace ends with a complete message.
         assert!(direction.ours.receive().await.unwrap().is_none(), "{story}");
     }
     (story, lines)
@@ -343,7 +343,7 @@ fn every_call_of_a_summary_decodes_into_its_messages() {
         for name in TRACES.iter().chain(&SUMMARIES) {
             let mut streams = HashMap::new();
             for line in summary(name) {
-                // Whose the descriptors are, it does not say: here they are of the last message.
+                // A summary does not assign the descriptors, so the last message gets them.
                 let (ours, foreign, claim) =
                     streams.entry(line.stream.clone()).or_insert_with(|| {
                         let (near, foreign) = StdUnixStream::pair().unwrap();

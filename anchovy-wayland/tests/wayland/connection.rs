@@ -131,7 +131,7 @@ fn a_connection_is_a_stream_and_a_sink() {
         SinkExt::close(&mut near).await.unwrap();
         let came: Vec<_> = far.by_ref().map(|message| raw(&message.unwrap())).collect().await;
         assert_eq!(came, expected);
-        // The other way goes on.
+        // The other direction still works.
         let (mut reads, mut writes) = (near.into_split().0, far.into_split().1);
         SinkExt::send(&mut writes, plain(3, 0)).await.unwrap();
         assert_eq!(raw(&reads.next().await.unwrap().unwrap()), raw(&plain(3, 0)));
@@ -235,7 +235,7 @@ fn a_message_refused_by_the_flush_of_a_feed_is_returned() {
         assert!(matches!(error.kind, SendErrorKind::FdsRefusedByPeer { count: 1 }), "{error:?}");
         assert_eq!(raw(&error.unsent.expect("the one before")), expected);
         assert!(is_abandoned(&reader), "the other one is dropped");
-        // Nothing is left of either.
+        // The buffer contains neither message.
         near.send(plain(7, 0)).await.unwrap();
         assert_eq!(foreign_receive(&foreign.socket, 2048).0, bytes_of_plain(7));
     });
@@ -450,7 +450,7 @@ fn the_parts_of_a_connection_have_all_waiting_messages() {
         assert_eq!(parts.write_buffer, [bytes_of_plain(7), expected.bytes].concat());
         let [set] = &parts.write_sets[..] else { panic!("{:?}", parts.write_sets) };
         assert_eq!((set.range.clone(), identities(&set.fds)), (12..24, expected.fds));
-        // The socket goes on.
+        // The socket still works.
         foreign.send(b"...", 0);
         parts.socket.readable().await.unwrap();
         drop(parts);

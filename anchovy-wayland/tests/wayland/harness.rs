@@ -82,7 +82,7 @@ pub(crate) struct RawMessage {
 }
 
 pub(crate) fn raw(message: &Message) -> RawMessage {
-    // What is handed over is not inherited by a child of ours.
+    // A child process must not inherit a received descriptor.
     for fd in message.fds() {
         let flags = rustix::io::fcntl_getfd(fd).expect("an open descriptor");
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC), "close-on-exec");

@@ -235,7 +235,7 @@ fn messages_do_not_depend_on_cuts_and_early_descriptors() {
     });
 }
 
-/// Receives this to its end, or to an error; nothing is left open.
+/// Receives until the end of the stream or an error, and checks that no descriptor stays open.
 fn hostile(parts: &[(Vec<u8>, usize)]) {
     runtime().block_on(async {
         let (mut near, foreign) = foreign_peer().await;

@@ -206,7 +206,7 @@ fn more_than_1024_unclaimed_descriptors_end_receiving() {
         for _ in 0..2 {
             assert!(near.receive().await.unwrap().is_none());
         }
-        // That they are closed is seen by who counts the descriptors of this test.
+        // `run` checks that they are closed.
         drop(foreign);
     });
 }

@@ -201,7 +201,7 @@ mod compositor {
 
 use compositor::Compositor;
 
-/// A client of ours, and what is there to be bound.
+/// A client of this crate, and the globals of the compositor.
 struct OurClient {
     connection: Connection,
     registry: Registry,

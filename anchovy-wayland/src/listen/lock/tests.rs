@@ -22,7 +22,7 @@ fn a_lock_is_exclusive_until_it_is_dropped() {
         let socket = directory.join("wayland-0");
         let lock = Lock::acquire(&socket).unwrap();
         let mode = path_of(&socket).metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o117, 0, "for nobody but owner and group: {mode:o}");
+        assert_eq!(mode & 0o117, 0, "only owner and group have access: {mode:o}");
         assert_eq!(mode & 0o600, 0o600, "{mode:o}");
 
         let error = Lock::acquire(&socket).unwrap_err();
@@ -101,7 +101,7 @@ fn the_lock_file_of_a_successor_stays() {
         let directory = Directory::new();
         let socket = directory.join("x");
         let lock = Lock::acquire(&socket).unwrap();
-        // Made while the old one exists, so that it cannot have the same inode number.
+        // The old file still exists, so the new one cannot get its inode number.
         fs::write(directory.join("new"), "").unwrap();
         fs::rename(directory.join("new"), path_of(&socket)).unwrap();
         drop(lock);
@@ -139,7 +139,7 @@ fn a_directory_or_link_as_lock_file_is_reported_and_kept() {
     });
 }
 
-/// The lock is refused for this reason; whatever is at the path stays there, unlocked.
+/// Checks that the lock is refused for this reason, and that the file stays unchanged and unlocked.
 #[track_caller]
 fn is_refused(socket: &Path, expected: LockRefusal) {
     let path = path_of(socket);
@@ -185,7 +185,7 @@ fn a_device_is_refused() {
         let made =
             rustix::fs::mknodat(CWD, path_of(&socket), FileType::CharacterDevice, MODE, null);
         if made.is_err() {
-            eprintln!("skipped: only root can make a device");
+            eprintln!("skipped: only root can create a device");
             return;
         }
         is_refused(&socket, LockRefusal::NotAFile { found: "a character device" });
@@ -198,7 +198,7 @@ fn a_special_file_is_rejected_after_it_was_opened() {
         let directory = Directory::new();
         let path = directory.join("fifo");
         rustix::fs::mknodat(CWD, &path, FileType::Fifo, MODE, 0).unwrap();
-        // As if it had taken the place of a file after the first look.
+        // As if it had replaced a file after the first check.
         let fd = open(&path).unwrap();
         let error = check(&path, &rustix::fs::fstat(&fd).unwrap()).unwrap_err();
         let expected = LockRefusal::NotAFile { found: "a FIFO" };
