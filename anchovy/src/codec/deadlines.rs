@@ -1,4 +1,4 @@
-//! By when the rest of a frame has to arrive.
+//! The deadlines for the rest of a frame.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,28 +10,28 @@ use super::inbound::Inbound;
 use super::policy::ReadPolicy;
 use super::receive_error::ReceiveError;
 
-/// Since when a frame is waited for, and the timer.
+/// The time at which the wait for a frame began, and the timer.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    /// Where in the stream the frame begins that a read had to wait for first, and when that was.
+    /// Position in the stream of the incomplete frame, and the time at which a read first waited for it.
     waited: Option<(u64, Instant)>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadlines {
-    /// Goes on with a frame at the start of the stream that has been waited for since then.
+    /// Creates deadlines for a frame at the start of the stream whose wait began at this time.
     pub(super) fn since(waited: Option<Instant>) -> Deadlines {
         Deadlines { waited: waited.map(|since| (0, since)), sleep: None }
     }
 
-    /// Returns since when the frame is waited for that is incomplete now, if one is.
+    /// Returns the time at which the wait for the incomplete frame began, if there is one.
     pub(super) fn waited(&self, inbound: &Inbound) -> Option<Instant> {
         let (start, since) = self.waited?;
         (inbound.incomplete_frame() == Some(start)).then_some(since)
     }
 
-    /// Checks that no deadline has passed, and wakes the task when one does. Called when nothing more
-    /// has arrived.
+    /// Checks that no deadline has passed, and wakes the task when one passes. The caller has found that
+    /// nothing more has arrived.
     #[inline]
     pub(super) fn poll<E>(
         &mut self,
@@ -59,7 +59,7 @@ impl Deadlines {
             since.checked_add(timeout)
         });
         let Some(deadline) = of_fds.into_iter().chain(of_frame).min() else {
-            // The next frame that is incomplete needs one again, so a timer that runs is left alone.
+            // The next incomplete frame uses the timer again, so one that still runs is kept.
             self.sleep.take_if(|sleep| sleep.is_elapsed());
             return Ok(());
         };

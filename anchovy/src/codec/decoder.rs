@@ -1,4 +1,4 @@
-//! How a protocol decodes frames.
+//! The decoder of a protocol.
 
 use bytes::BytesMut;
 

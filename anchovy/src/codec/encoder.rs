@@ -1,4 +1,4 @@
-//! How a protocol encodes frames.
+//! The encoder of a protocol.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -154,7 +154,7 @@ pub trait Encoder<Item> {
 
     /// Returns more bytes of the frame, after those that [`encode`](Self::encode) writes.
     ///
-    /// A payload of 4 KiB or more is sent from where it is, without a copy. The default is empty.
+    /// A payload of 4 KiB or more is sent without a copy. The default is empty.
     fn payload(&mut self, frame: &Item) -> Bytes {
         let _ = frame;
         Bytes::new()

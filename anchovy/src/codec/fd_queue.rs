@@ -54,7 +54,7 @@ impl Drop for TakenFds<'_> {
     }
 }
 
-/// Takes so many off the first of these counts.
+/// Subtracts `left` in total from these counts, from the first on.
 #[inline]
 pub(super) fn claim<'a>(counts: impl Iterator<Item = &'a mut usize>, mut left: usize) {
     for count in counts {

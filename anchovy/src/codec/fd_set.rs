@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::error::truncation::Truncation;
 
-/// Descriptors, and the bytes that they came with or leave with.
+/// Descriptors, and the range of the bytes that they arrived with or leave with.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -31,22 +31,25 @@ use crate::error::truncation::Truncation;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FdSet {
-    /// Which bytes of the buffer beside it; sets are in order, and do not overlap.
+    /// Range of bytes, from the start of the buffer in [`FramedParts`](super::FramedParts). Sets are in
+    /// order, and their ranges do not overlap.
     ///
-    /// Of received ones, those that one `recvmsg` returned; of ones to be sent, those of their frame.
+    /// For received descriptors, it is the range that one `recvmsg` returned. With
+    /// [`Attribution::LastByte`](super::Attribution::LastByte), only its last byte matters. For
+    /// descriptors that are sent, it is the range of their frame.
     pub range: Range<usize>,
     /// The descriptors, in order.
     pub fds: Vec<OwnedFd>,
-    /// Why the kernel cut the set when it was received, if it did; there are no descriptors then.
+    /// The cause, if the kernel truncated the set when it was received. There are no descriptors then.
     pub truncated: Option<Truncation>,
-    /// Whether a frame that was discarded left them to one later frame.
+    /// Whether a discarded frame left the whole set to one later frame.
     pub(super) given_up: bool,
-    /// When they arrived, if there is a deadline.
+    /// Time of arrival, if there is a deadline.
     pub(super) arrived: Option<Instant>,
 }
 
 impl FdSet {
-    /// Descriptors that came with these bytes, or leave with them.
+    /// Creates a set of descriptors that arrived with these bytes, or leave with them.
     pub fn new(range: Range<usize>, fds: Vec<OwnedFd>) -> FdSet {
         FdSet { range, fds, truncated: None, given_up: false, arrived: None }
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::error::descriptors::Descriptors;
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 
@@ -104,21 +105,27 @@ impl fmt::Display for FlushError {
         match self {
             FlushError::Io(_) => f.write_str("sending to the socket failed"),
             FlushError::TooManyFds { count, limit } => {
-                write!(f, "a frame has {count} descriptors, limit is {limit}")
+                write!(f, "a frame has {}, limit is {limit}", Descriptors(*count))
             }
             FlushError::FdsWithoutBytes { count } => {
-                write!(f, "a frame has {count} descriptors and no bytes")
+                write!(f, "a frame has {} and no bytes", Descriptors(*count))
             }
             FlushError::WriteQueueNotEmpty { queued } => {
-                write!(f, "{queued} descriptors in the write queue would leave with the frame")
+                let queued = Descriptors(*queued);
+                write!(
+                    f,
+                    "{queued} in the write queue of the stream would leave with the frame; write the \
+                     queue first"
+                )
             }
             FlushError::FdsRefusedByPeer { count } => {
-                write!(f, "the kernel refused to carry {count} descriptors to the peer (EPERM)")
+                write!(f, "the kernel refused to send {} to this peer (EPERM)", Descriptors(*count))
             }
             FlushError::TooManyFdsInFlight { count } => write!(
                 f,
-                "{count} more descriptors in flight would exceed RLIMIT_NOFILE (ETOOMANYREFS); try \
-                 again when the receivers have caught up"
+                "sending {} would exceed the limit of descriptors in flight, RLIMIT_NOFILE \
+                 (ETOOMANYREFS); try again after the receivers have read",
+                Descriptors(*count)
             ),
         }
     }

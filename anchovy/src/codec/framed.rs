@@ -59,9 +59,9 @@ pub struct Framed<const S: usize, C> {
 impl<const S: usize, C> Framed<S, C> {
     /// Creates a stream of frames of this codec, with default policies.
     ///
-    /// Descriptors that are in the queues of the stream already belong to no frame: take them out,
-    /// or hand them over with [`from_parts`](Self::from_parts). While there are any in its write
-    /// queue, nothing can be sent ([`SendErrorKind::WriteQueueNotEmpty`]).
+    /// Descriptors that are in the queues of the stream already belong to no frame. Take them out, or
+    /// pass them to [`from_parts`](Self::from_parts). While the write queue of the stream has descriptors,
+    /// nothing can be sent ([`SendErrorKind::WriteQueueNotEmpty`]).
     pub fn new(stream: AnchovyStream<S>, codec: C) -> Self {
         Framed::from_parts(FramedParts::new(stream, codec))
     }
@@ -77,7 +77,8 @@ impl<const S: usize, C> Framed<S, C> {
         Framed::from_parts(FramedParts { read_policy, write_policy, ..parts })
     }
 
-    /// Puts a framed stream together, with what was read and what is to be sent.
+    /// Creates a framed stream from its parts, with bytes and descriptors that were read or wait to be
+    /// sent.
     pub fn from_parts(parts: FramedParts<S, C>) -> Self {
         let now = parts.read_policy.fd_timeout.map(|_| Instant::now());
         let progress = &parts.read_progress;
@@ -91,10 +92,11 @@ impl<const S: usize, C> Framed<S, C> {
         }
     }
 
-    /// Takes the framed stream apart, losing nothing.
+    /// Takes the framed stream apart. Nothing is lost.
     ///
-    /// What waits is no longer charged to the [account](AnchovyStream::account) of the peer until the
-    /// parts are put together again. A stream of frames that has ended stays so, and deadlines and counts go on as they were.
+    /// Bytes and descriptors that wait are not charged to the [account](AnchovyStream::account) of the
+    /// peer until [`from_parts`](Self::from_parts) puts the parts together again. That framed stream has
+    /// ended if this one has, and its deadlines and counts continue.
     pub fn into_parts(mut self) -> FramedParts<S, C> {
         self.stream.receiver.release_waiting();
         let read_progress = self.read.progress();
@@ -113,23 +115,24 @@ impl<const S: usize, C> Framed<S, C> {
         }
     }
 
-    /// Returns the stream itself, for limits and credentials.
+    /// Returns the stream, for limits and credentials.
     ///
-    /// Its queues are not those of the frames.
+    /// The queues of the stream do not contain the descriptors of frames.
     pub fn get_ref(&self) -> &AnchovyStream<S> {
         &self.stream
     }
 
-    /// Returns the stream itself, for limits and credentials.
+    /// Returns the stream, for limits and credentials.
     ///
-    /// What is read from it is missing from the frames, and what is written to it is added to them.
+    /// Bytes that the caller reads from it are missing from the frames, and bytes that the caller writes
+    /// to it come between frames.
     pub fn get_mut(&mut self) -> &mut AnchovyStream<S> {
         &mut self.stream
     }
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// Returns how frames are received.
+    /// Returns the policy for received frames.
     pub fn read_policy(&self) -> &ReadPolicy {
         &self.read.policy
     }
@@ -151,13 +154,13 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.inbound.closed()
     }
 
-    /// Returns the next frame if it has arrived already; nothing is read.
+    /// Returns the next frame if it has arrived already. Nothing is read.
     ///
-    /// `None` says nothing of what a read would bring, or of an end of the stream of frames.
+    /// `None` means only that the buffer has no complete frame.
     ///
     /// # Errors
     ///
-    /// As those of the stream of frames, which has ended then.
+    /// As [`next`](Self::next).
     pub fn next_buffered(&mut self) -> Option<Result<C::Item, ReceiveError<C::Error>>>
     where
         C: Decoder,
@@ -165,13 +168,14 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.next_buffered(&mut self.codec, &mut self.stream.receiver)
     }
 
-    /// Polls the stream of frames without reading, for a caller that has no room for what a read
-    /// would bring: what has arrived is decoded, and the timeouts are kept.
-    /// A later poll of the stream itself reads on.
+    /// Polls the stream of frames without reading: frames that have arrived are decoded, and timeouts
+    /// are checked.
+    ///
+    /// This is for a caller that has no room for more frames. A later poll of the stream reads again.
     ///
     /// # Errors
     ///
-    /// As those of the stream of frames, which has ended then.
+    /// As [`next`](Self::next).
     pub fn poll_paused(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameResult<C>>>
     where
         C: Decoder,
@@ -184,24 +188,26 @@ impl<const S: usize, C> Framed<S, C> {
         &self.codec
     }
 
-    /// Replaces the codec, for a type that the two halves need not share.
+    /// Replaces the codec with the one that `map` makes of it.
     pub fn map_codec<D>(self, map: impl FnOnce(C) -> D) -> Framed<S, D> {
         let Framed { stream, codec, mut read, write } = self;
-        // Another codec may decode a frame where the first could not.
+        // The new codec may decode a frame that the old one could not.
         read.may_decode = true;
         Framed { stream, codec: map(codec), read, write }
     }
 
-    /// Returns the codec; a frame that it could not decode before is tried again.
+    /// Returns the codec.
+    ///
+    /// The next poll decodes again, even if nothing more has arrived.
     pub fn codec_mut(&mut self) -> &mut C {
-        // In another mode, it may decode a frame where it could not before.
+        // The caller may change its mode, and then it may decode a frame that it could not before.
         self.read.may_decode = true;
         &mut self.codec
     }
 }
 
 impl<const S: usize, C> Framed<S, C> {
-    /// Returns how frames are sent.
+    /// Returns the policy for sent frames.
     pub fn write_policy(&self) -> &WritePolicy {
         &self.write.policy
     }
@@ -216,13 +222,15 @@ impl<const S: usize, C> Framed<S, C> {
         self.write.outbound.unsent_fds()
     }
 
-    /// Takes back the frame that is next to leave, with its descriptors, if none of its bytes has
-    /// left and it has descriptors to take back; see [`RefusedFrame`].
+    /// Removes the frame that is next to leave and returns it with its descriptors; see
+    /// [`RefusedFrame`].
     ///
-    /// For when a flush failed because the kernel refused to carry the descriptors
+    /// Returns `None` if some of its bytes have left, or if it has no descriptors.
+    ///
+    /// This is for a flush that failed because the kernel refused the descriptors
     /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
-    /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)): the next flush goes on with what
-    /// is after it. One that is not taken back is tried again by the next flush.
+    /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)). The next flush then sends the frames
+    /// after it. If the frame is not removed, the next flush tries to send it again.
     pub fn take_refused(&mut self) -> Option<RefusedFrame> {
         self.write.take_refused()
     }

@@ -1,4 +1,4 @@
-//! A framed stream taken apart.
+//! The parts of a framed stream.
 
 use bytes::BytesMut;
 
@@ -7,9 +7,9 @@ use super::policy::{ReadPolicy, WritePolicy};
 use super::read_progress::ReadProgress;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// A framed stream taken apart; nothing of it is lost.
+/// The parts of a framed stream, with all bytes and descriptors that wait.
 ///
-/// What a handshake has read too far goes in the same way:
+/// A program that has read past the end of a handshake passes the rest to the codec:
 ///
 /// ```
 /// # use anchovy::codec::{Decoder, FdSet, Framed, FramedParts, ReceivedFds};
@@ -18,7 +18,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// # async fn after<C: Decoder>(mut stream: AnchovyStream<DBUS_SCM_RIGHTS>, codec: C) -> std::io::Result<Framed<DBUS_SCM_RIGHTS, C>> {
 /// let mut buf = [0; 1024];
 /// let received = stream.recv(&mut buf).await?;
-/// let handshake = 48; // bytes that were the handshake's, of all that came
+/// let handshake = 48; // the number of these bytes that belong to the handshake
 ///
 /// let mut parts = FramedParts::new(stream, codec);
 /// parts.read_buffer.extend_from_slice(&buf[handshake..received.bytes]);
@@ -30,21 +30,22 @@ use crate::stream::anchovy_stream::AnchovyStream;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FramedParts<const S: usize, C> {
-    /// The stream. Its queues are not those of the frames.
+    /// The stream. Its queues do not contain the descriptors of frames.
     pub stream: AnchovyStream<S>,
     /// The codec.
     pub codec: C,
     /// Bytes that have arrived and are not decoded.
     pub read_buffer: BytesMut,
-    /// The descriptors that came with them, in order; ranges count from the start of the buffer.
+    /// The descriptor sets that arrived with these bytes, in order. Ranges count from the start of the
+    /// buffer.
     pub read_sets: Vec<FdSet>,
     /// Bytes that have not left.
     pub write_buffer: BytesMut,
-    /// The descriptors that leave with them, in order, with the ranges of their frames.
+    /// The descriptor sets that leave with these bytes, in order, with the ranges of their frames.
     pub write_sets: Vec<FdSet>,
-    /// How frames are received.
+    /// The policy for received frames.
     pub read_policy: ReadPolicy,
-    /// How frames are sent.
+    /// The policy for sent frames.
     pub write_policy: WritePolicy,
     pub(super) read_progress: ReadProgress,
 }

@@ -45,12 +45,12 @@ pub struct FramedRead<const S: usize, C> {
 }
 
 impl<const S: usize, C> FramedRead<S, C> {
-    /// Returns the read half itself.
+    /// Returns the read half.
     pub fn get_ref(&self) -> &OwnedReadHalf<S> {
         &self.half
     }
 
-    /// Returns the read half itself. What is read from it is missing from the frames.
+    /// Returns the read half. Bytes that the caller reads from it are missing from the frames.
     pub fn get_mut(&mut self) -> &mut OwnedReadHalf<S> {
         &mut self.half
     }

@@ -60,7 +60,7 @@ impl<const S: usize, C> Framed<S, C> {
         split: impl FnOnce(C) -> (R, W),
     ) -> (FramedRead<S, R>, FramedWrite<S, W>) {
         let Framed { stream, codec, mut read, write } = self;
-        // Another decoder may find a frame in the bytes that wait.
+        // The new decoder may decode a frame that the old one could not.
         read.may_decode = true;
         let (read_codec, write_codec) = split(codec);
         let (read_half, write_half) = stream.into_split();

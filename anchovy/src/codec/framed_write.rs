@@ -14,7 +14,7 @@ use crate::split::owned::OwnedWriteHalf;
 
 /// The [`Sink`] of frames that [`Framed::into_split`](super::Framed::into_split) makes.
 ///
-/// Dropping it closes what has not left and shuts the write side down.
+/// Dropping it closes descriptors that have not left, and shuts the write side down.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -44,12 +44,12 @@ pub struct FramedWrite<const S: usize, C> {
 }
 
 impl<const S: usize, C> FramedWrite<S, C> {
-    /// Returns the write half itself.
+    /// Returns the write half.
     pub fn get_ref(&self) -> &OwnedWriteHalf<S> {
         &self.half
     }
 
-    /// Returns the write half itself. What is written to it is added to the frames.
+    /// Returns the write half. Bytes that the caller writes to it come between frames.
     pub fn get_mut(&mut self) -> &mut OwnedWriteHalf<S> {
         &mut self.half
     }

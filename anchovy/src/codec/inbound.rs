@@ -1,12 +1,13 @@
-//! Whose descriptors are whose.
+//! The attribution of received descriptors to frames.
 //!
-//! The kernel says with which `recvmsg` a set came, and that the last of its bytes belongs to the
-//! `sendmsg` that the set left with; where that began, it does not say. So what is known of a set
-//! is a range of stream bytes, and a frame can have sent it only if it overlaps that range. Each
-//! frame takes as many as it declares, in order; what is left of a set when its range is decoded
-//! belongs to nobody, and would be the next frame's if it were not stopped here.
+//! The kernel reports which `recvmsg` a descriptor set arrived with. The last byte of that read belongs
+//! to the `sendmsg` that the set left with. The kernel does not report where that `sendmsg` began. So
+//! a set is known by its range of stream bytes, and only a frame that overlaps the range can have sent
+//! it. Frames claim descriptors in order. What is left of a set when its range is decoded belongs to no
+//! frame. It is closed here, because otherwise the next frame would claim it.
 //!
-//! No socket, no clock: bytes, descriptors and the time come in, frames and a deadline come out.
+//! This module uses no socket and no clock: its input is bytes, descriptors and the time, and its output
+//! is frames and a deadline.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -26,18 +27,18 @@ use super::received_fds::{ReceivedFds, ReceivedSet};
 use crate::error::truncation::Truncation;
 use crate::held_fds::HeldFds;
 
-/// Bytes that have arrived and are not decoded, and the sets that came with them.
+/// Bytes that have arrived and are not decoded, and the descriptor sets that arrived with them.
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
     pub(crate) buffer: ReadBuffer,
-    /// Where in the stream the bytes of `buffer` begin.
+    /// Position in the stream of the first byte of `buffer`.
     position: u64,
-    /// Where in the stream the frame begins that is being decoded.
+    /// Position in the stream of the first byte of the frame that is decoded next.
     frame_start: u64,
     /// The descriptors of all sets, in order.
     fds: VecDeque<OwnedFd>,
     sets: VecDeque<ReceivedSet>,
-    /// Descriptors that nothing claimed, and that were closed.
+    /// Number of descriptors that no frame claimed and that were closed.
     closed: u64,
 }
 
@@ -46,7 +47,7 @@ pub(crate) type FrameOutcome<D> =
     Result<Option<<D as Decoder>::Item>, ReceiveError<<D as Decoder>::Error>>;
 
 impl Inbound {
-    /// Notes that the last `count` of the bytes have just arrived with these descriptors.
+    /// Records that the last `count` bytes of the buffer have arrived with these descriptors.
     pub(crate) fn received(
         &mut self,
         count: usize,
@@ -65,8 +66,8 @@ impl Inbound {
         }
     }
 
-    /// Notes that the set of the read of `count` bytes that was [received](Self::received) last, if it
-    /// brought one, is attributed by its first byte: the last byte of its range is that one then.
+    /// Cuts the range of the set that [arrived](Self::received) with the last `count` bytes, if there is
+    /// one, to its first byte, which is then also the last byte of the range.
     pub(crate) fn attribute_by_first_byte(&mut self, count: usize) {
         let end = self.position + self.buffer.bytes.len() as u64;
         if let Some(set) = self.sets.back_mut().filter(|set| set.end == end && count > 0) {
@@ -86,7 +87,7 @@ impl Inbound {
         self.decode_with(policy, held, |bytes, fds| decoder.decode(bytes, fds))
     }
 
-    /// As [`decode`](Self::decode), when nothing more will arrive.
+    /// Decodes one frame after the end of the stream.
     pub(crate) fn decode_eof<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -165,7 +166,7 @@ impl Inbound {
         }
     }
 
-    /// Closes what waits when nothing more will arrive and no frame is left to claim it.
+    /// Closes the descriptors that wait after the end of the stream, when no frame is left.
     pub(crate) fn finish<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         self.sets.clear();
         self.close_unclaimed(self.fds.len(), policy)
@@ -189,46 +190,46 @@ impl Inbound {
         Ok(())
     }
 
-    /// Returns the time by which the rest of a frame has to arrive, for the sets that wait for it.
+    /// Returns the time until which the oldest descriptor set may wait for the rest of its frame.
     pub(crate) fn deadline(&self, timeout: Duration) -> Option<Instant> {
         let waiting = self.sets.iter().find(|set| set.fds > 0)?;
         waiting.arrived?.checked_add(timeout)
     }
 
-    /// Returns where in the stream the frame begins of which a part has arrived, if there is one.
+    /// Returns the position in the stream of the incomplete frame, if there is one.
     pub(crate) fn incomplete_frame(&self) -> Option<u64> {
         (self.frame_bytes() > 0).then_some(self.frame_start)
     }
 
-    /// Returns the number of bytes that have arrived and are of no frame yet, including those that the
-    /// decoder has taken.
+    /// Returns the number of bytes of the incomplete frame that have arrived, including those that the
+    /// decoder has removed.
     pub(crate) fn frame_bytes(&self) -> usize {
         self.taken() as usize + self.buffer.bytes.len()
     }
 
-    /// Returns the number of bytes that the decoder has taken of a frame that it has not returned.
+    /// Returns the number of bytes that the decoder has removed of the incomplete frame.
     pub(crate) fn taken(&self) -> u64 {
         self.position - self.frame_start
     }
 
-    /// Descriptors that wait for their frames.
+    /// Returns the number of descriptors that wait for their frames.
     pub(crate) fn waiting(&self) -> usize {
         self.fds.len()
     }
 
-    /// Descriptors that nothing claimed, and that were closed.
+    /// Returns the number of descriptors that no frame claimed and that were closed.
     pub(crate) fn closed(&self) -> u64 {
         self.closed
     }
 
-    /// Forgets and closes all that waits.
+    /// Drops all bytes and closes all descriptors that wait.
     pub(crate) fn clear(&mut self) {
         let closed = self.closed;
         *self = Inbound { closed, ..Inbound::default() };
     }
 
-    /// Takes over what somebody else has received, with ranges that count from its first byte, as far as
-    /// that has come.
+    /// Creates the state for bytes and descriptor sets that the caller has received. Ranges count from
+    /// the first of the bytes.
     pub(crate) fn from_parts(
         bytes: BytesMut,
         sets: Vec<FdSet>,
@@ -241,7 +242,7 @@ impl Inbound {
         let mut inbound = Inbound { buffer, position: taken, closed, ..Inbound::default() };
         let mut before = 0;
         for FdSet { range, fds, truncated, given_up, arrived } in sets {
-            // In order, and within the bytes: otherwise one would wait for ever, and others for it.
+            // A set that is out of order or outside the bytes would wait forever, and block later sets.
             let start = range.start.clamp(before, length);
             let end = range.end.clamp(start, length);
             before = end;
@@ -258,9 +259,9 @@ impl Inbound {
         inbound
     }
 
-    /// Hands over all that waits, with ranges that count from the first byte.
+    /// Returns all bytes and descriptor sets that wait. Ranges count from the first of the bytes.
     ///
-    /// A set that came with bytes which are decoded already begins with the first that is not.
+    /// The range of a set of which some bytes are decoded begins with the first byte that is not.
     pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
         let position = self.position;
         let relative = |offset: u64| offset.saturating_sub(position) as usize;

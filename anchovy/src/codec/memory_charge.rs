@@ -1,24 +1,24 @@
-//! How much memory a framed stream keeps, and what of it is charged.
+//! The memory that a framed stream keeps, and its charge.
 
 use std::task::{Context, Poll};
 
 use crate::budget::{Account, Charge, ChargeRequest, Resource};
 
-/// The most memory that a buffer keeps when it is empty; larger memory is given back.
+/// The most memory in bytes that an empty buffer keeps. Larger memory is freed.
 pub(super) const KEPT: usize = 256 << 10;
 
-/// Memory of a buffer that is not charged, so that small frames, and connections that wait for them,
-/// cost no look into the ledger.
+/// Memory of a buffer in bytes that is not charged, so that small frames and idle connections do not
+/// access the ledger.
 pub(super) const UNCHARGED: usize = 8 << 10;
 
-/// What is charged for the memory of one buffer.
+/// The charge for the memory of one buffer.
 #[derive(Debug)]
 pub(super) struct MemoryCharge {
     charge: Charge,
     request: ChargeRequest,
 }
 
-/// Memory is needed of which the account could never have so much.
+/// The charge is more than the account could ever hold.
 #[derive(Debug)]
 pub(super) struct OverBudget;
 
@@ -28,7 +28,7 @@ impl MemoryCharge {
         MemoryCharge { charge, request: ChargeRequest::new() }
     }
 
-    /// Returns whether a growth waits.
+    /// Returns whether a request for a larger charge waits.
     pub(super) fn is_waiting(&self) -> bool {
         self.request.is_waiting()
     }
@@ -62,12 +62,12 @@ impl MemoryCharge {
         grown.map(Ok)
     }
 
-    /// Gives up a growth that waits.
+    /// Cancels a request that waits.
     pub(super) fn cancel(&mut self) {
         self.request.cancel();
     }
 
-    /// Returns what is charged for more than `bytes`. A growth that waits goes on waiting.
+    /// Releases the charge for more than `bytes`. A request that waits continues to wait.
     pub(super) fn release_unused(&mut self, bytes: usize) {
         self.charge.shrink_to(chargeable(bytes));
     }

@@ -1,11 +1,10 @@
-//! Which bytes leave with which descriptors.
+//! The plan of outgoing calls: which bytes leave with which descriptors.
 //!
-//! Frames are a row of bytes; some of them begin a set. What is planned is the next `sendmsg`: how
-//! many of the bytes, and how many of the descriptors, by the [`Placement`] of the protocol. A set
-//! leaves with the first byte of a call or not at all, and the kernel may take fewer bytes than
-//! planned, so what is kept is what has left, and each call is planned anew.
+//! The plan is the next `sendmsg`: its number of bytes and of descriptors, by the [`Placement`] of the
+//! protocol. Descriptors leave with the first byte of a call or not at all. The kernel may take fewer
+//! bytes than planned. So the state records what has left, and each call is planned separately.
 //!
-//! No socket: frames come in, calls come out.
+//! This module uses no socket: its input is frames, and its output is calls.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -23,7 +22,7 @@ use super::send_error::{SendError, SendErrorKind};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 
-/// Payloads of fewer bytes are copied behind their frame: a slice of their own costs more.
+/// Payloads of fewer bytes are copied into the buffer, because a slice of their own costs more.
 const COPIED: usize = 4 << 10;
 
 /// Bytes and descriptors that have not left.
@@ -33,25 +32,25 @@ pub(crate) struct Outbound {
     chunks: VecDeque<Bytes>,
     /// Where encoders write.
     tail: BytesMut,
-    /// How many of the bytes in `tail` have left. They are dropped with the last, or for a payload:
-    /// a buffer that begins anew each time never grows.
+    /// Number of bytes in `tail` that have left. They are removed together with the last byte, or
+    /// before a payload: a buffer whose start moved with each call would never grow.
     left: usize,
     /// The largest memory that `tail` may share with chunks, or whose start has left.
     shared: usize,
-    /// Where in the stream the first of the bytes is.
+    /// Position in the stream of the first byte that has not left.
     position: u64,
-    /// Where in the stream the next frame begins.
+    /// Position in the stream of the next frame.
     end: u64,
     /// The frames with descriptors of which a byte has not left, in order.
     frames: VecDeque<PendingFrame>,
     /// The descriptors of all frames, in order.
     fds: VecDeque<OwnedFd>,
-    /// The kernel refused a set among others: until one has left, each goes with its own frame, so
-    /// that it is clear whose is refused.
+    /// Whether the kernel refused the descriptors of several frames. Until a call has left, each frame
+    /// then has a call of its own, so that the refused frame is known.
     one_by_one: bool,
 }
 
-/// A frame with descriptors: its range of the stream, and how many of them have not left.
+/// A frame with descriptors: its range of the stream, and the number of descriptors that have not left.
 #[derive(Clone, Copy, Debug)]
 struct PendingFrame {
     start: u64,
@@ -67,7 +66,7 @@ pub(crate) struct Call {
 }
 
 impl Outbound {
-    /// Takes a frame, or gives it back.
+    /// Adds a frame to the buffer, or returns it.
     #[inline]
     pub(crate) fn push<I, E: Encoder<I>>(
         &mut self,
@@ -153,7 +152,7 @@ impl Outbound {
     /// Notes that the first `bytes` of a frame of `length` bytes left with the descriptors that it
     /// lends.
     pub(crate) fn sent_borrowed(&mut self, length: usize, bytes: usize) {
-        // The rest shares its calls with no other frame where that is the rule.
+        // With `Placement::Alone`, the rest of the frame shares no call either.
         let (start, end) = (self.end, self.end + length as u64);
         self.frames.push_back(PendingFrame { start, end, fds: 0 });
         self.end = end;
@@ -163,12 +162,12 @@ impl Outbound {
 
     /// Returns the next `sendmsg`, with at most `most` descriptors, if there is anything to send.
     pub(crate) fn next(&self, placement: Placement, most: usize) -> Option<Call> {
-        // Descriptors without a byte, which only foreign parts can bring, are refused when sent.
+        // Descriptors without a byte can come from the parts of a caller. Sending them fails.
         if self.is_empty() && self.fds.is_empty() {
             return None;
         }
-        // A frame of which something has left already is plain from there on, but for the rule
-        // that it shares no call.
+        // The rest of a frame that has begun to leave has no descriptors. With `Placement::Alone`, it
+        // still shares no call.
         let begun = self.frames.front().filter(|frame| frame.start < self.position);
         let mut waiting =
             self.frames.iter().filter(|frame| frame.start >= self.position).peekable();
@@ -181,7 +180,7 @@ impl Outbound {
             end = frame.end;
         } else if together {
             for frame in waiting {
-                // Those of the first one fit, or it would have been refused.
+                // The descriptors of the first frame fit: otherwise it was refused.
                 if call.fds + frame.fds > most && frame.start > self.position {
                     end = frame.start;
                     break;
@@ -201,8 +200,7 @@ impl Outbound {
         Some(call)
     }
 
-    /// Returns the bytes of a call, if they are in one place: they are if there are no large
-    /// payloads.
+    /// Returns the bytes of a call if they are contiguous, which they are without large payloads.
     pub(crate) fn slice(&self, bytes: usize) -> Option<IoSlice<'_>> {
         let tail = &self.tail[self.left..];
         self.chunks.is_empty().then(|| IoSlice::new(&tail[..tail.len().min(bytes)]))
@@ -224,7 +222,7 @@ impl Outbound {
         count
     }
 
-    /// Makes the descriptors one slice, for [`fds`](Self::fds).
+    /// Makes the descriptors contiguous, for [`fds`](Self::fds).
     pub(crate) fn make_contiguous(&mut self) {
         self.fds.make_contiguous();
     }
@@ -240,10 +238,10 @@ impl Outbound {
         &self.fds.as_slices().0[..count]
     }
 
-    /// Notes that a call left, though perhaps not with all of its bytes.
+    /// Records that a call left with the first `bytes` of its bytes.
     pub(crate) fn sent(&mut self, call: Call, bytes: usize) {
         if call.fds > 0 {
-            // What is closed here is on its way.
+            // The kernel holds its own references to the descriptors that are closed here.
             take(&mut self.fds, call.fds).for_each(drop);
             claim(self.frames.iter_mut().map(|frame| &mut frame.fds), call.fds);
             self.one_by_one = false;
@@ -251,8 +249,8 @@ impl Outbound {
         self.advance(bytes);
     }
 
-    /// Notes that the kernel refused the descriptors of a call, and says whether another plan may
-    /// do: it may if other frames were in it.
+    /// Records that the kernel refused the descriptors of a call. Returns whether to try again with
+    /// fewer frames in a call.
     pub(crate) fn refused(&mut self, call: Call) -> bool {
         let head = self
             .frames
@@ -261,7 +259,7 @@ impl Outbound {
         !head && !std::mem::replace(&mut self.one_by_one, true)
     }
 
-    /// Takes the frame at the head back, with its descriptors, if none of its bytes has left.
+    /// Removes the first frame and returns it with its descriptors, if none of its bytes has left.
     pub(crate) fn take_back(&mut self) -> Option<RefusedFrame> {
         let frame = *self.frames.front()?;
         if frame.start != self.position || frame.fds == 0 {
@@ -317,7 +315,7 @@ impl Outbound {
         self.tail.capacity().max(self.shared).max(chunks) > kept
     }
 
-    /// Gives back the memory of the buffers, which are empty, if it is more than `kept` bytes.
+    /// Frees the memory of the empty buffers if it is more than `kept` bytes.
     pub(crate) fn release_memory(&mut self, kept: usize) {
         if self.has_memory(kept) {
             self.tail = BytesMut::new();
@@ -326,7 +324,7 @@ impl Outbound {
         }
     }
 
-    /// Bytes that have not left.
+    /// Returns the number of bytes that have not left.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         (self.end - self.position) as usize
@@ -338,7 +336,7 @@ impl Outbound {
         (self.tail.capacity(), self.chunks.capacity() * size_of::<Bytes>())
     }
 
-    /// Descriptors that have not left.
+    /// Returns the number of descriptors that have not left.
     pub(crate) fn unsent_fds(&self) -> usize {
         self.fds.len()
     }
@@ -348,19 +346,19 @@ impl Outbound {
         self.end == self.position
     }
 
-    /// Returns whether as much waits as may.
+    /// Returns whether a limit of the policy is reached.
     #[inline]
     pub(crate) fn is_full(&self, policy: &WritePolicy) -> bool {
         self.len() >= policy.max_buffered_bytes || self.fds.len() >= policy.max_buffered_fds
     }
 
-    /// Takes over what somebody else has not sent.
+    /// Creates the state for bytes and descriptor sets that the caller has not sent.
     pub(crate) fn from_parts(bytes: BytesMut, sets: Vec<FdSet>) -> Outbound {
         let length = bytes.len();
         let mut outbound = Outbound { end: length as u64, tail: bytes, ..Outbound::default() };
         let mut before = 0;
         for FdSet { range, fds, .. } in sets {
-            // In order, and none within another: otherwise one would never leave.
+            // A set that is out of order or overlaps another one would never leave.
             let start = range.start.clamp(before, length);
             let end = range.end.clamp(start, length);
             before = end;
@@ -374,8 +372,8 @@ impl Outbound {
         outbound
     }
 
-    /// Hands over what has not left. The rest of a frame that has begun to leave is a set of none,
-    /// for it still shares its calls with nobody where that is the rule.
+    /// Returns the bytes and descriptor sets that have not left. The rest of a frame that has begun to
+    /// leave is an empty set, because it still shares no call with `Placement::Alone`.
     pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
         let position = self.position;
         let relative = |offset: u64| offset.saturating_sub(position) as usize;

@@ -1,8 +1,8 @@
-//! The decisions of a protocol: which descriptors belong to which frame, and when they leave.
+//! The policies of a protocol: attribution, placement and limits.
 
 use std::time::Duration;
 
-/// How received descriptors are attributed to frames.
+/// The rule that attributes received descriptors to frames.
 ///
 /// ```
 /// use anchovy::codec::{Attribution, ReadPolicy};
@@ -56,7 +56,8 @@ pub enum Attribution {
     LastByte,
 }
 
-/// What happens to descriptors that no frame claimed, once the bytes they arrived with are decoded.
+/// The handling of descriptors that no frame has claimed when the bytes that they arrived with are
+/// decoded.
 ///
 /// ```
 /// use anchovy::codec::{ReadPolicy, Unclaimed};
@@ -75,7 +76,7 @@ pub enum Unclaimed {
     Close,
 }
 
-/// Which bytes the descriptors of a frame leave with.
+/// The bytes that the descriptors of a frame leave with.
 ///
 /// ```
 /// use anchovy::codec::{Placement, WritePolicy};
@@ -100,7 +101,7 @@ pub enum Placement {
     Together,
 }
 
-/// How frames are received.
+/// The policy for received frames.
 ///
 /// # Defaults
 ///
@@ -131,21 +132,22 @@ pub enum Placement {
 ///
 /// # Memory
 ///
-/// A connection that waits for a frame keeps a buffer of 2 KiB, or of 8 KiB once there was more to read
-/// than fitted; frames of up to 128 KiB leave larger ones, up to 256 KiB. Memory for longer frames,
-/// which share it, goes with the frame: the connection gives it up when it waits for the next frame or
-/// receives a shorter one, and what is more than 2 MiB at once. At most, a connection holds twice
-/// [`max_frame_bytes`](Self::max_frame_bytes) and 512 KiB, and the memory of the frames that were
-/// received lives as long as they. Memory grows with what has arrived, whatever length a peer
-/// declares. What is freed goes to the allocator; that of glibc keeps up to twice the largest
-/// freed block, at most 64 MB, unless `M_TRIM_THRESHOLD` is set (mallopt(3)).
+/// A connection that waits for a frame keeps a buffer of 2 KiB, or of 8 KiB after a read has filled it.
+/// After frames of up to 128 KiB, the buffer has up to 256 KiB. Longer frames share the memory of the
+/// buffer. The connection releases that memory when it waits for the next frame or receives a shorter
+/// one, and memory of more than 2 MiB immediately. At most, a connection holds twice
+/// [`max_frame_bytes`](Self::max_frame_bytes) and 512 KiB, in addition to the memory that received frames
+/// share. Memory grows with the bytes that have arrived, whatever length a peer declares.
+///
+/// Freed memory returns to the allocator. The allocator of glibc keeps up to twice the largest freed
+/// block, at most 64 MB, unless `M_TRIM_THRESHOLD` is set (mallopt(3)).
 ///
 /// # Accounts
 ///
 /// If the stream has an [account](crate::AnchovyStream::set_account), two things are charged to it:
-/// descriptors that wait for their frames, and the memory of the buffer above 8 KiB, which is given
-/// back whenever the connection waits for a frame. While the account has no room, nothing is read,
-/// and timeouts run. Half frames of one account can fill it together, so set a
+/// descriptors that wait for their frames, and the memory of the buffer above 8 KiB, which is freed
+/// whenever the connection waits for a frame. While the account has no room, nothing is read, and
+/// timeouts continue to run. Half frames of one account can fill it together, so set a
 /// [`frame_timeout`](Self::frame_timeout).
 ///
 /// With [`Attribution::Range`] and [`Attribution::LastByte`], room for
@@ -159,7 +161,7 @@ pub enum Placement {
 ///
 /// use anchovy::codec::ReadPolicy;
 ///
-/// // What a server allows a client that it does not trust.
+/// // The limits of a server for clients that it does not trust.
 /// let untrusted = ReadPolicy {
 ///     max_waiting_fds: 64,
 ///     max_frame_bytes: 1 << 20,
@@ -170,13 +172,13 @@ pub enum Placement {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPolicy {
-    /// How received descriptors are attributed to frames. [`Attribution::Range`] by default.
+    /// The rule that attributes received descriptors to frames. [`Attribution::Range`] by default.
     pub attribution: Attribution,
-    /// What happens to descriptors that no frame claimed. [`Unclaimed::Error`] by default.
+    /// The handling of descriptors that no frame claimed. [`Unclaimed::Error`] by default.
     ///
     /// With [`Attribution::Fifo`], that is known only when the stream of frames has ended.
     pub unclaimed: Unclaimed,
-    /// Whether to go on when the kernel truncated a set. `false` by default.
+    /// Whether the stream of frames continues after the kernel truncated a set. `false` by default.
     ///
     /// If it is `true`, the descriptors of the set that arrived are closed, and frames that overlap its
     /// bytes see [`ReceivedFds::truncation`](super::ReceivedFds::truncation). Otherwise the stream of
@@ -226,7 +228,7 @@ impl Default for ReadPolicy {
     }
 }
 
-/// How frames are sent.
+/// The policy for sent frames.
 ///
 /// # Defaults
 ///
@@ -249,8 +251,8 @@ impl Default for ReadPolicy {
 ///
 /// # Memory
 ///
-/// A buffer that is empty keeps at most 256 KiB; larger memory is given back with the last byte that
-/// leaves. At most, a connection holds twice
+/// A buffer that is empty keeps at most 256 KiB. Larger memory is freed when its last byte has
+/// left. At most, a connection holds twice
 /// [`max_buffered_bytes`](Self::max_buffered_bytes) and one frame more. What an encoder returns as
 /// [payload](super::Encoder::payload) is not copied, and is dropped once it has left.
 ///
@@ -266,7 +268,7 @@ impl Default for ReadPolicy {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WritePolicy {
-    /// Which bytes the descriptors of a frame leave with. [`Placement::Alone`] by default.
+    /// The bytes that the descriptors of a frame leave with. [`Placement::Alone`] by default.
     pub placement: Placement,
     /// Number of bytes in the buffer from which on it is sent before another frame is accepted. 64 KiB
     /// by default.

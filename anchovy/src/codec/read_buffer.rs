@@ -1,35 +1,36 @@
-//! The memory that received bytes are in.
+//! The memory of received bytes.
 //!
-//! Frames usually share the memory of the buffer that they are decoded out of. That of a long frame
-//! should go with it: neither an empty buffer nor a short frame after it should keep it. But if long
-//! frames follow each other, the same memory should do for all of them, since new memory costs more
-//! than all else that is done for a frame.
+//! Frames usually share the memory of the buffer that they are decoded from. The memory of a long frame
+//! must be freed with the frame: neither an empty buffer nor a later short frame may keep it. But
+//! consecutive long frames must use the same memory, because allocating costs more than everything else
+//! that is done for a frame.
 //!
-//! So while the memory is large, a frame that may be short is decoded out of a copy. If it is one, the
-//! copy becomes the buffer, and the large memory is given up. If it is not complete, more of it is
-//! read into the large memory.
+//! So while the memory is large, a frame that may be short is decoded from a copy. If it is short, the
+//! copy becomes the buffer, and the buffer releases the large memory. If it is incomplete, the rest of it
+//! is read into the large memory.
 
 use bytes::BytesMut;
 
 use super::memory_charge::{KEPT, UNCHARGED};
 
-/// Room for reads when a frame begins.
+/// Room in bytes for reads when a frame begins.
 pub(super) const FIRST: usize = UNCHARGED;
 
-/// The most memory that is used again for the next frame; larger memory is given up with its frame.
+/// The most memory in bytes that is used again for the next frame. Larger memory is released with its
+/// frame.
 const REUSED: usize = 2 << 20;
 
-/// How much longer than a frame the memory may be that it shares.
+/// Ratio of the memory to a frame up to which the frame shares the memory.
 const SHARE: usize = 8;
 
-/// Bytes that have arrived and are not decoded, and how much memory they keep.
+/// Bytes that have arrived and are not decoded, and the size of their memory.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
     pub(crate) bytes: BytesMut,
-    /// The size of the memory behind `bytes`, whose capacity is only the rest of it: what was decoded
-    /// is in the same memory, and keeps it alive.
+    /// Size of the whole memory of `bytes`. Its capacity is only the part after the decoded bytes, and
+    /// decoded frames share the memory and keep it alive.
     allocated: usize,
-    /// Bytes of the frame that arrives which were found not to be all of it.
+    /// Number of bytes of the current frame that were found to be incomplete.
     incomplete: usize,
     /// The buffer itself, while `bytes` is a copy of it.
     original: Option<BytesMut>,
@@ -41,38 +42,38 @@ impl ReadBuffer {
         ReadBuffer { bytes, allocated, ..ReadBuffer::default() }
     }
 
-    /// Returns how much memory the buffer keeps.
+    /// Returns the size of the memory of the buffer.
     pub(crate) fn allocated(&self) -> usize {
         self.allocated
     }
 
-    /// Makes room for `additional` bytes, in the same memory if it is to be had.
+    /// Makes room for `additional` bytes, in the same memory if possible.
     pub(crate) fn reserve(&mut self, additional: usize) {
         let before = self.end();
         let decoded = self.allocated.saturating_sub(self.bytes.capacity());
         self.bytes.reserve(additional);
-        // The room that the buffer has ends with its memory, whatever was taken off its start.
+        // The end of the room is the end of the memory, however many bytes were decoded.
         if self.end() != before {
             let capacity = self.bytes.capacity();
-            // Memory that is enlarged is at least doubled, and still has room for what was decoded.
-            // Otherwise it was left to the frames that share it.
+            // `BytesMut` at least doubles memory that it enlarges, and keeps the decoded bytes in it.
+            // Otherwise it has allocated new memory, and frames keep the old one.
             let is_enlarged = decoded + capacity >= 2 * self.allocated;
             self.allocated = if is_enlarged { decoded + capacity } else { capacity };
         }
     }
 
-    /// Returns how much memory there is at most after [`reserve`](Self::reserve).
+    /// Returns the most memory in bytes that the buffer has after [`reserve`](Self::reserve).
     pub(crate) fn size_with(&self, additional: usize) -> usize {
         let decoded = self.allocated.saturating_sub(self.bytes.capacity());
         (2 * self.allocated).max(decoded + self.bytes.len() + additional)
     }
 
-    /// Makes room for `additional` bytes, if there is as much in the same memory.
+    /// Makes room for `additional` bytes if the same memory has it.
     pub(crate) fn try_reclaim(&mut self, additional: usize) -> bool {
         self.bytes.try_reclaim(additional)
     }
 
-    /// Moves to memory of this size.
+    /// Moves the bytes to memory of this size.
     pub(crate) fn move_to(&mut self, size: usize) {
         let mut bytes = BytesMut::with_capacity(size);
         bytes.extend_from_slice(&self.bytes);
@@ -94,14 +95,14 @@ impl ReadBuffer {
     fn copy_what_may_be_short(&mut self) {
         let length = self.bytes.len();
         let is_long = self.incomplete >= self.allocated / SHARE;
-        // Of a buffer that was filled by others, more may be there than is worth a copy.
+        // A buffer from the parts of a caller may hold more bytes than are worth a copy.
         if length > 0 && length <= KEPT && !is_long {
             let copy = self.copy();
             self.original = Some(std::mem::replace(&mut self.bytes, copy));
         }
     }
 
-    /// Notes that a frame was decoded out of large memory.
+    /// Records that a frame was decoded from large memory.
     #[cold]
     pub(crate) fn decoded(&mut self) {
         self.incomplete = 0;
@@ -112,7 +113,7 @@ impl ReadBuffer {
         }
     }
 
-    /// Notes that there was no complete frame in the buffer, which had `length` bytes.
+    /// Records that there was no complete frame in the buffer, which had `length` bytes.
     #[inline]
     pub(crate) fn not_decoded(&mut self, length: usize) {
         if self.original.is_some() {
@@ -123,7 +124,7 @@ impl ReadBuffer {
         self.allocated = self.allocated.max(self.bytes.capacity());
     }
 
-    /// Leaves the copy again, unless the decoder has taken something off it.
+    /// Returns to the original memory, unless the decoder has removed bytes from the copy.
     #[cold]
     fn read_on(&mut self, length: usize) {
         match self.original.take() {
@@ -132,8 +133,8 @@ impl ReadBuffer {
         }
     }
 
-    /// Notes that nothing more has arrived: memory above `kept` bytes is given up, unless a good part
-    /// of it is used.
+    /// Records that nothing more has arrived. Memory of more than `kept` bytes is released, unless at
+    /// least an eighth of it is in use.
     #[inline]
     pub(crate) fn wait(&mut self, kept: usize) {
         if self.allocated > kept && self.bytes.len() < self.allocated / SHARE {

@@ -1,8 +1,8 @@
-//! How far a receiving side has come.
+//! The progress of a receiving side.
 
 use tokio::time::Instant;
 
-/// Where the next frame comes from; see [`ReadState`](super::read_state::ReadState).
+/// The source of the next frame; see [`ReadState`](super::read_state::ReadState).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     #[default]
@@ -11,14 +11,14 @@ pub(crate) enum Phase {
     Over,
 }
 
-/// What a receiving side knows beside the bytes and descriptors that wait.
+/// The state of a receiving side, without the bytes and descriptors that wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReadProgress {
     pub(crate) phase: Phase,
-    /// Bytes of the frame that is incomplete which its decoder has taken already.
+    /// Number of bytes of the incomplete frame that its decoder has removed.
     pub(crate) taken: u64,
-    /// Descriptors that nothing claimed, and that were closed.
+    /// Number of descriptors that no frame claimed and that were closed.
     pub(crate) closed: u64,
-    /// Since when the frame is waited for that is incomplete.
+    /// Time at which the wait for the incomplete frame began.
     pub(crate) waited: Option<Instant>,
 }

@@ -1,12 +1,12 @@
 //! The receiving side of a framed stream, over the receiving side of a stream.
 //!
-//! It goes through three phases:
+//! It has three phases:
 //!
-//! | phase | the next frame comes from | goes to |
+//! | Phase | Source of the next frame | Next phase |
 //! |---|---|---|
-//! | `Open` | what waits; else a read | `Ended` when a read brings no bytes, `Over` with an error |
-//! | `Ended` | what waits, decoded as the last of it | `Over` when there is no frame left, or with an error |
-//! | `Over` | nowhere: the stream of frames has ended | |
+//! | `Open` | the buffer, then a read | `Ended` when a read returns no bytes, `Over` after an error |
+//! | `Ended` | the rest of the buffer | `Over` when there is no frame left, or after an error |
+//! | `Over` | none: the stream of frames has ended | |
 
 use std::io;
 use std::pin::Pin;
@@ -31,19 +31,19 @@ use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
 use crate::socket::Socket;
 
-/// Room for reads when a frame begins, before there was more to read than fitted: most streams idle
-/// most of the time, and what they hold meanwhile is mostly this.
+/// Room in bytes for reads when a frame begins, until a read fills it. Most streams are idle most of
+/// the time, and this is most of the memory that an idle stream holds.
 const IDLE: usize = 2 << 10;
 
-/// The most room that is made at once for the rest of a long one: as much again as has arrived of
-/// it, so that nothing is reserved on a peer's word.
+/// The most room in bytes that is made at once for the rest of a long frame. It is at most as much as
+/// has arrived of the frame, so that a length that the peer declares reserves nothing.
 const MOST: usize = 256 << 10;
 
 /// Whether the kernel ends a read before a descriptor set instead of after it, as those derived from
 /// BSD do.
 const SETS_BEGIN_READS: bool = cfg!(not(any(target_os = "linux", target_os = "android")));
 
-/// A frame that a decoder returned, or the reason that there are no more.
+/// A frame that a decoder returned, or the error that ended the stream of frames.
 pub(crate) type FrameResult<D> = Result<<D as Decoder>::Item, ReceiveError<<D as Decoder>::Error>>;
 
 #[derive(Debug)]
@@ -51,12 +51,12 @@ pub(crate) struct ReadState {
     pub(crate) inbound: Inbound,
     pub(crate) policy: ReadPolicy,
     pub(crate) phase: Phase,
-    /// Whether a frame may be decoded that could not be decoded before.
+    /// Whether decoding may succeed: something has changed since it last returned no frame.
     pub(crate) may_decode: bool,
-    /// Room to make for reads when a frame begins.
+    /// Room in bytes to make for reads when a frame begins.
     room: usize,
     deadlines: Deadlines,
-    /// What is charged for the memory of the buffer, if the peer has an account.
+    /// The charge for the memory of the buffer, if the peer has an account.
     memory: Option<Box<MemoryCharge>>,
 }
 
@@ -67,7 +67,7 @@ impl ReadState {
         ReadState { inbound, policy, phase, may_decode: true, room: IDLE, deadlines, memory: None }
     }
 
-    /// Returns how far it has come, for another one to go on.
+    /// Returns the progress, from which a new state continues.
     pub(crate) fn progress(&self) -> ReadProgress {
         let (phase, inbound) = (self.phase, &self.inbound);
         let waited = self.deadlines.waited(inbound);
@@ -122,7 +122,7 @@ impl ReadState {
         }
     }
 
-    /// Decodes a frame that has arrived, without reading; the deadlines are kept.
+    /// Decodes a frame that has arrived without reading, and checks the deadlines.
     pub(crate) fn poll_paused<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -156,12 +156,12 @@ impl ReadState {
         receiver.release_waiting();
     }
 
-    /// Gives up memory that is of no use while nothing arrives.
+    /// Frees memory that is not needed while nothing arrives.
     #[inline]
     fn wait(&mut self, receiver: &mut Receiver) {
         match &self.memory {
             None => self.inbound.buffer.wait(KEPT),
-            // The growth that is waited for is of use.
+            // The buffer is about to grow.
             Some(memory) if memory.is_waiting() => {}
             Some(_) => {
                 self.inbound.buffer.wait(UNCHARGED);
@@ -170,7 +170,7 @@ impl ReadState {
         }
     }
 
-    /// Returns what is charged for more than what waits.
+    /// Releases charges for more than the descriptors and bytes that wait.
     #[inline]
     fn release_unused(&mut self, receiver: &mut Receiver) {
         if receiver.held.is_some() {
@@ -186,7 +186,7 @@ impl ReadState {
         }
     }
 
-    /// Decodes a frame when nothing more will arrive.
+    /// Decodes a frame after the end of the stream.
     fn next_of_rest<D: Decoder>(
         &mut self,
         decoder: &mut D,
@@ -217,7 +217,7 @@ impl ReadState {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ReceiveError<E>>> {
         self.inbound.admit(receiver.limits.fd_limit, &self.policy)?;
-        // What has arrived in time is in time, however late we come to read it.
+        // Bytes that arrived before the deadline count, even if they are read after it.
         let read = self.poll_read(socket, receiver, cx);
         if read.is_pending() {
             self.wait(receiver);
@@ -226,7 +226,7 @@ impl ReadState {
         read
     }
 
-    /// Reads once, into room that is made for it.
+    /// Makes room and reads once.
     fn poll_read<E>(
         &mut self,
         socket: &Socket,
@@ -248,7 +248,7 @@ impl ReadState {
         receiver.survives_truncation = self.policy.survive_truncation && by_bytes;
         let mut source = Source { socket, receiver, outcome: Ok(Received::default()) };
         let outcome = poll_read_buf(Pin::new(&mut source), cx, &mut bytes.limit(MOST));
-        // Who reads from the stream by hand is not told, and must not lose descriptors unseen.
+        // A read by the caller, outside the codec, must fail when descriptors are lost.
         source.receiver.survives_truncation = false;
         let count = ready!(outcome).map_err(ReceiveError::Io)?;
         let Received { truncated, .. } = source.outcome?;
@@ -274,17 +274,17 @@ impl ReadState {
         Poll::Ready(Ok(()))
     }
 
-    /// Returns how much room has to be made before a read.
+    /// Returns the number of bytes of room to make before a read, if any.
     #[inline]
     fn missing_room(&self) -> Option<usize> {
         let bytes = &self.inbound.buffer.bytes;
         let length = bytes.len();
-        // For the start of a frame, the same memory once more will do.
+        // Half of the room is enough to read the start of a frame.
         (bytes.capacity() - length < self.room / 2)
             .then(|| length.min(MOST).max(self.room.saturating_sub(length)))
     }
 
-    /// Makes room for a read in memory that is charged, or waits until the account has it.
+    /// Makes room for a read in charged memory, or waits until the account has room for the charge.
     fn poll_room<E>(
         &mut self,
         account: &Account,
@@ -299,7 +299,7 @@ impl ReadState {
         } else if additional > 0 || buffer.allocated() > UNCHARGED {
             let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account).into());
             let doubled = buffer.size_with(additional);
-            // A decoder may have made room, which is charged later.
+            // Memory that a decoder has reserved is charged here, after the fact.
             let size = match additional {
                 0 => buffer.allocated(),
                 _ => length + FIRST.max(length / 4),
@@ -309,7 +309,7 @@ impl ReadState {
             } else if ready!(memory.poll_charge(cx, size)).is_err() {
                 return Poll::Ready(Err(ReceiveError::BytesOverBudget { bytes: size }));
             } else if additional > 0 {
-                // It grows by as little as does not make copying dear.
+                // Growing by a quarter bounds the cost of copying.
                 buffer.move_to(size);
             }
         }
@@ -321,7 +321,7 @@ impl ReadState {
     }
 }
 
-/// A receiving side, for a function that reads into spare room; it keeps the outcome with its type.
+/// An `AsyncRead` over the receiving side, for `poll_read_buf`. It keeps the typed outcome.
 struct Source<'a> {
     socket: &'a Socket,
     receiver: &'a mut Receiver,
@@ -336,7 +336,7 @@ impl AsyncRead for Source<'_> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.outcome = ready!(this.receiver.poll_receive(this.socket, cx, buf));
-        // An error has filled nothing; the caller finds it in `outcome`.
+        // After an error, the buffer is unchanged, and the caller takes the error from `outcome`.
         Poll::Ready(Ok(()))
     }
 }

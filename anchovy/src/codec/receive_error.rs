@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::error::descriptors::Descriptors;
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
@@ -187,43 +188,51 @@ impl<E> fmt::Display for ReceiveError<E> {
         match self {
             ReceiveError::Io(_) => f.write_str("receiving from the socket failed"),
             ReceiveError::MissingFds { declared, available } => {
-                write!(f, "a frame declares {declared} descriptors, {available} arrived with it")
+                write!(
+                    f,
+                    "a frame declares {}, {available} arrived with it",
+                    Descriptors(*declared)
+                )
             }
             ReceiveError::AmbiguousFds { declared, available } => write!(
                 f,
-                "a frame declares {declared} of {available} descriptors that a rejected frame may \
-                 have sent"
+                "a frame declares {declared} of {} that a rejected frame may have sent",
+                Descriptors(*available)
             ),
             ReceiveError::UnclaimedFds { count } => {
-                write!(f, "received {count} descriptors that no frame claimed")
+                write!(f, "received {} that no frame claimed", Descriptors(*count))
             }
             ReceiveError::TooManyFds { count, limit } => {
-                write!(f, "received {count} descriptors in one message, limit is {limit}")
+                write!(f, "received {} in one message, limit is {limit}", Descriptors(*count))
             }
             ReceiveError::TooManyWaitingFds { waiting, limit } => {
-                write!(f, "{waiting} descriptors wait for an incomplete frame, limit is {limit}")
+                let waiting = Descriptors(*waiting);
+                write!(f, "{waiting} wait for their frames, limit is {limit}")
             }
             ReceiveError::FdsOverdue { waiting } => {
-                write!(f, "{waiting} descriptors waited too long for the rest of their frame")
+                let waiting = Descriptors(*waiting);
+                write!(f, "the frame of {waiting} was not complete before the timeout")
             }
             ReceiveError::FrameOverdue { bytes } => {
-                write!(f, "the rest of a frame, of which {bytes} bytes arrived, took too long")
+                write!(f, "only {bytes} bytes of a frame arrived before the timeout")
             }
             ReceiveError::FrameTooLong { length, limit } => {
                 write!(f, "a frame has {length} bytes or more, limit is {limit}")
             }
             ReceiveError::ReadQueueFull { queued, limit } => write!(
                 f,
-                "{queued} descriptors in the read queue leave no room for another message, limit \
-                 is {limit}"
+                "the read queue of the stream has {} and no room for another message, limit is \
+                 {limit}",
+                Descriptors(*queued)
             ),
             ReceiveError::FdsOverBudget { count, available } => write!(
                 f,
-                "received {count} descriptors, the account of the peer has room for {available}"
+                "received {}, the account of the peer has room for {available}",
+                Descriptors(*count)
             ),
             ReceiveError::BytesOverBudget { bytes } => write!(
                 f,
-                "a frame needs {bytes} bytes of memory, the account of the peer can never have as many"
+                "a frame needs {bytes} bytes of memory, more than the account of the peer can ever hold"
             ),
             ReceiveError::Truncated { cause } => {
                 write!(f, "the kernel did not deliver all descriptors of a message: {cause}")

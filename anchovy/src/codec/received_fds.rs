@@ -33,16 +33,16 @@ use crate::held_fds::HeldFds;
 /// ```
 #[derive(Debug)]
 pub struct ReceivedFds<'a> {
-    /// Where in the stream the decoder's bytes begin.
+    /// Position in the stream of the first byte that the decoder has.
     pub(super) position: u64,
     pub(super) attribution: Attribution,
     pub(super) fds: &'a mut VecDeque<OwnedFd>,
     pub(super) sets: &'a mut VecDeque<ReceivedSet>,
-    /// What they are charged as, if the peer has an account.
+    /// The charge for the descriptors, if the peer has an account.
     pub(super) held: &'a mut Option<Box<HeldFds>>,
-    /// Descriptors that were claimed and are still charged.
+    /// Number of descriptors that were claimed and are still charged.
     pub(super) claimed: usize,
-    /// Descriptors that no frame claimed and that were closed, over the life of the stream.
+    /// Number of descriptors that no frame claimed and that were closed, over the life of the stream.
     pub(super) closed: &'a mut u64,
 }
 
@@ -271,7 +271,8 @@ impl ReceivedFds<'_> {
     }
 }
 
-/// One set: the range of the stream that its `recvmsg` returned, and how many of it wait.
+/// A descriptor set: the range of the stream that its `recvmsg` returned, and the number of its
+/// descriptors that wait.
 #[derive(Debug)]
 pub(crate) struct ReceivedSet {
     pub(super) start: u64,
@@ -280,6 +281,6 @@ pub(crate) struct ReceivedSet {
     pub(super) truncated: Option<Truncation>,
     /// Whether a frame that was discarded left the set to one later frame, which claims all of it.
     pub(super) given_up: bool,
-    /// When it arrived, if there is a deadline.
+    /// Time of arrival, if there is a deadline.
     pub(super) arrived: Option<Instant>,
 }

@@ -4,8 +4,7 @@ use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
-/// A frame whose descriptors the kernel refused to carry, taken back in the form in which it would
-/// have left.
+/// A frame whose descriptors the kernel refused, as the bytes and descriptors that would have left.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::flush_error::FlushError;
+use crate::error::descriptors::Descriptors;
 use crate::error::transfer_error::TransferError;
 
 /// A frame that was refused, or a flush that failed.
@@ -163,15 +164,16 @@ impl<E> fmt::Display for SendErrorKind<E> {
             SendErrorKind::BorrowedFds { count } => {
                 return write!(
                     f,
-                    "a frame that lends {count} descriptors cannot wait in the buffer; use the \
-                     `send` method of the framed stream"
+                    "a frame that lends {} cannot wait in the buffer; use the `send` method of the \
+                     framed stream",
+                    Descriptors(count)
                 );
             }
             SendErrorKind::OwnedAndBorrowedFds { owned, borrowed } => {
                 return write!(
                     f,
-                    "a frame owns {owned} descriptors and lends {borrowed}; return all of them \
-                     from `borrowed_fds`"
+                    "a frame owns {} and lends {borrowed}; return all of them from `borrowed_fds`",
+                    Descriptors(owned)
                 );
             }
             SendErrorKind::Codec(_) => return f.write_str("the codec refused the frame"),

@@ -1,8 +1,8 @@
 //! Sending a frame and waiting for it, for the async methods of framed streams.
 //!
-//! A frame that lends its descriptors is never in the plan of [`Outbound`] with them: they live as
-//! long as the frame, which the future owns. So what waits is sent first, and its bytes are removed
-//! again if the future ends before the `sendmsg` that carries them.
+//! [`Outbound`] cannot keep descriptors that a frame lends: they live as long as the frame, which the
+//! future owns. So frames that wait are sent first. The bytes of the frame are removed again if the
+//! future is dropped before the `sendmsg` that carries its descriptors.
 
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -17,13 +17,13 @@ use crate::error::transfer_error::TransferError;
 use crate::send::Sender;
 use crate::socket::Socket;
 
-/// What encoding writes: bytes in the buffer, and a payload.
+/// The slices of an encoded frame: bytes in the buffer, and a payload.
 const SLICES: usize = 2;
 
 type SendResult<I, E> = Result<(), SendError<I, SendErrorKind<<E as Encoder<I>>::Error>>>;
 
 impl WriteState {
-    /// Waits until there is room, and takes a frame.
+    /// Waits until there is room, and adds a frame to the buffer.
     #[inline]
     pub(crate) async fn feed<I, E: Encoder<I>>(
         &mut self,
@@ -37,7 +37,7 @@ impl WriteState {
         }
     }
 
-    /// Sends what waits, and a frame.
+    /// Sends the frames that wait, and then a frame.
     #[inline]
     pub(crate) async fn send<I, E: Encoder<I>>(
         &mut self,
@@ -54,7 +54,7 @@ impl WriteState {
         poll_fn(|cx| self.poll_flush((socket, &mut *sender), cx)).await.map_err(flush_error)
     }
 
-    /// Sends what waits.
+    /// Sends the frames that wait.
     pub(crate) async fn flush(
         &mut self,
         (socket, sender): (&Socket, &mut Sender),
@@ -62,7 +62,7 @@ impl WriteState {
         Ok(poll_fn(|cx| self.poll_flush((socket, &mut *sender), cx)).await?)
     }
 
-    /// Sends what waits, and shuts the write side down.
+    /// Sends the frames that wait, and shuts the write side down.
     pub(crate) async fn close(
         &mut self,
         (socket, sender): (&Socket, &mut Sender),
@@ -70,8 +70,8 @@ impl WriteState {
         Ok(poll_fn(|cx| self.poll_close((socket, &mut *sender), cx)).await?)
     }
 
-    /// Sends what waits, and then the first bytes of a frame with the `borrowed` descriptors that it
-    /// lends. The rest of its bytes is in the buffer then.
+    /// Sends the frames that wait, and then the first bytes of a frame with the `borrowed` descriptors
+    /// that it lends. The rest of its bytes is in the buffer then.
     async fn send_borrowed<I, E: Encoder<I>>(
         &mut self,
         encoder: &mut E,

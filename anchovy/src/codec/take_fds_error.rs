@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fmt;
 
 use super::receive_error::ReceiveError;
+use crate::error::descriptors::Descriptors;
 use crate::error::truncation::Truncation;
 
-/// Why a frame cannot have the descriptors that it declares; from
+/// The error of a frame that cannot have the descriptors that it declares; from
 /// [`ReceivedFds::take`](super::ReceivedFds::take).
 ///
 /// It converts into [`ReceiveError<E>`] for every `E`, so a decoder can use `?`.
@@ -39,12 +40,16 @@ impl fmt::Display for TakeFdsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TakeFdsError::Missing { declared, available } => {
-                write!(f, "a frame declares {declared} descriptors, {available} arrived with it")
+                write!(
+                    f,
+                    "a frame declares {}, {available} arrived with it",
+                    Descriptors(*declared)
+                )
             }
             TakeFdsError::Ambiguous { declared, available } => write!(
                 f,
-                "a frame declares {declared} of {available} descriptors that a rejected frame may \
-                 have sent"
+                "a frame declares {declared} of {} that a rejected frame may have sent",
+                Descriptors(*available)
             ),
             TakeFdsError::Truncated { cause } => {
                 write!(f, "the kernel did not deliver all descriptors of a frame: {cause}")

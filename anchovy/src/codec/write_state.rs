@@ -14,7 +14,7 @@ use crate::error::transfer_error::TransferError;
 use crate::send::Sender;
 use crate::socket::Socket;
 
-/// Slices for one call; frames are few and payloads fewer.
+/// The most slices in one call. Most calls have few frames, and few of these have large payloads.
 const SLICES: usize = 64;
 
 /// Returns the error of a flush, which returns no frame.
@@ -26,7 +26,7 @@ pub(crate) fn flush_error<T, E>(error: TransferError) -> SendError<T, SendErrorK
 pub(crate) struct WriteState {
     pub(crate) outbound: Outbound,
     pub(crate) policy: WritePolicy,
-    /// What is charged for bytes that have not left, if the peer has an account.
+    /// The charge for bytes that have not left, if the peer has an account.
     memory: Option<Box<MemoryCharge>>,
 }
 
@@ -50,15 +50,15 @@ impl WriteState {
         }
     }
 
-    /// Waits until all bytes that have not left are charged: because the account has room for them,
-    /// or because they leave.
+    /// Waits until all bytes that have not left are charged: the account has room for them, or enough of
+    /// them have left.
     fn poll_charged(
         &mut self,
         side: (&Socket, &mut Sender),
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), TransferError>> {
         let bytes = self.outbound.len();
-        // Few looks into the ledger for many frames.
+        // Rounding up lets many small frames share one access to the ledger.
         if self.try_charge(side.0, bytes.next_multiple_of(UNCHARGED))
             || self.try_charge(side.0, bytes)
         {
@@ -69,13 +69,13 @@ impl WriteState {
         }
         let bytes = self.outbound.len();
         match self.memory.as_mut().map(|memory| memory.poll_charge(cx, bytes)) {
-            // What the account could never have has to leave.
+            // Bytes that the account can never hold have to leave first.
             Some(Poll::Pending | Poll::Ready(Err(_))) => Poll::Pending,
             Some(Poll::Ready(Ok(()))) | None => Poll::Ready(Ok(())),
         }
     }
 
-    /// Charges this many bytes in all, if there is an account and it has room for them.
+    /// Charges `bytes` in total. Returns whether there is no account, or it has room for them.
     fn try_charge(&mut self, socket: &Socket, bytes: usize) -> bool {
         let Some(account) = socket.account() else { return true };
         let memory = self.memory.get_or_insert_with(|| MemoryCharge::new(account).into());
@@ -92,14 +92,14 @@ impl WriteState {
         self.outbound.push(encoder, frame, |count| sender.limits.check(count))
     }
 
-    /// Takes back the frame that is next to leave.
+    /// Removes the frame that is next to leave, and returns it.
     pub(crate) fn take_refused(&mut self) -> Option<RefusedFrame> {
         let refused = self.outbound.take_back();
         self.release_unused();
         refused
     }
 
-    /// Charges what could not leave, or gives back what was needed for it.
+    /// Charges the bytes that could not leave, or releases the memory of an empty buffer.
     fn account_for(&mut self, socket: &Socket) {
         if self.outbound.is_empty() {
             self.memory = None;
@@ -111,7 +111,7 @@ impl WriteState {
         self.release_unused();
     }
 
-    /// Returns what is charged for bytes that have left.
+    /// Releases the charge for bytes that have left.
     fn release_unused(&mut self) {
         if let Some(memory) = &mut self.memory {
             memory.release_unused(self.outbound.len());
@@ -125,7 +125,7 @@ impl WriteState {
     ) -> Poll<Result<(), TransferError>> {
         let socket = side.0;
         let flushed = self.poll_send(side, cx);
-        // Usually all has left, and was little.
+        // In the usual case, all bytes have left and the buffer is small.
         let is_usual = self.outbound.is_empty() && self.memory.is_none();
         if !is_usual || self.outbound.has_memory(UNCHARGED) {
             self.account_for(socket);

@@ -172,7 +172,7 @@ fn a_part_of_a_set_that_a_rejected_frame_may_have_sent_is_not_claimed() {
 }
 
 #[test]
-fn a_rejected_frame_closes_what_came_with_its_own_bytes_at_once() {
+fn a_rejected_frame_closes_the_descriptors_of_its_own_bytes_at_once() {
     for attribution in ATTRIBUTIONS {
         let mut picking = Picking::new(Placement::Alone, attribution, Unclaimed::Error);
         let bad = bytes_of("!bad", 0);
@@ -206,7 +206,7 @@ fn a_set_left_to_later_frames_keeps_that_through_parts() {
 }
 
 #[test]
-fn discarding_more_bytes_than_have_arrived_closes_what_came_with_those() {
+fn discarding_more_bytes_than_have_arrived_closes_their_descriptors() {
     let mut picking = Picking::new(Placement::Alone, Attribution::Range, Unclaimed::Error);
     picking.pair.kernel.send(b"four", vec![memfd()]);
     let (bytes, fds) = picking.pair.kernel.receive(100);

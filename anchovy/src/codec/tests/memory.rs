@@ -182,7 +182,7 @@ fn the_size_of_the_memory_is_known_however_it_is_shared() {
         kept.truncate(50);
         let (allocated, capacity) = (inbound.buffer.allocated(), inbound.buffer.bytes.capacity());
         assert!((capacity..=KEPT).contains(&allocated), "{capacity} of {allocated}");
-        // It can be had again once nobody shares it and it is empty, if it was not taken for as large
+        // It can be used again once no frame shares it and it is empty, if it was not taken for as large
         // as it was together with what had been decoded before it.
         if round % 100 == 99 {
             kept.clear();

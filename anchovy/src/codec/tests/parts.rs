@@ -87,7 +87,7 @@ fn sets_of_foreign_parts_without_bytes_are_refused_and_not_retried() {
                 rounds += 1;
                 assert!(rounds < 10 && (call.bytes > 0 || call.fds > 0), "no progress");
                 if call.bytes == 0 {
-                    // What a driver is told for it: no byte to ride on.
+                    // The driver gets a call without bytes, which fails.
                     sent += outbound.take_back().expect("they can be taken back").fds.len();
                     continue;
                 }

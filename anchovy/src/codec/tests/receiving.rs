@@ -1,4 +1,4 @@
-//! Whose descriptors are whose, and what a liar gets.
+//! Attribution by range and in order, and the errors for wrong counts.
 
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
@@ -179,7 +179,7 @@ fn hostile_bytes_and_sets_are_an_error_at_worst_and_leave_nothing_open() {
 }
 
 #[test]
-fn what_nothing_claims_is_closed_and_not_what_came_after_it() {
+fn unclaimed_descriptors_are_closed_and_later_ones_are_not() {
     let mut pair = Pair::new(Placement::Alone);
     pair.policy.unclaimed = Unclaimed::Close;
     let (a, own) = (bytes_of("a", 0), memfd());
@@ -207,7 +207,7 @@ fn claimed_sets_and_reads_without_descriptors_keep_no_memory() {
 fn after_a_truncated_set_plain_frames_pass_and_nothing_is_claimed() {
     let (plain, with) = (bytes_of("p", 0), bytes_of("f", 1));
     let mut pair = Pair::new(Placement::Alone);
-    // The cut set may have been anybody's, and what came after it that of the next frame.
+    // The truncated set may belong to either frame, and the next set to the frame after it.
     receive_cut(&mut pair, &[&plain[..], &with[..2]].concat());
     decode_all(&mut pair).unwrap();
     assert_eq!(pair.received.len(), 1);

@@ -110,16 +110,13 @@ fn a_frame_with_a_large_payload_is_taken_back_with_all_of_it() {
     let mut pair = Pair::new(Placement::Alone);
     let payload = Bytes::from(vec![7; 60_000]);
     pair.push(Text { payload: payload.clone(), fds: vec![memfd()] });
-    pair.push(text("behind", 1));
+    pair.push(text("after", 1));
     let refused = pair.outbound.take_back().unwrap();
     assert_eq!((refused.bytes.len(), refused.fds.len()), (HEADER + 60_000, 1));
     assert!(refused.bytes[HEADER..] == payload);
     pair.send(usize::MAX);
     receive_all(&mut pair, &[]).unwrap();
-    assert_eq!(
-        (pair.received[0].payload.as_ref(), pair.received[0].fds.len()),
-        (&b"behind"[..], 1)
-    );
+    assert_eq!((pair.received[0].payload.as_ref(), pair.received[0].fds.len()), (&b"after"[..], 1));
 }
 
 #[test]
@@ -153,7 +150,7 @@ fn a_frame_with_more_descriptors_than_now_fit_is_still_planned() {
     for placement in PLACEMENTS {
         let mut pair = Pair::new(placement);
         pair.push(text("a", 2));
-        // The limit was lowered since; whoever sends it is told so.
+        // The limit was lowered meanwhile, and sending the frame fails.
         let call = pair.outbound.next(placement, 1).unwrap();
         assert_eq!((call.bytes, call.fds), (4, 2));
     }

@@ -65,7 +65,7 @@ fn large_payloads_leave_from_where_they_are_with_one_vectored_call() {
 
 #[test]
 fn a_frame_that_lends_is_one_call_and_its_descriptors_are_not_duplicated() {
-    /// Eight bytes, and descriptors of somebody else.
+    /// Eight bytes, and descriptors that it lends.
     struct Lent<'a>(&'a [OwnedFd]);
 
     impl Encoder<Lent<'_>> for Texts {

@@ -32,7 +32,7 @@ fn bytes_that_trickle_do_not_extend_the_time_for_a_frame() {
 }
 
 #[test]
-fn a_whole_frame_begins_the_time_anew_for_the_next() {
+fn a_complete_frame_restarts_the_timeout_for_the_next() {
     run(async {
         tokio::time::pause();
         let (mut near, far) = receiver(policy());

@@ -187,7 +187,7 @@ fn frames_go_on_after_a_truncated_set_and_its_own_are_marked() {
         assert_eq!((&item.payload[..], item.fds.len()), (&b"cut"[..], 0));
         assert_eq!(item.cut, Some(Truncation::ProcessTableFull));
         drop(full);
-        assert!(cut.iter().all(is_abandoned), "what came of it is closed");
+        assert!(cut.iter().all(is_abandoned), "the descriptors that arrived are closed");
 
         let whole = send_pipes(&far, &bytes_of(b"whole", 2), 2);
         let item = near.next().await.unwrap().unwrap();

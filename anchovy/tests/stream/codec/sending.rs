@@ -70,8 +70,8 @@ fn a_frame_that_its_encoder_refuses_comes_back_and_leaves_no_byte() {
         let refused = near.feed(text("too much", 1)).await.unwrap_err();
         assert_eq!(refused.unsent.expect("the frame").fds.len(), 1);
         assert_eq!(near.unsent_bytes(), before);
-        near.send(text("behind", 1)).await.unwrap();
-        for payload in ["before", "behind"] {
+        near.send(text("after", 1)).await.unwrap();
+        for payload in ["before", "after"] {
             let item = far.next().await.unwrap().unwrap();
             assert_eq!((&item.payload[..], item.fds.len()), (payload.as_bytes(), 1));
         }
@@ -172,7 +172,7 @@ fn a_frame_that_the_peer_refuses_is_taken_back_and_others_go_on() {
             let item = text("refused", 2);
             let expected = identities(&item.fds);
             near.feed(item).await.unwrap();
-            near.feed(text("behind", 0)).await.unwrap();
+            near.feed(text("after", 0)).await.unwrap();
             assert_eq!(near.unsent_fds(), 2);
 
             for _ in 0..2 {
@@ -189,7 +189,7 @@ fn a_frame_that_the_peer_refuses_is_taken_back_and_others_go_on() {
 
             let mut all = Vec::new();
             far.read_to_end(&mut all).await.unwrap();
-            assert_eq!(all, [bytes_of(b"before", 0), bytes_of(b"behind", 0)].concat());
+            assert_eq!(all, [bytes_of(b"before", 0), bytes_of(b"after", 0)].concat());
         }
     });
 }
@@ -221,7 +221,7 @@ fn a_frame_that_would_be_too_many_in_flight_leaves_with_a_later_flush() {
 fn closing_sends_what_waits_and_ends_the_stream_for_the_peer() {
     run(async {
         let (mut near, mut far) = pair();
-        near.feed(text("last words", 1)).await.unwrap();
+        near.feed(text("last frame", 1)).await.unwrap();
         near.close().await.unwrap();
         assert_eq!(far.next().await.unwrap().unwrap().fds.len(), 1);
         assert!(far.next().await.is_none());
