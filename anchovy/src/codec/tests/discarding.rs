@@ -37,7 +37,7 @@ impl Decoder for Picky {
     }
 }
 
-/// What was received: frames, and the payloads of rejected ones.
+/// A received frame, or the payload of a rejected one.
 type Outcome = Result<Known, Bytes>;
 
 /// One direction with a picky receiver.
@@ -96,7 +96,7 @@ fn length_of(items: &[(&'static str, usize)]) -> usize {
     items.iter().map(|(payload, _)| HEADER + payload.len()).sum()
 }
 
-/// Frames of which one or two are bad, with descriptors on them, before them and after them.
+/// Frames of which one or two are bad, with descriptors in bad frames and in frames around them.
 const CASES: [&[(&str, usize)]; 8] = [
     &[("", 1), ("!", 2), ("", 1)],
     &[("!", 0), ("", 1)],
@@ -187,7 +187,7 @@ fn a_rejected_frame_closes_the_descriptors_of_its_own_bytes_at_once() {
 }
 
 #[test]
-fn a_set_left_to_later_frames_keeps_that_through_parts() {
+fn parts_keep_that_a_set_was_left_to_later_frames() {
     for attribution in ATTRIBUTIONS {
         let mut picking = Picking::new(Placement::FirstByte, attribution, Unclaimed::Error);
         let (bad, plain) = (bytes_of("!", 2), bytes_of("plain", 0));

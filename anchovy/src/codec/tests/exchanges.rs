@@ -1,4 +1,4 @@
-//! Honest ends: whatever is sent arrives as it was sent, however it is cut.
+//! Exchanges between two correct ends: frames arrive unchanged, for every way of cutting calls.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -36,7 +36,7 @@ fn descriptors_stay_with_their_frame_through_partial_sends() {
 }
 
 #[test]
-fn long_exchanges_arrive_as_they_were_sent_however_they_are_cut() {
+fn long_exchanges_arrive_unchanged_for_every_way_of_cutting() {
     const SEED: u64 = 0x0000_c0de;
     println!("seed {SEED:#x}");
     for placement in PLACEMENTS {

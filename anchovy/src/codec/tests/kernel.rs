@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
-/// What one `sendmsg` left in the kernel.
+/// The bytes and descriptors of one `sendmsg` in the kernel.
 pub(super) struct Segment {
     pub(super) bytes: VecDeque<u8>,
     pub(super) fds: Vec<OwnedFd>,
@@ -18,7 +18,7 @@ impl Kernel {
         self.0.push_back(Segment { bytes: bytes.iter().copied().collect(), fds });
     }
 
-    /// Takes bytes until there are enough, or a set was met and its segment has come to its end.
+    /// Returns at most `size` bytes. A read ends with the segment that its descriptors came from.
     pub(super) fn receive(&mut self, size: usize) -> (Vec<u8>, Vec<OwnedFd>) {
         let (mut bytes, mut fds) = (Vec::new(), Vec::new());
         while bytes.len() < size && fds.is_empty() {

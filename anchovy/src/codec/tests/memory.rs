@@ -1,4 +1,4 @@
-//! How much memory buffers keep.
+//! The memory that buffers keep.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -50,7 +50,7 @@ fn receive(inbound: &mut Inbound, bytes: &[u8]) -> Vec<Bytes> {
     frames
 }
 
-/// Whether nobody else shares the memory of these bytes, so that it goes with them.
+/// Returns whether only these bytes use their memory, which is then freed with them.
 fn is_alone(frame: Bytes) -> bool {
     frame.is_unique()
 }
@@ -61,7 +61,7 @@ fn memory_of_a_long_frame_goes_with_the_frame() {
         let mut inbound = Inbound::default();
         let frames = receive(&mut inbound, &long(length));
         assert_eq!(frames.len(), 1);
-        // What may be of use for the next frame is given up when there is none.
+        // Memory that is kept for the next frame is freed when there is none.
         assert!(inbound.buffer.allocated() <= 2 << 20);
         inbound.buffer.wait(KEPT);
         assert_eq!((inbound.buffer.allocated(), inbound.buffer.bytes.capacity()), (0, 0));
@@ -107,7 +107,7 @@ fn a_short_frame_after_a_long_one_does_not_share_its_memory() {
 }
 
 #[test]
-fn a_trickle_after_a_long_frame_is_copied_once() {
+fn single_bytes_after_a_long_frame_are_copied_once() {
     let mut inbound = Inbound::default();
     receive(&mut inbound, &[&long(300_000)[..], &long(90_000)[..30_000]].concat());
     let policy = ReadPolicy::default();
@@ -125,7 +125,7 @@ fn a_trickle_after_a_long_frame_is_copied_once() {
 }
 
 #[test]
-fn memory_that_a_decoder_reserves_is_given_back_too() {
+fn memory_that_a_decoder_reserves_is_freed_too() {
     /// Reserves room for a frame once its length is known, as codecs of tokio-util do.
     struct Reserving;
 
@@ -207,14 +207,14 @@ fn send(outbound: &mut Outbound, most: usize) -> bool {
 }
 
 #[test]
-fn memory_of_long_frames_that_have_left_is_given_back() {
+fn memory_of_long_frames_that_have_left_is_freed() {
     let mut outbound = Outbound::default();
     let many = vec![1000; 300];
     for lengths in [
         many.repeat(2),
         // The rest of the buffer, which shares the memory of the frames before it, is less.
         [&many[..], &[5000, 10]].concat(),
-        // The payloads go; the list of them is long.
+        // The payloads have left, and the list of them is long.
         vec![4 << 10; 20_000],
     ] {
         lengths.iter().for_each(|length| push(&mut outbound, *length));
@@ -223,7 +223,7 @@ fn memory_of_long_frames_that_have_left_is_given_back() {
         let (tail, chunks) = outbound.memory();
         assert!(tail.max(chunks) < 1024, "{tail} and {chunks} after {} frames", lengths.len());
     }
-    // Less than that stays.
+    // Smaller memory is kept.
     (0..50).for_each(|_| push(&mut outbound, 1000));
     while send(&mut outbound, 70_000) {}
     outbound.release_memory(KEPT);
@@ -231,7 +231,7 @@ fn memory_of_long_frames_that_have_left_is_given_back() {
 }
 
 #[test]
-fn large_memory_is_not_kept_by_the_little_that_has_not_left() {
+fn a_few_unsent_bytes_do_not_keep_large_memory() {
     let mut outbound = Outbound::default();
     (0..600).for_each(|_| push(&mut outbound, 1000));
     assert!(outbound.memory().0 > 2 * KEPT);
@@ -244,7 +244,7 @@ fn large_memory_is_not_kept_by_the_little_that_has_not_left() {
 }
 
 #[test]
-fn what_is_left_of_large_memory_leaves_unchanged() {
+fn bytes_that_move_out_of_large_memory_leave_unchanged() {
     let (mut outbound, mut expected, mut sent) = (Outbound::default(), Vec::new(), Vec::new());
     for number in 0..2000_usize {
         let payload = vec![number as u8; number % 1500];

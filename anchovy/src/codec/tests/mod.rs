@@ -1,6 +1,6 @@
-//! Tests of the state machines, without a socket: two ends and the kernel between them are in
-//! memory. A seed, or every possibility in turn, decides how much of each `sendmsg` the kernel takes
-//! and how much each `recvmsg` returns.
+//! Tests of the state machines without a socket. Both ends and the kernel are in memory. How much of
+//! each `sendmsg` the kernel takes, and how much each `recvmsg` returns, comes from a seed or goes
+//! through all possibilities.
 
 mod discarding;
 mod exchanges;

@@ -48,17 +48,17 @@ impl Pair {
         known
     }
 
-    /// What was received.
+    /// Returns the received frames, for comparison.
     pub(super) fn known(&self) -> Vec<Known> {
         self.received.iter().map(known).collect()
     }
 
-    /// How many descriptors each frame that was received has.
+    /// Returns the number of descriptors of each received frame.
     pub(super) fn counts(&self) -> Vec<usize> {
         self.received.iter().map(|text| text.fds.len()).collect()
     }
 
-    /// Makes the next call, of which the kernel takes at most so many bytes.
+    /// Makes the next call, of which the kernel takes at most `most` bytes.
     pub(super) fn send(&mut self, most: usize) -> bool {
         let Some(call) = self.outbound.next(self.placement, MOST) else { return false };
         let mut slices = [IoSlice::new(&[]); 8];
@@ -74,7 +74,7 @@ impl Pair {
         true
     }
 
-    /// Reads once, into room for so many bytes, and decodes all that is there.
+    /// Reads at most `size` bytes once, and decodes all complete frames.
     pub(super) fn receive(&mut self, size: usize) -> Result<bool, Error> {
         let (bytes, fds) = self.kernel.receive(size);
         self.inbound.buffer.bytes.extend_from_slice(&bytes);
@@ -86,7 +86,7 @@ impl Pair {
     }
 }
 
-/// All ways to cut so many bytes into reads, as the sizes of the reads.
+/// Returns all ways to cut `bytes` bytes into reads, as the sizes of the reads.
 pub(super) fn every_split(bytes: usize) -> impl Iterator<Item = Vec<usize>> {
     (0..1u32 << (bytes - 1)).map(move |cuts| {
         let mut sizes = vec![1];
@@ -118,19 +118,19 @@ pub(super) fn arrive_in_every_split(items: &[(&'static str, usize)]) {
     }
 }
 
-/// The error with its figures.
+/// Returns the debug text of the error.
 pub(super) fn error<T>(outcome: Result<T, Error>) -> String {
     format!("{:?}", outcome.err().expect("an error"))
 }
 
-/// Reads with sizes in turn, until there is nothing more, or an error.
+/// Reads with these sizes, and then with 100 bytes, until there is nothing more or an error.
 pub(super) fn receive_all(pair: &mut Pair, sizes: &[usize]) -> Result<bool, Error> {
     let mut sizes = sizes.iter().copied().chain(std::iter::repeat(100));
     while pair.receive(sizes.next().expect("endless"))? {}
     Ok(true)
 }
 
-/// Frames that are whole, from what waits.
+/// Decodes all complete frames in the buffer.
 pub(super) fn decode_all(pair: &mut Pair) -> Result<(), Error> {
     while let Some(text) = pair.inbound.decode(&mut Texts, &pair.policy, &mut None)? {
         pair.received.push(text);
@@ -140,7 +140,7 @@ pub(super) fn decode_all(pair: &mut Pair) -> Result<(), Error> {
 
 pub(super) const CUT: Option<Truncation> = Some(Truncation::Unknown);
 
-/// A read of these bytes whose set the kernel cut.
+/// Receives these bytes with a set that the kernel truncated.
 pub(super) fn receive_cut(pair: &mut Pair, bytes: &[u8]) {
     pair.inbound.buffer.bytes.extend_from_slice(bytes);
     pair.inbound.received(bytes.len(), std::iter::empty(), CUT, None);

@@ -1,4 +1,4 @@
-//! What goes through parts, ours and those of others.
+//! State that parts keep, and parts that a caller creates.
 
 use bytes::BytesMut;
 
@@ -12,7 +12,7 @@ use crate::codec::read_progress::ReadProgress;
 use crate::error::truncation::Truncation;
 
 #[test]
-fn waiting_descriptors_keep_their_ranges_through_parts() {
+fn parts_keep_the_ranges_of_waiting_descriptors() {
     let mut pair = Pair::new(Placement::Alone);
     for (payload, fds) in [("a", 0), ("bcdefg", 2), ("h", 0), ("i", 1)] {
         pair.push(text(payload, fds));
@@ -21,7 +21,7 @@ fn waiting_descriptors_keep_their_ranges_through_parts() {
     pair.send(5);
     let (bytes, sets) = std::mem::take(&mut pair.outbound).into_parts();
     assert_eq!(bytes.len(), 4 + 4 + 4);
-    // The rest of the one that has begun shares its calls with nobody, as before.
+    // The rest of the frame that has begun to leave still shares no call.
     assert_eq!((sets[0].range.clone(), sets[0].fds.len()), (0..4, 0));
     assert_eq!((sets[1].range.clone(), sets[1].fds.len()), (8..12, 1));
     pair.outbound = Outbound::from_parts(bytes, sets);
@@ -44,18 +44,18 @@ fn sets_from_parts_go_to_the_frames_of_their_range_only() {
     let buffer = || BytesMut::from(&[&a[..], &b].concat()[..]);
     let set = |range| FdSet::new(range, vec![memfd()]);
 
-    // That of B is not for A.
+    // The descriptor of B is not available to A.
     let mut pair = Pair::new(Placement::Alone);
     pair.inbound = Inbound::from_parts(buffer(), vec![set(4..8)], None, &ReadProgress::default());
     let missing = "MissingFds { declared: 1, available: 0 }";
     assert_eq!(error(decode_all(&mut pair)), missing);
     assert!(pair.received.is_empty());
-    // Two of A are not for B.
+    // The two descriptors of A are not available to B.
     let mut pair = Pair::new(Placement::Alone);
     pair.inbound =
         Inbound::from_parts(buffer(), vec![set(0..2), set(2..4)], None, &ReadProgress::default());
     assert_eq!(error(decode_all(&mut pair)), "UnclaimedFds { count: 1 }");
-    // One that came with both is for either.
+    // A descriptor that arrived with both is available to both.
     let mut pair = Pair::new(Placement::Alone);
     pair.inbound =
         Inbound::from_parts(buffer(), vec![set(0..4), set(3..8)], None, &ReadProgress::default());
@@ -64,7 +64,7 @@ fn sets_from_parts_go_to_the_frames_of_their_range_only() {
 }
 
 #[test]
-fn a_set_that_came_with_a_later_byte_keeps_its_range_through_parts() {
+fn parts_keep_the_range_of_a_set() {
     let mut pair = Pair::new(Placement::Alone);
     let item = bytes_of("abc", 1);
     pair.kernel.send(&item[..2], vec![]);
@@ -76,7 +76,7 @@ fn a_set_that_came_with_a_later_byte_keeps_its_range_through_parts() {
 }
 
 #[test]
-fn sets_of_foreign_parts_without_bytes_are_refused_and_not_retried() {
+fn sets_without_bytes_from_parts_of_a_caller_are_refused_once() {
     for placement in PLACEMENTS {
         for ranges in [&[(4, 4)][..], &[(9, 2)], &[(2, 2)], &[(0, 4), (2, 4)], &[(2, 4), (0, 2)]] {
             let count = ranges.len();
@@ -100,7 +100,7 @@ fn sets_of_foreign_parts_without_bytes_are_refused_and_not_retried() {
 }
 
 #[test]
-fn a_truncated_set_keeps_its_effect_through_parts() {
+fn parts_keep_that_a_set_was_truncated() {
     let mut pair = Pair::new(Placement::Alone);
     let item = bytes_of("abc", 1);
     pair.inbound.buffer.bytes.extend_from_slice(&item[..4]);

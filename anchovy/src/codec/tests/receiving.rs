@@ -34,7 +34,7 @@ fn undeclared_descriptors_go_to_no_later_frame() {
 
 #[test]
 fn a_frame_claims_descriptors_of_the_next_only_within_one_read() {
-    // A liar gets its own descriptors back, or an error: never those of an earlier set.
+    // A wrong count gets descriptors of the same read or an error, and never those of an earlier set.
     let (a, b) = (bytes_of("a", 2), bytes_of("b", 1));
     for sizes in every_split(a.len() + b.len()) {
         let mut pair = Pair::new(Placement::Alone);
@@ -48,7 +48,7 @@ fn a_frame_claims_descriptors_of_the_next_only_within_one_read() {
         let outcome = receive_all(&mut pair, &sizes);
 
         assert_eq!(known(&pair.received[0]), before, "{sizes:?}");
-        // The read that has the last byte of A has the first of B, and so the set, or it has not.
+        // The set arrives in time for A only if the read with the last byte of A has a byte of B.
         let mut end = 0;
         let read = sizes.iter().find(|size| {
             end += **size;
@@ -84,19 +84,19 @@ fn sets_that_share_a_send_are_attributed_when_one_read_covers_them() {
 #[test]
 fn sets_that_share_a_send_end_in_the_error_when_no_read_covers_them() {
     let (plain, with) = (bytes_of("p", 0), bytes_of("f", 1));
-    // First in its send, a frame with descriptors has them in every split.
+    // A frame that begins its `sendmsg` has its descriptors in every split.
     for sizes in every_split(8) {
         let mut pair = Pair::new(Placement::Alone);
         pair.kernel.send(&[&with[..], &plain].concat(), vec![memfd()]);
         receive_all(&mut pair, &sizes).unwrap();
         assert_eq!(pair.counts(), [1, 0], "{sizes:?}");
     }
-    // After a plain one, they arrive with a read that ends before the frame begins.
+    // After a plain frame, they may arrive with a read that ends before their frame begins.
     let mut pair = Pair::new(Placement::Alone);
     pair.kernel.send(&[&plain[..], &with].concat(), vec![memfd()]);
     assert_eq!(error(receive_all(&mut pair, &[4])), "UnclaimedFds { count: 1 }");
     assert!(pair.received.is_empty());
-    // The second of two, likewise.
+    // The same for the second of two frames with descriptors.
     let mut pair = Pair::new(Placement::Alone);
     pair.kernel.send(&[&with[..], &with].concat(), vec![memfd(), memfd()]);
     assert_eq!(error(receive_all(&mut pair, &[4])), "UnclaimedFds { count: 1 }");
@@ -213,7 +213,7 @@ fn after_a_truncated_set_plain_frames_pass_and_nothing_is_claimed() {
     assert_eq!(pair.received.len(), 1);
     pair.kernel.send(&[&with[2..], &with].concat(), vec![memfd()]);
     assert_eq!(error(pair.receive(100)), "Truncated { cause: Unknown }");
-    // Frames after it are as if it had not been.
+    // The truncated set does not affect frames after its bytes.
     let mut pair = Pair::new(Placement::Alone);
     receive_cut(&mut pair, &plain);
     decode_all(&mut pair).unwrap();
@@ -238,7 +238,7 @@ fn frames_before_and_after_a_truncated_set_are_not_marked() {
 }
 
 #[test]
-fn as_much_waits_as_may_and_no_more() {
+fn descriptors_and_bytes_wait_up_to_their_limits() {
     let policy = ReadPolicy { max_waiting_fds: 10, max_frame_bytes: 20, ..ReadPolicy::default() };
     let mut pair = Pair::new(Placement::Alone);
     let mut bring = |bytes: usize, fds: usize, cut| {
@@ -270,11 +270,11 @@ fn the_deadline_is_that_of_the_oldest_set_that_waits() {
         decode_all(pair).unwrap();
         pair.inbound.deadline(timeout)
     };
-    // A is whole and has its own; what its set came with beside it waits for none.
+    // A is complete and has claimed its descriptor, so nothing waits for the rest of B.
     assert_eq!(bring(&mut pair, &[&a[..], &b[..1]].concat(), 0), None);
     assert_eq!(bring(&mut pair, &b[1..2], 1), later(31));
     assert_eq!(bring(&mut pair, &b[2..3], 2), later(31));
-    // A timeout without end is no deadline.
+    // An infinite timeout is no deadline.
     assert_eq!(pair.inbound.deadline(Duration::MAX), None);
 }
 
@@ -307,7 +307,7 @@ fn a_frame_of_absurd_length_claims_what_has_arrived() {
 
 #[test]
 fn descriptors_that_a_decoder_claims_and_drops_are_closed() {
-    /// Frames of one byte that claim as many descriptors as it says, and keep the first.
+    /// Frames of one byte, which is the number of descriptors to claim. The first one is kept.
     struct Wasteful;
 
     impl Decoder for Wasteful {

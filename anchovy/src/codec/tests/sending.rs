@@ -1,4 +1,4 @@
-//! Which bytes leave with which descriptors.
+//! Placement: which bytes leave with which descriptors.
 
 use bytes::Bytes;
 
@@ -38,7 +38,7 @@ fn the_rest_of_a_partly_sent_frame_stays_alone() {
 }
 
 #[test]
-fn a_frame_that_is_refused_among_others_is_found_and_taken_back() {
+fn a_refused_frame_among_others_is_identified_and_returned() {
     let mut pair = Pair::new(Placement::Together);
     for (payload, fds) in [("a", 0), ("b", 2), ("c", 1), ("d", 0)] {
         pair.push(text(payload, fds));
@@ -86,7 +86,7 @@ fn sets_refused_together_are_retried_one_by_one_and_share_calls_later() {
     let whole = pair.outbound.next(Placement::Together, MOST).unwrap();
     assert!(pair.outbound.refused(whole), "whose they are is not known");
     assert_eq!(plan(&pair), (4, 1));
-    // The next that leaves alone shows that it goes on.
+    // The next frame with descriptors still leaves alone.
     pair.send(usize::MAX);
     assert_eq!(plan(&pair), (12, 4));
     let whole = pair.outbound.next(Placement::Together, MOST).unwrap();
@@ -120,7 +120,7 @@ fn a_frame_with_a_large_payload_is_taken_back_with_all_of_it() {
 }
 
 #[test]
-fn what_has_left_is_not_kept_while_there_is_always_more() {
+fn memory_of_sent_frames_is_freed_while_more_frames_follow() {
     let mut pair = Pair::new(Placement::Alone);
     for _ in 0..1000 {
         pair.push(Text { payload: Bytes::from(vec![7; 1000]), fds: vec![] });

@@ -72,7 +72,7 @@ pub(super) fn text(payload: &'static str, fds: usize) -> Text {
     Text { payload: Bytes::from(payload), fds: (0..fds).map(|_| memfd()).collect() }
 }
 
-/// What a frame is, to be compared: its payload, and the inodes of its descriptors.
+/// A frame for comparison: its payload, and the inodes of its descriptors.
 pub(super) type Known = (Bytes, Vec<u64>);
 
 pub(super) fn known(text: &Text) -> Known {
@@ -80,7 +80,7 @@ pub(super) fn known(text: &Text) -> Known {
     (text.payload.clone(), text.fds.iter().map(inode).collect())
 }
 
-/// The bytes of a frame that declares so many descriptors.
+/// Returns the bytes of a frame that declares this number of descriptors.
 pub(super) fn bytes_of(payload: &str, declared: u8) -> Vec<u8> {
     let mut bytes = vec![0, payload.len() as u8, declared];
     bytes.extend_from_slice(payload.as_bytes());

@@ -49,7 +49,8 @@ impl Encoder<Lent<'_>> for Texts {
     }
 }
 
-/// A socket that takes no more bytes, with nothing in the buffer, its peer, and how many bytes it took.
+/// Returns a framed stream whose socket is full and whose buffer is empty, its peer, and the number of
+/// bytes in the socket.
 async fn full() -> (Texting, Dbus, usize) {
     let (mut near, far) = Dbus::pair().unwrap();
     drive_io().await;
@@ -169,7 +170,7 @@ fn a_write_half_sends_a_frame_that_lends() {
     });
 }
 
-/// The frame comes back with all that it had, and the error is this one.
+/// Checks that the frame was returned whole with this error.
 fn comes_back(
     outcome: Result<(), SendError<Lent<'_>, SendErrorKind<io::Error>>>,
     (payload, fds, owned): (&str, usize, usize),
@@ -183,7 +184,7 @@ fn comes_back(
 }
 
 #[test]
-fn what_cannot_be_lent_comes_back_whole_and_changes_nothing() {
+fn a_frame_that_cannot_lend_is_returned_whole_and_changes_nothing() {
     run(async {
         let (mut near, mut far) = pair();
         let fds = memfds(3);
@@ -214,7 +215,7 @@ fn what_cannot_be_lent_comes_back_whole_and_changes_nothing() {
         near.get_mut().write_queue_mut().clear();
         assert_eq!((near.unsent_bytes(), near.unsent_fds()), (waiting, 1));
 
-        // What the encoder finds out is known after what was fed before has left.
+        // The frame is encoded after the frames that were fed before it have left.
         comes_back(
             near.send(lent("nothing at all", &fds)).await,
             ("nothing at all", 3, 0),
@@ -234,7 +235,7 @@ fn what_cannot_be_lent_comes_back_whole_and_changes_nothing() {
 }
 
 #[test]
-fn a_lent_frame_that_the_kernel_refuses_comes_back_unsent() {
+fn a_lent_frame_that_the_kernel_refuses_is_returned_unsent() {
     run(async {
         let (mut near, far) = pair();
         let far = far.into_parts().stream;
@@ -262,7 +263,7 @@ fn a_lent_frame_that_the_kernel_refuses_comes_back_unsent() {
 }
 
 #[test]
-fn a_lent_frame_after_one_that_cannot_leave_comes_back_whole() {
+fn a_lent_frame_after_one_that_cannot_leave_is_returned_whole() {
     run(async {
         let (mut near, far) = pair();
         let mut far = far.into_parts().stream;
@@ -283,7 +284,7 @@ fn a_lent_frame_after_one_that_cannot_leave_comes_back_whole() {
 }
 
 #[test]
-fn a_lent_frame_that_would_be_too_many_in_flight_can_be_sent_later() {
+fn a_lent_frame_with_too_many_fds_in_flight_can_be_sent_later() {
     without_privileges(async {
         let (mut near, mut far) = pair();
         let fds = memfds(8);
@@ -375,7 +376,7 @@ fn a_send_canceled_after_its_descriptors_left_is_finished_by_a_flush() {
 
 #[test]
 fn an_iterator_that_yields_fewer_than_it_counted_lends_nothing_else() {
-    /// Each copy yields a descriptor less than the one that was made before.
+    /// An iterator each of whose clones yields one descriptor less.
     struct Shrinking<'a> {
         fds: &'a [OwnedFd],
         copies: &'a Cell<usize>,

@@ -1,4 +1,4 @@
-//! How many system calls it takes.
+//! The number of system calls.
 
 use super::*;
 
@@ -45,8 +45,8 @@ fn frames_with_descriptors_are_one_call_each_and_plain_ones_share_one() {
 }
 
 #[test]
-fn large_payloads_leave_from_where_they_are_with_one_vectored_call() {
-    let name = "codec::calls::large_payloads_leave_from_where_they_are_with_one_vectored_call";
+fn large_payloads_leave_without_a_copy_in_one_vectored_call() {
+    let name = "codec::calls::large_payloads_leave_without_a_copy_in_one_vectored_call";
     let trace = traced(name, &[], async {
         let (mut near, _far) = pair();
         drive_io().await;
@@ -95,7 +95,7 @@ fn a_frame_that_lends_is_one_call_and_its_descriptors_are_not_duplicated() {
             near.feed(text("plain", 0)).await.unwrap();
             near.send(Lent(&fds)).await.unwrap();
         }
-        // What is refused reaches no system call.
+        // A refused frame causes no system call.
         let _ = near.feed(Lent(&fds)).await.unwrap_err();
         near.get_mut().set_write_fd_limit(2).unwrap();
         let _ = near.send(Lent(&fds)).await.unwrap_err();

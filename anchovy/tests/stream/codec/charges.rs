@@ -1,4 +1,4 @@
-//! What a framed stream charges to the account of its peer.
+//! The charges of a framed stream to the account of its peer.
 
 use anchovy::{Account, Budget, Charge, Resource};
 
@@ -81,7 +81,7 @@ fn a_frame_may_keep_the_charge_of_its_descriptors() {
         assert!(now(near.next()).await.is_none());
         assert_eq!(held(&budget), 2 + 10);
 
-        // What a whole one took of the room that a half frame keeps is charged again in time.
+        // Room that a complete frame took from the reserve of a half frame is charged again.
         foreign_send(&far, &bytes_of(b"of three", 3)[6..], &[]).unwrap();
         let _more = send_pipes(&far, &bytes_of(b"of one", 1)[..6], 1);
         drive_io().await;
@@ -158,7 +158,7 @@ fn half_frames_of_one_account_do_not_wait_for_each_other() {
             begun += usize::from(near.waiting_fds() > 0);
         }
         assert_eq!((begun, held(&budget)), (2, 20));
-        // Each that has begun comes to its end, and the next ones get their turn.
+        // Each frame that has begun is completed, and then the next ones are received.
         let frames = ends.into_iter().map(|(mut near, far)| {
             let rest = frame[4..].to_vec();
             tokio::spawn(async move {
@@ -197,7 +197,7 @@ fn another_account_receives_while_one_waits_for_room() {
 }
 
 #[test]
-fn an_account_smaller_than_the_reserve_receives_all_the_same() {
+fn an_account_smaller_than_the_reserve_receives_too() {
     run(async {
         // A single account may hold 6.
         let budget = Budget::builder().held_fds(12).build();
@@ -433,7 +433,7 @@ fn bytes_that_have_not_left_are_charged_until_they_leave() {
         for _ in 0..50 {
             let before = near.unsent_bytes();
             near.feed(text(vec![7; 1000], 0)).await.unwrap();
-            // What there was is charged before a frame is taken.
+            // The bytes in the buffer are charged before a frame is accepted.
             let charged = bytes(&budget);
             assert!(charged + (8 << 10) >= before && charged <= before, "{charged} of {before}");
         }
@@ -479,7 +479,7 @@ fn without_room_a_frame_is_accepted_and_has_to_leave_before_the_next() {
         let lengths = received.map(|text| text.unwrap().unwrap().payload.len());
         assert_eq!(lengths, [50_000, 4]);
 
-        // Or the account gets room for it.
+        // The same if the account gets room for it.
         near.feed(text(vec![7; 50_000], 0)).await.unwrap();
         let (fed, ()) = tokio::join!(near.feed(text("next", 0)), async {
             drive_io().await;
@@ -505,7 +505,7 @@ fn room_that_is_no_longer_needed_is_not_waited_for() {
         drop(full);
         assert_eq!(bytes(&budget), 0);
 
-        /// Takes all that there is.
+        /// Removes all bytes.
         #[derive(Debug)]
         struct All;
 

@@ -1,4 +1,4 @@
-//! By when the rest of a frame has to arrive.
+//! The deadlines for the rest of a frame.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn policy() -> ReadPolicy {
     ReadPolicy { frame_timeout: Some(TIMEOUT), ..ReadPolicy::default() }
 }
 
-/// Sends these bytes, and polls for a frame, which is not there.
+/// Sends these bytes, and checks that they do not complete a frame.
 async fn send_part(near: &mut Texting, far: &StdUnixStream, bytes: &[u8]) {
     foreign_send(far, bytes, &[]).unwrap();
     drive_io().await;
@@ -16,7 +16,7 @@ async fn send_part(near: &mut Texting, far: &StdUnixStream, bytes: &[u8]) {
 }
 
 #[test]
-fn bytes_that_trickle_do_not_extend_the_time_for_a_frame() {
+fn later_bytes_do_not_extend_the_timeout_of_a_frame() {
     run(async {
         tokio::time::pause();
         let (mut near, far) = receiver(policy());
@@ -52,7 +52,7 @@ fn a_complete_frame_restarts_the_timeout_for_the_next() {
 }
 
 #[test]
-fn between_frames_a_connection_may_wait_for_ever() {
+fn between_frames_a_connection_may_wait_forever() {
     run(async {
         tokio::time::pause();
         let (mut near, far) = receiver(policy());
@@ -68,7 +68,7 @@ fn between_frames_a_connection_may_wait_for_ever() {
 }
 
 #[test]
-fn a_frame_that_arrived_in_time_is_in_time_however_late_it_is_read() {
+fn a_frame_that_arrived_before_its_deadline_can_be_read_after_it() {
     run(async {
         tokio::time::pause();
         let (mut near, far) = receiver(policy());
@@ -82,13 +82,13 @@ fn a_frame_that_arrived_in_time_is_in_time_however_late_it_is_read() {
 }
 
 #[test]
-fn an_overdue_frame_wakes_who_waits_for_it() {
+fn an_overdue_frame_wakes_the_task_that_waits_for_it() {
     run(async {
         tokio::time::pause();
         for of_fds in [None, Some(2 * TIMEOUT)] {
             let (mut near, far) = receiver(ReadPolicy { fd_timeout: of_fds, ..policy() });
             let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
-            // The clock goes on by itself when nobody has anything to do.
+            // The paused clock advances when no task can run.
             let begin = tokio::time::Instant::now();
             ends_with(&mut near, ReceiveError::FrameOverdue { bytes: 3 }, &pipes).await;
             assert_eq!(begin.elapsed().as_secs(), 30);
@@ -99,7 +99,7 @@ fn an_overdue_frame_wakes_who_waits_for_it() {
     });
 }
 
-/// A codec that takes each byte as it comes, and returns a frame with every tenth.
+/// A codec that removes each byte when it arrives, and returns a frame for every tenth byte.
 #[derive(Debug)]
 struct Tens(u32);
 
@@ -169,7 +169,7 @@ fn a_stream_that_is_paused_keeps_the_time_of_its_frame() {
 }
 
 #[test]
-fn time_that_has_passed_counts_after_parts() {
+fn parts_keep_the_time_that_has_passed() {
     run(async {
         tokio::time::pause();
         for of_frames in [false, true] {
@@ -197,7 +197,7 @@ fn time_that_has_passed_counts_after_parts() {
 }
 
 #[test]
-fn a_timeout_without_end_is_no_deadline() {
+fn an_infinite_timeout_is_no_deadline() {
     run(async {
         tokio::time::pause();
         let frame_timeout = Some(Duration::MAX);

@@ -15,7 +15,7 @@ struct Messages;
 struct Message {
     text: Bytes,
     fds: Vec<OwnedFd>,
-    /// Its descriptors were cut off by the kernel.
+    /// The cause, if the kernel truncated its descriptors.
     cut: Option<Truncation>,
 }
 

@@ -208,7 +208,7 @@ fn a_canceled_close_is_finished_by_another() {
 }
 
 #[test]
-fn a_frame_after_one_that_cannot_leave_comes_back_whole() {
+fn a_frame_after_one_that_cannot_leave_is_returned_whole() {
     run(async {
         let (near, far) = Dbus::pair().unwrap();
         if far.set_fd_passing(false).is_err() {
@@ -270,7 +270,7 @@ fn a_flush_after_the_limit_was_lowered_fails_and_keeps_the_frame() {
 }
 
 #[test]
-fn a_flush_to_a_peer_that_is_gone_is_the_error_of_the_socket() {
+fn a_flush_to_a_closed_peer_returns_the_error_of_the_socket() {
     run(async {
         let (mut near, far) = pair();
         drop(far);

@@ -1,4 +1,4 @@
-//! Frames over real sockets: the driver around the state machines, and what bad input gets.
+//! Frames over real sockets: the driver around the state machines, and the errors for bad input.
 
 mod borrowed;
 mod calls;
@@ -37,7 +37,7 @@ struct Texts;
 struct Text {
     payload: Bytes,
     fds: Vec<OwnedFd>,
-    /// Its descriptors were cut off by the kernel.
+    /// The cause, if the kernel truncated its descriptors.
     cut: Option<Truncation>,
 }
 
@@ -107,7 +107,7 @@ fn receiver(policy: ReadPolicy) -> (Texting, StdUnixStream) {
     (Framed::with_policies(near, Texts, policy, WritePolicy::default()), far)
 }
 
-/// The bytes of a frame that declares so many descriptors.
+/// Returns the bytes of a frame that declares this number of descriptors.
 fn bytes_of(payload: &[u8], declared: u8) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_be_bytes().to_vec();
     bytes.push(declared);
@@ -115,8 +115,8 @@ fn bytes_of(payload: &[u8], declared: u8) -> Vec<u8> {
     bytes
 }
 
-/// One `sendmsg` of a foreign end with so many descriptors, and the ends of pipes that tell whether
-/// they are closed.
+/// Sends bytes with this number of descriptors in one `sendmsg` of a foreign end. Returns the ends of
+/// pipes that show whether the descriptors are closed.
 fn send_pipes(far: &StdUnixStream, bytes: &[u8], count: usize) -> Vec<OwnedFd> {
     let (readers, writers): (Vec<_>, Vec<_>) = (0..count).map(|_| pipe_of_two()).unzip();
     let set: Vec<BorrowedFd<'_>> = writers.iter().map(AsFd::as_fd).collect();
@@ -128,7 +128,7 @@ fn pipe_of_two() -> (OwnedFd, OwnedFd) {
     crate::harness::pipe()
 }
 
-/// The stream of frames ends with this error and is over, and all these pipes are abandoned.
+/// Checks that the stream of frames ends with this error and that these pipes are abandoned.
 async fn ends_with(framed: &mut Texting, expected: ReceiveError<io::Error>, pipes: &[OwnedFd]) {
     let error = framed.next().await.expect("an error").unwrap_err();
     assert_eq!(format!("{error:?}"), format!("{expected:?}"));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn halves_work_from_two_tasks_and_come_back_together() {
+fn halves_work_in_two_tasks_and_are_reunited() {
     run_on_threads(async {
         let (near, far) = pair();
         let echo = tokio::spawn(async move {
@@ -33,7 +33,7 @@ fn halves_work_from_two_tasks_and_come_back_together() {
 
 #[test]
 fn halves_have_the_codecs_that_a_closure_makes_and_give_them_back() {
-    /// Cannot be cloned.
+    /// A codec that is not `Clone`.
     #[derive(Debug)]
     struct Reads(Texts);
 
@@ -85,7 +85,7 @@ fn halves_have_the_codecs_that_a_closure_makes_and_give_them_back() {
 }
 
 #[test]
-fn another_codec_decodes_after_a_split_what_the_first_could_not() {
+fn a_codec_after_a_split_decodes_a_frame_that_the_first_could_not() {
     /// Decodes nothing.
     #[derive(Debug)]
     struct Waits;
@@ -154,7 +154,7 @@ fn a_write_half_shows_and_replaces_its_codec() {
 }
 
 #[test]
-fn what_a_handshake_read_too_far_is_handed_over_with_its_descriptors() {
+fn bytes_after_a_handshake_are_passed_on_with_their_descriptors() {
     run(async {
         let (mut stream, far) = with_foreign::<DBUS_SCM_RIGHTS>();
         let first = bytes_of(b"first", 1);
@@ -176,7 +176,7 @@ fn what_a_handshake_read_too_far_is_handed_over_with_its_descriptors() {
 }
 
 #[test]
-fn a_framed_stream_goes_through_its_parts_with_all_that_waits() {
+fn parts_keep_all_frames_that_wait() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let first = bytes_of(b"first", 2);
@@ -199,7 +199,7 @@ fn a_framed_stream_goes_through_its_parts_with_all_that_waits() {
 }
 
 #[test]
-fn a_stream_of_frames_that_is_over_stays_over_through_its_parts() {
+fn parts_keep_that_a_stream_of_frames_has_ended() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let _pipes = send_pipes(&far, &bytes_of(b"none of one", 0), 1);
@@ -239,7 +239,7 @@ fn a_truncation_that_frames_survive_still_fails_the_stream_itself() {
 }
 
 #[test]
-fn a_deadline_goes_through_parts_with_the_sets() {
+fn parts_keep_the_deadline_of_descriptor_sets() {
     run(async {
         tokio::time::pause();
         let fd_timeout = Duration::from_secs(30);
@@ -256,7 +256,7 @@ fn a_deadline_goes_through_parts_with_the_sets() {
 }
 
 #[test]
-fn the_count_of_unclaimed_descriptors_goes_through_parts() {
+fn parts_keep_the_count_of_unclaimed_descriptors() {
     run(async {
         let policy = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
@@ -271,7 +271,7 @@ fn the_count_of_unclaimed_descriptors_goes_through_parts() {
 }
 
 #[test]
-fn policies_go_through_parts() {
+fn parts_keep_the_policies() {
     run(async {
         let read = ReadPolicy { max_frame_bytes: 7, ..ReadPolicy::default() };
         let write = WritePolicy { max_buffered_bytes: 7, ..WritePolicy::default() };
@@ -283,7 +283,7 @@ fn policies_go_through_parts() {
 }
 
 #[test]
-fn halves_of_two_streams_do_not_come_together_and_lose_nothing() {
+fn reuniting_halves_of_two_streams_fails_and_loses_nothing() {
     run(async {
         let ((one, _one), (two, mut peer)) = (pair(), pair());
         let (read, _write) = one.into_split();

@@ -1,10 +1,10 @@
-//! The stream: what arrives, and what bad input gets.
+//! The stream: received frames, and the errors for bad input.
 
 use super::*;
 
 #[test]
 fn the_framed_of_tokio_util_gives_descriptors_to_the_wrong_message() {
-    // The trap that this module exists for.
+    // The misattribution that this module prevents.
     run(async {
         let (near, mut far) = Dbus::pair().unwrap();
         let codec = tokio_util::codec::LengthDelimitedCodec::new();
@@ -93,7 +93,7 @@ fn more_descriptors_for_one_frame_than_may_wait_end_the_stream() {
 }
 
 #[test]
-fn while_frames_wait_nothing_is_read_beyond_what_may_wait() {
+fn nothing_is_read_while_as_many_frames_wait_as_allowed() {
     run(async {
         let (mut near, mut far) = pair();
         let sender = tokio::spawn(async move {
@@ -217,7 +217,7 @@ fn descriptors_that_wait_too_long_for_their_frame_end_the_stream() {
         assert!(now(near.next()).await.is_none());
         tokio::time::advance(fd_timeout / 2).await;
         assert!(now(near.next()).await.is_none());
-        // Another byte does not buy more time.
+        // Another byte does not extend the timeout.
         foreign_send(&far, &bytes_of(b"late", 2)[3..4], &[]).unwrap();
         drive_io().await;
         assert!(now(near.next()).await.is_none());
@@ -298,7 +298,7 @@ fn memory_of_a_long_frame_goes_with_it_and_later_frames_do_not_share_it() {
 }
 
 #[test]
-fn dropping_a_framed_stream_closes_all_that_waits() {
+fn dropping_a_framed_stream_closes_descriptors_that_wait() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let received = send_pipes(&far, &bytes_of(b"half", 2)[..6], 2);
@@ -313,7 +313,7 @@ fn dropping_a_framed_stream_closes_all_that_waits() {
 }
 
 #[test]
-fn a_dropped_next_loses_nothing() {
+fn a_canceled_next_loses_nothing() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let item = bytes_of(b"piece by piece", 1);
@@ -381,7 +381,7 @@ fn with_fifo_a_truncated_set_always_ends_the_stream_of_frames() {
 }
 
 #[test]
-fn what_arrived_in_time_is_in_time_however_late_it_is_read() {
+fn descriptors_that_arrived_in_time_can_be_read_after_the_deadline() {
     run(async {
         tokio::time::pause();
         let fd_timeout = Duration::from_secs(30);
@@ -406,7 +406,7 @@ fn a_deadline_wakes_the_task_that_waits_for_a_frame() {
             ReadPolicy { fd_timeout: Some(Duration::from_secs(30)), ..ReadPolicy::default() };
         let (mut near, far) = receiver(policy);
         let pipes = send_pipes(&far, &bytes_of(b"late", 1)[..3], 1);
-        // The clock goes on by itself when nobody has anything to do.
+        // The paused clock advances when no task can run.
         let begin = tokio::time::Instant::now();
         ends_with(&mut near, ReceiveError::FdsOverdue { waiting: 1 }, &pipes).await;
         assert_eq!(begin.elapsed().as_secs(), 30);
@@ -496,7 +496,7 @@ fn undeclared_descriptors_of_a_foreign_peer_go_to_no_later_frame() {
 }
 
 #[test]
-fn what_has_arrived_is_taken_without_a_read() {
+fn a_frame_that_has_arrived_is_returned_without_a_read() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         foreign_send(&far, &[bytes_of(b"first", 0), bytes_of(b"second", 0)].concat(), &[]).unwrap();
@@ -515,7 +515,7 @@ fn what_has_arrived_is_taken_without_a_read() {
 }
 
 #[test]
-fn an_error_in_what_has_arrived_ends_the_stream_and_closes() {
+fn an_error_in_buffered_bytes_ends_the_stream_and_closes() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
         let (reader, writer) = pipe();

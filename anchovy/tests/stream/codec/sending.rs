@@ -1,11 +1,11 @@
-//! The sink: what it refuses, what it holds back, and how frames leave.
+//! The sink: refusals, back-pressure, and how frames leave.
 
 use super::*;
 
 #[test]
 #[should_panic(expected = "an encoder only appends")]
 fn an_encoder_that_removes_bytes_of_other_frames_panics() {
-    /// Leaves nothing of what was there.
+    /// An encoder that clears the buffer.
     struct Careless;
 
     impl Encoder<Text> for Careless {
@@ -33,7 +33,7 @@ fn an_encoder_that_removes_bytes_of_other_frames_panics() {
 }
 
 #[test]
-fn a_frame_with_more_descriptors_than_allowed_comes_back_whole() {
+fn a_frame_with_more_descriptors_than_allowed_is_returned_whole() {
     run(async {
         let (mut near, mut far) = pair();
         near.get_mut().set_write_fd_limit(2).unwrap();
@@ -50,7 +50,7 @@ fn a_frame_with_more_descriptors_than_allowed_comes_back_whole() {
 }
 
 #[test]
-fn a_frame_of_no_bytes_with_descriptors_comes_back_whole() {
+fn a_frame_of_no_bytes_with_descriptors_is_returned_whole() {
     run(async {
         let (mut near, _far) = pair();
         let SendError { unsent, kind } = near.feed(text("nothing at all", 2)).await.unwrap_err();
@@ -62,7 +62,7 @@ fn a_frame_of_no_bytes_with_descriptors_comes_back_whole() {
 }
 
 #[test]
-fn a_frame_that_its_encoder_refuses_comes_back_and_leaves_no_byte() {
+fn a_frame_that_its_encoder_refuses_is_returned_and_leaves_no_byte() {
     run(async {
         let (mut near, mut far) = pair();
         near.feed(text("before", 1)).await.unwrap();
@@ -110,7 +110,7 @@ fn a_megabyte_with_a_descriptor_through_a_tiny_buffer_is_one_set_once() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_is_back_pressure_and_no_growth() {
+fn a_peer_that_does_not_read_causes_back_pressure_without_growth() {
     run(async {
         let (near, far) = Dbus::pair().unwrap();
         let policy = WritePolicy { max_buffered_bytes: 10_000, ..WritePolicy::default() };
@@ -158,7 +158,7 @@ fn a_full_buffer_of_descriptors_is_sent_before_another_frame() {
 }
 
 #[test]
-fn a_frame_that_the_peer_refuses_is_taken_back_and_others_go_on() {
+fn a_frame_that_the_peer_refuses_is_returned_and_others_are_sent() {
     run(async {
         for placement in [Placement::Alone, Placement::FirstByte, Placement::Together] {
             let (near, mut far) = Dbus::pair().unwrap();
@@ -195,7 +195,7 @@ fn a_frame_that_the_peer_refuses_is_taken_back_and_others_go_on() {
 }
 
 #[test]
-fn a_frame_that_would_be_too_many_in_flight_leaves_with_a_later_flush() {
+fn a_frame_with_too_many_fds_in_flight_leaves_with_a_later_flush() {
     without_privileges(async {
         let (mut near, mut far) = pair();
         let limit = Lowered::descriptors(64);
@@ -245,7 +245,7 @@ fn a_write_to_the_stream_itself_and_a_frame_do_not_mix_their_descriptors() {
 }
 
 #[test]
-fn with_exactly_as_much_as_may_wait_the_sink_sends_first() {
+fn a_sink_at_its_limit_sends_before_it_accepts_a_frame() {
     run(async {
         for (max_buffered_bytes, max_buffered_fds) in [(HEADER + 1, 100), (1000, 1)] {
             let policy =
@@ -287,7 +287,7 @@ fn frames_that_are_added_while_others_wait_keep_their_descriptors() {
 }
 
 #[test]
-fn a_frame_that_would_be_too_many_in_flight_is_found_among_others() {
+fn a_frame_with_too_many_fds_in_flight_is_identified_among_others() {
     without_privileges(async {
         let (near, _far) = Dbus::pair().unwrap();
         let policy = WritePolicy { placement: Placement::Together, ..WritePolicy::default() };
@@ -308,7 +308,7 @@ fn a_frame_that_would_be_too_many_in_flight_is_found_among_others() {
 }
 
 #[test]
-fn a_megabyte_that_leaves_in_part_is_sent_on_when_another_task_has_read() {
+fn a_partly_sent_megabyte_leaves_when_another_task_has_read() {
     run(async {
         let (mut near, mut far) = pair();
         let sender =
