@@ -1,9 +1,9 @@
 //! Frames, each with its own descriptors.
 //!
-//! A protocol divides a stream into frames, and says with each frame how many descriptors it has. This
-//! module has the shapes of tokio-util's codec for such protocols: [`Decoder`], [`Encoder`] and
-//! [`Framed`]. Descriptors stay with their frame. With `tokio_util::codec::Framed` they do not: it
-//! joins several frames into one write, and the descriptors of all of them leave with the first frame.
+//! A protocol divides a stream into frames, some of which have descriptors. This module has the shapes
+//! of tokio-util's codec for such protocols: [`Decoder`], [`Encoder`] and [`Framed`]. Descriptors stay
+//! with their frame. With `tokio_util::codec::Framed` they do not: it joins several frames into one
+//! write, and the descriptors of all of them leave with the first frame.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -118,6 +118,7 @@
 //! | sends a frame that is too long, or does not complete it | [`ReceiveError::FrameTooLong`], [`ReceiveError::FrameOverdue`] |
 //! | sends a frame that does not parse | [`ReceiveError::Codec`], or an item if the decoder discards it |
 //! | sends two frames with descriptors in one `sendmsg`, of which the first is discarded | [`ReceiveError::AmbiguousFds`] or [`ReceiveError::MissingFds`] |
+//! | sends a frame with descriptors and the start of the next in one `sendmsg`, and [`Attribution::LastByte`] is set | the next frame gets the descriptors if one read returns both |
 //! | closes the connection inside a frame | [`ReceiveError::ClosedInsideFrame`] |
 //! | sends descriptors while the descriptor table of this process is full | [`ReceiveError::Truncated`], or with [`ReadPolicy::survive_truncation`] the frames are marked |
 
