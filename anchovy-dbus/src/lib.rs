@@ -1,6 +1,6 @@
-//! D-Bus over Unix sockets, for [tokio]: whole messages with exactly their descriptors.
+//! D-Bus over Unix sockets, for [tokio]: whole messages, each with exactly its descriptors.
 //!
-//! This crate is a transport: it connects and listens, authenticates, and sends and receives messages.
+//! This crate is a transport. It connects and listens, authenticates, and sends and receives messages.
 //! It has no bindings, proxies or object tree.
 //!
 #![cfg_attr(
@@ -28,155 +28,185 @@ println!("printing as job {job}");
 "#
 )]
 //!
-//! | feature | adds | MSRV |
-//! |---|---|---|
-//! | none (default) | bodies are a signature and bytes ([`MessageBuilder::body`], [`Message::body`]) | 1.85 |
-//! | `zbus` | bodies are values of serde and zbus, with descriptors (`MessageBuilder::body_of`, `Message::body_as`); of zbus, only the wire format is built | that of zbus, 1.89 |
-//!
-//! | to | use |
+//! | Task | Item |
 //! |---|---|
-//! | connect to a bus | [`Client::session`], [`Client::system`] |
-//! | connect to any address, with options | [`Client`], [`Addresses`] |
-//! | call a method and wait for its reply | [`Connection::call`] |
-//! | send and receive | [`Connection`], whole or in halves |
-//! | build messages, and read their headers | [`Message`] |
-//! | listen | [`Server`], [`Listener`] |
-//! | take the steps of a handshake one by one | [`client`], [`server`] |
-//! | do the handshake without a socket | [`auth`] |
-//! | limit what a peer may send | [`Limits`], [`HandshakeLimits`], [`Budget`] |
-//! | use messages without a handshake | [`MessageCodec`] |
+//! | Connect to a bus | [`Client::session`], [`Client::system`] |
+//! | Connect to any address, with options | [`Client`], [`Addresses`] |
+//! | Call a method and wait for its reply | [`Connection::call`] |
+//! | Send and receive messages | [`Connection`], [`OwnedReadHalf`], [`OwnedWriteHalf`] |
+//! | Build messages and read their headers | [`Message`], [`MessageBuilder`], [`Header`] |
+//! | Listen | [`Server`], [`Listener`] |
+//! | Perform the steps of a handshake one by one | [`client`], [`server`] |
+//! | Perform the handshake without a socket | [`auth`] |
+//! | Limit what a peer may send | [`Limits`], [`HandshakeLimits`], [`Budget`] |
+//! | Use messages without a handshake | [`MessageCodec`] |
+//!
+//! # Features
+//!
+//! | Feature | Contents | MSRV |
+//! |---|---|---|
+//! | none (default) | A body is a signature and bytes ([`MessageBuilder::body`], [`Message::body`]). | 1.85 |
+//! | `zbus` | A body can be a value of serde and zbus, with descriptors (`MessageBuilder::body_of`, `Message::body_as`). Only the wire format of zbus is compiled. | that of zbus, 1.89 |
 //!
 //! # Calls
 //!
-//! [`Connection::call`] sends a method call and waits for its reply. Other messages that arrive
-//! meanwhile are kept for [`receive`](Connection::receive). Every error converts into
+//! [`Connection::call`] sends a method call and waits for its reply. Messages that arrive before the
+//! reply are kept for [`receive`](Connection::receive). Every error converts into
 //! [`std::io::Error`] and keeps its kind.
 //!
-//! | the caller or the peer | result |
+//! If a call is refused before it is sent, the error contains the message
+//! ([`CallError::into_unsent`]):
+//!
+//! | The caller | Result |
 //! |---|---|
-//! | calls with a message that is no method call | [`NotACall`](CallError::NotACall), and the message is returned |
-//! | calls with the flag `NO_REPLY_EXPECTED` | [`NoReplyExpected`](CallError::NoReplyExpected), and the message is returned |
-//! | calls with a message that cannot be sent | [`Send`](CallError::Send), and the message is returned |
-//! | calls with a serial of its own that is that of an abandoned call | [`SerialInUse`](SendErrorKind::SerialInUse), and the message is returned |
-//! | calls while [`Limits::max_abandoned_calls`] calls are abandoned | [`TooManyAbandonedCalls`](CallError::TooManyAbandonedCalls), and the message is returned |
-//! | calls while kept messages have reached a limit | [`TooMuchKept`](CallError::TooMuchKept), and the message is returned |
-//! | calls its own name on the bus | [`Timeout`](CallError::Timeout); the call is received afterwards |
-//! | drops a call | the call is abandoned: its reply is discarded when it arrives |
-//! | does not reply within [`Limits::reply_timeout`] | [`Timeout`](CallError::Timeout); the call is abandoned |
-//! | replies to an abandoned call | the reply is discarded and its descriptors are closed |
-//! | replies to an abandoned call again | the second reply is received like any other message |
-//! | replies with an error | [`ErrorReply`](CallError::ErrorReply), which has the message |
-//! | sends other messages before the reply | they are received first after the call, in order |
-//! | sends so many that they reach [`Limits::max_kept_messages`], [`max_kept_bytes`](Limits::max_kept_bytes) or [`max_kept_fds`](Limits::max_kept_fds) | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, the messages stay receivable |
-//! | sends so many that its account has no room for them | the same |
-//! | does not read before the caller reads | the call reads while it writes |
-//! | replies before the call has left | the reply is returned; the rest of the call leaves with the next flush |
+//! | calls with a message that is not a method call | [`NotACall`](CallError::NotACall) |
+//! | calls with the flag `NO_REPLY_EXPECTED` | [`NoReplyExpected`](CallError::NoReplyExpected) |
+//! | calls with a message that cannot be sent | [`Send`](CallError::Send) |
+//! | sets a serial that is the serial of an abandoned call | [`SerialInUse`](SendErrorKind::SerialInUse) |
+//! | calls while [`Limits::max_abandoned_calls`] calls are abandoned | [`TooManyAbandonedCalls`](CallError::TooManyAbandonedCalls) |
+//! | calls while the kept messages have reached a limit | [`TooMuchKept`](CallError::TooMuchKept) |
+//!
+//! A call that ends without its reply is *abandoned*. If the reply arrives later, it is discarded
+//! and its descriptors are closed:
+//!
+//! | The caller or the peer | Result |
+//! |---|---|
+//! | The caller drops the future of a call. | The call is abandoned. |
+//! | The peer does not reply within [`Limits::reply_timeout`]. | [`Timeout`](CallError::Timeout). The call is abandoned. |
+//! | The caller calls its own name on the bus. | [`Timeout`](CallError::Timeout). [`receive`](Connection::receive) then returns the call. |
+//! | The peer replies to an abandoned call. | The reply is discarded and its descriptors are closed. |
+//! | The peer replies to an abandoned call twice. | [`receive`](Connection::receive) returns the second reply. |
+//!
+//! | The peer | Result |
+//! |---|---|
+//! | replies with an error | [`ErrorReply`](CallError::ErrorReply), which contains the message |
+//! | sends other messages before the reply | [`receive`](Connection::receive) returns them first, in order |
+//! | sends so many that they reach [`Limits::max_kept_messages`], [`max_kept_bytes`](Limits::max_kept_bytes) or [`max_kept_fds`](Limits::max_kept_fds) | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, and [`receive`](Connection::receive) returns the messages |
+//! | sends so many that its account has no room for them | [`TooMuchKept`](CallError::TooMuchKept), with the same effect |
+//! | does not read until its own messages have been read | the connection reads while it writes |
+//! | replies before the whole call was sent | the reply is returned, and the next flush sends the rest of the call |
 //! | closes the connection between two messages | [`Closed`](CallError::Closed) |
-//! | closes it inside a message, or sends what is no message | [`Receive`](CallError::Receive) |
-//! | closes it because the first message to it was not `Hello`, as a bus | [`ClosedBeforeHello`](CallError::ClosedBeforeHello), also from [`receive`](ReceiveError::ClosedBeforeHello) and [`send`](SendErrorKind::ClosedBeforeHello) |
+//! | closes the connection before it has read everything (`ECONNRESET`) | [`Closed`](CallError::Closed) |
+//! | closes the connection inside a message | [`Receive`](CallError::Receive) |
+//! | sends bytes that are not a valid message | [`Receive`](CallError::Receive) |
+//! | is a bus, and closes the connection because the first message was not `Hello` | [`ClosedBeforeHello`](CallError::ClosedBeforeHello), also from [`receive`](ReceiveError::ClosedBeforeHello) and [`send`](SendErrorKind::ClosedBeforeHello) |
 //! | replies to `Hello` without a unique name | [`NoUniqueName`](CallError::NoUniqueName) |
 //!
 //! With the feature `zbus`:
 //!
-//! | the caller or the peer | result |
+//! | The caller or the peer | Result |
 //! |---|---|
-//! | builds a body of a value that cannot be encoded | `MessageError::Body`, and the descriptors that were added are returned |
-//! | asks for a value of another signature than the body has | `BodyError::Signature`, with both signatures |
-//! | sends a body that is not what its signature says, or with an index of a descriptor that is not there | `BodyError::Decode` |
-//! | sends a body with more bytes than its values | `BodyError::TrailingBytes` |
+//! | The caller builds a body from a value that cannot be encoded. | `MessageError::Body`. The error contains the descriptors that were added. |
+//! | The caller requests a value whose signature differs from that of the body. | `BodyError::Signature`, with both signatures. |
+//! | The peer sends a body that does not match its signature, or an index without a descriptor. | `BodyError::Decode`. |
+//! | The peer sends a body that is longer than its values. | `BodyError::TrailingBytes`. |
 //!
 //! # Which message has which descriptors
 //!
-//! A message declares how many descriptors it has (the header field `UNIX_FDS`), and they are sent
-//! "at the same time as part of the message itself" (D-Bus Specification, "Header Fields"). What
-//! arrives is matched by the range of bytes that it came with: a message gets descriptors only of
-//! sets that came with its own bytes, as many as it declares, and what no message declares ends the
-//! connection. So no message has another's, of a peer that declares what it sends.
+//! A message declares its number of descriptors in the header field `UNIX_FDS`. Its descriptors are sent
+//! "at the same time as part of the message itself" (D-Bus Specification, "Header Fields"). On a
+//! stream socket, descriptors belong to the bytes of one `sendmsg`, and one read can return the
+//! bytes of several messages:
 //!
-//! Peers send descriptors in many shapes, and some violate the protocol. "Ends" means that
-//! [`receive`](Connection::receive) returns that [`ReceiveError`], that everything that had arrived is
-//! closed, and that no other connection is affected.
+//! ```text
+//! sent      A (UNIX_FDS=0)    B (UNIX_FDS=2) + 2 descriptors    C (UNIX_FDS=0)
+//! read 1    A B               2 descriptors
+//! read 2    C
+//! ```
 //!
-//! | the peer sends | result |
+//! This crate records for each descriptor set which bytes were read with it. A message gets
+//! descriptors only from sets that were read with its own bytes, and as many as it declares.
+//! Descriptors that no message declares end the connection. So no message gets the descriptors of
+//! another one, if the peer declares what it sends.
+//!
+//! Peers send descriptors in many ways, and some violate the protocol. In this table, an error
+//! means that [`receive`](Connection::receive) returns this [`ReceiveError`] and that everything that
+//! had arrived is closed. Other connections are not affected.
+//!
+//! | The peer sends | Result |
 //! |---|---|
-//! | each message in a `sendmsg` of its own | every message with its descriptors |
-//! | a message with descriptors and a plain one behind it, in one call | the same |
-//! | a plain message and one with descriptors behind it, in one call | the same |
-//! | two messages with one each, and a set of two, in one call | each has its own, if one read has both |
-//! | descriptors with a later part of their message, or with its last byte | the same as with its first |
-//! | descriptors with the last byte of their message and the whole of the next | the first has them |
-//! | descriptors of one message in two calls | the message has both sets, in order |
-//! | the same set twice | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends |
-//! | fewer than it declares | [`MissingFds`](ReceiveError::MissingFds) ends |
-//! | more than it declares, or some undeclared | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends |
-//! | three where it declares one, and none where it declares two | [`UnclaimedFds`](ReceiveError::UnclaimedFds) ends, and the second message has nobody's |
-//! | descriptors, declared or not, where none were agreed on | its `sendmsg` fails where the kernel can refuse; elsewhere [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) ends |
-//! | a declaration without descriptors, where none were agreed on | [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) ends |
-//! | `UNIX_FDS` of 4294967295 | [`TooManyFds`](ReceiveError::TooManyFds) ends |
-//! | more in a set, or declared, than [`Limits::max_received_fds`] | [`TooManyFds`](ReceiveError::TooManyFds) ends |
-//! | `UNIX_FDS` of another type, or twice | [`Message`](ReceiveError::Message) ends |
-//! | an `h` in the body that is out of range, or twice the same | the message; bodies are the caller's |
-//! | a message in the other byte order, with descriptors | the message with its descriptors |
-//! | a message of an unknown type, with descriptors | the message with its descriptors |
-//! | a wrong byte order, type 0, version 2, serial 0, lengths over the limits, bad fields | [`Message`](ReceiveError::Message) ends, as soon as the byte is there |
-//! | the start of a message with descriptors, and not the rest in time | [`FdsOverdue`](ReceiveError::FdsOverdue) ends |
-//! | the start of a message, and not the rest in time | a server ends with [`MessageOverdue`](ReceiveError::MessageOverdue); a client waits, unless [`Limits::message_timeout`] is set |
-//! | the start of a message with descriptors, and set after set | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) ends |
-//! | the start of a message, and the end of the stream | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) ends |
-//! | descriptors for which its uid has no room in the budget of a listener | [`FdsOverBudget`](ReceiveError::FdsOverBudget) ends |
-//! | a message that needs more memory than its uid could ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) ends |
-//! | descriptors while our table is full | a client ends with [`Truncated`](ReceiveError::Truncated); a server gets the message [marked](Message::truncation), without any |
-//! | a whole handshake and a message with descriptors behind it, before it has read a reply | its `sendmsg` fails where the kernel can refuse; elsewhere, and with [`Server::fds_before_agreement`], the message with its descriptors |
-//! | the whole of that in one call | the same |
-//! | `AGREE_UNIX_FD` and a message with descriptors behind it, as a server | the message with its descriptors |
+//! | each message in its own `sendmsg` | each message has its descriptors |
+//! | a message with descriptors and then one without, in one `sendmsg` | each message has its descriptors |
+//! | a message without descriptors and then one with descriptors, in one `sendmsg` | each message has its descriptors |
+//! | two messages that declare one descriptor each, and a set of two, in one `sendmsg` | each message has one, if one read returns both messages |
+//! | descriptors with a later part of their message, or with its last byte | the message has its descriptors |
+//! | descriptors with the last byte of their message and the whole next message | the first message has them |
+//! | the descriptors of one message in two `sendmsg` calls | the message has both sets, in order |
+//! | the same set twice | [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
+//! | fewer descriptors than a message declares | [`MissingFds`](ReceiveError::MissingFds) |
+//! | more descriptors than a message declares, or descriptors without a declaration | [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
+//! | three descriptors with a message that declares one, and none with a message that declares two | [`UnclaimedFds`](ReceiveError::UnclaimedFds), and the second message is not received |
+//! | descriptors that were not negotiated | its `sendmsg` fails if the kernel can refuse descriptors; otherwise [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) |
+//! | a declaration without descriptors, if descriptors were not negotiated | [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) |
+//! | `UNIX_FDS` with the value 4294967295 | [`TooManyFds`](ReceiveError::TooManyFds) |
+//! | more descriptors at once than [`Limits::max_received_fds`], or declares more | [`TooManyFds`](ReceiveError::TooManyFds) |
+//! | `UNIX_FDS` with another type, or twice | [`Message`](ReceiveError::Message) |
+//! | a body whose `h` is out of range, or that has the same `h` twice | the message; the caller checks bodies |
+//! | a message with descriptors in the other byte order | the message has its descriptors |
+//! | a message of an unknown type with descriptors | the message has its descriptors |
+//! | an invalid byte order, type 0, version 2, serial 0, lengths over the limits, or invalid fields | [`Message`](ReceiveError::Message), as soon as the byte arrives |
+//! | the start of a message with descriptors, and not the rest in time | [`FdsOverdue`](ReceiveError::FdsOverdue) |
+//! | the start of a message, and not the rest in time | [`MessageOverdue`](ReceiveError::MessageOverdue) on a server; a client waits, unless [`Limits::message_timeout`] is set |
+//! | the start of a message, and one descriptor set after another | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) |
+//! | the start of a message, and then closes the connection | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) |
+//! | more descriptors than the account of its uid has room for | [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
+//! | a message that needs more memory than its account can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
+//! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors and [marked](Message::truncation) |
+//! | its handshake and then a message with descriptors, before it reads a reply | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, and with [`Server::fds_before_agreement`], the message has its descriptors |
+//! | its handshake and a message with descriptors in one `sendmsg` | the same |
+//! | as a server, `AGREE_UNIX_FD` and then a message with descriptors | the message has its descriptors |
 //!
-//! Messages that the peer might not accept are refused or sent in another form:
+//! Messages that the peer might not accept are refused or sent in another form. A refused message is
+//! returned in the error:
 //!
-//! | the caller sends | result |
+//! | The caller sends | Result |
 //! |---|---|
-//! | descriptors where none were agreed on | [`FdsNotAgreed`](SendErrorKind::FdsNotAgreed), and the message comes back |
-//! | more than 16 in a message, unless told otherwise | [`TooManyFds`](SendErrorKind::TooManyFds), and the message comes back |
-//! | descriptors to a client that may still be in its handshake | [`FdsTooEarly`](SendErrorKind::FdsTooEarly), and the message comes back |
-//! | a message whose descriptors were taken out | [`FdCount`](MessageError::FdCount), and the message comes back |
-//! | more descriptors than may be under way (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight), and the message comes back |
-//! | other messages in one call with one that has descriptors | each such message alone |
-//! | descriptors again with the rest of a long message | once, with its first byte |
+//! | descriptors that were not negotiated | [`FdsNotAgreed`](SendErrorKind::FdsNotAgreed) |
+//! | more descriptors in one message than [`Limits::max_sent_fds`] (default: 16) | [`TooManyFds`](SendErrorKind::TooManyFds) |
+//! | descriptors to a client that may not have finished its handshake | [`FdsTooEarly`](SendErrorKind::FdsTooEarly) |
+//! | a message from which the descriptors were taken | [`FdCount`](MessageError::FdCount) |
+//! | more descriptors than this user may have in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight) |
+//! | a message with descriptors among others | the message has its own `sendmsg` |
+//! | a long message with descriptors | the descriptors are sent with its first byte |
 //!
-//! Violations of the protocol in the handshake are listed in [`auth`].
+//! For violations of the protocol in the handshake, see [`auth`].
 //!
-//! # What clients may make a server hold
+//! # Limits on what clients make a server hold
 //!
 //! All connections of a process share its descriptor table and its memory. A [`Listener`] charges each
-//! uid for what its clients make the process hold ([`Budget`]), and what a uid may hold shrinks with
-//! the number of uids that hold something, so that a further one always finds its share:
+//! uid for what its clients make the process hold ([`Budget`]). What one uid may hold shrinks with the
+//! number of uids that hold something, so a further uid always gets a share:
 //!
-//! | charged | until | at the bound |
+//! | Charged | Until | At the limit |
 //! |---|---|---|
-//! | the socket and the pidfd of a client | both halves of the connection are dropped | a further client is closed at once, and [counted](Listener::refused) |
-//! | received descriptors | they are [taken](Message::take_fds), sent on or dropped with their message | nothing is read from the clients of the uid |
-//! | memory for received bytes | the message is received | nothing is read from a client that needs more |
-//! | memory for messages that wait to be sent | they have left | no further message is taken for that client |
+//! | the socket and the pidfd of a client | both halves of the connection are dropped | a further client is closed at once and [counted](Listener::refused) |
+//! | received descriptors | they are [taken](Message::take_fds), forwarded or dropped with their message | the server does not read from the clients of the uid |
+//! | memory for received bytes | the message is received | the server does not read from the client that needs more |
+//! | memory for messages that wait to be sent | they have been sent | the connection to that client takes no further message |
 //! | sent descriptors | the client has read them | sending descriptors to that client waits |
 //!
-//! A message whose descriptors wait for its rest keeps room for all that may wait
-//! ([`Limits::max_waiting_fds`], but at most half of what a single uid may hold), so that it can be
-//! read to its end however little is left to others. One that does not come to its end is overdue in
-//! time ([`Limits::message_timeout`]).
+//! If descriptors wait for the rest of their message, room for all descriptors that may wait is
+//! reserved ([`Limits::max_waiting_fds`], and at most half of what a single uid may hold). So the rest
+//! of the message can be read however little is left to others. If the rest does not arrive, the
+//! message is overdue after [`Limits::message_timeout`].
 //!
-//! Up to 64 clients may be in their handshake ([`Listener::with_max_unauthenticated`]). After that, a
-//! client of a uid that has fewer of them than another takes the place of the oldest one of that, whose
-//! handshake ends with [`HandshakeError::Displaced`].
+//! Up to 64 clients can be in their handshake at once ([`Listener::with_max_unauthenticated`]). After
+//! that, a client whose uid has fewer clients in the handshake than another uid displaces the oldest
+//! of the other uid, whose handshake ends with [`HandshakeError::Displaced`].
 //!
 //! # Limitations
 //!
-//! - Descriptors that a peer buries behind more than a read's worth of other messages, in one
-//!   `sendmsg`, arrive with the first of that and not with theirs; such a peer gets an error, or at
-//!   worst one of its own descriptors for another of its own. So does one that declares descriptors
-//!   for one message and sends them with the next, if one read has both. Nobody's real program does
-//!   either.
-//! - Only `EXTERNAL` and `ANONYMOUS` are offered, and only Unix sockets.
-//! - Linux is proven. The handshake of FreeBSD sends credentials with its first byte, and is not
-//!   here.
+//! - If a peer sends descriptors in one `sendmsg` after more bytes of other messages than one read
+//!   returns, they arrive with the first of these messages. Such a peer gets an error, or one of its
+//!   own descriptors in place of another one of its own. The same applies to a peer that declares
+//!   descriptors for one message and sends them with the next, if one read returns both. No known
+//!   program does either.
+//! - The only mechanisms are `EXTERNAL` and `ANONYMOUS`. The only transport is Unix sockets.
+//!
+//! # Platform-specific behavior
+//!
+//! This crate is tested on Linux. On FreeBSD, the reference implementation sends credentials with the
+//! first byte of the handshake, which this crate does not.
 //!
 //! [tokio]: https://tokio.rs
 

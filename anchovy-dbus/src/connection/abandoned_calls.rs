@@ -1,10 +1,10 @@
-//! Calls whose replies nobody waits for any more.
+//! Calls whose replies are discarded.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Serials of calls that ended without their reply, shared by both halves: one discards the replies,
-/// the other gives none of these serials again.
+/// Serials of calls that ended without their reply, shared by both halves: the receiving half discards
+/// the replies, the sending half skips these serials.
 #[derive(Debug, Default)]
 pub(super) struct AbandonedCalls {
     /// In ascending order, which is nearly always that of insertion.
@@ -27,7 +27,7 @@ impl AbandonedCalls {
         }
     }
 
-    /// Returns whether the serial was there.
+    /// Removes a serial. Returns whether it was present.
     pub(super) fn remove(&self, serial: NonZeroU32) -> bool {
         let mut serials = self.serials();
         let Ok(place) = serials.binary_search(&serial) else { return false };

@@ -1,6 +1,7 @@
 //! Calls that wait for their reply.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::duplex::Connection;
 use crate::bus::hello_call;
 use crate::error::call_error::CallError;
 use crate::error::error_reply::ErrorReply;
+use crate::error::receive_error::ReceiveError;
 use crate::error::send_error::{SendError, SendErrorKind};
 use crate::message::content::Message;
 use crate::message::flags::Flags;
@@ -21,32 +23,32 @@ use crate::message::message_type::MessageType;
 impl Connection {
     /// Sends a method call and waits for its reply.
     ///
-    /// Other messages that arrive meanwhile are kept, in order, for [`receive`](Self::receive) and
-    /// the [`Stream`](futures_core::Stream), which return them before all others. The connection
-    /// reads while it writes, so a peer that does not read before it is read from is no obstacle.
+    /// Messages that arrive before the reply are kept in order. [`receive`](Self::receive) and the
+    /// [`Stream`](futures_core::Stream) return them before all others. The connection reads while it
+    /// writes, so a call also succeeds if the peer does not read until its own messages are read.
     ///
-    /// The connection does not answer calls of the peer. A call to the connection's own
-    /// [`unique_name`](Self::unique_name) therefore waits in vain: the call arrives through
-    /// `receive` once it has timed out. Use `send` and `receive` for that.
+    /// The connection does not reply to calls of the peer. So a call to the
+    /// [`unique_name`](Self::unique_name) of this connection times out, and `receive` returns the call
+    /// afterwards. Use `send` and `receive` for such calls.
     ///
     /// # Errors
     ///
-    /// [`CallError::ErrorReply`] if the reply is an error. For all others, see the table in the
-    /// [crate documentation](crate#calls). A call that was refused before it was sent returns the
-    /// message ([`CallError::into_unsent`]).
+    /// Returns [`CallError::ErrorReply`] if the reply is an error. For the other errors, see the tables
+    /// in the [crate documentation](crate#calls). If the call was refused before it was sent,
+    /// [`CallError::into_unsent`] returns the message.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with time enabled, if there is a
-    /// [`Limits::reply_timeout`](crate::Limits::reply_timeout).
+    /// Panics outside of a tokio runtime with time enabled, if
+    /// [`Limits::reply_timeout`](crate::Limits::reply_timeout) is set.
     ///
     /// # Cancel safety
     ///
-    /// No message that has arrived is lost. If the future is dropped while there is no room for the
-    /// message ([`Limits::max_buffered_bytes`](crate::Limits::max_buffered_bytes)), the message is
-    /// dropped and never leaves. If it is dropped later, the message has left, or leaves with the next
-    /// flush. Its reply is then discarded and the descriptors of the reply are closed: the reply
-    /// reaches neither another call nor `receive`. The same holds for a call that timed out.
+    /// No received message is lost. If the future is dropped while it waits for room in the buffer
+    /// ([`Limits::max_buffered_bytes`](crate::Limits::max_buffered_bytes)), the message is dropped and
+    /// never sent. If it is dropped later, the message was sent, or is sent with the next flush. Its
+    /// reply is then discarded, and the descriptors of the reply are closed: neither another call nor
+    /// `receive` returns it. The same applies to a call that timed out.
     ///
     /// # Examples
     ///
@@ -81,19 +83,25 @@ impl Connection {
         .await
     }
 
-    /// Calls `Hello`, which has to be the first message to a bus, and returns the name that the bus
-    /// gives this client.
+    /// Calls `Hello` and returns the unique name that the bus gives this client. `Hello` must be the
+    /// first message to a bus.
     ///
-    /// If the name is known, it is returned and nothing is sent. If `Hello` has been sent and its
-    /// reply has not arrived, waits for that reply.
+    /// If the name is known, this method returns it and sends nothing. If `Hello` has been sent and its
+    /// reply has not arrived, it waits for that reply.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call), and [`CallError::NoUniqueName`].
+    /// Returns the errors of [`call`](Self::call), or [`CallError::NoUniqueName`] if the reply contains
+    /// no unique name.
+    ///
+    /// # Panics
+    ///
+    /// Panics in the same cases as [`call`](Self::call).
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. If it is dropped, a further call goes on waiting.
+    /// This method is cancel safe. If the future is dropped, the next call of this method continues to
+    /// wait for the reply.
     pub async fn hello(&mut self) -> Result<&str, CallError> {
         if self.unique_name().is_none() {
             let reply = match self.read.peer().hello() {
@@ -116,7 +124,7 @@ impl Connection {
         call.within_timeout(PendingCall::poll_reply).await
     }
 
-    /// Returns the message if it is a call, and the call can be made.
+    /// Returns the message if it is a method call that can be sent now.
     fn check_call(&mut self, message: Message) -> Result<Message, CallError> {
         if message.header().message_type() != MessageType::MethodCall {
             return Err(CallError::NotACall { unsent: Box::new(message) });
@@ -134,7 +142,7 @@ impl Connection {
         }
     }
 
-    /// Has the reply to this call discarded when it arrives.
+    /// Marks a call as abandoned, so that its reply is discarded.
     fn abandon(&mut self, serial: NonZeroU32) {
         let abandoned = match self.read.abandoned() {
             Some(abandoned) => Arc::clone(abandoned),
@@ -152,10 +160,10 @@ impl Connection {
 /// A call without its reply. Dropping it abandons the call.
 struct PendingCall<'a> {
     connection: &'a mut Connection,
-    /// The serial, from when the message is taken until the reply can no longer arrive.
+    /// The serial, from the time when the message is accepted until the reply can no longer arrive.
     serial: Option<NonZeroU32>,
     is_flushed: bool,
-    /// The error of the socket, while the reply may have arrived all the same.
+    /// The error of the socket, while the reply may still be in the receive buffer.
     failed: Option<SendError>,
 }
 
@@ -164,7 +172,7 @@ impl<'a> PendingCall<'a> {
         PendingCall { connection, serial, is_flushed: false, failed: None }
     }
 
-    /// Polls with `poll` until it is ready, or for as long as a call may take.
+    /// Polls with `poll` until it is ready, or until the timeout of a call.
     async fn within_timeout(
         &mut self,
         mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<Result<Message, CallError>>,
@@ -172,7 +180,7 @@ impl<'a> PendingCall<'a> {
         let timeout = self.connection.read.limits().reply_timeout;
         let mut deadline = pin!(timeout.map(sleep));
         poll_fn(|cx| {
-            // A reply that has arrived in time is in time, however late this is polled.
+            // A reply that arrived in time is returned even if this future is polled late.
             if let Poll::Ready(outcome) = poll(self, cx) {
                 return Poll::Ready(outcome);
             }
@@ -184,7 +192,7 @@ impl<'a> PendingCall<'a> {
         .await
     }
 
-    /// Waits for room for the message, and takes it.
+    /// Waits for room in the buffer, and adds the message to it.
     fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
@@ -196,13 +204,13 @@ impl<'a> PendingCall<'a> {
                 self.serial = Some(self.connection.write.take(message)?);
                 return Poll::Ready(Ok(()));
             }
-            Poll::Ready(Err(mut error)) => {
-                error.unsent = error.unsent.or_else(|| message.take().map(Box::new));
-                return Poll::Ready(Err(error.into()));
+            Poll::Ready(Err(kind)) => {
+                let unsent = message.take().map(Box::new);
+                return Poll::Ready(Err(SendError { unsent, kind }.into()));
             }
             Poll::Pending => {}
         }
-        // What makes room may be that the peer is read from. There is no reply yet.
+        // The peer may make no room before it has been read from. There is no reply yet.
         match self.poll_read(cx) {
             Poll::Ready(Err(CallError::TooMuchKept { kept, .. })) => {
                 let unsent = message.take().map(Box::new);
@@ -213,7 +221,7 @@ impl<'a> PendingCall<'a> {
         }
     }
 
-    /// Sends what has not left, and waits for the reply.
+    /// Sends the rest of the buffer, and waits for the reply.
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, CallError>> {
         if !self.is_flushed && self.failed.is_none() {
             match self.connection.write.poll_all(cx) {
@@ -241,7 +249,7 @@ impl<'a> PendingCall<'a> {
         Err(error.into())
     }
 
-    /// Reads until the reply is there, and keeps other messages.
+    /// Reads until the reply arrives, and keeps other messages.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, CallError>> {
         loop {
             let read = &mut self.connection.read;
@@ -253,6 +261,8 @@ impl<'a> PendingCall<'a> {
                 Poll::Ready(ended) => {
                     self.serial = None;
                     let error = match ended {
+                        // The peer closed its socket before it had read everything.
+                        Some(Err(ReceiveError::Io(error))) if is_reset(&error) => CallError::Closed,
                         Some(Err(error)) => error.into(),
                         _ => CallError::Closed,
                     };
@@ -271,6 +281,10 @@ impl<'a> PendingCall<'a> {
             });
         }
     }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
 }
 
 impl Drop for PendingCall<'_> {

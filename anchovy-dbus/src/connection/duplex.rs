@@ -26,10 +26,12 @@ use crate::limits::Limits;
 use crate::message::content::Message;
 use crate::socket::{limit_received_fds, set_fd_passing};
 
-/// A connection to a bus or a peer, after the handshake: a [`Stream`] and a [`Sink`] of
+/// A connection to a bus or a peer after the handshake: a [`Stream`] and a [`Sink`] of
 /// [messages](Message), each with exactly its descriptors.
 ///
 /// [`Client`](crate::Client) and [`Server`](crate::Server) create connections.
+///
+/// # Examples
 ///
 /// ```no_run
 /// use anchovy_dbus::{Client, Message};
@@ -52,28 +54,29 @@ use crate::socket::{limit_received_fds, set_fd_passing};
 ///
 /// # Sending
 ///
-/// Plain messages that wait together leave together. A message with descriptors has a `sendmsg` of
-/// its own, which is the only form that every peer accepts. The rest of a long message follows without
-/// the descriptors.
+/// Messages without descriptors that are in the buffer together are sent together. A message with
+/// descriptors is sent in its own `sendmsg`, which is the only form that every peer accepts. If the
+/// message is long, the rest of it follows without the descriptors.
 ///
 /// # Serials
 ///
-/// A message without a serial gets the next one of its connection, from 1 to 2³²−1 and from 1 again.
-/// A serial of a [call](Self::call) that ended without its reply is skipped. A message that has a
-/// serial keeps it, so that a proxy changes nothing; the caller has to choose unique serials then.
+/// A message without a serial gets the next serial of its connection: from 1 to 2³²−1, then from 1
+/// again. Serials of [calls](Self::call) that ended without their reply are skipped. A message that has
+/// a serial keeps it, so a proxy forwards messages unchanged. Such serials must be unique.
 ///
 /// # Descriptors
 ///
-/// Whether descriptors may pass is known when the handshake is over ([`unix_fds`](Self::unix_fds)). A
-/// message with descriptors is refused with [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed) if
-/// they may not, and is returned.
+/// The handshake determines whether descriptors can be sent and received
+/// ([`unix_fds`](Self::unix_fds)). If not, a message with descriptors is refused with
+/// [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed) and returned in the error.
 ///
 /// # Cancel safety
 ///
-/// [`receive`](Self::receive), [`flush`](Self::flush) and [`hello`](Self::hello) lose nothing when they
-/// are dropped. [`send`](Self::send) and [`call`](Self::call) own their message until there is room for
-/// it. If they are dropped before, the message is dropped; if they are dropped later, it leaves with
-/// the next flush. The reply to a dropped call is discarded.
+/// [`receive`](Self::receive), [`flush`](Self::flush), [`shutdown`](Self::shutdown) and
+/// [`hello`](Self::hello) are cancel safe. [`send`](Self::send), [`feed`](Self::feed) and
+/// [`call`](Self::call) own their message until the buffer has room for it. If the future is dropped
+/// before, the message is dropped. If it is dropped later, the message is sent with the next flush,
+/// and the reply to a dropped call is discarded.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) read: OwnedReadHalf,
@@ -102,7 +105,8 @@ impl Connection {
         Ok(Connection { read, write: OwnedWriteHalf::new(write, peer) })
     }
 
-    /// Notes a message that left with the handshake, with the next serial unless it is `given`.
+    /// Records a message that was sent with the handshake. Its serial is the next one, unless it is
+    /// `given`.
     pub(crate) fn note_sent(&mut self, message: &Message, serial: NonZeroU32, given: bool) {
         if let Some(is_hello) = self.write.is_first_and_hello(message) {
             self.write.note_first(is_hello, serial);
@@ -112,12 +116,12 @@ impl Connection {
         }
     }
 
-    /// The guid of the server, which is ours if we serve.
+    /// Returns the guid of the server, which is that of this process if this end is the server.
     pub fn guid(&self) -> Guid {
         self.read.guid()
     }
 
-    /// Returns the credentials of the peer, from the kernel.
+    /// Returns the credentials of the peer, as reported by the kernel.
     pub fn peer_cred(&self) -> &Credentials {
         self.read.peer_cred()
     }
@@ -127,17 +131,18 @@ impl Connection {
         self.read.unix_fds()
     }
 
-    /// Returns the name of this client on its bus, once the reply to [`Hello`](Self::hello) has
-    /// arrived, in whatever way `Hello` was called.
+    /// Returns the unique name of this client on its bus, once the reply to `Hello` has been received.
+    ///
+    /// `Hello` can be called with [`hello`](Self::hello), [`call`](Self::call) or [`send`](Self::send).
     pub fn unique_name(&self) -> Option<&str> {
         self.read.unique_name()
     }
 
-    /// Splits the connection into two halves that can be in two tasks.
+    /// Splits the connection into a receiving and a sending half, which two tasks can use.
     ///
-    /// The halves have no `call`, which needs both directions. A router takes its place: the sending
-    /// side notes a channel for the serial of each call, and the task that receives sends each reply
-    /// to the channel of its `reply_serial`.
+    /// The halves have no `call`, which requires both directions. Use a map of channels instead: the
+    /// sending task stores a channel for the serial of each call, and the receiving task sends each
+    /// reply to the channel of its `reply_serial`.
     ///
     /// # Examples
     ///
@@ -157,10 +162,10 @@ impl Connection {
     /// }
     ///
     /// impl Caller {
-    ///     /// Sends a call. The returned channel has the reply.
+    ///     /// Sends a call. The returned channel receives the reply.
     ///     async fn call(&mut self, message: Message) -> anyhow::Result<oneshot::Receiver<Message>> {
     ///         let (sender, receiver) = oneshot::channel();
-    ///         // The call leaves with the flush, so the channel is noted before there can be a reply.
+    ///         // The call is sent with the flush, so the channel is stored before the reply can arrive.
     ///         let serial = self.write.feed(message).await?;
     ///         self.waiting.lock().unwrap().insert(serial, sender);
     ///         self.write.flush().await?;
@@ -168,7 +173,7 @@ impl Connection {
     ///     }
     /// }
     ///
-    /// /// Receives everything, and sends each reply to the channel of its call.
+    /// /// Receives all messages, and sends each reply to the channel of its call.
     /// async fn receive_all(mut read: OwnedReadHalf, waiting: Waiting) -> anyhow::Result<()> {
     ///     while let Some(message) = read.receive().await? {
     ///         let header = message.header();
@@ -181,7 +186,7 @@ impl Connection {
     ///             None => println!("received {message:?}"),
     ///         }
     ///     }
-    ///     // Calls that wait fail now.
+    ///     // All calls that wait fail.
     ///     waiting.lock().unwrap().clear();
     ///     Ok(())
     /// }
@@ -218,7 +223,8 @@ impl Connection {
         (self.read, self.write)
     }
 
-    /// Takes the connection apart, losing nothing.
+    /// Converts the connection into its parts: the socket, and all messages, bytes and descriptors that
+    /// it holds.
     pub fn into_parts(self) -> ConnectionParts {
         let unix_fds = self.unix_fds();
         let (read, kept_messages) = self.read.into_framed();
@@ -235,43 +241,85 @@ impl Connection {
         }
     }
 
-    /// As [`OwnedReadHalf::receive`].
-    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    /// Receives the next message; see [`OwnedReadHalf::receive`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`ReceiveError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
     pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
         self.read.receive().await
     }
 
-    /// As [`OwnedWriteHalf::send`].
-    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    /// Sends a message and returns its serial; see [`OwnedWriteHalf::send`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`SendError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe: the message can be dropped.
     pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
         self.write.send(message).await
     }
 
-    /// As [`OwnedWriteHalf::feed`].
-    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    /// Adds a message to the buffer and returns its serial; see [`OwnedWriteHalf::feed`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`SendError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe: the message can be dropped.
     pub async fn feed(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
         self.write.feed(message).await
     }
 
-    /// As [`OwnedWriteHalf::flush`].
-    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    /// Takes back the message whose descriptors the kernel refused while another message waited for
+    /// room; see [`OwnedWriteHalf::take_refused`].
+    pub fn take_refused(&mut self) -> Option<Message> {
+        self.write.take_refused()
+    }
+
+    /// Sends all messages in the buffer; see [`OwnedWriteHalf::flush`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`SendError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
     pub async fn flush(&mut self) -> Result<(), SendError> {
         self.write.flush().await
     }
 
-    /// As [`OwnedWriteHalf::shutdown`].
-    #[expect(clippy::missing_errors_doc, reason = "they are told there")]
+    /// Sends all messages in the buffer, and shuts down the write side of the socket; see
+    /// [`OwnedWriteHalf::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`SendError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
     pub async fn shutdown(&mut self) -> Result<(), SendError> {
         self.write.shutdown().await
     }
 }
 
 impl OwnedReadHalf {
-    /// The two halves of one connection make it whole again.
+    /// Combines the two halves of a connection into the connection.
     ///
     /// # Errors
     ///
-    /// [`ReuniteError`] with both halves, if they are not of one connection.
+    /// Returns a [`ReuniteError`] with both halves if they belong to different connections.
     #[expect(clippy::result_large_err, reason = "the value in Ok is as large")]
     pub fn reunite(
         self,
@@ -320,7 +368,7 @@ mod tests {
     use crate::server::serve::Server;
 
     #[tokio::test]
-    async fn serials_begin_again_at_one_after_the_last() {
+    async fn serials_restart_at_one_after_the_last() {
         let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
         let server = Server::new(Guid::generate().expect("random bytes"));
         let client = Client::new();
@@ -334,8 +382,9 @@ mod tests {
             assert_eq!(call.serial().map(NonZeroU32::get), Some(expected));
         }
     }
+
     #[tokio::test]
-    async fn a_serial_of_an_abandoned_call_is_not_given_again() {
+    async fn the_serial_of_an_abandoned_call_is_skipped() {
         let (near, far) = tokio::net::UnixStream::pair().expect("a pair");
         let server = Server::new(Guid::generate().expect("random bytes"));
         let client = Client::new();

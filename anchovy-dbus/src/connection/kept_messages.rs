@@ -14,14 +14,14 @@ pub(super) struct KeptMessages {
     messages: VecDeque<Message>,
     bytes: usize,
     fds: usize,
-    /// What is charged for the memory of the messages, if the peer has an account.
+    /// The charge for the memory of the messages, if the peer has an account.
     charge: Option<Charge>,
 }
 
 impl KeptMessages {
     /// Adds a message at the end.
     ///
-    /// It is copied: it shares the memory of the read it came with, which may be far larger.
+    /// The message is copied, because it shares the memory of a read, which may be far larger.
     pub(super) fn push(&mut self, mut message: Message, account: Option<&Account>) {
         message.detach();
         self.bytes += message.len();
@@ -69,7 +69,8 @@ impl KeptMessages {
         (missing > 0).then(|| KeptLimit::Budget { bytes: self.memory(), missing })
     }
 
-    /// Charges what is not charged yet, if the account has room for it; returns what stays missing.
+    /// Charges the memory that is not charged yet, if the account has room for it. Returns the number of
+    /// bytes that are still not charged.
     fn charge_missing(&mut self) -> usize {
         let memory = self.memory();
         let Some(charge) = &mut self.charge else { return 0 };
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kept_message_holds_no_memory_of_the_read_it_came_with() {
+    fn a_kept_message_does_not_keep_the_memory_of_its_read() {
         let call = Message::method_call("/", "M").serial(NonZeroU32::MIN).body("ay", vec![0; 5]);
         let mut read = call.build().expect("a message").to_bytes().expect("a serial").to_vec();
         let length = read.len();

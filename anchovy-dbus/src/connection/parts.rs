@@ -8,23 +8,23 @@ use bytes::BytesMut;
 
 use crate::message::content::Message;
 
-/// A connection taken apart; nothing of it is lost.
+/// The parts of a [`Connection`](crate::Connection): its socket and everything that it holds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ConnectionParts {
     /// The socket.
     pub socket: AnchovyStream<DBUS_SCM_RIGHTS>,
     /// Messages that arrived while a [call](crate::Connection::call) waited and that were not
-    /// received, in order. They arrived before the bytes in `read_buffer`.
+    /// received since, in order. They arrived before the bytes in `read_buffer`.
     pub kept_messages: VecDeque<Message>,
-    /// Bytes that have arrived and are not taken as messages.
+    /// Received bytes that have not been returned as messages.
     pub read_buffer: BytesMut,
-    /// The descriptors that came with them.
+    /// Descriptors that arrived with these bytes. The ranges refer to `read_buffer`.
     pub read_sets: Vec<FdSet>,
-    /// Bytes that have not left.
+    /// Bytes of messages that have not been sent.
     pub write_buffer: BytesMut,
-    /// The descriptors that leave with them, with the ranges of their messages.
+    /// Descriptors of these messages. The ranges refer to `write_buffer`.
     pub write_sets: Vec<FdSet>,
-    /// Whether descriptors were agreed on.
+    /// Whether descriptor passing was negotiated.
     pub unix_fds: bool,
 }

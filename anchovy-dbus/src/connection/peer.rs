@@ -1,4 +1,4 @@
-//! What both halves of a connection know of the peer.
+//! The state of a peer that both halves of a connection share.
 
 use std::num::NonZeroU32;
 use std::sync::OnceLock;
@@ -18,8 +18,8 @@ pub(super) struct Peer {
     pub(super) unix_fds: bool,
     /// Whether this end is the server.
     pub(super) is_server: bool,
-    /// Whether descriptors may be sent before the peer has sent a message. If not, a client may be
-    /// in its handshake still.
+    /// Whether descriptors may be sent before the peer has sent a message. If not, a client may not
+    /// have finished its handshake.
     pub(super) fds_at_once: bool,
     /// The account of the peer, if it has one.
     pub(super) account: Option<Account>,
@@ -68,8 +68,8 @@ impl Peer {
         self.hello.store(serial.map_or(0, NonZeroU32::get), Ordering::Release);
     }
 
-    /// Returns whether the end of the connection is that of a bus that has read another first
-    /// message than `Hello`.
+    /// Returns whether the peer can only be a bus that closed the connection because the first message
+    /// was not `Hello`.
     pub(super) fn has_missed_hello(&self) -> bool {
         self.without_hello.load(Ordering::Acquire) && !self.has_sent.load(Ordering::Acquire)
     }

@@ -26,7 +26,9 @@ use crate::message::content::Message;
 use crate::message::message_type::MessageType;
 use crate::message::names::is_bus_name;
 
-/// The [`Stream`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
+/// The receiving half of a [`Connection`](crate::Connection): a [`Stream`] of messages.
+///
+/// [`Connection::into_split`](crate::Connection::into_split) creates it.
 #[derive(Debug)]
 pub struct OwnedReadHalf {
     framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
@@ -34,10 +36,10 @@ pub struct OwnedReadHalf {
     /// A copy of [`Peer::has_sent`], which needs no atomic load for each message.
     peer_has_sent: bool,
     /// Whether the end of the connection was returned as an error.
-    end_is_told: bool,
-    /// Messages that a call has read and that are not received yet.
+    end_is_reported: bool,
+    /// Messages that a call has read and that have not been received.
     kept: Option<Box<KeptMessages>>,
-    /// Calls whose replies are to be discarded.
+    /// Calls whose replies are discarded.
     abandoned: Option<Arc<AbandonedCalls>>,
 }
 
@@ -50,13 +52,13 @@ impl OwnedReadHalf {
             framed,
             peer,
             peer_has_sent: false,
-            end_is_told: false,
+            end_is_reported: false,
             kept: None,
             abandoned: None,
         }
     }
 
-    /// Returns what reads frames, and the messages that come before those.
+    /// Returns the reader of frames, and the kept messages, which arrived before its frames.
     pub(super) fn into_framed(
         self,
     ) -> (FramedRead<DBUS_SCM_RIGHTS, MessageCodec>, VecDeque<Message>) {
@@ -122,7 +124,8 @@ impl OwnedReadHalf {
         }
     }
 
-    /// Notes what a message says of the connection. Returns whether anybody waits for it.
+    /// Updates the state of the connection from a message. Returns whether the message is for the
+    /// caller; the late reply to an abandoned call is not.
     fn note(&mut self, message: &Message) -> bool {
         if !self.peer_has_sent {
             self.peer_has_sent = true;
@@ -136,7 +139,7 @@ impl OwnedReadHalf {
         !self.abandoned.as_ref().is_some_and(|abandoned| abandoned.remove(serial))
     }
 
-    /// Notes the name in the reply to `Hello`. Returns whether there is one.
+    /// Stores the name in the reply to `Hello`. Returns whether the reply contains one.
     pub(super) fn note_name(&self, reply: &Message) -> bool {
         let Some(name) = unique_name(reply) else { return false };
         // A bus gives a client one name.
@@ -146,15 +149,15 @@ impl OwnedReadHalf {
 
     /// Returns the end of a connection that was closed between two messages.
     fn end(&mut self) -> Option<Result<Message, ReceiveError>> {
-        if self.end_is_told || !self.peer.has_missed_hello() {
+        if self.end_is_reported || !self.peer.has_missed_hello() {
             return None;
         }
-        self.end_is_told = true;
+        self.end_is_reported = true;
         Some(Err(ReceiveError::ClosedBeforeHello))
     }
 
     fn end_with(&mut self, error: ReceiveError) -> ReceiveError {
-        self.end_is_told = true;
+        self.end_is_reported = true;
         match error {
             // The bus closed its socket before it had read everything.
             ReceiveError::Io(error)
@@ -171,12 +174,12 @@ impl OwnedReadHalf {
         Arc::ptr_eq(&self.peer, write.peer())
     }
 
-    /// The guid of the server, which is ours if we serve.
+    /// Returns the guid of the server, which is that of this process if this end is the server.
     pub fn guid(&self) -> Guid {
         self.peer.guid
     }
 
-    /// Returns the credentials of the peer, from the kernel.
+    /// Returns the credentials of the peer, as reported by the kernel.
     pub fn peer_cred(&self) -> &Credentials {
         &self.peer.credentials
     }
@@ -186,19 +189,20 @@ impl OwnedReadHalf {
         self.peer.unix_fds
     }
 
-    /// Returns the name of this client on its bus, once the reply to `Hello` has arrived.
+    /// Returns the unique name of this client on its bus, once the reply to `Hello` has been received.
     pub fn unique_name(&self) -> Option<&str> {
         self.peer.unique_name.get().map(|name| &**name)
     }
 
-    /// Receives the next message. Returns `None` once the peer has closed the connection between
-    /// two messages.
+    /// Receives the next message. Returns `None` after the peer has closed the connection between two
+    /// messages.
     ///
-    /// Messages that arrived while a [call](crate::Connection::call) waited come first, in order.
+    /// Messages that arrived while a [call](crate::Connection::call) waited are returned first, in
+    /// order.
     ///
     /// # Errors
     ///
-    /// [`ReceiveError`]. Nothing more can be received, and further calls return `None`.
+    /// Returns a [`ReceiveError`]. No further message can be received, and later calls return `None`.
     ///
     /// # Cancel safety
     ///

@@ -23,21 +23,25 @@ use crate::error::send_error::{SendError, SendErrorKind};
 use crate::guid::Guid;
 use crate::message::content::Message;
 
-/// The [`Sink`] of messages that [`Connection::into_split`](crate::Connection::into_split) makes.
+/// The sending half of a [`Connection`](crate::Connection): a [`Sink`] of messages.
 ///
-/// Dropping it closes what has not left and shuts the write side down.
+/// [`Connection::into_split`](crate::Connection::into_split) creates it. Dropping it closes the
+/// descriptors that have not been sent, and shuts down the write side of the socket.
 #[derive(Debug)]
 pub struct OwnedWriteHalf {
     framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
     peer: Arc<Peer>,
     pub(super) next_serial: NonZeroU32,
-    /// Whether the first message to a destination has been taken, or does not matter.
+    /// Whether the first message to a destination has been accepted, or does not matter.
     is_past_hello: bool,
-    /// Calls whose serials are not given again.
+    /// Calls whose serials are not used for other messages.
     abandoned: Option<Arc<AbandonedCalls>>,
     /// Number and charge of the descriptors that have not been sent, message by message.
     charges: VecDeque<(usize, Option<Charge>)>,
     charged: usize,
+    /// Whether the kernel refused the descriptors of the first message in the buffer, which is still
+    /// there.
+    first_is_refused: bool,
 }
 
 impl OwnedWriteHalf {
@@ -53,6 +57,7 @@ impl OwnedWriteHalf {
             abandoned: None,
             charges: VecDeque::new(),
             charged: 0,
+            first_is_refused: false,
         }
     }
 
@@ -78,7 +83,7 @@ impl OwnedWriteHalf {
         Some(destination == BUS_NAME && header.member() == Some(HELLO))
     }
 
-    /// Notes that the first message to a destination was taken.
+    /// Records that the first message to a destination was accepted.
     pub(super) fn note_first(&mut self, is_hello: bool, serial: NonZeroU32) {
         self.is_past_hello = true;
         if is_hello {
@@ -92,12 +97,12 @@ impl OwnedWriteHalf {
         self.next_serial = after(serial);
     }
 
-    /// The guid of the server, which is ours if we serve.
+    /// Returns the guid of the server, which is that of this process if this end is the server.
     pub fn guid(&self) -> Guid {
         self.peer.guid
     }
 
-    /// Returns the credentials of the peer, from the kernel.
+    /// Returns the credentials of the peer, as reported by the kernel.
     pub fn peer_cred(&self) -> &Credentials {
         &self.peer.credentials
     }
@@ -107,72 +112,109 @@ impl OwnedWriteHalf {
         self.peer.unix_fds
     }
 
-    /// Returns the name of this client on its bus, once the reply to `Hello` has been read.
+    /// Returns the unique name of this client on its bus, once the reply to `Hello` has been received.
     pub fn unique_name(&self) -> Option<&str> {
         self.peer.unique_name.get().map(|name| &**name)
     }
 
-    /// Sends a message, and returns its serial once it has left.
+    /// Sends a message and returns its serial.
+    ///
+    /// This is [`feed`](Self::feed) followed by [`flush`](Self::flush).
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the message if it is this one that was refused. A message before it that
-    /// waited to be sent can be the one as well: compare serials.
+    /// Returns a [`SendError`].
+    ///
+    /// - If `feed` failed, `unsent` is the message, and nothing of it was sent.
+    /// - If `flush` failed because the kernel refused the descriptors of a message, `unsent` is the
+    ///   refused message. It is this message, or one that was fed before; compare the serials. If it is
+    ///   another one, this message is sent with the next flush.
+    /// - If the socket failed during `flush`, `unsent` is `None`.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before there was room, the message is dropped; later, it leaves with the next flush.
+    /// This method is not cancel safe. If the future is dropped while it waits for room in the buffer
+    /// ([`Limits::max_buffered_bytes`](crate::Limits::max_buffered_bytes)), the message is dropped.
+    /// If it is dropped later, the message is sent with the next flush.
     pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
         let serial = self.feed(message).await?;
         self.flush().await?;
         Ok(serial)
     }
 
-    /// Takes a message that leaves with the next [`flush`](Self::flush), or earlier, and returns its
-    /// serial.
+    /// Adds a message to the buffer and returns its serial. The message is sent with the next
+    /// [`flush`](Self::flush), or earlier.
+    ///
+    /// While the buffer is full, this method sends messages from it until there is room.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Returns a [`SendError`] whose `unsent` is the message, and nothing of it was sent. The cause is
+    /// one of these:
+    ///
+    /// - The message was refused.
+    /// - The buffer was full, and the socket failed.
+    /// - The buffer was full, and the kernel refused the descriptors of a message that was fed before
+    ///   ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
+    ///   [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)).
+    ///   [`take_refused`](Self::take_refused) returns that other message. If it is not called, the
+    ///   other message is the first that is tried again.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it has taken nothing, and the message is dropped.
+    /// This method is not cancel safe. If the future is dropped, the message is dropped and never
+    /// sent.
     pub async fn feed(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
-        poll_fn(|cx| self.poll_room(cx)).await?;
-        self.take(message)
+        match poll_fn(|cx| self.poll_room(cx)).await {
+            Ok(()) => self.take(message),
+            Err(kind) => Err(refused(message, kind)),
+        }
     }
 
-    /// Waits until all that was taken has left.
+    /// Takes back the message whose descriptors the kernel refused while [`feed`](Self::feed),
+    /// [`send`](Self::send) or [`call`](crate::Connection::call) waited for room for another message.
+    ///
+    /// Returns `None` if there is no such message, or if it was sent since. A message that
+    /// [`flush`](Self::flush) returned in its error is not returned again.
+    pub fn take_refused(&mut self) -> Option<Message> {
+        std::mem::take(&mut self.first_is_refused).then(|| self.take_back())?
+    }
+
+    /// Sends all messages in the buffer.
     ///
     /// # Errors
     ///
-    /// [`SendErrorKind::Io`] if the socket failed; the message that was refused if one's descriptors
-    /// were, and the next flush goes on with what is behind it.
+    /// Returns a [`SendError`].
+    ///
+    /// - If the kernel refused the descriptors of a message, `unsent` is that message. The next flush
+    ///   continues with the messages after it.
+    /// - If the socket failed, `unsent` is `None`, and no message can be sent any more.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost if this is dropped.
+    /// This method is cancel safe. Messages that were not sent stay in the buffer.
     pub async fn flush(&mut self) -> Result<(), SendError> {
         poll_fn(|cx| self.poll_all(cx)).await
     }
 
-    /// Flushes, and tells the peer that nothing more will come.
+    /// Sends all messages in the buffer, and shuts down the write side of the socket. The peer then
+    /// reads the end of the connection.
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// Returns the errors of [`flush`](Self::flush).
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost if this is dropped.
+    /// This method is cancel safe. Messages that were not sent stay in the buffer.
     pub async fn shutdown(&mut self) -> Result<(), SendError> {
         poll_fn(|cx| Pin::new(&mut *self).poll_close(cx)).await
     }
 
+    /// Adds a message to the buffer, which has room.
     pub(super) fn take(&mut self, mut message: Message) -> Result<NonZeroU32, SendError> {
         let count = message.fds().len();
-        // If none were agreed on, the codec says so.
+        // If descriptors were not negotiated, the codec returns the error.
         let may_be_early = self.peer.unix_fds && !self.peer.fds_at_once;
         if count > 0 && may_be_early && !self.peer.has_sent.load(Ordering::Acquire) {
             return Err(refused(message, SendErrorKind::FdsTooEarly { count }));
@@ -210,7 +252,7 @@ impl OwnedWriteHalf {
         }
     }
 
-    /// Returns the next serial that is not the one of a call without a reply.
+    /// Returns the next serial that is not the one of an abandoned call.
     fn free_serial(&self) -> NonZeroU32 {
         let mut serial = self.next_serial;
         while self.is_abandoned(serial) {
@@ -235,47 +277,56 @@ impl OwnedWriteHalf {
         }
     }
 
-    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+    /// Waits until the buffer has room for a message. A refused message stays in the buffer, for
+    /// [`take_refused`](Self::take_refused).
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendErrorKind>> {
         let outcome = Pin::new(&mut self.framed).poll_ready(cx);
         self.after_flush(outcome)
     }
 
+    /// Waits until the buffer is empty. A refused message is returned.
     pub(super) fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let outcome = Pin::new(&mut self.framed).poll_flush(cx);
-        self.after_flush(outcome)
+        self.after_flush(outcome).map_err(|kind| self.with_refused(kind))
     }
 
     fn after_flush(
         &mut self,
         outcome: Poll<Result<(), codec::SendError<Message, codec::SendErrorKind<CodecError>>>>,
-    ) -> Poll<Result<(), SendError>> {
+    ) -> Poll<Result<(), SendErrorKind>> {
         self.release_sent();
-        outcome.map_err(|error| {
-            let kind = match SendErrorKind::from(error.kind) {
-                SendErrorKind::Io(error)
-                    if is_disconnect(&error) && self.peer.has_missed_hello() =>
-                {
-                    SendErrorKind::ClosedBeforeHello
-                }
-                kind => kind,
-            };
-            let refused = match kind {
-                SendErrorKind::FdsRefusedByPeer { .. }
-                | SendErrorKind::TooManyFdsInFlight { .. } => self.framed.take_refused(),
-                _ => None,
-            };
-            let unsent = refused.and_then(|refused| {
-                let charge = self.charges.pop_front().and_then(|(count, charge)| {
-                    self.charged -= count;
-                    charge
-                });
-                // They are the bytes of a message that was checked when it was taken.
-                let mut message = Message::from_bytes(refused.bytes, refused.fds).ok()?;
-                message.set_charge(charge);
-                Some(Box::new(message))
-            });
-            SendError { unsent, kind }
+        self.first_is_refused = false;
+        outcome.map_err(|error| match SendErrorKind::from(error.kind) {
+            SendErrorKind::Io(error) if is_disconnect(&error) && self.peer.has_missed_hello() => {
+                SendErrorKind::ClosedBeforeHello
+            }
+            kind => {
+                self.first_is_refused = matches!(
+                    kind,
+                    SendErrorKind::FdsRefusedByPeer { .. }
+                        | SendErrorKind::TooManyFdsInFlight { .. }
+                );
+                kind
+            }
         })
+    }
+
+    /// Returns the error with the message whose descriptors were refused, if there is one.
+    fn with_refused(&mut self, kind: SendErrorKind) -> SendError {
+        SendError { unsent: self.take_refused().map(Box::new), kind }
+    }
+
+    /// Removes the first message from the buffer.
+    fn take_back(&mut self) -> Option<Message> {
+        let refused = self.framed.take_refused()?;
+        let charge = self.charges.pop_front().and_then(|(count, charge)| {
+            self.charged -= count;
+            charge
+        });
+        // They are the bytes of a message that was checked when it was accepted.
+        let mut message = Message::from_bytes(refused.bytes, refused.fds).ok()?;
+        message.set_charge(charge);
+        Some(message)
     }
 }
 
@@ -295,8 +346,11 @@ fn is_disconnect(error: &io::Error) -> bool {
 impl Sink<Message> for OwnedWriteHalf {
     type Error = SendError;
 
+    /// Waits for room in the buffer. A refused message is returned in the error, as by
+    /// [`flush`](OwnedWriteHalf::flush).
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.get_mut().poll_room(cx)
+        let this = self.get_mut();
+        this.poll_room(cx).map_err(|kind| this.with_refused(kind))
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
@@ -307,10 +361,10 @@ impl Sink<Message> for OwnedWriteHalf {
         self.get_mut().poll_all(cx)
     }
 
-    /// Flushes, and tells the peer that nothing more will come.
+    /// Sends all messages in the buffer, and shuts down the write side of the socket.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.framed).poll_close(cx);
-        this.after_flush(outcome)
+        this.after_flush(outcome).map_err(|kind| this.with_refused(kind))
     }
 }

@@ -460,7 +460,20 @@ fn a_connection_that_ends_while_a_call_waits_is_an_error() {
 }
 
 #[test]
-fn a_connection_that_ends_inside_a_message_fails_the_call_with_that() {
+fn a_peer_that_closes_before_it_reads_the_call_fails_it_as_closed() {
+    run(async {
+        let (mut client, foreign) = Role::Client.meet().await;
+        let mut outcome = pin!(client.call(call()));
+        assert!(at_once(&mut outcome).await.is_none());
+        // The kernel resets a connection that is closed with unread bytes.
+        drop(foreign);
+        let error = outcome.await.unwrap_err();
+        assert!(matches!(error, CallError::Closed), "{error:?}");
+    });
+}
+
+#[test]
+fn a_connection_that_ends_inside_a_message_fails_the_call() {
     run(async {
         let (mut client, foreign) = Role::Client.meet().await;
         let mut outcome = pin!(client.call(call()));

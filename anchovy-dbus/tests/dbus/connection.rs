@@ -1,10 +1,13 @@
-//! Messages between two of our own ends: halves, sinks and streams, serials, and what is left when
-//! a call is given up.
+//! Messages between a client and a server of this crate: halves, sinks and streams, serials, and
+//! canceled sends.
 
+use std::future::poll_fn;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 
 use anchovy_dbus::auth::Login;
-use anchovy_dbus::{Client, Limits, Message, SendErrorKind};
+use anchovy_dbus::{CallError, Client, Connection, Limits, Message, SendErrorKind};
+use futures_sink::Sink;
 use futures_util::{SinkExt, StreamExt};
 
 use crate::foreign::*;
@@ -180,8 +183,85 @@ fn a_message_that_is_refused_leaves_no_gap_in_the_serials_and_keeps_none() {
     });
 }
 
+/// Creates a client whose buffer is full with one descriptor, and whose peer refuses descriptors.
+///
+/// Returns `None` if this kernel cannot refuse descriptors.
+async fn refused_client() -> Option<(Connection, Foreign)> {
+    let limits = Limits { max_buffered_fds: 1, ..Limits::client() };
+    let client = Client::new().limits(limits);
+    let (client, foreign) = Role::Client.meet_with(&client, &server()).await;
+    anchovy::set_fd_passing(&foreign.socket, false).ok()?;
+    Some((client, foreign))
+}
+
+fn is_refused(kind: &SendErrorKind) -> bool {
+    matches!(kind, SendErrorKind::FdsRefusedByPeer { count: 1 })
+}
+
 #[test]
-fn messages_the_peer_refuses_come_back_one_by_one_and_the_others_leave() {
+fn a_message_is_returned_if_an_earlier_one_is_refused_while_it_waits() {
+    run(async {
+        let Some((mut client, foreign)) = refused_client().await else { return };
+        let (a, b, c) = (memfds(1), memfds(1), memfds(1));
+        let expected = [identities(&a), identities(&b), identities(&c)];
+        client.feed(signal("A", a)).await.unwrap();
+
+        let error = client.feed(signal("B", b)).await.unwrap_err();
+        assert!(is_refused(&error.kind), "{error:?}");
+        let fed = *error.unsent.expect("the message comes back");
+        assert_eq!((fed.serial(), identities(fed.fds())), (None, expected[1].clone()));
+
+        let call = Message::method_call("/", "C").fds(c).build().unwrap();
+        let error = client.call(call).await.unwrap_err();
+        assert!(matches!(&error, CallError::Send(error) if is_refused(&error.kind)), "{error:?}");
+        let called = error.into_unsent().expect("the message comes back");
+        assert_eq!((called.serial(), identities(called.fds())), (None, expected[2].clone()));
+
+        let refused = client.take_refused().expect("it was not sent");
+        assert_eq!(refused.serial(), Some(serial(1)));
+        assert_eq!(identities(refused.fds()), expected[0]);
+        assert!(client.take_refused().is_none());
+
+        // All of them are whole and can be sent.
+        anchovy::set_fd_passing(&foreign.socket, true).unwrap();
+        for (message, expected) in [refused, fed, called].into_iter().zip(expected) {
+            client.send(message).await.unwrap();
+            assert_eq!(identities(&foreign_receive(&foreign.socket, 2048).1), expected);
+        }
+    });
+}
+
+#[test]
+fn a_refused_message_that_is_not_taken_back_is_sent_with_the_next_flush() {
+    run(async {
+        let Some((mut client, foreign)) = refused_client().await else { return };
+        let a = memfds(1);
+        let expected = identities(&a);
+        client.feed(signal("A", a)).await.unwrap();
+        let error = client.send(signal("B", Vec::new())).await.unwrap_err();
+        assert!(is_refused(&error.kind), "{error:?}");
+        anchovy::set_fd_passing(&foreign.socket, true).unwrap();
+        client.flush().await.unwrap();
+        assert!(client.take_refused().is_none());
+        assert_eq!(identities(&foreign_receive(&foreign.socket, 2048).1), expected);
+    });
+}
+
+#[test]
+fn a_sink_that_becomes_ready_returns_the_refused_message() {
+    run(async {
+        let Some((mut client, _foreign)) = refused_client().await else { return };
+        client.feed(signal("A", memfds(1))).await.unwrap();
+        let error = poll_fn(|cx| Pin::new(&mut client).poll_ready(cx)).await.unwrap_err();
+        assert!(is_refused(&error.kind), "{error:?}");
+        assert_eq!(error.unsent.unwrap().header().member(), Some("A"));
+        assert!(client.take_refused().is_none());
+        client.send(signal("B", Vec::new())).await.unwrap();
+    });
+}
+
+#[test]
+fn refused_messages_are_returned_one_by_one_and_the_others_are_sent() {
     run(async {
         let (mut client, foreign) = Role::Client.meet().await;
         if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
