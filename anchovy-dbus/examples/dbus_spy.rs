@@ -1,13 +1,13 @@
-//! What a program says to a bus, and what the bus says to it: a proxy that changes nothing and shows
-//! everything, for each descriptor also what it is open on.
+//! A proxy between programs and a bus that prints every message and the file of each descriptor, and
+//! forwards all messages unchanged.
 //!
 //! ```text
 //! cargo run -p anchovy-dbus --example dbus_spy -- -- busctl --user list
 //! cargo run -p anchovy-dbus --example dbus_spy -- --system --listen unix:path=/tmp/spied
 //! ```
 //!
-//! To the bus, the spy is the client: it says who *it* is, by `EXTERNAL`, and if asked for the
-//! process of a name the bus tells that of the spy. Clients can log in by `EXTERNAL` only, too.
+//! For the bus, the spy is the client: it authenticates with its own uid, and the bus reports the
+//! process of the spy as the owner of names. Clients of the spy authenticate with `EXTERNAL`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -33,16 +33,16 @@ use spied::{Output, Result, Spied, is_gone, private_directory};
 const HELP: &str = "\
 Usage: dbus_spy [--session | --system | ADDRESS] [--listen ADDRESS] [-- COMMAND...]
 
-Stands between programs and a bus, the session bus if no other is named, and prints every message.
+Forwards all messages between programs and a bus, and prints them. Default: the session bus.
 
-  --listen ADDRESS   where programs connect; in a private directory if this is not said
+  --listen ADDRESS   address that programs connect to; default: a socket in a private directory
   -- COMMAND...      starts COMMAND with DBUS_SESSION_BUS_ADDRESS set to the spy (with --system:
-                     DBUS_SYSTEM_BUS_ADDRESS), prints to stderr, and ends as COMMAND does
+                     DBUS_SYSTEM_BUS_ADDRESS), prints to stderr, and exits with its status
 
-Without COMMAND, it prints the address where it listens and then the messages to stdout, until
-SIGINT or SIGTERM.";
+Without COMMAND, the spy prints its address and then the messages to stdout, until SIGINT or
+SIGTERM.";
 
-/// How long to wait for descriptors to be received that are under way.
+/// Time between two attempts to send while too many descriptors are in flight.
 const AGAIN: Duration = Duration::from_millis(10);
 
 struct Arguments {
@@ -88,7 +88,7 @@ fn arguments() -> Result<Option<Arguments>> {
             "--" => {
                 command.extend(words.by_ref());
                 if command.is_empty() {
-                    return Err(format!("a command is missing behind --\n\n{HELP}").into());
+                    return Err(format!("a command is missing after --\n\n{HELP}").into());
                 }
                 continue;
             }
@@ -224,7 +224,7 @@ impl Bus {
             }
             while let Err(SendError { unsent: refused, kind }) = to.send(message).await {
                 message = match (kind, refused) {
-                    // As many are under way as may be, until somebody receives some.
+                    // As many are under way as may be, until a peer receives some.
                     (SendErrorKind::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
                     // It has gone, but what it said before that is for the other direction to pass.
                     (SendErrorKind::Io(error), _) if is_gone(&error) => return Ok(()),

@@ -29,14 +29,14 @@ use report::report;
 const HELP: &str = "\
 Usage: peer_server ADDRESS [--max-fds N] [--anonymous]
 
-Listens at ADDRESS (unix:path=/tmp/peer, for example), prints where that is, and sends every method
-call back to its sender: the same body, and the same descriptors. It answers Hello, Ping,
-GetMachineId and GetId as a bus does. It prints a line for each message.
+Listens on ADDRESS (such as unix:path=/tmp/peer), prints the address, and replies to every method
+call with the same body and the same descriptors. It replies to Hello, Ping, GetMachineId and GetId
+as a bus does. It prints a line for each message.
 
-  --max-fds N   takes and sends N descriptors in a message, 0 to 253; 16 if this is not said
-  --anonymous   lets in who says nothing about who it is, too
+  --max-fds N   maximum number of descriptors in a message, 0 to 253; default: 16
+  --anonymous   also accepts clients that use ANONYMOUS
 
-It ends with SIGINT and SIGTERM, and removes its socket.";
+SIGINT and SIGTERM end the server, which removes its socket.";
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -107,7 +107,7 @@ async fn serve(arguments: Arguments) -> Result<()> {
         server = server.anonymous();
     }
 
-    // Before anybody knows that we are here, so that who does can tell us to end.
+    // Before the address is printed, so that a signal after that ends the server.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = server.bind(&arguments.addresses)?;
@@ -144,7 +144,7 @@ async fn accept(listener: &Listener, guid: Guid) -> Box<dyn Error + Send + Sync>
             let name = format!(":1.{number}");
             match talk(incoming, &name, guid).await {
                 Ok(()) => say(format_args!("{name} has gone")),
-                Err(error) => say(format_args!("{name} has to go: {}", report(&*error))),
+                Err(error) => say(format_args!("{name} is closed: {}", report(&*error))),
             }
         });
     }
@@ -188,7 +188,7 @@ fn answer(call: &mut Message, name: &str, guid: Guid) -> Result<Message> {
     let order = header.byte_order();
     let mut answer = Message::method_return(call).byte_order(order);
     if let Some(called) = header.destination() {
-        answer = answer.sender(called); // Whoever was called is who answers.
+        answer = answer.sender(called); // The reply comes from the name that was called.
     }
     let answer = match (header.interface(), header.member()) {
         (Some("org.freedesktop.DBus"), Some("Hello")) => {

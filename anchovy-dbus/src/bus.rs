@@ -1,4 +1,4 @@
-//! The names by which a bus is called.
+//! The names of a bus.
 
 use crate::message::content::Message;
 

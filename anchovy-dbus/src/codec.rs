@@ -1,4 +1,4 @@
-//! Where a message ends, and that it comes with exactly the descriptors that it declares.
+//! The codec of messages, which gives each message exactly the descriptors that it declares.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use crate::message::content::Message;
 use crate::message::error::MessageError;
 use crate::message::frame::Frame;
 
-/// Messages out of bytes, and back, for [`anchovy::codec::Framed`].
+/// A decoder and encoder of [`Message`] for [`anchovy::codec::Framed`].
 ///
-/// [`Connection`](crate::Connection) is made of it; by itself it is for whoever has descriptors
-/// pass without a handshake, or by other rules.
+/// [`Connection`](crate::Connection) uses it. Use it directly for a connection without a handshake, or
+/// with another policy for descriptors.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy::codec::Framed;
@@ -28,10 +30,10 @@ use crate::message::frame::Frame;
 /// let mut near = Framed::new(near, MessageCodec::new(Limits::client()));
 /// let mut far = Framed::new(far, MessageCodec::new(Limits::client()));
 ///
-/// let mut signal = Message::signal("/", "com.example.Door", "Opened").build()?;
+/// let mut signal = Message::signal("/", "com.example.Clock", "Tick").build()?;
 /// signal.set_serial(std::num::NonZeroU32::MIN);
 /// near.send(signal).await?;
-/// assert_eq!(far.next().await.expect("a message")?.header().member(), Some("Opened"));
+/// assert_eq!(far.next().await.expect("a message")?.header().member(), Some("Tick"));
 /// # Ok(())
 /// # }
 /// ```
@@ -66,7 +68,7 @@ impl MessageCodec {
         &self.limits
     }
 
-    /// Checks whether this message may be sent.
+    /// Returns an error if this message must not be sent.
     pub(crate) fn check(&self, message: &Message) -> Result<(), CodecError> {
         message.check_fds()?;
         let count = message.fds().len();
@@ -101,7 +103,7 @@ impl Decoder for MessageCodec {
                 None => return Ok(None),
             },
         };
-        let length = frame.length();
+        let length = frame.len();
         if bytes.len() < length {
             return Ok(None);
         }
@@ -156,7 +158,7 @@ fn invalid(error: MessageError) -> ReceiveError<CodecError> {
     ReceiveError::Codec(CodecError::Message(error))
 }
 
-/// To share the bytes of a body costs an allocation, if it was built; to copy a few costs less.
+/// Sharing the bytes of a built body takes an allocation. Copying a few bytes is faster.
 fn is_short(message: &Message) -> bool {
     message.body().len() < 4 << 10
 }

@@ -1,8 +1,6 @@
-//! Who is at the other end, by the kernel.
+//! The credentials of a peer, as reported by the kernel.
 //!
-//! The numbers are those of the moment when the two ends met (`SO_PEERCRED`, unix(7)). A process
-//! may have handed its end on since, or be gone and its number be another's, so decide by uid; the
-//! pidfd names the process itself, whatever becomes of its number.
+//! They are those at the time of the connection (`SO_PEERCRED`, unix(7)).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,27 +9,31 @@ use anchovy::{Charge, Resource};
 
 use crate::socket::Socket;
 
-/// Who is at the other end of a connection.
+/// The credentials of a peer, as reported by the kernel at the time of the connection (`SO_PEERCRED`,
+/// unix(7)).
+///
+/// Base decisions on the uid or the pidfd. The process may have passed its socket to another process,
+/// and after it exits, another process can get its pid. The pidfd always refers to the original process.
 #[derive(Debug)]
 pub struct Credentials {
     uid: u32,
     gid: u32,
     pid: Option<i32>,
     pidfd: Option<OwnedFd>,
-    /// For the pidfd, if the peer has an account.
+    /// The charge for the pidfd, if the peer has an account.
     charge: Option<Charge>,
 }
 
 impl Credentials {
-    /// Asks the kernel for the credentials of the peer, without a pidfd.
+    /// Reads the credentials of the peer, without a pidfd.
     pub(crate) fn from_socket(socket: &Socket) -> io::Result<Credentials> {
         let peer = socket.peer_cred()?;
         let (uid, gid, pid) = (peer.uid(), peer.gid(), peer.pid());
         Ok(Credentials { uid, gid, pid, pidfd: None, charge: None })
     }
 
-    /// Asks the kernel for the pidfd, too, and goes without if there is none: an old kernel, a
-    /// process that is gone, a full table, an account that has no room for it.
+    /// Adds the pidfd, if it is available. It is not available on an old kernel, after the process has
+    /// exited, if the descriptor table is full, or if the account has no room.
     pub(crate) fn add_pidfd(&mut self, socket: &Socket) {
         match socket.account() {
             None => self.pidfd = socket.peer_pidfd().ok(),
@@ -43,30 +45,33 @@ impl Credentials {
         }
     }
 
-    /// Asks the kernel for the pidfd, which is charged already.
+    /// Adds the pidfd, which has been charged.
     pub(crate) fn add_charged_pidfd(&mut self, socket: &Socket, charge: Charge) {
         if let Ok(pidfd) = socket.peer_pidfd() {
             (self.pidfd, self.charge) = (Some(pidfd), Some(charge.pin()));
         }
     }
 
-    /// The user, in our user namespace; 65534 for one that is not known there
-    /// (user_namespaces(7)).
+    /// Returns the effective user id in the user namespace of this process. It is 65534 for a user
+    /// without an id in this namespace (user_namespaces(7)).
     pub fn uid(&self) -> u32 {
         self.uid
     }
 
-    /// The group.
+    /// Returns the effective group id in the user namespace of this process.
     pub fn gid(&self) -> u32 {
         self.gid
     }
 
-    /// The process, in our pid namespace, if it is known there.
+    /// Returns the process id in the pid namespace of this process, if it has one there.
     pub fn pid(&self) -> Option<i32> {
         self.pid
     }
 
-    /// The process itself (`SO_PEERPIDFD`, Linux 6.5; pidfd_open(2)), if a server could get it.
+    /// Returns a descriptor of the process (`SO_PEERPIDFD`, Linux 6.5; pidfd_open(2)).
+    ///
+    /// Returns `None` on a client, on an old kernel, if the process had exited, and if the descriptor
+    /// table was full or the account of the peer had no room.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }

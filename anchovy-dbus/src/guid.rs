@@ -1,9 +1,8 @@
-//! The name of a server, as opposed to the name of its socket.
+//! The identifier of a server.
 //!
-//! Sockets are recycled: the path that led to one server yesterday leads to another today. So a
-//! server has 16 bytes of its own, which its address may tell beforehand and its handshake tells
-//! for certain; a client that compares the two knows whom it reached (D-Bus Specification, "Server
-//! Addresses" and "UUIDs").
+//! Another server can reuse the path of a socket. So each server has an identifier of 16 bytes, which
+//! its address can contain and which it sends in the handshake. A client compares the two (D-Bus
+//! Specification, "Server Addresses" and "UUIDs").
 
 use std::fmt;
 use std::io;
@@ -12,13 +11,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hex::FromHexError;
 
-/// The length of a guid in text, in hex digits (D-Bus Specification, "UUIDs").
+/// Length of a guid as text, in hex digits (D-Bus Specification, "UUIDs").
 const DIGITS: usize = 32;
 
-/// 16 bytes that name a server, in text 32 hex digits.
+/// The identifier of a server: 16 bytes, or 32 hex digits as text.
 ///
-/// Not a UUID of RFC 4122: it has no version in it, and no hyphens in text (D-Bus Specification,
-/// "UUIDs").
+/// It is not a UUID of RFC 4122: it contains no version, and its text has no hyphens (D-Bus
+/// Specification, "UUIDs").
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::Guid;
@@ -32,14 +33,14 @@ const DIGITS: usize = 32;
 pub struct Guid([u8; DIGITS / 2]);
 
 impl Guid {
-    /// A guid that no other server has: 12 random bytes, and the seconds since 1970 in 4 bytes,
-    /// most significant first (D-Bus Specification, "UUIDs").
-    ///
-    /// The seconds are there for who reads a log; the 96 random bits are what makes it unique.
+    /// Generates a unique guid: 12 random bytes, and the seconds since 1970 as 4 bytes, the most
+    /// significant first (D-Bus Specification, "UUIDs").
     ///
     /// # Errors
     ///
-    /// Those of getrandom(2), which on a system with that call does not happen.
+    /// Returns the error of getrandom(2), which does not fail on Linux 3.17 and later.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Guid;
@@ -48,20 +49,22 @@ impl Guid {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn generate() -> io::Result<Guid> {
-        // A clock before 1970 is wrong, but no reason not to serve.
+        // A clock before 1970 is wrong, but the random bytes suffice.
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
         let mut bytes = [0; DIGITS / 2];
         getrandom::fill(&mut bytes[..12])?;
-        // 32 bits are what there is room for; they wrap in 2106.
+        // 32 bits of seconds wrap in 2106.
         bytes[12..].copy_from_slice(&(seconds as u32).to_be_bytes());
         Ok(Guid(bytes))
     }
 
-    /// A guid from its text: exactly 32 hex digits, of either case.
+    /// Parses a guid: exactly 32 hex digits in upper or lower case.
     ///
     /// # Errors
     ///
-    /// [`GuidError`], which says what is there instead.
+    /// Returns a [`GuidError`] if the text is not a guid.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{Guid, GuidError};
@@ -80,7 +83,9 @@ impl Guid {
         }
     }
 
-    /// A guid from its 16 bytes.
+    /// Creates a guid from its 16 bytes.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Guid;
@@ -91,7 +96,9 @@ impl Guid {
         Guid(bytes)
     }
 
-    /// The 16 bytes.
+    /// Returns the 16 bytes.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Guid;
@@ -123,7 +130,9 @@ impl FromStr for Guid {
     }
 }
 
-/// Why a text is no [`Guid`].
+/// The error of parsing a [`Guid`].
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Guid, GuidError};
@@ -135,16 +144,16 @@ impl FromStr for Guid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuidError {
-    /// There are not 32 bytes.
+    /// The text does not have 32 bytes.
     Length {
-        /// How many there are.
+        /// Number of bytes of the text.
         length: usize,
     },
-    /// One of them is no hex digit.
+    /// A byte of the text is not a hex digit.
     NotAHexDigit {
-        /// Which one, counted from 0.
+        /// Index of the byte.
         position: usize,
-        /// What it is.
+        /// The byte.
         byte: u8,
     },
 }
@@ -153,11 +162,11 @@ impl fmt::Display for GuidError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             GuidError::Length { length } => {
-                write!(f, "a guid has 32 hex digits and nothing else, this has {length} bytes")
+                write!(f, "the guid has {length} bytes, expected 32 hex digits")
             }
             GuidError::NotAHexDigit { position, byte } => write!(
                 f,
-                "a guid has 32 hex digits and nothing else, byte {position} of this is '{}'",
+                "byte {position} of the guid is '{}', expected 32 hex digits",
                 byte.escape_ascii()
             ),
         }
@@ -187,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_of_either_case_are_read_and_small_ones_are_written() {
+    fn digits_of_both_cases_are_parsed_and_lower_case_is_written() {
         let guid: Guid = TEXT.to_uppercase().parse().unwrap();
         assert_eq!(guid.to_string(), TEXT);
         assert_eq!(format!("{guid:?}"), format!("Guid({TEXT})"));
@@ -201,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hex_digit_is_named_with_its_place() {
+    fn the_error_names_the_first_byte_that_is_not_a_hex_digit() {
         for byte in [b'g', b'G', b'-', b' ', b'/', b':', b'@', b'`', 0, 0xff] {
             let mut text = TEXT.as_bytes().to_vec();
             text[31] = byte;
@@ -212,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_guid_ends_with_the_time_and_begins_with_chance() {
+    fn a_generated_guid_has_random_bytes_and_then_the_time() {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as u32;
         let before = now();
         let (one, other) = (Guid::generate().unwrap(), Guid::generate().unwrap());

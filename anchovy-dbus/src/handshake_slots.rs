@@ -1,48 +1,48 @@
-//! How a number of slots is shared by users.
+//! A fixed number of slots that users share.
 //!
-//! While there are free slots, everybody gets one. After that, a user that holds fewer slots than
-//! another gets the oldest slot of the one that holds the most: of several, the one whose oldest slot
-//! is older. A user that holds as many as any other gets none. So a user that holds nothing always gets
-//! a slot, whatever the others do.
+//! While there are free slots, every user gets one. After that, a user that holds fewer slots than
+//! another user gets the oldest slot of the user that holds the most. If several users hold the most,
+//! the oldest of their slots is taken. A user that holds as many slots as any other user gets none. So
+//! a user that holds no slot always gets one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-/// Slots, each with a value of its holder. Every operation takes a time that is logarithmic in the
-/// number of slots.
+/// Slots, each with a value of its holder. Every operation takes time logarithmic in the number of
+/// slots.
 #[derive(Debug)]
 pub(crate) struct HandshakeSlots<T> {
     most: usize,
     taken: usize,
     next: u64,
     by_uid: HashMap<u32, BTreeMap<u64, T>>,
-    /// The users, the greediest last.
+    /// The users, in the order of the slots they hold; the last one holds the most.
     by_greed: BTreeMap<Greed, u32>,
 }
 
 /// The number of slots that a user holds, and the oldest of them.
 type Greed = (usize, Reverse<u64>);
 
-/// What names a slot that was taken.
+/// The identifier of a slot that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     uid: u32,
     number: u64,
 }
 
-/// What becomes of a newcomer.
+/// The result of taking a slot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken<T> {
-    /// It has a slot that was free.
+    /// The slot was free.
     Free(Slot),
-    /// It has a slot, and the holder of this value has it no longer.
+    /// The slot was that of the holder of this value.
     From(T, Slot),
-    /// It has none.
+    /// No slot is available to this user.
     Refused,
 }
 
 impl<T> HandshakeSlots<T> {
-    /// Creates so many slots.
+    /// Creates `most` free slots.
     pub(crate) fn new(most: usize) -> HandshakeSlots<T> {
         HandshakeSlots {
             most,

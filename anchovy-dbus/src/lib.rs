@@ -219,6 +219,7 @@ pub mod client;
 mod codec;
 mod connection;
 mod credentials;
+mod descriptors;
 mod error;
 mod guid;
 mod handshake;
@@ -226,6 +227,8 @@ mod handshake_slots;
 mod limits;
 mod listener;
 mod message;
+#[cfg(all(test, feature = "zbus"))]
+mod messages;
 mod pending_handshakes;
 pub mod server;
 mod socket;

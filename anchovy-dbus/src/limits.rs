@@ -1,106 +1,114 @@
-//! How much a peer may ask of us.
+//! Limits on what a peer may send.
 
 use std::time::Duration;
 
 use anchovy::DBUS_FD_LIMIT;
 
-/// The most descriptors of one message that every peer accepts.
+/// Maximum number of descriptors in one message that every peer accepts: 16.
 ///
-/// libdbus disconnects a peer that sends one more, on the way to dbus-daemon and from it
-/// (`DBUS_DEFAULT_MAX_MESSAGE_UNIX_FDS`); the specification names no number.
+/// This is the limit of libdbus (`DBUS_DEFAULT_MAX_MESSAGE_UNIX_FDS`), and so of dbus-daemon and its
+/// clients. libdbus disconnects a peer that sends more. The specification defines no limit.
 pub const INTEROPERABLE_FDS: usize = 16;
 
-/// The longest message, in bytes: 2²⁷ (D-Bus Specification, "Message Format").
+/// Maximum length of a message, in bytes: 2²⁷ (D-Bus Specification, "Message Format").
 pub const MAX_MESSAGE_BYTES: usize = 1 << 27;
 
-/// The longest array, and so the longest row of header fields, in bytes: 2²⁶ (D-Bus Specification,
-/// "Marshaling").
+/// Maximum length of an array, in bytes: 2²⁶ (D-Bus Specification, "Marshaling"). The header fields of
+/// a message are an array.
 pub const MAX_ARRAY_BYTES: usize = 1 << 26;
 
-/// What one connection may send and receive.
+/// Limits of one connection.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::Limits;
 ///
-/// // A service that takes many descriptors, but no large messages.
+/// // A service that accepts many descriptors, but no large messages.
 /// let limits = Limits { max_received_fds: 64, max_message_bytes: 1 << 20, ..Limits::server() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest message, header and body, in bytes. At most [`MAX_MESSAGE_BYTES`], whatever is
-    /// said here.
+    /// Maximum length of a message, header and body, in bytes. Values over [`MAX_MESSAGE_BYTES`] count
+    /// as `MAX_MESSAGE_BYTES`. Default: `MAX_MESSAGE_BYTES`.
     ///
-    /// Nothing is reserved on the peer's word: while a message arrives, there is memory for at most
-    /// twice as much as has arrived of it, and for 256 KiB more.
+    /// The declared length reserves no memory. While a message arrives, the buffer has at most twice
+    /// the size of the received part, plus 256 KiB.
     pub max_message_bytes: usize,
-    /// The longest row of header fields, in bytes. At most [`MAX_ARRAY_BYTES`]; a longer one is
-    /// refused as soon as its length has arrived.
+    /// Maximum length of the header fields of a message, in bytes. Values over [`MAX_ARRAY_BYTES`]
+    /// count as `MAX_ARRAY_BYTES`. Default: 1 MiB.
     ///
-    /// Header fields are read without yielding to other tasks. The time is linear in their length:
+    /// Longer header fields are rejected as soon as their length has arrived.
+    ///
+    /// Header fields are parsed without yielding to other tasks. The time is linear in their length:
     /// at most 5 ms for each MiB in a release build, 40 ms in a debug build (measured with the
-    /// slowest of 32 kinds of fields; most kinds take 1 ms). By default the limit is 1 MiB on both
-    /// sides, because no field but an object path can be longer than 255 bytes, and no program has
-    /// paths of that length.
+    /// slowest of 32 kinds of fields; most kinds take 1 ms). The default is far above what programs
+    /// send: only an object path can be longer than 255 bytes.
     pub max_fields_bytes: usize,
-    /// The most descriptors in a message that is sent; at most 253, the kernel's own limit.
+    /// Maximum number of descriptors in a sent message. Values over 253, the limit of the kernel, have
+    /// no further effect. Default: [`INTEROPERABLE_FDS`].
     pub max_sent_fds: usize,
-    /// The most descriptors in one received set, and so in a message of a peer that sends its
-    /// descriptors together; at most 253.
+    /// Maximum number of descriptors that the peer sends at once, and that one of its messages
+    /// declares. Values over 253, the limit of the kernel, have no further effect. Default: 253 on a
+    /// client, 16 on a server.
     pub max_received_fds: usize,
-    /// The most descriptors that may have arrived and wait for the rest of their message, with room
-    /// for another full set; at least twice [`max_received_fds`](Self::max_received_fds), whatever
-    /// is said here, since the read that completes a message may bring the set of the next one.
+    /// Maximum number of descriptors that wait for the rest of their message, plus room for another
+    /// full set. Default: twice [`max_received_fds`](Self::max_received_fds).
+    ///
+    /// Lower values count as twice `max_received_fds`, because the read that completes a message can
+    /// return the descriptors of the next one.
     pub max_waiting_fds: usize,
-    /// How long descriptors may wait for the rest of their message.
+    /// Maximum time that descriptors wait for the rest of their message. `None` sets no limit.
+    /// Default: 150 seconds on a client, as in dbus-daemon (`pending_fd_timeout`); 30 seconds on a
+    /// server.
     pub fd_timeout: Option<Duration>,
-    /// How long the rest of a message may take to arrive, with or without descriptors, counted from
-    /// its first bytes. Bytes that arrive meanwhile do not extend it. A connection on which no message
-    /// has begun may wait for ever.
+    /// Maximum time from the first byte of a message to its last, with or without descriptors. `None`
+    /// sets no limit. Default: `None` on a client, 30 seconds on a server.
+    ///
+    /// Further bytes of the message do not extend the time. There is no limit on the time between two
+    /// messages.
     pub message_timeout: Option<Duration>,
-    /// Bytes of messages that may wait to be sent. With as many, no further message is taken before
-    /// some have left.
+    /// Number of bytes in the send buffer at which the buffer counts as full. Default: 64 KiB.
+    ///
+    /// A full buffer accepts no message before some of its bytes have been sent.
     pub max_buffered_bytes: usize,
-    /// Descriptors that may wait to be sent. With as many, no further message is taken before some
-    /// have left.
+    /// Number of descriptors in the send buffer at which the buffer counts as full. Default: 256 on a
+    /// client, 16 on a server.
     pub max_buffered_fds: usize,
-    /// Time that [`Connection::call`](crate::Connection::call) waits for the reply, from the start
-    /// of the call.
-    ///
-    /// 25 seconds on both sides, which is what libdbus waits (`DBUS_DEFAULT_TIMEOUT_VALUE`). With
-    /// `None`, a call waits until the reply arrives or the connection ends.
+    /// Maximum time that [`Connection::call`](crate::Connection::call) waits for the reply, from the
+    /// start of the call. With `None`, a call waits until the reply arrives or the connection ends.
+    /// Default: 25 seconds, as in libdbus (`DBUS_DEFAULT_TIMEOUT_VALUE`).
     pub reply_timeout: Option<Duration>,
-    /// Number of messages that `call` keeps for [`receive`](crate::Connection::receive) while it
-    /// waits for a reply. With as many, it reads no further and fails.
-    ///
-    /// 1024 on a client, whose bus it trusts; 128 on a server, since each of its clients can make it
-    /// keep as many.
+    /// Number of messages that `call` keeps for [`receive`](crate::Connection::receive) while it waits
+    /// for a reply. At this number, it stops reading and fails. Default: 1024 on a client, 128 on a
+    /// server.
     pub max_kept_messages: usize,
-    /// Bytes of the kept messages, header and body. With as many or more, `call` reads no further
-    /// and fails; the last kept message may exceed the limit.
-    ///
-    /// 1 MiB on a client, 128 KiB on a server.
+    /// Number of bytes of the kept messages, header and body. At this number, `call` stops reading and
+    /// fails. The last kept message can exceed the limit. Default: 1 MiB on a client, 128 KiB on a
+    /// server.
     pub max_kept_bytes: usize,
-    /// Descriptors of the kept messages. With as many or more, `call` reads no further and fails; the
-    /// last kept message may exceed the limit.
+    /// Number of descriptors of the kept messages. At this number, `call` stops reading and fails. The
+    /// last kept message can exceed the limit. Default: 256 on a client, 64 on a server.
     ///
-    /// 256 on a client; 64 on a server, which is what dbus-daemon holds for one connection of the
-    /// system bus (`max_incoming_unix_fds`).
+    /// dbus-daemon holds 64 for one connection to the system bus (`max_incoming_unix_fds`).
     pub max_kept_fds: usize,
-    /// Number of calls that ended without their reply: they timed out, were dropped, or failed at
-    /// one of the limits above. A late reply to such a call is discarded. With as many, a further
-    /// call is refused, because its late reply could not be told from other messages. A reply that
-    /// never arrives keeps its place until the connection ends. 0 counts as 1.
+    /// Maximum number of abandoned calls: those that timed out, were dropped, or failed at one of the
+    /// limits above. 0 counts as 1. Default: 1024, which requires at most 4 KiB of memory.
     ///
-    /// 1024, which is 4 KiB of memory at most. A peer that owes more replies than that does not
-    /// reply at all: dbus-daemon lets a connection to the system bus wait for 128
+    /// The late reply to an abandoned call is discarded. At this number, a further call is refused,
+    /// because its late reply could not be distinguished from other messages. A call whose reply never
+    /// arrives counts until the connection ends.
+    ///
+    /// dbus-daemon allows 128 calls without a reply on a connection to the system bus
     /// (`max_replies_per_connection`).
     pub max_abandoned_calls: usize,
 }
 
 impl Limits {
-    /// For who connects to a bus that it trusts: receives what the kernel carries at most, sends
-    /// what every peer accepts; descriptors wait for 150 seconds, as in dbus-daemon
-    /// (`pending_fd_timeout`), and messages without descriptors may take as long as they do.
+    /// Returns the default limits of a client, which trusts its bus.
+    ///
+    /// A client receives up to 253 descriptors in one message, the limit of the kernel, and sends up to
+    /// [`INTEROPERABLE_FDS`]. There is no time limit on messages without descriptors.
     pub fn client() -> Limits {
         Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
@@ -120,8 +128,10 @@ impl Limits {
         }
     }
 
-    /// For who is connected to: receives 16 descriptors a message, as dbus-daemon does, gives each
-    /// message 30 seconds to arrive, and has no more of them wait to be sent than one message can have.
+    /// Returns the default limits of a server, which does not trust its clients.
+    ///
+    /// A server receives up to 16 descriptors in one message, as dbus-daemon does, and each message
+    /// must arrive within 30 seconds.
     pub fn server() -> Limits {
         Limits {
             max_received_fds: INTEROPERABLE_FDS,
@@ -136,7 +146,7 @@ impl Limits {
         }
     }
 
-    /// The limits of the specification, for messages that do not come from a connection.
+    /// Returns the limits of the specification, for messages that do not come from a connection.
     pub(crate) fn specification() -> Limits {
         Limits {
             max_message_bytes: MAX_MESSAGE_BYTES,
@@ -145,45 +155,49 @@ impl Limits {
         }
     }
 
-    /// The most descriptors that wait for the rest of their message.
+    /// Returns the maximum number of descriptors that wait for the rest of their message.
     pub(crate) fn waiting_fds(&self) -> usize {
         self.max_waiting_fds.max(2 * self.max_received_fds)
     }
 }
 
-/// What a handshake may cost.
+/// Limits of a handshake.
 ///
-/// Bounds of 0 are allowed, though no handshake succeeds within most of them: each fails at the
-/// first thing that counts against it, and never before.
+/// A limit of 0 is allowed. The handshake fails at the first event that counts against it.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
 ///
 /// use anchovy_dbus::HandshakeLimits;
 ///
-/// let hasty = HandshakeLimits { timeout: Duration::from_secs(1), ..HandshakeLimits::default() };
+/// let limits = HandshakeLimits { timeout: Duration::from_secs(1), ..HandshakeLimits::default() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
-    /// The longest line, with its end, in bytes. dbus-daemon and dbus-broker have the same. With 0
-    /// or 1, the first byte of a line is too much, since a line has an end of two bytes.
+    /// Maximum length of a line including its `\r\n`, in bytes. Default: 16 KiB, as in dbus-daemon and
+    /// dbus-broker.
+    ///
+    /// With 0 or 1, the first byte of a line exceeds the limit.
     pub max_line_bytes: usize,
-    /// All bytes of the peer's lines together, and the NUL of a client. With 0, the first byte is
-    /// too much.
+    /// Maximum number of bytes of all lines of the peer, including the NUL byte of a client. Default:
+    /// 64 KiB.
     pub max_bytes: usize,
-    /// Rejections: the server closes with the last of them. dbus-daemon has the same. 0 is taken for
-    /// 1.
+    /// Number of rejections with which a server closes the connection. 0 counts as 1. Default: 6, as
+    /// in dbus-daemon.
     pub max_rejects: usize,
-    /// Errors: a side that has to send so many, server or client, closes with the last of them. 0 is
-    /// taken for 1.
+    /// Number of `ERROR` lines with which the side that sends them closes the connection. 0 counts as
+    /// 1. Default: 16.
     pub max_errors: usize,
-    /// From the first step to the last. dbus-daemon has the same. With 0, a handshake fails as soon
-    /// as it has to wait for the peer.
+    /// Maximum time of the handshake. With 0, the handshake fails as soon as it waits for the peer.
+    /// Default: 30 seconds, as in dbus-daemon.
     pub timeout: Duration,
 }
 
 impl Default for HandshakeLimits {
-    /// 16 KiB a line, 64 KiB in all, 6 rejections, 16 errors, 30 seconds.
+    /// Returns the default limits: 16 KiB in one line, 64 KiB in all lines, 6 rejections, 16 errors and
+    /// 30 seconds.
     fn default() -> HandshakeLimits {
         HandshakeLimits {
             max_line_bytes: 16 << 10,

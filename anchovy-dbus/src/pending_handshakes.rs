@@ -1,8 +1,7 @@
-//! A bound on the handshakes that are not over.
+//! A limit on the number of pending handshakes.
 //!
-//! A client that does not finish its handshake costs descriptors and time, so only so many may be in
-//! their handshake at once. Once they are, a client of a uid that has fewer of them than another takes
-//! the place of the oldest of that one.
+//! A client in the handshake needs descriptors and time. At the limit, a client whose uid has fewer
+//! pending handshakes than another uid takes the slot of the oldest handshake of that uid.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,20 +13,20 @@ use tokio::sync::oneshot;
 use crate::auth::error::HandshakeError;
 use crate::handshake_slots::{HandshakeSlots, Slot, Taken};
 
-/// Handshakes that are not over, of all clients of a listener.
+/// The pending handshakes of all clients of a listener.
 #[derive(Debug)]
 pub(crate) struct PendingHandshakes(Mutex<HandshakeSlots<Displacer>>);
 
-/// Tells a handshake that its slot is gone when it is dropped.
+/// Ends a handshake when it is dropped.
 type Displacer = oneshot::Sender<()>;
 
 impl PendingHandshakes {
-    /// At most `most` handshakes at once.
+    /// Creates a limit of `most` handshakes.
     pub(crate) fn new(most: usize) -> Arc<PendingHandshakes> {
         Arc::new(PendingHandshakes(Mutex::new(HandshakeSlots::new(most))))
     }
 
-    /// Begins the handshake of a client of this uid. Returns `None` if there is no slot for it.
+    /// Takes a slot for the handshake of a client of this uid. Returns `None` if there is no slot.
     pub(crate) fn begin(self: &Arc<PendingHandshakes>, uid: u32) -> Option<PendingHandshake> {
         let (displacer, displaced) = oneshot::channel();
         let taken = self.lock().take(uid, displacer);
@@ -40,7 +39,7 @@ impl PendingHandshakes {
     }
 }
 
-/// A handshake that is not over, until this is dropped.
+/// A slot for a pending handshake, which is released on drop.
 #[derive(Debug)]
 #[must_use = "dropping it ends the handshake"]
 pub(crate) struct PendingHandshake {
@@ -50,7 +49,7 @@ pub(crate) struct PendingHandshake {
 }
 
 impl PendingHandshake {
-    /// Waits until another client has taken the place of this one; the handshake is over then.
+    /// Waits until another client has taken the slot. The handshake has failed then.
     pub(crate) fn poll_displaced(&mut self, cx: &mut Context<'_>) -> Poll<HandshakeError> {
         // Nothing is ever sent.
         let _ = ready!(Pin::new(&mut self.displaced).poll(cx));

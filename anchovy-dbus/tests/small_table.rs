@@ -71,7 +71,7 @@ async fn accept_all(listener: &Listener) {
     }
 }
 
-/// Sends back what each call brings, and drops whoever does not read that.
+/// Sends back what each call brings, and drops a client that does not read it.
 async fn answer(mut connection: Connection) {
     while let Ok(Some(mut call)) = connection.receive().await {
         let fds = call.take_fds();
@@ -145,7 +145,7 @@ fn connect(name: &str) -> StdUnixStream {
 
 // ---- The hostile ones ----
 
-/// A client that has been let in, if the server has room for it.
+/// A client that has been accepted, if the server has room for it.
 fn raw_client(name: &str) -> Option<StdUnixStream> {
     let mut socket = agreed_client(name)?;
     socket.write_all(b"BEGIN\r\n").ok()?;
@@ -178,7 +178,7 @@ fn send_set(socket: &StdUnixStream, bytes: &[u8], fds: &[OwnedFd]) -> rustix::io
     foreign_send(socket, bytes, &[&fds])
 }
 
-/// What a hostile client does with its connections, until it is told to stop.
+/// What a hostile client does with its connections, until it is stopped.
 #[derive(Clone, Copy, Debug)]
 enum Hostile {
     /// Begins messages with descriptors and does not end them.

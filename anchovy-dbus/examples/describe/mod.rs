@@ -7,7 +7,7 @@ use rustix::fs::{FileType, OFlags};
 /// Says what this descriptor is open on, and how: `/etc/hosts read`, `pipe:[4711] write nonblock`,
 /// `memfd "shared" read+write sealed(shrink,grow)`.
 ///
-/// A name that somebody else chose cannot break the line: what is not printable is escaped.
+/// A name of another process cannot break the line: what is not printable is escaped.
 pub(crate) fn describe(fd: impl AsFd) -> String {
     let fd = fd.as_fd();
     let mut words = vec![file(fd)];
@@ -77,7 +77,7 @@ fn access(flags: OFlags) -> &'static str {
     }
 }
 
-/// What can no longer be done to a file in memory, by anybody (fcntl(2), "File Sealing").
+/// What can no longer be done to a file in memory(fcntl(2), "File Sealing").
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn seals(fd: BorrowedFd<'_>) -> Option<String> {
     use rustix::fs::SealFlags;

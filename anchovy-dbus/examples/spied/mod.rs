@@ -1,4 +1,4 @@
-//! What a spy does whatever it spies on: it starts a command, if there is one, serves whoever connects
+//! What a spy does whatever it spies on: it starts a command, if there is one, serves each client that connects
 //! until that ends or a signal comes, and prints lines.
 
 use std::error::Error;
@@ -155,7 +155,7 @@ pub(crate) fn private_directory(spy: &str) -> Result<TempDir> {
     Ok(tempfile::Builder::new().prefix(spy).permissions(mode).tempdir()?)
 }
 
-/// Has the other end closed, perhaps without having read everything?
+/// Returns whether the peer has closed the connection, even with unread bytes.
 pub(crate) fn is_gone(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }

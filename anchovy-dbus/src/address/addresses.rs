@@ -7,7 +7,9 @@ use std::vec;
 use super::construct::Address;
 use super::invalid_addresses::InvalidAddresses;
 
-/// Several ways to a server, in the order in which they are tried; at least one.
+/// A list of one or more addresses, in the order in which they are tried.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Address, Addresses};
@@ -20,9 +22,11 @@ use super::invalid_addresses::InvalidAddresses;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Addresses(pub(super) Vec<Address>);
 
-#[expect(clippy::len_without_is_empty, reason = "it never is")]
+#[expect(clippy::len_without_is_empty, reason = "a list is never empty")]
 impl Addresses {
-    /// The same list, and `address` after all others.
+    /// Returns the list with `address` added at the end.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{Address, Addresses};
@@ -37,12 +41,12 @@ impl Addresses {
         self
     }
 
-    /// The addresses, in order.
+    /// Returns an iterator over the addresses, in order.
     pub fn iter(&self) -> slice::Iter<'_, Address> {
         self.0.iter()
     }
 
-    /// How many there are; at least 1.
+    /// Returns the number of addresses, which is at least 1.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -66,14 +70,19 @@ impl From<&Addresses> for Addresses {
     }
 }
 
-/// Parses a list of addresses, as [`str::parse`] does; the error names the text.
+/// Parses a list of addresses. The error contains the string.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::Addresses;
 ///
 /// assert_eq!(Addresses::try_from("unix:path=/run/bus")?.len(), 1);
 /// let refused = Addresses::try_from("unix:way=/run/bus").unwrap_err();
-/// assert_eq!(refused.to_string(), "\"unix:way=/run/bus\" is not a valid list of addresses");
+/// assert_eq!(
+///     refused.to_string(),
+///     "\"unix:way=/run/bus\" is not a valid list of D-Bus addresses"
+/// );
 /// # Ok::<(), anchovy_dbus::InvalidAddresses>(())
 /// ```
 impl TryFrom<&str> for Addresses {

@@ -1,7 +1,7 @@
-//! From an address to a listener.
+//! Listening on an address.
 //!
-//! Some addresses only say in which directory the socket should be, so binding returns the address
-//! to connect to as well.
+//! Some addresses name only the directory of the socket, so binding also returns the address to connect
+//! to.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,13 @@ use super::listen_error::{ListenAttempt, ListenError, ListenErrorKind};
 use super::random_name::random_name;
 use super::transport::{Transport, abstract_path};
 
-/// How many random names are tried. With 62¹⁰ of them, a second time already means that something
-/// other than chance is at work.
+/// Maximum number of random names that are tried. There are 62¹⁰ names, so even a second try is not
+/// caused by chance.
 const TRIES: usize = 8;
 
-/// A listener, and the address to connect to it.
+/// A listener, and the address to connect to.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -28,32 +30,34 @@ const TRIES: usize = 8;
 ///
 /// let Bound { listener, address } = Address::tmpdir(std::env::temp_dir())?.bind()?;
 /// println!("listening on {address}");
-/// drop(listener); // and the socket is gone from the directory
+/// drop(listener); // Removes the socket from the directory.
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Bound {
-    /// The listener. It removes the file of its socket when it is dropped.
+    /// The listener. Dropping it removes the file of the socket.
     pub listener: AnchovyListener<DBUS_SCM_RIGHTS>,
-    /// The address to connect to: `unix:path=` or `unix:abstract=`, with the guid of the address
-    /// that was bound.
+    /// The address to connect to: `unix:path=` or `unix:abstract=`, with the guid of the bound
+    /// address.
     pub address: Address,
 }
 
 impl Addresses {
     /// Binds the first address that can be bound, and listens; see [`Address::bind`].
     ///
-    /// That is what a list such as `unix:runtime=yes;unix:tmpdir=/tmp` is for (D-Bus Specification,
-    /// "Unix Domain Sockets").
+    /// The specification recommends lists such as `unix:runtime=yes;unix:tmpdir=/tmp` (D-Bus
+    /// Specification, "Unix Domain Sockets").
     ///
     /// # Errors
     ///
-    /// [`ListenError`], with the reason for each address.
+    /// Returns a [`ListenError`] with the reason for each address.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{Address, Addresses};
@@ -82,27 +86,30 @@ impl Addresses {
 impl Address {
     /// Binds this address, and listens.
     ///
-    /// - `unix:path=`: at this path. A socket that is there and that no process has open any more is
-    ///   [replaced](ListenerBuilder::replace_stale); a live one is left alone, and so is anything
-    ///   that is no socket. (dbus-daemon replaces live ones too, and so takes over from a server that
-    ///   does not notice.)
-    /// - `unix:abstract=`: under this name.
-    /// - `unix:dir=` and `unix:tmpdir=`: in this directory, in a file `dbus-` and 10 random letters
-    ///   or digits.
-    /// - `unix:runtime=yes`: `bus` in the directory that `XDG_RUNTIME_DIR` names, as for
+    /// The transport determines the socket:
+    ///
+    /// - `unix:path=`: the socket at this path. A stale socket, which no process has open, is
+    ///   [replaced](ListenerBuilder::replace_stale). A socket in use and other files are not replaced.
+    ///   (dbus-daemon also replaces a socket in use, whose server does not notice.)
+    /// - `unix:abstract=`: the abstract socket with this name.
+    /// - `unix:dir=` and `unix:tmpdir=`: a socket in this directory, whose name is `dbus-` and 10 random
+    ///   letters or digits.
+    /// - `unix:runtime=yes`: the socket `bus` in the directory of `XDG_RUNTIME_DIR`, as for
     ///   `unix:path=`.
     ///
-    /// The permissions of the file are what the umask leaves. On Linux, connecting needs permission
-    /// to write (unix(7)), so a server for other users changes them. This makes system calls that may
-    /// wait for a disk.
+    /// The umask determines the permissions of the file. On Linux, a client needs write permission to
+    /// connect (unix(7)), so change them for a server with clients of other users. This method makes
+    /// system calls that may wait for a disk.
     ///
     /// # Errors
     ///
-    /// [`ListenError`], with one attempt.
+    /// Returns a [`ListenError`] with one attempt.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{Address, Transport};
@@ -136,7 +143,7 @@ fn bind_first<'a>(
     Err(ListenError::new(attempts))
 }
 
-/// The path, if the address led to one, and the reason why it could not be bound.
+/// The path, if the address has one, and the reason why it could not be bound.
 type Refusal = (Option<PathBuf>, ListenErrorKind);
 
 fn bind(

@@ -1,9 +1,8 @@
-//! Where the buses are, as the environment says.
+//! The addresses of buses, from the environment.
 //!
-//! A process is told by variables; where they are missing, there is a well-known place (D-Bus
-//! Specification, "Well-known Message Bus Instances" and "Message Bus Starting Services"). The
-//! places are looked at before they are named as an address: whoever has no bus at all should hear
-//! that, and not that some file does not exist.
+//! Environment variables name the addresses. Without them, there are well-known paths (D-Bus
+//! Specification, "Well-known Message Bus Instances" and "Message Bus Starting Services"). The path of
+//! the session bus is checked first, so that the error says that there is no bus.
 
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
@@ -15,8 +14,8 @@ use super::bus_error::{BusAddressError, RuntimeSocketProblem};
 use super::construct::Address;
 use super::environment::{Environment, process_environment, set};
 
-/// Where the system bus is when nothing else is said; `/var/run` on every system (D-Bus
-/// Specification, "System message bus").
+/// Default path of the system bus, with `/var/run` on every system (D-Bus Specification, "System
+/// message bus").
 const SYSTEM_BUS: &str = "/var/run/dbus/system_bus_socket";
 
 const SESSION: &str = "DBUS_SESSION_BUS_ADDRESS";
@@ -25,20 +24,21 @@ const STARTER: &str = "DBUS_STARTER_ADDRESS";
 const STARTER_TYPE: &str = "DBUS_STARTER_BUS_TYPE";
 
 impl Addresses {
-    /// The bus of this login session.
+    /// Returns the addresses of the session bus.
     ///
-    /// `DBUS_SESSION_BUS_ADDRESS`, or else the socket `bus` in the directory that
-    /// `XDG_RUNTIME_DIR` names. As in libdbus, that socket has to be there, as a socket and not a
-    /// link to one, and belong to the user of this process. No bus is launched and none is looked
-    /// for in an X server (`autolaunch:`).
+    /// They are the value of `DBUS_SESSION_BUS_ADDRESS`. If it is not set, the address is the socket
+    /// `bus` in the directory of `XDG_RUNTIME_DIR`. As in libdbus, this must be a socket, not a symbolic
+    /// link, and belong to the user of this process. This function does not launch a bus, and does not
+    /// search for one in an X server (`autolaunch:`).
     ///
-    /// An empty variable counts as none. So does every variable in a process that runs with the
-    /// rights of another user or group than the one who started it (set-user-ID, set-group-ID):
-    /// that one chose them. Capabilities of a file are not noticed.
+    /// An empty variable counts as not set. In a set-user-ID or set-group-ID process, every variable
+    /// counts as not set, because another user chose its value. File capabilities are not detected.
     ///
     /// # Errors
     ///
-    /// [`BusAddressError`].
+    /// Returns a [`BusAddressError`] if there is no session bus, or a variable is not valid.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Addresses;
@@ -52,14 +52,17 @@ impl Addresses {
         session(&process_environment)
     }
 
-    /// The bus of the system.
+    /// Returns the addresses of the system bus.
     ///
-    /// `DBUS_SYSTEM_BUS_ADDRESS`, or else `unix:path=/var/run/dbus/system_bus_socket`. Which
-    /// variables count is as of [`session`](Addresses::session).
+    /// They are the value of `DBUS_SYSTEM_BUS_ADDRESS`, or
+    /// `unix:path=/var/run/dbus/system_bus_socket` if it is not set. See
+    /// [`session`](Addresses::session) for when a variable counts as not set.
     ///
     /// # Errors
     ///
-    /// [`BusAddressError::Invalid`].
+    /// Returns [`BusAddressError::Invalid`] if the variable is not valid.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Addresses;
@@ -72,22 +75,25 @@ impl Addresses {
         system(&process_environment)
     }
 
-    /// The bus that started this process as a service.
+    /// Returns the addresses of the bus that started this process as a service.
     ///
-    /// `DBUS_STARTER_ADDRESS`, to which a service has to connect whatever else it was told. Without
-    /// it, `DBUS_STARTER_BUS_TYPE` says which well-known bus it was, `session` or `system`. Which
-    /// variables count is as of [`session`](Addresses::session).
+    /// They are the value of `DBUS_STARTER_ADDRESS`. If it is not set, `DBUS_STARTER_BUS_TYPE` names a
+    /// well-known bus, `session` or `system`. See [`session`](Addresses::session) for when a variable
+    /// counts as not set.
     ///
     /// # Errors
     ///
-    /// [`BusAddressError`]; where neither variable is set, [`BusAddressError::NotStarted`]. libdbus
-    /// takes the session bus then; who wants that asks for it.
+    /// Returns [`BusAddressError::NotStarted`] if neither variable is set. (libdbus uses the session bus
+    /// in this case.) Returns another [`BusAddressError`] if a variable is not valid, or there is no
+    /// session bus.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{Addresses, BusAddressError};
     ///
     /// let addresses = match Addresses::starter() {
-    ///     Err(BusAddressError::NotStarted) => Addresses::system(), // started by hand
+    ///     Err(BusAddressError::NotStarted) => Addresses::system(), // Started manually.
     ///     found => found,
     /// };
     /// # drop(addresses);
@@ -125,7 +131,7 @@ fn path_address(path: PathBuf) -> Result<Address, BusAddressError> {
     })
 }
 
-/// Why a file is no bus of this user.
+/// Returns the reason why a file is not the bus of this user, if there is one.
 fn judge(found: &Metadata, user: u32) -> Option<RuntimeSocketProblem> {
     if found.uid() != user {
         Some(RuntimeSocketProblem::Foreign { owner: found.uid(), user })

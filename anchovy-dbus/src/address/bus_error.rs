@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::error::AddressError;
 
-/// Why the environment does not lead to a bus.
+/// The error of finding the address of a bus in the environment.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::BusAddressError;
 ///
-/// let said = BusAddressError::NoSessionBus.to_string();
-/// assert!(said.contains("DBUS_SESSION_BUS_ADDRESS"));
+/// let text = BusAddressError::NoSessionBus.to_string();
+/// assert!(text.contains("DBUS_SESSION_BUS_ADDRESS"));
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -25,22 +27,22 @@ pub enum BusAddressError {
         variable: &'static str,
         /// Its value.
         value: OsString,
-        /// What is wrong with its value.
+        /// The reason why the value is not valid.
         error: AddressError,
     },
     /// Neither `DBUS_SESSION_BUS_ADDRESS` nor `XDG_RUNTIME_DIR` is set.
     NoSessionBus,
-    /// `DBUS_SESSION_BUS_ADDRESS` is not set, and `XDG_RUNTIME_DIR` is not absolute, which the XDG
-    /// Base Directory Specification demands.
+    /// `DBUS_SESSION_BUS_ADDRESS` is not set, and `XDG_RUNTIME_DIR` is not absolute, as the XDG Base
+    /// Directory Specification requires.
     RelativeRuntimeDirectory {
-        /// Its value.
+        /// The value of `XDG_RUNTIME_DIR`.
         directory: PathBuf,
     },
     /// `DBUS_SESSION_BUS_ADDRESS` is not set, and the socket in `XDG_RUNTIME_DIR` cannot be used.
     UnusableSocket {
-        /// Where it should be.
+        /// The path of the socket.
         path: PathBuf,
-        /// Why it cannot be used.
+        /// The reason why it cannot be used.
         problem: RuntimeSocketProblem,
     },
     /// Neither `DBUS_STARTER_ADDRESS` nor `DBUS_STARTER_BUS_TYPE` is set.
@@ -48,29 +50,31 @@ pub enum BusAddressError {
     /// `DBUS_STARTER_ADDRESS` is not set, and `DBUS_STARTER_BUS_TYPE` is neither `session` nor
     /// `system`.
     UnknownBusType {
-        /// Its value.
+        /// The value of `DBUS_STARTER_BUS_TYPE`.
         kind: OsString,
     },
 }
 
-/// Why the socket in `XDG_RUNTIME_DIR` is not the session bus of this user.
+/// The reason why the socket in `XDG_RUNTIME_DIR` is not the session bus of this user.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::RuntimeSocketProblem;
 ///
 /// let problem = RuntimeSocketProblem::Foreign { owner: 0, user: 1000 };
-/// assert_eq!(problem.to_string(), "it belongs to user 0, and this process is of user 1000");
+/// assert_eq!(problem.to_string(), "it belongs to user 0, the user of this process is 1000");
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RuntimeSocketProblem {
-    /// It cannot be looked at; most often, it is not there.
+    /// Its metadata cannot be read. Usually it does not exist.
     Io(io::Error),
-    /// It is no socket. A symbolic link is none, wherever it leads.
+    /// It is not a socket. A symbolic link to a socket is not accepted.
     NotASocket,
-    /// It belongs to somebody else.
+    /// It belongs to another user.
     Foreign {
-        /// The user id of its owner.
+        /// The user id of the owner.
         owner: u32,
         /// The real user id of this process.
         user: u32,
@@ -81,32 +85,32 @@ impl fmt::Display for BusAddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BusAddressError::Invalid { variable, value, .. } => {
-                write!(f, "the value {value:?} of {variable} is not a valid list of addresses")
+                write!(f, "the value {value:?} of {variable} is not a valid list of D-Bus addresses")
             }
             BusAddressError::NoSessionBus => f.write_str(
-                "no session bus is known: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is \
-                 set; run this in a login session, or under dbus-run-session",
+                "cannot find a session bus, neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is \
+                 set; use a login session or dbus-run-session",
             ),
             BusAddressError::RelativeRuntimeDirectory { directory } => write!(
                 f,
-                "no session bus is known: DBUS_SESSION_BUS_ADDRESS is not set, and \
-                 XDG_RUNTIME_DIR is {}, which is not absolute",
+                "cannot find a session bus, DBUS_SESSION_BUS_ADDRESS is not set and XDG_RUNTIME_DIR \
+                 is {}; set an absolute path",
                 directory.display()
             ),
             BusAddressError::UnusableSocket { path, problem } => write!(
                 f,
-                "no session bus is known: DBUS_SESSION_BUS_ADDRESS is not set, and {} cannot be \
+                "cannot find a session bus, DBUS_SESSION_BUS_ADDRESS is not set and {} cannot be \
                  used: {problem}",
                 path.display()
             ),
             BusAddressError::NotStarted => f.write_str(
-                "no bus started this process: neither DBUS_STARTER_ADDRESS nor \
+                "no bus started this process, neither DBUS_STARTER_ADDRESS nor \
                  DBUS_STARTER_BUS_TYPE is set; connect to the session bus or the system bus",
             ),
             BusAddressError::UnknownBusType { kind } => write!(
                 f,
-                "DBUS_STARTER_BUS_TYPE is {}, which is neither session nor system, and \
-                 DBUS_STARTER_ADDRESS is not set",
+                "cannot find the bus that started this process, DBUS_STARTER_BUS_TYPE is {} and \
+                 DBUS_STARTER_ADDRESS is not set; expected session or system",
                 Path::new(kind).display()
             ),
         }
@@ -117,12 +121,12 @@ impl fmt::Display for RuntimeSocketProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RuntimeSocketProblem::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-                f.write_str("it is not there; is the bus running?")
+                f.write_str("it does not exist; check that the bus is running")
             }
-            RuntimeSocketProblem::Io(_) => f.write_str("it cannot be examined"),
-            RuntimeSocketProblem::NotASocket => f.write_str("it is no socket"),
+            RuntimeSocketProblem::Io(_) => f.write_str("its metadata cannot be read"),
+            RuntimeSocketProblem::NotASocket => f.write_str("it is not a socket"),
             RuntimeSocketProblem::Foreign { owner, user } => {
-                write!(f, "it belongs to user {owner}, and this process is of user {user}")
+                write!(f, "it belongs to user {owner}, the user of this process is {user}")
             }
         }
     }
@@ -132,7 +136,7 @@ impl Error for BusAddressError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             BusAddressError::Invalid { error, .. } => Some(error),
-            // The text has the problem.
+            // The text contains the problem.
             BusAddressError::UnusableSocket { problem, .. } => problem.source(),
             _ => None,
         }

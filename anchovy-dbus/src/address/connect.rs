@@ -1,6 +1,4 @@
-//! From a list of addresses to a connected stream.
-//!
-//! The addresses are tried in order, and the first that works is taken.
+//! Connecting to the first usable address of a list.
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
 
@@ -9,9 +7,11 @@ use super::connect_error::{ConnectAttempt, ConnectError, ConnectErrorKind};
 use super::construct::Address;
 use super::transport::{Transport, abstract_path};
 
-/// A connected stream, and the address that led to it.
+/// A connected stream, and the address that was connected to.
 ///
-/// The address has the guid that the server must name in its handshake, if one is known beforehand.
+/// If the address has a guid, the server must send the same one in the handshake.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -28,30 +28,32 @@ use super::transport::{Transport, abstract_path};
 /// ```
 #[derive(Debug)]
 pub struct Connected {
-    /// The stream; no byte was sent.
+    /// The stream, on which nothing has been sent.
     pub stream: AnchovyStream<DBUS_SCM_RIGHTS>,
     /// The address that was connected to.
     pub address: Address,
 }
 
 impl Addresses {
-    /// Connects to the first address that can be connected to.
+    /// Connects to the first address that accepts a connection.
     ///
-    /// Only `unix:path=` and `unix:abstract=` can; the others are skipped, and named in the error if
-    /// no address is left. While the backlog of a server is full, this waits as a blocking
-    /// connect(2) does, for as long as that takes: use a timeout if the server may hang.
+    /// Only `unix:path=` and `unix:abstract=` are supported. Other addresses are skipped. While the
+    /// backlog of a server is full, this method waits without a time limit, as a blocking connect(2)
+    /// does. Use a timeout if the server may hang.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], with the reason for each address.
+    /// Returns a [`ConnectError`] with the reason for each address.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the socket is closed.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

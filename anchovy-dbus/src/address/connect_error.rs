@@ -7,9 +7,11 @@ use std::io;
 use super::construct::Address;
 use super::sources::with_sources;
 
-/// Why no address could be connected to.
+/// The error of connecting to a list of addresses.
 ///
-/// The text has the reason for each address; there is no single [`source`](Error::source).
+/// The text contains the reason for each address, so there is no [`source`](Error::source).
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -31,6 +33,8 @@ pub struct ConnectError {
 
 /// One address of a [`ConnectError`].
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,7 +53,9 @@ pub struct ConnectAttempt {
     pub kind: ConnectErrorKind,
 }
 
-/// Why one address could not be connected to.
+/// The reason why one address could not be connected to.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -63,17 +69,17 @@ pub struct ConnectAttempt {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
-    /// Its transport is another one than `unix`.
+    /// The transport of the address is not `unix`.
     NotAUnixSocket,
-    /// It is for a server to listen on, which then has another address to connect to (D-Bus
-    /// Specification, "Unix Domain Sockets").
+    /// A server can listen on the address. The address to connect to is another one, which the server
+    /// chooses (D-Bus Specification, "Unix Domain Sockets").
     ListenOnly,
-    /// Its socket could not be connected to.
+    /// Connecting to the socket failed.
     Socket(anchovy::ConnectError),
 }
 
 impl ConnectError {
-    pub(super) fn new(attempts: Vec<ConnectAttempt>) -> ConnectError {
+    pub(crate) fn new(attempts: Vec<ConnectAttempt>) -> ConnectError {
         ConnectError { attempts }
     }
 
@@ -100,7 +106,7 @@ impl fmt::Display for ConnectError {
     }
 }
 
-/// The address, the reason, and what caused it.
+/// Writes the address, the reason, and the causes of the reason.
 impl fmt::Display for ConnectAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.address, with_sources(&self.kind))
@@ -111,10 +117,10 @@ impl fmt::Display for ConnectErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConnectErrorKind::NotAUnixSocket => {
-                f.write_str("this is no Unix socket, and only those are supported")
+                f.write_str("the transport is not supported; use a Unix socket")
             }
             ConnectErrorKind::ListenOnly => f.write_str(
-                "this is for a server to listen on; connect to the address that the server prints",
+                "the address is only for listening; connect to the address that the server prints",
             ),
             ConnectErrorKind::Socket(error) => error.fmt(f),
         }
@@ -126,7 +132,7 @@ impl Error for ConnectError {}
 impl Error for ConnectErrorKind {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // Its text is the text of this error.
+            // The text of this error is its text.
             ConnectErrorKind::Socket(error) => error.source(),
             _ => None,
         }
@@ -148,8 +154,8 @@ impl From<ConnectErrorKind> for io::Error {
     }
 }
 
-/// Of the kind of the last address that has a Unix socket to connect to;
-/// [`Unsupported`](io::ErrorKind::Unsupported) if none has.
+/// The kind is that of the last address whose socket refused the connection, or
+/// [`Unsupported`](io::ErrorKind::Unsupported) if there is none.
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> io::Error {
         let kind = error.attempts.iter().rev().find_map(|attempt| match &attempt.kind {

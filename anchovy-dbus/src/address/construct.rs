@@ -1,4 +1,4 @@
-//! An address, and its constructors.
+//! The type of an address, and its constructors.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -7,9 +7,11 @@ use super::error::AddressError;
 use super::transport::Transport;
 use crate::guid::Guid;
 
-/// One address: a transport, and perhaps the guid of the server that is there.
+/// The address of a server: a transport, and optionally the guid of the server.
 ///
-/// Every address that can be made has a text, and that text reads as the same address.
+/// `Display` writes the address as text, which parses as the same address.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Address, Transport};
@@ -27,15 +29,16 @@ pub struct Address {
 }
 
 impl Address {
-    /// The socket at `path`: `unix:path=`.
+    /// Creates the address of the socket at `path`: `unix:path=`.
     ///
-    /// How long it may be is a matter of the kernel, which says so when it is connected to or
-    /// listened on.
+    /// The maximum length of a path is checked when the address is used.
     ///
     /// # Errors
     ///
-    /// [`AddressError::EmptyValue`] and [`AddressError::NulByte`], since the kernel takes an empty
-    /// path for no address, and ends a path at its first NUL (unix(7)).
+    /// Returns [`AddressError::EmptyValue`] if the path is empty, or [`AddressError::NulByte`] if it
+    /// contains a NUL byte, at which the kernel would end it (unix(7)).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Address;
@@ -48,15 +51,16 @@ impl Address {
         Ok(Address::new(Transport::Path(checked("path", path.into())?)))
     }
 
-    /// The socket of this name in the abstract namespace of Linux: `unix:abstract=`.
+    /// Creates the address of an abstract socket (Linux only): `unix:abstract=`.
     ///
-    /// The name is bytes, NUL is one like any other (unix(7)), and the NUL that distinguishes it
-    /// from a path is not part of it. libdbus ends it at its first NUL.
+    /// The name does not include the NUL byte that distinguishes it from a path. It can contain other
+    /// NUL bytes (unix(7)), but libdbus ends the name at the first one.
     ///
     /// # Errors
     ///
-    /// [`AddressError::EmptyValue`], since the kernel takes an empty name for the wish that it
-    /// choose one.
+    /// Returns [`AddressError::EmptyValue`] if the name is empty, because the kernel would choose one.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Address;
@@ -73,11 +77,13 @@ impl Address {
         Ok(Address::new(Transport::Abstract(name)))
     }
 
-    /// A socket with a random name in this directory, to listen on: `unix:dir=`.
+    /// Creates an address for listening on a socket with a random name in this directory: `unix:dir=`.
     ///
     /// # Errors
     ///
-    /// As of [`path`](Address::path).
+    /// Returns the errors of [`path`](Address::path).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Address;
@@ -89,11 +95,14 @@ impl Address {
         Ok(Address::new(Transport::Dir(checked("dir", directory.into())?)))
     }
 
-    /// A socket with a random name in this directory, to listen on: `unix:tmpdir=`.
+    /// Creates an address for listening on a socket with a random name in this directory:
+    /// `unix:tmpdir=`.
     ///
     /// # Errors
     ///
-    /// As of [`path`](Address::path).
+    /// Returns the errors of [`path`](Address::path).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Address;
@@ -105,8 +114,10 @@ impl Address {
         Ok(Address::new(Transport::TmpDir(checked("tmpdir", directory.into())?)))
     }
 
-    /// The socket `bus` in the directory that `XDG_RUNTIME_DIR` names, to listen on:
+    /// Returns the address for listening on the socket `bus` in the directory of `XDG_RUNTIME_DIR`:
     /// `unix:runtime=yes`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Address;
@@ -117,7 +128,9 @@ impl Address {
         Address::new(Transport::Runtime)
     }
 
-    /// The same address, of the server with this guid.
+    /// Returns the address with this guid of the server.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{Address, Guid};
@@ -133,12 +146,12 @@ impl Address {
         self
     }
 
-    /// How the server is reached.
+    /// Returns the transport.
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
 
-    /// The guid that the server must have, where the address says so.
+    /// Returns the guid that the server must have, if the address contains one.
     pub fn guid(&self) -> Option<Guid> {
         self.guid
     }
@@ -148,7 +161,7 @@ impl Address {
     }
 }
 
-/// A path that the kernel takes for what it is.
+/// Returns the path if the kernel uses it unchanged.
 fn checked(key: &'static str, path: PathBuf) -> Result<PathBuf, AddressError> {
     match path.as_os_str().as_bytes() {
         [] => Err(AddressError::EmptyValue { key: key.into() }),

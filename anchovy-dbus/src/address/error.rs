@@ -1,120 +1,121 @@
-//! Why a text is no address, said so that it can be mended.
+//! The error of parsing an address.
 
 use std::fmt;
 use std::io;
 
 use crate::guid::GuidError;
 
-/// Why a text is no address.
+/// The error of parsing an address or a list of addresses.
 ///
-/// Positions are bytes of the whole text, counted from 0. Names and keys in here are ASCII,
-/// whatever the text was.
+/// Positions are byte offsets in the whole text. Names and keys in the error are ASCII.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{AddressError, Addresses};
 ///
 /// let error = Addresses::parse(b"unix:path=/run/my bus").unwrap_err();
 /// assert_eq!(error, AddressError::Unescaped { position: 17, byte: b' ' });
-/// assert_eq!(error.to_string(), "byte 17: ' ' has to be escaped here, as %20");
+/// assert_eq!(error.to_string(), "byte 17 is ' ', which must be escaped; write %20");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// There is nothing.
+    /// The text is empty.
     Empty,
-    /// There is nothing between two semicolons, or before the first.
+    /// An address is empty: there is nothing between two semicolons, or before the first one.
     EmptyAddress {
-        /// Where it would be.
+        /// Position of the empty address.
         position: usize,
     },
-    /// There is a list where one address is wanted.
+    /// The text is a list of addresses, where one address is required.
     SeveralAddresses {
-        /// Where the first semicolon is.
+        /// Position of the first semicolon.
         position: usize,
     },
-    /// No colon ends the name of a transport.
+    /// The name of a transport has no colon after it.
     MissingColon {
-        /// Where the address begins.
+        /// Position of the address.
         position: usize,
     },
-    /// A transport or a key has no name.
+    /// The name of a transport or a key is empty.
     EmptyName {
-        /// Where it would be.
+        /// Position of the empty name.
         position: usize,
     },
     /// The name of a transport or a key has a byte outside of `[-0-9A-Za-z_/.\*]`.
     ///
-    /// The specification names no set; all names that it defines are in this one, and no other
-    /// byte could be told from what separates names.
+    /// The specification does not define the bytes of a name. All names that it defines have only
+    /// these.
     BadName {
-        /// Where the byte is.
+        /// Position of the byte.
         position: usize,
-        /// What it is.
+        /// The byte.
         byte: u8,
     },
-    /// A key without `=` and a value.
+    /// A key has no `=` and value.
     MissingValue {
-        /// Where the key is.
+        /// Position of the key.
         position: usize,
     },
-    /// A key whose value is empty.
+    /// The value of a key is empty.
     EmptyValue {
         /// The key.
         key: String,
     },
-    /// A path with a NUL, at which the kernel would end it (unix(7)).
+    /// A path contains a NUL byte, at which the kernel would end it (unix(7)).
     NulByte {
         /// The key.
         key: String,
     },
-    /// A byte in a value that has to be escaped.
+    /// A value contains a byte that must be escaped.
     Unescaped {
-        /// Where it is.
+        /// Position of the byte.
         position: usize,
-        /// What it is.
+        /// The byte.
         byte: u8,
     },
-    /// A percent sign without two hex digits behind it.
+    /// A percent sign is not followed by two hex digits.
     BadEscape {
-        /// Where it is.
+        /// Position of the percent sign.
         position: usize,
     },
-    /// A key for the second time.
+    /// A key occurs twice.
     DuplicateKey {
-        /// Where it is for the second time.
+        /// Position of the second occurrence.
         position: usize,
         /// The key.
         key: String,
     },
-    /// A key that a Unix socket does not have.
+    /// The transport `unix` does not have the key.
     UnknownKey {
-        /// Where it is.
+        /// Position of the key.
         position: usize,
         /// The key.
         key: String,
     },
-    /// A Unix socket without one of `path`, `abstract`, `dir`, `tmpdir` and `runtime`.
+    /// The transport `unix` has none of the keys `path`, `abstract`, `dir`, `tmpdir` and `runtime`.
     NoSocket {
-        /// Where the address begins.
+        /// Position of the address.
         position: usize,
     },
-    /// A Unix socket with two of them.
+    /// The transport `unix` has two of these keys.
     TwoSockets {
-        /// Where the second one is.
+        /// Position of the second key.
         position: usize,
-        /// The second one.
+        /// The second key.
         key: String,
     },
-    /// `runtime` with another value than `yes`.
+    /// The value of `runtime` is not `yes`.
     BadRuntime {
-        /// Where the value is.
+        /// Position of the value.
         position: usize,
     },
-    /// `guid` with a value that is none.
+    /// The value of `guid` is not a guid.
     BadGuid {
-        /// Where the value is.
+        /// Position of the value.
         position: usize,
-        /// Why it is none.
+        /// The reason why it is not a guid.
         error: GuidError,
     },
 }
@@ -122,66 +123,71 @@ pub enum AddressError {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AddressError::Empty => f.write_str("there is no address; one is unix:path=/run/bus"),
+            AddressError::Empty => {
+                f.write_str("the address is empty; write an address such as unix:path=/run/bus")
+            }
             AddressError::EmptyAddress { position } => {
-                write!(f, "byte {position}: there is no address where one should be; take out a ;")
+                write!(f, "the address at byte {position} is empty; remove a semicolon")
             }
-            AddressError::SeveralAddresses { position } => {
-                write!(f, "byte {position}: a list goes on here, and one address is wanted")
-            }
-            AddressError::MissingColon { position } => {
-                write!(f, "byte {position}: this address has no colon; one is unix:path=/run/bus")
-            }
+            AddressError::SeveralAddresses { position } => write!(
+                f,
+                "byte {position} is the semicolon of a list of addresses; write only one address"
+            ),
+            AddressError::MissingColon { position } => write!(
+                f,
+                "the address at byte {position} has no colon; write an address such as \
+                 unix:path=/run/bus"
+            ),
             AddressError::EmptyName { position } => {
-                write!(f, "byte {position}: the name of a transport or a key is missing")
+                write!(f, "the name of a transport or a key at byte {position} is empty")
             }
             AddressError::BadName { position, byte } => write!(
                 f,
-                "byte {position}: '{}' cannot be in the name of a transport or a key",
+                "byte {position} is '{}', which the name of a transport or a key cannot contain",
                 byte.escape_ascii()
             ),
             AddressError::MissingValue { position } => {
-                write!(f, "byte {position}: this key has no value; write key=value")
+                write!(f, "the key at byte {position} has no value; write key=value")
             }
             AddressError::EmptyValue { key } => {
-                write!(f, "the value of {key} is empty; give one, or take the key out")
+                write!(f, "the value of {key} is empty; write a value or remove the key")
             }
             AddressError::NulByte { key } => {
-                write!(f, "the value of {key} has a NUL byte in it, which no path can")
+                write!(f, "the value of {key} contains a NUL byte, which a path cannot contain")
             }
             AddressError::Unescaped { position, byte } => write!(
                 f,
-                "byte {position}: '{}' has to be escaped here, as %{byte:02x}",
+                "byte {position} is '{}', which must be escaped; write %{byte:02x}",
                 byte.escape_ascii()
             ),
             AddressError::BadEscape { position } => write!(
                 f,
-                "byte {position}: two hex digits have to follow this percent sign, \
-                 which by itself is %25"
+                "the percent sign at byte {position} is not followed by two hex digits; write %25 \
+                 for a percent sign"
             ),
             AddressError::DuplicateKey { position, key } => {
-                write!(f, "byte {position}: {key} is here for the second time; take one out")
+                write!(f, "the key {key} occurs for the second time at byte {position}; remove one")
             }
             AddressError::UnknownKey { position, key } => write!(
                 f,
-                "byte {position}: a Unix socket has no key {key}, only path, abstract, dir, \
-                 tmpdir, runtime and guid"
+                "a Unix socket has no key {key} (byte {position}); use path, abstract, dir, tmpdir, \
+                 runtime or guid"
             ),
             AddressError::NoSocket { position } => write!(
                 f,
-                "byte {position}: this does not say which socket; give one of path, abstract, dir, \
-                 tmpdir and runtime"
+                "the address at byte {position} names no socket; add path, abstract, dir, tmpdir or \
+                 runtime"
             ),
             AddressError::TwoSockets { position, key } => write!(
                 f,
-                "byte {position}: {key} names another socket; give only one of path, abstract, \
-                 dir, tmpdir and runtime"
+                "the key {key} at byte {position} names a second socket; use only one of path, \
+                 abstract, dir, tmpdir and runtime"
             ),
             AddressError::BadRuntime { position } => {
-                write!(f, "byte {position}: the value of runtime can only be yes")
+                write!(f, "the value of runtime at byte {position} is invalid; write runtime=yes")
             }
             AddressError::BadGuid { position, .. } => {
-                write!(f, "byte {position}: the value of guid is not a guid")
+                write!(f, "the value of guid at byte {position} is invalid")
             }
         }
     }

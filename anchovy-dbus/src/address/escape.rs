@@ -1,23 +1,23 @@
-//! Values may be any bytes, their text may not.
+//! Escaping of the values in an address.
 //!
-//! A byte outside of `[-0-9A-Za-z_/.\*]` is written as a percent sign and two hex digits; one of
-//! these may be written either way (D-Bus Specification, "Server Addresses").
+//! A byte outside of `[-0-9A-Za-z_/.\*]` must be written as a percent sign and two hex digits. Every
+//! other byte can be written so (D-Bus Specification, "Server Addresses").
 
 use std::fmt;
 
-/// Whether a byte may stand for itself.
+/// Returns whether a byte can be written without an escape.
 pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_/.\\*".contains(&byte)
 }
 
-/// Why a text is no value. The index is that of the byte at fault.
+/// The error of unescaping a value, with the index of the invalid byte.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ValueError {
     Unescaped(usize),
     BadEscape(usize),
 }
 
-/// The bytes that a text stands for.
+/// Returns the bytes of an escaped value.
 pub(super) fn unescape(text: &[u8]) -> Result<Vec<u8>, ValueError> {
     let mut value = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -41,13 +41,13 @@ pub(super) fn unescape(text: &[u8]) -> Result<Vec<u8>, ValueError> {
     Ok(value)
 }
 
-/// Writes the text of a value.
+/// Displays a value with escapes.
 pub(super) struct Escaped<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in self.0 {
-            // Implementations older than 0.38 of the specification refuse a bare asterisk.
+            // Implementations of the specification before 0.38 refuse an asterisk without an escape.
             if is_plain(byte) && byte != b'*' {
                 write!(f, "{}", char::from(byte))?;
             } else {
@@ -65,7 +65,7 @@ mod tests {
     const PLAIN: &[u8] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_/.\\*";
 
     #[test]
-    fn the_bytes_of_the_specification_stand_for_themselves_and_no_others() {
+    fn only_the_bytes_of_the_specification_need_no_escape() {
         for byte in 0..=u8::MAX {
             let expected = match byte {
                 b'%' => Err(ValueError::BadEscape(0)),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_may_be_escaped_with_digits_of_either_case() {
+    fn every_byte_can_be_escaped_with_digits_of_both_cases() {
         for byte in 0..=u8::MAX {
             assert_eq!(unescape(format!("%{byte:02x}").as_bytes()), Ok(vec![byte]));
             assert_eq!(unescape(format!("%{byte:02X}").as_bytes()), Ok(vec![byte]));
@@ -96,18 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn the_byte_at_fault_is_told_where_it_stands() {
+    fn the_error_has_the_index_of_the_invalid_byte() {
         assert_eq!(unescape(b"%41b c"), Err(ValueError::Unescaped(4)));
     }
 
     #[test]
-    fn what_must_be_escaped_is_written_with_two_small_digits() {
+    fn escapes_are_written_with_two_lower_case_digits() {
         assert_eq!(Escaped(b"/a-b_c.d\\e").to_string(), "/a-b_c.d\\e");
         assert_eq!(Escaped(b"\x00 %;,=:\xc3\xb6\n").to_string(), "%00%20%25%3b%2c%3d%3a%c3%b6%0a");
     }
 
     #[test]
-    fn an_asterisk_is_read_bare_and_written_escaped() {
+    fn an_asterisk_is_parsed_without_an_escape_and_written_with_one() {
         assert_eq!(unescape(b"*"), Ok(b"*".to_vec()));
         assert_eq!(Escaped(b"*").to_string(), "%2a");
     }

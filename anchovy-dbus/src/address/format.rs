@@ -8,8 +8,8 @@ use super::construct::Address;
 use super::escape::Escaped;
 use super::transport::Transport;
 
-/// The canonical text: lower-case hex digits, the guid last, and `%2a` for `*`, which
-/// implementations older than 0.38 of the specification do not read unescaped.
+/// Writes the canonical text, with lower-case hex digits and the guid last. `*` is written as `%2a`,
+/// because implementations of the specification before 0.38 require the escape.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn path(key: &str, path: &Path, f: &mut fmt::Formatter<'_>) -> fmt::Result {

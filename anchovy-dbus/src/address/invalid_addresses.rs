@@ -1,4 +1,4 @@
-//! A text that is no list of addresses.
+//! The error of a string that is not a list of addresses.
 
 use std::error::Error;
 use std::fmt;
@@ -6,19 +6,19 @@ use std::io;
 
 use super::error::AddressError;
 
-/// The error of converting a text into [`Addresses`](crate::Addresses), with the text.
+/// The error of converting a string into [`Addresses`](crate::Addresses), with the string.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct InvalidAddresses {
-    /// The text.
+    /// The string.
     pub text: String,
-    /// What is wrong with it.
+    /// The reason why it is not valid.
     pub error: AddressError,
 }
 
 impl fmt::Display for InvalidAddresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not a valid list of addresses", self.text)
+        write!(f, "{:?} is not a valid list of D-Bus addresses", self.text)
     }
 }
 

@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use super::construct::Address;
 use super::sources::with_sources;
 
-/// Why no address could be listened on.
+/// The error of listening on a list of addresses.
 ///
-/// The text has the reason for each address; there is no single [`source`](Error::source).
+/// The text contains the reason for each address, so there is no [`source`](Error::source).
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Addresses, ListenErrorKind};
@@ -30,6 +32,8 @@ pub struct ListenError {
 
 /// One address of a [`ListenError`].
 ///
+/// # Examples
+///
 /// ```
 /// use anchovy_dbus::Address;
 ///
@@ -45,13 +49,15 @@ pub struct ListenError {
 pub struct ListenAttempt {
     /// The address.
     pub address: Address,
-    /// The path that the address led to, if it led to one.
+    /// The path of the socket, if the address has one.
     pub path: Option<PathBuf>,
     /// The reason why it could not be listened on.
     pub kind: ListenErrorKind,
 }
 
-/// Why one address could not be listened on.
+/// The reason why one address could not be listened on.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Address, ListenErrorKind};
@@ -68,18 +74,18 @@ pub struct ListenAttempt {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ListenErrorKind {
-    /// Its transport is another one than `unix`.
+    /// The transport of the address is not `unix`.
     NotAUnixSocket,
-    /// It is `unix:runtime=yes`, and `XDG_RUNTIME_DIR` is not set, or not absolute.
+    /// The address is `unix:runtime=yes`, and `XDG_RUNTIME_DIR` is not set or not absolute.
     NoRuntimeDirectory,
-    /// The system gave no random bytes for the name of its socket.
+    /// Generating random bytes for the name of the socket failed.
     RandomName(io::Error),
-    /// Its socket could not be bound.
+    /// Binding the socket failed.
     Socket(anchovy::ListenError),
 }
 
 impl ListenError {
-    pub(super) fn new(attempts: Vec<ListenAttempt>) -> ListenError {
+    pub(crate) fn new(attempts: Vec<ListenAttempt>) -> ListenError {
         ListenError { attempts }
     }
 
@@ -117,7 +123,7 @@ impl fmt::Display for ListenError {
     }
 }
 
-/// The address, the reason, and what caused it.
+/// Writes the address, the reason, and the causes of the reason.
 impl fmt::Display for ListenAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.address, with_sources(&self.kind))
@@ -128,13 +134,13 @@ impl fmt::Display for ListenErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ListenErrorKind::NotAUnixSocket => {
-                f.write_str("this is no Unix socket, and only those are supported")
+                f.write_str("the transport is not supported; use a Unix socket")
             }
-            ListenErrorKind::NoRuntimeDirectory => {
-                f.write_str("XDG_RUNTIME_DIR is not set to an absolute path; use a path")
-            }
+            ListenErrorKind::NoRuntimeDirectory => f.write_str(
+                "the variable XDG_RUNTIME_DIR is not set to an absolute path; use unix:path=",
+            ),
             ListenErrorKind::RandomName(_) => {
-                f.write_str("the system gave no random bytes for the name of the socket")
+                f.write_str("cannot generate random bytes for the name of the socket")
             }
             ListenErrorKind::Socket(error) => error.fmt(f),
         }
@@ -147,7 +153,7 @@ impl Error for ListenErrorKind {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             ListenErrorKind::RandomName(error) => Some(error),
-            // Its text is the text of this error.
+            // The text of this error is its text.
             ListenErrorKind::Socket(error) => error.source(),
             ListenErrorKind::NotAUnixSocket | ListenErrorKind::NoRuntimeDirectory => None,
         }
@@ -160,7 +166,7 @@ impl From<ListenErrorKind> for io::Error {
     }
 }
 
-/// Of the kind of the last attempt.
+/// The kind is that of the last attempt.
 impl From<ListenError> for io::Error {
     fn from(error: ListenError) -> io::Error {
         let last = error.attempts.last();

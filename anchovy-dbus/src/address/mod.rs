@@ -1,11 +1,9 @@
-//! Where a server is, in the words of D-Bus.
+//! Server addresses.
 //!
-//! An address names a transport and what that transport needs to know; a list of them names several
-//! ways to the same server, of which the first that works is taken (D-Bus Specification, "Server
-//! Addresses"). Such texts come from the environment and from command lines, so they may be wrong
-//! in any way, and some name what this crate does not speak, or where one can listen but nobody can
-//! connect. What is wrong is found while reading, what cannot be used is found while using: a list
-//! with one usable address stays usable.
+//! An address names a transport and its parameters. A list contains alternatives, of which the first
+//! usable one is taken (D-Bus Specification, "Server Addresses"). Syntax errors are reported by the
+//! parser. An address with an unsupported transport is reported when it is used, so a list with one
+//! usable address stays usable.
 
 pub(crate) mod addresses;
 pub(crate) mod bind;
@@ -15,7 +13,7 @@ pub(crate) mod connect;
 pub(crate) mod connect_error;
 pub(crate) mod construct;
 mod environment;
-mod error;
+pub(crate) mod error;
 mod escape;
 mod format;
 pub(crate) mod invalid_addresses;

@@ -1,6 +1,8 @@
-//! A transport that is kept as text.
+//! Transports that are not supported.
 
-/// A transport that is no Unix socket, as its text says.
+/// The name and parameters of a transport that is not a Unix socket.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Address, Transport};
@@ -19,18 +21,18 @@ pub struct OtherTransport {
 }
 
 impl OtherTransport {
-    /// What stands before the colon.
+    /// Returns the name of the transport, such as `tcp`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Keys and their values, in the order of the text; a value is bytes, its escapes undone. The
-    /// key `guid` is not among them, see [`Address::guid`](crate::Address::guid).
+    /// Returns the keys and their unescaped values, in the order of the text. The key `guid` is not
+    /// included; see [`Address::guid`](crate::Address::guid).
     pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
     }
 
-    /// The value of one key.
+    /// Returns the unescaped value of a key, if the address has it.
     pub fn value(&self, key: &str) -> Option<&[u8]> {
         self.pairs().find(|(name, _)| *name == key).map(|(_, value)| value)
     }

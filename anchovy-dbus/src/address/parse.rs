@@ -1,4 +1,4 @@
-//! From text to addresses, strictly.
+//! The parser of addresses.
 //!
 //! ```text
 //! addresses = address *( ";" address ) [ ";" ]
@@ -6,8 +6,8 @@
 //! pair      = name "=" value
 //! ```
 //!
-//! None of the separators can be in a name or in a value, so the text is cut at all of them first,
-//! and every piece is judged by itself; each knows where it began, for the sake of the errors.
+//! A name or a value cannot contain a separator, so the text is split at the separators first. Each
+//! piece stores its position for errors.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -24,17 +24,19 @@ use super::transport::Transport;
 use crate::guid::Guid;
 
 impl Address {
-    /// Reads one address; as [`str::parse`], for bytes.
+    /// Parses one address. [`str::parse`] does the same for a string.
     ///
     /// # Errors
     ///
-    /// [`AddressError`], and that is also what a list of more than one is.
+    /// Returns an [`AddressError`] if the text is not an address, or is a list of several.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Address;
     ///
     /// assert!(Address::parse(b"unix:path=/run/bus").is_ok());
-    /// assert!(Address::parse(b"unix:path=/run/my bus").is_err()); // has to be %20
+    /// assert!(Address::parse(b"unix:path=/run/my bus").is_err()); // A space must be %20.
     /// ```
     pub fn parse(text: &[u8]) -> Result<Address, AddressError> {
         address(text)
@@ -50,20 +52,23 @@ impl FromStr for Address {
 }
 
 impl Addresses {
-    /// Reads a list, whose addresses are separated by semicolons; as [`str::parse`], for bytes.
+    /// Parses a list of addresses that are separated by semicolons. [`str::parse`] does the same for a
+    /// string.
     ///
-    /// One semicolon may follow the last address: the specification knows it as a separator only,
-    /// but the reference implementation takes it, and so it is found in the field. Any other empty
+    /// One semicolon can follow the last address, as in the reference implementation. Any other empty
     /// address is an error.
     ///
-    /// What else the specification leaves open is read strictly. Names and keys have the bytes that
-    /// values have unescaped, and no others. A key occurs once, and has a value that is not empty.
-    /// A Unix socket has no other keys than the specification gives it, since one that is not
-    /// understood may be one that must not be ignored.
+    /// In cases that the specification leaves open, the parser is strict:
+    ///
+    /// - Names and keys consist of the bytes that need no escape in values.
+    /// - A key occurs once, and its value is not empty.
+    /// - An unknown key of a Unix socket is an error, because it may be one that must not be ignored.
     ///
     /// # Errors
     ///
-    /// [`AddressError`], which says where and what.
+    /// Returns an [`AddressError`] if the text is not a list of addresses.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{AddressError, Addresses};
@@ -87,7 +92,7 @@ impl FromStr for Addresses {
     }
 }
 
-/// A key and a value that is still escaped.
+/// A key and its escaped value.
 struct Pair<'a> {
     key: &'a str,
     at: usize,
@@ -189,7 +194,7 @@ fn pairs(piece: Piece<'_>) -> Result<Vec<Pair<'_>>, AddressError> {
     Ok(pairs)
 }
 
-/// The path of these bytes.
+/// Returns the path of these bytes.
 fn path_of(bytes: Vec<u8>) -> PathBuf {
     OsString::from_vec(bytes).into()
 }

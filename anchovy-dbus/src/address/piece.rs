@@ -1,9 +1,9 @@
-//! A piece of the text of an address, which knows its position in the text for the sake of errors.
+//! A part of the text of an address with its position, which errors contain.
 
 use super::error::AddressError;
 use super::escape::{ValueError, is_plain, unescape};
 
-/// A piece of the text, and where it began.
+/// A part of the text, and its position.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'a> {
     pub(super) text: &'a [u8],
@@ -11,7 +11,7 @@ pub(super) struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
-    /// What stands between the separators.
+    /// Returns the parts between the separators.
     pub(super) fn split(self, separator: u8) -> impl Iterator<Item = Piece<'a>> {
         let mut position = self.position;
         self.text.split(move |&byte| byte == separator).map(move |text| {
@@ -21,7 +21,7 @@ impl<'a> Piece<'a> {
         })
     }
 
-    /// What stands before and behind the first separator.
+    /// Returns the parts before and after the first separator.
     pub(super) fn cut(self, separator: u8) -> Option<(Piece<'a>, Piece<'a>)> {
         let index = self.text.iter().position(|&byte| byte == separator)?;
         let before = Piece { text: &self.text[..index], position: self.position };

@@ -1,12 +1,12 @@
-//! Names that nobody can take beforehand, for sockets in directories that others may write to.
+//! Unpredictable names for sockets in directories that other users can write to.
 
 use std::io;
 
-/// What a random name is made of, and how many of these.
+/// The characters of a random name, and their number.
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 pub(super) const RANDOM_LETTERS: usize = 10;
 
-/// `dbus-` (D-Bus Specification, "Unix Domain Sockets") and random letters and digits.
+/// Returns `dbus-` (D-Bus Specification, "Unix Domain Sockets") and random letters and digits.
 pub(super) fn random_name() -> io::Result<String> {
     let mut name = String::from("dbus-");
     let end = name.len() + RANDOM_LETTERS;
@@ -18,7 +18,8 @@ pub(super) fn random_name() -> io::Result<String> {
     Ok(name)
 }
 
-/// The letter of a random byte, and none for those that would make some letters more likely.
+/// Returns the letter of a random byte. Returns `None` for bytes that would make some letters more
+/// likely.
 fn letter(byte: u8) -> Option<char> {
     let byte = usize::from(byte);
     let fair = 256 - 256 % LETTERS.len();

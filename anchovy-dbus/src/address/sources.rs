@@ -1,4 +1,4 @@
-//! The text of an error with those of its sources, for lists of errors, which have no one source.
+//! The text of an error with those of its sources, for lists of errors, which have no single source.
 
 use std::error::Error;
 use std::fmt;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use super::other_transport::OtherTransport;
 
-/// How a server is reached.
+/// The transport of an address.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Address, Transport};
@@ -21,32 +23,32 @@ use super::other_transport::OtherTransport;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {
-    /// `unix:path=`, a socket in the file system: to connect to and to listen on.
+    /// `unix:path=`: a socket in the file system, for connecting and listening.
     Path(PathBuf),
-    /// `unix:abstract=`, a name in the abstract namespace that only Linux has: to connect to and to
-    /// listen on.
+    /// `unix:abstract=`: a name in the abstract namespace, for connecting and listening. Linux only.
     ///
-    /// Whoever shares the network namespace reaches it, whatever they see of the file system, and
-    /// anybody may take the name first (D-Bus Specification, "Unix Domain Sockets").
+    /// Every process in the network namespace can connect to it, even from another file system
+    /// namespace, and every process can bind the name first (D-Bus Specification, "Unix Domain
+    /// Sockets").
     Abstract(Vec<u8>),
-    /// `unix:dir=`, a socket with a random name in this directory: to listen on only.
+    /// `unix:dir=`: a socket with a random name in this directory, for listening only.
     Dir(PathBuf),
-    /// `unix:tmpdir=`, the same as [`Dir`](Transport::Dir): to listen on only.
+    /// `unix:tmpdir=`: the same as [`Dir`](Transport::Dir), for listening only.
     ///
-    /// The specification lets a server choose an abstract socket here, and does not demand it; a
-    /// file has permissions, so that is what this crate chooses.
+    /// The specification allows an abstract socket here. This crate creates a file, which has
+    /// permissions.
     TmpDir(PathBuf),
-    /// `unix:runtime=yes`, the socket `bus` in `XDG_RUNTIME_DIR`: to listen on only.
+    /// `unix:runtime=yes`: the socket `bus` in `XDG_RUNTIME_DIR`, for listening only.
     Runtime,
     /// Any other transport, such as `tcp`, `nonce-tcp`, `unixexec`, `launchd`, `systemd` and
     /// `autolaunch`.
     ///
-    /// It is read, so that a list with a Unix socket in it works, and is neither connected to nor
-    /// listened on.
+    /// Such an address is parsed, so that a list that contains a Unix socket can be used. It is
+    /// supported neither for connecting nor for listening.
     Other(OtherTransport),
 }
 
-/// The path by which anchovy and tokio know an abstract name: a NUL byte, and the name.
+/// Returns the path of an abstract name in anchovy and tokio: a NUL byte, and the name.
 pub(super) fn abstract_path(name: &[u8]) -> PathBuf {
     OsString::from_vec([b"\0", name].concat()).into()
 }

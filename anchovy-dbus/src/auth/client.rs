@@ -1,7 +1,7 @@
-//! The client's side: what was asked, and what may be answered.
+//! The client's side of a handshake: requests that were sent, and the replies that are expected.
 //!
-//! A stepwise client asks one thing and waits. A pipelined one asks everything at once and reads
-//! the answers as they come, in order; it cannot change its mind, for its `BEGIN` is under way.
+//! A stepwise client sends one request and waits for the reply. A pipelined client sends all requests
+//! at once and reads the replies in order. It cannot react to a reply, because `BEGIN` has been sent.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -18,16 +18,19 @@ use super::reply::Reply;
 use crate::guid::Guid;
 use crate::limits::HandshakeLimits;
 
-/// The client's side of a handshake: requests and lines in, [replies](Reply) out.
+/// The state machine of a client's handshake: takes requests and received lines, returns
+/// [replies](Reply).
 ///
-/// The handshake is either pipelined, with one call of [`pipeline`](Self::pipeline), or taken step by
-/// step: [`authenticate`](Self::authenticate) until the server accepts, then
-/// [`negotiate_unix_fd`](Self::negotiate_unix_fd) if descriptors are to be passed, then
+/// A pipelined handshake is one call of [`pipeline`](Self::pipeline). A stepwise handshake is
+/// [`authenticate`](Self::authenticate) until the server accepts, then
+/// [`negotiate_unix_fd`](Self::negotiate_unix_fd) to request descriptor passing, then
 /// [`begin`](Self::begin). A call in another order returns
 /// [`OutOfOrder`](HandshakeError::OutOfOrder) and changes nothing.
 ///
-/// A machine that has failed stays failed: every method that returns a `Result` returns the same
-/// error again, what is received is dropped, and no output is added to what is there.
+/// After an error other than `OutOfOrder`, the handshake stays failed: every method that returns a
+/// `Result` returns the same error, received bytes are dropped, and no output is added.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::auth::{ClientAuth, Login, Reply};
@@ -45,12 +48,12 @@ use crate::limits::HandshakeLimits;
 pub struct ClientAuth {
     inbox: Inbox,
     output: BytesMut,
-    /// What the replies under way have to be, in order.
+    /// The replies that are expected, in order.
     expected: VecDeque<Expected>,
     login: Login,
-    /// NUL has been sent.
+    /// Whether the NUL byte has been sent.
     nul_sent: bool,
-    /// `BEGIN` has been sent.
+    /// Whether `BEGIN` has been sent.
     begun: bool,
     pipelined: bool,
     wants_fds: bool,
@@ -62,7 +65,7 @@ pub struct ClientAuth {
 }
 
 impl ClientAuth {
-    /// Nothing asked yet.
+    /// Creates a handshake that has sent nothing.
     pub fn new(limits: HandshakeLimits) -> ClientAuth {
         ClientAuth {
             inbox: Inbox::new(limits),
@@ -80,18 +83,18 @@ impl ClientAuth {
         }
     }
 
-    /// Accepts no server but the one with this guid, which its address names. The guid is compared
-    /// when the server accepts the client.
+    /// Sets the guid that the server must have, such as that of its address. The guid is compared when
+    /// the server accepts the client.
     pub fn expect_guid(&mut self, guid: Guid) {
         self.expected_guid = Some(guid);
     }
 
-    /// Asks to be let in, and for nothing else.
+    /// Requests authentication.
     ///
     /// # Errors
     ///
-    /// [`OutOfOrder`](HandshakeError::OutOfOrder): a reply is missing, the server has accepted the
-    /// client, or `BEGIN` has been sent.
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if a reply is missing, the server has accepted
+    /// the client, or `BEGIN` has been sent.
     pub fn authenticate(&mut self, login: Login) -> Result<(), HandshakeError> {
         self.check_unauthenticated("authenticate")?;
         self.auth(login);
@@ -100,12 +103,13 @@ impl ClientAuth {
         Ok(())
     }
 
-    /// Asks whether descriptors may pass. Servers take that once they have said OK.
+    /// Requests descriptor passing. Servers agree only after `OK`.
     ///
     /// # Errors
     ///
-    /// [`OutOfOrder`](HandshakeError::OutOfOrder): the server has not accepted the client, unless
-    /// its answer to a login that says who the client is will come next; or `BEGIN` has been sent.
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if `BEGIN` has been sent, or if the server has
+    /// not accepted the client. This method can be called before the server accepts the client if the
+    /// only missing reply is that to an `AUTH` with an identity.
     pub fn negotiate_unix_fd(&mut self) -> Result<(), HandshakeError> {
         self.inbox.check()?;
         if self.begun || self.expected.back() != Some(&Expected::Ok) {
@@ -120,11 +124,11 @@ impl ClientAuth {
         self.expected.push_back(Expected::Agree);
     }
 
-    /// Ends the handshake; what is sent behind it is messages.
+    /// Ends the handshake. After its output, messages are sent.
     ///
     /// # Errors
     ///
-    /// [`OutOfOrder`](HandshakeError::OutOfOrder): the server has not accepted the client, or
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if the server has not accepted the client, or
     /// `BEGIN` has been sent.
     pub fn begin(&mut self) -> Result<(), HandshakeError> {
         self.check_accepted("begin")?;
@@ -137,11 +141,12 @@ impl ClientAuth {
         self.begun = true;
     }
 
-    /// Takes back being let in; the server rejects the client, which may ask anew.
+    /// Cancels the authentication. The server replies with `REJECTED`, and the client can authenticate
+    /// again.
     ///
     /// # Errors
     ///
-    /// [`OutOfOrder`](HandshakeError::OutOfOrder): the server has not accepted the client, or
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if the server has not accepted the client, or
     /// `BEGIN` has been sent.
     pub fn cancel(&mut self) -> Result<(), HandshakeError> {
         self.check_accepted("cancel")?;
@@ -160,17 +165,17 @@ impl ClientAuth {
         self.unix_fds = false;
     }
 
-    /// Sets whether [`pipeline`](Self::pipeline) asks for descriptor passing; by default it does.
+    /// Sets whether [`pipeline`](Self::pipeline) requests descriptor passing. Default: `true`.
     pub fn set_unix_fds(&mut self, wanted: bool) {
         self.wants_fds = wanted;
     }
 
-    /// Asks for everything at once and begins: one write, and replies that can all be read before
-    /// the first message is sent.
+    /// Requests authentication and descriptor passing, and ends the handshake, with one output.
     ///
     /// # Errors
     ///
-    /// [`OutOfOrder`](HandshakeError::OutOfOrder), as [`authenticate`](Self::authenticate).
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) in the same cases as
+    /// [`authenticate`](Self::authenticate).
     pub fn pipeline(&mut self, login: Login) -> Result<(), HandshakeError> {
         self.check_unauthenticated("pipeline")?;
         self.pipelined = true;
@@ -226,17 +231,18 @@ impl ClientAuth {
         self.output.extend_from_slice(line.as_bytes());
     }
 
-    /// Takes what one receive brought, in order.
+    /// Adds the bytes and descriptors of one receive. Call it once for each receive, in order.
     pub fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
         self.inbox.receive(bytes, fds);
     }
 
-    /// The next reply, if something was asked and it is there; what [`output`](Self::take_output)
-    /// it causes wants sending in either case.
+    /// Returns the next reply, or `None` if it has not arrived or none is expected.
+    ///
+    /// In both cases, send the [output](Self::take_output) afterwards.
     ///
     /// # Errors
     ///
-    /// The handshake is over: close. Nothing that is received later counts.
+    /// Returns the [`HandshakeError`] with which the handshake has failed. Close the connection.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, HandshakeError> {
         self.inbox.check()?;
         while let Some(&expected) = self.expected.front() {
@@ -250,8 +256,8 @@ impl ClientAuth {
         Ok(None)
     }
 
-    /// Refuses descriptors that cannot be a message's: replies are missing, or descriptors were not
-    /// agreed on.
+    /// Refuses descriptors that cannot belong to a message, because replies are missing or descriptor
+    /// passing was not negotiated.
     fn check_fds(&mut self) -> Result<(), HandshakeError> {
         if self.expected.is_empty() && self.unix_fds {
             self.inbox.refuse_fds_of_the_handshake()
@@ -273,7 +279,7 @@ impl ClientAuth {
             }
             (Expected::Data | Expected::Ok, b"OK", Some(guid)) => {
                 if expected == Expected::Data && self.pipelined {
-                    // Our DATA is under way, and the server will say something to it.
+                    // The server replies to the DATA that has been sent.
                     if let Some(next) = self.expected.front_mut() {
                         *next = Expected::Ignored;
                     }
@@ -290,14 +296,14 @@ impl ClientAuth {
                 Ok(Some(Reply::Rejected(mechanisms)))
             }
             (Expected::Agree, b"AGREE_UNIX_FD", None) => {
-                // It counts for nothing if the client was rejected or has canceled in the meantime.
+                // The agreement has no effect if the client was rejected or has canceled since.
                 self.unix_fds = self.guid.is_some();
                 Ok(Some(Reply::UnixFds(self.unix_fds)))
             }
             (Expected::Agree, b"ERROR", _) => Ok(Some(Reply::UnixFds(false))),
             (Expected::Data | Expected::Ok, b"ERROR" | b"DATA", _) if !self.pipelined => {
-                // It wants something that we do not have: give up, in the way that leads to the
-                // list of what it takes.
+                // The server requests data that the client does not have. Its reply to CANCEL lists
+                // its mechanisms.
                 self.send_cancel();
                 Ok(None)
             }
@@ -325,8 +331,8 @@ impl ClientAuth {
         }
     }
 
-    /// Says that a line is none of the protocol, and waits for another one (D-Bus Specification,
-    /// "Client states").
+    /// Replies to a line that is not part of the protocol, and waits for another one (D-Bus
+    /// Specification, "Client states").
     fn error(&mut self) -> Result<(), HandshakeError> {
         self.output.extend_from_slice(b"ERROR unknown command\r\n");
         self.errors += 1;
@@ -339,33 +345,34 @@ impl ClientAuth {
         self.expected.is_empty()
     }
 
-    /// Returns whether everything was asked at once.
+    /// Returns whether all requests were made at once, by [`pipeline`](Self::pipeline).
     pub fn is_pipelined(&self) -> bool {
         self.pipelined
     }
 
-    /// The guid of the server, once it has let the client in.
+    /// Returns the guid of the server, once it has accepted the client.
     pub fn guid(&self) -> Option<Guid> {
         self.guid
     }
 
-    /// Returns whether descriptors have been agreed on.
+    /// Returns whether the server has agreed to descriptor passing.
     pub fn unix_fds(&self) -> bool {
         self.unix_fds
     }
 
-    /// What is to be sent.
+    /// Takes the bytes that must be sent to the server.
     pub fn take_output(&mut self) -> BytesMut {
         self.output.split()
     }
 
-    /// Returns the bytes after the handshake that have arrived already, and the descriptors that
-    /// came with them. The ranges of the descriptors count from the first of these bytes.
+    /// Returns the bytes that have arrived after the handshake, and the descriptors that arrived with
+    /// them. The ranges of the descriptors count from the first of these bytes.
     ///
     /// # Errors
     ///
-    /// [`Descriptors`](HandshakeError::Descriptors): descriptors have arrived, and either replies
-    /// are missing, or they were not agreed on. They are closed.
+    /// Returns [`Descriptors`](HandshakeError::Descriptors) if descriptors have arrived, and replies are
+    /// missing or descriptor passing was not negotiated. The descriptors are closed. If the handshake
+    /// has failed, returns its error.
     pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
         self.inbox.check()?;
         self.check_fds()?;

@@ -1,115 +1,124 @@
-//! How a handshake fails.
+//! The error of a handshake.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::descriptors::Descriptors;
 use crate::guid::Guid;
 
-/// Why a handshake came to nothing.
+/// The error of a handshake.
 ///
-/// Each but [`OutOfOrder`](Self::OutOfOrder) ends it: the socket is closed, with all that had
-/// arrived, and no message was sent.
+/// Every variant except [`OutOfOrder`](Self::OutOfOrder) ends the handshake. The socket and all
+/// received descriptors are closed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The socket failed.
     Io(io::Error),
-    /// The other end closed the connection before the handshake was over.
+    /// The peer closed the connection during the handshake.
     Closed {
-        /// Whether the client had sent the whole handshake at once, which not every proxy takes.
+        /// Whether this end is a client that sent the whole handshake at once, which not every proxy
+        /// supports.
         pipelined: bool,
     },
-    /// The handshake took too long ([`HandshakeLimits::timeout`](crate::HandshakeLimits)).
+    /// The handshake took too long
+    /// ([`HandshakeLimits::timeout`](crate::HandshakeLimits::timeout)).
     TimedOut {
-        /// How long it was given.
+        /// Maximum time of the handshake.
         after: Duration,
     },
-    /// The listener ended the handshake in favor of a client of another uid, which had fewer clients
-    /// in their handshake
+    /// The listener ended the handshake in favor of a client whose uid had fewer clients in the
+    /// handshake
     /// ([`Listener::with_max_unauthenticated`](crate::Listener::with_max_unauthenticated)).
     Displaced {
-        /// Number of clients that may be in their handshake.
+        /// Maximum number of clients in the handshake.
         limit: usize,
     },
-    /// The server takes none of what the client sent in one go, and reads the rest as lines.
+    /// The server rejected a pipelined client.
     ///
-    /// A stepwise client is told with a [type](crate::client::Rejected) instead, and can try
-    /// something else.
+    /// A stepwise client gets [`Rejected`](crate::client::Rejected) instead, and can authenticate in
+    /// another way.
     Rejected {
-        /// The mechanisms that the server names, separated by blanks.
+        /// The mechanisms that the server lists, separated by spaces.
         mechanisms: String,
     },
-    /// The server answered with a line that is no answer to what was sent.
+    /// The server sent a line that is not a valid reply.
     Unexpected {
-        /// What would be.
+        /// The replies that would be valid.
         expected: &'static str,
-        /// The line, cut and escaped.
+        /// The start of the line, with escapes.
         line: String,
     },
-    /// The server is not the one that the address names.
+    /// The guid of the server is not the expected one.
     WrongServer {
-        /// The guid of the address.
+        /// The guid of the address, or of [`Client::guid`](crate::Client::guid).
         expected: Guid,
         /// The guid of the server.
         found: Guid,
     },
-    /// The client's first byte was not NUL.
+    /// The first byte of the client was not NUL.
     NoNul {
-        /// What it was.
+        /// The first byte.
         found: u8,
     },
-    /// The client sent `BEGIN` before it was told OK.
+    /// The client sent `BEGIN` before `OK`.
     BeginTooEarly,
-    /// The other end sent a longer line than it may.
+    /// The peer sent a line that is too long
+    /// ([`HandshakeLimits::max_line_bytes`](crate::HandshakeLimits::max_line_bytes)).
     LineTooLong {
-        /// The longest line, in bytes.
+        /// Maximum length of a line, in bytes.
         limit: usize,
     },
-    /// The other end's lines are longer together than they may be.
+    /// The lines of the peer have too many bytes
+    /// ([`HandshakeLimits::max_bytes`](crate::HandshakeLimits::max_bytes)).
     TooManyBytes {
-        /// The most bytes.
+        /// Maximum number of bytes.
         limit: usize,
     },
-    /// The client was rejected for the last time.
+    /// The client was rejected too often
+    /// ([`HandshakeLimits::max_rejects`](crate::HandshakeLimits::max_rejects)).
     TooManyRejects {
-        /// The most rejections.
+        /// Maximum number of rejections.
         limit: usize,
     },
-    /// The other end made its last mistake.
+    /// The peer sent too many invalid lines
+    /// ([`HandshakeLimits::max_errors`](crate::HandshakeLimits::max_errors)).
     TooManyErrors {
-        /// The most errors.
+        /// Maximum number of invalid lines.
         limit: usize,
     },
-    /// Descriptors came with bytes of the handshake, or behind it without having been agreed on.
+    /// Descriptors arrived with bytes of the handshake, or after it without being negotiated.
     Descriptors {
-        /// How many; they were closed.
+        /// Number of descriptors, which were closed.
         count: usize,
     },
     /// A method of [`ClientAuth`](crate::auth::ClientAuth) or
-    /// [`ServerAuth`](crate::auth::ServerAuth) was called when it must not be. This is a mistake of
-    /// the caller, not of the peer; the call changed nothing, and the handshake can go on.
+    /// [`ServerAuth`](crate::auth::ServerAuth) was called in the wrong order.
+    ///
+    /// This is an error of the caller, not of the peer. The call changed nothing, and the handshake can
+    /// continue.
     OutOfOrder {
         /// The method.
         call: &'static str,
-        /// Why it must not be called now.
+        /// The reason why it must not be called now.
         reason: &'static str,
     },
-    /// Descriptors came for which the account of the client has no room
+    /// The peer sent more descriptors than its account has room for
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     FdsOverBudget {
-        /// How many; they were closed.
+        /// Number of descriptors, which were closed.
         count: usize,
-        /// How many the account had room for.
+        /// Number of descriptors that the account had room for.
         available: usize,
     },
-    /// More descriptors came at once than a message may have
-    /// ([`Limits::max_received_fds`](crate::Limits)).
+    /// The peer sent too many descriptors at once
+    /// ([`Limits::max_received_fds`](crate::Limits::max_received_fds)).
     TooManyFds {
-        /// How many; they were closed.
+        /// Number of descriptors, which were closed.
         count: usize,
-        /// The most.
+        /// Maximum number of descriptors.
         limit: usize,
     },
 }
@@ -131,7 +140,7 @@ impl HandshakeError {
         }
     }
 
-    /// The same error once more. Of an error of the system, only the kind is kept.
+    /// Returns a copy of the error. An I/O error keeps only its kind.
     pub(super) fn repeated(&self) -> HandshakeError {
         use HandshakeError::*;
 
@@ -162,59 +171,69 @@ impl fmt::Display for HandshakeError {
         match self {
             HandshakeError::Io(_) => f.write_str("the socket failed during the handshake"),
             HandshakeError::Closed { pipelined: false } => {
-                f.write_str("the peer closed the connection during the handshake")
+                return f.write_str("the peer closed the connection during the handshake");
             }
-            HandshakeError::Closed { pipelined: true } => f.write_str(
-                "the peer closed the connection during a pipelined handshake; \
-                 xdg-dbus-proxy before 0.1.6 does that: use a stepwise client",
-            ),
+            HandshakeError::Closed { pipelined: true } => {
+                return f.write_str(
+                    "the peer closed the connection during a pipelined handshake, which \
+                     xdg-dbus-proxy before 0.1.6 does not support; use a stepwise client",
+                );
+            }
             HandshakeError::TimedOut { after } => {
                 write!(f, "the peer did not finish the handshake within {after:?}")
             }
             HandshakeError::Displaced { limit } => write!(
                 f,
-                "{limit} clients were in their handshake, which is the limit, \
-                 and a client of another uid needed the place"
+                "a client of another uid displaced this one, the limit of clients in the handshake \
+                 is {limit}"
             ),
+            HandshakeError::Rejected { mechanisms } if mechanisms.is_empty() => {
+                f.write_str("the server rejected the client and listed no mechanisms")
+            }
             HandshakeError::Rejected { mechanisms } => {
-                write!(f, "the server rejected the client; it takes: {mechanisms}")
+                write!(f, "the server rejected the client, it supports {mechanisms}")
             }
             HandshakeError::Unexpected { expected, line } => {
-                write!(f, "the server answered \"{line}\" where {expected} was expected")
+                write!(f, "the server replied \"{line}\", expected {expected}")
             }
             HandshakeError::WrongServer { expected, found } => {
-                write!(f, "the server is {found}, the address is of {expected}")
+                write!(f, "the server has the guid {found}, expected {expected}")
             }
             HandshakeError::NoNul { found } => {
-                write!(f, "the client began with the byte {found:#04x}, not with NUL")
+                write!(f, "the first byte of the client is {found:#04x}, expected NUL")
             }
             HandshakeError::BeginTooEarly => {
-                f.write_str("the client sent BEGIN before it was let in")
+                f.write_str("the client sent BEGIN before the server sent OK")
             }
             HandshakeError::LineTooLong { limit } => {
-                write!(f, "the peer sent a line of the handshake of {limit} bytes or more")
+                write!(f, "the peer sent a line that is too long, limit is {limit} bytes")
             }
             HandshakeError::TooManyBytes { limit } => {
-                write!(f, "the peer sent more than {limit} bytes of handshake")
+                write!(f, "the peer sent too many lines, limit is {limit} bytes")
             }
             HandshakeError::TooManyRejects { limit } => {
-                write!(f, "the client was rejected {limit} times")
+                write!(f, "the client was rejected {limit} times, which is the limit")
             }
             HandshakeError::TooManyErrors { limit } => {
-                write!(f, "the peer sent {limit} lines that are none of the protocol")
+                write!(f, "the peer sent {limit} invalid lines, which is the limit")
             }
             HandshakeError::Descriptors { count } => {
-                write!(f, "the peer sent {count} descriptors before they were agreed on")
+                write!(
+                    f,
+                    "the peer sent {}, descriptor passing was not negotiated",
+                    Descriptors(*count)
+                )
             }
             HandshakeError::OutOfOrder { call, reason } => {
-                return write!(f, "{call} was called out of order: {reason}");
+                return write!(f, "`{call}` was called in the wrong order: {reason}");
             }
             HandshakeError::FdsOverBudget { count, available } => write!(
                 f,
-                "the peer sent {count} descriptors, and its account has room for {available}"
+                "the peer sent {}, its account has room for {available}",
+                Descriptors(*count)
             ),
             HandshakeError::TooManyFds { count, limit } => {
-                write!(f, "the peer sent {count} descriptors at once, and may send {limit}")
+                write!(f, "the peer sent {} at once, limit is {limit}", Descriptors(*count))
             }
         }?;
         f.write_str("; the connection was closed")

@@ -3,23 +3,23 @@
 use super::error::HandshakeError;
 use super::line;
 
-/// What the next reply of the server has to be.
+/// The reply that must be the next one of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// `DATA`, which asks who we are; `OK` from old servers of sd-bus, which do not ask.
+    /// `DATA`, which requests the identity. Old servers of sd-bus send `OK` instead.
     Data,
     /// `OK`.
     Ok,
-    /// What a server says to a `DATA` that it did not ask for.
+    /// The reply to a `DATA` that the server did not request.
     Ignored,
-    /// `REJECTED`, for we have cancelled.
+    /// `REJECTED`, after `CANCEL`.
     Rejected,
     /// `AGREE_UNIX_FD` or `ERROR`.
     Agree,
 }
 
 impl Expected {
-    /// The error for a line that is something else.
+    /// Returns the error for another line.
     pub(super) fn is_not(self, line: &[u8]) -> HandshakeError {
         let expected = match self {
             Expected::Data => "DATA or OK",

@@ -1,8 +1,8 @@
-//! What has arrived during a handshake: lines, and what is behind the last of them.
+//! The bytes and descriptors that arrived during a handshake: lines, and then messages.
 //!
-//! A receive may bring the end of the handshake and the first messages at once, with descriptors.
-//! All that is known of these is which bytes came with them, so the inbox keeps that range: a set
-//! all of whose bytes were the handshake's is refused, any other belongs to the messages.
+//! One receive can return the end of the handshake and the first messages, with descriptors. Only the
+//! range of the bytes that arrived with them is known. A descriptor set whose bytes all belong to the
+//! handshake is refused. Every other one belongs to the messages.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,14 +17,14 @@ use crate::limits::HandshakeLimits;
 #[derive(Debug)]
 pub(super) struct Inbox {
     bytes: BytesMut,
-    /// Bytes that were the handshake's and are gone.
+    /// Number of bytes of the handshake that were removed.
     consumed: usize,
-    /// How far the bytes were searched for the end of a line.
+    /// Number of bytes that were searched for the end of a line.
     searched: usize,
-    /// Descriptors, with the range of all bytes that they came with.
+    /// Descriptors, with the range of the bytes that arrived with them.
     sets: VecDeque<(Range<usize>, Vec<OwnedFd>)>,
     limits: HandshakeLimits,
-    /// Why the handshake has failed, if it has. Nothing more comes of it then.
+    /// The error with which the handshake has failed, if it has.
     failure: Option<HandshakeError>,
 }
 
@@ -57,7 +57,7 @@ impl Inbox {
         }
     }
 
-    /// Takes the first byte, which is none of a line.
+    /// Takes the first byte, which is not part of a line.
     pub(super) fn byte(&mut self) -> Result<Option<u8>, HandshakeError> {
         let Some(&byte) = self.bytes.first() else { return Ok(None) };
         if self.limits.max_bytes == 0 {
@@ -73,16 +73,16 @@ impl Inbox {
         let end = self.bytes[self.searched..].windows(2).position(|pair| pair == b"\r\n");
         let length = match end {
             Some(end) => self.searched + end + 2,
-            // An end may be half there.
+            // The first byte of the end may have arrived.
             None => {
                 self.searched = self.bytes.len().saturating_sub(1);
                 self.bytes.len()
             }
         };
         let room = self.limits.max_bytes.saturating_sub(self.consumed);
-        // Nothing is too long before it is there, even if the limit is 0.
+        // An empty line buffer exceeds no limit, even a limit of 0.
         let too_long = length > limit || (end.is_none() && length == limit && length > 0);
-        // The bound that is met first is told, however the bytes were cut up.
+        // The lower limit is reported, so that the error does not depend on the sizes of the receives.
         if too_long && limit <= room {
             return Err(self.fail(HandshakeError::LineTooLong { limit }));
         }
@@ -98,7 +98,7 @@ impl Inbox {
         Ok(Some(line))
     }
 
-    /// Takes bytes of the handshake, which no descriptors may have come with.
+    /// Takes bytes of the handshake, with which no descriptors may have arrived.
     fn take(&mut self, count: usize) -> Result<BytesMut, HandshakeError> {
         let bytes = self.bytes.split_to(count);
         self.consumed += count;
@@ -106,7 +106,7 @@ impl Inbox {
         Ok(bytes)
     }
 
-    /// Refuses descriptors all of whose bytes were the handshake's.
+    /// Refuses descriptors whose bytes all belong to the handshake.
     pub(super) fn refuse_fds_of_the_handshake(&mut self) -> Result<(), HandshakeError> {
         match self.sets.front() {
             Some((range, fds)) if range.end <= self.consumed => {
@@ -117,7 +117,7 @@ impl Inbox {
         }
     }
 
-    /// Refuses all descriptors: none of them may be a message's.
+    /// Refuses all descriptors.
     pub(super) fn refuse_fds(&mut self) -> Result<(), HandshakeError> {
         match self.sets.iter().map(|(_, fds)| fds.len()).sum() {
             0 => Ok(()),
@@ -125,7 +125,7 @@ impl Inbox {
         }
     }
 
-    /// Closes what has arrived, and what will.
+    /// Records the error, and closes all descriptors. Later descriptors are closed too.
     pub(super) fn fail(&mut self, error: HandshakeError) -> HandshakeError {
         self.failure.get_or_insert_with(|| error.repeated());
         self.bytes.clear();
@@ -134,7 +134,7 @@ impl Inbox {
         error
     }
 
-    /// What is behind the handshake; ranges count from its first byte.
+    /// Returns the bytes and descriptors after the handshake. Ranges count from the first byte after it.
     pub(super) fn into_rest(self) -> (BytesMut, Vec<FdSet>) {
         let relative = |offset: usize| offset.saturating_sub(self.consumed);
         let sets = self

@@ -1,6 +1,6 @@
 //! The syntax of a line of the handshake: commands, arguments and uids.
 
-/// A uid as `EXTERNAL` has it: decimal, with nothing that another reader could read otherwise.
+/// Parses a uid of `EXTERNAL`: decimal digits, in the one form that all parsers read in the same way.
 pub(super) fn parse_uid(text: &[u8]) -> Option<u32> {
     let plain = text.iter().all(u8::is_ascii_digit);
     if !plain || (text.len() > 1 && text.starts_with(b"0")) {
@@ -9,8 +9,8 @@ pub(super) fn parse_uid(text: &[u8]) -> Option<u32> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// The command of a line, and its arguments behind one blank; nothing for a line that has other
-/// bytes than printable ASCII, or a command of other characters than `A` to `Z` and `_`.
+/// Returns the command of a line, and its arguments after one space. Returns `None` for a line with
+/// bytes other than printable ASCII, or a command with characters other than `A` to `Z` and `_`.
 pub(super) fn command(line: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if !line.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return None;
@@ -23,7 +23,7 @@ pub(super) fn command(line: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     known.then_some((command, arguments))
 }
 
-/// A line of the other end for people to read: short, and without control characters.
+/// Returns the start of a line of the peer, with escapes for control characters.
 pub(super) fn printable(line: &[u8]) -> String {
     const MOST: usize = 80;
     let shown = line[..line.len().min(MOST)].escape_ascii().to_string();
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uid_has_one_way_to_be_written() {
+    fn a_uid_has_exactly_one_valid_form() {
         for (text, meaning) in [("0", 0), ("7", 7), ("1000", 1000), ("4294967295", u32::MAX)] {
             assert_eq!(parse_uid(text.as_bytes()), Some(meaning));
         }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_a_command_a_blank_and_arguments() {
+    fn a_line_is_a_command_a_space_and_arguments() {
         assert_eq!(command(b"BEGIN"), Some((&b"BEGIN"[..], None)));
         assert_eq!(command(b"BEGIN "), Some((&b"BEGIN"[..], Some(&b""[..]))));
         assert_eq!(command(b"AUTH  X"), Some((&b"AUTH"[..], Some(&b" X"[..]))));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_for_people() {
+    fn a_long_line_is_shortened_for_display() {
         assert_eq!(printable(b"OK\x1b[2J"), "OK\\x1b[2J");
         assert_eq!(printable(&[b'x'; 200]).chars().count(), 81);
     }

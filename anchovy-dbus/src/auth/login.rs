@@ -2,32 +2,34 @@
 
 use super::mechanism::Mechanism;
 
-/// How a client says who it is.
+/// The identity that a client authenticates as.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::auth::Login;
 ///
-/// // A bus that looks the uid up in a user namespace of its own.
+/// // A bus in another user namespace, in which this user has another uid.
 /// let mapped = Login::ExternalUid(100_000);
 /// assert_ne!(Login::default(), mapped);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Login {
-    /// `EXTERNAL` without a uid: the server takes the uid that the kernel reports.
+    /// `EXTERNAL` without a uid: the server uses the uid that the kernel reports.
     ///
-    /// The only form that works across user namespaces, where the two ends have different numbers
-    /// for one user. Servers of GDBus before 2.73.3 want a number.
+    /// Only this form works across user namespaces, in which one user has different uids. Servers of
+    /// GDBus before 2.73.3 require [`ExternalUid`](Self::ExternalUid).
     #[default]
     External,
-    /// `EXTERNAL` with this uid, which the server compares with what the kernel says.
+    /// `EXTERNAL` with this uid, which the server compares with the uid that the kernel reports.
     ExternalUid(u32),
-    /// `ANONYMOUS`.
+    /// `ANONYMOUS`: no identity.
     Anonymous,
 }
 
 impl Login {
-    /// The mechanism that it uses.
+    /// Returns the mechanism.
     pub fn mechanism(self) -> Mechanism {
         match self {
             Login::External | Login::ExternalUid(_) => Mechanism::External,
@@ -35,8 +37,8 @@ impl Login {
         }
     }
 
-    /// What is said along with the mechanism; nothing cannot be said (D-Bus Specification,
-    /// "EXTERNAL"), and is asked for.
+    /// Returns the initial response. An empty response cannot be sent with `AUTH` (D-Bus Specification,
+    /// "EXTERNAL"), so the server requests it with `DATA`.
     pub(super) fn response(self) -> Option<String> {
         match self {
             Login::External => None,

@@ -2,21 +2,23 @@
 
 use std::fmt;
 
-/// A way to say who the client is.
+/// A SASL mechanism, by which a client authenticates.
 ///
-/// Cookies (`DBUS_COOKIE_SHA1`) are not among them: files that the other end names have been the
-/// way into too many programs (CVE-2019-12749), and a Unix socket needs none.
+/// `DBUS_COOKIE_SHA1` is not supported. It reads files that the peer names, which led to
+/// vulnerabilities (CVE-2019-12749), and Unix sockets do not need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mechanism {
-    /// `EXTERNAL`: the kernel says who it is.
+    /// `EXTERNAL`: the kernel reports the uid of the client.
     External,
-    /// `ANONYMOUS`: nobody does.
+    /// `ANONYMOUS`: the client has no identity.
     Anonymous,
 }
 
 impl Mechanism {
-    /// The mechanism with this name, in capitals.
+    /// Returns the mechanism with this name, in capital letters.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::auth::Mechanism;
@@ -28,7 +30,7 @@ impl Mechanism {
         [Mechanism::External, Mechanism::Anonymous].into_iter().find(|known| known.name() == name)
     }
 
-    /// Its name.
+    /// Returns the name, in capital letters.
     pub fn name(self) -> &'static str {
         match self {
             Mechanism::External => "EXTERNAL",

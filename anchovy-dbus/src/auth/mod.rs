@@ -1,14 +1,15 @@
-//! The handshake as two machines, without a socket.
+//! The handshake as two state machines, without a socket.
 //!
-//! Before the first message, the two ends agree in lines of text on who the client is and on
-//! whether descriptors may pass (D-Bus Specification, "Authentication Protocol"). The machines here
-//! take what one receive brought, bytes and descriptors, and give what is to be sent and what has
-//! happened. They are as strict as the grammar: what is no line of it is refused, never repaired,
-//! because two ends that differ on where the handshake ends differ on what is a message
-//! (CVE-2018-6560).
+//! Before the first message, the two ends exchange lines of text. The client authenticates, and
+//! descriptor passing is negotiated (D-Bus Specification, "Authentication Protocol"). The state
+//! machines take the bytes and descriptors of each receive, and return the bytes to send and the
+//! events. They accept only lines of the grammar: if two ends disagree on where the handshake ends, they
+//! disagree on what is a message (CVE-2018-6560).
 //!
-//! [`client`](crate::client) and [`server`](crate::server) drive them over a socket; a proxy, a
-//! fuzzer or another runtime can drive them itself:
+//! [`client`](crate::client) and [`server`](crate::server) run the state machines over a socket. A
+//! proxy, a fuzzer or another runtime can run them without one.
+//!
+//! # Examples
 //!
 //! ```
 //! use anchovy_dbus::auth::{ClientAuth, Event, Login, Reply, ServerAuth};
@@ -31,39 +32,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What a client gets that strays
+//! # Protocol violations
 //!
-//! The specification leaves much open, and the servers of today differ. Where it speaks, it is
-//! followed; where it is silent, the safer of dbus-daemon and dbus-broker is.
+//! The specification leaves many cases open, and existing servers differ. This crate follows the
+//! specification. In cases that it leaves open, this crate behaves as the stricter one of dbus-daemon
+//! and dbus-broker does.
 //!
-//! | the client sends | it gets | as |
+//! | The client sends | Result | As |
 //! |---|---|---|
-//! | a first byte that is not NUL | closed | all; the specification allows it |
-//! | an unknown command, before or after OK | `ERROR`, and goes on | the specification |
-//! | an unknown mechanism, or a bare `AUTH` | `REJECTED` with the list | all |
-//! | the uid of somebody else, a login name | `REJECTED` with the list | all |
-//! | `+0`, ` 0`, `00` for a uid | `REJECTED`: decimal digits, no zero before others | dbus-broker |
-//! | an identity that is no hex, or half a byte of it | `REJECTED` | dbus-broker |
-//! | two blanks, or one at the end | `REJECTED` with `AUTH` and `DATA`, `ERROR` with others | the grammar, though dbus-broker takes some |
-//! | a TAB, NUL or other control character, or a byte over 0x7e, in a line | `ERROR` | dbus-daemon |
-//! | lower case, a blank before the command | `ERROR` | all |
-//! | LF without CR | nothing: the line goes on | all |
-//! | `BEGIN` before `OK` | closed | the specification |
+//! | a first byte that is not NUL | the connection is closed | all; the specification allows it |
+//! | an unknown command, before or after `OK` | `ERROR`, and the handshake continues | the specification |
+//! | an unknown mechanism, or `AUTH` without arguments | `REJECTED` with the list of mechanisms | all |
+//! | the uid of another user, or a login name | `REJECTED` with the list of mechanisms | all |
+//! | `+0`, ` 0` or `00` as uid | `REJECTED`; only decimal digits without leading zeros are valid | dbus-broker |
+//! | an identity that is not hex, or has an odd number of digits | `REJECTED` | dbus-broker |
+//! | two spaces, or one at the end of the line | `REJECTED` for `AUTH` and `DATA`, `ERROR` for other commands | the grammar; dbus-broker accepts some |
+//! | a tab, a NUL, another control character or a byte over 0x7e in a line | `ERROR` | dbus-daemon |
+//! | a command in lower case, or after a space | `ERROR` | all |
+//! | LF without CR | no reply; the line continues | all |
+//! | `BEGIN` before `OK` | the connection is closed | the specification |
 //! | `NEGOTIATE_UNIX_FD`, `DATA` or `CANCEL` before `AUTH` | `ERROR` | the specification |
 //! | `ERROR` before `AUTH` | `REJECTED` | the specification |
-//! | `CANCEL` or `ERROR` after `OK` | `REJECTED`; descriptors are no longer agreed on | the specification, dbus-broker |
+//! | `CANCEL` or `ERROR` after `OK` | `REJECTED`; the agreement on descriptor passing ends | the specification, dbus-broker |
 //! | `AUTH` or `DATA` after `OK` | `ERROR` | the specification |
-//! | `BEGIN foo`, `BEGIN` and a blank | `ERROR`: only `BEGIN` begins | dbus-broker, sd-bus |
+//! | `BEGIN foo`, or `BEGIN` and a space | `ERROR`; only `BEGIN` ends the handshake | dbus-broker, sd-bus |
 //! | `NEGOTIATE_UNIX_FD` twice | `AGREE_UNIX_FD` twice | all |
-//! | a wrong uid with all that follows, in one write | `REJECTED`, `ERROR`, closed at `BEGIN` | dbus-daemon, dbus-broker |
-//! | the sixth thing to be rejected | `REJECTED`, closed | dbus-daemon |
-//! | the sixteenth error | `ERROR`, closed | ours; others have no bound, or one |
-//! | a line over 16 KiB with its end, or of 16 KiB without one | closed | dbus-daemon, dbus-broker |
-//! | more than 64 KiB of lines | closed | ours |
-//! | no `BEGIN` within 30 seconds, whatever else | closed | dbus-daemon |
-//! | descriptors with bytes of the handshake | closed; where the kernel can refuse, its `sendmsg` fails | dbus-broker, sd-bus |
-//! | descriptors in one call with `BEGIN` and a message | the message has them, if they were agreed on | dbus-broker |
-//! | the handshake byte by byte, or in one write | the same | all |
+//! | a wrong uid and the rest of the handshake in one write | `REJECTED`, `ERROR`, and the connection is closed at `BEGIN` | dbus-daemon, dbus-broker |
+//! | the sixth line that is rejected | `REJECTED`, and the connection is closed | dbus-daemon |
+//! | the sixteenth line that is an error | `ERROR`, and the connection is closed | this crate; others have no limit, or a limit of one |
+//! | a line of more than 16 KiB with its end, or of 16 KiB without an end | the connection is closed | dbus-daemon, dbus-broker |
+//! | more than 64 KiB of lines | the connection is closed | this crate |
+//! | no `BEGIN` within 30 seconds | the connection is closed | dbus-daemon |
+//! | descriptors with bytes of the handshake | the connection is closed; if the kernel can refuse descriptors, the `sendmsg` of the client fails | dbus-broker, sd-bus |
+//! | descriptors in one `sendmsg` with `BEGIN` and a message | the message has them if descriptor passing was negotiated | dbus-broker |
+//! | the handshake byte by byte, or in one write | the same replies | all |
 
 pub(crate) mod client;
 pub(crate) mod error;

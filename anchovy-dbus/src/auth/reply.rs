@@ -2,14 +2,15 @@
 
 use crate::guid::Guid;
 
-/// What a server answers.
+/// A reply of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {
-    /// The client is let in, by the server with this guid.
+    /// The server with this guid accepted the client (`OK`).
     Accepted(Guid),
-    /// The client is not let in; the mechanisms that the server names, separated by blanks.
+    /// The server rejected the client (`REJECTED`). Contains the mechanisms that the server lists,
+    /// separated by spaces.
     Rejected(String),
-    /// Descriptors may pass, or may not.
+    /// The server agreed to descriptor passing (`true`) or did not (`false`).
     UnixFds(bool),
 }

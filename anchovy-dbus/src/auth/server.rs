@@ -1,16 +1,16 @@
-//! The server's side: five states, and one line for each line.
+//! The server's side of a handshake.
 //!
-//! | state | line | reply | next |
+//! | State | Line | Reply | Next state |
 //! |---|---|---|---|
 //! | `Nul` | the byte 0 | | `Auth` |
-//! | `Auth` | `AUTH` that says who it is | | `Asked` |
+//! | `Auth` | `AUTH` with a valid identity | | `Asked` |
 //! | | `AUTH EXTERNAL` | `DATA` | `Data` |
 //! | | any other `AUTH`, `ERROR` | `REJECTED` | |
 //! | | `BEGIN` | | closed |
-//! | `Data` | `DATA` that says who it is | | `Asked` |
+//! | `Data` | `DATA` with a valid identity | | `Asked` |
 //! | | any other `DATA`, `CANCEL`, `ERROR` | `REJECTED` | `Auth` |
 //! | | `BEGIN` | | closed |
-//! | `Asked` | (no line is read until our user has decided) | `OK`, `REJECTED` | `Accepted`, `Auth` |
+//! | `Asked` | (no line is read until the caller has decided) | `OK`, `REJECTED` | `Accepted`, `Auth` |
 //! | `Accepted` | `NEGOTIATE_UNIX_FD` | `AGREE_UNIX_FD`, `ERROR` | |
 //! | | `CANCEL`, `ERROR` | `REJECTED` | `Auth` |
 //! | | `BEGIN` | | `Begun` |
@@ -28,10 +28,14 @@ use super::mechanism::Mechanism;
 use crate::guid::Guid;
 use crate::limits::HandshakeLimits;
 
-/// The server's side of a handshake: lines in, replies and [events](Event) out.
+/// The state machine of a server's handshake: takes received lines, returns replies and
+/// [events](Event).
 ///
-/// A machine that has failed stays failed: every method that returns a `Result` returns the same
-/// error again, what is received is dropped, and no output is added to what is there.
+/// After an error other than [`OutOfOrder`](HandshakeError::OutOfOrder), the handshake stays failed:
+/// every method that returns a `Result` returns the same error, received bytes are dropped, and no
+/// output is added.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::auth::{Event, ServerAuth};
@@ -39,11 +43,11 @@ use crate::limits::HandshakeLimits;
 ///
 /// let mut auth = ServerAuth::new(Guid::generate()?, Some(1000), HandshakeLimits::default());
 /// auth.receive(b"\0AUTH EXTERNAL\r\nDATA\r\n", Vec::new());
-/// let Some(Event::Request(request)) = auth.next_event()? else { panic!("it asks") };
+/// let Some(Event::Request(request)) = auth.next_event()? else { panic!("no request") };
 /// assert_eq!(request.uid, Some(1000));
 ///
 /// auth.accept()?;
-/// assert!(auth.next_event()?.is_none()); // more lines are needed
+/// assert!(auth.next_event()?.is_none()); // More lines are required.
 /// assert!(auth.take_output().starts_with(b"DATA\r\nOK "));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -71,34 +75,35 @@ enum State {
     Begun,
 }
 
-/// What a handshake comes to on the server's side.
+/// An event of a server's handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A client has said who it is, truly as far as can be told, and waits for
-    /// [`accept`](ServerAuth::accept) or [`reject`](ServerAuth::reject).
+    /// The client requests authentication, and waits for [`accept`](ServerAuth::accept) or
+    /// [`reject`](ServerAuth::reject). With `EXTERNAL`, its identity has been checked.
     Request(Request),
-    /// The client was accepted and has cancelled: it may log in anew.
+    /// The client canceled after it was accepted. It can authenticate again.
     Cancelled,
-    /// The handshake is over; what is behind it are messages.
+    /// The client sent `BEGIN`. The handshake is complete, and messages follow.
     Begin,
 }
 
-/// Who a client says it is.
+/// An authentication request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
-    /// How it says so.
+    /// The mechanism that the client uses.
     pub mechanism: Mechanism,
-    /// Its uid, by the kernel, and by the client if it named one; nobody's with `ANONYMOUS`.
+    /// The uid that the kernel reports, which is also the one that the client claims if it claims one.
+    /// `None` with `ANONYMOUS`.
     pub uid: Option<u32>,
 }
 
 impl ServerAuth {
-    /// For a client whose uid is this one, by the kernel (`SO_PEERCRED`, unix(7)); without one,
-    /// nobody gets in by `EXTERNAL`.
+    /// Creates a handshake that offers `EXTERNAL` and agrees to descriptor passing.
     ///
-    /// It offers `EXTERNAL`, and agrees to descriptors.
+    /// `peer_uid` is the uid of the client that the kernel reports (`SO_PEERCRED`, unix(7)). With
+    /// `None`, every client that uses `EXTERNAL` is rejected.
     pub fn new(guid: Guid, peer_uid: Option<u32>, limits: HandshakeLimits) -> ServerAuth {
         ServerAuth {
             inbox: Inbox::new(limits),
@@ -114,30 +119,30 @@ impl ServerAuth {
         }
     }
 
-    /// Offers these mechanisms, in this order.
+    /// Sets the mechanisms to offer, in this order.
     pub fn set_mechanisms(&mut self, mechanisms: &[Mechanism]) {
         self.mechanisms = mechanisms.to_vec();
     }
 
-    /// Agrees to descriptors, or does not.
+    /// Sets whether the server agrees to descriptor passing. Default: `true`.
     pub fn set_unix_fds(&mut self, offered: bool) {
         self.offers_fds = offered;
     }
 
-    /// Takes what one receive brought, in order.
+    /// Adds the bytes and descriptors of one receive. Call it once for each receive, in order.
     pub fn receive(&mut self, bytes: &[u8], fds: Vec<OwnedFd>) {
         self.inbox.receive(bytes, fds);
     }
 
-    /// Goes on until something has happened; `None` if more bytes are needed for that.
+    /// Returns the next event, or `None` if more bytes are required.
     ///
-    /// A [request](Event::Request) is told again until it is decided on.
+    /// A [request](Event::Request) is returned by each call until it is accepted or rejected.
     ///
     /// # Errors
     ///
-    /// The handshake is over: send the output, and close. Nothing that is received later counts.
-    /// After [`Event::Begin`], the only error is
-    /// [`Descriptors`](HandshakeError::Descriptors): some were received that were not agreed on.
+    /// Returns the [`HandshakeError`] with which the handshake has failed. Send the output, and close the
+    /// connection. After [`Event::Begin`], the only error is
+    /// [`Descriptors`](HandshakeError::Descriptors), for descriptors that were not negotiated.
     pub fn next_event(&mut self) -> Result<Option<Event>, HandshakeError> {
         self.inbox.check()?;
         loop {
@@ -166,8 +171,8 @@ impl ServerAuth {
         Ok(None)
     }
 
-    /// Refuses descriptors that cannot be a message's: `BEGIN` has not come, or they were not agreed
-    /// on.
+    /// Refuses descriptors that cannot belong to a message, because `BEGIN` has not arrived or
+    /// descriptor passing was not negotiated.
     fn check_fds(&mut self) -> Result<(), HandshakeError> {
         if self.state == State::Begun && self.unix_fds {
             self.inbox.refuse_fds_of_the_handshake()
@@ -218,7 +223,7 @@ impl ServerAuth {
         }
     }
 
-    /// What the client says of itself, in hex.
+    /// Checks the identity that the client claims, in hex.
     fn response(&mut self, mechanism: Mechanism, digits: &[u8]) -> Result<(), HandshakeError> {
         let uid = match (mechanism, hex::decode(digits)) {
             (_, Err(_)) => return self.rejected(),
@@ -235,11 +240,11 @@ impl ServerAuth {
         Ok(())
     }
 
-    /// Lets the client in that [asks](Event::Request).
+    /// Accepts the [request](Event::Request) of the client.
     ///
     /// # Errors
     ///
-    /// [`OutOfOrder`](HandshakeError::OutOfOrder): no client asks.
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if no request is pending.
     pub fn accept(&mut self) -> Result<(), HandshakeError> {
         self.check_request("accept")?;
         self.output.extend_from_slice(format!("OK {}\r\n", self.guid).as_bytes());
@@ -247,12 +252,12 @@ impl ServerAuth {
         Ok(())
     }
 
-    /// Turns the client away that [asks](Event::Request); it may try again.
+    /// Rejects the [request](Event::Request) of the client, which can authenticate again.
     ///
     /// # Errors
     ///
-    /// [`TooManyRejects`](HandshakeError::TooManyRejects): it may not.
-    /// [`OutOfOrder`](HandshakeError::OutOfOrder): no client asks.
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if no request is pending, or
+    /// [`TooManyRejects`](HandshakeError::TooManyRejects) if the client was rejected too often.
     pub fn reject(&mut self) -> Result<(), HandshakeError> {
         self.check_request("reject")?;
         self.rejected().map_err(|error| self.inbox.fail(error))
@@ -267,7 +272,7 @@ impl ServerAuth {
     }
 
     fn rejected(&mut self) -> Result<(), HandshakeError> {
-        // With the list, even where it has been told already: GDBus reads no REJECTED without one.
+        // Every REJECTED has the list, because GDBus does not accept one without it.
         let names: Vec<_> = self.mechanisms.iter().map(|mechanism| mechanism.name()).collect();
         self.output.extend_from_slice(format!("REJECTED {}\r\n", names.join(" ")).as_bytes());
         self.unix_fds = false;
@@ -293,23 +298,24 @@ impl ServerAuth {
         Ok(())
     }
 
-    /// Returns whether descriptors have been agreed on.
+    /// Returns whether descriptor passing has been agreed on.
     pub fn unix_fds(&self) -> bool {
         self.unix_fds
     }
 
-    /// What is to be sent.
+    /// Takes the bytes that must be sent to the client.
     pub fn take_output(&mut self) -> BytesMut {
         self.output.split()
     }
 
-    /// Returns the bytes after the handshake that have arrived already, and the descriptors that
-    /// came with them. The ranges of the descriptors count from the first of these bytes.
+    /// Returns the bytes that have arrived after the handshake, and the descriptors that arrived with
+    /// them. The ranges of the descriptors count from the first of these bytes.
     ///
     /// # Errors
     ///
-    /// [`Descriptors`](HandshakeError::Descriptors): descriptors have arrived, and either `BEGIN`
-    /// has not, or they were not agreed on. They are closed.
+    /// Returns [`Descriptors`](HandshakeError::Descriptors) if descriptors have arrived, and `BEGIN` has
+    /// not arrived or descriptor passing was not negotiated. The descriptors are closed. If the
+    /// handshake has failed, returns its error.
     pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
         self.inbox.check()?;
         self.check_fds()?;

@@ -1,4 +1,4 @@
-//! A client that does the whole handshake.
+//! Connecting to a server, with the whole handshake.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -22,7 +22,9 @@ use crate::limits::{HandshakeLimits, Limits};
 use crate::message::content::Message;
 use crate::socket::Socket;
 
-/// A client with its identity, what it asks for, and its limits.
+/// A builder for client connections: the identity of the client, what it negotiates, and its limits.
+///
+/// # Examples
 ///
 /// ```no_run
 /// use anchovy_dbus::Client;
@@ -32,7 +34,7 @@ use crate::socket::Socket;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let bus = Client::session().await?;
 ///
-/// // Through an old xdg-dbus-proxy, to a server that knows this user by another uid.
+/// // A server after an old xdg-dbus-proxy that knows this user by another uid.
 /// let client = Client::new().login(Login::ExternalUid(100_000)).stepwise();
 /// let mut bus = client.connect("unix:path=/run/user/1000/.dbus-proxy/bus").await?;
 /// bus.hello().await?;
@@ -71,42 +73,45 @@ impl Client {
         }
     }
 
-    /// Says this about who it is.
+    /// Sets the identity to authenticate as. Default: [`Login::External`].
     pub fn login(mut self, login: Login) -> Client {
         self.login = login;
         self
     }
 
-    /// Waits for each reply before it goes on: three round trips in place of one, which proxies
-    /// take that lose their way otherwise (xdg-dbus-proxy before 0.1.6).
+    /// Waits for each reply of the handshake before the next request is sent. Default: all requests are
+    /// sent in one write.
     ///
-    /// Nothing then tells when the server has read `BEGIN`, and libdbus and sd-bus as servers lose
-    /// descriptors that they read together with it. So let a message without any be answered before
-    /// the first that has some, as a bus answers `Hello`.
+    /// A stepwise handshake takes three round trips instead of one. It is required for proxies that do
+    /// not support a pipelined handshake (xdg-dbus-proxy before 0.1.6).
+    ///
+    /// After a stepwise handshake, the client does not know when the server has read `BEGIN`. As
+    /// servers, libdbus and sd-bus lose descriptors that they read together with `BEGIN`. So wait for
+    /// the reply to a message without descriptors, such as `Hello`, before you send descriptors.
     pub fn stepwise(mut self) -> Client {
         self.pipelined = false;
         self
     }
 
-    /// Does not ask for descriptors.
+    /// Does not negotiate descriptor passing. Default: it is negotiated.
     pub fn without_fds(mut self) -> Client {
         self.unix_fds = false;
         self
     }
 
-    /// Accepts no server but the one with this guid. An address that names one does the same.
+    /// Sets the guid that the server must have. The guid of an address takes precedence. Default: none.
     pub fn guid(mut self, guid: Guid) -> Client {
         self.guid = Some(guid);
         self
     }
 
-    /// Within these limits, once messages flow.
+    /// Sets the limits that apply after the handshake. Default: [`Limits::client`].
     pub fn limits(mut self, limits: Limits) -> Client {
         self.limits = Arc::new(limits);
         self
     }
 
-    /// Within these limits until then.
+    /// Sets the limits that apply during the handshake. Default: [`HandshakeLimits::default`].
     pub fn handshake_limits(mut self, limits: HandshakeLimits) -> Client {
         self.handshake_limits = limits;
         self
@@ -115,20 +120,20 @@ impl Client {
     /// Connects to the bus of this login session ([`Addresses::session`]) with default options, and
     /// calls `Hello`.
     ///
-    /// The handshake and `Hello` leave together, so this takes one round trip. The returned
+    /// The handshake and `Hello` are sent together, so connecting takes one round trip. The returned
     /// connection has a [`unique_name`](Connection::unique_name).
     ///
     /// # Errors
     ///
-    /// [`OpenError`]. The socket is closed.
+    /// Returns an [`OpenError`]. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the socket is closed.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     ///
     /// # Examples
     ///
@@ -151,15 +156,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]. The socket is closed.
+    /// Returns an [`OpenError`]. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the socket is closed.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn system() -> Result<Connection, OpenError> {
         Client::new().connect_to_bus(&Addresses::system()?).await
     }
@@ -170,22 +175,22 @@ impl Client {
         Ok(connection)
     }
 
-    /// Connects to the first of these addresses that can be connected to.
+    /// Connects to the first of these addresses that accepts a connection, and performs the handshake.
     ///
-    /// Takes [`Addresses`], an [`Address`](crate::Address), references to them, and texts. On a bus,
-    /// call [`hello`](Connection::hello) before anything else.
+    /// `addresses` can be [`Addresses`], an [`Address`](crate::Address), a reference to one of them, or
+    /// a string. If the server is a bus, call [`hello`](Connection::hello) first.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]. The socket is closed.
+    /// Returns an [`OpenError`]. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the socket is closed.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     ///
     /// # Examples
     ///
@@ -208,24 +213,25 @@ impl Client {
         self.open(&addresses, Bytes::new()).await
     }
 
-    /// Connects, and sends a message. Returns its serial too.
+    /// Connects as [`connect`](Self::connect) does and sends a message. Returns the connection and the
+    /// serial of the message.
     ///
-    /// The message leaves in one write with the handshake, so that the peer has answered both after
-    /// one round trip. A [stepwise](Self::stepwise) client sends it after the handshake. A message
-    /// with descriptors is sent after the handshake too, since the peer has to agree to descriptors
-    /// first.
+    /// The message is sent in one write with the handshake, so the peer can reply to both after one
+    /// round trip. It is sent after the handshake if the client is [stepwise](Self::stepwise), or if
+    /// the message has descriptors, which must be negotiated first.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]. The socket is closed.
+    /// Returns an [`OpenError`]. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the socket is closed. The message may have left.
+    /// This method is not cancel safe. If the future is dropped, the socket is closed and the message is
+    /// dropped. The peer may have received it.
     ///
     /// # Examples
     ///
@@ -254,10 +260,10 @@ impl Client {
         let addresses = addresses.try_into().map_err(Into::into)?;
         let given = first.serial();
         let serial = given.unwrap_or(NonZeroU32::MIN);
-        // What must not leave yet, or at all, goes the usual way, which says why.
-        let may_leave =
-            MessageCodec::with_shared(Arc::clone(&self.limits)).without_fds().check(&first).is_ok();
-        if !self.pipelined || !may_leave {
+        // `send` returns the error of a message that cannot be sent.
+        let codec = MessageCodec::with_shared(Arc::clone(&self.limits)).without_fds();
+        let is_plain = codec.check(&first).is_ok();
+        if !self.pipelined || !is_plain {
             let mut connection = self.open(&addresses, Bytes::new()).await?;
             let sent = connection.send(first).await;
             return sent.map(|serial| (connection, serial)).map_err(OpenError::First);
@@ -280,15 +286,19 @@ impl Client {
         }
     }
 
-    /// The handshake on a socket that is connected already.
+    /// Performs the handshake on a connected socket.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it closes the socket.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn handshake(
         &self,
         socket: impl IntoUnixStream,
@@ -296,7 +306,7 @@ impl Client {
         self.whole_handshake(socket, Bytes::new()).await
     }
 
-    /// Does the whole handshake; if it is pipelined, `trailing` leaves in the same write, after it.
+    /// Performs the handshake. If it is pipelined, `trailing` is sent after it in the same write.
     async fn whole_handshake(
         &self,
         socket: impl IntoUnixStream,
@@ -334,16 +344,19 @@ impl Client {
         step.connection()
     }
 
-    /// The first step of a handshake that is taken step by step; nothing is sent yet. The time that
-    /// it may take begins.
+    /// Starts a handshake whose steps the caller performs; see [`client`](crate::client). Nothing is
+    /// sent.
+    ///
+    /// [`HandshakeLimits::timeout`] starts with this call.
     ///
     /// # Errors
     ///
-    /// Those of [`AnchovyStream::new`](anchovy::AnchovyStream::new).
+    /// Returns the errors of [`AnchovyStream::new`](anchovy::AnchovyStream::new) as
+    /// [`HandshakeError::Io`]. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside a runtime of tokio with timers.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn start(&self, socket: impl IntoUnixStream) -> Result<Unauthenticated, HandshakeError> {
         Ok(Unauthenticated { step: self.step(socket)? })
     }

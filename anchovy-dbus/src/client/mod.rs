@@ -1,7 +1,7 @@
-//! Connecting: everything at once, or step by step.
+//! Connecting with the handshake in one call, or step by step.
 //!
-//! [`Client`] does the whole handshake. Who wants to decide in between, takes the steps, each of
-//! which is a type that has only what may come next:
+//! [`Client`] performs the whole handshake. A program that makes decisions during the handshake can
+//! perform the steps itself. Each step is a type, whose methods are the possible next steps:
 //!
 //! ```text
 //! Unauthenticated ─ authenticate ─▶ Accepted(Authenticated) ─ negotiate_unix_fd ─▶ Negotiated
@@ -24,28 +24,28 @@
 //! let client = Client::new().start(socket)?;
 //! let authenticated = match client.authenticate(Login::External).await? {
 //!     Authentication::Accepted(authenticated) => authenticated,
-//!     Authentication::Rejected(rejected) => panic!("it takes {}", rejected.mechanisms()),
+//!     Authentication::Rejected(rejected) => panic!("rejected; use {}", rejected.mechanisms()),
 //! };
 //! let negotiated = authenticated.negotiate_unix_fd().await?;
 //! assert!(negotiated.unix_fds());
 //! let mut connection = negotiated.begin().await?;
-//! connection.send(Message::signal("/", "com.example.Door", "Opened").build()?).await?;
+//! connection.send(Message::signal("/", "com.example.Clock", "Tick").build()?).await?;
 //! # served.await??;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A step that is skipped does not compile, for there is no such method:
+//! A program that skips a step does not compile, because the type has no such method:
 //!
 //! ```compile_fail,E0599
 //! # async fn f(client: anchovy_dbus::client::Unauthenticated) {
-//! client.begin().await; // nobody has been let in
+//! client.begin().await; // The server has not accepted the client.
 //! # }
 //! ```
 //!
 //! ```compile_fail,E0599
 //! # async fn f(client: anchovy_dbus::client::Unauthenticated) {
-//! client.negotiate_unix_fd().await; // servers take that once they have said OK
+//! client.negotiate_unix_fd().await; // A server accepts this after OK only.
 //! # }
 //! ```
 //!
@@ -55,7 +55,7 @@
 //! # }
 //! ```
 //!
-//! Nor does one that is repeated:
+//! A program that repeats a step does not compile:
 //!
 //! ```compile_fail,E0382
 //! # async fn f(client: anchovy_dbus::client::Unauthenticated) {
@@ -79,7 +79,7 @@
 //! # }
 //! ```
 //!
-//! Nor does a message before `BEGIN`:
+//! A program that sends a message before `BEGIN` does not compile:
 //!
 //! ```compile_fail,E0599
 //! # async fn f(negotiated: anchovy_dbus::client::Negotiated, message: anchovy_dbus::Message) {
@@ -93,11 +93,12 @@
 //! # }
 //! ```
 //!
-//! Whether descriptors may pass is the server's answer, which no type can know: sending them without
-//! it fails with [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed), and the message comes back.
+//! Whether descriptors can be sent depends on the reply of the server, so it is checked at run time. If
+//! they were not negotiated, sending them fails with
+//! [`FdsNotAgreed`](crate::SendErrorKind::FdsNotAgreed), and the error contains the message.
 
 pub(crate) mod connect;
-mod open_error;
+pub(crate) mod open_error;
 mod step;
 pub(crate) mod steps;
 

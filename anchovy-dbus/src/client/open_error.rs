@@ -13,17 +13,17 @@ use crate::auth::error::HandshakeError;
 use crate::error::call_error::CallError;
 use crate::error::send_error::SendError;
 
-/// Why a client is not connected.
+/// The error of connecting to a server.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The text that was given is no list of addresses.
+    /// The string is not a valid list of addresses.
     Address(InvalidAddresses),
-    /// The environment does not lead to a bus.
+    /// The environment variables do not name a bus.
     Bus(BusAddressError),
-    /// No address could be connected to.
+    /// No address accepted a connection.
     Connect(ConnectError),
-    /// An address was connected to, and the handshake failed.
+    /// An address accepted the connection, and the handshake failed.
     Handshake {
         /// The address.
         address: Address,
@@ -32,7 +32,7 @@ pub enum OpenError {
     },
     /// The message of [`connect_and_send`](crate::Client::connect_and_send) was not sent.
     First(SendError),
-    /// The bus did not reply to `Hello` with a name.
+    /// Calling `Hello` failed.
     Hello(CallError),
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for OpenError {
             OpenError::Connect(error) => error.fmt(f),
             OpenError::Handshake { address, error } => write!(f, "{address}: {error}"),
             OpenError::First(error) => error.fmt(f),
-            OpenError::Hello(error) => write!(f, "Hello: {error}"),
+            OpenError::Hello(error) => write!(f, "calling Hello failed: {error}"),
         }
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for OpenError {
 impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // Their texts are in the text of this error.
+            // The text of this error contains their texts.
             OpenError::Address(error) => error.source(),
             OpenError::Bus(error) => error.source(),
             OpenError::Connect(error) => error.source(),
@@ -75,7 +75,7 @@ impl From<BusAddressError> for OpenError {
     }
 }
 
-/// For addresses that need no conversion that could fail.
+/// For addresses whose conversion cannot fail.
 impl From<Infallible> for OpenError {
     fn from(never: Infallible) -> OpenError {
         match never {}

@@ -1,4 +1,4 @@
-//! What every step of a handshake has.
+//! The data of every step of a handshake.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::handshake::machine::Machine;
 use crate::handshake::outcome::{HandshakeOutcome, Role};
 use crate::limits::Limits;
 
-/// What every step carries on.
+/// The data that each step passes to the next.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) driver: Driver<ClientAuth>,
@@ -22,7 +22,7 @@ impl Step {
     pub(super) fn connection(self) -> Result<Connection, HandshakeError> {
         let Driver { socket, machine, .. } = self.driver;
         let Some(guid) = machine.guid() else {
-            unreachable!("a handshake is over when the server has said who it is");
+            unreachable!("a handshake ends after the server has sent its guid");
         };
         let (unix_fds, credentials) = (machine.unix_fds(), Credentials::from_socket(&socket)?);
         let rest = Machine::into_rest(machine)?;

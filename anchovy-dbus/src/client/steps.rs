@@ -1,4 +1,4 @@
-//! The steps of a handshake, each a type.
+//! The steps of a handshake as types.
 
 use super::step::Step;
 use crate::auth::client::ClientAuth;
@@ -8,67 +8,74 @@ use crate::auth::reply::Reply;
 use crate::connection::duplex::Connection;
 use crate::guid::Guid;
 
-/// A client that has said nothing yet.
+/// The first step of a client: nothing has been sent.
+///
+/// [`Client::start`](crate::Client::start) creates it.
 #[derive(Debug)]
 pub struct Unauthenticated {
     pub(super) step: Step,
 }
 
-/// What a server says to being told who the client is.
+/// The reply of a server to an authentication request.
 #[derive(Debug)]
 pub enum Authentication {
-    /// Come in.
+    /// The server accepted the client (`OK`).
     Accepted(Authenticated),
-    /// Not like this.
+    /// The server rejected the client (`REJECTED`).
     Rejected(Rejected),
 }
 
-/// A client that was turned away, and may try something else.
+/// A client that the server rejected. It can authenticate in another way.
 #[derive(Debug)]
 pub struct Rejected {
     pub(super) step: Step,
     pub(super) mechanisms: String,
 }
 
-/// A client that was let in.
+/// A client that the server accepted.
 #[derive(Debug)]
 pub struct Authenticated {
     pub(super) step: Step,
     guid: Guid,
 }
 
-/// A client that has asked for descriptors.
+/// A client that has requested descriptor passing.
 #[derive(Debug)]
 pub struct Negotiated {
     pub(super) step: Step,
 }
 
 impl Unauthenticated {
-    /// Says who the client is.
+    /// Authenticates as `login`, and waits for the reply. A rejection is not an error.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed. To be rejected is none.
+    /// Returns a [`HandshakeError`]. The socket is closed.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it closes the socket, as every step does.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn authenticate(self, login: Login) -> Result<Authentication, HandshakeError> {
         authenticate(self.step, login).await
     }
 }
 
 impl Rejected {
-    /// The mechanisms that the server names, separated by blanks; sd-bus names none.
+    /// Returns the mechanisms that the server listed in its reply, separated by spaces. sd-bus lists
+    /// none.
     pub fn mechanisms(&self) -> &str {
         &self.mechanisms
     }
 
-    /// Says it in another way. Servers bound how often.
+    /// Authenticates again, and waits for the reply. Servers limit the number of attempts.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn authenticate(self, login: Login) -> Result<Authentication, HandshakeError> {
         authenticate(self.step, login).await
     }
@@ -79,66 +86,86 @@ async fn authenticate(mut step: Step, login: Login) -> Result<Authentication, Ha
     Ok(match step.driver.until(ClientAuth::next_reply).await? {
         Reply::Accepted(guid) => Authentication::Accepted(Authenticated { step, guid }),
         Reply::Rejected(mechanisms) => Authentication::Rejected(Rejected { step, mechanisms }),
-        Reply::UnixFds(_) => unreachable!("it was not asked"),
+        Reply::UnixFds(_) => unreachable!("descriptor passing was not requested"),
     })
 }
 
 impl Authenticated {
-    /// The guid of the server, which is that of the address if the address names one.
+    /// Returns the guid of the server. If the address contains a guid, it is the same.
     pub fn guid(&self) -> Guid {
         self.guid
     }
 
-    /// Asks whether descriptors may pass.
+    /// Requests descriptor passing, and waits for the reply. A refusal is not an error.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed. To be told no is none.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn negotiate_unix_fd(mut self) -> Result<Negotiated, HandshakeError> {
         self.step.driver.machine.negotiate_unix_fd()?;
         self.step.driver.until(ClientAuth::next_reply).await?;
         Ok(Negotiated { step: self.step })
     }
 
-    /// Begins, without descriptors.
+    /// Ends the handshake without descriptor passing.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn begin(self) -> Result<Connection, HandshakeError> {
         begin(self.step).await
     }
 
-    /// Takes it back, to log in anew.
+    /// Cancels the authentication, so that the client can authenticate again.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn cancel(self) -> Result<Rejected, HandshakeError> {
         cancel(self.step).await
     }
 }
 
 impl Negotiated {
-    /// Returns whether descriptors may be sent and received.
+    /// Returns whether the server agreed to descriptor passing.
     pub fn unix_fds(&self) -> bool {
         self.step.driver.machine.unix_fds()
     }
 
-    /// Begins.
+    /// Ends the handshake.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn begin(self) -> Result<Connection, HandshakeError> {
         begin(self.step).await
     }
 
-    /// Takes it all back, to log in anew.
+    /// Cancels the authentication, so that the client can authenticate again.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn cancel(self) -> Result<Rejected, HandshakeError> {
         cancel(self.step).await
     }
@@ -154,6 +181,6 @@ async fn cancel(mut step: Step) -> Result<Rejected, HandshakeError> {
     step.driver.machine.cancel()?;
     match step.driver.until(ClientAuth::next_reply).await? {
         Reply::Rejected(mechanisms) => Ok(Rejected { step, mechanisms }),
-        _ => unreachable!("nothing else was asked"),
+        _ => unreachable!("nothing else was requested"),
     }
 }

@@ -11,14 +11,13 @@ use super::receive_error::ReceiveError;
 use super::send_error::{SendError, SendErrorKind};
 use crate::message::content::Message;
 
-/// Why a [call](crate::Connection::call) has no reply.
+/// The error of a [call](crate::Connection::call).
 ///
-/// A call that was refused before it was sent returns the message; see
-/// [`into_unsent`](Self::into_unsent).
+/// If the call was refused before it was sent, [`into_unsent`](Self::into_unsent) returns the message.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The reply is an error.
+    /// The peer replied with an error.
     ErrorReply(ErrorReply),
     /// The reply did not arrive in time
     /// ([`Limits::reply_timeout`](crate::Limits::reply_timeout)).
@@ -28,19 +27,19 @@ pub enum CallError {
         /// Time that the call waited.
         timeout: Duration,
     },
-    /// The message is no method call, so there is no reply to wait for.
+    /// The message is not a method call, so it has no reply.
     NotACall {
         /// The message, which was not sent.
         unsent: Box<Message>,
     },
     /// The message has the flag
-    /// [`NO_REPLY_EXPECTED`](crate::Flags::NO_REPLY_EXPECTED), so there is no reply to wait for.
+    /// [`NO_REPLY_EXPECTED`](crate::Flags::NO_REPLY_EXPECTED), so it has no reply.
     NoReplyExpected {
         /// The message, which was not sent.
         unsent: Box<Message>,
     },
-    /// As many earlier calls ended without their reply as may
-    /// ([`Limits::max_abandoned_calls`](crate::Limits::max_abandoned_calls)).
+    /// The number of earlier calls that ended without their reply has reached
+    /// [`Limits::max_abandoned_calls`](crate::Limits::max_abandoned_calls).
     TooManyAbandonedCalls {
         /// The limit.
         limit: usize,
@@ -49,25 +48,27 @@ pub enum CallError {
     },
     /// Messages that arrived while a call waited have reached a limit.
     ///
-    /// They stay receivable, in order, and the connection stays usable. A late reply is discarded.
+    /// [`receive`](crate::Connection::receive) returns them in order, and the connection stays usable.
+    /// A late reply is discarded.
     TooMuchKept {
-        /// The limit.
+        /// The limit that was reached.
         kept: KeptLimit,
         /// The message, if it was not sent.
         unsent: Option<Box<Message>>,
     },
-    /// The call was not sent, or not all of it.
+    /// The call, or a message that was fed before it, could not be sent.
     Send(SendError),
-    /// No more messages can be received.
+    /// Receiving failed. No more messages can be received.
     Receive(ReceiveError),
-    /// The peer closed the connection before it replied.
+    /// The peer closed the connection before it replied. It may have done so before it read all
+    /// messages (`ECONNRESET`).
     Closed,
     /// A bus closed the connection because the first message was not `Hello`.
     ///
-    /// More exactly: the peer closed the connection before it sent any message, and the first
-    /// message that this client sent to a destination was not `Hello`.
+    /// This error is returned if the peer closed the connection before it sent any message, and the
+    /// first message that this client sent to a destination was not `Hello`.
     ClosedBeforeHello,
-    /// The reply to `Hello` has no unique name.
+    /// The reply to `Hello` contains no unique name.
     NoUniqueName {
         /// The reply.
         reply: Box<Message>,
@@ -75,9 +76,10 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Returns the message of the call, with its descriptors, if nothing of it was sent.
+    /// Returns the message of the call with its descriptors, if nothing of it was sent.
     ///
-    /// With [`Send`](Self::Send), it can be a message that was fed before the call: compare serials.
+    /// With [`Send`](Self::Send), it can be a message that was fed before the call. In that case the
+    /// call is sent with the next flush; compare the serials.
     pub fn into_unsent(self) -> Option<Message> {
         match self {
             CallError::NotACall { unsent }
@@ -95,16 +97,16 @@ impl fmt::Display for CallError {
         match self {
             CallError::ErrorReply(error) => error.fmt(f),
             CallError::Timeout { timeout } => {
-                write!(f, "received no reply to the call within {timeout:?}")
+                write!(f, "the peer did not reply to the call within {timeout:?}")
             }
             CallError::NotACall { unsent } => write!(
                 f,
-                "cannot call {}: only a method call has a reply; send it instead",
+                "cannot wait for the reply to {}, only a method call has one; use `send`",
                 unsent.header().message_type()
             ),
             CallError::NoReplyExpected { .. } => f.write_str(
-                "cannot wait for the reply to a method call with the flag NO_REPLY_EXPECTED; send \
-                 it instead",
+                "cannot wait for the reply to a method call with the flag NO_REPLY_EXPECTED; use \
+                 `send`",
             ),
             CallError::TooManyAbandonedCalls { limit, .. } => write!(
                 f,
@@ -112,7 +114,7 @@ impl fmt::Display for CallError {
                  connection"
             ),
             CallError::TooMuchKept { kept, .. } => {
-                write!(f, "{kept}; receive them, then call again")
+                write!(f, "{kept}; receive the messages, then call again")
             }
             CallError::Send(error) => error.fmt(f),
             CallError::Receive(error) => error.fmt(f),
@@ -120,8 +122,8 @@ impl fmt::Display for CallError {
             CallError::ClosedBeforeHello => ReceiveError::ClosedBeforeHello.fmt(f),
             CallError::NoUniqueName { reply } => write!(
                 f,
-                "the reply to Hello has no unique name; its signature is {:?} and its first \
-                 argument {:?}",
+                "the reply to Hello contains no unique name, its signature is {:?} and its first \
+                 argument {:?}; connect to a bus",
                 reply.header().signature(),
                 reply.first_string().map(|text| text.chars().take(64).collect::<String>())
             ),
@@ -132,7 +134,7 @@ impl fmt::Display for CallError {
 impl Error for CallError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // Their texts are the text of this error.
+            // The text of this error is their text.
             CallError::ErrorReply(error) => error.source(),
             CallError::Send(error) => error.source(),
             CallError::Receive(error) => error.source(),

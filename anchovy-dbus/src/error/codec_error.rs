@@ -1,18 +1,19 @@
-//! The error of the codec itself.
+//! The error of the codec.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::descriptors::Descriptors;
 use crate::message::error::MessageError;
 
-/// What [`MessageCodec`](crate::MessageCodec) finds wrong with a message.
+/// The error of [`MessageCodec`](crate::MessageCodec).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CodecError {
-    /// The message is malformed, or exceeds a limit.
+    /// The message is not valid or exceeds a limit.
     Message(MessageError),
-    /// The message declares or has descriptors, which were not agreed on in the handshake.
+    /// The message declares or has descriptors, which were not negotiated in the handshake.
     FdsNotAgreed {
         /// Number of descriptors.
         count: usize,
@@ -21,7 +22,7 @@ pub enum CodecError {
     TooManyFds {
         /// Number of descriptors.
         count: usize,
-        /// The most that a message may have.
+        /// Maximum number of descriptors in a message.
         limit: usize,
     },
 }
@@ -31,10 +32,14 @@ impl fmt::Display for CodecError {
         match self {
             CodecError::Message(_) => f.write_str("a message is not valid"),
             CodecError::FdsNotAgreed { count } => {
-                write!(f, "a message has {count} descriptors, which were not agreed on")
+                write!(
+                    f,
+                    "a message has {}, descriptor passing was not negotiated",
+                    Descriptors(*count)
+                )
             }
             CodecError::TooManyFds { count, limit } => {
-                write!(f, "a message has {count} descriptors, limit is {limit}")
+                write!(f, "a message has {}, limit is {limit}", Descriptors(*count))
             }
         }
     }

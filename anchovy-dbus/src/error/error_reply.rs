@@ -1,4 +1,4 @@
-//! An error that is the reply to a call.
+//! An error as the reply to a call.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -7,14 +7,16 @@ use std::io;
 use crate::message::content::Message;
 use crate::message::message_type::MessageType;
 
-/// Number of characters of the peer's text that are shown.
+/// Maximum number of characters of the peer's text in `Display` and `Debug`.
 const MAX_SHOWN: usize = 1024;
 
 /// A message of type `ERROR` that is the reply to a [call](crate::Connection::call).
 ///
-/// The text is the name of the error and the first argument, if that is a string, which by custom
-/// says what failed. Control characters are escaped, and at most 1024 characters of the argument are
-/// shown.
+/// `Display` writes the name of the error and the first argument if it is a string, which by
+/// convention describes the error. It escapes control characters, and writes at most 1024 characters
+/// of the argument.
+///
+/// # Examples
 ///
 /// ```
 /// # use std::num::NonZeroU32;
@@ -35,11 +37,11 @@ pub struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// Creates an error from a message.
+    /// Creates an `ErrorReply` from a message.
     ///
     /// # Errors
     ///
-    /// The message, if it has another type than `ERROR`.
+    /// Returns the message if its type is not `ERROR`.
     pub fn new(message: Message) -> Result<ErrorReply, Box<Message>> {
         match message.header().message_type() {
             MessageType::Error => Ok(ErrorReply::from_error(message)),
@@ -47,14 +49,14 @@ impl ErrorReply {
         }
     }
 
-    /// Creates an error from a message of type `ERROR`.
+    /// Creates an `ErrorReply` from a message of type `ERROR`.
     pub(crate) fn from_error(message: Message) -> ErrorReply {
         ErrorReply { message: Box::new(message) }
     }
 
     /// Returns the name of the error.
     pub fn name(&self) -> &str {
-        // Every message of this type has one.
+        // Every message of this type has a name.
         self.message.header().error_name().unwrap_or_default()
     }
 
@@ -68,12 +70,12 @@ impl ErrorReply {
         &self.message
     }
 
-    /// Returns the message, with its descriptors.
+    /// Converts the error into the message, with its descriptors.
     pub fn into_message(self) -> Message {
         *self.message
     }
 
-    /// Returns the kind that says the same as the name.
+    /// Returns the kind that has the meaning of the name.
     pub(crate) fn io_kind(&self) -> io::ErrorKind {
         const PREFIX: &str = "org.freedesktop.DBus.Error.";
         match self.name().strip_prefix(PREFIX).unwrap_or_default() {
@@ -118,17 +120,17 @@ impl fmt::Display for ErrorReply {
 
 impl Error for ErrorReply {}
 
-/// Keeps the kind that says the same as the name, such as
+/// The kind has the meaning of the name, such as
 /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for
-/// `org.freedesktop.DBus.Error.AccessDenied`; [`Other`](io::ErrorKind::Other) for names that have
-/// none.
+/// `org.freedesktop.DBus.Error.AccessDenied`. It is [`Other`](io::ErrorKind::Other) for names without
+/// such a kind.
 impl From<ErrorReply> for io::Error {
     fn from(error: ErrorReply) -> io::Error {
         io::Error::new(error.io_kind(), error)
     }
 }
 
-/// A text of the peer without characters that change what a terminal shows.
+/// A text of the peer, with escapes for characters that control a terminal.
 struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
@@ -153,7 +155,7 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
-/// Returns whether a character is a control character, or one that turns the direction of a text.
+/// Returns whether a character is a control character, or changes the direction of a text.
 fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-/// A limit that was reached by messages that arrived while a [call](crate::Connection::call) waited
-/// for its reply and that have not been received since.
+use crate::descriptors::Descriptors;
+
+/// A limit on kept messages that was reached.
+///
+/// Kept messages arrived while a [call](crate::Connection::call) waited for its reply and have not been
+/// received since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeptLimit {
@@ -32,7 +36,7 @@ pub enum KeptLimit {
     Budget {
         /// Number of bytes of memory of the kept messages.
         bytes: usize,
-        /// Number of them for which the account has no room.
+        /// Number of these bytes for which the account has no room.
         missing: usize,
     },
 }
@@ -41,18 +45,18 @@ impl fmt::Display for KeptLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             KeptLimit::Messages { count, limit } => {
-                write!(f, "{count} messages wait to be received, limit is {limit}")
+                write!(f, "the number of messages to receive is {count}, limit is {limit}")
             }
             KeptLimit::Bytes { count, limit } => {
-                write!(f, "messages of {count} bytes wait to be received, limit is {limit}")
+                write!(f, "the messages to receive have {count} bytes, limit is {limit}")
             }
             KeptLimit::Fds { count, limit } => {
-                write!(f, "messages with {count} descriptors wait to be received, limit is {limit}")
+                write!(f, "the messages to receive have {}, limit is {limit}", Descriptors(*count))
             }
             KeptLimit::Budget { bytes, missing } => write!(
                 f,
-                "messages that wait to be received need {bytes} bytes of memory, the account of \
-                 the peer has no room for {missing} of them"
+                "the messages to receive need {bytes} bytes of memory, the account of the peer has \
+                 no room for {missing} of them"
             ),
         }
     }

@@ -1,8 +1,8 @@
-//! What goes wrong once messages flow.
+//! Errors after the handshake.
 //!
-//! An error of the receiving side ends it: what had arrived is closed, for a peer that is out of
-//! step with its own messages cannot be brought back. An error of the sending side is about one
-//! message, which comes back whole, unless the socket itself has failed.
+//! An error of the receiving side is permanent: after an invalid message, the start of the next one is
+//! unknown. An error of the sending side concerns one message, which is returned whole, unless the
+//! socket failed.
 
 pub(crate) mod call_error;
 pub(crate) mod codec_error;

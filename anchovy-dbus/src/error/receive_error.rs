@@ -8,146 +8,160 @@ use anchovy::Truncation;
 use anchovy::codec;
 
 use super::codec_error::CodecError;
+use crate::descriptors::Descriptors;
 use crate::message::error::MessageError;
 
-/// Why no more messages can be received.
+/// The error of receiving a message.
 ///
-/// Each but [`Io`](ReceiveError::Io) is the peer's doing. All descriptors and bytes that had arrived
-/// and belong to no message that was handed over are closed; drop the connection.
+/// No more messages can be received, so drop the connection. Descriptors of messages that were not
+/// returned are closed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReceiveError {
     /// The socket failed.
     Io(io::Error),
-    /// The peer sent what is no message, or none that may be sent.
+    /// The peer sent an invalid message, or one that exceeds a limit.
     Message(MessageError),
-    /// The peer sent or declared descriptors, which were not agreed on in the handshake.
+    /// The peer sent or declared descriptors, which were not negotiated in the handshake.
     FdsNotAgreed {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
     },
-    /// The peer sent more descriptors in one message than it may
-    /// ([`Limits::max_received_fds`](crate::Limits)).
+    /// The peer sent or declared too many descriptors in one message
+    /// ([`Limits::max_received_fds`](crate::Limits::max_received_fds)).
     TooManyFds {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
-        /// The most it may send.
+        /// Maximum number of descriptors in a message.
         limit: usize,
     },
-    /// A message declares more descriptors than came with its bytes.
+    /// A message declares more descriptors than arrived with its bytes.
     MissingFds {
-        /// What its field `UNIX_FDS` says.
+        /// Number of descriptors in the header field `UNIX_FDS`.
         declared: usize,
-        /// What came with its bytes, and was not of an earlier message.
+        /// Number of descriptors that arrived with the bytes of the message and that no earlier message
+        /// declared.
         arrived: usize,
     },
-    /// Descriptors came with messages that do not declare them.
+    /// Descriptors arrived with messages that do not declare them.
     UnclaimedFds {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
     },
-    /// More descriptors wait for the rest of a message than may
-    /// ([`Limits::max_waiting_fds`](crate::Limits)).
+    /// Too many descriptors wait for the rest of a message
+    /// ([`Limits::max_waiting_fds`](crate::Limits::max_waiting_fds)).
     TooManyWaitingFds {
-        /// How many wait.
+        /// Number of waiting descriptors.
         waiting: usize,
-        /// The most that may, with room for another full set.
+        /// Maximum number, including room for another full set.
         limit: usize,
     },
-    /// Descriptors waited too long for the rest of their message
-    /// ([`Limits::fd_timeout`](crate::Limits)).
+    /// The rest of a message did not arrive in time for its descriptors
+    /// ([`Limits::fd_timeout`](crate::Limits::fd_timeout)).
     FdsOverdue {
-        /// How many waited.
+        /// Number of waiting descriptors.
         waiting: usize,
     },
     /// The rest of a message did not arrive in time
-    /// ([`Limits::message_timeout`](crate::Limits)).
+    /// ([`Limits::message_timeout`](crate::Limits::message_timeout)).
     MessageOverdue {
-        /// Bytes of it that had arrived.
+        /// Number of bytes of the message that had arrived.
         bytes: usize,
     },
-    /// The peer sent descriptors for which its account has no room
+    /// The peer sent more descriptors than its account has room for
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     FdsOverBudget {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
-        /// How many the account had room for.
+        /// Number of descriptors that the account had room for.
         available: usize,
     },
-    /// A message needs more memory than the account of the peer could ever have
+    /// A message needs more memory than the account of the peer can ever have
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     BytesOverBudget {
-        /// Bytes of memory that it needs next.
+        /// Number of bytes of memory that the message needs next.
         bytes: usize,
     },
-    /// The kernel did not hand over all descriptors of a message, on a client.
+    /// The kernel did not deliver all descriptors of a message.
     ///
-    /// A server goes on, and [marks](crate::Message::truncation) the message.
+    /// Only a client returns this error. A server receives the message without descriptors and
+    /// [marked](crate::Message::truncation).
     Truncated {
-        /// Why.
+        /// The cause.
         cause: Truncation,
     },
     /// A bus closed the connection because the first message was not `Hello`.
     ///
-    /// More exactly: the peer closed the connection before it sent any message, and the first
-    /// message that this client sent to a destination was not `Hello`. Every other end between two
-    /// messages is no error.
+    /// This error is returned if the peer closed the connection before it sent any message, and the
+    /// first message that this client sent to a destination was not `Hello`. In all other cases, the
+    /// end of the connection between two messages is not an error.
     ClosedBeforeHello,
-    /// The peer closed the connection in the middle of a message.
+    /// The peer closed the connection inside a message.
     ClosedInsideMessage {
-        /// Bytes of it that had arrived.
+        /// Number of bytes of the message that had arrived.
         bytes: usize,
     },
 }
 
-/// What dbus-daemon and dbus-broker do with every client whose first message is another one.
+/// dbus-daemon and dbus-broker close the connection of a client whose first message is not `Hello`.
 pub(super) const CLOSED_BEFORE_HELLO: &str = "the bus closed the connection before it sent a \
     message, because the first message to it was not Hello; call `hello` first";
 
 impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReceiveError::Io(_) => f.write_str("receiving failed"),
-            ReceiveError::Message(_) => f.write_str("the peer sent a bad message"),
-            ReceiveError::FdsNotAgreed { count } => {
-                write!(f, "the peer sent or declared {count} descriptors, which were not agreed on")
-            }
-            ReceiveError::TooManyFds { count, limit } => {
-                write!(f, "the peer sent {count} descriptors in one message, and may send {limit}")
-            }
+            ReceiveError::Io(_) => f.write_str("receiving from the socket failed"),
+            ReceiveError::Message(_) => f.write_str("the peer sent an invalid message"),
+            ReceiveError::FdsNotAgreed { count } => write!(
+                f,
+                "the peer sent or declared {}, descriptor passing was not negotiated",
+                Descriptors(*count)
+            ),
+            ReceiveError::TooManyFds { count, limit } => write!(
+                f,
+                "the peer sent or declared {} in one message, limit is {limit}",
+                Descriptors(*count)
+            ),
             ReceiveError::MissingFds { declared, arrived } => write!(
                 f,
-                "the peer declared {declared} descriptors, {arrived} came with the message"
+                "a message declares {}, {arrived} arrived with it",
+                Descriptors(*declared)
             ),
             ReceiveError::UnclaimedFds { count } => {
-                write!(f, "the peer sent {count} descriptors that no message declares")
+                write!(f, "the peer sent {} that no message declares", Descriptors(*count))
             }
-            ReceiveError::TooManyWaitingFds { waiting, limit } => {
-                write!(f, "{waiting} descriptors wait for the rest of a message, and {limit} may")
-            }
-            ReceiveError::FdsOverdue { waiting } => {
-                write!(f, "{waiting} descriptors waited too long for the rest of their message")
-            }
+            ReceiveError::TooManyWaitingFds { waiting, limit } => write!(
+                f,
+                "an incomplete message has {}, limit with room for another set is {limit}",
+                Descriptors(*waiting)
+            ),
+            ReceiveError::FdsOverdue { waiting } => write!(
+                f,
+                "the rest of a message with {} did not arrive in time",
+                Descriptors(*waiting)
+            ),
             ReceiveError::MessageOverdue { bytes } => {
-                write!(f, "the rest of a message is overdue, {bytes} bytes of it arrived")
+                write!(f, "the rest of a message did not arrive in time, {bytes} bytes arrived")
             }
             ReceiveError::FdsOverBudget { count, available } => write!(
                 f,
-                "the peer sent {count} descriptors, and its account has room for {available}"
+                "the peer sent {}, its account has room for {available}",
+                Descriptors(*count)
             ),
             ReceiveError::BytesOverBudget { bytes } => write!(
                 f,
-                "a message needs {bytes} bytes of memory, which the account of the peer can never have"
+                "a message needs {bytes} bytes of memory, the account of the peer can never have as \
+                 many"
             ),
             ReceiveError::Truncated { cause } => {
-                write!(f, "descriptors of a message were cut off: {cause}")
+                write!(f, "the kernel did not deliver all descriptors of a message: {cause}")
             }
             ReceiveError::ClosedBeforeHello => return f.write_str(CLOSED_BEFORE_HELLO),
             ReceiveError::ClosedInsideMessage { bytes } => {
                 write!(f, "the peer closed the connection {bytes} bytes into a message")
             }
         }?;
-        f.write_str("; what had arrived was closed, and no more can be received")
+        f.write_str("; drop the connection")
     }
 }
 

@@ -9,68 +9,73 @@ use anchovy::codec;
 
 use super::codec_error::CodecError;
 use super::receive_error::CLOSED_BEFORE_HELLO;
+use crate::descriptors::Descriptors;
 use crate::message::content::Message;
 use crate::message::error::MessageError;
 
-/// A message that was not sent, or a flush that failed.
+/// The error of sending a message or of a flush.
 ///
-/// What is refused comes back whole in `unsent`, with its descriptors: nothing of it was sent, and
-/// the connection takes other messages.
+/// If a message was refused, `unsent` is that message with its descriptors. Nothing of it was sent, and
+/// other messages can still be sent. The methods document which message it is; see
+/// [`feed`](crate::OwnedWriteHalf::feed), [`send`](crate::OwnedWriteHalf::send) and
+/// [`flush`](crate::OwnedWriteHalf::flush).
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
-/// Why a message was not sent.
+/// The cause of a [`SendError`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendErrorKind {
-    /// The socket failed. What had not left is still there, and will not leave.
+    /// The socket failed. Messages in the buffer will not be sent.
     Io(io::Error),
-    /// The message is too long, or declares descriptors that it has not: they were taken, or the
-    /// kernel had cut them when it was received.
+    /// The message is too long, or it has fewer descriptors than it declares: they were
+    /// [taken](Message::take_fds), or the kernel had not delivered them.
     Message(MessageError),
     /// A bus closed the connection because the first message was not `Hello`.
     ///
-    /// More exactly: the peer closed the connection before it sent any message, and the first
-    /// message that this client sent to a destination was not `Hello`.
+    /// This error is returned if the peer closed the connection before it sent any message, and the
+    /// first message that this client sent to a destination was not `Hello`.
     ClosedBeforeHello,
-    /// The serial of the message is that of a [call](crate::Connection::call) that ended without its
-    /// reply. The reply to this message could not be told from a late reply to that call.
+    /// The message has the serial of a [call](crate::Connection::call) that ended without its reply. A
+    /// late reply to that call could not be distinguished from the reply to this message.
     SerialInUse {
         /// The serial.
         serial: NonZeroU32,
     },
-    /// It has descriptors, which were not agreed on in the handshake.
+    /// The message has descriptors, which were not negotiated in the handshake.
     FdsNotAgreed {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
     },
-    /// It has more descriptors than [`Limits::max_sent_fds`](crate::Limits) allows.
+    /// The message has more descriptors than
+    /// [`Limits::max_sent_fds`](crate::Limits::max_sent_fds).
     TooManyFds {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
-        /// The most.
+        /// Maximum number of descriptors.
         limit: usize,
     },
-    /// A server may not send descriptors before the client has sent a message.
+    /// The message has descriptors, and the client has not sent a message.
     ///
-    /// A client that sends its whole handshake at once may still be reading the replies, and those
-    /// of sd-bus die of descriptors among them. `Server::fds_at_once` allows it, for clients that
-    /// are known not to.
+    /// A client with a pipelined handshake may still be reading the replies of the handshake. A client
+    /// that uses sd-bus fails if descriptors arrive with them.
+    /// [`Server::fds_at_once`](crate::Server::fds_at_once) allows such messages.
     FdsTooEarly {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
     },
-    /// The kernel refused to carry its descriptors to this peer (`EPERM`).
+    /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
-    /// The peer switched them off on its socket, or a security module did.
+    /// The peer has disabled descriptor passing on its socket (`SO_PASSRIGHTS`), or a security module
+    /// denies it.
     FdsRefusedByPeer {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
     },
     /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
     ///
-    /// The same message can be sent once receivers have caught up.
+    /// The message can be sent after the receivers have read enough descriptors.
     TooManyFdsInFlight {
-        /// How many.
+        /// Number of descriptors.
         count: usize,
     },
 }
@@ -78,32 +83,42 @@ pub enum SendErrorKind {
 impl fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendErrorKind::Io(_) => return f.write_str("sending failed"),
+            SendErrorKind::Io(_) => return f.write_str("sending to the socket failed"),
             SendErrorKind::ClosedBeforeHello => return f.write_str(CLOSED_BEFORE_HELLO),
             SendErrorKind::Message(_) => f.write_str("a message cannot be sent"),
             SendErrorKind::SerialInUse { serial } => write!(
                 f,
-                "the serial {serial} of a message is that of a call that ended without its reply"
+                "a message has the serial {serial} of a call that ended without its reply"
             ),
-            SendErrorKind::FdsNotAgreed { count } => {
-                write!(f, "a message has {count} descriptors, which were not agreed on")
-            }
+            SendErrorKind::FdsNotAgreed { count } => write!(
+                f,
+                "a message has {}, descriptor passing was not negotiated",
+                Descriptors(*count)
+            ),
             SendErrorKind::TooManyFds { count, limit } => {
-                write!(f, "a message has {count} descriptors, and may have {limit}")
+                write!(f, "a message has {}, limit is {limit}", Descriptors(*count))
             }
             SendErrorKind::FdsTooEarly { count } => write!(
                 f,
-                "a message with {count} descriptors cannot be sent before the client's first one"
+                "cannot send {} before the client has sent a message",
+                Descriptors(*count)
             ),
             SendErrorKind::FdsRefusedByPeer { count } => {
-                write!(f, "the peer's kernel takes no descriptors, a message has {count}")
+                write!(f, "the kernel refused to send {} to this peer (EPERM)", Descriptors(*count))
             }
             SendErrorKind::TooManyFdsInFlight { count } => write!(
                 f,
-                "too many descriptors are under way for a message with {count} more: try later"
+                "sending {} would exceed the limit of descriptors in flight, RLIMIT_NOFILE \
+                 (ETOOMANYREFS)",
+                Descriptors(*count)
             ),
         }?;
-        f.write_str("; nothing of it was sent")
+        f.write_str("; nothing of the message was sent")?;
+        f.write_str(match self {
+            SendErrorKind::SerialInUse { .. } => ", use another serial",
+            SendErrorKind::TooManyFdsInFlight { .. } => ", try again after the receivers have read",
+            _ => "",
+        })
     }
 }
 
@@ -163,7 +178,7 @@ impl SendErrorKind {
     }
 }
 
-/// Keeps the error of the socket as it is; the others become the payload.
+/// Returns the error of the socket unchanged. The other errors become the payload.
 impl From<SendErrorKind> for io::Error {
     fn from(kind: SendErrorKind) -> io::Error {
         match kind {

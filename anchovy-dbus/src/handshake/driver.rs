@@ -14,15 +14,15 @@ use super::machine::Machine;
 use crate::auth::error::HandshakeError;
 use crate::socket::Socket;
 
-/// Bytes that one receive takes: lines are short.
+/// Maximum number of bytes of one receive. Lines are short.
 const READ: usize = 2 << 10;
 
-/// A handshake under way.
+/// The state machine of a handshake, and its socket.
 #[derive(Debug)]
 pub(crate) struct Driver<M> {
     pub(crate) socket: Socket,
     pub(crate) machine: M,
-    /// Bytes that leave in one write with the first output of the machine, after it.
+    /// Bytes that are sent in one write with the first output of the state machine, after it.
     pub(crate) trailing: Bytes,
     deadline: Instant,
     timeout: Duration,
@@ -31,13 +31,13 @@ pub(crate) struct Driver<M> {
 impl<M: Machine> Driver<M> {
     pub(crate) fn new(socket: Socket, machine: M, timeout: Duration) -> Driver<M> {
         let now = Instant::now();
-        // A time that no clock reaches is no deadline, in effect.
+        // A timeout that overflows the clock is replaced by one year.
         let far = now + Duration::from_secs(60 * 60 * 24 * 365);
         let deadline = now.checked_add(timeout).unwrap_or(far);
         Driver { socket, machine, trailing: Bytes::new(), deadline, timeout }
     }
 
-    /// Sends what the machine has to say, and receives until `step` has an outcome.
+    /// Sends the output of the state machine, and receives until `step` has an outcome.
     pub(crate) async fn until<T>(
         &mut self,
         step: impl FnMut(&mut M) -> Result<Option<T>, HandshakeError>,
@@ -96,7 +96,7 @@ impl<M: Machine> Driver<M> {
             (Some(FdError::OverBudget { count, available }), _) => {
                 HandshakeError::FdsOverBudget { count, available }
             }
-            // Who closes before it has read everything resets the connection.
+            // A peer that closes before it has read everything resets the connection.
             (None, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => self.closed(),
             _ => HandshakeError::Io(error),
         }

@@ -1,4 +1,4 @@
-//! A state machine that a driver can drive.
+//! The interface of a state machine for the driver.
 
 use std::os::fd::OwnedFd;
 
@@ -18,7 +18,7 @@ pub(crate) trait Machine {
     /// Returns whether everything that this side sends has been queued.
     fn is_pipelined(&self) -> bool;
 
-    /// Called before what the machine says is sent.
+    /// Is called before output is sent.
     fn before_output(&mut self, socket: &Socket);
 }
 

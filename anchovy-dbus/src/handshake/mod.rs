@@ -1,8 +1,6 @@
-//! A machine of the handshake and a socket: what arrives goes in, what comes out is sent, until the
-//! machine has what was asked of it or the time is up.
+//! Running the state machine of a handshake over a socket, until it has a result or the time is up.
 //!
-//! A machine that fails may still have something to say; it is sent if there is room for it at
-//! once, and nobody waits.
+//! If the state machine fails, its last output is sent only if the socket has room for it.
 
 pub(crate) mod driver;
 pub(crate) mod machine;

@@ -1,4 +1,4 @@
-//! The result of a handshake, of which a connection is made.
+//! The result of a handshake, from which a connection is created.
 
 use anchovy::codec::FdSet;
 use bytes::BytesMut;
@@ -10,7 +10,7 @@ use crate::socket::Socket;
 /// The result of a handshake.
 pub(crate) struct HandshakeOutcome {
     pub(crate) socket: Socket,
-    /// Bytes that arrived after the handshake, and descriptors that came with them.
+    /// Bytes that arrived after the handshake, and descriptors that arrived with them.
     pub(crate) rest: (BytesMut, Vec<FdSet>),
     pub(crate) unix_fds: bool,
     pub(crate) guid: Guid,
@@ -18,11 +18,11 @@ pub(crate) struct HandshakeOutcome {
     pub(crate) role: Role,
 }
 
-/// The side of the connection that this process is.
+/// The role of this end of the connection.
 pub(crate) enum Role {
-    /// It has connected.
+    /// This end is the client.
     Client,
-    /// It serves.
+    /// This end is the server.
     Server {
         /// Whether descriptors may be sent before the client's first message.
         fds_at_once: bool,

@@ -10,13 +10,13 @@ use crate::auth::error::HandshakeError;
 use crate::auth::server::ServerAuth;
 use crate::socket::{Socket, set_fd_passing};
 
-/// The server's machine, and what it has its kernel do.
+/// The server's state machine, and the socket options that depend on it.
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) auth: ServerAuth,
-    /// Descriptors are refused by the kernel while they are not agreed on (`SO_PASSRIGHTS`).
+    /// Whether the kernel refuses descriptors until they are agreed on (`SO_PASSRIGHTS`).
     pub(crate) kernel_refuses: bool,
-    /// Whether the kernel has been told to let descriptors pass.
+    /// Whether descriptor passing is enabled on the socket.
     pub(crate) fds_pass: bool,
 }
 
@@ -37,8 +37,8 @@ impl Machine for Serving {
         false
     }
 
-    /// A client that has read AGREE_UNIX_FD may send descriptors at once, so they have to pass by
-    /// then; and no longer once it has read that the agreement is off.
+    /// A client can send descriptors as soon as it has read AGREE_UNIX_FD, so descriptor passing is
+    /// enabled before that is sent. It is disabled before REJECTED is sent.
     fn before_output(&mut self, socket: &Socket) {
         let agreed = self.auth.unix_fds();
         if self.kernel_refuses && agreed != self.fds_pass {

@@ -10,7 +10,7 @@ fn take_free(slots: &mut HandshakeSlots<u32>, uid: u32, value: u32) -> Slot {
     }
 }
 
-/// Takes a slot, and returns the value of whoever had it.
+/// Takes a slot, and returns the value of its previous holder.
 fn displace(slots: &mut HandshakeSlots<u32>, uid: u32, value: u32) -> Option<u32> {
     match slots.take(uid, value) {
         Taken::Free(slot) => panic!("{slot:?} is free"),
@@ -62,7 +62,7 @@ fn nothing_is_kept_of_users_that_hold_nothing() {
 proptest! {
     /// Compares with a list of all holders in the order in which they came.
     #[test]
-    fn slots_go_to_whom_the_rule_says(
+    fn slots_are_given_by_the_rule(
         most in 1..12usize,
         steps in prop::collection::vec((any::<bool>(), 0..5u32, any::<prop::sample::Index>()), 0..200),
     ) {
@@ -89,7 +89,7 @@ proptest! {
                     prop_assert!(holders.len() == most && own < greediest);
                     // The oldest of all whose users hold the most is the oldest of its user, too.
                     let oldest = holders.iter().position(|(user, ..)| held(*user) == greediest);
-                    let (_, expected, gone) = holders.remove(oldest.expect("somebody holds it"));
+                    let (_, expected, gone) = holders.remove(oldest.expect("a user holds it"));
                     prop_assert_eq!(displaced, expected);
                     prop_assert_eq!(slots.release(gone), None);
                     holders.push((uid, value, slot));

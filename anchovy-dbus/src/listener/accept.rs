@@ -1,4 +1,4 @@
-//! A listener, and how it accepts clients.
+//! A listener that accepts clients.
 
 use std::io;
 use std::sync::Arc;
@@ -13,12 +13,14 @@ use crate::pending_handshakes::PendingHandshakes;
 use crate::server::serve::Server;
 use crate::socket::Socket;
 
-/// What a client costs before it sends anything: its socket, and the pidfd of its process.
+/// Descriptors of a client that has sent nothing: its socket, and the pidfd of its process.
 const FDS_OF_CLIENT: usize = 2;
 
-/// A socket that clients connect to.
+/// A listening socket whose clients perform the handshake of a [`Server`].
 ///
-/// The file of the socket is removed when the listener is dropped.
+/// Dropping the listener removes the file of the socket.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Address, Guid, Message, Server};
@@ -65,63 +67,69 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Sets the budget that clients are charged to, each to the account of its uid, which other
-    /// listeners may share. Default: [`Budget::default`].
+    /// Sets the budget. Each client is charged to the account of its uid. Several listeners can share a
+    /// budget. Default: [`Budget::default`].
     ///
-    /// A client is charged for its socket and the pidfd of its process, for descriptors and bytes that
-    /// have arrived and are not received as messages, for the descriptors of received messages until
-    /// they are taken or sent on, and for descriptors that were sent to it and that it has not read.
+    /// A client is charged for:
+    ///
+    /// - its socket and the pidfd of its process,
+    /// - descriptors and bytes that have arrived and that are not yet received as messages,
+    /// - descriptors of received messages, until they are taken or forwarded,
+    /// - descriptors that were sent to it and that it has not read.
     pub fn with_budget(mut self, budget: Budget) -> Listener {
         self.socket.set_budget(budget.clone());
         self.budget = budget;
         self
     }
 
-    /// Sets the number of clients that may be in their handshake at once. Default: 64.
+    /// Sets the maximum number of clients in the handshake. 0 counts as 1. Default: 64, as in
+    /// dbus-daemon for the system bus (`max_incomplete_connections`).
     ///
-    /// Once there are as many, a further client takes the place of another if its uid has fewer
-    /// clients in their handshake than the uid that has the most: the oldest handshake of that one
-    /// ends with [`HandshakeError::Displaced`](crate::HandshakeError::Displaced). Otherwise the
-    /// further client is closed at once, and [counted](Self::refused).
+    /// At this number, a further client displaces another one if its uid has fewer clients in the
+    /// handshake than the uid that has the most: the oldest handshake of the latter ends with
+    /// [`HandshakeError::Displaced`](crate::HandshakeError::Displaced). Otherwise the further client is
+    /// closed at once and [counted](Self::refused).
     pub fn with_max_unauthenticated(mut self, most: usize) -> Listener {
         self.handshakes = PendingHandshakes::new(most.max(1));
         self
     }
 
-    /// Where clients connect, with the guid of the server.
+    /// Returns the address that clients connect to, with the guid of the server.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Returns the budget that clients are charged to.
+    /// Returns the budget.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// Returns the number of clients that were closed at once, because their uid had no room left in
-    /// the budget, or because as many clients were in their handshake as may be and no other uid had
-    /// more of them.
+    /// Returns the number of clients that were closed at once. The account of their uid had no room, or
+    /// the number of clients in the handshake was at its maximum and no other uid had more of them.
     pub fn refused(&self) -> u64 {
         self.socket.refused() + self.refused.load(Ordering::Relaxed)
     }
 
-    /// The next client.
+    /// Accepts the next client.
     ///
-    /// A full table of descriptors is no error: it is waited for, a little longer each time.
+    /// While the descriptor table is full, this method waits and tries again after an increasing delay.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the budget is too small for any client;
-    /// otherwise those of accept(2) that will not pass.
+    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) if the budget is too small for one client,
+    /// or an error of accept(2) that is permanent.
     ///
     /// # Cancel safety
     ///
-    /// No client is lost if this is dropped.
+    /// This method is cancel safe. No client is lost.
     pub async fn accept(&self) -> io::Result<Incoming> {
         let waiting = self.server.waiting_fds();
         if !self.budget.could_ever_hold(Resource::HeldFds, FDS_OF_CLIENT + waiting) {
             let needed = FDS_OF_CLIENT + waiting;
-            let error = format!("the budget has no room for the {needed} descriptors of a client");
+            let error = format!(
+                "a client needs {needed} descriptors, which the budget can never have; use a larger \
+                 budget"
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
         }
         loop {
@@ -133,12 +141,12 @@ impl Listener {
         }
     }
 
-    /// Reserves what the client occupies beside its socket, or closes that.
+    /// Charges what the client needs besides its socket. If that is not possible, closes the socket.
     fn admit(&self, socket: Socket, waiting: usize) -> Option<Incoming> {
         let mut credentials = Credentials::from_socket(&socket).ok()?;
         // One descriptor, and room for those of a message.
         let charge = socket.account()?.try_charge_with_room(Resource::HeldFds, 1, waiting)?;
-        // Last, for it may end the handshake of another.
+        // Last, because it may end the handshake of another client.
         let handshake = self.handshakes.begin(credentials.uid())?;
         credentials.add_charged_pidfd(&socket, charge);
         Some(Incoming { socket, credentials, server: Arc::clone(&self.server), handshake })

@@ -1,4 +1,4 @@
-//! A listener from addresses, or from a socket that listens already.
+//! Creating a listener from addresses, or from a listening socket.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,21 +13,23 @@ use crate::address::listen_error::ListenError;
 use crate::pending_handshakes::PendingHandshakes;
 use crate::server::serve::Server;
 
-/// Clients that may be in their handshake at once, as in dbus-daemon for the system bus
+/// Maximum number of clients in the handshake, as in dbus-daemon for the system bus
 /// (`max_incomplete_connections`).
 const MAX_UNAUTHENTICATED: usize = 64;
 
 impl Server {
-    /// Binds the first of these addresses that can be bound, and listens. Clients are charged to a
-    /// [default budget](anchovy::Budget::default); [`Listener::with_budget`] sets another.
+    /// Binds the first of these addresses that can be bound, and listens.
+    ///
+    /// Clients are charged to a [default budget](anchovy::Budget::default).
+    /// [`Listener::with_budget`] sets another one.
     ///
     /// # Errors
     ///
-    /// [`ListenError`], with the reason for each address.
+    /// Returns a [`ListenError`] with the reason for each address.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn bind(&self, addresses: &Addresses) -> Result<Listener, ListenError> {
         let mut options = AnchovyListener::builder();
         if self.kernel_refuses {
@@ -37,16 +39,18 @@ impl Server {
         Ok(self.listener(listener, address))
     }
 
-    /// Returns a listener for a socket that listens already, such as one of socket activation.
-    /// Clients are charged to the [budget](AnchovyListener::budget) of the socket, or if it has none
-    /// to a [default](anchovy::Budget::default) one.
+    /// Creates a listener from a listening socket, such as one from socket activation.
     ///
-    /// `address` is where clients connect to the socket. The guid of this server replaces that of
-    /// the address.
+    /// Clients are charged to the [budget](AnchovyListener::budget) of the socket. If it has none, they
+    /// are charged to a [default](anchovy::Budget::default) one.
     ///
-    /// From here on, the kernel refuses descriptors before the handshake, as with
-    /// [`bind`](Self::bind). A client that connected earlier may have sent some; its handshake
-    /// fails.
+    /// `address` is the address that clients connect to. The guid of this server replaces that of the
+    /// address.
+    ///
+    /// As with [`bind`](Self::bind), the kernel refuses descriptors before the handshake, if it can. If a
+    /// client connected before this call and sent descriptors, its handshake fails.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy::AnchovyListener;
@@ -67,7 +71,7 @@ impl Server {
         address: Address,
     ) -> Listener {
         if self.kernel_refuses {
-            // A kernel that cannot refuse them carries them, and then they are refused here.
+            // If the kernel cannot refuse descriptors, the handshake does.
             let _ = set_fd_passing(&listener, false);
         }
         self.listener(listener, address)

@@ -10,7 +10,7 @@ use crate::server::serve::Server;
 use crate::server::steps::Unauthenticated;
 use crate::socket::Socket;
 
-/// A client that has connected and has not said who it is.
+/// An accepted client that has not authenticated.
 ///
 /// Dropping it closes its socket.
 #[derive(Debug)]
@@ -23,30 +23,32 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Returns the credentials of the client, from the kernel.
+    /// Returns the credentials of the client, as reported by the kernel.
     pub fn peer_cred(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// The whole handshake; [`Server::authorize`] decides.
+    /// Performs the whole handshake. The function of [`Server::authorize`] decides whether the client is
+    /// accepted.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it closes the socket.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn handshake(self) -> Result<Connection, HandshakeError> {
         let server = Arc::clone(&self.server);
         server.whole_handshake(self.start()?).await
     }
 
-    /// The first step of a handshake that is taken step by step; see [`server`](crate::server).
+    /// Starts a handshake whose steps the caller performs; see [`server`](crate::server).
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Returns the errors of setting the limits of the socket as [`HandshakeError::Io`]. The socket is
+    /// closed.
     pub fn start(self) -> Result<Unauthenticated, HandshakeError> {
         let Incoming { socket, credentials, server, handshake } = self;
         server.start_with(socket, credentials, Some(handshake))

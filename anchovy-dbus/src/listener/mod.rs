@@ -1,9 +1,8 @@
-//! Listening: clients are limited in number until they have authenticated.
+//! Listening, with a limit on the number of unauthenticated clients.
 //!
-//! A client costs descriptors as soon as it is accepted, and time until it has said who it is. Both
-//! are bounded here: only so many clients at once may be in their handshake, which uids share fairly,
-//! and what a client costs is charged to its uid. A table that is full, for whatever reason, is waited
-//! for.
+//! A client needs descriptors as soon as it is accepted, and time until it has authenticated. Both are
+//! limited here: the number of clients in the handshake, which uids share fairly, and the descriptors,
+//! which are charged to the uid. While the descriptor table is full, the listener waits.
 
 pub(crate) mod accept;
 mod bind;

@@ -11,18 +11,19 @@ use super::content::Message;
 impl Message {
     /// Decodes the body (feature `zbus`).
     ///
-    /// The fields of a tuple or a struct are the arguments of the message; a message with one argument
-    /// is that value, or a tuple of it. A message without arguments is `()`.
+    /// The fields of a tuple or a struct are the arguments of the message. For a message with one
+    /// argument, `T` is the type of the argument, or a tuple of it. For a message without arguments, it
+    /// is `()`.
     ///
-    /// The result owns what it has. Each descriptor in it (type `h`, [`zbus::OwnedFd`]) is a duplicate
-    /// (`F_DUPFD_CLOEXEC`) of that of the message, which stays in the message and is closed with it;
-    /// [`take_fds`](Self::take_fds) has it without one. Duplicates are not charged to the account of
-    /// the peer.
+    /// Each descriptor in the result (type `h`, [`zbus::OwnedFd`]) is a duplicate (`F_DUPFD_CLOEXEC`).
+    /// The original stays in the message and is closed with it. To get the descriptors without
+    /// duplicates, use [`take_fds`](Self::take_fds). Duplicates are not charged to the account of the
+    /// peer.
     ///
     /// # Errors
     ///
-    /// [`BodyError`], if the signature of the body is not that of `T`, or the body is not what its
-    /// signature says. All duplicates are closed.
+    /// Returns a [`BodyError`] if the signature of the body is not that of `T`, or if the body does not
+    /// match its signature. All duplicates are closed.
     ///
     /// # Examples
     ///

@@ -4,25 +4,25 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why a value cannot be the body of a message, or the body is no such value (feature `zbus`).
+/// The error of encoding or decoding the body of a message (feature `zbus`).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum BodyError {
     /// The value cannot be encoded.
     Encode {
-        /// The signature of the value, as the body would have it.
+        /// The signature of the value as a body.
         signature: String,
         /// The reason.
         error: zbus::Error,
     },
-    /// The body has other types than the value that was asked for.
+    /// The signature of the body is not that of the requested value.
     Signature {
-        /// The signature that the value has as a body.
+        /// The signature of the requested value as a body.
         expected: String,
         /// The signature of the body.
         found: String,
     },
-    /// The body is not what its signature says.
+    /// The body does not match its signature.
     Decode {
         /// The signature of the body.
         signature: String,

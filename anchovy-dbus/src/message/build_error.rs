@@ -1,4 +1,4 @@
-//! A message that was not made, and its descriptors.
+//! The error of creating a message, with its descriptors.
 
 use std::error::Error;
 use std::fmt;
@@ -7,10 +7,11 @@ use std::os::fd::OwnedFd;
 
 use super::error::MessageError;
 
-/// An error of building or parsing a message, with the descriptors that were meant for it.
+/// The error of building or parsing a message, with the descriptors for the message.
 ///
-/// The descriptors are open. Converting the error into an [`io::Error`] closes them and keeps the
-/// [`MessageError`].
+/// Converting it into an [`io::Error`] closes the descriptors and keeps the [`MessageError`].
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::Message;
@@ -24,7 +25,7 @@ use super::error::MessageError;
 pub struct BuildError {
     /// The reason.
     pub error: MessageError,
-    /// All descriptors that were given, in their order.
+    /// All descriptors that were passed, in order. They are open.
     pub fds: Vec<OwnedFd>,
 }
 

@@ -26,7 +26,9 @@ use crate::limits::Limits;
 
 /// A builder for a [`Message`].
 ///
-/// Names and paths are checked by [`build`](Self::build).
+/// [`build`](Self::build) checks names and paths.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Flags, Message};
@@ -69,11 +71,11 @@ impl<'a> MessageBuilder<'a> {
         }
     }
 
-    /// Creates a builder with all that a message has, without its descriptors.
+    /// Creates a builder with the header and body of a message, without its descriptors.
     pub(super) fn like(message: &'a Message) -> MessageBuilder<'a> {
         let header = message.header();
         MessageBuilder {
-            head: HeadParts::of(header),
+            head: HeadParts::from_header(header),
             serial: header.serial(),
             body: Body::Bytes { signature: header.signature(), bytes: message.body.clone() },
             fds: Vec::new(),
@@ -98,7 +100,7 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
-    /// Sets the object that is called, or that sends the signal.
+    /// Sets the path of the object that is called or that sends the signal.
     pub fn path(mut self, path: &'a str) -> Self {
         self.head.path = Some(path);
         self
@@ -110,7 +112,7 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
-    /// Sets the method or the signal.
+    /// Sets the name of the method or the signal.
     pub fn member(mut self, member: &'a str) -> Self {
         self.head.member = Some(member);
         self
@@ -122,19 +124,19 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
-    /// Sets the connection that the message is for.
+    /// Sets the bus name of the receiver.
     pub fn destination(mut self, destination: &'a str) -> Self {
         self.head.destination = Some(destination);
         self
     }
 
-    /// Sets the connection that the message is from. On a bus, the bus sets it.
+    /// Sets the bus name of the sender. A bus overwrites it.
     pub fn sender(mut self, sender: &'a str) -> Self {
         self.head.sender = Some(sender);
         self
     }
 
-    /// Sets the serial of the message that this one replies to.
+    /// Sets the serial of the call that this message replies to.
     pub fn reply_serial(mut self, reply_serial: NonZeroU32) -> Self {
         self.head.reply_serial = Some(reply_serial);
         self
@@ -150,14 +152,14 @@ impl<'a> MessageBuilder<'a> {
 
     /// Sets the body to a value (feature `zbus`).
     ///
-    /// The fields of a tuple or a struct are the arguments of the message; any other value is the
-    /// only argument. A struct as the only argument is written as `&(value,)`, and no argument as
-    /// `&()`. The body has the byte order of the message, whether that is set before or after it. A
-    /// value that cannot be encoded is an error of [`build`](Self::build).
+    /// The fields of a tuple or a struct are the arguments of the message. Any other value is the only
+    /// argument. Write a struct as the only argument as `&(value,)`, and no arguments as `&()`. The body
+    /// has the byte order of the message, even if that is set later. If the value cannot be encoded,
+    /// [`build`](Self::build) returns the error.
     ///
     /// Descriptors in the value (type `h`, such as [`zbus::Fd`] and [`zbus::OwnedFd`]) are duplicated
-    /// (`F_DUPFD_CLOEXEC`), so the value keeps its own. The duplicates come after the descriptors
-    /// that were added to the builder before the body, and before those that are added after it.
+    /// (`F_DUPFD_CLOEXEC`), so the value keeps its own. In the message, the duplicates follow the
+    /// descriptors that were added to the builder before the body, and precede those added later.
     ///
     /// # Examples
     ///
@@ -182,10 +184,12 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
-    /// Adds a descriptor after those that were added before. The body refers to it by its index.
+    /// Adds a descriptor at the end. The body refers to it by its index.
     ///
-    /// `UNIX_FDS` is set to the number of descriptors. A connection has a limit on that number
-    /// ([`Limits::max_sent_fds`]).
+    /// The header field `UNIX_FDS` becomes the number of descriptors, which [`Limits::max_sent_fds`]
+    /// limits.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Message;
@@ -201,7 +205,7 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
-    /// Adds descriptors, in order, after those that were added before; see [`fd`](Self::fd).
+    /// Adds descriptors at the end, in order; see [`fd`](Self::fd).
     pub fn fds(mut self, fds: impl IntoIterator<Item = impl Into<OwnedFd>>) -> Self {
         self.fds.extend(fds.into_iter().map(Into::into));
         self
@@ -211,9 +215,9 @@ impl<'a> MessageBuilder<'a> {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] with what would be wrong with the message if a peer sent it, except that it
-    /// needs no serial yet; or with the reason why the value of the body cannot be encoded. The
-    /// descriptors that were added are returned.
+    /// Returns a [`BuildError`] with the added descriptors if the message is not valid, or if the value
+    /// of the body cannot be encoded. The rules are those for received messages, except that the message
+    /// needs no serial.
     pub fn build(mut self) -> Result<Message, BuildError> {
         match self.build_in_place() {
             Ok(message) => Ok(message),
@@ -221,7 +225,7 @@ impl<'a> MessageBuilder<'a> {
         }
     }
 
-    /// Builds the message, and leaves the descriptors where they are if it fails.
+    /// Builds the message. If that fails, the builder keeps the descriptors.
     fn build_in_place(&mut self) -> Result<Message, MessageError> {
         match &mut self.body {
             Body::Bytes { signature, bytes } => {

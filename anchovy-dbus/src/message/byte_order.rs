@@ -1,8 +1,11 @@
 //! The byte order of a message.
 
-/// The order of the bytes in the numbers of a message, header and body alike.
+/// The byte order of the numbers in a message, both in the header and in the body.
 ///
-/// Each message has its own (D-Bus Specification, "Message Format"), and a receiver takes either.
+/// Each message has its own byte order (D-Bus Specification, "Message Format"). A receiver accepts
+/// both.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{ByteOrder, Message};
@@ -20,11 +23,11 @@ pub enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// The order of this machine.
+    /// The byte order of this machine.
     pub const NATIVE: ByteOrder =
         if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
 
-    /// What the first byte of a message says.
+    /// Returns the byte order for the first byte of a message.
     pub(super) fn from_byte(byte: u8) -> Option<ByteOrder> {
         match byte {
             b'l' => Some(ByteOrder::Little),
@@ -33,7 +36,7 @@ impl ByteOrder {
         }
     }
 
-    /// The first byte of a message.
+    /// Returns the first byte of a message.
     pub(super) fn byte(self) -> u8 {
         match self {
             ByteOrder::Little => b'l',

@@ -5,8 +5,12 @@ use super::content::Message;
 use super::message_type::MessageType;
 
 impl Message {
-    /// Begins a message of any type, without any field; see [`method_call`](Self::method_call) and
-    /// the others for those that are defined.
+    /// Returns a builder for a message of any type, without header fields.
+    ///
+    /// See [`method_call`](Self::method_call), [`signal`](Self::signal),
+    /// [`method_return`](Self::method_return) and [`error`](Self::error) for the defined types.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::{Message, MessageType};
@@ -19,9 +23,11 @@ impl Message {
         MessageBuilder::new(message_type)
     }
 
-    /// Begins the call of a method.
+    /// Returns a builder for a method call.
     ///
-    /// The specification recommends to name the [interface](MessageBuilder::interface) too.
+    /// The specification recommends to set the [interface](MessageBuilder::interface) too.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Message;
@@ -37,23 +43,28 @@ impl Message {
         Message::builder(MessageType::MethodCall).path(path).member(member)
     }
 
-    /// Begins a signal.
+    /// Returns a builder for a signal.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Message;
     ///
     /// let tick = Message::signal("/org/example", "org.example.Clock", "Tick").build()?;
-    /// assert_eq!(tick.header().destination(), None); // whoever has asked for it
+    /// assert_eq!(tick.header().destination(), None); // A broadcast.
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
     pub fn signal<'a>(path: &'a str, interface: &'a str, member: &'a str) -> MessageBuilder<'a> {
         Message::builder(MessageType::Signal).path(path).interface(interface).member(member)
     }
 
-    /// Begins the answer to a call: it goes to the sender of the call, with the serial of the call.
+    /// Returns a builder for the reply to a call. Its destination is the sender of the call, and its
+    /// `REPLY_SERIAL` is the serial of the call.
     ///
-    /// A call without a serial was not received, nor sent: of the answer to one,
-    /// [`build`](MessageBuilder::build) says that `REPLY_SERIAL` is missing.
+    /// If the call has no serial, because it was neither received nor sent,
+    /// [`build`](MessageBuilder::build) returns an error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::num::NonZeroU32;
@@ -69,9 +80,11 @@ impl Message {
         Message::answer(MessageType::MethodReturn, call)
     }
 
-    /// Begins the answer to a call that failed, as [`method_return`](Self::method_return) does.
+    /// Returns a builder for the error reply to a call, as [`method_return`](Self::method_return) does.
     ///
-    /// If the body has something, it is by custom first a text that says what failed.
+    /// By convention, the first argument of the body is a string that describes the error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::num::NonZeroU32;
@@ -97,10 +110,12 @@ impl Message {
         answer
     }
 
-    /// Begins a message that is like this one, with the same serial and the same body, but without
-    /// its descriptors and without the header fields that the specification does not know.
+    /// Returns a builder with the header, serial and body of this message. It does not contain the
+    /// descriptors, and no header fields that the specification does not define.
     ///
-    /// That is how a bus passes messages on, having said whom they are from.
+    /// A bus uses it to forward a message with the name of the sender.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! What a message holds, and access to it.
+//! The type of a message, and access to its parts.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,12 +10,12 @@ use bytes::{Bytes, BytesMut};
 use super::fields::Fields;
 use super::message_type::MessageType;
 
-/// A message, with its descriptors.
+/// A message with its descriptors.
 ///
-/// Its header is valid as the specification says ("Message Protocol"), and can be [asked](crate::Header).
-/// Its body is the bytes that its sender made of it: nobody has looked at them.
+/// The [header](crate::Header) is valid (D-Bus Specification, "Message Protocol"). The bytes of the body
+/// are not checked. Dropping a message closes its descriptors.
 ///
-/// Dropping a message closes its descriptors.
+/// # Examples
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -28,7 +28,7 @@ use super::message_type::MessageType;
 ///     .body("h", 0_u32.to_ne_bytes().to_vec())
 ///     .build()?;
 ///
-/// // A connection does this for each message that it sends.
+/// // A connection sets the serial of each message that it sends.
 /// call.set_serial(NonZeroU32::MIN);
 ///
 /// let answer = Message::method_return(&call).build()?;
@@ -39,29 +39,31 @@ pub struct Message {
     pub(super) head: Bytes,
     pub(super) body: Bytes,
     pub(super) fields: Fields,
-    /// The serial; the one in `head` is ignored: it is 0 if the message was built.
+    /// The serial. The one in `head` is ignored, and is 0 if the message was built.
     pub(super) serial: Option<NonZeroU32>,
     pub(super) fds: Vec<OwnedFd>,
     pub(super) truncation: Option<Truncation>,
-    /// For the descriptors, if they are of a peer that has an account.
+    /// The charge for the descriptors, if their peer has an account.
     pub(super) charge: Option<Charge>,
 }
 
 impl Message {
-    /// The body: bytes that nobody has looked at, in the byte order of the message.
+    /// Returns the bytes of the body, in the byte order of the message. They are not checked.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The serial, by which an answer refers to the message.
+    /// Returns the serial, which the reply to the message contains.
     ///
-    /// A received message has that of its sender. A message that was built has none before a
-    /// connection gives it one, or [`set_serial`](Self::set_serial) does.
+    /// A received message has the serial that its sender chose. A built message has none until it is
+    /// sent, or until [`set_serial`](Self::set_serial) is called.
     pub fn serial(&self) -> Option<NonZeroU32> {
         self.serial
     }
 
-    /// Gives the message another serial.
+    /// Sets the serial.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::num::NonZeroU32;
@@ -77,13 +79,17 @@ impl Message {
         self.serial = Some(serial);
     }
 
-    /// The descriptors; the body refers to them by their place in this order.
+    /// Returns the descriptors. The body refers to them by their index.
     pub fn fds(&self) -> &[OwnedFd] {
         &self.fds
     }
 
-    /// Takes the descriptors out of the message, which still declares them: it cannot be sent
-    /// without them, but [rebuilt](Self::rebuild).
+    /// Takes the descriptors out of the message.
+    ///
+    /// The header still declares them, so the message cannot be sent afterwards. To send it,
+    /// [rebuild](Self::rebuild) it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Message;
@@ -100,41 +106,41 @@ impl Message {
         std::mem::take(&mut self.fds)
     }
 
-    /// The descriptors, for who sends them or counts them first.
+    /// Returns the descriptors mutably, for the encoder.
     pub(crate) fn fds_mut(&mut self) -> &mut Vec<OwnedFd> {
         &mut self.fds
     }
 
-    /// Why the kernel cut the descriptors of this message, if it did.
+    /// Returns the reason why the kernel did not deliver all descriptors of this message, if it did not.
     ///
-    /// Those that had arrived were closed, and [`fds`](Self::fds) is empty. Only a connection that
-    /// is told to survive that hands over such messages.
+    /// The other descriptors of the message were closed, and [`fds`](Self::fds) is empty. Only a server
+    /// receives such messages.
     pub fn truncation(&self) -> Option<Truncation> {
         self.truncation
     }
 
-    /// Gives a received message its descriptors, or none and the reason why the kernel cut them.
+    /// Adds the descriptors to a received message, or none and the reason of the truncation.
     pub(crate) fn attach(&mut self, fds: Vec<OwnedFd>, truncation: Option<Truncation>) {
         self.fds = fds;
         self.truncation = truncation;
     }
 
-    /// Charges the descriptors to somebody, until they are taken.
+    /// Sets the charge for the descriptors, which ends when they are taken.
     pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
         self.charge = charge;
     }
 
-    /// Leaves the charge to whoever has the descriptors next.
+    /// Takes the charge for the descriptors.
     pub(crate) fn take_charge(&mut self) -> Option<Charge> {
         self.charge.take()
     }
 
-    /// Gives the message the serial back that it had, or had not.
+    /// Sets the serial, or removes it.
     pub(crate) fn restore_serial(&mut self, serial: Option<NonZeroU32>) {
         self.serial = serial;
     }
 
-    /// Moves the bytes into memory of their own, out of that of the read they came with.
+    /// Copies the bytes into their own memory, so that the message does not keep the memory of a read.
     pub(crate) fn detach(&mut self) {
         let mut bytes = BytesMut::with_capacity(self.len());
         bytes.extend_from_slice(&self.head);
@@ -158,8 +164,8 @@ impl Message {
     }
 }
 
-/// Shows what the header says and how many descriptors there are. The body is not shown: it may be
-/// long, or secret.
+/// Writes the header and the number of descriptors. The body is not written, because it may be long or
+/// secret.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut output = f.debug_struct("Message");

@@ -11,12 +11,14 @@ use super::error::MessageError;
 const SERIAL: Range<usize> = 8..12;
 
 impl Message {
-    /// All bytes of the message: its header, with its serial, and its body.
+    /// Returns all bytes of the message: the header with the serial, and the body.
     ///
     /// # Errors
     ///
-    /// [`MessageError::NoSerial`] if the message has none; [`MessageError::FdCount`] if its
-    /// descriptors were taken or cut, so that it declares more than there are.
+    /// Returns [`MessageError::NoSerial`] if the message has no serial, or [`MessageError::FdCount`] if
+    /// it has fewer descriptors than it declares.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::num::NonZeroU32;
@@ -36,11 +38,11 @@ impl Message {
         Ok(bytes.freeze())
     }
 
-    /// Writes the header, with the serial, to the end of `out`. The body is to follow.
+    /// Appends the header with the serial to `out`.
     ///
     /// # Errors
     ///
-    /// As [`to_bytes`](Self::to_bytes); nothing is written then.
+    /// Returns the errors of [`to_bytes`](Self::to_bytes), and leaves `out` unchanged.
     pub(crate) fn encode_head(&self, out: &mut BytesMut) -> Result<(), MessageError> {
         let serial = self.serial.ok_or(MessageError::NoSerial)?;
         self.check_fds()?;
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_written_behind_what_is_there() {
+    fn a_header_is_appended_to_the_buffer() {
         let call = Message::method_call("/", "M").serial(NonZeroU32::MIN).body("ay", vec![0; 5]);
         let mut head = call.build().expect("a message").to_bytes().expect("a serial");
         let message = Message::from_bytes(head.clone(), Vec::new()).expect("a message");
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_cut_says_why_and_is_not_written() {
+    fn a_message_with_undelivered_descriptors_has_a_cause_and_is_not_encoded() {
         let null = std::fs::File::open("/dev/null").expect("a file");
         let built = Message::method_call("/", "M").serial(NonZeroU32::MIN).fd(null);
         let mut message = built.build().expect("a message");

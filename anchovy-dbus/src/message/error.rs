@@ -13,14 +13,17 @@ use super::field::HeaderField;
 use super::field_error::FieldError;
 use super::message_type::MessageType;
 use super::refused_value::RefusedValue;
+use crate::descriptors::Descriptors;
 
-/// What a message does wrong (D-Bus Specification, "Message Protocol" and "Marshaling").
+/// The reason why a message is not valid (D-Bus Specification, "Message Protocol" and "Marshaling").
 ///
-/// The same rules hold for messages that are received and for those that are built. Of a stream, no
-/// more messages can be told after one that is not valid: the connection wants closing.
+/// The same rules apply to received and to built messages. After an invalid message, the start of the
+/// next message is unknown, so the connection must be closed.
 ///
-/// Where an [`io::Error`] is asked for it travels inside one, of the kind
-/// [`InvalidData`](io::ErrorKind::InvalidData), and [`MessageError::from_io_error`] takes it out.
+/// The error converts into an [`io::Error`] of the kind [`InvalidData`](io::ErrorKind::InvalidData).
+/// [`MessageError::from_io_error`] returns it.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Message, MessageError};
@@ -37,73 +40,75 @@ pub enum MessageError {
     ByteOrder(u8),
     /// The message type is 0, which is not valid.
     NoType,
-    /// The version is not 1, the only one there is.
+    /// The version of the protocol is not 1.
     Version(u8),
-    /// The serial is 0, or a message that is to be written has none yet.
+    /// The serial is 0, or a message to encode has no serial.
     NoSerial,
-    /// The row of header fields is longer than it may be.
+    /// The header fields are too long.
     FieldsTooLong {
-        /// Its length, in bytes.
+        /// Length of the header fields, in bytes.
         length: u64,
-        /// The most bytes it may have: 2²⁶ by the specification, or what the limits say.
+        /// Maximum length, in bytes: 2²⁶, or [`Limits::max_fields_bytes`](crate::Limits).
         limit: usize,
     },
-    /// The message is longer than it may be.
+    /// The message is too long.
     TooLong {
-        /// Its length, header and body, in bytes.
+        /// Length of the message, header and body, in bytes.
         length: u64,
-        /// The most bytes it may have: 2²⁷ by the specification, or what the limits say.
+        /// Maximum length, in bytes: 2²⁷, or [`Limits::max_message_bytes`](crate::Limits).
         limit: usize,
     },
-    /// There are more or fewer bytes than the header says.
+    /// The number of bytes is not the one that the header declares.
     Length {
-        /// What the header says; 16 if there is not even the start of a header.
+        /// Number of bytes that the header declares, or 16 if the header is not complete.
         declared: usize,
-        /// How many bytes there are.
+        /// Number of bytes.
         length: usize,
     },
-    /// A byte between two fields, or between the last field and the body, is not 0.
+    /// A padding byte after a header field is not 0.
     Padding,
-    /// The row of header fields ends before a field does.
+    /// The array of header fields ends inside a field.
     FieldsEndEarly,
-    /// A field has the code 0, which is not valid.
+    /// A header field has the code 0, which is not valid.
     NoFieldCode,
-    /// A field is not what it should be.
+    /// The value of a header field is not valid.
     Field {
-        /// Which field.
+        /// The header field.
         field: HeaderField,
-        /// What is wrong with it.
+        /// The reason.
         error: FieldError,
-        /// The value, if it is a text that was read whole.
+        /// The value, if it is a complete text.
         value: Option<RefusedValue>,
     },
-    /// A field is there twice.
+    /// A header field occurs twice.
     FieldTwice(HeaderField),
-    /// A field is not there that a message of this type has to have.
+    /// A header field that this message type requires is missing.
     FieldMissing {
-        /// Which field.
+        /// The header field.
         field: HeaderField,
         /// The type of the message.
         message_type: MessageType,
     },
-    /// There is a body, but no signature that says what it is.
+    /// The message has a body, but no signature.
     BodyWithoutSignature,
-    /// There is a signature, but no body; no type has values without bytes.
+    /// The message has a signature, but no body. A value of every type has at least one byte.
     SignatureWithoutBody,
     /// The value of the body cannot be encoded (feature `zbus`).
     #[cfg(feature = "zbus")]
     Body(Box<BodyError>),
-    /// There are more or fewer descriptors than the header says.
+    /// The number of descriptors is not the one that the header declares.
     FdCount {
-        /// What the header says.
+        /// Number of descriptors that the header declares.
         declared: u32,
-        /// How many there are.
+        /// Number of descriptors.
         present: usize,
     },
 }
 
 impl MessageError {
-    /// Returns the [`MessageError`] inside `error`, if there is one.
+    /// Returns the [`MessageError`] that `error` contains, if any.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::MessageError;
@@ -120,25 +125,25 @@ impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MessageError::ByteOrder(byte) => {
-                write!(f, "the message begins with {byte:#04x}, which is neither 'l' nor 'B'")
+                write!(f, "the first byte of the message is {byte:#04x}, expected 'l' or 'B'")
             }
-            MessageError::NoType => f.write_str("the message type is 0"),
+            MessageError::NoType => f.write_str("the message type is 0, which is not valid"),
             MessageError::Version(version) => {
-                write!(f, "the message is of version {version}, and only version 1 is known")
+                write!(f, "the protocol version of the message is {version}, expected 1")
             }
             MessageError::NoSerial => f.write_str("the message has no serial"),
             MessageError::FieldsTooLong { length, limit } => {
-                write!(f, "the header fields have {length} bytes, the limit is {limit}")
+                write!(f, "the header fields have {length} bytes, limit is {limit}")
             }
             MessageError::TooLong { length, limit } => {
-                write!(f, "the message has {length} bytes, the limit is {limit}")
+                write!(f, "the message has {length} bytes, limit is {limit}")
             }
             MessageError::Length { declared, length } => {
-                write!(f, "the message has {length} bytes, and should have {declared}")
+                write!(f, "the message has {length} bytes, its header declares {declared}")
             }
-            MessageError::Padding => f.write_str("a byte of padding in the header is not 0"),
+            MessageError::Padding => f.write_str("a padding byte in the header is not 0"),
             MessageError::FieldsEndEarly => {
-                f.write_str("the row of header fields ends before a field does")
+                f.write_str("the array of header fields ends inside a field")
             }
             MessageError::NoFieldCode => f.write_str("a header field has the code 0"),
             MessageError::Field { field, error, value: Some(value) } => match (error, value.rule) {
@@ -151,7 +156,7 @@ impl fmt::Display for MessageError {
             MessageError::Field { field, error, value: None } => {
                 write!(f, "the header field {field} {error}")
             }
-            MessageError::FieldTwice(field) => write!(f, "the header field {field} is there twice"),
+            MessageError::FieldTwice(field) => write!(f, "the header field {field} occurs twice"),
             MessageError::FieldMissing { field, message_type } => {
                 write!(f, "{message_type} has no header field {field}")
             }
@@ -164,13 +169,14 @@ impl fmt::Display for MessageError {
             #[cfg(feature = "zbus")]
             MessageError::Body(error) => error.fmt(f),
             MessageError::FdCount { declared, present } => {
-                write!(f, "the message declares {declared} descriptors and has {present}")
+                let declared = Descriptors(*declared as usize);
+                write!(f, "the message declares {declared} and has {present}")
             }
         }
     }
 }
 
-/// Returns what a name in this field is called.
+/// Returns the kind of name in this field.
 fn kind(field: HeaderField) -> &'static str {
     match field {
         HeaderField::Path => "object path",

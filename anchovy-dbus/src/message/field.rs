@@ -1,11 +1,13 @@
-//! The fields of a header: what they are called, of which type they are, and which a message has to
-//! have (D-Bus Specification, "Header Fields").
+//! The header fields: their names and types, and the fields that each message type requires (D-Bus
+//! Specification, "Header Fields").
 
 use std::fmt;
 
 use super::message_type::MessageType;
 
-/// A field of a header.
+/// A header field.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{HeaderField, Message, MessageError, MessageType};
@@ -19,30 +21,30 @@ use super::message_type::MessageType;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeaderField {
-    /// `PATH`: the object that is called, or that sends the signal.
+    /// `PATH`: the path of the object that is called or that sends the signal.
     Path,
-    /// `INTERFACE`: the interface that the method or the signal is of.
+    /// `INTERFACE`: the interface of the method or the signal.
     Interface,
-    /// `MEMBER`: the method or the signal.
+    /// `MEMBER`: the name of the method or the signal.
     Member,
-    /// `ERROR_NAME`: the error.
+    /// `ERROR_NAME`: the name of the error.
     ErrorName,
-    /// `REPLY_SERIAL`: the serial of the message that this one answers.
+    /// `REPLY_SERIAL`: the serial of the call that this message replies to.
     ReplySerial,
-    /// `DESTINATION`: the connection that the message is for.
+    /// `DESTINATION`: the bus name of the receiver.
     Destination,
-    /// `SENDER`: the connection that the message is from.
+    /// `SENDER`: the bus name of the sender.
     Sender,
     /// `SIGNATURE`: the types of the body.
     Signature,
-    /// `UNIX_FDS`: how many descriptors come with the message.
+    /// `UNIX_FDS`: the number of descriptors of the message.
     UnixFds,
-    /// A field that a later specification may define, with its code. Such fields are ignored.
+    /// A field that the specification does not define, with its code. Such fields are ignored.
     Unknown(u8),
 }
 
 impl HeaderField {
-    /// The field with this code; 0 is the code of none.
+    /// Returns the field with this code. 0 is not valid.
     pub(super) fn from_code(code: u8) -> Option<HeaderField> {
         Some(match code {
             0 => return None,
@@ -59,7 +61,7 @@ impl HeaderField {
         })
     }
 
-    /// The code of the field.
+    /// Returns the code of the field.
     pub(super) fn code(self) -> u8 {
         match self {
             HeaderField::Path => 1,
@@ -75,7 +77,7 @@ impl HeaderField {
         }
     }
 
-    /// The code of its type, if it is known.
+    /// Returns the code of its type, if it is known.
     pub(super) fn type_code(self) -> Option<u8> {
         match self {
             HeaderField::Path => Some(b'o'),
@@ -86,7 +88,7 @@ impl HeaderField {
         }
     }
 
-    /// What a message of this type has to have.
+    /// Returns the fields that a message of this type requires.
     pub(super) fn required(message_type: MessageType) -> &'static [HeaderField] {
         match message_type {
             MessageType::MethodCall => &[HeaderField::Path, HeaderField::Member],

@@ -1,13 +1,16 @@
-//! The rules of the specification that the value of a header field breaks.
+//! The error of a header field.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
 use super::signature::SignatureError;
+use crate::limits::MAX_ARRAY_BYTES;
 
-/// What is wrong with the value of a header field (D-Bus Specification, "Header Fields", "Marshaling"
-/// and "Valid Names").
+/// The reason why the value of a header field is not valid (D-Bus Specification, "Header Fields",
+/// "Marshaling" and "Valid Names").
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{FieldError, HeaderField, Message, MessageError};
@@ -25,28 +28,28 @@ use super::signature::SignatureError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// It is not of the type of that field.
+    /// The type of the value is not that of the field.
     Type,
-    /// It is not exactly one value: its signature has no type, or several.
+    /// The signature of the value is not exactly one type.
     NotOneType,
-    /// It goes on where the row of fields, or an array in it, has ended.
+    /// The value continues after the end of the array of fields, or of an array in the value.
     EndsEarly,
-    /// A byte that aligns a value is not 0.
+    /// A padding byte is not 0.
     Padding,
-    /// A text does not end with a byte 0.
+    /// A string does not end with a NUL byte.
     NotTerminated,
-    /// There is a byte 0 within a text.
+    /// A string contains a NUL byte.
     NulInText,
-    /// A text is not UTF-8.
+    /// A string is not UTF-8.
     NotUtf8,
-    /// A path of an object is not valid.
+    /// An object path is not valid.
     ObjectPath,
     /// A signature is not valid.
     Signature(SignatureError),
-    /// A name is not valid: of an interface, a member, an error or a connection.
+    /// An interface, member, error or bus name is not valid.
     Name,
-    /// A name or a path is reserved for what never leaves a process: the interface
-    /// `org.freedesktop.DBus.Local` and the path `/org/freedesktop/DBus/Local`.
+    /// The interface `org.freedesktop.DBus.Local` and the path `/org/freedesktop/DBus/Local` are
+    /// reserved for messages inside a process.
     Reserved,
     /// A serial is 0.
     NoSerial,
@@ -54,38 +57,39 @@ pub enum FieldError {
     Boolean(u32),
     /// An array has more than 2²⁶ bytes.
     ArrayTooLong(u32),
-    /// The bytes of an array are no whole number of elements.
+    /// The length of an array is not a multiple of the size of its elements.
     ArrayNotWhole,
-    /// More than 64 containers are within each other, the row of fields, the field and its variant
-    /// among them.
+    /// More than 64 containers are nested, including the array of fields, the field and its variant.
     TooDeep,
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match *self {
-            FieldError::Type => "is not of its type",
-            FieldError::NotOneType => "is not exactly one value",
-            FieldError::EndsEarly => "is longer than what it is in",
-            FieldError::Padding => "has a byte of padding that is not 0",
-            FieldError::NotTerminated => "has a text that does not end with 0",
-            FieldError::NulInText => "has a text with a 0 in it",
-            FieldError::NotUtf8 => "has a text that is not UTF-8",
-            FieldError::ObjectPath => "has a path that is not valid",
+            FieldError::Type => "has the wrong type",
+            FieldError::NotOneType => "does not have exactly one type",
+            FieldError::EndsEarly => "continues after the end of its container",
+            FieldError::Padding => "has a padding byte that is not 0",
+            FieldError::NotTerminated => "has a string that does not end with a NUL byte",
+            FieldError::NulInText => "has a string that contains a NUL byte",
+            FieldError::NotUtf8 => "has a string that is not UTF-8",
+            FieldError::ObjectPath => "has an invalid object path",
             FieldError::Signature(error) => {
-                return write!(f, "has a signature that is not valid: {error}");
+                return write!(f, "has an invalid signature: {error}");
             }
-            FieldError::Name => "is not a valid name of its kind",
-            FieldError::Reserved => "is reserved for what never leaves a process",
-            FieldError::NoSerial => "is 0",
+            FieldError::Name => "is not a valid name",
+            FieldError::Reserved => "is reserved for messages inside a process",
+            FieldError::NoSerial => "is 0, which is not valid",
             FieldError::Boolean(value) => {
-                return write!(f, "has a boolean of {value}, which is neither 0 nor 1");
+                return write!(f, "has the boolean value {value}, expected 0 or 1");
             }
             FieldError::ArrayTooLong(length) => {
-                return write!(f, "has an array of {length} bytes, more than 64 MiB");
+                return write!(f, "has an array of {length} bytes, limit is {MAX_ARRAY_BYTES}");
             }
-            FieldError::ArrayNotWhole => "has an array that is no whole number of elements",
-            FieldError::TooDeep => "has more than 64 containers within each other",
+            FieldError::ArrayNotWhole => {
+                "has an array whose length is not a multiple of the size of its elements"
+            }
+            FieldError::TooDeep => "has more than 64 nested containers, which is the limit",
         })
     }
 }

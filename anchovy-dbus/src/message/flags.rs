@@ -7,7 +7,9 @@ use bitflags::bitflags;
 bitflags! {
     /// Flags of a message (D-Bus Specification, "Message Format").
     ///
-    /// Bits that the specification does not define are kept, and mean nothing.
+    /// Bits that the specification does not define are kept and ignored.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use anchovy_dbus::Flags;
@@ -19,11 +21,11 @@ bitflags! {
     /// ```
     #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
     pub struct Flags: u8 {
-        /// The caller expects no reply.
+        /// The peer must not reply.
         const NO_REPLY_EXPECTED = 1;
         /// The bus must not start an owner for the destination.
         const NO_AUTO_START = 2;
-        /// The caller waits while the user is asked to authorize the call.
+        /// The peer may ask the user to authorize the call, which can take long.
         const ALLOW_INTERACTIVE_AUTHORIZATION = 4;
         // Every other bit, so that no operation drops one.
         const _ = !0;
@@ -31,7 +33,7 @@ bitflags! {
 }
 
 impl Flags {
-    /// No flag.
+    /// No flags.
     pub const NONE: Flags = Flags::empty();
 }
 

@@ -1,6 +1,7 @@
-//! Where a message ends. The first sixteen bytes say it, so they are all that a reader needs before
-//! it decides to wait for the rest, and each is judged as soon as it is there: a peer that is no
-//! D-Bus peer is told at its first byte, and one that announces too much before it is believed.
+//! The frame of a message: the first 16 bytes of its header, which contain its length.
+//!
+//! Each byte is checked as soon as it arrives. So a peer that does not use D-Bus is detected at its
+//! first byte, and a declared length that exceeds a limit before memory is reserved.
 
 use std::num::NonZeroU32;
 
@@ -102,7 +103,7 @@ impl Frame {
     }
 
     /// Returns the length of header and body together, in bytes.
-    pub(crate) fn length(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.head_length() + self.body_length()
     }
 }
@@ -161,7 +162,7 @@ mod tests {
         for start in starts() {
             assert_eq!(lengths(&start, &limits()), Ok(Some(LENGTHS)));
             let frame = Frame::read(&start, &limits()).unwrap().unwrap();
-            assert_eq!(frame.length(), 45);
+            assert_eq!(frame.len(), 45);
         }
     }
 
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_as_soon_as_its_byte_is_there() {
+    fn an_error_is_returned_as_soon_as_its_byte_arrives() {
         tells_at(0, MessageError::ByteOrder(b'x'), |start| start[0] = b'x');
         tells_at(1, MessageError::NoType, |start| start[1] = 0);
         tells_at(3, MessageError::Version(2), |start| start[3] = 2);

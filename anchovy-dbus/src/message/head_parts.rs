@@ -1,7 +1,7 @@
 //! Writing a header.
 //!
-//! The header is written once, and then read by the reader of received headers, so that what is refused
-//! of a peer is not sent to one either.
+//! The header is written once, and then parsed by the parser of received headers, so that a message that
+//! a peer would refuse is not sent.
 
 use std::num::NonZeroU32;
 
@@ -52,7 +52,7 @@ impl<'a> HeadParts<'a> {
     }
 
     /// Returns the parts of the header of a message.
-    pub(super) fn of(header: Header<'a>) -> HeadParts<'a> {
+    pub(super) fn from_header(header: Header<'a>) -> HeadParts<'a> {
         HeadParts {
             byte_order: header.byte_order(),
             message_type: header.message_type(),

@@ -1,5 +1,6 @@
-//! A header to ask: what it says was looked at when the message was made, so an answer is a place
-//! in its bytes.
+//! Access to the header of a message.
+//!
+//! The header was parsed when the message was created. A field is a range of its bytes.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,7 +11,9 @@ use super::flags::Flags;
 use super::message_type::MessageType;
 use super::reader::Span;
 
-/// What the header of a [`Message`] says.
+/// The header of a [`Message`].
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Message, MessageType};
@@ -36,86 +39,86 @@ pub struct Header<'a> {
 }
 
 impl Message {
-    /// What the header says.
+    /// Returns the header.
     pub fn header(&self) -> Header<'_> {
         Header { message: self }
     }
 }
 
 impl<'a> Header<'a> {
-    /// The order of the bytes in all numbers of the message, those of the body too.
+    /// Returns the byte order of the header and the body.
     pub fn byte_order(self) -> ByteOrder {
         ByteOrder::from_byte(self.byte(0)).unwrap_or(ByteOrder::NATIVE)
     }
 
-    /// What the message is.
+    /// Returns the type of the message.
     pub fn message_type(self) -> MessageType {
         MessageType::from_code(self.byte(1))
     }
 
-    /// What its sender asks for.
+    /// Returns the flags.
     pub fn flags(self) -> Flags {
         Flags::from_bits_retain(self.byte(2))
     }
 
-    /// The serial by which an answer refers to the message; see [`Message::serial`].
+    /// Returns the serial; see [`Message::serial`].
     pub fn serial(self) -> Option<NonZeroU32> {
         self.message.serial
     }
 
-    /// The length of the body, in bytes.
+    /// Returns the length of the body, in bytes.
     pub fn body_len(self) -> usize {
         self.message.body.len()
     }
 
-    /// The object that is called, or that sends the signal: `PATH`.
+    /// Returns `PATH`: the path of the object that is called or that sends the signal.
     pub fn path(self) -> Option<&'a str> {
         self.text(self.message.fields.path)
     }
 
-    /// The interface that the method or the signal is of: `INTERFACE`.
+    /// Returns `INTERFACE`: the interface of the method or the signal.
     pub fn interface(self) -> Option<&'a str> {
         self.text(self.message.fields.interface)
     }
 
-    /// The method or the signal: `MEMBER`.
+    /// Returns `MEMBER`: the name of the method or the signal.
     pub fn member(self) -> Option<&'a str> {
         self.text(self.message.fields.member)
     }
 
-    /// The error: `ERROR_NAME`.
+    /// Returns `ERROR_NAME`: the name of the error.
     pub fn error_name(self) -> Option<&'a str> {
         self.text(self.message.fields.error_name)
     }
 
-    /// The connection that the message is for: `DESTINATION`.
+    /// Returns `DESTINATION`: the bus name of the receiver.
     pub fn destination(self) -> Option<&'a str> {
         self.text(self.message.fields.destination)
     }
 
-    /// The connection that the message is from: `SENDER`.
+    /// Returns `SENDER`: the bus name of the sender.
     ///
-    /// On a bus, the bus sets it. A peer without a bus between may say what it likes.
+    /// A bus sets it. If the peer is not a bus, the value is not verified.
     pub fn sender(self) -> Option<&'a str> {
         self.text(self.message.fields.sender)
     }
 
-    /// The serial of the message that this one answers: `REPLY_SERIAL`.
+    /// Returns `REPLY_SERIAL`: the serial of the call that this message replies to.
     pub fn reply_serial(self) -> Option<NonZeroU32> {
         self.message.fields.reply_serial
     }
 
-    /// The types of the body: `SIGNATURE`, and empty if and only if the body is.
+    /// Returns `SIGNATURE`: the types of the body. It is empty if and only if the body is empty.
     ///
-    /// It is a valid signature. Whether the body is what it says, nobody has looked.
+    /// The signature is valid. The body is not compared with it.
     pub fn signature(self) -> &'a str {
         self.text(self.message.fields.signature).unwrap_or_default()
     }
 
-    /// How many descriptors the message declares: `UNIX_FDS`, or 0 if it is not there.
+    /// Returns `UNIX_FDS`: the number of descriptors that the message declares, or 0.
     ///
     /// [`Message::fds`] has as many, unless they were [taken](Message::take_fds) or
-    /// [cut](Message::truncation).
+    /// [not delivered](Message::truncation).
     pub fn unix_fds(self) -> u32 {
         self.message.fields.unix_fds
     }
@@ -124,7 +127,7 @@ impl<'a> Header<'a> {
         self.message.head.get(at).copied().unwrap_or_default()
     }
 
-    /// The text at this place: all of them were found to be ASCII.
+    /// Returns the text at this range, which is ASCII.
     fn text(self, span: Span) -> Option<&'a str> {
         let text = span.slice(&self.message.head);
         std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
@@ -132,7 +135,7 @@ impl<'a> Header<'a> {
 }
 
 impl Header<'_> {
-    /// Adds what the header has; what it does not have is not shown.
+    /// Adds the parts that the header has.
     pub(super) fn debug_fields(self, output: &mut fmt::DebugStruct<'_, '_>) {
         output.field("type", &self.message_type());
         let numbers = [("serial", self.serial()), ("reply_serial", self.reply_serial())];

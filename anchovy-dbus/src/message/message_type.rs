@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-/// What a message is (D-Bus Specification, "Message Format").
+/// The type of a message (D-Bus Specification, "Message Format").
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::MessageType;
@@ -12,23 +14,21 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageType {
-    /// A call of a method; it has a path and a member.
+    /// A method call, with a path and a member.
     MethodCall,
-    /// The answer to a call; it has the serial of the call.
+    /// The reply to a call, with the serial of the call.
     MethodReturn,
-    /// The answer to a call that failed; it has a name and the serial of the call.
+    /// The error reply to a call, with an error name and the serial of the call.
     Error,
-    /// What an object has to tell; it has a path, an interface and a member.
+    /// A signal, with a path, an interface and a member.
     Signal,
-    /// A type that a later specification may define. Applications ignore such messages; proxies may
-    /// pass them on.
+    /// A type that the specification does not define. Applications ignore such messages, and proxies can
+    /// forward them.
     Unknown(u8),
 }
 
 impl MessageType {
-    /// The type with this code: 1 to 4, or one that is unknown.
-    ///
-    /// 0 is not valid: no message has it.
+    /// Returns the type with this code. Codes other than 1 to 4 are unknown, and no message has 0.
     pub fn from_code(code: u8) -> MessageType {
         match code {
             1 => MessageType::MethodCall,
@@ -39,7 +39,7 @@ impl MessageType {
         }
     }
 
-    /// The code of the type: the second byte of a message.
+    /// Returns the code of the type, which is the second byte of a message.
     pub fn code(self) -> u8 {
         match self {
             MessageType::MethodCall => 1,

@@ -1,23 +1,21 @@
-//! A message as a transport sees it: a header, which says where it goes, bytes, which are its
-//! user's, and descriptors, which are its own. Whoever has one knows that its header is valid to the
-//! last byte, and that it has as many descriptors as it says (D-Bus Specification, "Message
-//! Protocol").
+//! Messages: a header, a body of bytes, and descriptors. The header is valid, and a received message
+//! has as many descriptors as its header declares (D-Bus Specification, "Message Protocol").
 
 #[cfg(feature = "zbus")]
 mod body_as;
 #[cfg(feature = "zbus")]
-mod body_error;
+pub(crate) mod body_error;
 #[cfg(feature = "zbus")]
 mod body_value;
-mod build_error;
+pub(crate) mod build_error;
 mod builder;
 mod byte_order;
 mod construct;
 pub(crate) mod content;
 mod encode;
 pub(crate) mod error;
-mod field;
-mod field_error;
+pub(crate) mod field;
+pub(crate) mod field_error;
 mod fields;
 mod first_string;
 pub(crate) mod flags;
@@ -28,8 +26,8 @@ pub(crate) mod message_type;
 pub(crate) mod names;
 mod parse;
 mod reader;
-mod refused_value;
-mod signature;
+pub(crate) mod refused_value;
+pub(crate) mod signature;
 #[cfg(feature = "zbus")]
 mod swap;
 mod value;

@@ -102,7 +102,7 @@ fn is_in_names(byte: u8, may_be_hyphen: bool) -> bool {
 /// How many elements there are, with a separator between them, if each begins with a byte of one
 /// kind, so that none is empty, and goes on with bytes of another.
 ///
-/// A message has several names, and whoever builds or receives it waits for this: each byte is
+/// A message has several names, and building and receiving it takes this time: each byte is
 /// looked up once.
 fn elements(name: &[u8], separator: u8, start: u8, rest: u8) -> Option<usize> {
     let (mut count, mut at_start) = (1, true);

@@ -12,16 +12,17 @@ use super::frame::{FIXED_BYTES, Frame};
 use crate::limits::Limits;
 
 impl Message {
-    /// A message of all its bytes, and its descriptors.
+    /// Parses a message from all its bytes and its descriptors.
     ///
-    /// The only limits on its length are those of the specification. The time is linear in the
-    /// length of the header fields ([`Limits::max_fields_bytes`]).
+    /// Its length is limited by the specification only. The time is linear in the length of the header
+    /// fields ([`Limits::max_fields_bytes`]).
     ///
     /// # Errors
     ///
-    /// Whatever the specification does not allow, in the header; that there are more bytes, or
-    /// fewer, than the header says; that there are more descriptors, or fewer. Of the body, only the
-    /// length is looked at. The descriptors are handed back.
+    /// Returns a [`BuildError`] with the descriptors if the header is not valid, or if the number of
+    /// bytes or of descriptors is not the declared one. The bytes of the body are not checked.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::num::NonZeroU32;
@@ -61,12 +62,12 @@ impl Message {
 
     /// Creates a message from its frame, its header and its body.
     ///
-    /// It has no descriptors yet: [`attach`](Self::attach) them.
+    /// The message has no descriptors; [`attach`](Self::attach) adds them.
     ///
     /// # Errors
     ///
-    /// [`MessageError::Length`] if the parts are not as long as the frame says; otherwise what is
-    /// wrong with the header fields.
+    /// Returns [`MessageError::Length`] if the lengths of the parts are not those of the frame, or the
+    /// error of a header field.
     pub(crate) fn from_parts(
         frame: &Frame,
         head: Bytes,
@@ -74,7 +75,7 @@ impl Message {
     ) -> Result<Message, MessageError> {
         if (head.len(), body.len()) != (frame.head_length(), frame.body_length()) {
             let length = head.len().saturating_add(body.len());
-            return Err(MessageError::Length { declared: frame.length(), length });
+            return Err(MessageError::Length { declared: frame.len(), length });
         }
         let fields = Fields::read(frame, &head)?;
         let (serial, fds) = (frame.serial, Vec::new());

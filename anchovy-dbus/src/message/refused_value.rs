@@ -16,7 +16,7 @@ pub struct RefusedValue {
 
 impl RefusedValue {
     #[cold]
-    pub(super) fn new(value: &[u8], rule: Option<&'static str>) -> RefusedValue {
+    pub(crate) fn new(value: &[u8], rule: Option<&'static str>) -> RefusedValue {
         // A character has at most four bytes.
         let start = &value[..value.len().min(4 * MAX_KEPT)];
         let text = String::from_utf8_lossy(start);

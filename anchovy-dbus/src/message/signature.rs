@@ -1,6 +1,8 @@
-//! Which signatures are valid, and where in one of them each array ends. A reader that believes an
-//! invalid one reads past its bytes (CVE-2022-42010: brackets that do not match), so every
-//! signature is looked at before a value is (D-Bus Specification, "Valid Signatures").
+//! Validation of signatures, and the end of each array in a signature.
+//!
+//! A parser that trusts an invalid signature reads out of bounds (CVE-2022-42010: brackets that do not
+//! match). So every signature is checked before a value is parsed (D-Bus Specification, "Valid
+//! Signatures").
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +14,9 @@ const MAX_BYTES: usize = 255;
 /// The most arrays within each other, and the most structs ("Valid Signatures").
 const MAX_DEPTH: u8 = 32;
 
-/// Why a signature is not valid (D-Bus Specification, "Valid Signatures").
+/// The reason why a signature is not valid (D-Bus Specification, "Valid Signatures").
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{FieldError, Message, MessageError, SignatureError};
@@ -22,49 +26,49 @@ const MAX_DEPTH: u8 = 32;
 /// assert!(matches!(refused.error, MessageError::Field { error: found, .. } if found == error));
 /// assert_eq!(
 ///     refused.to_string(),
-///     "\"a{vs}\" is not a valid signature: the key of a dict entry is no basic type"
+///     "\"a{vs}\" is not a valid signature: the key of a dict entry is not a basic type"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// It has more than 255 bytes.
+    /// The signature has more than 255 bytes.
     TooLong,
-    /// A byte of it is the code of no type.
+    /// A byte is not the code of a type.
     UnknownType(u8),
-    /// A bracket is not closed, or not by its like, or one is closed that was not opened.
+    /// The brackets do not match.
     Brackets,
-    /// An array says not of what.
+    /// An array has no element type.
     ArrayOfNothing,
     /// A struct has no fields.
     EmptyStruct,
-    /// A dict entry is no element of an array.
+    /// A dict entry is not the element type of an array.
     EntryOutsideArray,
-    /// The key of a dict entry is no basic type.
+    /// The key of a dict entry is not a basic type.
     KeyNotBasic,
-    /// A dict entry has not exactly two fields.
+    /// A dict entry does not have exactly two fields.
     EntryNotPair,
-    /// More than 32 arrays are within each other.
+    /// More than 32 arrays are nested.
     TooManyArrays,
-    /// More than 32 structs are within each other.
+    /// More than 32 structs are nested.
     TooManyStructs,
 }
 
 impl fmt::Display for SignatureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SignatureError::TooLong => "it has more than 255 bytes",
+            SignatureError::TooLong => "it is too long, limit is 255 bytes",
             SignatureError::UnknownType(code) => {
-                return write!(f, "there is no type {:?}", char::from(*code));
+                return write!(f, "it contains the unknown type {:?}", char::from(*code));
             }
             SignatureError::Brackets => "its brackets do not match",
             SignatureError::ArrayOfNothing => "an array has no element type",
             SignatureError::EmptyStruct => "a struct has no fields",
-            SignatureError::EntryOutsideArray => "a dict entry is no element of an array",
-            SignatureError::KeyNotBasic => "the key of a dict entry is no basic type",
-            SignatureError::EntryNotPair => "a dict entry has not exactly two fields",
-            SignatureError::TooManyArrays => "more than 32 arrays are within each other",
-            SignatureError::TooManyStructs => "more than 32 structs are within each other",
+            SignatureError::EntryOutsideArray => "a dict entry is not the element type of an array",
+            SignatureError::KeyNotBasic => "the key of a dict entry is not a basic type",
+            SignatureError::EntryNotPair => "a dict entry does not have exactly two fields",
+            SignatureError::TooManyArrays => "it nests too many arrays, limit is 32",
+            SignatureError::TooManyStructs => "it nests too many structs, limit is 32",
         })
     }
 }
@@ -382,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_counted_anew_for_what_stands_beside() {
+    fn depth_is_counted_separately_for_types_side_by_side() {
         let deep = format!("{}{}y{}", "a".repeat(32), "(".repeat(32), ")".repeat(32));
         valid(&format!("{deep}{deep}"), 2);
         valid(&format!("{}(ayay){}", "(".repeat(31), ")".repeat(31)), 1);

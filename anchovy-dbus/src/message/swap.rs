@@ -37,7 +37,7 @@ impl Swap<'_> {
             b'b' | b'i' | b'u' | b'h' => self.number(4)?,
             b'x' | b't' | b'd' => self.number(8)?,
             b's' | b'o' => {
-                let length = self.length()?;
+                let length = self.read_len()?;
                 self.skip(length.checked_add(1)?)?;
             }
             b'g' => {
@@ -62,7 +62,7 @@ impl Swap<'_> {
     }
 
     fn array<'c>(&mut self, element: &'c [u8]) -> Option<&'c [u8]> {
-        let length = self.length()?;
+        let length = self.read_len()?;
         self.align(match element.first()? {
             b'x' | b't' | b'd' | b'(' | b'{' => 8,
             // The length was aligned to 4 bytes.
@@ -83,7 +83,7 @@ impl Swap<'_> {
     }
 
     /// Swaps a length, and returns it.
-    fn length(&mut self) -> Option<usize> {
+    fn read_len(&mut self) -> Option<usize> {
         self.align(4)?;
         let bytes = self.body.get(self.at..)?.first_chunk()?;
         let length = self.from.read(*bytes);

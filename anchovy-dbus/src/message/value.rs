@@ -1,6 +1,6 @@
 //! Passing over values that nobody here understands. A header may have fields of later
 //! specifications; they are ignored, but where they end only their types tell, and types are the
-//! peer's word. So every value is looked at as if it mattered, the nesting is bounded, and nothing
+//! data. So every value is looked at as if it mattered, the nesting is bounded, and nothing
 //! is allocated (D-Bus Specification, "Header Fields" and "Marshaling").
 
 use super::field_error::FieldError;

@@ -1,7 +1,8 @@
-//! Being connected to: the whole handshake, or step by step.
+//! Serving clients with the handshake in one call, or step by step.
 //!
-//! [`Server`] does the whole handshake, and asks a function of its user who may come in. Who wants
-//! to take the time for that, or to decide more, takes the steps:
+//! [`Server`] performs the whole handshake and calls a function that decides which clients are
+//! accepted ([`Server::authorize`]). A program whose decision takes time or needs more data can perform
+//! the steps itself. Each step is a type, whose methods are the possible next steps:
 //!
 //! ```text
 //! Unauthenticated ─ request ─▶ Request ─ accept ─▶ Accepted ─ begin ─▶ Begun(Connection)
@@ -15,16 +16,16 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (ours, theirs) = tokio::net::UnixStream::pair()?;
-//! let client = tokio::spawn(async move { Client::new().handshake(theirs).await });
+//! let (near, far) = tokio::net::UnixStream::pair()?;
+//! let client = tokio::spawn(async move { Client::new().handshake(far).await });
 //!
-//! let mut server = Server::new(Guid::generate()?).start(ours)?;
+//! let mut server = Server::new(Guid::generate()?).start(near)?;
 //! let connection = loop {
 //!     let request = server.request().await?;
-//!     println!("{:?} of uid {:?} asks", request.mechanism(), request.uid());
+//!     println!("request: {:?}, uid {:?}", request.mechanism(), request.uid());
 //!     match request.accept().begin().await? {
 //!         Progress::Begun(connection) => break connection,
-//!         Progress::Cancelled(again) => server = again,
+//!         Progress::Cancelled(unauthenticated) => server = unauthenticated,
 //!     }
 //! };
 //! assert!(connection.unix_fds());
@@ -33,7 +34,8 @@
 //! # }
 //! ```
 //!
-//! Nobody gets in without having asked, and nothing is sent before the client begins:
+//! A program that accepts a client before its request, or sends a message before `BEGIN`, does not
+//! compile:
 //!
 //! ```compile_fail,E0599
 //! # fn f(server: anchovy_dbus::server::Unauthenticated) {
@@ -49,7 +51,7 @@
 //!
 //! ```compile_fail,E0599
 //! # async fn f(request: anchovy_dbus::server::Request) {
-//! request.begin().await; // it is not decided yet
+//! request.begin().await; // The request has not been accepted.
 //! # }
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! A server that does the whole handshake.
+//! A server, with the whole handshake.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,10 @@ use crate::limits::{HandshakeLimits, Limits};
 use crate::pending_handshakes::PendingHandshake;
 use crate::socket::{Socket, limit_received_fds, set_fd_passing};
 
-/// How to serve: who may come in, what is offered, and within which limits.
+/// A builder for server connections and listeners: which clients are accepted, what is negotiated, and
+/// the limits.
+///
+/// # Examples
 ///
 /// ```
 /// use anchovy_dbus::{Guid, Limits, Server};
@@ -60,7 +63,8 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Accepts the uid of this process and root, by `EXTERNAL`; agrees to descriptors.
+    /// Creates a server that accepts clients of the process's effective uid and of root with
+    /// `EXTERNAL`, and that agrees to descriptor passing.
     pub fn new(guid: Guid) -> Server {
         let own = rustix::process::geteuid().as_raw();
         Server {
@@ -77,8 +81,12 @@ impl Server {
         }
     }
 
-    /// Asks this who may come in. With [`External`](Mechanism::External), the credentials are those
-    /// that the client claims, too; with others, they are only what the kernel says.
+    /// Sets the function that decides whether a client is accepted. Default: the process's effective
+    /// uid and root are accepted, with `EXTERNAL`.
+    ///
+    /// The function receives the credentials that the kernel reports. With
+    /// [`External`](Mechanism::External), a client that claims another uid has been rejected before.
+    /// With [`Anonymous`](Mechanism::Anonymous), the client claims no uid.
     pub fn authorize(
         mut self,
         authorize: impl Fn(&Credentials, Mechanism) -> bool + Send + Sync + 'static,
@@ -87,7 +95,7 @@ impl Server {
         self
     }
 
-    /// Offers `ANONYMOUS` as well, and accepts every client that uses it.
+    /// Offers `ANONYMOUS` in addition to `EXTERNAL`, and accepts every client that uses it.
     pub fn anonymous(mut self) -> Server {
         self.mechanisms = vec![Mechanism::External, Mechanism::Anonymous];
         let authorize = self.authorize;
@@ -97,46 +105,47 @@ impl Server {
         self
     }
 
-    /// Does not agree to descriptors.
+    /// Does not agree to descriptor passing. Default: the server agrees.
     pub fn without_fds(mut self) -> Server {
         self.unix_fds = false;
         self
     }
 
-    /// Leaves it to this process to refuse descriptors that were not agreed on, in place of the
-    /// kernel.
+    /// Receives descriptors that clients send before descriptor passing is agreed on. Default: the
+    /// kernel refuses them, if it can (`SO_PASSRIGHTS`, Linux 6.16).
     ///
-    /// Where the kernel refuses them (`SO_PASSRIGHTS`, Linux 6.16), a client that sends a message
-    /// with descriptors before it has read `AGREE_UNIX_FD` gets `EPERM`. This is for clients that
-    /// do: their descriptors stay with their messages if descriptors are agreed on, and close the
-    /// connection otherwise.
+    /// By default, a client that sends a message with descriptors before it has read `AGREE_UNIX_FD`
+    /// gets `EPERM`. With this option, its descriptors stay with their message if descriptor passing is
+    /// agreed on afterwards. Otherwise the connection is closed.
     pub fn fds_before_agreement(mut self) -> Server {
         self.kernel_refuses = false;
         self
     }
 
-    /// Allows messages with descriptors to be sent before the client has sent a message.
+    /// Allows the server to send descriptors before the client has sent a message. Default: such
+    /// messages are refused with [`FdsTooEarly`](crate::SendErrorKind::FdsTooEarly).
     ///
-    /// A client that sends its whole handshake at once may still be reading the replies, and those
-    /// of sd-bus die of descriptors among them; for clients that are known not to.
+    /// A client with a pipelined handshake may still be reading the replies of the handshake. A client
+    /// that uses sd-bus fails if descriptors arrive with them. Use this option only if the clients are
+    /// known to support it.
     pub fn fds_at_once(mut self) -> Server {
         self.fds_at_once = true;
         self
     }
 
-    /// Within these limits, once messages flow.
+    /// Sets the limits that apply after the handshake. Default: [`Limits::server`].
     pub fn limits(mut self, limits: Limits) -> Server {
         self.limits = Arc::new(limits);
         self
     }
 
-    /// Within these limits until then.
+    /// Sets the limits that apply during the handshake. Default: [`HandshakeLimits::default`].
     pub fn handshake_limits(mut self, limits: HandshakeLimits) -> Server {
         self.handshake_limits = limits;
         self
     }
 
-    /// What clients are told whom they have reached.
+    /// Returns the guid of the server, which is sent to clients.
     pub fn guid(&self) -> Guid {
         self.guid
     }
@@ -145,15 +154,19 @@ impl Server {
         self.limits.waiting_fds()
     }
 
-    /// The handshake on a socket that a client has connected to.
+    /// Performs the handshake on the accepted socket of a client.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it closes the socket.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn handshake(
         &self,
         socket: impl IntoUnixStream,
@@ -161,7 +174,7 @@ impl Server {
         self.whole_handshake(self.start(socket)?).await
     }
 
-    /// Does the handshake from its first step.
+    /// Performs the handshake from its first step.
     pub(crate) async fn whole_handshake(
         &self,
         mut server: Unauthenticated,
@@ -174,21 +187,24 @@ impl Server {
             }
             match request.accept().begin().await? {
                 Progress::Begun(connection) => return Ok(connection),
-                Progress::Cancelled(again) => server = again,
+                Progress::Cancelled(unauthenticated) => server = unauthenticated,
             }
         }
     }
 
-    /// The first step of a handshake that is taken step by step. The time that it may take begins;
-    /// whoever is let in is for the user to decide.
+    /// Starts a handshake whose steps the caller performs; see [`server`](crate::server). The caller
+    /// decides which clients are accepted.
+    ///
+    /// [`HandshakeLimits::timeout`] starts with this call.
     ///
     /// # Errors
     ///
-    /// Those of [`AnchovyStream::new`](anchovy::AnchovyStream::new), and of asking for the peer's credentials.
+    /// Returns the errors of [`AnchovyStream::new`](anchovy::AnchovyStream::new), and those of reading
+    /// the credentials of the peer, as [`HandshakeError::Io`]. The socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside a runtime of tokio with timers.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn start(&self, socket: impl IntoUnixStream) -> Result<Unauthenticated, HandshakeError> {
         let socket = Socket::new(socket)?;
         let mut credentials = Credentials::from_socket(&socket)?;

@@ -1,4 +1,4 @@
-//! What every step of a handshake has.
+//! The data of every step of a handshake.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -16,7 +16,7 @@ use crate::handshake::serving::Serving;
 use crate::limits::Limits;
 use crate::pending_handshakes::PendingHandshake;
 
-/// What every step carries on.
+/// The data that each step passes to the next.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) driver: Driver<Serving>,
@@ -29,7 +29,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// Sends what the machine has to say, and receives until `step` has an outcome or another client
+    /// Sends the output of the state machine, and receives until `step` has an outcome or another client
     /// has taken the slot.
     pub(super) async fn until<T>(
         &mut self,
@@ -38,7 +38,7 @@ impl Step {
         let Step { driver, pending, .. } = self;
         let mut driven = pin!(driver.until(step));
         poll_fn(|cx| {
-            // First, for what has arrived may be the end of the handshake.
+            // First, because the end of the handshake may have arrived.
             if let Poll::Ready(outcome) = driven.as_mut().poll(cx) {
                 return Poll::Ready(outcome);
             }

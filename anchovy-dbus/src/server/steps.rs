@@ -1,4 +1,4 @@
-//! The steps of a handshake, each a type.
+//! The steps of a handshake as types.
 
 use std::mem;
 
@@ -10,51 +10,57 @@ use crate::connection::duplex::Connection;
 use crate::credentials::Credentials;
 use crate::handshake::serving::Serving;
 
-/// A client that has not said who it is, or was turned away.
+/// A client that has not authenticated, or that was rejected.
+///
+/// [`Server::start`](crate::Server::start) and [`Incoming::start`](crate::Incoming::start) create it.
 #[derive(Debug)]
 pub struct Unauthenticated {
     pub(super) step: Box<Step>,
 }
 
-/// A client that has said who it is, truly as far as can be told, and waits to be let in.
+/// The authentication request of a client, which the caller accepts or rejects.
+///
+/// With `EXTERNAL`, the claimed uid is the one that the kernel reports.
 #[derive(Debug)]
 pub struct Request {
     step: Box<Step>,
     request: AuthRequest,
 }
 
-/// A client that was let in, and has not begun.
+/// A client that was accepted and has not sent `BEGIN`.
 #[derive(Debug)]
 pub struct Accepted {
     step: Box<Step>,
 }
 
-/// What a client does that was let in.
+/// The next step of an accepted client.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is matched at once, and nobody keeps many")]
+#[expect(clippy::large_enum_variant, reason = "it is matched at once and not stored")]
 pub enum Progress {
-    /// It begins.
+    /// The client sent `BEGIN`. The handshake is complete.
     Begun(Connection),
-    /// It takes back who it is, and may log in anew.
+    /// The client sent `CANCEL` or `ERROR`. It can authenticate again.
     Cancelled(Unauthenticated),
 }
 
 impl Unauthenticated {
-    /// Returns the credentials of the client, from the kernel.
+    /// Returns the credentials of the client, as reported by the kernel.
     pub fn peer_cred(&self) -> &Credentials {
         &self.step.credentials
     }
 
-    /// Waits until the client has said who it is. What it says is compared with what the kernel
-    /// says; who lies is rejected without anybody being asked.
+    /// Waits for an authentication request of the client.
+    ///
+    /// A client that claims another uid than the kernel reports is rejected, and this method continues
+    /// to wait.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it closes the socket, as every step does.
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn request(mut self) -> Result<Request, HandshakeError> {
         let request = |serving: &mut Serving| {
             Ok(match serving.auth.next_event()? {
@@ -68,34 +74,39 @@ impl Unauthenticated {
 }
 
 impl Request {
-    /// Returns the credentials of the client, from the kernel.
+    /// Returns the credentials of the client, as reported by the kernel.
     pub fn peer_cred(&self) -> &Credentials {
         &self.step.credentials
     }
 
-    /// How it says who it is.
+    /// Returns the mechanism that the client uses.
     pub fn mechanism(&self) -> Mechanism {
         self.request.mechanism
     }
 
-    /// Its uid, by the kernel and by the client; nobody's with `ANONYMOUS`.
+    /// Returns the uid of the client, or `None` with `ANONYMOUS`.
     pub fn uid(&self) -> Option<u32> {
         self.request.uid
     }
 
-    /// Lets it in.
+    /// Accepts the client. `OK` is sent with the next step.
     pub fn accept(mut self) -> Accepted {
         if self.step.driver.machine.auth.accept().is_err() {
-            unreachable!("the client asks");
+            unreachable!("a request is pending");
         }
         Accepted { step: self.step }
     }
 
-    /// Turns it away; it may try again, some times.
+    /// Rejects the client, which can authenticate again until
+    /// [`HandshakeLimits::max_rejects`](crate::HandshakeLimits::max_rejects) is reached.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn reject(mut self) -> Result<Unauthenticated, HandshakeError> {
         let mut decided = false;
         self.step
@@ -111,11 +122,16 @@ impl Request {
 }
 
 impl Accepted {
-    /// Waits until the client begins, agreeing to descriptors if they are offered.
+    /// Waits until the client sends `BEGIN`. Agrees to descriptor passing if the client requests it and
+    /// the server offers it.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the socket is closed.
+    /// Returns a [`HandshakeError`]. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the socket is closed.
     pub async fn begin(mut self) -> Result<Progress, HandshakeError> {
         let begins = |serving: &mut Serving| {
             Ok(match serving.auth.next_event()? {

@@ -26,7 +26,7 @@ fn to_server(lines: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_of_16384_bytes_with_its_end_passes_on_a_server_and_one_byte_more_closes() {
+fn a_server_accepts_a_line_of_16384_bytes_and_no_more() {
     let story = serve_bytes(to_server(&[line(16384)]));
     assert_eq!((story.said.as_str(), story.end), ("ERROR unknown command\r\n", End::Open));
     let story = serve_bytes(to_server(&[line(16385)]));
@@ -47,7 +47,7 @@ fn a_line_without_an_end_closes_a_server_at_16384_bytes() {
 }
 
 #[test]
-fn a_line_of_16384_bytes_with_its_end_passes_on_a_client_and_one_byte_more_closes() {
+fn a_client_accepts_a_line_of_16384_bytes_and_no_more() {
     let story = ask_bytes(STEPWISE, line(16384));
     assert!(story.said.ends_with("ERROR unknown command\r\n"));
     assert_eq!(story.end, End::Open);
@@ -80,7 +80,7 @@ fn a_client_reads_64_kib_of_lines_and_no_byte_more() {
 }
 
 #[test]
-fn bytes_behind_the_handshake_count_for_nothing() {
+fn bytes_after_the_handshake_do_not_count() {
     let message = vec![b'm'; 200_000];
     let lines = format!("\0AUTH EXTERNAL {HEX}\r\nBEGIN\r\n").into_bytes();
     let story = serve(server_auth(&limits()), &[([lines, message.clone()].concat(), 0)]);

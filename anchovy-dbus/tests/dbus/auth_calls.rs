@@ -163,17 +163,17 @@ fn without_refused_calls<M, C>(
             outcomes.push((next, outcome));
         }
     }
-    let mut again = machine();
+    let mut repeated = machine();
     let mut failure = None;
     for (next, expected) in outcomes {
-        let outcome = call(next, &mut again);
+        let outcome = call(next, &mut repeated);
         prop_assert_eq!(format!("{outcome:?}"), format!("{expected:?}"));
         // Once it has failed, it fails in the same way.
         let error = outcome.err().map(|error| format!("{error:?}"));
         prop_assert!(failure.is_none() || error.is_none() || failure == error);
         failure = failure.or(error);
     }
-    Ok(failure.is_none().then_some(again))
+    Ok(failure.is_none().then_some(repeated))
 }
 
 fn is_out_of_order(outcome: Result<(), HandshakeError>) -> bool {
@@ -221,7 +221,7 @@ fn no_order_of_calls_makes_a_server_panic_or_wait_for_nothing() {
         let machine = || server_auth(&limits);
         let kept = without_refused_calls(machine, ServerCall::call, &calls)?;
         let Some(mut auth) = kept else { return Ok(()) };
-        // Whatever has happened, the client can log in anew if it has not begun.
+        // Whatever has happened, the client can authenticate again if it has not begun.
         auth.set_mechanisms(&[Mechanism::External]);
         auth.receive(b"\r\nCANCEL\r\nAUTH EXTERNAL 31303030\r\nBEGIN\r\n", Vec::new());
         let mut events = 0;
@@ -236,7 +236,7 @@ fn no_order_of_calls_makes_a_server_panic_or_wait_for_nothing() {
         };
         match outcome {
             Ok(Some(Event::Begin)) | Err(_) => {}
-            // No NUL has come, and what came in its place is the first byte of these lines.
+            // No NUL has come, and the received data in its place is the first byte of these lines.
             other => panic!("{other:?}"),
         }
         let agreed = auth.unix_fds();
@@ -257,7 +257,7 @@ fn a_client_that_has_failed_stays_failed_and_says_nothing_more() {
         auth.take_output();
         for call in more {
             match (&call, call.call(&mut auth)) {
-                (_, Err(again)) => prop_assert_eq!(format!("{again:?}"), error.as_str()),
+                (_, Err(repeated)) => prop_assert_eq!(format!("{repeated:?}"), error.as_str()),
                 (ClientCall::TakeOutput, Ok(output)) => prop_assert_eq!(output, "b\"\""),
                 (
                     ClientCall::SetUnixFds(_) | ClientCall::ExpectGuid(_) | ClientCall::Receive(..),
@@ -281,7 +281,7 @@ fn a_server_that_has_failed_stays_failed_and_says_nothing_more() {
         auth.take_output();
         for call in more {
             match (&call, call.call(&mut auth)) {
-                (_, Err(again)) => prop_assert_eq!(format!("{again:?}"), error.as_str()),
+                (_, Err(repeated)) => prop_assert_eq!(format!("{repeated:?}"), error.as_str()),
                 (ServerCall::TakeOutput, Ok(output)) => prop_assert_eq!(output, "[]"),
                 (
                     ServerCall::SetUnixFds(_)
@@ -337,7 +337,7 @@ fn a_second_ok_after_pipeline_and_authenticate_does_not_panic() {
 }
 
 #[test]
-fn an_agreement_that_comes_after_cancel_counts_for_nothing() {
+fn an_agreement_after_cancel_has_no_effect() {
     let mut auth = ClientAuth::new(limits());
     auth.authenticate(Login::Anonymous).unwrap();
     auth.receive(OK.as_bytes(), Vec::new());

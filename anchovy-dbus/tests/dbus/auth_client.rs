@@ -41,7 +41,7 @@ fn a_pipelined_client_says_everything_at_once() {
 }
 
 #[test]
-fn a_stepwise_client_says_who_it_is_and_waits() {
+fn a_stepwise_client_sends_its_identity_and_waits() {
     assert_eq!(said_first(STEPWISE), "\0AUTH EXTERNAL\r\n");
     assert_eq!(said_first(STEPWISE_UID), format!("\0AUTH EXTERNAL {HEX}\r\n"));
 }
@@ -94,7 +94,7 @@ fn data_with_nothing_is_taken_with_and_without_a_blank() {
 }
 
 #[test]
-fn data_with_an_argument_ends_a_pipelined_client_and_makes_a_stepwise_one_cancel() {
+fn data_with_an_argument_makes_a_stepwise_client_cancel() {
     let answers = "DATA 6162\r\n";
     says(PIPELINED, answers, "", unexpected("DATA or OK", "DATA 6162"), false);
     says(STEPWISE, answers, "CANCEL\r\n", End::Open, false);
@@ -105,7 +105,7 @@ fn data_with_an_argument_ends_a_pipelined_client_and_makes_a_stepwise_one_cancel
 }
 
 #[test]
-fn error_to_auth_makes_a_stepwise_client_cancel_and_rejected_lets_it_try_again() {
+fn a_stepwise_client_cancels_after_error_and_can_authenticate_again() {
     let answers = "ERROR what?\r\nREJECTED ANONYMOUS\r\n";
     let story = ask_bytes(STEPWISE, answers);
     assert_eq!(story.events, [r#"Rejected("ANONYMOUS")"#]);
@@ -155,7 +155,7 @@ fn rejected_ends_a_pipelined_client_with_the_list() {
 }
 
 #[test]
-fn an_unexpected_line_to_auth_gets_error_from_a_stepwise_client_which_waits_on() {
+fn a_stepwise_client_replies_error_to_an_unexpected_line_and_waits() {
     for line in ["HELLO", "AGREE_UNIX_FD", "BEGIN", "", "ok 0123", " OK", "\u{1}", "OK"] {
         let story = ask_bytes(STEPWISE, format!("{line}\r\nDATA\r\n{OK}{AGREE}"));
         assert_eq!(
@@ -218,7 +218,7 @@ fn a_server_with_another_guid_than_expected_is_refused_in_either_manner() {
 }
 
 #[test]
-fn the_guid_is_known_once_the_server_has_said_ok() {
+fn the_guid_is_known_after_ok() {
     let mut auth = ClientAuth::new(limits());
     auth.authenticate(Login::Anonymous).unwrap();
     assert_eq!(auth.guid(), None);
@@ -228,7 +228,7 @@ fn the_guid_is_known_once_the_server_has_said_ok() {
 }
 
 #[test]
-fn ok_in_place_of_data_is_taken_from_old_servers_of_sd_bus() {
+fn ok_instead_of_data_is_accepted_from_old_servers_of_sd_bus() {
     says(STEPWISE, format!("{OK}{AGREE}"), "NEGOTIATE_UNIX_FD\r\nBEGIN\r\n", End::Begun, true);
     // To the DATA that is under way already, they say something, too.
     for second in ["ERROR not now\r\n", "ERROR\r\n", OK] {
@@ -239,7 +239,7 @@ fn ok_in_place_of_data_is_taken_from_old_servers_of_sd_bus() {
 }
 
 #[test]
-fn what_is_behind_the_last_reply_is_kept() {
+fn bytes_after_the_last_reply_are_kept() {
     for (manner, front) in [(PIPELINED, "DATA\r\n"), (STEPWISE, "DATA\r\n"), (STEPWISE_UID, "")] {
         let story = ask_bytes(manner, format!("{front}{OK}{AGREE}l\x01\r\n\0OK\r\n"));
         assert_eq!((story.end, story.rest.0), (End::Begun, b"l\x01\r\n\0OK\r\n".to_vec()));
@@ -272,7 +272,7 @@ fn descriptors_with_any_bytes_before_the_end_of_agree_unix_fd_close() {
 }
 
 #[test]
-fn descriptors_with_bytes_behind_agree_unix_fd_are_kept_with_their_ranges() {
+fn descriptors_after_agree_unix_fd_are_kept_with_their_ranges() {
     guarded(|| {
         for manner in [PIPELINED, STEPWISE] {
             let received = [
@@ -291,7 +291,7 @@ fn descriptors_with_bytes_behind_agree_unix_fd_are_kept_with_their_ranges() {
 }
 
 #[test]
-fn descriptors_behind_a_handshake_without_agreement_close() {
+fn descriptors_after_a_handshake_without_agreement_close() {
     guarded(|| {
         let error = closed(&HandshakeError::Descriptors { count: 1 });
         let without = Manner::Pipelined { login: Login::External, unix_fds: false };
@@ -303,7 +303,7 @@ fn descriptors_behind_a_handshake_without_agreement_close() {
 }
 
 #[test]
-fn cancel_takes_back_the_agreement_and_rejected_is_told() {
+fn cancel_ends_the_agreement_and_returns_rejected() {
     let mut auth = ClientAuth::new(limits());
     auth.authenticate(Login::Anonymous).unwrap();
     auth.negotiate_unix_fd().unwrap();
@@ -332,7 +332,7 @@ fn a_mechanism_list_of_a_hostile_server_is_cut_and_escaped() {
 }
 
 #[test]
-fn descriptors_received_after_a_stepwise_begin_without_agreement_are_refused() {
+fn descriptors_after_a_stepwise_begin_without_agreement_are_refused() {
     guarded(|| {
         let without = Manner::Stepwise { login: Login::ExternalUid(UID), unix_fds: false };
         let error = closed(&HandshakeError::Descriptors { count: 2 });

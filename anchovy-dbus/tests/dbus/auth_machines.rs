@@ -1,4 +1,4 @@
-//! The two machines of the handshake without a socket: what is fed to one, and what comes of it.
+//! The two machines of the handshake without a socket: what is fed to one, and the results.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub(crate) const HEX: &str = "31303030";
 /// What one receive brings: bytes, and so many descriptors.
 pub(crate) type Received = (Vec<u8>, usize);
 
-/// What is behind a handshake.
+/// What is after a handshake.
 type Rest = (BytesMut, Vec<FdSet>);
 
 /// How it ends.
@@ -44,7 +44,7 @@ pub(crate) struct Story {
     pub(crate) events: Vec<String>,
     pub(crate) end: End,
     pub(crate) unix_fds: bool,
-    /// What is behind the handshake: bytes, and descriptors with their ranges.
+    /// What is after the handshake: bytes, and descriptors with their ranges.
     pub(crate) rest: (Vec<u8>, Vec<(Range<usize>, usize)>),
 }
 
@@ -115,7 +115,7 @@ impl Manner {
         }
     }
 
-    /// What it says to a reply; is it done then?
+    /// Returns the output after a reply, and whether the handshake is complete.
     pub(crate) fn go_on(self, auth: &mut ClientAuth, reply: &Reply) -> bool {
         match (self, reply) {
             (Manner::Pipelined { .. }, _) => auth.is_answered(),
@@ -217,7 +217,7 @@ pub(crate) fn serve_bytes_within(limits: &HandshakeLimits, bytes: impl AsRef<[u8
     let at_once = serve(server_auth(limits), &[(bytes.to_vec(), 0)]);
     let one_by_one = serve(server_auth(limits), &byte_by_byte(bytes));
     if matches!(at_once.end, End::Closed(_)) {
-        // Nobody feeds a machine that has ended, so what was behind is only there in one of them.
+        // Nobody feeds a machine that has ended, so what was after is only there in one of them.
         assert_eq!((&at_once.said, &at_once.end), (&one_by_one.said, &one_by_one.end));
     } else {
         assert_eq!(at_once, one_by_one);

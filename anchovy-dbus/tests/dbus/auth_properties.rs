@@ -112,16 +112,16 @@ fn cuts(most_fds: usize) -> impl Strategy<Value = Vec<(usize, usize)>> {
     vec((1..24_usize, prop_oneof![4 => Just(0), 1 => 0..=most_fds]), 1..60)
 }
 
-/// These bytes cut in this way; what is behind the last cut comes at once.
+/// These bytes cut in this way; what is trailing the last cut comes at once.
 fn cut(bytes: &[u8], cuts: &[(usize, usize)]) -> Vec<Received> {
     let (mut rest, mut received) = (bytes, Vec::new());
     for &(length, fds) in cuts {
         if rest.is_empty() {
             break;
         }
-        let (piece, behind) = rest.split_at(length.min(rest.len()));
+        let (piece, trailing) = rest.split_at(length.min(rest.len()));
         received.push((piece.to_vec(), fds));
-        rest = behind;
+        rest = trailing;
     }
     if !rest.is_empty() {
         received.push((rest.to_vec(), 0));
@@ -200,7 +200,7 @@ fn a_client_does_the_same_however_the_bytes_are_cut_up() {
 }
 
 #[test]
-fn a_server_keeps_descriptors_by_the_range_of_bytes_that_they_came_with() {
+fn a_server_keeps_descriptors_with_the_range_of_their_bytes() {
     property((client_bytes(), cuts(3)), |(bytes, cuts)| {
         let plain = serve(server_auth(&limits()), &[(bytes.clone(), 0)]);
         let received = cut(&bytes, &cuts);
@@ -210,11 +210,11 @@ fn a_server_keeps_descriptors_by_the_range_of_bytes_that_they_came_with() {
 }
 
 #[test]
-fn descriptors_behind_a_good_handshake_are_kept_wherever_it_is_cut() {
+fn descriptors_after_a_handshake_are_kept_in_every_split() {
     let bytes = vec(any::<u8>(), 0..40);
-    property((bytes, 0..80_usize, cuts(3)), |(behind, plain_until, cuts)| {
+    property((bytes, 0..80_usize, cuts(3)), |(trailing, plain_until, cuts)| {
         let mut bytes = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".to_vec();
-        bytes.extend_from_slice(&behind);
+        bytes.extend_from_slice(&trailing);
         let plain = serve(server_auth(&limits()), &[(bytes.clone(), 0)]);
         let mut received = cut(&bytes, &cuts);
         let mut start = 0;
@@ -231,16 +231,16 @@ fn descriptors_behind_a_good_handshake_are_kept_wherever_it_is_cut() {
 }
 
 #[test]
-fn a_client_keeps_descriptors_by_the_range_of_bytes_that_they_came_with() {
+fn a_client_keeps_descriptors_with_the_range_of_their_bytes() {
     property((any::<bool>(), vec(any::<u8>(), 0..40), 0..80_usize, cuts(3)), |input| {
-        let (pipelined, behind, plain_until, cuts) = input;
+        let (pipelined, trailing, plain_until, cuts) = input;
         let (login, unix_fds) = (Login::External, true);
         let manner = match pipelined {
             true => Manner::Pipelined { login, unix_fds },
             false => Manner::Stepwise { login, unix_fds },
         };
         let mut bytes = format!("DATA\r\n{OK}AGREE_UNIX_FD\r\n").into_bytes();
-        bytes.extend_from_slice(&behind);
+        bytes.extend_from_slice(&trailing);
         let plain = ask(ClientAuth::new(limits()), manner, &[(bytes.clone(), 0)]);
         prop_assert_eq!(&plain.end, &End::Begun);
         let mut received = cut(&bytes, &cuts);
@@ -293,14 +293,14 @@ fn a_good_handshake_always_ends_with_begin_whatever_was_tried_before() {
         "AUTH ANONYMOUS\r\n",
     ]);
     let input = (vec(try_first, 0..5), login, 0..3_usize, vec(any::<u8>(), 0..30), cuts(0));
-    property(input, |(tried, login, negotiations, behind, cuts)| {
+    property(input, |(tried, login, negotiations, trailing, cuts)| {
         let negotiate = "NEGOTIATE_UNIX_FD\r\n".repeat(negotiations);
         let lines = format!("\0{}{login}{negotiate}BEGIN\r\n", tried.concat());
-        let bytes = [lines.as_bytes(), &behind].concat();
+        let bytes = [lines.as_bytes(), &trailing].concat();
         let story = serve(server_auth(&limits()), &cut(&bytes, &cuts));
         prop_assert_eq!(story.end, End::Begun);
         prop_assert_eq!(story.unix_fds, negotiations > 0);
-        prop_assert_eq!(story.rest, (behind, Vec::new()));
+        prop_assert_eq!(story.rest, (trailing, Vec::new()));
         Ok(())
     });
 }

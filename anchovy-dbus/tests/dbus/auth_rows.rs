@@ -1,5 +1,5 @@
 //! Every row of the table in [`anchovy_dbus::auth`] that needs no socket: what a client gets that
-//! strays, to the byte.
+//! that violates the protocol, to the byte.
 
 use anchovy_dbus::auth::{Event, Mechanism, ServerAuth};
 use anchovy_dbus::{HandshakeError, HandshakeLimits};
@@ -27,7 +27,7 @@ fn gets(lines: impl AsRef<[u8]>, replies: &str) {
     assert_eq!((story.said, story.end), (format!("{replies}{OK}"), End::Begun));
 }
 
-/// The same of a client that has been let in, and still is.
+/// The same of a client that has been accepted, and still is.
 #[track_caller]
 fn gets_after_ok(lines: impl AsRef<[u8]>, replies: &str) {
     let mut bytes = format!("\0AUTH EXTERNAL {HEX}\r\n").into_bytes();
@@ -100,7 +100,7 @@ fn a_mechanism_that_is_not_offered_is_unknown() {
 }
 
 #[test]
-fn the_uid_of_somebody_else_or_a_login_name_gets_rejected_with_the_list() {
+fn the_uid_of_another_user_or_a_login_name_gets_rejected_with_the_list() {
     for identity in ["30", "31303031", "1000", "726f6f74", "313030303030"] {
         gets(format!("AUTH EXTERNAL {identity}\r\n"), LIST);
         gets(format!("AUTH EXTERNAL\r\nDATA {identity}\r\n"), &format!("DATA\r\n{LIST}"));
@@ -108,7 +108,7 @@ fn the_uid_of_somebody_else_or_a_login_name_gets_rejected_with_the_list() {
 }
 
 #[test]
-fn the_own_uid_is_taken_in_either_form_and_no_uid_is_whoever_the_kernel_says() {
+fn the_own_uid_and_an_empty_uid_are_accepted() {
     for (lines, replies) in [
         (format!("AUTH EXTERNAL {HEX}\r\n"), OK.to_owned()),
         ("AUTH EXTERNAL\r\nDATA\r\n".to_owned(), format!("DATA\r\n{OK}")),
@@ -130,7 +130,7 @@ fn anonymous_names_nobody_with_and_without_a_trace() {
 }
 
 #[test]
-fn a_client_whom_the_kernel_does_not_know_is_never_let_in_by_external() {
+fn a_client_without_a_kernel_uid_is_rejected_with_external() {
     let bytes = format!("\0AUTH EXTERNAL\r\nDATA\r\nAUTH EXTERNAL {HEX}\r\n");
     let auth = ServerAuth::new(guid(), None, limits());
     let story = serve(auth, &[(bytes.into_bytes(), 0)]);
@@ -140,12 +140,12 @@ fn a_client_whom_the_kernel_does_not_know_is_never_let_in_by_external() {
 
 #[test]
 fn a_uid_written_in_another_way_gets_rejected() {
-    // Each is the right number to a lenient reader: +1000, blank, zero in front, blank behind, tab,
-    // NUL behind.
+    // Each is the right number to a lenient reader: +1000, blank, zero in front, blank after it, tab,
+    // NUL after it.
     for identity in ["2b", "20", "30", "09"].map(|front| format!("{front}{HEX}")) {
         gets(format!("AUTH EXTERNAL {identity}\r\n"), LIST);
     }
-    for identity in ["20", "00", "0a"].map(|behind| format!("{HEX}{behind}")) {
+    for identity in ["20", "00", "0a"].map(|end| format!("{HEX}{end}")) {
         gets(format!("AUTH EXTERNAL {identity}\r\n"), LIST);
     }
     for identity in ["2b30", "2030", "3030"] {
@@ -198,7 +198,7 @@ fn two_blanks_or_one_at_the_end_get_error_with_other_commands() {
 fn a_control_character_or_a_byte_over_0x7e_in_a_line_gets_error() {
     let strange = (0..0x20).chain(0x7f..=0xff).filter(|&byte| byte != b'\n');
     for byte in strange {
-        for (front, behind) in [
+        for (front, back) in [
             ("AUTH", "EXTERNAL 31303030"),
             ("AUTH EXTERNAL", "31303030"),
             ("AUTH EXTERNAL 3130", "3030"),
@@ -206,7 +206,7 @@ fn a_control_character_or_a_byte_over_0x7e_in_a_line_gets_error() {
             ("", "BEGIN"),
             ("ERROR ", "x"),
         ] {
-            let line = [front.as_bytes(), &[byte], behind.as_bytes(), b"\r\n"].concat();
+            let line = [front.as_bytes(), &[byte], back.as_bytes(), b"\r\n"].concat();
             gets(&line, NO_COMMAND);
             gets_after_ok(&line, NO_COMMAND);
         }
@@ -288,7 +288,7 @@ fn cancel_or_error_while_data_is_asked_for_get_rejected() {
 }
 
 #[test]
-fn cancel_or_error_after_ok_get_rejected_and_descriptors_are_no_longer_agreed_on() {
+fn cancel_or_error_after_ok_gets_rejected_and_ends_the_agreement() {
     for line in ["CANCEL\r\n", "ERROR\r\n", "ERROR never mind\r\n"] {
         let bytes = format!("\0AUTH EXTERNAL {HEX}\r\nNEGOTIATE_UNIX_FD\r\n");
         assert!(serve_bytes(&bytes).unix_fds);
@@ -298,9 +298,9 @@ fn cancel_or_error_after_ok_get_rejected_and_descriptors_are_no_longer_agreed_on
         assert_eq!(story.events, ["EXTERNAL of 1000", "cancelled"]);
         assert!(!story.unix_fds);
 
-        let again = serve_bytes(format!("{bytes}AUTH EXTERNAL {HEX}\r\nBEGIN\r\n"));
-        assert_eq!((again.said, again.end), (format!("{OK}{AGREE}{LIST}{OK}"), End::Begun));
-        assert!(!again.unix_fds);
+        let cancelled = serve_bytes(format!("{bytes}AUTH EXTERNAL {HEX}\r\nBEGIN\r\n"));
+        assert_eq!((cancelled.said, cancelled.end), (format!("{OK}{AGREE}{LIST}{OK}"), End::Begun));
+        assert!(!cancelled.unix_fds);
     }
 }
 
@@ -335,7 +335,7 @@ fn negotiate_unix_fd_where_none_are_offered_gets_error() {
 }
 
 #[test]
-fn a_wrong_uid_with_all_that_follows_in_one_write_gets_rejected_error_and_is_closed_at_begin() {
+fn a_pipelined_wrong_uid_gets_rejected_and_error_and_is_closed_at_begin() {
     let replies = format!("{LIST}{NOT_NOW}");
     let bytes = "\0AUTH EXTERNAL 30\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\x01\0\x01";
     is_closed(bytes, &replies, &HandshakeError::BeginTooEarly);
@@ -366,7 +366,7 @@ fn the_sixteenth_error_gets_error_and_is_closed() {
 }
 
 #[test]
-fn descriptors_in_one_receive_with_begin_and_a_message_are_the_messages_if_agreed_on() {
+fn descriptors_in_one_receive_with_begin_belong_to_the_message() {
     guarded(|| {
         let lines = format!("\0AUTH EXTERNAL {HEX}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n");
         let at_once = [(format!("{lines}l...").into_bytes(), 2), (b"....".to_vec(), 1)];

@@ -46,7 +46,7 @@ fn is_descriptors(outcome: &Result<impl Sized, HandshakeError>, expected: usize)
 }
 
 #[test]
-fn descriptors_with_bytes_of_the_handshake_fail_to_be_sent_where_the_kernel_can_refuse() {
+fn handshake_bytes_with_descriptors_fail_if_the_kernel_refuses() {
     run(async {
         if !can_refuse() {
             return;
@@ -56,7 +56,7 @@ fn descriptors_with_bytes_of_the_handshake_fail_to_be_sent_where_the_kernel_can_
         for bytes in [&b"\0"[..], b"\0AUTH EXTERNAL\r\n", LINES] {
             assert_eq!(send_fd(&far, bytes), Err(Errno::PERM));
         }
-        // Nothing of it arrived, so the handshake can still be had.
+        // Nothing of it arrived, so the handshake can still succeed.
         foreign_send(&far, LINES, &[]).unwrap();
         begin(unauthenticated).await;
     });
@@ -80,7 +80,7 @@ async fn server_handshake(server: serving::Unauthenticated) -> Result<Progress, 
 }
 
 #[test]
-fn descriptors_with_bytes_of_the_handshake_close_with_fds_before_agreement() {
+fn handshake_bytes_with_descriptors_close_with_fds_before_agreement() {
     run(refuses_by_itself(server().fds_before_agreement()));
 }
 
@@ -90,7 +90,7 @@ fn descriptors_with_bytes_of_the_handshake_close_on_an_older_kernel() {
 }
 
 #[test]
-fn descriptors_behind_a_handshake_without_agreement_close_on_an_older_kernel() {
+fn descriptors_after_a_handshake_without_agreement_close_on_old_kernels() {
     on_an_older_kernel(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let lines = [&b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"[..], &signal_bytes("S", 1)].concat();
@@ -101,7 +101,7 @@ fn descriptors_behind_a_handshake_without_agreement_close_on_an_older_kernel() {
 }
 
 #[test]
-fn descriptors_sent_before_agree_unix_fd_was_read_fail_where_the_kernel_can_refuse() {
+fn descriptors_sent_before_agree_unix_fd_fail_if_the_kernel_refuses() {
     run(async {
         if !can_refuse() {
             return;
@@ -117,7 +117,7 @@ fn descriptors_sent_before_agree_unix_fd_was_read_fail_where_the_kernel_can_refu
 }
 
 #[test]
-fn descriptors_sent_before_agree_unix_fd_was_read_are_kept_on_an_older_kernel() {
+fn descriptors_sent_before_agree_unix_fd_are_kept_on_an_older_kernel() {
     on_an_older_kernel(async {
         for at_once in [false, true] {
             let (near, far) = StdUnixStream::pair().unwrap();
@@ -236,7 +236,7 @@ fn a_server_that_closes_tells_why_before() {
 }
 
 #[test]
-fn a_connection_that_closes_names_the_cure_to_a_pipelined_client_only() {
+fn a_closed_handshake_names_the_fix_for_a_pipelined_client_only() {
     run(async {
         for (client, pipelined) in [(Client::new(), true), (Client::new().stepwise(), false)] {
             for reset in [false, true] {
@@ -269,7 +269,7 @@ fn a_connection_that_closes_names_the_cure_to_a_pipelined_client_only() {
 }
 
 #[test]
-fn a_server_is_told_when_the_client_closes() {
+fn a_server_reports_that_the_client_has_closed() {
     run(async {
         for said in [&b""[..], b"\0", b"\0AUTH EXTERNAL\r\n", &LINES[..LINES.len() - 1]] {
             let (near, mut far) = StdUnixStream::pair().unwrap();
@@ -319,7 +319,7 @@ fn a_client_that_was_rejected_gets_in_with_another_login() {
 }
 
 #[test]
-fn a_client_cancels_after_it_was_accepted_or_has_negotiated_and_logs_in_anew() {
+fn a_client_authenticates_again_after_it_has_canceled() {
     run(async {
         for negotiates in [false, true] {
             let (near, far) = tokio::net::UnixStream::pair().unwrap();
@@ -339,8 +339,8 @@ fn a_client_cancels_after_it_was_accepted_or_has_negotiated_and_logs_in_anew() {
             let server = async {
                 let request = server().start(far).unwrap().request().await.unwrap();
                 let progress = request.accept().begin().await.unwrap();
-                let Progress::Cancelled(again) = progress else { panic!("{progress:?}") };
-                begin(again).await
+                let Progress::Cancelled(unauthenticated) = progress else { panic!("{progress:?}") };
+                begin(unauthenticated).await
             };
             let (client, server) = tokio::join!(client, server);
             assert!(!client.unix_fds() && !server.unix_fds());
@@ -349,7 +349,7 @@ fn a_client_cancels_after_it_was_accepted_or_has_negotiated_and_logs_in_anew() {
 }
 
 #[test]
-fn a_server_rejects_whom_it_does_not_want_and_lets_him_try_again() {
+fn a_rejected_client_can_authenticate_again() {
     run(async {
         let (near, far) = tokio::net::UnixStream::pair().unwrap();
         let client = async {
@@ -361,8 +361,8 @@ fn a_server_rejects_whom_it_does_not_want_and_lets_him_try_again() {
         let server = async {
             let request = server().anonymous().start(far).unwrap().request().await.unwrap();
             assert_eq!((request.mechanism(), request.uid()), (Mechanism::Anonymous, None));
-            let again = request.reject().await.unwrap();
-            let request = again.request().await.unwrap();
+            let unauthenticated = request.reject().await.unwrap();
+            let request = unauthenticated.request().await.unwrap();
             let uid = rustix::process::geteuid().as_raw();
             assert_eq!((request.mechanism(), request.uid()), (Mechanism::External, Some(uid)));
             assert_eq!(request.peer_cred().uid(), uid);
@@ -391,7 +391,7 @@ fn a_server_that_rejects_for_the_last_time_says_so_and_closes() {
 }
 
 #[test]
-fn who_may_come_in_is_asked_with_the_credentials_and_the_mechanism() {
+fn the_authorize_function_gets_the_credentials_and_the_mechanism() {
     run(async {
         let own = rustix::process::geteuid().as_raw();
         let server = server().anonymous().authorize(move |credentials, mechanism| {
@@ -470,7 +470,7 @@ fn a_handshake_that_is_dropped_closes_its_socket_and_what_has_arrived() {
 }
 
 #[test]
-fn more_descriptors_at_once_than_a_message_may_have_are_told_from_ones_without_agreement() {
+fn too_many_descriptors_at_once_have_their_own_error() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let (server, fds) = (server().fds_before_agreement(), memfds(17));

@@ -115,7 +115,7 @@ fn descriptors_of_a_value_are_duplicated_and_the_value_keeps_its_own() {
 }
 
 #[test]
-fn descriptors_of_a_value_come_after_those_before_it_and_before_those_after_it() {
+fn descriptors_of_a_value_keep_the_order_of_the_builder_calls() {
     guarded(|| {
         for order in ORDERS {
             let (before, own, after) = (memfds(3), memfds(2), memfd());
@@ -274,7 +274,7 @@ fn a_value_that_cannot_be_encoded_is_an_error_with_all_descriptors() {
 }
 
 #[test]
-fn a_message_that_is_not_valid_returns_its_descriptors_without_those_of_the_value() {
+fn an_invalid_message_returns_only_the_added_descriptors() {
     guarded(|| {
         let fds = memfds(2);
         let (expected, own) = (identities(&fds), memfd());

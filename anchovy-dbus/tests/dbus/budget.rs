@@ -1,4 +1,4 @@
-//! What the clients of a listener are charged for, who waits for room, and who is let in.
+//! What the clients of a listener are charged for, who waits for room, and which clients are accepted.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -74,11 +74,11 @@ async fn let_in(listener: &Listener, foreign: &Foreign) -> Connection {
     connection
 }
 
-/// Closes the clients that there are, but for those that are let in, of which there are none.
+/// Closes all clients, none of which is accepted.
 async fn lets_nobody_in(listener: &Listener) {
     // A listener pauses once in a while, whether or not there is a client.
     for _ in 0..2 {
-        assert!(at_once(listener.accept()).await.is_none(), "there is nobody to let in");
+        assert!(at_once(listener.accept()).await.is_none(), "there is no client to accept");
     }
 }
 
@@ -88,7 +88,7 @@ async fn client_of(listener: &Listener, name: &str) -> (Connection, Foreign) {
 }
 
 #[test]
-fn a_client_is_charged_for_its_socket_and_its_pidfd_until_both_halves_are_gone() {
+fn a_client_is_charged_for_socket_and_pidfd_until_both_halves_are_dropped() {
     run(async {
         let budget = budget_for_one(100);
         let (listener, name) = listen(&small(), budget.clone());
@@ -118,7 +118,7 @@ fn a_client_is_charged_for_its_socket_and_its_pidfd_until_both_halves_are_gone()
 }
 
 #[test]
-fn a_message_that_has_begun_is_charged_for_all_that_may_wait_and_then_for_what_it_has() {
+fn an_incomplete_message_is_charged_for_the_maximum_of_waiting_descriptors() {
     run(async {
         let budget = budget_for_one(100);
         let (listener, name) = listen(&small(), budget.clone());
@@ -179,7 +179,7 @@ fn an_error_gives_the_room_back_at_once() {
 }
 
 #[test]
-fn what_came_with_the_handshake_is_charged_too() {
+fn bytes_received_with_the_handshake_are_charged() {
     run(async {
         let budget = budget_for_one(100);
         let (listener, name) = listen(&small().fds_before_agreement(), budget.clone());
@@ -195,7 +195,7 @@ fn what_came_with_the_handshake_is_charged_too() {
 }
 
 #[test]
-fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
+fn a_forwarded_message_is_charged_to_its_sender_until_it_is_sent() {
     run(async {
         let budget = budget_for_one(100);
         let (listener, name) = listen(&small().fds_at_once(), budget.clone());
@@ -210,7 +210,7 @@ fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
         }
         assert_eq!(budget.usage().held_fds, both + 5, "they wait to be sent");
         drop(from);
-        assert_eq!(budget.usage().held_fds, CLIENT + 5, "whoever has gone meanwhile");
+        assert_eq!(budget.usage().held_fds, CLIENT + 5, "the peer may have gone");
         to.flush().await.unwrap();
         assert_eq!(budget.usage().held_fds, CLIENT);
         assert_eq!(foreign_receive(&receiver.socket, 2048).1.len(), 3);
@@ -228,7 +228,7 @@ fn a_message_that_is_sent_on_is_charged_to_whom_it_is_from_until_it_has_left() {
 }
 
 #[test]
-fn a_message_that_is_refused_comes_back_with_its_charge() {
+fn a_refused_message_is_returned_with_its_charge() {
     run(async {
         let budget = budget_for_one(100);
         let limits = Limits {
@@ -258,7 +258,7 @@ fn a_message_that_is_refused_comes_back_with_its_charge() {
         drop(error);
         assert_eq!(budget.usage().held_fds, both + 3);
         if anchovy::set_fd_passing(&receiver.socket, false).is_ok() {
-            // The kernel refuses it: what it was behind, it leaves to be sent again.
+            // The kernel refuses it: what it was after, it leaves to be sent again.
             foreign.send(&crate::foreign::message("B", 2, 0), 2);
             let other = from.receive().await.unwrap().unwrap();
             to.feed(message).await.unwrap();
@@ -295,7 +295,7 @@ fn a_uid_without_room_is_not_read_from_until_it_has_by_its_own_doing() {
 }
 
 #[test]
-fn a_uid_without_room_is_not_read_from_until_it_has_by_another_connections() {
+fn a_uid_without_room_is_not_read_until_another_connection_frees_room() {
     run(async {
         // One of them may have a message that has begun.
         let budget = budget_for_one(2 * CLIENT + WAITING);
@@ -320,7 +320,7 @@ fn a_uid_without_room_is_not_read_from_until_it_has_by_another_connections() {
 }
 
 #[test]
-fn messages_that_have_begun_are_overdue_in_time_however_little_room_there_is() {
+fn incomplete_messages_time_out_even_with_little_room() {
     run(async {
         let budget = budget_for_one(3 * CLIENT + 2 * WAITING);
         let (listener, name) = listen(&small(), budget.clone());
@@ -351,7 +351,7 @@ fn messages_that_have_begun_are_overdue_in_time_however_little_room_there_is() {
 }
 
 #[test]
-fn a_message_that_has_begun_is_overdue_in_time_while_the_one_before_it_is_kept() {
+fn an_incomplete_message_times_out_while_the_previous_one_is_kept() {
     run(async {
         let budget = budget_for_one(CLIENT + WAITING);
         let (listener, name) = listen(&small(), budget.clone());
@@ -385,14 +385,14 @@ fn fill(budget: &Budget, but: usize) -> Charge {
 }
 
 #[test]
-fn descriptors_for_which_a_uid_has_no_room_and_cannot_get_any_end_their_connection_only() {
+fn descriptors_that_exceed_the_account_of_a_uid_end_their_connection_only() {
     run(async {
         let budget = budget_for_one(100);
         let (listener, name) = listen(&small(), budget.clone());
         let (mut one, foreign) = client_of(&listener, &name).await;
         let (mut other, witness) = client_of(&listener, &name).await;
         let filled = fill(&budget, 2);
-        // Waiting would be in vain, and others of the uid go on.
+        // Waiting would be without effect, and others of the uid go on.
         foreign.send(&message("A", 2, 0), 2);
         let (_, fds) = take(&mut one).await;
         assert_eq!(fds.len(), 2);
@@ -409,7 +409,7 @@ fn descriptors_for_which_a_uid_has_no_room_and_cannot_get_any_end_their_connecti
 }
 
 #[test]
-fn descriptors_behind_a_handshake_for_which_a_uid_has_no_room_end_it() {
+fn descriptors_after_a_handshake_without_room_in_the_account_end_it() {
     run(async {
         let budget = budget_for_one(100);
         let (listener, name) = listen(&small().fds_before_agreement(), budget.clone());
@@ -470,7 +470,7 @@ fn a_message_for_which_there_is_no_memory_is_read_on_once_there_is() {
 }
 
 #[test]
-fn a_message_for_which_a_uid_could_never_have_the_memory_ends_its_connection() {
+fn a_message_that_exceeds_the_memory_of_its_uid_ends_the_connection() {
     run(async {
         let budget = Budget::builder().bytes(1 << 20).build();
         let (listener, name) = listen(&small(), budget.clone());
@@ -533,7 +533,7 @@ async fn call_and_flood(connection: &mut Connection, foreign: &Foreign, flood: &
 }
 
 #[test]
-fn messages_that_are_kept_during_a_call_are_charged_until_they_are_received() {
+fn kept_messages_are_charged_until_they_are_received() {
     run(async {
         let budget = Budget::builder().bytes(1 << 20).build();
         let limits = Limits { max_kept_messages: 3, ..Limits::server() };
@@ -612,7 +612,7 @@ fn a_handshake_waits_for_room_too() {
 }
 
 #[test]
-fn many_who_wait_for_room_for_one_are_all_served() {
+fn all_clients_that_wait_for_room_for_one_are_served() {
     const CLIENTS: usize = 8;
     const ROUNDS: usize = 100;
     run_on_threads(async {
@@ -649,7 +649,7 @@ fn many_who_wait_for_room_for_one_are_all_served() {
     });
 }
 
-/// Is this socket closed at its other end?
+/// Returns whether the peer has closed this socket.
 fn is_closed(foreign: &Foreign) -> bool {
     foreign.socket.set_nonblocking(true).unwrap();
     let read = (&foreign.socket).read(&mut [0; 256]).map_err(|error| error.kind());
@@ -658,7 +658,7 @@ fn is_closed(foreign: &Foreign) -> bool {
 }
 
 #[test]
-fn a_uid_without_room_for_another_client_is_refused_and_counted_and_others_get_in() {
+fn a_uid_without_room_is_refused_and_counted_and_others_are_accepted() {
     run(async {
         // Of 44, one uid may have 22, and another a third of the 30 that are left.
         let budget = budget_for_one(7 * CLIENT + WAITING);
@@ -686,7 +686,7 @@ fn a_uid_without_room_for_another_client_is_refused_and_counted_and_others_get_i
 }
 
 #[test]
-fn a_client_that_is_not_accepted_yet_sends_no_descriptors_where_the_kernel_can_refuse() {
+fn an_unaccepted_client_cannot_send_descriptors_if_the_kernel_refuses() {
     run(async {
         let whole = [HANDSHAKE, &message("A", 1, 0)].concat();
         let (_listener, name) = listen(&small(), budget_for_one(100));
@@ -750,7 +750,7 @@ fn a_budget_without_room_for_any_client_is_an_error_at_once() {
             let (listener, _name) = listen(&small(), budget);
             let error = listener.accept().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
-            assert!(error.to_string().contains("10 descriptors of a client"), "{error}");
+            assert!(error.to_string().contains("a client needs 10 descriptors"), "{error}");
         }
         let (listener, name) = listen(&small(), budget_for_one(least));
         client_of(&listener, &name).await;
@@ -758,7 +758,7 @@ fn a_budget_without_room_for_any_client_is_an_error_at_once() {
 }
 
 #[test]
-fn the_budget_of_this_process_is_its_limit_less_a_reserve_and_half_for_one_uid() {
+fn the_default_budget_is_the_limit_less_a_reserve_and_half_for_one_uid() {
     run(async {
         let limit = Lowered::descriptors(256);
         let budget = Budget::default();
@@ -793,7 +793,7 @@ fn one_uid_may_have_all_handshake_slots_and_more_clients_are_closed() {
 }
 
 #[test]
-fn a_client_of_a_uid_with_fewer_handshakes_displaces_the_oldest_of_the_greediest() {
+fn a_client_displaces_the_oldest_handshake_of_the_uid_with_the_most() {
     if !is_root() {
         return;
     }
@@ -832,7 +832,7 @@ fn a_client_of_a_uid_with_fewer_handshakes_displaces_the_oldest_of_the_greediest
 }
 
 #[test]
-fn a_client_that_is_displaced_before_its_handshake_starts_is_closed_when_it_does() {
+fn a_client_displaced_before_its_handshake_is_closed_at_its_start() {
     if !is_root() {
         return;
     }
@@ -936,7 +936,7 @@ fn a_handshake_slot_is_given_back_at_the_deadline() {
 }
 
 #[test]
-fn a_client_of_ours_is_let_in_like_any_other() {
+fn a_client_of_this_crate_is_accepted() {
     run(async {
         let budget = budget_for_one(100);
         let (listener, _name) = listen(&small(), budget.clone());

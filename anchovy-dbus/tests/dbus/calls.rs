@@ -228,7 +228,7 @@ fn the_time_that_a_call_waits_is_limited_by_the_caller() {
 }
 
 #[test]
-fn a_call_that_timed_out_discards_its_late_reply_and_closes_the_descriptors() {
+fn a_timed_out_call_discards_its_late_reply_with_its_descriptors() {
     run(async {
         let (mut client, mut server) = pair().await;
         tokio::time::pause();
@@ -386,7 +386,7 @@ fn a_message_that_is_no_call_is_refused_and_returned() {
         let error = client.call(signal("A", fds)).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot call a signal: only a method call has a reply; send it instead"
+            "cannot wait for the reply to a signal, only a method call has one; use `send`"
         );
         assert!(matches!(error, CallError::NotACall { .. }));
         assert_eq!(identities(error.into_unsent().unwrap().fds()), expected);
@@ -424,7 +424,7 @@ fn a_call_that_cannot_be_sent_is_returned_and_not_abandoned() {
 }
 
 #[test]
-fn a_call_whose_descriptors_the_peer_refuses_is_returned_and_not_abandoned() {
+fn a_call_with_refused_descriptors_is_returned_and_not_abandoned() {
     run(async {
         let limits = Limits { max_abandoned_calls: 1, ..Limits::client() };
         let (mut client, foreign) = Role::Client.meet_with(&limited(limits), &server()).await;
@@ -566,7 +566,7 @@ fn a_flood_of_descriptors_fails_the_call_at_the_limit() {
 }
 
 #[test]
-fn with_as_many_abandoned_calls_as_may_be_a_call_is_refused_before_it_is_sent() {
+fn a_call_over_the_limit_of_abandoned_calls_is_not_sent() {
     run(async {
         let limits = Limits { max_abandoned_calls: 2, ..Limits::client() };
         let (mut client, mut server) = pair_of(&limited(limits), &server()).await;

@@ -66,7 +66,7 @@ fn serial(number: u32) -> NonZeroU32 {
 }
 
 #[test]
-fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
+fn the_halves_work_in_two_tasks_and_can_be_reunited() {
     run_on_threads(async {
         const COUNT: usize = 200;
         let (client, server) = pair().await;
@@ -106,7 +106,7 @@ fn the_halves_work_at_once_in_two_tasks_and_make_the_connection_whole_again() {
 }
 
 #[test]
-fn a_write_half_that_is_dropped_ends_the_stream_and_closes_what_has_not_left() {
+fn dropping_the_write_half_ends_the_stream_and_closes_unsent_descriptors() {
     run(async {
         let (client, mut server) = pair().await;
         let (_reads, mut writes) = client.into_split();
@@ -360,7 +360,7 @@ fn a_send_that_is_given_up_has_sent_its_message_or_closes_it() {
 }
 
 #[test]
-fn with_as_many_descriptors_as_may_wait_no_message_is_taken_before_some_have_left() {
+fn a_buffer_full_of_descriptors_accepts_no_message() {
     run(async {
         let limits = Limits { max_buffered_fds: 4, ..Limits::client() };
         let (mut client, mut server) = pair_of(&Client::new().limits(limits), &server()).await;

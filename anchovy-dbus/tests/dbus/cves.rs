@@ -6,7 +6,7 @@
 //! | CVE-2015-0245, a forged answer to an activation | a bus: it knows who activates |
 //! | CVE-2024-34397, spoofed signals | a client library: it knows which names it watches |
 //! | CVE-2014-3638, many answers that are awaited | a bus: it counts them |
-//! | CVE-2019-12749, GLib#3931, cookies | nobody's: `DBUS_COOKIE_SHA1` is not offered |
+//! | CVE-2019-12749, GLib#3931, cookies | not applicable: `DBUS_COOKIE_SHA1` is not offered |
 //! | CVE-2014-3639, CVE-2018-6560, CVE-2026-15588, dbus#421 | the handshake, and its tests |
 
 use std::io::{Read, Write};
@@ -28,7 +28,7 @@ fn long(member: &str, body: usize, fds: Vec<OwnedFd>) -> Message {
 }
 
 #[test]
-fn cve_2014_3532_descriptors_that_may_not_be_under_way_fail_their_message_and_nobodys_connection() {
+fn cve_2014_3532_too_many_descriptors_in_flight_fail_one_message_only() {
     without_privileges(async {
         let (mut connection, foreign) = Role::Client.meet().await;
         let mut witness = pair().await;
@@ -63,7 +63,7 @@ fn cve_2014_3532_descriptors_that_may_not_be_under_way_fail_their_message_and_no
 }
 
 #[test]
-fn cve_2014_3533_descriptors_of_messages_in_quick_succession_are_each_their_own_in_every_split() {
+fn cve_2014_3533_each_message_has_its_own_descriptors_in_every_split() {
     run(async {
         let parts = [(message("A", 3, 5), 3), (message("B", 2, 0), 2), (message("C", 1, 9), 1)];
         let length: usize = parts.iter().map(|(bytes, _)| bytes.len()).sum();
@@ -106,7 +106,7 @@ fn cve_2014_3635_an_odd_limit_is_exact_whatever_padding_makes_room_for() {
             let server = server().limits(limits);
             let (connection, foreign) = Role::Server.meet_with(&Client::new(), &server).await;
             let expected = format!("TooManyFds {{ count: {}, limit: {limit} }}", limit + 1);
-            ends_on(connection, foreign, &[], &expected, "may send", |foreign| {
+            ends_on(connection, foreign, &[], &expected, "limit is", |foreign| {
                 foreign.send(&message("A", limit as u32, 0), limit + 1);
             })
             .await;
@@ -146,7 +146,7 @@ fn cve_2014_3636_a_many_connections_hold_no_more_than_their_uid_may() {
 }
 
 #[test]
-fn cve_2014_3636_b_a_message_with_more_than_one_call_carries_is_refused_before_the_kernel_does() {
+fn cve_2014_3636_b_more_descriptors_than_one_call_carries_are_refused() {
     run(async {
         let limits = |limits| Limits { max_sent_fds: 1000, ..limits };
         let client = Client::new().limits(limits(Limits::client()));
@@ -163,7 +163,7 @@ fn cve_2014_3636_b_a_message_with_more_than_one_call_carries_is_refused_before_t
 #[test]
 fn cve_2014_7824_the_budget_follows_the_limit_of_the_process_however_low() {
     run(async {
-        // With a table that leaves nothing after the reserve, nobody is let in by mistake.
+        // With a table that leaves nothing after the reserve, nobody is accepted by mistake.
         let limit = Lowered::descriptors(64);
         let budget = Budget::default();
         drop(limit);
@@ -176,7 +176,7 @@ fn cve_2014_7824_the_budget_follows_the_limit_of_the_process_however_low() {
 }
 
 #[test]
-fn cve_2014_3637_a_connection_does_not_keep_itself_alive_with_its_own_descriptor() {
+fn cve_2014_3637_a_connection_is_not_kept_open_by_its_own_descriptor() {
     run(async {
         // The start of a message, with the sender's own end in it: when the sender closes, the
         // socket that holds the descriptor is the only one that has it.
@@ -256,7 +256,7 @@ fn with_field(code: u8, signature: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn cve_2022_42010_brackets_of_a_signature_that_do_not_match_end_the_connection() {
+fn cve_2022_42010_unmatched_brackets_of_a_signature_end_the_connection() {
     run(async {
         for signature in [&b"a{i)"[..], b"(i}", b"a(i}", b"(i", b"i)", b"a{ii", b"({ii)}", b"a"] {
             for role in ROLES {
@@ -278,7 +278,7 @@ fn cve_2022_42010_brackets_of_a_signature_that_do_not_match_end_the_connection()
 }
 
 #[test]
-fn cve_2022_42011_an_array_that_is_no_whole_number_of_elements_ends_the_connection() {
+fn cve_2022_42011_an_array_of_an_invalid_length_ends_the_connection() {
     run(async {
         for role in ROLES {
             let (mut connection, foreign) = role.meet().await;
@@ -298,7 +298,7 @@ fn cve_2022_42011_an_array_that_is_no_whole_number_of_elements_ends_the_connecti
 }
 
 #[test]
-fn cve_2022_42012_a_message_in_the_other_byte_order_keeps_its_descriptor_both_ways() {
+fn cve_2022_42012_a_message_in_the_other_byte_order_keeps_its_descriptor() {
     run(async {
         let other = match ByteOrder::NATIVE {
             ByteOrder::Little => ByteOrder::Big,
@@ -339,7 +339,7 @@ async fn through_small_buffers(long_way: impl AsyncFn(StdUnixStream, StdUnixStre
 }
 
 #[test]
-fn systemd_6603_a_long_message_through_a_small_buffer_has_its_descriptor_once() {
+fn systemd_6603_a_long_message_has_its_descriptor_once() {
     run(through_small_buffers(async |near, far| {
         let (client, server) = (Client::new(), server());
         let (client, server) = tokio::join!(client.handshake(near), server.handshake(far));
@@ -354,7 +354,7 @@ fn systemd_6603_a_long_message_through_a_small_buffer_has_its_descriptor_once() 
             let came = came.unwrap().unwrap();
             assert_eq!(told(&came), ("A".to_owned(), expected));
             assert!(came.body().len() == 1 << 20 && came.body().iter().all(|byte| *byte == 7));
-            // One set: what came twice would be unclaimed by the next.
+            // One set: the received data twice would be unclaimed by the next.
             let (sent, came) = tokio::join!(from.send(signal("P", Vec::new())), to.receive());
             sent.unwrap();
             assert_eq!(told(&came.unwrap().unwrap()), ("P".to_owned(), Vec::new()));
@@ -405,7 +405,7 @@ fn dbus_broker_v36_what_is_queued_owns_its_descriptors() {
 }
 
 #[test]
-fn dbus_broker_435_a_full_table_is_fatal_neither_to_accept_nor_to_the_pidfd() {
+fn dbus_broker_435_a_full_table_does_not_end_accept_or_the_pidfd() {
     run(async {
         let name = format!("anchovy-435-{}", std::process::id());
         let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
@@ -465,7 +465,7 @@ fn dbus_broker_435_accept_does_not_spin_while_the_table_is_full() {
 }
 
 #[test]
-fn zbus_813_a_message_with_descriptors_behind_the_handshake_is_kept() {
+fn zbus_813_a_message_with_descriptors_after_the_handshake_is_kept() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();
         let foreign = Foreign::new(far);
@@ -497,7 +497,7 @@ fn rustbus_41_and_111_what_is_not_taken_or_only_half_there_is_closed() {
             assert_eq!(foreign.open(), 2);
             drop(connection);
             assert_eq!(foreign.open(), 0);
-            // Received whole and not looked at, with another half behind it.
+            // Received whole and not looked at, with another half after it.
             let (mut connection, foreign) = role.meet().await;
             foreign.send(&message("A", 0, 0), 0);
             foreign.send(&[message("B", 2, 0), message("C", 0, 30)[..40].to_vec()].concat(), 2);
@@ -514,7 +514,7 @@ fn busd_0_6_0_more_than_one_call_carries_are_not_pooled_over_several() {
         // 300 declared, and sent in two sets: nobody could pass that on.
         let (connection, foreign) = Role::Client.meet().await;
         let expected = "TooManyFds { count: 300, limit: 253 }";
-        ends_on(connection, foreign, &[], expected, "may send 253", |foreign| {
+        ends_on(connection, foreign, &[], expected, "limit is 253", |foreign| {
             let bytes = message("A", 300, 0);
             foreign.send(&bytes[..20], 200);
             foreign.send(&bytes[20..], 100);
@@ -536,7 +536,7 @@ fn glib_3933_lengths_are_summed_in_more_than_32_bits() {
         bytes[4..8].copy_from_slice(&number(body));
         bytes[8..12].copy_from_slice(&number(NonZeroU32::MIN.get()));
         bytes[12..16].copy_from_slice(&number(fields));
-        run(ends(&format!("Message({error})"), "the limit is", |foreign| {
+        run(ends(&format!("Message({error})"), "limit is", |foreign| {
             foreign.send(&bytes, 1);
         }));
     }

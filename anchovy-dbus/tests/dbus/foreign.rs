@@ -1,4 +1,4 @@
-//! A foreign peer after the handshake, and bytes that it makes by hand.
+//! A foreign peer after the handshake, and bytes that it composes.
 
 use anchovy_dbus::{Client, Connection, Limits, MAX_ARRAY_BYTES, Message, ReceiveError, Server};
 
@@ -70,7 +70,7 @@ pub(crate) fn told(message: &Message) -> (String, Vec<Identity>) {
     (message.header().member().unwrap_or_default().to_owned(), identities(message.fds()))
 }
 
-/// Receives until it fails; says what came before.
+/// Receives until it fails; says the received data before.
 pub(crate) async fn until_error(connection: &mut Connection) -> (Vec<String>, ReceiveError) {
     let mut before = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! A listener that somebody else has bound, such as one of socket activation.
+//! A listener that another process has bound, such as one of socket activation.
 
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};

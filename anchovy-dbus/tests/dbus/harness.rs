@@ -1,5 +1,5 @@
 //! What the tests share: two ends that have been through a handshake, and a foreign one that has
-//! been there by hand.
+//! been composed manually.
 
 use std::error::Error;
 use std::io::{Read, Write};

@@ -162,8 +162,8 @@ fn a_text_that_is_no_address_is_an_error_that_names_it() {
         assert!(matches!(error, OpenError::Address(_)), "{error:?}");
         assert_eq!(
             chain(&error),
-            "\"unix:way=/tmp/bus\" is not a valid list of addresses: byte 5: a Unix socket has no \
-             key way, only path, abstract, dir, tmpdir, runtime and guid"
+            "\"unix:way=/tmp/bus\" is not a valid list of D-Bus addresses: a Unix socket has no \
+             key way (byte 5); use path, abstract, dir, tmpdir, runtime or guid"
         );
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidInput);
     });
@@ -189,7 +189,7 @@ fn a_call_before_hello_fails_with_that() {
         let error = bus.call(client_call()).await.unwrap_err();
         assert!(matches!(error, CallError::ClosedBeforeHello), "{error:?}");
         assert_eq!(error.to_string(), MISSED);
-        // It is told once to who receives, and always to who sends.
+        // `receive` reports it once, and `send` always.
         assert!(bus.receive().await.unwrap().is_none());
         for _ in 0..2 {
             let error = bus.send(bus_call("Hello")).await.unwrap_err();

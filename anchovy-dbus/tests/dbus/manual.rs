@@ -22,7 +22,7 @@ fn what_a_foreign_client_sends_arrives_with_its_descriptors() {
 }
 
 #[test]
-fn a_foreign_server_gets_each_message_with_descriptors_in_a_call_of_its_own() {
+fn a_foreign_server_gets_each_message_with_descriptors_in_one_sendmsg() {
     run(async {
         let (mut connection, far) = with_foreign_server(&Client::new()).await;
         let space = anchovy::DBUS_SCM_RIGHTS;
@@ -35,7 +35,7 @@ fn a_foreign_server_gets_each_message_with_descriptors_in_a_call_of_its_own() {
 
         let plain = signal_bytes("Some", 0).len();
         let declaring = signal_bytes("Some", 1).len();
-        // Linux joins what came before a set to it, and ends a read behind it.
+        // Linux joins the received data before a set to it, and ends a read after it.
         for (bytes, set) in [(plain + declaring, 1), (2 * plain + declaring, 4)] {
             let (read, fds, _) = foreign_receive(&far, space);
             assert_eq!((read.len(), identities(fds)), (bytes, identity[set].clone()));

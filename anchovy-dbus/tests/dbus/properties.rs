@@ -137,7 +137,7 @@ fn write_in_parts(
 }
 
 #[test]
-fn what_a_foreign_peer_sends_is_the_same_however_its_calls_and_our_reads_cut_it() {
+fn messages_of_a_foreign_peer_do_not_depend_on_calls_and_reads() {
     guarded(|| {
         let cuts = proptest::collection::vec(1..20_000_usize, 1..8);
         holds(48, (plans(10), cuts, 0..2_usize), |(plans, cuts, buffer)| {
@@ -175,7 +175,7 @@ async fn drain(connection: &mut Connection) -> (usize, Option<ReceiveError>) {
     loop {
         match connection.receive().await {
             Ok(Some(message)) => {
-                // Reading a header that was let in does not fail either.
+                // Reading a header that was accepted does not fail either.
                 let _ = format!("{message:?}");
                 assert_eq!(message.fds().len(), message.header().unix_fds() as usize);
                 count += 1;
@@ -223,7 +223,7 @@ fn hostile(start: &[u8], parts: &[(Vec<u8>, usize)]) {
 }
 
 #[test]
-fn valid_streams_with_some_bytes_changed_are_messages_or_an_error_and_leave_nothing_open() {
+fn changed_bytes_are_messages_or_an_error_and_leave_nothing_open() {
     guarded(|| {
         let changes = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
         let declared = proptest::collection::vec((0..4_u32, 0..4_usize, 0..40_usize), 1..5);
@@ -270,7 +270,7 @@ fn a_header_that_claims_128_mib_has_nothing_reserved_on_its_word() {
 }
 
 #[test]
-fn what_is_allocated_for_a_long_message_is_at_most_a_few_times_what_has_arrived() {
+fn memory_for_a_long_message_is_bounded_by_the_received_part() {
     run(async {
         let (mut connection, foreign) = Role::Server.meet().await;
         let bytes = message("A", 0, 1 << 20);
@@ -312,7 +312,7 @@ fn allocations(fds: usize) -> u64 {
 }
 
 #[test]
-fn a_plain_message_allocates_nothing_and_one_with_descriptors_the_list_of_them() {
+fn only_the_list_of_descriptors_of_a_message_is_allocated() {
     guarded(|| {
         assert_eq!(allocations(0), 0);
         assert_eq!(allocations(1), 1000);
@@ -372,9 +372,9 @@ fn plain_messages_that_wait_together_are_one_system_call() {
 }
 
 #[test]
-fn messages_with_descriptors_between_plain_ones_are_a_call_each_and_the_plain_ones_together() {
+fn messages_with_descriptors_have_their_own_call_and_plain_ones_share() {
     let test = "properties::\
-        messages_with_descriptors_between_plain_ones_are_a_call_each_and_the_plain_ones_together";
+        messages_with_descriptors_have_their_own_call_and_plain_ones_share";
     let trace = traced(test, &[], async {
         let (mut client, mut server) = pair().await;
         let members = [0, 0, 0, 2, 0, 0, 1, 1, 0, 0];
@@ -395,15 +395,14 @@ fn messages_with_descriptors_between_plain_ones_are_a_call_each_and_the_plain_on
 }
 
 #[test]
-fn the_rest_of_a_long_message_with_descriptors_shares_no_call_with_the_next() {
-    let test =
-        "properties::the_rest_of_a_long_message_with_descriptors_shares_no_call_with_the_next";
+fn the_rest_of_a_message_with_descriptors_shares_no_call_with_the_next() {
+    let test = "properties::the_rest_of_a_message_with_descriptors_shares_no_call_with_the_next";
     let long = || {
         let builder = Message::signal("/", "org.example.Test", "A").body("ay", vec![7; 1 << 20]);
         builder.fds(memfds(1)).serial(NonZeroU32::MIN).build().expect("a good signal")
     };
     let trace = traced(test, &[], async {
-        // More may wait than one long message, so that another is taken behind its rest.
+        // More may wait than one long message, so that another is taken after its rest.
         let limits = Limits { max_buffered_bytes: 4 << 20, ..Limits::client() };
         let (mut client, mut server) = pair_of(&Client::new().limits(limits), &server()).await;
         client.feed(long()).await.unwrap();

@@ -46,7 +46,7 @@ async fn gives(send: impl Fn(&Foreign) -> Vec<(String, Vec<Identity>)>) {
 // ---- What a peer sends, and what it gets ----
 
 #[test]
-fn each_message_in_a_sendmsg_of_its_own_gives_every_message_with_its_descriptors() {
+fn each_message_in_its_own_sendmsg_has_its_descriptors() {
     run(gives(|foreign| {
         let a = foreign.send(&message("A", 1, 0), 1);
         foreign.send(&message("P", 0, 5), 0);
@@ -57,7 +57,7 @@ fn each_message_in_a_sendmsg_of_its_own_gives_every_message_with_its_descriptors
 }
 
 #[test]
-fn a_message_with_descriptors_and_a_plain_one_behind_it_in_one_call_give_the_same() {
+fn a_plain_message_after_one_with_descriptors_in_one_call_gets_none() {
     run(gives(|foreign| {
         let both = [message("A", 2, 3), message("P", 0, 0)].concat();
         let a = foreign.send(&both, 2);
@@ -66,7 +66,7 @@ fn a_message_with_descriptors_and_a_plain_one_behind_it_in_one_call_give_the_sam
 }
 
 #[test]
-fn a_plain_message_and_one_with_descriptors_behind_it_in_one_call_give_the_same() {
+fn a_plain_message_before_one_with_descriptors_in_one_call_gets_none() {
     run(gives(|foreign| {
         let both = [message("P", 0, 0), message("A", 2, 3)].concat();
         let a = foreign.send(&both, 2);
@@ -75,7 +75,7 @@ fn a_plain_message_and_one_with_descriptors_behind_it_in_one_call_give_the_same(
 }
 
 #[test]
-fn two_messages_with_one_each_and_a_set_of_two_in_one_call_have_each_its_own() {
+fn two_messages_and_a_set_of_two_in_one_call_have_one_each() {
     run(gives(|foreign| {
         let both = [message("A", 1, 0), message("B", 1, 0)].concat();
         let fds = foreign.send(&both, 2);
@@ -84,7 +84,7 @@ fn two_messages_with_one_each_and_a_set_of_two_in_one_call_have_each_its_own() {
 }
 
 #[test]
-fn descriptors_with_a_later_part_or_with_the_last_byte_are_as_with_the_first() {
+fn descriptors_with_a_later_part_or_the_last_byte_are_those_of_the_message() {
     run(async {
         let length = message("A", 3, 40).len();
         for at in [1, 15, 16, 17, length / 2, length - 1] {
@@ -100,7 +100,7 @@ fn descriptors_with_a_later_part_or_with_the_last_byte_are_as_with_the_first() {
 }
 
 #[test]
-fn descriptors_with_the_last_byte_of_their_message_and_the_whole_next_are_the_firsts() {
+fn descriptors_with_the_last_byte_and_the_next_message_are_the_firsts() {
     run(gives(|foreign| {
         let (a, b) = (message("A", 1, 9), message("B", 0, 9));
         let (start, last) = a.split_at(a.len() - 1);
@@ -132,11 +132,11 @@ fn the_same_set_twice_ends_with_unclaimed_descriptors() {
 #[test]
 fn fewer_than_it_declares_end_with_missing_descriptors() {
     run(async {
-        ends("MissingFds { declared: 2, arrived: 1 }", "came with the message", |foreign| {
+        ends("MissingFds { declared: 2, arrived: 1 }", "arrived with it", |foreign| {
             foreign.send(&message("A", 2, 0), 1);
         })
         .await;
-        ends("MissingFds { declared: 1, arrived: 0 }", "came with the message", |foreign| {
+        ends("MissingFds { declared: 1, arrived: 0 }", "arrived with it", |foreign| {
             foreign.send(&message("A", 1, 0), 0);
         })
         .await;
@@ -144,13 +144,13 @@ fn fewer_than_it_declares_end_with_missing_descriptors() {
 }
 
 #[test]
-fn a_message_without_the_descriptor_that_it_declares_gets_at_most_the_next_ones_of_one_read() {
+fn a_missing_descriptor_is_replaced_at_most_by_one_of_the_same_read() {
     run(async {
         for role in ROLES {
-            // The kernel joins a plain part and the set behind it in one receive, and does not say
+            // The kernel joins a plain part and the set after it in one receive, and does not say
             // where the second began.
             let (connection, foreign) = role.meet().await;
-            let (expected, rule) = ("MissingFds { declared: 1, arrived: 0 }", "0 came");
+            let (expected, rule) = ("MissingFds { declared: 1, arrived: 0 }", "0 arrived");
             ends_on(connection, foreign, &["A"], expected, rule, |foreign| {
                 foreign.send(&message("A", 1, 0), 0);
                 foreign.send(&message("B", 1, 0), 1);
@@ -170,7 +170,7 @@ fn a_message_without_the_descriptor_that_it_declares_gets_at_most_the_next_ones_
 }
 
 #[test]
-fn more_than_it_declares_or_some_undeclared_end_with_unclaimed_descriptors() {
+fn more_descriptors_than_declared_end_with_unclaimed_descriptors() {
     run(async {
         ends("UnclaimedFds { count: 1 }", "no message declares", |foreign| {
             foreign.send(&message("A", 1, 0), 2);
@@ -184,7 +184,7 @@ fn more_than_it_declares_or_some_undeclared_end_with_unclaimed_descriptors() {
 }
 
 #[test]
-fn three_where_it_declares_one_and_none_where_it_declares_two_shift_nothing() {
+fn surplus_descriptors_are_not_given_to_the_next_message() {
     run(ends("UnclaimedFds { count: 2 }", "no message declares", |foreign| {
         foreign.send(&message("A", 1, 0), 3);
         foreign.send(&message("B", 2, 0), 0);
@@ -192,7 +192,7 @@ fn three_where_it_declares_one_and_none_where_it_declares_two_shift_nothing() {
 }
 
 #[test]
-fn descriptors_that_come_before_a_message_has_begun_to_declare_them_wait_for_no_other() {
+fn descriptors_before_their_message_are_not_kept_for_another_one() {
     // A plain message and a set in one call, then one that declares as many and brings none.
     run(ends("UnclaimedFds { count: 1 }", "no message declares", |foreign| {
         foreign.send(&message("P", 0, 0), 1);
@@ -200,7 +200,7 @@ fn descriptors_that_come_before_a_message_has_begun_to_declare_them_wait_for_no_
     }));
 }
 
-/// What is said in a handshake that asks for no descriptors, and what is answered.
+/// A handshake without descriptor passing, and its replies.
 const WITHOUT: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 
 /// A connection that has agreed to no descriptors.
@@ -224,7 +224,7 @@ async fn without_fds(role: Role) -> (Connection, Foreign) {
 }
 
 #[test]
-fn descriptors_where_none_were_agreed_on_fail_at_the_peer_where_the_kernel_can_refuse() {
+fn descriptors_without_agreement_fail_at_the_peer_if_the_kernel_refuses() {
     run(async {
         for role in ROLES {
             for declared in [0, 1] {
@@ -247,7 +247,7 @@ fn descriptors_where_none_were_agreed_on_fail_at_the_peer_where_the_kernel_can_r
 }
 
 async fn refused_by_us(connection: Connection, foreign: Foreign, declared: u32) {
-    let (expected, rule) = ("FdsNotAgreed { count: 1 }", "not agreed on");
+    let (expected, rule) = ("FdsNotAgreed { count: 1 }", "not negotiated");
     ends_on(connection, foreign, &[], expected, rule, |foreign| {
         foreign.send(&message("A", declared, 0), 1);
     })
@@ -255,7 +255,7 @@ async fn refused_by_us(connection: Connection, foreign: Foreign, declared: u32) 
 }
 
 #[test]
-fn descriptors_where_none_were_agreed_on_end_the_connection_where_the_kernel_cannot_refuse() {
+fn descriptors_without_agreement_end_the_connection_on_an_older_kernel() {
     on_an_older_kernel(async {
         for role in ROLES {
             for declared in [0, 1] {
@@ -267,11 +267,11 @@ fn descriptors_where_none_were_agreed_on_end_the_connection_where_the_kernel_can
 }
 
 #[test]
-fn a_declaration_without_descriptors_where_none_were_agreed_on_ends_the_connection() {
+fn a_declaration_without_negotiated_descriptors_ends_the_connection() {
     run(async {
         for role in ROLES {
             let (connection, foreign) = without_fds(role).await;
-            let (expected, rule) = ("FdsNotAgreed { count: 2 }", "not agreed on");
+            let (expected, rule) = ("FdsNotAgreed { count: 2 }", "not negotiated");
             ends_on(connection, foreign, &["P"], expected, rule, |foreign| {
                 foreign.send(&message("P", 0, 0), 0);
                 foreign.send(&message("A", 2, 0), 0);
@@ -287,7 +287,7 @@ fn a_declaration_of_4294967295_ends_with_too_many_descriptors() {
         for (role, limit) in [(Role::Client, 253), (Role::Server, 16)] {
             let expected = format!("TooManyFds {{ count: 4294967295, limit: {limit} }}");
             let (connection, foreign) = role.meet().await;
-            ends_on(connection, foreign, &[], &expected, "may send", |foreign| {
+            ends_on(connection, foreign, &[], &expected, "limit is", |foreign| {
                 foreign.send(&message("A", u32::MAX, 0), 1);
             })
             .await;
@@ -306,13 +306,13 @@ fn more_in_a_set_or_declared_than_the_limit_end_with_too_many_descriptors() {
                 let expected = format!("TooManyFds {{ count: {}, limit: {limit} }}", limit + 1);
                 let many = limit as u32 + 1;
                 let (connection, foreign) = role.meet_with(&client, &server).await;
-                ends_on(connection, foreign, &[], &expected, "may send", |foreign| {
+                ends_on(connection, foreign, &[], &expected, "limit is", |foreign| {
                     foreign.send(&message("A", many, 0), limit + 1);
                 })
                 .await;
                 // In two sets, of which neither is too large: by its declaration.
                 let (connection, foreign) = role.meet_with(&client, &server).await;
-                ends_on(connection, foreign, &[], &expected, "may send", |foreign| {
+                ends_on(connection, foreign, &[], &expected, "limit is", |foreign| {
                     let bytes = message("A", many, 0);
                     foreign.send(&bytes[..20], limit);
                     foreign.send(&bytes[20..], 1);
@@ -336,7 +336,7 @@ fn a_client_takes_what_the_kernel_carries_and_a_server_sixteen() {
         }
         let (connection, foreign) = Role::Server.meet().await;
         let expected = "TooManyFds { count: 253, limit: 16 }";
-        ends_on(connection, foreign, &[], expected, "may send 16", |foreign| {
+        ends_on(connection, foreign, &[], expected, "limit is 16", |foreign| {
             foreign.send(&message("A", 253, 0), 253);
         })
         .await;
@@ -347,14 +347,14 @@ fn a_client_takes_what_the_kernel_carries_and_a_server_sixteen() {
 fn unix_fds_of_another_type_or_twice_end_the_connection() {
     run(async {
         let wrong_type = "Message(Field { field: UnixFds, error: Type, value: None })";
-        ends(wrong_type, "UNIX_FDS is not of its type", |foreign| {
+        ends(wrong_type, "UNIX_FDS has the wrong type", |foreign| {
             let mut bytes = message("A", 1, 0);
             let at = unix_fds_at(&bytes);
             bytes[at - 2] = b'i';
             foreign.send(&bytes, 1);
         })
         .await;
-        ends("Message(FieldTwice(UnixFds))", "UNIX_FDS is there twice", |foreign| {
+        ends("Message(FieldTwice(UnixFds))", "UNIX_FDS occurs twice", |foreign| {
             let mut bytes = message("A", 1, 0);
             assert_eq!(unix_fds_at(&bytes) + 4, bytes.len(), "the last field");
             bytes.extend_from_slice(&[9, 1, b'u', 0]);
@@ -368,7 +368,7 @@ fn unix_fds_of_another_type_or_twice_end_the_connection() {
 }
 
 #[test]
-fn an_index_in_the_body_that_is_out_of_range_or_twice_the_same_is_the_users() {
+fn an_invalid_or_repeated_index_in_the_body_is_passed_to_the_caller() {
     run(async {
         for role in ROLES {
             for body in [[9_u32, u32::MAX], [0, 0]] {
@@ -444,14 +444,14 @@ fn a_bad_start_of_a_message_ends_as_soon_as_the_byte_is_there() {
         };
         let number = |at: usize, number: u32| changed(at..at + 4, &number.to_ne_bytes());
         let over = [
-            (changed(0..1, b"x"), "Message(ByteOrder(120))", "neither 'l' nor 'B'"),
+            (changed(0..1, b"x"), "Message(ByteOrder(120))", "expected 'l' or 'B'"),
             (changed(1..2, &[0]), "Message(NoType)", "type is 0"),
-            (changed(3..4, &[2]), "Message(Version(2))", "version 2"),
+            (changed(3..4, &[2]), "Message(Version(2))", "version of the message is 2"),
             (number(8, 0), "Message(NoSerial)", "no serial"),
             (
                 number(12, (1 << 26) + 1),
                 "Message(FieldsTooLong { length: 67108865, limit: 67108864 })",
-                "the limit is 67108864",
+                "limit is 67108864",
             ),
         ];
         let mut long = number(12, 8);
@@ -460,7 +460,7 @@ fn a_bad_start_of_a_message_ends_as_soon_as_the_byte_is_there() {
         for (bytes, expected, rule) in &over {
             ends(expected, rule, |foreign| drop(foreign.send(bytes, 1))).await;
         }
-        ends(too_long, "the limit is 134217728", |foreign| drop(foreign.send(&long, 1))).await;
+        ends(too_long, "limit is 134217728", |foreign| drop(foreign.send(&long, 1))).await;
     });
 }
 
@@ -472,7 +472,7 @@ fn more_than_a_mebibyte_of_fields_ends_the_connection_before_it_arrives() {
             let mut bytes = message("A", 0, 0)[..16].to_vec();
             bytes[12..16].copy_from_slice(&((1_u32 << 20) + 1).to_ne_bytes());
             let expected = "Message(FieldsTooLong { length: 1048577, limit: 1048576 })";
-            let rule = "the limit is 1048576";
+            let rule = "limit is 1048576";
             ends_on(connection, foreign, &[], expected, rule, |foreign| {
                 foreign.send(&bytes, 1);
             })
@@ -482,7 +482,7 @@ fn more_than_a_mebibyte_of_fields_ends_the_connection_before_it_arrives() {
 }
 
 #[test]
-fn bad_fields_end_the_connection_and_close_what_came_with_them() {
+fn invalid_fields_end_the_connection_and_close_its_descriptors() {
     run(async {
         let bad_name = "Message(Field { field: Member, error: Name, value: Some(\"0\") })";
         ends(bad_name, "is not a valid member name", |foreign| {
@@ -534,7 +534,7 @@ fn the_start_of_a_message_with_descriptors_and_then_nothing_ends_in_time() {
             let before = tokio::time::Instant::now();
             let error = connection.receive().await.unwrap_err();
             assert_eq!(format!("{error:?}"), "FdsOverdue { waiting: 2 }");
-            assert!(error.to_string().contains("waited too long"), "{error}");
+            assert!(error.to_string().contains("did not arrive in time"), "{error}");
             let waited = before.elapsed();
             let fd_timeout = Duration::from_secs(fd_timeout);
             assert!(
@@ -549,7 +549,7 @@ fn the_start_of_a_message_with_descriptors_and_then_nothing_ends_in_time() {
 }
 
 #[test]
-fn the_start_of_a_message_without_descriptors_is_overdue_in_time_on_a_server_however_it_goes_on() {
+fn an_incomplete_plain_message_times_out_on_a_server() {
     run(async {
         let (mut connection, foreign) = Role::Server.meet().await;
         foreign.send(&message("P", 0, 0), 0);
@@ -567,7 +567,7 @@ fn the_start_of_a_message_without_descriptors_is_overdue_in_time_on_a_server_how
         }
         let error = connection.receive().await.unwrap_err();
         assert_eq!(format!("{error:?}"), "MessageOverdue { bytes: 69 }");
-        assert!(error.to_string().contains("overdue, 69 bytes"), "{error}");
+        assert!(error.to_string().contains("in time, 69 bytes"), "{error}");
         let waited = before.elapsed();
         assert!((Duration::from_secs(30)..Duration::from_secs(31)).contains(&waited), "{waited:?}");
         assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::TimedOut);
@@ -596,7 +596,7 @@ fn a_connection_on_which_no_message_has_begun_may_wait_for_ever() {
 }
 
 #[test]
-fn the_start_of_a_message_without_descriptors_may_take_its_time_on_a_client_and_if_it_is_told() {
+fn an_incomplete_plain_message_does_not_time_out_on_a_client() {
     run(async {
         let patient = Limits { message_timeout: None, ..Limits::server() };
         for role in ROLES {
@@ -625,19 +625,26 @@ fn the_start_of_a_message_and_set_after_set_end_with_too_many_waiting() {
             let (connection, foreign) = role.meet_with(&client, &server).await;
             // Three sets fill what may wait; with the third, there is no room for a fourth.
             let expected = "TooManyWaitingFds { waiting: 12, limit: 8 }";
-            ends_on(connection, foreign, &[], expected, "12 descriptors wait", |foreign| {
-                let bytes = message("A", 4, 30);
-                for part in bytes[..24].chunks(8) {
-                    foreign.send(part, 4);
-                }
-            })
+            ends_on(
+                connection,
+                foreign,
+                &[],
+                expected,
+                "has 12 descriptors, limit with room for another set is 8",
+                |foreign| {
+                    let bytes = message("A", 4, 30);
+                    for part in bytes[..24].chunks(8) {
+                        foreign.send(part, 4);
+                    }
+                },
+            )
             .await;
         }
     });
 }
 
 #[test]
-fn the_start_of_a_message_and_the_end_of_the_stream_end_with_its_bytes_counted() {
+fn the_end_of_the_stream_inside_a_message_is_reported_with_its_bytes() {
     run(async {
         ends("ClosedInsideMessage { bytes: 40 }", "40 bytes into a message", |foreign| {
             foreign.send(&message("A", 1, 30)[..40], 1);
@@ -687,7 +694,7 @@ fn descriptors_while_our_table_is_full_mark_the_message_on_a_server() {
             assert_eq!(told(&marked), plain("A"));
             assert_eq!(marked.truncation(), Some(Truncation::ProcessTableFull));
             assert_eq!(marked.header().unix_fds(), 3, "what it declares");
-            assert_eq!(foreign.open(), 0, "what came is closed");
+            assert_eq!(foreign.open(), 0, "the received data is closed");
             // The next has its own, and it cannot be passed on as if it were whole.
             let fds = foreign.send(&message("B", 2, 0), 2);
             assert_eq!(take(&mut connection).await, with("B", &fds));
@@ -700,12 +707,11 @@ fn descriptors_while_our_table_is_full_mark_the_message_on_a_server() {
     });
 }
 
-/// All that a client says, and behind it what it sends without having read a reply.
+/// All that a client says, and after it what it sends without having read a reply.
 const PIPELINED: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n";
 
 #[test]
-fn a_whole_handshake_and_a_message_with_descriptors_fails_at_the_peer_where_the_kernel_can_refuse()
-{
+fn descriptors_right_after_the_handshake_fail_if_the_kernel_refuses() {
     run(async {
         if !kernel_is_at_least(6, 16) {
             return pipelined_descriptors_stay(&server()).await;
@@ -730,12 +736,12 @@ fn a_whole_handshake_and_a_message_with_descriptors_fails_at_the_peer_where_the_
 }
 
 #[test]
-fn a_whole_handshake_and_a_message_with_descriptors_is_whole_where_the_kernel_cannot_refuse() {
+fn descriptors_right_after_the_handshake_arrive_on_an_older_kernel() {
     on_an_older_kernel(pipelined_descriptors_stay(&server()));
 }
 
 #[test]
-fn a_whole_handshake_and_a_message_with_descriptors_is_whole_where_the_server_allows_it() {
+fn descriptors_right_after_the_handshake_arrive_if_the_server_allows_it() {
     run(pipelined_descriptors_stay(&server().fds_before_agreement()));
 }
 
@@ -784,7 +790,7 @@ async fn pipelined_descriptors_stay(server: &Server) {
 }
 
 #[test]
-fn agree_unix_fd_and_a_message_with_descriptors_behind_it_is_whole() {
+fn descriptors_right_after_agree_unix_fd_arrive() {
     run(async {
         for in_one_call in [false, true] {
             for client in [Client::new(), Client::new().stepwise()] {
@@ -840,13 +846,13 @@ fn descriptors_where_none_were_agreed_on_come_back_with_their_message() {
             }
             let expected = "FdsNotAgreed { count: 2 }";
             let message = signal("A", memfds(2));
-            comes_back(&mut connection, &foreign, message, expected, "not agreed on").await;
+            comes_back(&mut connection, &foreign, message, expected, "not negotiated").await;
         }
     });
 }
 
 #[test]
-fn more_than_sixteen_come_back_with_their_message_unless_told_otherwise() {
+fn more_than_sixteen_descriptors_are_returned_by_default() {
     run(async {
         for role in ROLES {
             for limit in [16, 20, 253] {
@@ -859,7 +865,7 @@ fn more_than_sixteen_come_back_with_their_message_unless_told_otherwise() {
                 let (mut connection, foreign) = role.meet_with(&client, &server).await;
                 let expected = format!("TooManyFds {{ count: {}, limit: {limit} }}", limit + 1);
                 let many = signal("A", memfds(limit + 1));
-                comes_back(&mut connection, &foreign, many, &expected, "may have").await;
+                comes_back(&mut connection, &foreign, many, &expected, "limit is").await;
                 let fds = memfds(limit);
                 let sent = identities(&fds);
                 connection.send(signal("A", fds)).await.unwrap();
@@ -878,7 +884,7 @@ fn more_than_the_kernel_carries_come_back_whatever_the_limit_says() {
         let (mut connection, foreign) = Role::Client.meet_with(&client, &server()).await;
         let expected = "TooManyFds { count: 254, limit: 253 }";
         let many = signal("A", memfds(254));
-        comes_back(&mut connection, &foreign, many, expected, "may have 253").await;
+        comes_back(&mut connection, &foreign, many, expected, "limit is 253").await;
     });
 }
 
@@ -887,7 +893,7 @@ fn descriptors_to_a_client_that_may_still_be_in_its_handshake_come_back() {
     run(async {
         let (mut connection, foreign) = Role::Server.meet().await;
         let expected = "FdsTooEarly { count: 1 }";
-        let rule = "before the client's first one";
+        let rule = "before the client has sent a message";
         let back =
             comes_back(&mut connection, &foreign, signal("A", memfds(1)), expected, rule).await;
         foreign.send(&message("P", 0, 0), 0);
@@ -907,7 +913,7 @@ fn descriptors_to_a_client_that_may_still_be_in_its_handshake_come_back() {
 }
 
 #[test]
-fn a_message_whose_descriptors_were_taken_out_comes_back() {
+fn a_message_whose_descriptors_were_taken_is_returned() {
     run(async {
         let (mut connection, foreign) = Role::Client.meet().await;
         let mut message = signal("A", memfds(2));
@@ -919,7 +925,7 @@ fn a_message_whose_descriptors_were_taken_out_comes_back() {
 
 /// A message too long for its limits, which is refused in the same way.
 #[test]
-fn a_message_that_is_too_long_comes_back() {
+fn a_message_that_is_too_long_is_returned() {
     run(async {
         let limits = Limits { max_message_bytes: 200, ..Limits::client() };
         let client = Client::new().limits(limits);
@@ -933,12 +939,12 @@ fn a_message_that_is_too_long_comes_back() {
         sized.set_serial(NonZeroU32::MIN);
         let length = sized.to_bytes().unwrap().len();
         let expected = format!("Message(TooLong {{ length: {length}, limit: 200 }})");
-        comes_back(&mut connection, &foreign, message, &expected, "the limit is 200").await;
+        comes_back(&mut connection, &foreign, message, &expected, "limit is 200").await;
     });
 }
 
 #[test]
-fn more_descriptors_than_may_be_under_way_come_back_with_their_message_and_can_be_sent_later() {
+fn a_message_over_the_in_flight_limit_is_returned_and_can_be_sent_later() {
     without_privileges(async {
         let (mut connection, foreign) = Role::Client.meet().await;
         let limit = Lowered::descriptors(64);
@@ -958,7 +964,7 @@ fn more_descriptors_than_may_be_under_way_come_back_with_their_message_and_can_b
         }
         let error = refused.expect("the kernel's limit is reached");
         assert!(matches!(error.kind, SendErrorKind::TooManyFdsInFlight { count: 8 }), "{error:?}");
-        assert!(error.to_string().contains("try later"), "{error}");
+        assert!(error.to_string().contains("try again after"), "{error}");
         let back = *error.unsent.expect("the message comes back");
         assert_eq!(identities(back.fds()), identities(&fds));
         let serial = back.serial();
@@ -970,7 +976,7 @@ fn more_descriptors_than_may_be_under_way_come_back_with_their_message_and_can_b
         // The kernel counts what other processes of this user have under way, too.
         drop(limit);
         assert_eq!(connection.send(back).await.unwrap(), serial.unwrap(), "it keeps its serial");
-        // The plain one is in front of it.
+        // The plain one is before it.
         let (bytes, came, _) = foreign_receive(&foreign.socket, 2048);
         assert!(!bytes.is_empty());
         assert_eq!(identities(came), identities(&fds));
@@ -988,7 +994,7 @@ fn each_message_with_descriptors_is_alone_in_its_call() {
             connection.feed(signal(member, fds)).await.unwrap();
         }
         connection.flush().await.unwrap();
-        // The kernel ends a receive behind a set, not before it, so calls are told apart by a
+        // The kernel ends a receive after a set, not before it, so calls are distinguished by a
         // receive that asks for no more than one.
         let length = signal_bytes("P", 0).len();
         let with_fds = signal_bytes("A", 1).len();

@@ -230,7 +230,7 @@ async fn to_our_client(calls: &[Call]) -> String {
         auth.receive(&call.bytes, memfds(call.fds));
         while let Some(reply) = auth.next_reply().unwrap() {
             let told = match &reply {
-                Reply::Accepted(_) => "let in".to_owned(),
+                Reply::Accepted(_) => "accepted".to_owned(),
                 other => format!("{other:?}"),
             };
             writeln!(story, "{told}").unwrap();

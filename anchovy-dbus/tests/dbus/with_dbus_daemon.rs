@@ -17,7 +17,7 @@ const BUS_PATH: &str = "/org/freedesktop/DBus";
 const PATH: &str = "/org/example/Test";
 const INTERFACE: &str = "org.example.Test";
 
-/// More than a socket takes before somebody reads (`net.core.wmem_default`, 208 KiB).
+/// More than a socket takes before its peer reads (`net.core.wmem_default`, 208 KiB).
 const LARGE: usize = 4 << 20;
 
 fn addresses(daemon: &DbusDaemon) -> Addresses {
@@ -142,7 +142,7 @@ fn the_bus_takes_every_login_at_once_and_step_by_step() {
 }
 
 #[test]
-fn a_first_message_leaves_with_the_handshake_and_the_next_has_another_serial() {
+fn a_first_message_is_sent_with_the_handshake_and_uses_its_serial() {
     run(async {
         let daemon = DbusDaemon::start();
         for client in [Client::new(), Client::new().stepwise()] {
@@ -311,7 +311,7 @@ fn sixteen_descriptors_cross_the_bus_among_messages_that_leave_with_them() {
 }
 
 #[test]
-fn seventeen_descriptors_are_refused_and_come_back_and_the_bus_never_hears_of_them() {
+fn seventeen_descriptors_are_returned_and_never_reach_the_bus() {
     run(async {
         let daemon = DbusDaemon::start();
         let (mut near, _) = connected(&Client::new(), &daemon).await;
@@ -348,7 +348,7 @@ fn seventeen_descriptors_are_refused_before_any_system_call() {
 }
 
 #[test]
-fn who_insists_on_seventeen_descriptors_is_disconnected() {
+fn a_client_that_sends_seventeen_descriptors_is_disconnected() {
     run(async {
         let daemon = DbusDaemon::start();
         let limits = Limits { max_sent_fds: 17, ..Limits::client() };
@@ -401,7 +401,7 @@ fn a_message_larger_than_the_socket_crosses_the_bus_with_its_descriptors() {
 }
 
 #[test]
-fn a_signal_reaches_who_asked_for_it_and_nobody_else() {
+fn a_signal_reaches_only_the_connections_that_match_it() {
     run(async {
         let daemon = DbusDaemon::start();
         let (mut near, near_name) = connected(&Client::new(), &daemon).await;
@@ -429,9 +429,9 @@ fn a_signal_reaches_who_asked_for_it_and_nobody_else() {
 /// In a user namespace without a mapping, this process does not know the number that the bus knows
 /// it by (facts of containers), and can only leave it to the kernel to say it.
 #[test]
-fn in_a_user_namespace_the_word_of_the_kernel_lets_in_and_ones_own_number_does_not() {
+fn only_external_without_a_uid_works_in_a_user_namespace() {
     const TEST: &str = "with_dbus_daemon::\
-        in_a_user_namespace_the_word_of_the_kernel_lets_in_and_ones_own_number_does_not";
+        only_external_without_a_uid_works_in_a_user_namespace";
     /// The address of the bus, in the process in the namespace.
     const SUBJECT: &str = "ANCHOVY_NAMESPACE_SUBJECT";
 

@@ -17,7 +17,7 @@ use crate::harness::*;
 const PATH: &str = "/org/example/Test";
 const INTERFACE: &str = "org.example.Test";
 
-/// More than a socket takes before somebody reads (`net.core.wmem_default`, 208 KiB), in both of
+/// More than a socket takes before its peer reads (`net.core.wmem_default`, 208 KiB), in both of
 /// its buffers.
 const LARGE: usize = 4 << 20;
 
@@ -28,7 +28,7 @@ async fn zbus_client_of(
 ) -> (Result<zbus::Connection, zbus::Error>, Result<Connection, HandshakeError>) {
     let (near, far) = std::os::unix::net::UnixStream::pair().expect("a pair");
     let client = with(Builder::unix_stream(near).p2p());
-    // Whoever fails hangs up, lest the other wait.
+    // A side that fails closes, so that the other one does not wait.
     tokio::join!(client.build(), server.handshake(far))
 }
 
@@ -89,7 +89,7 @@ async fn zbus_received(stream: &mut MessageStream) -> zbus::Message {
 }
 
 #[test]
-fn a_client_of_zbus_logs_in_and_learns_whom_it_has_reached() {
+fn a_client_of_zbus_authenticates_and_receives_the_guid() {
     run(async {
         for mechanism in [AuthMechanism::External, AuthMechanism::Anonymous] {
             let with = |client: Builder<'static>| client.auth_mechanism(mechanism);
@@ -150,7 +150,7 @@ fn every_login_is_understood_by_a_server_of_zbus_at_once_and_step_by_step() {
 }
 
 #[test]
-fn a_server_of_zbus_that_rejects_is_told_with_its_mechanisms() {
+fn a_rejection_by_a_server_of_zbus_has_its_mechanisms() {
     run(async {
         // It waits for another try, which ends when we hang up.
         for client in [Client::new(), Client::new().stepwise()] {
@@ -290,7 +290,7 @@ fn our_server_sends_zbus_no_descriptors_before_its_first_message() {
 }
 
 #[test]
-fn a_body_larger_than_the_socket_crosses_in_both_directions_with_its_descriptor() {
+fn a_body_larger_than_the_socket_buffer_is_sent_in_both_directions() {
     run(async {
         let (mut ours, server) = zbus_server().await;
         let mut signals = MessageStream::from(&server);
@@ -326,7 +326,7 @@ fn a_body_larger_than_the_socket_crosses_in_both_directions_with_its_descriptor(
 fn every_message_of_a_batch_of_zbus_has_its_own_descriptors() {
     run(async {
         let (client, mut ours) = zbus_client().await;
-        // With some at the start, next to each other, and behind and before plain ones.
+        // With some at the start, next to each other, and after and before plain ones.
         let counts = [2, 0, 0, 1, 3, 0, 1, 0, 0, 0, 16, 0, 1, 1];
         let sets: Vec<_> = counts.into_iter().cycle().take(70).map(memfds).collect();
         let batch: Vec<_> = sets

@@ -41,10 +41,10 @@ fn it_finds_the_session_bus_by_itself() {
 fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: bus_client [ADDRESS]"),
-        (&[], 1, "Error: no session bus"),
+        (&[], 1, "Error: cannot find a session bus"),
         (&["--who"], 1, "Usage: bus_client [ADDRESS]"),
         (&["unix:path=/a", "unix:path=/b"], 1, "Usage: bus_client [ADDRESS]"),
-        (&["unix:way=/a"], 1, "\"unix:way=/a\" is not a valid list of addresses"),
+        (&["unix:way=/a"], 1, "\"unix:way=/a\" is not a valid list of D-Bus addresses"),
         (&["unix:path=/nonexistent/bus"], 1, "/nonexistent/bus"),
     ] {
         let mut command = example("bus_client");

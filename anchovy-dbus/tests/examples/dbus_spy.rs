@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use crate::harness::*;
 
 /// Has a test be the server that the spy stands before. It gets a listener that has already told
-/// the spy who it is, and the spy.
+/// the spy its identity, and the spy.
 fn spying_on(server: Server, test: impl AsyncFnOnce(Listener, &mut Program)) {
     let mut command = example("dbus_spy");
     guarded(|| {
@@ -31,7 +31,7 @@ fn spying_on(server: Server, test: impl AsyncFnOnce(Listener, &mut Program)) {
         command.arg(listener.address().to_string());
         command.args(["--listen", &address_in(&directory, "spy").to_string()]);
         let starting = std::thread::spawn(move || Program::start(&mut command));
-        // It asks whom it stands before.
+        // It reads the credentials of its peer.
         let listener = runtime.block_on(async {
             let mut probe = next(&listener).await;
             assert!(probe.receive().await.expect("nothing wrong").is_none());
@@ -260,7 +260,7 @@ fn descriptors_may_be_as_early_as_without_it() {
 }
 
 #[test]
-fn who_does_not_read_is_not_written_to() {
+fn a_peer_that_does_not_read_is_not_written_to() {
     spying_on(server(), async |listener, spy| {
         let (mut client, mut server) = both(&client(), &listener, spy).await;
         let mut sent = 0;
@@ -360,7 +360,7 @@ fn clients_that_are_no_clients_disturb_nobody() {
         let mut its = next(&listener).await;
         bad.write_all(b"this is no message, but is long enough for one").unwrap();
         assert!(its.receive().await.unwrap().is_none());
-        spy.line_with("3 is cut off: the peer sent a bad message");
+        spy.line_with("3 is cut off: the peer sent an invalid message");
         bad.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut rest = Vec::new();
         let end = bad.read_to_end(&mut rest);
@@ -521,10 +521,10 @@ fn both_signals_end_it_and_it_removes_its_directory() {
 }
 
 #[test]
-fn what_it_is_given_wrong_is_told() {
+fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: dbus_spy"),
-        (&[], 2, "no session bus"),
+        (&[], 2, "find a session bus"),
         (&["--loud"], 2, "there is no option --loud"),
         (&["--"], 2, "a command is missing"),
         (&["--listen"], 2, "--listen needs an address"),

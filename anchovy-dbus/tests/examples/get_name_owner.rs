@@ -19,7 +19,7 @@ fn it_prints_the_owner_of_a_name_and_what_a_descriptor_brought() {
 }
 
 #[test]
-fn a_name_without_an_owner_is_told_with_its_causes() {
+fn a_name_without_an_owner_is_reported_with_the_causes() {
     let mut command = example("get_name_owner");
     guarded(|| {
         let daemon = DbusDaemon::start();
@@ -42,15 +42,15 @@ fn without_a_bus_or_a_name_it_says_what_to_do() {
         (
             Some("org.example.Name"),
             None,
-            "Error: no session bus is known: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is \
-             set; run this in a login session, or under dbus-run-session\n",
+            "Error: cannot find a session bus, neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR \
+             is set; use a login session or dbus-run-session\n",
         ),
         (
             Some("org.example.Name"),
             Some("unix:way=/a"),
             "Error: the value \"unix:way=/a\" of DBUS_SESSION_BUS_ADDRESS is not a valid list of \
-             addresses\n\nCaused by:\n    byte 5: a Unix socket has no key way, only path, \
-             abstract, dir, tmpdir, runtime and guid\n",
+             D-Bus addresses\n\nCaused by:\n    a Unix socket has no key way (byte 5); use path, \
+             abstract, dir, tmpdir, runtime or guid\n",
         ),
     ] {
         let mut command = example("get_name_owner");

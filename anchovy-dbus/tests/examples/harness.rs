@@ -1,4 +1,4 @@
-//! The examples as programs, built as this test was, and what is said to them.
+//! The examples as programs, built as this test was, and their input.
 
 use std::ops::{Deref, DerefMut};
 use std::process::{Command, Stdio};

@@ -134,7 +134,7 @@ fn clients_that_are_no_clients_disturb_nobody() {
         let fd = memfd();
         let fds = [fd.as_fd()];
 
-        // Whoever says this is closed, at once.
+        // A client that sends this is closed, at once.
         let garbage: [&[u8]; 4] =
             [b"GET / HTTP/1.1\r\n\r\n", b"\xff", b"\0BEGIN\r\n", b"\0\0\0\0\0\0"];
         for garbage in garbage {
@@ -142,12 +142,12 @@ fn clients_that_are_no_clients_disturb_nobody() {
             socket.write_all(garbage).unwrap();
             socket.shutdown(std::net::Shutdown::Write).unwrap();
             let _ = socket.read_to_end(&mut Vec::new());
-            server.line_with("has to go: ");
+            server.line_with("is closed: ");
         }
         let mut socket = foreign_client(&server.address);
         socket.write_all(b"this is no message, but is long enough for one").unwrap();
         assert!(matches!(socket.read(&mut [0]), Ok(0) | Err(_)), "it is closed");
-        server.line_with("has to go: the peer sent a bad message");
+        server.line_with("is closed: the peer sent an invalid message");
 
         // Half a message with a descriptor, and no more; and half a message and the end.
         let mut whole = take(memfds(1), ByteOrder::Little);
@@ -158,17 +158,17 @@ fn clients_that_are_no_clients_disturb_nobody() {
         let ending = foreign_client(&server.address);
         foreign_send(&ending, &bytes[..20], &[&fds]).unwrap();
         drop(ending);
-        server.line_with("has to go: the peer closed the connection 20 bytes into a message");
+        server.line_with("is closed: the peer closed the connection 20 bytes into a message");
 
         // Descriptors that nothing declares, and declared ones that are not there.
         let undeclared = foreign_client(&server.address);
         let mut plain = plain_call("org.example.A", "B");
         plain.set_serial(std::num::NonZeroU32::MIN);
         foreign_send(&undeclared, &plain.to_bytes().unwrap(), &[&fds]).unwrap();
-        server.line_with("has to go: the peer sent 1 descriptors that no message declares");
+        server.line_with("is closed: the peer sent 1 descriptor that no message declares");
         let missing = foreign_client(&server.address);
         foreign_send(&missing, &bytes, &[]).unwrap();
-        server.line_with("has to go: the peer declared 1 descriptors, 0 came");
+        server.line_with("is closed: a message declares 1 descriptor, 0 arrived");
 
         let answer = call(&mut peer, take(memfds(2), ByteOrder::Big)).await;
         assert_eq!(answer.fds().len(), 2);
@@ -195,7 +195,7 @@ fn a_client_that_does_not_read_holds_up_nobody_else() {
                 Err(_) => break,
             }
             sent += 1;
-            assert!(sent < 64, "whoever does not read its answers is not read from");
+            assert!(sent < 64, "a client that does not read its replies is not read from");
         }
         let mut other = connect(&server.address).await;
         ping(&mut other).await;
@@ -232,7 +232,7 @@ fn many_talk_at_once() {
 }
 
 #[test]
-fn more_descriptors_than_it_is_told_to_take_end_their_connection() {
+fn more_descriptors_than_the_option_allows_end_the_connection() {
     for (options, most) in [(&["--max-fds", "2"][..], 2), (&[], 16), (&["--max-fds", "253"], 253)] {
         with_server(options, async |server| {
             let mut peer = connect(&server.address).await;
@@ -246,8 +246,8 @@ fn more_descriptors_than_it_is_told_to_take_end_their_connection() {
                 peer.send(take(memfds(most + 1), ByteOrder::Little)).await.unwrap();
                 let end = peer.receive().await;
                 assert!(!matches!(end, Ok(Some(_))), "{end:?}");
-                let line = server.line_with("has to go");
-                let limit = format!("and may send {most}");
+                let line = server.line_with("is closed");
+                let limit = format!("limit is {most}");
                 assert!(line.contains(&limit), "{line}");
                 ping(&mut connect(&server.address).await).await;
             }
@@ -283,7 +283,7 @@ fn a_call_whose_descriptors_found_no_room_is_refused_and_the_next_is_not() {
 }
 
 #[test]
-fn without_descriptors_it_is_told_to_take_none() {
+fn without_descriptors_it_negotiates_none() {
     with_server(&["--max-fds", "0"], async |server| {
         let mut peer = connect(&server.address).await;
         ping(&mut peer).await;
@@ -293,7 +293,7 @@ fn without_descriptors_it_is_told_to_take_none() {
 }
 
 #[test]
-fn who_says_nothing_about_itself_is_let_in_only_if_told_so() {
+fn an_anonymous_client_is_accepted_only_with_the_option() {
     let anonymous = || Client::new().login(Login::Anonymous).limits(Limits::client());
     with_server(&[], async |server| {
         for client in [anonymous(), anonymous().stepwise()] {
@@ -332,7 +332,7 @@ fn both_signals_end_it_and_it_removes_its_socket() {
 }
 
 #[test]
-fn what_it_is_given_wrong_is_told() {
+fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: peer_server ADDRESS"),
         (&[], 2, "an address is missing"),

@@ -161,8 +161,8 @@ fn a_received_message_can_be_given_another_serial() {
         let mut received = received.expect("a message");
         received.set_serial(SERIAL);
         assert_eq!(received.header().serial(), Some(SERIAL));
-        let again = Message::from_bytes(received.to_bytes().expect("a serial"), Vec::new());
-        assert_eq!(again.expect("a message").serial(), Some(SERIAL));
+        let repeated = Message::from_bytes(received.to_bytes().expect("a serial"), Vec::new());
+        assert_eq!(repeated.expect("a message").serial(), Some(SERIAL));
     }
 }
 

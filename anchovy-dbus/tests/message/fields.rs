@@ -115,7 +115,7 @@ fn an_unknown_field_is_passed_over_and_may_be_there_twice() {
 }
 
 #[test]
-fn what_comes_after_an_unknown_field_is_read() {
+fn fields_after_an_unknown_field_are_read() {
     for order in ORDERS {
         let raw = right(right(Raw::call(order), UNKNOWN), SENDER);
         assert_eq!(read(raw).expect("a message").header().sender(), Some(":1.7"));

@@ -71,7 +71,7 @@ impl Wish {
         builder.build().expect("all is valid")
     }
 
-    /// Is the message as it was wished for?
+    /// Checks the message against its description.
     fn check(&self, message: &Message) {
         let header = message.header();
         assert_eq!(header.byte_order(), self.order);

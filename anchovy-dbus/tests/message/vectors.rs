@@ -225,7 +225,7 @@ fn real_messages_say_what_they_were_meant_to() {
 }
 
 #[test]
-fn real_messages_are_written_as_they_came() {
+fn recorded_messages_are_written_unchanged() {
     for vector in VECTORS {
         let bytes = bytes(vector);
         assert_eq!(read(bytes.clone()).to_bytes().expect("a serial"), bytes, "{}", vector.of);

@@ -180,7 +180,7 @@ async fn what_is_no_unix_socket_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_too_long_is_told_with_both_lengths() {
+async fn the_error_of_a_long_name_has_its_length_and_the_limit() {
     let directory = Directory::new();
     let long = directory.join("a".repeat(LONGEST));
     fs::create_dir(&long).unwrap();

@@ -104,11 +104,11 @@ fn a_runtime_directory_without_a_socket_is_refused_with_the_path() {
 
     let error = session(&environment(&variables)).unwrap_err();
     assert!(error.to_string().contains(directory.join("bus").to_str().unwrap()), "{error}");
-    assert!(error.to_string().contains("is the bus running?"), "{error}");
+    assert!(error.to_string().contains("check that the bus is running"), "{error}");
 
     fs::write(directory.join("bus"), "").unwrap();
     let error = session(&environment(&variables)).unwrap_err();
-    assert!(error.to_string().contains("no socket"), "{error}");
+    assert!(error.to_string().contains("not a socket"), "{error}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_link_to_a_socket_is_no_session_bus() {
 }
 
 #[test]
-fn a_socket_of_somebody_else_is_no_session_bus() {
+fn a_socket_of_another_user_is_not_a_session_bus() {
     let directory = Directory::new();
     let _bus = UnixListener::bind(directory.join("bus")).unwrap();
     let found = fs::symlink_metadata(directory.join("bus")).unwrap();
@@ -137,7 +137,7 @@ fn a_socket_of_somebody_else_is_no_session_bus() {
 }
 
 #[test]
-fn the_system_bus_is_where_its_variable_says_or_at_its_place() {
+fn the_system_bus_is_at_its_variable_or_at_the_default_path() {
     let variables = [("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/a")];
     is_path(system(&environment(&variables)), Path::new("/a"));
     is_path(system(&|_| None), Path::new("/var/run/dbus/system_bus_socket"));

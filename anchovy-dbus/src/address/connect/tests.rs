@@ -110,7 +110,7 @@ async fn what_is_no_unix_socket_is_named_as_such() {
     for text in ["tcp:host=localhost,port=1", "autolaunch:", "unixexec:path=true", "systemd:"] {
         let (kind, said) = kind_of(text.parse().unwrap()).await;
         assert!(matches!(kind, ConnectErrorKind::NotAUnixSocket), "{kind:?}");
-        assert!(said.contains(text) && said.contains("no Unix socket"), "{said}");
+        assert!(said.contains(text) && said.contains("use a Unix socket"), "{said}");
     }
     let error = only("tcp:".parse().unwrap()).connect().await.unwrap_err();
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Unsupported);
@@ -126,7 +126,7 @@ async fn what_is_for_listening_only_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_too_long_is_told_with_both_lengths() {
+async fn the_error_of_a_long_name_has_its_length_and_the_limit() {
     let long = "a".repeat(LONGEST + 1);
     for address in [Address::path(&long).unwrap(), Address::abstract_name(long).unwrap()] {
         let (kind, said) = kind_of(address).await;

@@ -56,7 +56,7 @@ fn a_guid_may_belong_to_any_transport() {
 }
 
 #[test]
-fn a_guid_that_is_none_is_refused_with_its_place() {
+fn an_invalid_guid_is_refused_with_its_position() {
     let error = GuidError::Length { length: 4 };
     let refused = refusal("unix:path=/a;unix:path=/b,guid=0123");
     assert_eq!(refused, AddressError::BadGuid { position: 31, error });
@@ -154,7 +154,7 @@ fn a_transport_may_have_no_keys() {
 }
 
 #[test]
-fn a_name_of_another_transport_is_told_from_unix() {
+fn a_name_that_begins_with_unix_is_another_transport() {
     for name in ["Unix", "unix-", "unixexec"] {
         let address = read(&format!("{name}:path=/a"));
         assert!(matches!(address.transport(), Transport::Other(_)), "{address:?}");
@@ -195,7 +195,7 @@ fn one_address_is_no_list() {
 }
 
 #[test]
-fn a_name_needs_a_colon_behind_it() {
+fn a_name_needs_a_colon_after_it() {
     assert_eq!(refusal("unix"), AddressError::MissingColon { position: 0 });
     assert_eq!(refusal("/run/bus"), AddressError::MissingColon { position: 0 });
     assert_eq!(refusal("tcp:;unix"), AddressError::MissingColon { position: 5 });
@@ -239,7 +239,7 @@ fn a_key_has_a_value_and_it_is_not_empty() {
 }
 
 #[test]
-fn a_value_that_is_not_escaped_is_refused_with_its_place() {
+fn a_value_without_escapes_is_refused_with_its_position() {
     for (text, position, byte) in [
         ("unix:path=/a b", 12, b' '),
         ("tcp:;unix:path=/a=b", 17, b'='),
@@ -254,14 +254,14 @@ fn a_value_that_is_not_escaped_is_refused_with_its_place() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_place_and_cure() {
+fn errors_contain_the_position_and_the_fix() {
     for (text, parts) in [
-        ("unix:path=/a;;", ["byte 13", "take out"]),
+        ("unix:path=/a;;", ["byte 13", "remove"]),
         ("unix:path=/a b", ["byte 12", "%20"]),
         ("unix:path=/a%", ["byte 12", "%25"]),
-        ("unix:path=/a,path=/b", ["byte 13", "take one out"]),
+        ("unix:path=/a,path=/b", ["byte 13", "remove one"]),
         ("unix:path=/a,dir=/b", ["byte 13", "only one of"]),
-        ("unix:", ["byte 0", "give one of"]),
+        ("unix:", ["byte 0", "add path"]),
         ("unix:path", ["byte 5", "key=value"]),
     ] {
         let said = refusal(text).to_string();
