@@ -17,6 +17,7 @@ use crate::msrv;
 use crate::steps::Steps;
 use crate::targets;
 use crate::tools;
+use crate::words;
 
 /// Run all checks and tests
 ///
@@ -26,6 +27,7 @@ use crate::tools;
 ///   real programs   the peers of `cargo xtask interop` are installed
 ///   format          rustfmt makes no changes
 ///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
+///   words           documentation, messages and test names have no phrase of xtask/words.txt
 ///   links           relative links of the Markdown pages lead to files
 ///   clippy          no warnings; anchovy with default features, none and all, anchovy-dbus with none
 ///                   and all
@@ -78,6 +80,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
 
     steps.step("cycles", cycles::check_all)?;
     steps.step("links", links::check_all)?;
+    steps.step("words", || words::run(&words::Arguments::default()))?;
 
     for (name, selection) in SELECTIONS {
         steps.step(&format!("clippy: {name}"), || {
