@@ -17,6 +17,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod copied;
 mod dbus;
 mod plain;
 mod wayland;

@@ -2,7 +2,7 @@
 
 use interop_tests::Scenario;
 
-use super::proxied::proxied;
+use super::proxied::{Proxy, proxied};
 use super::*;
 
 const CLIENT: Script = Script("dbus_fast_client.py");
@@ -15,6 +15,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         CLIENT.calls_us(Work::Sink, t)
     }),
     Scenario::new("proxied_traffic_is_unchanged", |t| {
-        proxied(CLIENT, &[Work::Call, Work::One, Work::Sink, Work::Large], t);
+        proxied(Proxy::Spy, CLIENT, &[Work::Call, Work::One, Work::Sink, Work::Large], t);
     }),
 ];

@@ -1,8 +1,9 @@
 //! GDBus, the implementation of GLib.
 
-use interop_tests::Scenario;
+use interop_tests::{Program, Scenario, Transcript};
 
-use super::proxied::{ALL, proxied};
+use super::bus::SERVICE;
+use super::proxied::{ALL, Proxy, copied, proxied};
 use super::*;
 
 const CLIENT: Script = Script("gdbus_client.py");
@@ -24,5 +25,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         SERVER.is_called(Work::Batch, t)
     }),
     Scenario::new("the_peer_returns_a_large_message", |t| SERVER.is_called(Work::Large, t)),
-    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
+    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(Proxy::Spy, CLIENT, ALL, t)),
+    Scenario::new("copied_traffic_is_unchanged", |t| proxied(Proxy::Copy, CLIENT, ALL, t)),
+    Scenario::new("calls_are_answered_through_a_copy", copied_by_us),
 ];
+
+fn copied_by_us(transcript: &Transcript) {
+    for &work in ALL {
+        copied(async |bus| {
+            Program::start(&mut CLIENT.on_bus(&bus, SERVICE, &Proxy::Copy.works(work)))
+                .ended()
+                .await;
+        });
+        transcript.note(format!("answered: {}", work.word()));
+    }
+}

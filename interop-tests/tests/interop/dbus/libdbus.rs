@@ -2,7 +2,7 @@
 
 use interop_tests::{Program, Scenario, Transcript, runtime};
 
-use super::proxied::{ALL, proxied};
+use super::proxied::{ALL, Proxy, proxied};
 use super::script::{bare, both};
 use super::*;
 
@@ -26,7 +26,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         SERVER.is_called(Work::Batch, t)
     }),
     Scenario::new("the_peer_returns_a_large_message", |t| SERVER.is_called(Work::Large, t)),
-    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
+    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(Proxy::Spy, CLIENT, ALL, t)),
+    Scenario::new("copied_traffic_is_unchanged", |t| proxied(Proxy::Copy, CLIENT, ALL, t)),
 ];
 
 /// Runs dbus-send, which does not support descriptors.

@@ -71,10 +71,11 @@ impl Script {
         });
     }
 
-    /// Returns a command that calls `destination` on a bus.
-    pub(crate) fn on_bus(self, bus: &Addresses, destination: &str, work: Work) -> Command {
+    /// Returns a command that calls `destination` on a bus, and does works one after another.
+    pub(crate) fn on_bus(self, bus: &Addresses, destination: &str, works: &[Work]) -> Command {
         let mut command = self.command();
-        command.args([&bus.to_string(), destination, work.word()]);
+        let words: Vec<_> = works.iter().map(|work| work.word()).collect();
+        command.args([&bus.to_string(), destination, &words.join("+")]);
         command
     }
 }

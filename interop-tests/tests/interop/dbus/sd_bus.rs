@@ -12,7 +12,7 @@ use std::process::Command;
 use interop_tests::{Peer, Program, Scenario, Transcript, runtime};
 
 use super::bus::SERVICE;
-use super::proxied::{ALL, compare, proxied};
+use super::proxied::{ALL, Proxy, compare, proxied};
 use super::script::{bare, both};
 use super::*;
 
@@ -36,7 +36,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("sixteen_descriptors_cross_the_bridge", |t| bridge(Work::Sixteen, t)),
     Scenario::new("calls_sent_together_cross_the_bridge", |t| bridge(Work::Batch, t)),
     Scenario::new("a_large_message_crosses_the_bridge", |t| bridge(Work::Large, t)),
-    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(CLIENT, ALL, t)),
+    Scenario::new("proxied_traffic_is_unchanged", |t| proxied(Proxy::Spy, CLIENT, ALL, t)),
+    Scenario::new("copied_traffic_is_unchanged", |t| proxied(Proxy::Copy, CLIENT, ALL, t)),
     Scenario::new("proxied_traffic_of_busctl_is_unchanged", proxied_busctl),
 ];
 
@@ -113,7 +114,7 @@ fn bridge(work: Work, transcript: &Transcript) {
 fn proxied_busctl(transcript: &Transcript) {
     for call in [&["Echo", "s", "hello"][..], &["Give"]] {
         transcript.note(format!("# {}", call[0]));
-        compare(transcript, async |bus| {
+        compare(Proxy::Spy, transcript, async |bus| {
             let mut busctl = Program::start(&mut busctl(&bus.to_string(), call));
             see_answer(&busctl.ended().await, call);
         });

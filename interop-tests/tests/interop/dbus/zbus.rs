@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use interop_tests::{DbusDaemon, Scenario, Transcript, memfds, runtime};
 
 use super::bus::{SERVICE, serving};
-use super::proxied::compare;
+use super::proxied::{Proxy, compare, copied};
 use super::*;
 
 mod socket;
@@ -37,7 +37,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         over_us(Work::Sixteen, t)
     }),
     Scenario::new("zbus_sends_a_large_message_over_split_halves", |t| over_us(Work::Large, t)),
-    Scenario::new("proxied_traffic_is_unchanged", proxied_by_us),
+    Scenario::new("proxied_traffic_is_unchanged", |t| proxied_by_us(Proxy::Spy, t)),
+    Scenario::new("copied_traffic_is_unchanged", |t| proxied_by_us(Proxy::Copy, t)),
+    Scenario::new("calls_are_answered_through_a_copy", copied_by_us),
 ];
 
 /// Runs a client of zbus with a server of anchovy-dbus.
@@ -132,16 +134,29 @@ fn over_us(work: Work, transcript: &Transcript) {
     });
 }
 
-fn proxied_by_us(transcript: &Transcript) {
-    for work in [Work::Call, Work::Descriptors, Work::Sixteen, Work::Large] {
+const PROXIED: [Work; 4] = [Work::Call, Work::Descriptors, Work::Sixteen, Work::Large];
+
+fn proxied_by_us(proxy: Proxy, transcript: &Transcript) {
+    for work in PROXIED {
         transcript.note(format!("# {}", work.word()));
-        compare(transcript, async |bus| {
-            let client = Builder::address(&*bus.to_string()).build().await;
-            let client = client.expect("the spy takes it");
-            their_drive(&client, Some(SERVICE), work).await;
-            client.close().await.expect("it closes");
-        });
+        compare(proxy, transcript, async |bus| their_client(&bus, &proxy.works(work)).await);
     }
+}
+
+fn copied_by_us(transcript: &Transcript) {
+    for work in PROXIED {
+        copied(async |bus| their_client(&bus, &Proxy::Copy.works(work)).await);
+        transcript.note(format!("answered: {}", work.word()));
+    }
+}
+
+/// Connects to a bus with zbus, does works one after another and disconnects.
+async fn their_client(bus: &Addresses, works: &[Work]) {
+    let client = Builder::address(&*bus.to_string()).build().await.expect("the proxy takes it");
+    for &work in works {
+        their_drive(&client, Some(SERVICE), work).await;
+    }
+    client.close().await.expect("it closes");
 }
 
 /// Does the same as `drive` with zbus. Returns the identities of the sent and the given

@@ -26,9 +26,14 @@ def large():
     return bytes(range(256)) * (LARGE // 256)
 
 
-def drive(work, call):
-    """Does a work. `call(member, signature, values, fds)` returns the values and descriptors of the
+def drive(works, call):
+    """Does works, which are separated by `+`. `call(member, signature, values, fds)` returns the values and descriptors of the
     answer; a value of the type `h` is an index of `fds` and of the descriptors returned."""
+    for work in works.split("+"):
+        do(work, call)
+
+
+def do(work, call):
     if work == "call":
         values, fds = call("Echo", "s", ["hello"], [])
         assert (values, fds) == (["hello"], []), values

@@ -8,7 +8,16 @@ use interop_tests::{Program, Scenario};
 use super::*;
 use crate::dbus::Script;
 
-pub(crate) const SCENARIOS: &[Scenario] = scenarios!(compositor, client);
+pub(crate) const SCENARIOS: &[Scenario] = scenarios!(
+    compositor,
+    client,
+    Scenario::new("pools_pass_through_a_copy_with_their_files", |transcript| {
+        copied::passes_pools(compositor, client, transcript);
+    }),
+    Scenario::new("keymaps_pass_through_a_copy_with_their_files", |transcript| {
+        copied::passes_keymaps(compositor, client, transcript);
+    }),
+);
 
 async fn compositor(socket: UnixStream, keymaps: usize) -> Seen {
     script("libwayland_compositor.py", socket, &[&keymaps.to_string()]).await

@@ -3,10 +3,11 @@
 //! A client requests the globals, creates pools of shared memory and receives the keymaps of a
 //! keyboard. A compositor has `wl_shm` and `wl_seat`, and a requested number of keymaps. `client`
 //! and `compositor` use anchovy-wayland, and the libraries do the same. Whole programs run with
-//! the examples on a `desktop`, or with each other through the spy (`spied`).
+//! the examples on a `desktop`, or with each other through the spy (`spied`) or a copy (`copied`).
 
 mod client;
 mod compositor;
+mod copied;
 mod desktop;
 pub(crate) mod libwayland;
 mod spied;
@@ -22,9 +23,9 @@ use std::rc::Rc;
 use anchovy_wayland::{ObjectId, Signatures};
 use interop_tests::Identity;
 
-/// Lists the scenarios of a library, for its compositor and its client.
+/// Lists the scenarios of a library, for its compositor and its client, and further ones.
 macro_rules! scenarios {
-    ($compositor:ident, $client:ident) => {
+    ($compositor:ident, $client:ident $(, $further:expr)* $(,)?) => {
         &[
             Scenario::new("a_client_receives_the_globals_of_the_peer", |transcript| {
                 client::sees_globals($compositor, transcript);
@@ -47,6 +48,7 @@ macro_rules! scenarios {
             Scenario::new("keymaps_reach_the_client_of_the_peer_with_their_files", |transcript| {
                 compositor::gives_keymaps($client, transcript);
             }),
+            $($further,)*
         ]
     };
 }

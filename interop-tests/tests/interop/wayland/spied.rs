@@ -86,7 +86,8 @@ impl<'a> Spied<'a> {
     }
 }
 
-fn see_the_same(came: &Passed, went: &Passed) {
+/// Compares byte for byte, and descriptor for descriptor.
+pub(crate) fn see_the_same(came: &Passed, went: &Passed) {
     for (who, came, went) in
         [("client", &came.client, &went.client), ("compositor", &came.server, &went.server)]
     {

@@ -2,6 +2,7 @@
 
 use interop_tests::{Program, Scenario, Transcript, runtime};
 
+use super::copied::CopiedDesktop;
 use super::desktop::Desktop;
 use super::spied::Spied;
 
@@ -20,6 +21,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         shows_a_window(&["weston-terminal", "--shell=/bin/cat"], transcript);
     }),
     Scenario::new("the_example_shows_a_window_through_the_proxy", our_window_through_us),
+    Scenario::new("wayland_info_prints_the_same_through_a_copy", info_through_a_copy),
+    Scenario::new("simple_shm_shows_a_window_through_a_copy", window_through_a_copy),
 ];
 
 fn our_globals(transcript: &Transcript) {
@@ -90,5 +93,35 @@ fn shows_a_window(words: &[&str], transcript: &Transcript) {
         spied.sees(".create_buffer(", transcript).await;
         drop(client);
         spied.see_unchanged(1, transcript).await;
+    });
+}
+
+fn info_through_a_copy(transcript: &Transcript) {
+    runtime().block_on(async {
+        let weston = Desktop::weston().await;
+        let direct = Program::start(&mut weston.program("wayland-info")).ended().await;
+        let copied = CopiedDesktop::on(&weston);
+        let through = Program::start(&mut copied.program("wayland-info")).ended().await;
+        assert!(!direct.is_empty(), "it prints something");
+        assert_eq!(direct, through);
+        transcript.note("wayland-info prints the same");
+        copied.see_unchanged(transcript).await;
+    });
+}
+
+/// Runs a client of libwayland until its window was shown, which libwayland reports itself.
+fn window_through_a_copy(transcript: &Transcript) {
+    runtime().block_on(async {
+        let weston = Desktop::weston().await;
+        let copied = CopiedDesktop::on(&weston);
+        let mut client = copied.program("sh");
+        client.args(["-c", "exec weston-simple-shm 2>&1"]).env("WAYLAND_DEBUG", "client");
+        let mut client = Program::start(&mut client);
+        for step in [".create_pool(", ".frame(", ".done("] {
+            while !client.line().await.contains(step) {}
+            transcript.note(format!("seen: {step}"));
+        }
+        drop(client);
+        copied.see_unchanged(transcript).await;
     });
 }
