@@ -32,6 +32,11 @@ impl Program {
         Program { name, stdout: BufReader::new(stdout), rest: Vec::new(), peer }
     }
 
+    /// Returns the process id.
+    pub fn id(&self) -> u32 {
+        self.peer.id()
+    }
+
     /// Returns the next line of the output.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! Real compositors without a screen, in private directories.
 
+use std::collections::HashMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -17,7 +18,7 @@ const NOBODY: u32 = 65534;
 pub(crate) struct Desktop {
     socket: PathBuf,
     // The order matters: the compositor ends before its directory is removed.
-    _compositor: Program,
+    compositor: Program,
     directory: Directory,
     user: Option<u32>,
 }
@@ -70,12 +71,28 @@ impl Desktop {
         user: Option<u32>,
     ) -> Desktop {
         drop(UnixStream::connect(&socket).expect("it listens"));
-        Desktop { socket, _compositor: compositor, directory, user }
+        Desktop { socket, compositor, directory, user }
     }
 
     /// Returns the path of the socket.
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Returns the number of bytes that the compositor has mapped of each file, by inode.
+    pub(crate) fn maps(&self) -> HashMap<u64, usize> {
+        let path = format!("/proc/{}/maps", self.compositor.id());
+        let maps = std::fs::read_to_string(path).expect("a process of this user");
+        let mut mapped = HashMap::new();
+        for line in maps.lines() {
+            // "start-end permissions offset device inode path"
+            let words: Vec<_> = line.split_whitespace().collect();
+            let address = |word: &str| usize::from_str_radix(word, 16).expect("an address");
+            let (start, end) = words[0].split_once('-').expect("a range");
+            let inode = words[4].parse().expect("a number");
+            *mapped.entry(inode).or_default() += address(end) - address(start);
+        }
+        mapped
     }
 
     /// Returns a path in the directory of the session.

@@ -2,13 +2,15 @@
 //!
 //! A client requests the globals, creates pools of shared memory and receives the keymaps of a
 //! keyboard. A compositor has `wl_shm` and `wl_seat`, and a requested number of keymaps. `client`
-//! and `compositor` use anchovy-wayland, and the libraries do the same. Whole programs run with
+//! and `compositor` use anchovy-wayland, `framed_client` uses tokio-util on anchovy, and the libraries
+//! do the same. Whole programs run with
 //! the examples on a `desktop`, or with each other through the spy (`spied`) or a copy (`copied`).
 
 mod client;
 mod compositor;
 mod copied;
 mod desktop;
+mod framed_client;
 pub(crate) mod libwayland;
 mod spied;
 pub(crate) mod sway;
@@ -47,6 +49,12 @@ macro_rules! scenarios {
             }),
             Scenario::new("keymaps_reach_the_client_of_the_peer_with_their_files", |transcript| {
                 compositor::gives_keymaps($client, transcript);
+            }),
+            Scenario::new("pools_of_a_framed_client_arrive_with_their_files", |transcript| {
+                framed_client::makes_pools($compositor, transcript);
+            }),
+            Scenario::new("keymaps_that_pile_up_reach_a_framed_client", |transcript| {
+                framed_client::lets_keymaps_pile_up($compositor, transcript);
             }),
             $($further,)*
         ]

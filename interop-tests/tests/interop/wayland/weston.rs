@@ -4,6 +4,7 @@ use interop_tests::{Program, Scenario, Transcript, runtime};
 
 use super::copied::CopiedDesktop;
 use super::desktop::Desktop;
+use super::framed_client::makes_pools_of_weston;
 use super::spied::Spied;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -23,6 +24,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("the_example_shows_a_window_through_the_proxy", our_window_through_us),
     Scenario::new("wayland_info_prints_the_same_through_a_copy", info_through_a_copy),
     Scenario::new("simple_shm_shows_a_window_through_a_copy", window_through_a_copy),
+    Scenario::new("pools_of_a_framed_client_arrive_with_their_files", makes_pools_of_weston),
 ];
 
 fn our_globals(transcript: &Transcript) {
