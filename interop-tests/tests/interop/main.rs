@@ -34,6 +34,7 @@ const WAYLAND_RS: &str =
 const PEERS: &[(&str, &[Scenario])] = &[
     ("zbus", dbus::zbus::SCENARIOS),
     ("busd", dbus::busd::SCENARIOS),
+    ("abus", dbus::abus::SCENARIOS),
     ("dbus-daemon", dbus::dbus_daemon::SCENARIOS),
     ("dbus-broker", dbus::dbus_broker::SCENARIOS),
     ("libdbus", dbus::libdbus::SCENARIOS),

@@ -11,5 +11,6 @@ mod peers;
 mod report;
 mod scenarios;
 mod subcommand;
+mod user;
 
 pub(crate) use subcommand::{Arguments, ensure_present, run, run_all};

@@ -15,7 +15,8 @@ use crate::tools::{self, OnMissing};
 /// changes nothing outside of the target directory.
 pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissing) -> Result<()> {
     let missing = missing(peers, paths);
-    let debian = |need: &&&Need| !matches!(need.source, Source::Crate { .. });
+    let debian =
+        |need: &&&Need| matches!(need.source, Source::Package(_) | Source::Unpacked { .. });
     let from_debian: Vec<_> = missing.iter().filter(debian).copied().collect();
     if !from_debian.is_empty() {
         let mut packages: Vec<_> = from_debian.iter().flat_map(|need| packages(need)).collect();
@@ -37,9 +38,15 @@ pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissi
     }
     for need in &missing {
         match need.source {
-            Source::Package(_) => {}
+            Source::Package(_) | Source::User(_) => {}
             Source::Unpacked { package, .. } => unpack(package, paths)?,
             Source::Crate { name, version } => build(name, version, paths)?,
+        }
+    }
+    // Present or not: this repository's crate may have changed since it was built.
+    for need in peers.iter().flat_map(|peer| peer.needs) {
+        if let Source::User(user) = &need.source {
+            user.build(paths)?;
         }
     }
     let missing = self::missing(peers, paths);
@@ -71,7 +78,7 @@ fn packages(need: &Need) -> Vec<&'static str> {
     match need.source {
         Source::Package(package) => vec![package],
         Source::Unpacked { libraries, .. } => libraries.to_vec(),
-        Source::Crate { .. } => Vec::new(),
+        Source::Crate { .. } | Source::User(_) => Vec::new(),
     }
 }
 

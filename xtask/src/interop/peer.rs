@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use anyhow::{Context, Result};
 
+use super::user::User;
 use crate::command;
 use crate::lock;
 
@@ -43,6 +44,8 @@ pub(super) enum Source {
     Unpacked { package: &'static str, libraries: &'static [&'static str] },
     /// A program on crates.io, of exactly this version.
     Crate { name: &'static str, version: &'static str },
+    /// A program on a crate that uses anchovy, built with the anchovy of this repository.
+    User(User),
 }
 
 impl Peer {

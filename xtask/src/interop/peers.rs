@@ -3,6 +3,7 @@
 //! A peer has scenarios of the same name in interop-tests/tests/interop.
 
 use super::peer::{Need, Peer, Source, Version};
+use super::user::{Edit, User};
 
 /// The Python of Debian, which has Debian's modules. Another one may be first on PATH.
 const PYTHON: &str = "/usr/bin/python3";
@@ -48,6 +49,26 @@ const DBUS_DAEMON: Need = Need {
     source: Source::Package("dbus-daemon"),
 };
 
+/// abus 0.0.4 uses anchovy 0.4 with a number of descriptors as `S`, which has to be a size in bytes.
+const ABUS: User = User {
+    name: "abus",
+    version: "0.0.4",
+    edits: &[
+        Edit {
+            file: "Cargo.toml",
+            old: "[dependencies.anchovy]\nversion = \"0.4.1\"\n",
+            new: "[dependencies.anchovy]\npath = '{root}/anchovy'\n",
+        },
+        Edit { file: "src/connection.rs", old: "DBUS_FD_LIMIT", new: "DBUS_SCM_RIGHTS" },
+    ],
+    program: "abus-client",
+    main: "interop-tests/tests/interop/scripts/abus_client.rs",
+    dependencies: "anyhow = \"1\"
+bytes = \"1\"
+futures-util = { version = \"0.3\", features = [\"sink\"] }
+tokio = { version = \"1\", features = [\"macros\", \"rt\"] }",
+};
+
 pub(super) const PEERS: &[Peer] = &[
     Peer { name: "zbus", version: Version::Locked("zbus"), feature: None, needs: &[DBUS_DAEMON] },
     Peer {
@@ -59,6 +80,15 @@ pub(super) const PEERS: &[Peer] = &[
             probe: &["sh", "-c", "test \"$(busd --version)\" = 'busd 0.6.1'"],
             source: Source::Crate { name: "busd", version: BUSD },
         }],
+    },
+    Peer {
+        name: "abus",
+        version: Version::Printed(&[ABUS.program, "--version"]),
+        feature: None,
+        needs: &[
+            Need { name: "abus", probe: &[ABUS.program, "--version"], source: Source::User(ABUS) },
+            DBUS_DAEMON,
+        ],
     },
     Peer {
         name: "dbus-daemon",

@@ -5,6 +5,7 @@
 //! scripts in `scripts/` do the same. So any two of them can be combined, directly or through a
 //! bus or a proxy.
 
+pub(crate) mod abus;
 pub(crate) mod bus;
 pub(crate) mod busd;
 pub(crate) mod dbus_broker;
