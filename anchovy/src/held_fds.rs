@@ -16,6 +16,9 @@ use crate::budget::{Account, Charge, ChargeRequest, Resource};
 #[derive(Debug)]
 pub(crate) struct HeldFds {
     charge: Charge,
+    /// The charge to the account that was set before. It lasts until the descriptors are taken, or
+    /// charged to this account.
+    former: Option<Charge>,
     request: ChargeRequest,
     /// The amount of the request.
     requested: usize,
@@ -39,9 +42,28 @@ impl HeldFds {
     pub(crate) fn new(account: &Account) -> HeldFds {
         HeldFds {
             charge: account.empty_charge(Resource::HeldFds),
+            former: None,
             request: ChargeRequest::new(),
             requested: 0,
             largest_reserve: account.most(Resource::HeldFds) / 2,
+        }
+    }
+
+    /// Charges another account from now on.
+    ///
+    /// Descriptors that are already held are charged to it before the next receive. Until then, they
+    /// stay charged to the former account, unless they are taken.
+    pub(crate) fn move_to(&mut self, account: &Account) {
+        if account.has(&self.charge) {
+            return;
+        }
+        let HeldFds { charge, former, .. } = std::mem::replace(self, HeldFds::new(account));
+        // The former charge is larger if nothing was received since the last change.
+        let held = former.filter(|former| former.amount() > charge.amount()).unwrap_or(charge);
+        if account.has(&held) {
+            self.charge = held;
+        } else {
+            self.former = Some(held);
         }
     }
 
@@ -94,11 +116,20 @@ impl HeldFds {
         let reserve = holding.reserve.min(self.largest_reserve);
         let kept = if holding.waiting > 0 { holding.waiting.max(reserve) } else { 0 };
         self.charge.shrink_to(holding.queued + kept);
+        if let Some(former) = &mut self.former {
+            former.shrink_to(holding.all().saturating_sub(self.charge.amount()));
+            if former.amount() == 0 {
+                self.former = None;
+            }
+        }
     }
 
     /// Splits off the charge of `count` descriptors, for an owner that keeps them.
     pub(crate) fn split_off(&mut self, count: usize) -> Charge {
-        self.charge.split_off(count)
+        match &mut self.former {
+            Some(former) if self.charge.amount() < count => former.split_off(count),
+            _ => self.charge.split_off(count),
+        }
     }
 }
 

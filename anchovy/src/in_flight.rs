@@ -97,6 +97,12 @@ impl InFlight {
         }
     }
 
+    /// Charges `count` descriptors that were sent before the account was set, if it has room.
+    pub(crate) fn take_over(&mut self, count: usize) {
+        // Without room, the kernel's limit still applies to them.
+        let _ = self.charge.try_grow(count);
+    }
+
     /// Releases the charge of `count` descriptors that were not sent.
     pub(crate) fn retract(&mut self, count: usize) {
         self.charge.shrink_to(self.charge.amount() - count.min(self.charge.amount()));

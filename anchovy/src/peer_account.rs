@@ -20,6 +20,16 @@ impl PeerAccount {
         PeerAccount { account, socket, in_flight }
     }
 
+    /// Moves the charges of the former account of the socket to this one, if it has room for them.
+    /// The socket otherwise stays charged to the former account.
+    pub(crate) fn take_over(&mut self, mut former: PeerAccount) {
+        let in_flight = former.in_flight().take_charge().amount();
+        self.in_flight().take_over(in_flight);
+        if self.socket.is_none() && former.socket.is_some() {
+            self.socket = self.account.charge_socket().or(former.socket.take());
+        }
+    }
+
     pub(crate) fn account(&self) -> &Account {
         &self.account
     }

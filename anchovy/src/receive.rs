@@ -175,6 +175,13 @@ impl Receiver {
         Ok(received)
     }
 
+    /// Charges descriptors to another account from now on; see [`HeldFds::move_to`].
+    pub(crate) fn set_account(&mut self, account: &Account) {
+        if let Some(held) = &mut self.held {
+            held.move_to(account);
+        }
+    }
+
     /// Charges room for the descriptors of one receive, or waits until the account has it.
     fn poll_charge(&mut self, account: &Account, cx: &mut Context<'_>) -> Poll<()> {
         let (holding, most) = (self.holding(0), self.limits.fd_limit);

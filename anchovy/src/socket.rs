@@ -124,7 +124,11 @@ impl Socket {
 
     /// Charges descriptors and memory of the peer to an account from now on.
     pub(crate) fn set_account(&mut self, account: Account, socket: Option<Charge>) {
-        self.peer = Some(Box::new(PeerAccount::new(account, socket)));
+        let former = self.peer.take();
+        let peer = self.peer.insert(Box::new(PeerAccount::new(account, socket)));
+        if let Some(former) = former {
+            peer.take_over(*former);
+        }
     }
 
     /// Returns the account that the peer's descriptors and memory are charged to.
@@ -379,7 +383,8 @@ impl Drop for Socket {
             // The peer sees a closed connection.
             let _ = net::shutdown(&io, net::Shutdown::Both);
             if let Ok(socket) = io.into_std() {
-                in_flight.linger(socket.into(), peer.socket.take());
+                let held = peer.socket.take().filter(|held| peer.account().has(held));
+                in_flight.linger(socket.into(), held);
             }
         }
     }

@@ -38,7 +38,8 @@ impl Account {
         self.try_charge_with_room(resource, amount, 0)
     }
 
-    /// Charges `amount` of a resource if the account has room for it and for another `more`.
+    /// Charges `amount` of a resource if the account has room for `amount + more`. Returns `None`
+    /// otherwise. Only `amount` is charged.
     pub fn try_charge_with_room(
         &self,
         resource: Resource,
@@ -50,6 +51,11 @@ impl Account {
         let admitted =
             take() || (resource != Resource::Bytes && self.ledgers.release_lingering() && take());
         admitted.then(|| Charge::of_taken(Arc::clone(&self.ledgers), self.key, resource, amount))
+    }
+
+    /// Returns whether the charge is one of this account.
+    pub(crate) fn has(&self, charge: &Charge) -> bool {
+        charge.is_of(&self.ledgers, self.key)
     }
 
     /// Charges the socket of a connection, with a pinned charge.

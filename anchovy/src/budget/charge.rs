@@ -78,14 +78,21 @@ impl Charge {
 
     /// Marks the charge as one that lasts as long as a connection, such as that of a socket.
     ///
-    /// Receives of the same account do not wait for the release of a pinned charge. If there is no
-    /// other charge to wait for, they use the remaining room.
+    /// A receive for which its account has no room waits until other charges of the account are
+    /// released. It does not wait for pinned charges. If only those remain, it goes ahead with the
+    /// room that is left, and fails with [`FdError::OverBudget`](crate::FdError::OverBudget) if
+    /// more descriptors arrive than there is room for.
     pub fn pin(mut self) -> Charge {
         if !self.pinned {
             self.pinned = true;
             self.ledgers.ledger(self.resource).pin(self.key, self.amount);
         }
         self
+    }
+
+    /// Returns whether the amount is charged to the account with this key in these ledgers.
+    pub(super) fn is_of(&self, ledgers: &Arc<Ledgers>, key: AccountKey) -> bool {
+        Arc::ptr_eq(&self.ledgers, ledgers) && self.key == key
     }
 
     /// Returns whether the account can hold `amount` if no other account holds anything.

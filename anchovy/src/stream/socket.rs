@@ -15,22 +15,54 @@ use crate::sys::options;
 impl<const S: usize> AnchovyStream<S> {
     /// Maximum number of descriptors in one message for this `S`.
     ///
-    /// On 64-bit Linux, padding makes the space for an odd number equal to that for the next even
-    /// number. The constant is the larger one: 28 for `cmsg_space!(ScmRights(27))`. To set an
-    /// exact odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit).
+    /// On 64-bit systems, padding makes the space for an odd number below 253 equal to that for the
+    /// next even number. The constant is the larger one: 28 for `cmsg_space!(ScmRights(27))`. To
+    /// set an exact odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit) and
+    /// [`set_write_fd_limit`](Self::set_write_fd_limit).
     pub const FD_LIMIT: usize = Space::from_bytes(S).fds();
 
-    /// Sets the account that the peer is charged to from now on.
+    /// Sets the account that is charged for what this peer uses, from now on.
     ///
     /// The account is charged for received descriptors that the program has not taken, and for
-    /// sent descriptors that the peer has not read. While the account has no room, reads and sends
-    /// of descriptors wait; sends without descriptors continue. A listener with a
+    /// sent descriptors that the peer has not read. A listener with a
     /// [budget](crate::ListenerBuilder::budget) sets the account of each stream.
+    ///
+    /// - Every read waits while the account has no room for the descriptors of one message
+    ///   ([`read_fd_limit`](Self::read_fd_limit)). If nothing is left to wait for, the read uses the
+    ///   remaining room, and fails with [`OverBudget`](crate::FdError::OverBudget) if more
+    ///   descriptors arrive.
+    /// - Sends with descriptors wait while the account has no room for them. If it could never have
+    ///   enough room, they fail with [`TooManyInFlight`](crate::FdError::TooManyInFlight).
+    /// - Sends without descriptors do not wait.
+    ///
+    /// If the stream had another account, the charges of the former account move to the new one.
+    /// Received descriptors that the program has not taken stay charged to the former account until
+    /// the next read, which charges the new one for them. If the new account has no room for sent
+    /// descriptors that the peer has not read, they are no longer charged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use anchovy::{AccountKey, Budget, UnixStream};
+    ///
+    /// let budget = Budget::default();
+    /// let (mut stream, mut peer) = UnixStream::pair()?;
+    /// stream.set_account(budget.account(AccountKey::Other(7)));
+    ///
+    /// peer.send_with_fds(b"a file", &[std::io::stdin()]).await?;
+    /// stream.recv(&mut [0; 64]).await?;
+    /// assert_eq!(budget.usage_of(AccountKey::Other(7)).held_fds, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_account(&mut self, account: Account) {
+        self.receiver.set_account(&account);
         self.socket.set_account(account, None);
     }
 
-    /// Returns the account that the peer is charged to, if any.
+    /// Returns the account that is charged for what this peer uses, if any.
     pub fn account(&self) -> Option<&Account> {
         self.socket.account()
     }
@@ -40,6 +72,11 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// The readiness may be false. In this case the `try_` methods return `WouldBlock` and clear
     /// it.
+    ///
+    /// The `try_` methods also return `WouldBlock` while the [account](Self::set_account) of the
+    /// peer has no room. Then they do not clear the readiness, so a loop of `readable` and
+    /// `try_recv` would not wait. For a stream with an account, use the async or the `poll_`
+    /// methods, which wait until the account has room.
     ///
     /// # Cancel safety
     ///
@@ -55,8 +92,8 @@ impl<const S: usize> AnchovyStream<S> {
     /// If the socket is not ready, the closure is not called. If the closure returns `WouldBlock`,
     /// the readiness is cleared.
     ///
-    /// I/O in the closure bypasses queues and limits. A plain read loses the descriptors of the
-    /// bytes that it reads (unix(7)).
+    /// I/O in the closure bypasses queues and limits. A read without a control buffer (read(2),
+    /// recv(2)) makes the kernel close the descriptors that were sent with those bytes (unix(7)).
     ///
     /// # Errors
     ///
@@ -140,8 +177,8 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Sets whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
     ///
-    /// If it is disabled, the kernel refuses a peer's `sendmsg` with descriptors with `EPERM`, so
-    /// this process never receives them. Bytes can still be sent, and descriptors that are already
+    /// If it is disabled, a peer's `sendmsg` that has descriptors fails with `EPERM`, so this
+    /// process never receives them. Bytes alone can still be sent, and descriptors that are already
     /// in flight still arrive.
     ///
     /// # Errors

@@ -66,6 +66,28 @@ fn descriptors_are_charged_after_the_stream_is_dropped() {
 }
 
 #[test]
+fn descriptors_that_arrived_before_the_exchange_stay_charged_to_the_former_account() {
+    run(async {
+        let budget = Budget::builder().held_fds(100).build();
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut near = UnixStream::builder().read_fd_limit(4).build(near).unwrap();
+        near.set_account(budget.account(1));
+        let far = Foreign::new(far);
+        far.send_these(b".", &[carrier(), memfd(), memfd()]).unwrap();
+        near.recv(&mut [0]).await.unwrap();
+        near.set_account(budget.account(2));
+        let near = exchange(near);
+        for left in [2, 1, 0] {
+            assert_eq!(budget.usage_of(1).held_fds, left);
+            if left > 0 {
+                near.take(foreign_id(left as u64 - 1)).await;
+            }
+        }
+        assert_eq!(budget.usage_of(2).held_fds, 0);
+    });
+}
+
+#[test]
 fn a_flood_that_fails_the_read_side_is_not_charged_any_more() {
     run(async {
         let budget = Budget::builder().held_fds(100).build();

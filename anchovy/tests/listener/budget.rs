@@ -44,6 +44,42 @@ fn a_client_is_charged_for_its_socket_until_it_is_dropped() {
 }
 
 #[test]
+fn the_charge_of_the_socket_moves_to_a_new_account() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(100).build();
+        let listener = builder().budget(budget.clone()).bind(&path).unwrap();
+        let _client = client(&path);
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.set_account(budget.account(AccountKey::Other(7)));
+        assert_eq!(budget.holders(Resource::HeldFds), [(AccountKey::Other(7), 1)]);
+        drop(stream);
+        assert_eq!(budget.usage().held_fds, 0);
+    });
+}
+
+#[test]
+fn a_socket_stays_charged_to_its_account_if_the_new_one_is_full() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(100).build();
+        let full = Budget::builder().held_fds(0).build();
+        let listener = builder().budget(budget.clone()).bind(&path).unwrap();
+        let _client = client(&path);
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.set_account(full.account(uid()));
+        assert_eq!((budget.usage().held_fds, full.usage().held_fds), (1, 0));
+        // The peer does not read the descriptor, so the socket is kept after the drop.
+        stream.send_with_fds(b"one", &memfds(1)).await.unwrap();
+        drop(stream);
+        assert_eq!((budget.usage().held_fds, full.usage().held_fds), (0, 0));
+        assert_eq!(full.usage().fds_in_flight, 1);
+    });
+}
+
+#[test]
 fn a_client_with_a_full_account_is_disconnected_and_counted() {
     run(async {
         let directory = Directory::new();

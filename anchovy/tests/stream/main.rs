@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod accounts;
 mod adapters;
 mod cancel;
 #[cfg(feature = "codec")]
