@@ -55,8 +55,10 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// A stream of std is made non-blocking. A stream of tokio is registered again, because a read
     /// that ended after a descriptor set may have cleared the readiness although more bytes are
-    /// queued. A plain read closes the descriptors of the bytes that it returns, so do not read from
-    /// the socket before the conversion.
+    /// queued.
+    ///
+    /// A read without a control buffer (read(2), recv(2)) makes the kernel close the descriptors
+    /// that were sent with those bytes. So do not read from the socket before the conversion.
     ///
     /// # Errors
     ///
@@ -177,8 +179,8 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of descriptors that one write sends. With 0, descriptors are
-    /// refused.
+    /// Sets the exact maximum number of descriptors in one sent message. With 0, descriptors are
+    /// refused. Without [`spread_fds`](Self::spread_fds), one write sends one message.
     ///
     /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
@@ -186,17 +188,19 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Sets whether a write queue with more descriptors than one message may carry is sent in
-    /// several messages. Default: `false`, and such a write fails with [`FdError::TooManyToSend`].
+    /// Sets whether a write queue with more than [`write_fd_limit`](Self::write_fd_limit)
+    /// descriptors is sent in several messages. Default: `false`: a write with such a queue fails
+    /// with [`FdError::TooManyToSend`] and sends nothing.
     ///
-    /// With `true`, each of the first bytes of a write carries
-    /// [`write_fd_limit`](Self::write_fd_limit) descriptors, in order, and the remaining bytes
-    /// carry the rest of the queue. A write with too few bytes fails with
-    /// [`FdError::FdsWithoutBytes`] and sends nothing.
+    /// With `true`, the first byte of the write carries the first `write_fd_limit` descriptors, the
+    /// second byte the next ones, and so on. The last group, which may be smaller, is sent with all
+    /// remaining bytes. A write with too few bytes fails with [`FdError::FdsWithoutBytes`] and
+    /// sends nothing.
     ///
     /// This option is for protocols that take descriptors first in, first out, regardless of the
-    /// bytes they arrive with, and that do not process a message before it is complete. Wayland is
-    /// one: the 8 bytes of a header have room for 224 descriptors. Do not use it if descriptors
+    /// bytes they arrive with, and that do not process a protocol message before it is complete.
+    /// Wayland is one: with [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS), the 8 bytes of a
+    /// message header can carry 8 × 28 = 224 descriptors. Do not use it if descriptors
     /// belong to the bytes or to the message that they arrive with, as in D-Bus: a receiver that
     /// expects them with the first byte finds only the first part. Therefore it is not the
     /// default.
@@ -206,9 +210,9 @@ impl<const S: usize> StreamBuilder<S> {
     /// If the socket becomes full between two messages, or the
     /// [account](AnchovyStream::set_account) has no room for the next one, the write returns the
     /// number of bytes sent. The descriptors that were sent with them are closed on this side, and
-    /// the rest stays in the [write queue](AnchovyStream::write_queue). The next write continues
-    /// with them, as `write_all` does. The same applies if a `write_all` is dropped before it
-    /// completes.
+    /// the rest stays in the [write queue](AnchovyStream::write_queue). A further write, such as the
+    /// next one of `write_all`, sends them. If a `write_all` is dropped before it completes, the
+    /// descriptors that were not sent stay in the queue too.
     ///
     /// [`send_with_fds`](AnchovyStream::send_with_fds) is not affected: it always sends one
     /// message.
@@ -256,15 +260,15 @@ impl<const S: usize> StreamBuilder<S> {
     /// [`Received::sender`](crate::Received::sender) (`SO_PASSCRED`, Linux only). By default the option
     /// is left as it is on the socket, which is off for a new one.
     ///
-    /// [`peer_cred`](AnchovyStream::peer_cred) returns the process that created or connected the other
-    /// end. It may have passed that end on to another process, or share it with several. With this
-    /// option, the kernel names the process that called `sendmsg`, for each receive, and a receive
+    /// [`peer_cred`](AnchovyStream::peer_cred) returns the process that called connect(2), listen(2)
+    /// or socketpair(2) for the other end. It may have passed that end on to another process, or
+    /// share it with several. With this option, the kernel names the process that called `sendmsg`, for each receive, and a receive
     /// never returns bytes of two processes. Bytes that were sent before the option was set have no
     /// sender.
     ///
     /// The option belongs to the socket, and stays set when
-    /// [`into_parts`](AnchovyStream::into_parts) returns the socket. On a socket without an address it
-    /// makes the kernel bind an abstract one (unix(7), "Autobind feature") when it sends.
+    /// [`into_parts`](AnchovyStream::into_parts) returns the socket. If the socket has no address,
+    /// the kernel binds it to an abstract address when it sends (unix(7), "Autobind feature").
     ///
     /// # Errors
     ///

@@ -131,9 +131,11 @@ impl ConnectError {
         }
     }
 
-    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into: the kind
-    /// of the system's error, or [`InvalidInput`](io::ErrorKind::InvalidInput) if the path does
-    /// not name a stream socket.
+    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into.
+    ///
+    /// It is the kind of the contained error, except for [`NotASocket`](Self::NotASocket) and
+    /// [`NotAStream`](Self::NotAStream), for which it is
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput).
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ConnectError::Path(error) => error.kind(),

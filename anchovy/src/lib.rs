@@ -65,19 +65,25 @@
 //! | Read and write concurrently | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
 //! | Pass descriptors beside an RPC library | [`exchange`] |
 //! | Copy from one stream to another | [`copy()`], [`copy_bidirectional`] |
-//! | Identify the process that sent bytes | [`StreamBuilder::sender_credentials`] |
 //! | Limit what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
 //! | Find the cause of an error | [`FdError::from_io_error`] |
 //! | Identify the peer | [`peer_cred`](AnchovyStream::peer_cred), [`peer_pidfd`](AnchovyStream::peer_pidfd) |
+//! | Identify the process that sent bytes | [`StreamBuilder::sender_credentials`] |
 //! | Convert the stream back into a socket | [`into_parts`](AnchovyStream::into_parts) |
 //! | Accept connections | [`AnchovyListener`], [`UnixListener`] |
 //! | Share resources fairly among clients | [`Budget`] |
 //!
 //! # Order of bytes and descriptors
 //!
+//! In the limits and errors of this crate, a *message* is what one `sendmsg` sends: bytes, and the
+//! descriptors that it carries with them. Messages that a protocol defines, such as those of D-Bus
+//! and Wayland, are called *protocol messages* where the difference matters, and *frames* in the
+//! module `codec`.
+//!
 //! A stream socket has no message boundaries. The kernel records only which bytes and descriptors
 //! one `sendmsg` sent together. On Linux, a read can return bytes of earlier sends followed by bytes
-//! of a `sendmsg` with descriptors, and it ends after the last byte of that `sendmsg` (unix(7)):
+//! of a `sendmsg` with descriptors. It ends after the last byte of that `sendmsg` at the latest
+//! (unix(7)), and earlier if the `sendmsg` is large (measured on Linux 6.18: after 36,544 bytes):
 //!
 //! ```text
 //! sent      AAAA       BBBB + 2 descriptors       CCCC
@@ -86,21 +92,37 @@
 //! ```
 //!
 //! So descriptors arrive with the read that returns the first byte of their `sendmsg`, and never
-//! later. If a program reads a header and then a body, it receives the descriptors of the whole
-//! message with the header. If a read returns bytes of several messages, only the protocol can tell
-//! which of them the descriptors belong to.
+//! later. If a program reads the header of a protocol message and then its body, it receives the
+//! descriptors of the whole protocol message with the header. If a read returns bytes of several
+//! protocol messages, only the protocol can tell which of them the descriptors belong to.
 //!
-//! Do not write several messages with descriptors at once through a `BufWriter` or through the
-//! `Framed` of tokio-util: all descriptors would be sent with the first message. The feature
+//! Do not write several protocol messages with descriptors at once through a `BufWriter` or through
+//! the `Framed` of tokio-util: all descriptors would be sent with the first one. The feature
 //! `codec` provides a `Framed` that keeps them apart.
 //!
 //! An out-of-band byte (`MSG_OOB`) arrives in order like any other byte, with its descriptors. A
 //! read ends before it.
 //!
+//! # Limits
+//!
+//! An operation that reaches a limit fails with an [`FdError`], which the [`io::Error`] contains.
+//! The errors of budgets are described at [`Budget`].
+//!
+//! | Limit | Default | Set with | Error |
+//! |---|---|---|---|
+//! | Descriptors in one sent message | `FD_LIMIT` | [`set_write_fd_limit`](AnchovyStream::set_write_fd_limit) | [`TooManyToSend`](FdError::TooManyToSend): nothing was sent |
+//! | Descriptors in one received message | `FD_LIMIT` | [`set_read_fd_limit`](AnchovyStream::set_read_fd_limit) | [`TooManyReceived`](FdError::TooManyReceived): the read side fails permanently |
+//! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull): nothing was read |
+//! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
+//! | Descriptors of this user in flight | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
+//! | Value of a limit | – | – | [`LimitOutOfRange`](FdError::LimitOutOfRange): the limit is unchanged |
+//!
+//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`.
+//!
 //! # Child processes
 //!
-//! Received descriptors are close-on-exec, and so are all sockets that this crate creates. So
-//! child processes do not inherit them.
+//! Received descriptors are close-on-exec, and so are all sockets that this crate creates. So a
+//! program that is started with exec(2), as [`std::process::Command`] does, does not inherit them.
 //!
 //! # Platform-specific behavior
 //!
@@ -121,6 +143,7 @@
 //! | `serde` | Conversion of [`exchange::FdId`] into a string and back, for serde. |
 //! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors, and one DEBUG event for each read side that fails. |
 //!
+//! [`io::Error`]: std::io::Error
 //! [`AsyncRead`]: tokio::io::AsyncRead
 //! [`AsyncWrite`]: tokio::io::AsyncWrite
 

@@ -7,16 +7,17 @@ use std::os::fd::BorrowedFd;
 /// (`SCM_CREDENTIALS`, unix(7)); see
 /// [`StreamBuilder::sender_credentials`](crate::StreamBuilder::sender_credentials).
 ///
-/// A privileged process can send other credentials than its own (unix(7): `CAP_SYS_ADMIN`,
-/// `CAP_SETUID` and `CAP_SETGID`).
+/// By default these are the process id and the real user and group id of the sender. A sender can
+/// attach credentials itself instead: its effective or saved ids, or any ids with the capabilities
+/// `CAP_SYS_ADMIN`, `CAP_SETUID` and `CAP_SETGID` (unix(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SenderCredentials {
     /// Process id, or `None` if the process is not visible in the PID namespace of this process.
     pub pid: Option<u32>,
-    /// Effective user id.
+    /// Real user id of the sender, unless the sender attached credentials itself.
     pub uid: u32,
-    /// Effective group id.
+    /// Real group id of the sender, unless the sender attached credentials itself.
     pub gid: u32,
 }
 

@@ -12,10 +12,11 @@ pub struct AncillarySpace<const S: usize>;
 /// A valid size of ancillary space for a stream.
 ///
 /// [`AncillarySpace`] implements this trait for each value of
-/// [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) with N from 1 to 253. Every function that
-/// creates a stream or a listener has this bound, so an invalid `S` is a compile error at the line
-/// that uses it. Other methods do not have it. Generic code needs the bound only if it creates a
-/// stream.
+/// [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) with N from 1 to 253. The functions with which
+/// a program first names `S` have this bound: `new`, `builder`, `connect`, `pair` and `from_parts`
+/// of a stream, and `bind`, `builder`, `from_std`, `from_tokio` and `from_fd` of a listener. So an
+/// invalid `S` is a compile error at the line that uses it. Methods of builders, streams and
+/// listeners do not have the bound. Generic code needs it only if it calls one of these functions.
 ///
 /// This trait is sealed.
 ///

@@ -23,12 +23,16 @@ const BYTES: usize = 512 << 20;
 /// to peers, and bytes of memory. Each use is charged to an [account](Account), by default one for
 /// each uid.
 ///
-/// The maximum amount of an account decreases with the number of accounts that hold something, so
-/// that no group of peers can use up what the next one needs. While n accounts hold something, at
-/// least 1/(n+1) of each total is free, and a new account may take 1/((n+1)·(n+2)) of it.
+/// The maximum amount of an account decreases with the number of accounts that hold something. An
+/// account whose amount exceeds its reduced maximum keeps what it has and gets nothing more.
 ///
-/// When an account reaches its maximum, its peers are paused (nothing is read from them or sent to
-/// them) or disconnected. Other accounts are not affected.
+/// So no group of peers can use up what the next one needs. While n accounts hold something, at
+/// least 1/(n+1) of each total is free. However many accounts there are, a new one always gets at
+/// least 1/((n+1)·(n+2)) of each total.
+///
+/// When an account reaches its maximum, its peers are paused or disconnected. While a peer is
+/// paused, nothing is read from it and no descriptors are sent to it; bytes without descriptors are
+/// still sent. Other accounts are not affected.
 ///
 /// Clones refer to the same budget. All listeners of a process should share one budget.
 ///
@@ -48,7 +52,8 @@ const BYTES: usize = 512 << 20;
 pub struct Budget(Arc<Ledgers>);
 
 impl Budget {
-    /// Returns a builder. Its default totals are derived from the limits of this process.
+    /// Returns a builder. Its default totals of descriptors are derived from `RLIMIT_NOFILE`; the
+    /// default total of bytes is always 512 MiB.
     pub fn builder() -> BudgetBuilder {
         BudgetBuilder { reserve: RESERVE, held_fds: None, fds_in_flight: None, bytes: BYTES }
     }

@@ -4,8 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Descriptors that this process holds for a peer: its socket and pidfd, and received
-    /// descriptors that the program has not taken.
+    /// Descriptors that this process holds for a peer: its socket, received descriptors that the
+    /// program has not taken, and a pidfd of the peer if a protocol crate keeps one.
     HeldFds,
     /// Descriptors that were sent to a peer and that it has not read. The kernel counts them
     /// against this user, over all processes (unix(7), `ETOOMANYREFS`).

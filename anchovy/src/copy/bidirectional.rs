@@ -11,23 +11,23 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// Copies bytes and descriptors between two streams, in both directions, until both have ended.
 /// Returns how much was copied from `a` to `b`, and from `b` to `a`.
 ///
-/// If one stream ends, the write side of the other is shut down, and the other direction goes on. A
-/// side that does not read stops the direction towards it, and no other.
+/// If one stream ends, the write side of the other is shut down, and the other direction continues. If
+/// one peer does not read, only the direction to it waits.
 ///
-/// [`copy`](crate::copy()) describes the order of descriptors, and for which protocols they stay with their
-/// messages.
+/// Not every protocol survives a copy with its descriptors; see [`copy`](crate::copy()).
 ///
 /// # Errors
 ///
-/// The first error of either direction, as for [`copy`](crate::copy()). Both directions end with it.
+/// Returns the first error of either direction; see [`copy`](crate::copy()). Both directions end.
 ///
 /// # Cancel safety
 ///
-/// As for [`copy`](crate::copy()).
+/// This function is not cancel safe, for the same reason as [`copy`](crate::copy()). To stop it and
+/// continue it later, split both streams and use one [`Copier`] for each direction.
 ///
 /// # Examples
 ///
-/// A proxy that passes every connection on:
+/// A proxy that connects each client to a server:
 ///
 /// ```no_run
 /// use anchovy::{UnixListener, UnixStream, copy_bidirectional};

@@ -1,4 +1,4 @@
-//! One direction of a copy, as a value that can stop and go on.
+//! One direction of a copy, which can be stopped and continued.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,13 +24,14 @@ use crate::socket::Socket;
 /// which takes all of it or nothing, down to an `SO_SNDBUF` of 16 KiB (unix_stream_sendmsg).
 const BUFFER: usize = 8 << 10;
 
-/// One direction of a copy: what was read and has not been written, and how much was copied.
+/// One direction of a copy, which can be stopped and continued.
 ///
-/// [`copy`](crate::copy()) and [`copy_bidirectional`](crate::copy_bidirectional) own one or two of
-/// them. A program that has to stop a copy and go on with it, or that wants to know what was not
-/// written, owns one itself.
+/// It contains the bytes and descriptors that were read and not written, and counts what was copied.
+/// [`copy`](crate::copy()) and [`copy_bidirectional`](crate::copy_bidirectional) use it internally.
+/// Use it directly to continue a copy after it was canceled or has failed, or to find out what was not
+/// written.
 ///
-/// A buffer of 8 KiB is allocated by the first read.
+/// The first read allocates a buffer of 8 KiB.
 ///
 /// ```
 /// use anchovy::{Copier, UnixStream};
@@ -62,7 +63,7 @@ pub struct Copier {
     /// Range of the buffer that has not been written.
     start: usize,
     end: usize,
-    /// Descriptors that leave with the first byte of that range.
+    /// Descriptors to send with the first byte of that range.
     fds: VecDeque<OwnedFd>,
     /// What they are charged to the account of the peer that sent them.
     charge: Option<Charge>,
@@ -84,7 +85,7 @@ enum Phase {
 pub struct Unsent {
     /// Bytes, in order.
     pub bytes: Vec<u8>,
-    /// Descriptors that belong with the first of the bytes.
+    /// Descriptors to send with the first of the bytes.
     pub fds: VecDeque<OwnedFd>,
 }
 
@@ -108,20 +109,21 @@ impl Copier {
         }
     }
 
-    /// Copies until the source ends, and shuts the write side of the destination down then. Returns
-    /// how much was copied in all.
+    /// Copies until the source ends, and then shuts down the write side of the destination. Returns
+    /// how much this copier has copied, in all calls together.
     ///
-    /// Source and destination have to be the same ones each time.
+    /// Pass the same source and the same destination to each call.
     ///
     /// # Errors
     ///
-    /// As for [`copy`](crate::copy()). What was read and not written stays in the copier: after
-    /// [`TooManyToSend`](FdError::TooManyToSend), for example, with a higher limit of the destination
-    /// the copy goes on.
+    /// Returns the same errors as [`copy`](crate::copy()). Bytes and descriptors that were read and not
+    /// written stay in the copier. After [`TooManyToSend`](FdError::TooManyToSend), for example, raise
+    /// the limit of the destination and call `copy` again.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a later call goes on where this one stopped.
+    /// This method is cancel safe. If the future is dropped, a later call continues where this one
+    /// stopped.
     pub async fn copy(
         &mut self,
         reader: &mut impl FdReader,
@@ -130,7 +132,7 @@ impl Copier {
         poll_fn(|cx| self.poll_copy(reader, writer, cx)).await
     }
 
-    /// As [`copy`](Self::copy); only the last task that polled is woken.
+    /// Polls [`copy`](Self::copy). Only the last task that polled is woken.
     pub fn poll_copy(
         &mut self,
         reader: &mut impl FdReader,
@@ -140,16 +142,16 @@ impl Copier {
         self.poll(reader.receiving(), writer.sending(), cx).map_err(io::Error::from)
     }
 
-    /// Returns how much has been written.
+    /// Returns how many bytes and descriptors this copier has written.
     pub fn copied(&self) -> Copied {
         self.copied
     }
 
-    /// Takes out what was read and has not been written.
+    /// Returns the bytes and descriptors that were read and not written.
     ///
-    /// A set of which a part has left (a destination with
-    /// [`spread_fds`](crate::StreamBuilder::spread_fds) sends a large set in several messages) is
-    /// here without that part.
+    /// A destination with [`spread_fds`](crate::StreamBuilder::spread_fds) sends many descriptors in
+    /// several messages. If some of these messages were already sent, only the other descriptors are
+    /// returned.
     pub fn into_parts(mut self) -> Unsent {
         let bytes = self.buffer[self.start..self.end].to_vec();
         Unsent { bytes, fds: mem::take(&mut self.fds) }
@@ -226,7 +228,7 @@ impl Copier {
         }
         let before = self.fds.len();
         let slices = [IoSlice::new(&self.buffer[self.start..self.end])];
-        // They are in the queue during the call only, so that what does not leave stays here.
+        // They are in the queue during the call only, so that those that are not sent stay here.
         mem::swap(&mut self.fds, &mut sender.queue);
         let written = sender.poll_write(socket, cx, &slices);
         mem::swap(&mut self.fds, &mut sender.queue);

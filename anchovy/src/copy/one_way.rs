@@ -6,44 +6,46 @@ use super::copied::Copied;
 use super::copier::Copier;
 use super::sides::{FdReader, FdWriter};
 
-/// Copies bytes and descriptors from one stream to another until the source ends, and shuts the
-/// write side of the destination down then. Returns how much was copied.
+/// Copies bytes and descriptors from one stream to another until the source ends, and then shuts down
+/// the write side of the destination. Returns how much was copied.
 ///
-/// tokio's `copy` leaves the descriptors in the read queue of the source. Descriptors that are in that
-/// queue before the first read stay there, since the caller has read their bytes already.
+/// Use this function instead of tokio's `copy`, which copies bytes only and leaves the descriptors in
+/// the read queue of the source. This function does not copy descriptors that were in that queue
+/// before, because the caller has read their bytes already.
 ///
-/// # What stays exact
+/// # Which protocols survive a copy
 ///
-/// The descriptors of a read leave with its first byte, in one `sendmsg` with the other bytes of that
-/// read. A read may begin with bytes of earlier messages, so descriptors may leave earlier than they
-/// came, but never later. What that means for the receiver depends on how it attributes descriptors to
-/// messages:
+/// The descriptors of a read are sent with its first byte, in one `sendmsg` with the other bytes of
+/// that read. A read may begin with bytes of earlier messages. So a descriptor may be attached to an
+/// earlier byte than at the source, but never to a later one. The effect depends on how the receiver
+/// assigns descriptors to protocol messages:
 ///
-/// | Attribution | Through a copy |
+/// | The receiver | After a copy |
 /// |---|---|
-/// | First in, first out (Wayland) | exact |
-/// | Declared count within the range of a read (D-Bus) | exact if the receiver reads as much at once as the copier wrote (at most 8 KiB); otherwise an error at worst, and never another message's descriptors |
-/// | Last byte of a read | exact if the sender waits for a reply to each message with descriptors; otherwise a message that was merged with earlier ones may be mistaken for one of those |
+/// | takes descriptors in order (Wayland) | each descriptor belongs to its message |
+/// | takes as many descriptors as the header of a message states, of those that come with a read that has bytes of the message (D-Bus) | each descriptor belongs to its message if the receiver reads as much at once as the copier wrote (at most 8 KiB); otherwise the receiver may report an error, but assigns no descriptor to another message |
+/// | gives descriptors to the message that the read ends with | each descriptor belongs to its message if the sender waits for a reply to each message with descriptors; otherwise descriptors may be assigned to an earlier message |
 ///
-/// A proxy for such a protocol frames the messages with the protocol's codec instead.
+/// For a protocol of the last two kinds, write a proxy with the codec of the protocol.
 ///
 /// # Errors
 ///
-/// The first error of either side; see [`AnchovyStream::recv`](crate::AnchovyStream::recv) and
-/// [`AnchovyStream::send_with_fds`](crate::AnchovyStream::send_with_fds). In particular, with no byte of
-/// that read written:
+/// Returns the first error of either side; see [`AnchovyStream::recv`](crate::AnchovyStream::recv) and
+/// [`AnchovyStream::send_with_fds`](crate::AnchovyStream::send_with_fds). In the following cases, none
+/// of the bytes that the last read returned has been written:
 ///
 /// | Cause | Error |
 /// |---|---|
-/// | more descriptors in a read than the destination may send at once, and it does not [spread](crate::StreamBuilder::spread_fds) them | [`TooManyToSend`](crate::FdError::TooManyToSend) |
-/// | descriptors in the write queue of the destination | [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty), or [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes) at the end |
-/// | the peer of the destination refuses descriptors | [`RefusedByPeer`](crate::FdError::RefusedByPeer) |
+/// | The read returned more descriptors than the destination may send at once, and the destination does not [spread](crate::StreamBuilder::spread_fds) them. | [`TooManyToSend`](crate::FdError::TooManyToSend) |
+/// | The write queue of the destination has descriptors. | [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty), or [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes) when the source ends |
+/// | The peer of the destination refuses descriptors. | [`RefusedByPeer`](crate::FdError::RefusedByPeer) |
 ///
 /// # Cancel safety
 ///
-/// The future can be polled again after a branch of `select!` that was not taken, if it is polled by
-/// reference. Dropping it loses what was read and not yet written, and closes its descriptors; use a
-/// [`Copier`] to stop a copy and go on with it.
+/// This function is not cancel safe. If the future is dropped, bytes that were read and not yet
+/// written are lost, and their descriptors are closed. To stop a copy and continue it later, use a
+/// [`Copier`]. If another branch of `select!` completes first, the future can be polled again, provided
+/// that it was passed by reference (`&mut`).
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! What can be copied from and to: streams and their halves.
+//! Sources and destinations of a copy: streams and their halves.
 
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::stream::anchovy_stream::AnchovyStream;

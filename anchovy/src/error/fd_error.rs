@@ -46,16 +46,17 @@ pub enum FdError {
     TooManyToSend {
         /// Number of descriptors to send.
         count: usize,
-        /// Maximum number of descriptors in one write.
+        /// Maximum number of descriptors in one message.
         limit: usize,
         /// `S` of the stream: its ancillary space in bytes.
         space: usize,
     },
     /// A received message has more descriptors than the read limit allows.
     ///
-    /// All descriptors of the message were closed and its bytes were discarded. Every later read
-    /// fails with this error, because the position in the peer's stream is lost; close the stream.
-    /// The kind is [`io::ErrorKind::InvalidData`].
+    /// All descriptors of the message were closed. All bytes of the read were discarded, including
+    /// those of earlier messages that the same read returned. Every later read fails with this
+    /// error, because the position in the peer's stream is lost; close the stream. The kind is
+    /// [`io::ErrorKind::InvalidData`].
     TooManyReceived {
         /// Number of received descriptors.
         count: usize,
@@ -66,10 +67,11 @@ pub enum FdError {
     },
     /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
     ///
-    /// The delivered ones were closed and the bytes of the message were discarded. Every later
-    /// read fails with this error, because the position in the peer's stream is lost; close the
-    /// stream. The kind is [`io::ErrorKind::QuotaExceeded`] if a table was full, and
-    /// [`io::ErrorKind::InvalidData`] otherwise.
+    /// The delivered ones were closed. All bytes of the read were discarded, including those of
+    /// earlier messages that the same read returned. Every later read fails with this error,
+    /// because the position in the peer's stream is lost; close the stream. The kind is
+    /// [`io::ErrorKind::QuotaExceeded`] if a table was full, and [`io::ErrorKind::InvalidData`]
+    /// otherwise.
     Truncated {
         /// Number of descriptors that the kernel delivered. They were closed.
         received: usize,
@@ -78,9 +80,13 @@ pub enum FdError {
     },
     /// A received message has more descriptors than the peer's account has room for.
     ///
-    /// All descriptors of the message were closed and its bytes were discarded. Every later read
-    /// fails with this error. Reads wait first as long as the account holds received descriptors
-    /// that the program can still take. The kind is [`io::ErrorKind::QuotaExceeded`].
+    /// All descriptors of the message were closed. All bytes of the read were discarded, including
+    /// those of earlier messages that the same read returned. Every later read fails with this
+    /// error, because the position in the peer's stream is lost; close the stream. The kind is
+    /// [`io::ErrorKind::QuotaExceeded`].
+    ///
+    /// Before this error, reads wait while the program can still make room by taking received
+    /// descriptors of this account.
     OverBudget {
         /// Number of received descriptors.
         count: usize,
@@ -99,21 +105,24 @@ pub enum FdError {
         /// Maximum number of descriptors in the read queue.
         limit: usize,
     },
-    /// A write has descriptors but too few bytes to send them with.
+    /// A send has descriptors but too few bytes to send them with, or the stream was shut down
+    /// with descriptors in the write queue.
     ///
     /// The kernel drops descriptors that are sent on a stream without a byte. So nothing was sent
     /// or closed. Write at least one byte, or clear the write queue. With
     /// [`spread_fds`](crate::StreamBuilder::spread_fds), each message needs one byte, so write
-    /// more bytes at once. The kind is [`io::ErrorKind::InvalidInput`].
+    /// more bytes at once. A write of zero bytes through `AsyncWrite` is no error; it sends nothing
+    /// and keeps the queue. The kind is [`io::ErrorKind::InvalidInput`].
     FdsWithoutBytes {
         /// Number of descriptors without a byte to send them with.
         count: usize,
     },
-    /// Borrowed descriptors cannot be sent while the write queue contains owned ones.
+    /// [`send_with_fds`](crate::AnchovyStream::send_with_fds) was called while the write queue
+    /// contains descriptors.
     ///
     /// The write queue is sent with the *next* byte, so both would be sent as one descriptor set.
-    /// Nothing was sent or closed. Write the queue first, or clear it. The kind is
-    /// [`io::ErrorKind::InvalidInput`].
+    /// The call fails even if it has no descriptors. Nothing was sent or closed. Write the queue
+    /// first, or clear it. The kind is [`io::ErrorKind::InvalidInput`].
     WriteQueueNotEmpty {
         /// Number of descriptors in the write queue.
         queued: usize,
@@ -127,12 +136,19 @@ pub enum FdError {
         /// Number of descriptors to send.
         count: usize,
     },
-    /// This user has too many descriptors in flight (`ETOOMANYREFS`).
+    /// This user has too many descriptors in flight (`ETOOMANYREFS`), or one message has more than
+    /// the account of the peer could ever hold.
     ///
     /// The kernel counts the descriptors that were sent and not yet received, per user and over
-    /// all sockets. The limit is the sender's `RLIMIT_NOFILE` (unix(7)). Nothing was sent or
-    /// closed. The same write succeeds after the receivers have read enough. Bytes without
-    /// descriptors can still be sent. The kind is [`io::ErrorKind::QuotaExceeded`].
+    /// all sockets. The limit is the sender's `RLIMIT_NOFILE` (unix(7)). The same write succeeds
+    /// after the receivers have read enough.
+    ///
+    /// An [account](crate::AnchovyStream::set_account) can hold at most half of the total of
+    /// [descriptors in flight](crate::BudgetBuilder::fds_in_flight). A message with more never
+    /// succeeds; send fewer descriptors at once.
+    ///
+    /// In both cases nothing was sent or closed. Bytes without descriptors can still be sent. The
+    /// kind is [`io::ErrorKind::QuotaExceeded`].
     TooManyInFlight {
         /// Number of descriptors to send.
         count: usize,

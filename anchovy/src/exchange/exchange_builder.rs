@@ -1,4 +1,4 @@
-//! Making exchanges, with limits of their own.
+//! Creating exchanges with limits.
 
 use std::io;
 use std::sync::Arc;
@@ -15,28 +15,31 @@ use crate::error::fd_error::FdError;
 use crate::receive::default_queue_limit;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// The most descriptors that may wait to leave, unless another limit is set: 5 for each of the 200
+/// Default maximum number of descriptors that are queued and not yet sent: 5 for each of the 200
 /// requests that an HTTP/2 server of hyper accepts at once by default.
 const MAX_QUEUED: usize = 1024;
 
-/// The time for which a descriptor may wait, and a call for a descriptor, unless another one is set.
+/// Default time for which a descriptor waits to be taken, and for which a call waits for a descriptor.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Makes an exchange of a stream, with the default limits; see [`Exchange::builder`].
+/// Turns a stream into an exchange with the default limits. The peer has to do the same with its end,
+/// at the same position in the bytes of each direction.
+///
+/// To set limits, use [`Exchange::builder`].
 ///
 /// # Errors
 ///
-/// As for [`ExchangeBuilder::build`].
+/// Returns the same errors as [`ExchangeBuilder::build`].
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime with I/O and time enabled.
+/// Panics outside of a tokio runtime with I/O and time enabled.
 pub fn new<const S: usize>(stream: AnchovyStream<S>) -> io::Result<(ExchangeStream<S>, Exchange)> {
     Exchange::builder().build(stream)
 }
 
 impl Exchange {
-    /// Creates a builder, which sets limits.
+    /// Returns a builder that sets the limits of an exchange.
     pub fn builder() -> ExchangeBuilder {
         ExchangeBuilder { max_queued: MAX_QUEUED, max_unclaimed: None, timeout: TIMEOUT }
     }
@@ -71,7 +74,7 @@ pub struct ExchangeBuilder {
 }
 
 impl ExchangeBuilder {
-    /// Sets the most descriptors that may wait to leave. Default: 1,024.
+    /// Sets the maximum number of descriptors that are queued and not yet sent. Default: 1,024.
     ///
     /// [`Exchange::send`] refuses more
     /// ([`SendErrorKind::TooManyQueued`](super::SendErrorKind::TooManyQueued)).
@@ -80,53 +83,58 @@ impl ExchangeBuilder {
         self
     }
 
-    /// Sets the most descriptors that may wait to be taken. Default: 1,024 and
-    /// [`FD_LIMIT`](AnchovyStream::FD_LIMIT), so that the descriptors of all requests that a peer can
-    /// queue by default fit.
+    /// Sets the maximum number of descriptors that have arrived and were not taken. Default: 1,024 +
+    /// [`FD_LIMIT`](AnchovyStream::FD_LIMIT), which is room for everything that a peer may queue with
+    /// the default [`max_queued`](Self::max_queued).
     ///
-    /// More of them fail the read side
-    /// ([`ExchangeError::TooManyUnclaimed`](super::ExchangeError::TooManyUnclaimed)). A pause in their
-    /// place could be without end, since the ids may be in bytes that have not been read. Each waiting
-    /// descriptor takes a place in the table of this process (`RLIMIT_NOFILE`, often 1,024), so a
-    /// server with many clients sets a low limit, or an [account](AnchovyStream::set_account) for each
-    /// client.
+    /// If more arrive, the read side fails
+    /// ([`ExchangeError::TooManyUnclaimed`](super::ExchangeError::TooManyUnclaimed)). Pausing reads
+    /// instead could block forever, because the ids may be in bytes that have not been read.
     ///
-    /// An id that is this limit or more ahead of the descriptors that have arrived is out of range
+    /// Each of these descriptors takes one entry of the descriptor table of this process
+    /// (`RLIMIT_NOFILE`, often 1,024). A server with many clients should set a low limit, or an
+    /// [account](AnchovyStream::set_account) for each client.
+    ///
+    /// If the number of an id is at least the number of arrived descriptors plus this limit,
+    /// [`Exchange::receive`] fails
     /// ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
     pub fn max_unclaimed(mut self, limit: usize) -> Self {
         self.max_unclaimed = Some(limit);
         self
     }
 
-    /// Sets the time for which a descriptor may wait to be taken, and for which
+    /// Sets the time after which a descriptor that was not taken is closed, and for which
     /// [`Exchange::receive`] waits for a descriptor. Default: 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Makes an exchange of a stream. The peer has to make one of its end too, at the same position in
-    /// the bytes of each direction.
+    /// Turns a stream into an exchange. The peer has to do the same with its end, at the same position
+    /// in the bytes of each direction.
     ///
-    /// The limits and the account of the stream stay. Its write queue is always
-    /// [spread](crate::StreamBuilder::spread_fds). Descriptors in its read queue are taken for the first
-    /// ones that the exchange of the peer has sent.
+    /// The exchange keeps the limits and the account of the stream. Descriptors that do not fit into
+    /// one message are spread over the next bytes; unlike with
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds), a write that is too short for all of them does
+    /// not fail. Descriptors in the read queue of the stream are treated as the first ones that the
+    /// exchange of the peer has sent.
     ///
     /// # Errors
     ///
-    /// Everything is closed then.
+    /// Returns one of the following. The stream and all its descriptors are closed.
     ///
-    /// - [`FdError::WriteQueueNotEmpty`], because the peer would take these descriptors for those of an
-    ///   exchange.
-    /// - [`FdError::LimitOutOfRange`] if the stream may not send or receive any descriptor.
-    /// - [`ExchangeError::NotAnExchange`](super::ExchangeError::NotAnExchange) and
-    ///   [`ExchangeError::TooManyUnclaimed`](super::ExchangeError::TooManyUnclaimed) for descriptors in
-    ///   the read queue.
-    /// - Errors of the system, in particular of memfd_create(2), such as a full descriptor table.
+    /// - [`FdError::WriteQueueNotEmpty`] if the write queue has descriptors. The peer would treat them
+    ///   as descriptors of the exchange.
+    /// - [`FdError::LimitOutOfRange`] if the read limit or the write limit of the stream is 0.
+    /// - [`ExchangeError::NotAnExchange`](super::ExchangeError::NotAnExchange) if the first descriptor
+    ///   in the read queue is not the carrier of an exchange.
+    /// - [`ExchangeError::TooManyUnclaimed`](super::ExchangeError::TooManyUnclaimed) if the read queue
+    ///   has more descriptors than [`max_unclaimed`](Self::max_unclaimed).
+    /// - An error of the system, in particular of memfd_create(2), such as a full descriptor table.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with I/O and time enabled.
+    /// Panics outside of a tokio runtime with I/O and time enabled.
     pub fn build<const S: usize>(
         &self,
         mut stream: AnchovyStream<S>,

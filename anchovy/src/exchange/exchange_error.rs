@@ -6,43 +6,45 @@ use std::io;
 
 use crate::error::fd_error::FdError;
 
-/// A failure of the read side of an [`ExchangeStream`](super::ExchangeStream) that descriptors caused.
+/// The error of an [`ExchangeStream`](super::ExchangeStream) whose read side failed because of
+/// descriptors.
 ///
-/// It is inside the [`io::Error`] that the read returned, and [`from_io_error`](Self::from_io_error)
-/// returns it. Every later read fails with it, and so does [`Exchange::receive`](super::Exchange::receive)
+/// The [`io::Error`] of the read contains it; [`from_io_error`](Self::from_io_error) returns it. Every
+/// later read fails with it, and so does [`Exchange::receive`](super::Exchange::receive)
 /// for a descriptor that can no longer be received
 /// ([`ReceiveError::StreamFailed`](super::ReceiveError::StreamFailed)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The peer sent descriptors, and the first one is not that of an exchange.
+    /// The peer sent descriptors, and the first one is not the carrier of an exchange.
     ///
-    /// The peer does not use this module, or it sent descriptors of its own before it made its exchange.
-    /// All descriptors that came with the read were closed, and its bytes are lost.
+    /// The peer does not use this module, or it sent other descriptors before it created its exchange.
+    /// All descriptors that came with the read were closed, and its bytes are lost. The kind is
     /// [`io::ErrorKind::InvalidData`].
     NotAnExchange {
         /// Number of descriptors received.
         count: usize,
     },
-    /// More descriptors wait to be taken than
+    /// More descriptors have arrived and were not taken than
     /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed) allows.
     ///
-    /// All of them were closed, those that had arrived before too, and the bytes of the read are lost.
-    /// [`io::ErrorKind::QuotaExceeded`].
+    /// All of them were closed, including those that arrived with earlier reads, and the bytes of the
+    /// read are lost. The kind is [`io::ErrorKind::QuotaExceeded`].
     TooManyUnclaimed {
-        /// Number of descriptors, with those that arrived last.
+        /// Number of descriptors, including those that arrived last.
         count: usize,
-        /// The most that may wait.
+        /// Maximum number of such descriptors.
         limit: usize,
     },
-    /// The stream failed. Descriptors that had arrived before can still be taken.
+    /// The read side of the [`AnchovyStream`](crate::AnchovyStream) failed. Descriptors that had
+    /// arrived before can still be taken.
     ///
-    /// The [`io::Error`] of the read carries the [`FdError`] itself.
+    /// The [`io::Error`] of the read contains the [`FdError`] itself.
     Stream(FdError),
 }
 
 impl ExchangeError {
-    /// Returns the error of an exchange inside `error`, if there is one.
+    /// Returns the error of an exchange that `error` contains, if any.
     ///
     /// # Examples
     ///
@@ -58,7 +60,7 @@ impl ExchangeError {
         failed.or_else(|| inner.downcast_ref().copied().map(ExchangeError::Stream))
     }
 
-    /// Returns the kind of the [`io::Error`] that carries this error.
+    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ExchangeError::NotAnExchange { .. } => io::ErrorKind::InvalidData,

@@ -22,16 +22,16 @@ use crate::limits::DBUS_SCM_RIGHTS;
 use crate::socket::MAX_SLICES;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// A stream of bytes for an RPC library, beside which an [`Exchange`] passes descriptors.
+/// A stream of bytes for an RPC library. An [`Exchange`] passes descriptors together with these bytes.
 ///
 /// It is [`AsyncRead`], [`AsyncWrite`] (vectored too), [`Unpin`] and [`Send`]. [`new`](super::new) and
-/// [`ExchangeBuilder::build`](super::ExchangeBuilder::build) make it of an [`AnchovyStream`].
+/// [`ExchangeBuilder::build`](super::ExchangeBuilder::build) turn an [`AnchovyStream`] into it.
 ///
-/// Dropping the stream closes descriptors that have not left, and ends all calls of
+/// Dropping the stream closes descriptors that were not sent, and ends all calls of
 /// [`receive`](Exchange::receive) that wait ([`ReceiveError::Closed`](super::ReceiveError::Closed)).
 /// Descriptors that have arrived can still be taken.
 pub struct ExchangeStream<const S: usize = DBUS_SCM_RIGHTS> {
-    /// Its write queue holds the descriptors that leave first. Its read queue is empty between reads.
+    /// Its write queue holds the descriptors to send first. Its read queue is empty between reads.
     stream: AnchovyStream<S>,
     shared: Arc<Shared>,
     carrier: Carrier,
@@ -48,9 +48,9 @@ pub struct ExchangeStream<const S: usize = DBUS_SCM_RIGHTS> {
 /// The descriptor that tells the peer the number of this direction.
 #[derive(Debug)]
 enum Carrier {
-    /// It leaves with the next byte, if the kernel lets it.
+    /// It is sent with the next byte, unless the kernel refuses descriptors.
     Next(OwnedFd),
-    /// The kernel did not take it with the first byte. It leaves with the first descriptor.
+    /// The kernel refused it with the first byte. It is sent together with the first descriptor.
     Postponed(OwnedFd),
     /// It is the first one in the write queue.
     Queued,
@@ -58,7 +58,7 @@ enum Carrier {
 }
 
 impl<const S: usize> ExchangeStream<S> {
-    /// Makes a stream of a checked one. Descriptors in its read queue are the first that have arrived.
+    /// Turns a checked stream into an exchange. Descriptors in its read queue are the first that have arrived.
     pub(super) fn assemble(
         stream: AnchovyStream<S>,
         shared: Arc<Shared>,
@@ -87,7 +87,7 @@ impl<const S: usize> ExchangeStream<S> {
         Exchange::new(Arc::clone(&self.shared))
     }
 
-    /// Returns the stream, for [`peer_cred`](AnchovyStream::peer_cred), addresses, limits and the like.
+    /// Returns the stream, for example to call [`peer_cred`](AnchovyStream::peer_cred).
     pub fn get_ref(&self) -> &AnchovyStream<S> {
         &self.stream
     }
@@ -184,12 +184,12 @@ impl<const S: usize> ExchangeStream<S> {
         let before = sender.queue.len().min(most);
         let mut rest = sender.queue.split_off(before);
         let written = sender.poll_write(&self.stream.socket, cx, bufs);
-        let left = before - sender.queue.len();
+        let sent = before - sender.queue.len();
         sender.queue.append(&mut rest);
-        if left > 0 {
+        if sent > 0 {
             let carriers = usize::from(matches!(self.carrier, Carrier::Queued));
             self.carrier = Carrier::Sent;
-            self.shared.left(left - carriers);
+            self.shared.sent(sent - carriers);
         }
         written
     }
@@ -210,7 +210,7 @@ impl<const S: usize> ExchangeStream<S> {
                 self.carrier = Carrier::Sent;
                 return Poll::Ready(written);
             }
-            self.carrier = Carrier::Next(sender.queue.pop_front().expect("it has not left"));
+            self.carrier = Carrier::Next(sender.queue.pop_front().expect("it was not sent"));
         }
         let written = ready!(sender.poll_write(socket, cx, bufs));
         self.carrier.postpone();
@@ -233,7 +233,7 @@ impl Carrier {
         }
     }
 
-    /// Lets the carrier leave with the first descriptor.
+    /// Makes the carrier wait for the first descriptor.
     fn postpone(&mut self) {
         match std::mem::replace(self, Carrier::Sent) {
             Carrier::Next(carrier) => *self = Carrier::Postponed(carrier),
@@ -246,7 +246,8 @@ impl Carrier {
 ///
 /// # Errors
 ///
-/// Those of the stream, and [`ExchangeError`], which [`ExchangeError::from_io_error`] returns.
+/// A read returns the errors of [`AnchovyStream::recv`], or an [`ExchangeError`], which
+/// [`ExchangeError::from_io_error`] returns.
 impl<const S: usize> AsyncRead for ExchangeStream<S> {
     #[inline]
     fn poll_read(
@@ -262,17 +263,18 @@ impl<const S: usize> AsyncRead for ExchangeStream<S> {
     }
 }
 
-/// Descriptors that were handed to an [`Exchange`] leave with the next byte.
+/// Descriptors that were passed to [`Exchange::send`] are sent with the next byte.
 ///
-/// A shutdown closes descriptors that have not left, and [`Exchange::send`] fails from then on.
+/// A shutdown closes descriptors that were not sent, and [`Exchange::send`] fails from then on.
 ///
 /// # Errors
 ///
-/// Those of the socket, and [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) and
-/// [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) if descriptors wait to leave. Neither
-/// bytes nor descriptors have left then, and the same write can be repeated. An RPC library ends its
-/// connection instead; with an [account](AnchovyStream::set_account), the stream waits until the peer
-/// has read descriptors that are in flight, so that their number stays below the limit.
+/// A write returns an error of the socket. If descriptors are queued, it can also return
+/// [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) or
+/// [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight). In both cases nothing was sent, and
+/// the write can be repeated. But RPC libraries do not repeat it; they close the connection. To avoid
+/// `TooManyInFlight`, set an [account](AnchovyStream::set_account): the stream then waits until the peer
+/// has read descriptors that are in flight.
 impl<const S: usize> AsyncWrite for ExchangeStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -314,8 +316,8 @@ impl<const S: usize> AsyncWrite for ExchangeStream<S> {
     }
 }
 
-/// Borrows the socket, for options and the like; see [`AnchovyStream`] for what reading from it and
-/// writing to it bypasses.
+/// Borrows the socket, for example to set options. Reads and writes on it bypass the exchange; see
+/// the `AsFd` implementation of [`AnchovyStream`].
 impl<const S: usize> AsFd for ExchangeStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()

@@ -1,21 +1,23 @@
-//! The name of a descriptor that was handed to an exchange.
+//! The id of a descriptor that an exchange sends.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::nonce::Nonce;
 
-/// The id of a descriptor that was handed to [`Exchange::send`](super::Exchange::send), for the peer to
-/// trade for the descriptor with [`Exchange::receive`](super::Exchange::receive).
+/// The id of a descriptor. [`Exchange::send`](super::Exchange::send) returns it, and the peer passes it
+/// to [`Exchange::receive`](super::Exchange::receive) to get the descriptor.
 ///
 /// It consists of the number of the descriptor, counted from 0 for each direction of a connection, and
-/// of a random 64-bit number of that direction. An id of another connection is therefore refused
-/// ([`ReceiveError::ForeignId`](super::ReceiveError::ForeignId)), and never names another descriptor.
+/// of a random 64-bit number of that direction. So an id of another connection never refers to a
+/// descriptor of this one. It is refused with
+/// [`ReceiveError::ForeignId`](super::ReceiveError::ForeignId) once the carrier of the peer has arrived;
+/// before, with [`ReceiveError::NotArrived`](super::ReceiveError::NotArrived) after the timeout.
 ///
-/// Its text is the number in decimal, a hyphen, and 16 lower-case hexadecimal digits:
-/// `3-9f8a04c1b2d3e4f5`. It has at most 37 ASCII characters, none of which JSON, XML, a URL or a header
-/// of HTTP has to escape. No two texts are the same id. With the feature `serde`, an id is serialized as
-/// this text.
+/// Its text is the number in decimal, a hyphen, and the random number as 16 lower-case hexadecimal
+/// digits: `3-9f8a04c1b2d3e4f5`. The text has at most 37 ASCII characters, none of which has to be
+/// escaped in JSON, XML, a URL or an HTTP header. Each id has exactly one text. With the feature
+/// `serde`, an id is serialized as this text.
 ///
 /// # Examples
 ///
@@ -64,7 +66,7 @@ fn parse(text: &str) -> Option<FdId> {
     Some(FdId { index: index.parse().ok()?, nonce: Nonce::parse(nonce)? })
 }
 
-/// The error of a text that is no [`FdId`].
+/// The error of parsing a text that is no [`FdId`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseFdIdError {
     /// The text, up to [`SHOWN`] characters of it.

@@ -1,4 +1,4 @@
-//! The handle, which takes and returns descriptors.
+//! The handle that accepts and returns descriptors.
 
 use std::fmt;
 use std::future::Future;
@@ -12,11 +12,10 @@ use super::receive_error::ReceiveError;
 use super::send_error::{SendError, SendErrorKind};
 use super::shared::Shared;
 
-/// A handle to the descriptors that pass beside the bytes of an
-/// [`ExchangeStream`](super::ExchangeStream).
+/// A handle that sends and receives the descriptors of an [`ExchangeStream`](super::ExchangeStream).
 ///
-/// Handles are cheap to clone, and all of them are equal. They may outlive the stream: descriptors that
-/// had arrived can still be taken, until they expire.
+/// Handles are cheap to clone. All clones refer to the same stream. They may outlive the stream:
+/// descriptors that had arrived can still be taken, until they expire.
 ///
 /// See the [module](super) for an example.
 #[derive(Clone)]
@@ -29,30 +28,33 @@ impl Exchange {
         Exchange { shared }
     }
 
-    /// Queues a descriptor, which leaves with the next byte that is written to the stream, and returns
-    /// its id. Put the id into a request that is written after this call: the peer then has the
-    /// descriptor when it has the id.
+    /// Queues a descriptor, which is sent with the next byte that is written to the stream, and returns
+    /// its id. Put the id into a request that is written after this call.
     ///
-    /// If the next write has too few bytes for all descriptors that wait (each byte carries up to
-    /// [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) of them), the others leave with the
-    /// bytes after those, and the peer waits for them.
+    /// The peer normally has the descriptor when it has the id; otherwise its call of
+    /// [`receive`](Self::receive) waits for it. That happens if the next write has too few bytes for
+    /// all queued descriptors, because each byte carries at most
+    /// [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) of them. The others are sent with the
+    /// write after that.
     ///
-    /// The descriptor is closed on this side when it has left, when the stream is shut down for
-    /// writing, and when the stream is dropped.
+    /// The descriptor is closed on this side when it was sent, when the stream is shut down for
+    /// writing, or when the stream is dropped.
     ///
     /// # Errors
     ///
-    /// [`SendErrorKind::TooManyQueued`] and [`SendErrorKind::Closed`]. The error returns the descriptor.
+    /// Returns [`SendErrorKind::TooManyQueued`] or [`SendErrorKind::Closed`]. The error contains the
+    /// descriptor.
     pub fn send(&self, fd: impl Into<OwnedFd>) -> Result<FdId, SendError> {
         self.shared.queue(fd.into())
     }
 
     /// Duplicates a descriptor (`F_DUPFD_CLOEXEC`) and [sends](Self::send) the duplicate. A duplicate is
-    /// needed because the descriptor leaves with a later write.
+    /// needed because the descriptor is sent with a later write.
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), with the duplicate closed, and [`SendErrorKind::Duplicate`].
+    /// Returns [`SendErrorKind::Duplicate`], or the same errors as [`send`](Self::send). The duplicate is
+    /// closed.
     pub fn send_borrowed(&self, fd: impl AsFd) -> Result<FdId, SendError> {
         let duplicate = fd
             .as_fd()
@@ -61,25 +63,27 @@ impl Exchange {
         self.send(duplicate).map_err(|error| SendError { unsent: None, ..error })
     }
 
-    /// Takes the descriptor that the peer has sent with this id. If it has not arrived, waits for it,
-    /// for at most the [timeout](super::ExchangeBuilder::timeout). The stream has to be read
-    /// meanwhile, which an RPC library does.
+    /// Returns the descriptor that the peer has sent with this id. If it has not arrived, waits for it,
+    /// for at most the [timeout](super::ExchangeBuilder::timeout). This works only while the stream is
+    /// read, which an RPC library does.
     ///
-    /// The descriptor is close-on-exec. It is another name of the *same* open file: offset and status
-    /// flags are shared with the peer (dup(2)), and the file can be of any type. Check what a peer that
-    /// is not trusted has sent before you use it.
+    /// The descriptor is close-on-exec. It refers to the *same* open file as the peer's: file offset
+    /// and status flags are shared (dup(2)). The file can be of any type, so check it before use if the
+    /// peer is not trusted.
     ///
     /// # Errors
     ///
-    /// [`ReceiveError`]. Each variant has its own cause; see the [module](super#errors).
+    /// Returns a [`ReceiveError`], whose variants distinguish the causes; see the
+    /// [module](super#errors).
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with time enabled.
+    /// Panics outside of a tokio runtime with time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a descriptor that was not returned stays, and a later call takes it.
+    /// This method is cancel safe. If the future is dropped, the descriptor was not taken, and a later
+    /// call can take it.
     pub async fn receive(&self, id: FdId) -> Result<OwnedFd, ReceiveError> {
         let timeout = self.shared.timeout();
         let taking = Taking { shared: &self.shared, id, ticket: None };
@@ -89,7 +93,7 @@ impl Exchange {
         }
     }
 
-    /// Returns the number of descriptors that are queued and have not left.
+    /// Returns the number of descriptors that are queued and not yet sent.
     pub fn queued(&self) -> usize {
         self.shared.pending()
     }

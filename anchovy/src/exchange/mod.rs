@@ -1,14 +1,18 @@
-//! Descriptors beside the bytes of an RPC library.
+//! Descriptors together with the bytes of an RPC library.
 //!
-//! Libraries such as hyper, tonic and capnp read and write the bytes of a stream themselves, and know
-//! nothing of descriptors. An exchange passes descriptors beside their bytes: [`new`] turns an
-//! [`AnchovyStream`](crate::AnchovyStream) into an [`ExchangeStream`], which is given to the library, and
-//! an [`Exchange`], a handle that can be cloned. The sender gives a descriptor to its handle, gets a
-//! [`FdId`], and puts the id into its request. The receiver takes the id from the request and trades it
-//! for the descriptor at its own handle.
+//! Libraries such as hyper, tonic and capnp read and write the bytes of a stream themselves, and do
+//! not support descriptors. An exchange passes descriptors together with their bytes: [`new`] turns an
+//! [`AnchovyStream`](crate::AnchovyStream) into an [`ExchangeStream`] and an [`Exchange`]. The program
+//! gives the `ExchangeStream` to the library, and keeps the `Exchange`, a handle that can be cloned.
 //!
-//! Both ends of the connection have to be exchanges. A peer that never sends a descriptor can also be
-//! any other program: it loses the one descriptor that an exchange sends with its first byte.
+//! 1. The sender passes a descriptor to [`Exchange::send`], which returns an [`FdId`].
+//! 2. The sender puts the id into its request.
+//! 3. The receiver takes the id from the request, and passes it to [`Exchange::receive`], which returns
+//!    the descriptor.
+//!
+//! To pass descriptors, both ends of the connection have to be exchanges. Bytes alone also pass to a
+//! peer without an exchange; it should ignore the one descriptor (the carrier, see below) that comes
+//! with the first byte.
 //!
 //! # Examples
 //!
@@ -48,8 +52,9 @@
 //!
 //! # Which bytes carry which descriptor
 //!
-//! A descriptor leaves with the next byte that is written to the stream after [`Exchange::send`]. The
-//! request with its id is written after that call, so the descriptor arrives no later than the id:
+//! A descriptor is sent with the next byte that is written to the stream after [`Exchange::send`]. The
+//! request with its id is written after that call, so the descriptor normally arrives no later than the
+//! id:
 //!
 //! ```text
 //! call                bytes written           descriptors with the first of these bytes
@@ -61,61 +66,62 @@
 //! write               {"file":"2-9f…"}        c
 //! ```
 //!
-//! The *carrier* leaves with the first byte of each direction, before all other descriptors. It is a
-//! sealed memfd (memfd_create(2)) whose content is the random number of the direction, which is a part
-//! of every id. It tells the receiver which ids are of this connection. The receiver closes it at once.
-//! If the kernel does not take a descriptor with the first byte, the carrier leaves with the first
-//! descriptor that is sent.
+//! The *carrier* is a descriptor that is sent with the first byte of each direction, before all other
+//! descriptors. It is a sealed memfd (memfd_create(2)) whose content is the random number of the
+//! direction, which is a part of every id. It tells the receiver which ids belong to this connection.
+//! The receiver closes it at once. If the kernel refuses descriptors at the first byte, that byte is
+//! sent without the carrier, and the carrier is sent together with the first descriptor.
 //!
 //! Each byte carries at most [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) descriptors. If
-//! more wait, the first full set leaves with the first byte, the next set with the second byte, and so
-//! on, one system call each; the rest of the bytes leaves with the last set. If a write has fewer bytes
-//! than sets, the remaining descriptors leave with the bytes after those, and
-//! [`Exchange::receive`] waits for them.
+//! more are queued, the first group is sent with the first byte, the next group with the second byte,
+//! and so on, with one system call each. The last group is sent with all remaining bytes. If a write has
+//! fewer bytes than groups, or the socket becomes full, the remaining descriptors are sent with the next
+//! write. In this case an id may arrive before its descriptor, and [`Exchange::receive`] waits for the
+//! descriptor.
 //!
-//! A request that is repeated on another connection needs other ids: descriptors are bound to the
-//! connection that they were sent on. For a library with a pool of connections, this means that the
-//! handle and the connection of a request have to be chosen together.
+//! An id is valid only on the connection on which its descriptor is sent. To repeat a request on another
+//! connection, send its descriptors again and use the new ids. If a library has a pool of connections,
+//! the program has to use the handle of the connection that the library sends the request on.
 //!
 //! # Limits
 //!
-//! | limit | default | at the limit |
+//! | Limit | Default | At the limit |
 //! |---|---|---|
-//! | descriptors that wait to leave ([`max_queued`](ExchangeBuilder::max_queued)) | 1,024 | `send` fails |
-//! | descriptors that wait to be taken ([`max_unclaimed`](ExchangeBuilder::max_unclaimed)) | 1,024 + [`FD_LIMIT`](crate::AnchovyStream::FD_LIMIT) | the read side fails |
-//! | time that a descriptor waits to be taken ([`timeout`](ExchangeBuilder::timeout)) | 30 s | it is closed |
-//! | time that `receive` waits ([`timeout`](ExchangeBuilder::timeout)) | 30 s | `receive` fails |
+//! | Descriptors that are queued and not yet sent ([`max_queued`](ExchangeBuilder::max_queued)) | 1,024 | `send` fails |
+//! | Descriptors that have arrived and were not taken ([`max_unclaimed`](ExchangeBuilder::max_unclaimed)) | 1,024 + [`FD_LIMIT`](crate::AnchovyStream::FD_LIMIT) | the read side fails |
+//! | Time for which a descriptor waits to be taken ([`timeout`](ExchangeBuilder::timeout)) | 30 s | the descriptor is closed |
+//! | Time for which `receive` waits ([`timeout`](ExchangeBuilder::timeout)) | 30 s | `receive` fails |
 //!
-//! If the stream has an [account](crate::AnchovyStream::set_account), descriptors that wait to be taken
-//! stay charged to it until they are taken or closed.
+//! If the stream has an [account](crate::AnchovyStream::set_account), descriptors that have arrived stay
+//! charged to it until they are taken or closed.
 //!
 //! # Errors
 //!
-//! | the peer or the caller | result |
-//! |---|---|
-//! | sends an id of another connection | [`ReceiveError::ForeignId`] |
-//! | asks for a descriptor that this side has sent | [`ReceiveError::ForeignId`] |
-//! | asks for an id twice | [`ReceiveError::AlreadyTaken`] |
-//! | asks for a descriptor later than `timeout` after its arrival | [`ReceiveError::Expired`] |
-//! | sends an id whose descriptor it never sends | [`ReceiveError::NotArrived`] after `timeout` |
-//! | ends the stream before the descriptor of an id | [`ReceiveError::EndOfStream`] |
-//! | sends an id with a number that is too high | [`ReceiveError::OutOfRange`] |
-//! | asks for a descriptor that had not arrived when the stream was dropped | [`ReceiveError::Closed`] |
-//! | sends text that is no id | [`ParseFdIdError`] |
-//! | sends descriptors that are not taken, up to `max_unclaimed` | they are closed after `timeout` |
-//! | sends more descriptors than that | reads fail with [`ExchangeError::TooManyUnclaimed`], `receive` with [`ReceiveError::StreamFailed`] |
-//! | sends descriptors without an exchange | reads fail with [`ExchangeError::NotAnExchange`], `receive` with [`ReceiveError::StreamFailed`] |
-//! | sends more descriptors in one message than the stream allows | reads fail with [`FdError::TooManyReceived`](crate::FdError::TooManyReceived), `receive` with [`ReceiveError::StreamFailed`] |
-//! | refuses descriptors (`SO_PASSRIGHTS`) | writes fail with [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) while a descriptor waits; bytes alone pass |
-//! | does not read, so that the kernel carries no more descriptors | writes fail with [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) while a descriptor waits; bytes alone pass |
-//! | queues more than `max_queued` descriptors | [`SendErrorKind::TooManyQueued`] with the descriptor |
-//! | queues a descriptor after the stream was shut down or dropped | [`SendErrorKind::Closed`] with the descriptor |
-//! | shuts the stream down while descriptors wait to leave | they are closed |
+//! | Who | Does | Result |
+//! |---|---|---|
+//! | The peer | sends an id of another connection | [`ReceiveError::ForeignId`] once the carrier of the peer has arrived; before, [`ReceiveError::NotArrived`] after `timeout` |
+//! | The peer | sends an id whose descriptor it never sends | [`ReceiveError::NotArrived`] after `timeout` |
+//! | The peer | ends the stream before the descriptor of an id | [`ReceiveError::EndOfStream`] |
+//! | The peer | sends an id with a number that is too high | [`ReceiveError::OutOfRange`] |
+//! | The peer | sends text that is no id | [`ParseFdIdError`] |
+//! | The peer | sends up to `max_unclaimed` descriptors that are not taken | the descriptors are closed after `timeout` |
+//! | The peer | sends more than `max_unclaimed` descriptors that are not taken | reads fail with [`ExchangeError::TooManyUnclaimed`], `receive` with [`ReceiveError::StreamFailed`] |
+//! | The peer | sends descriptors without an exchange | reads fail with [`ExchangeError::NotAnExchange`], `receive` with [`ReceiveError::StreamFailed`] |
+//! | The peer | sends more descriptors in one message than the stream allows | reads fail with [`FdError::TooManyReceived`](crate::FdError::TooManyReceived), `receive` with [`ReceiveError::StreamFailed`] |
+//! | The peer | refuses descriptors (`SO_PASSRIGHTS`) | writes fail with [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) while a descriptor is queued; bytes alone are sent |
+//! | The peer | does not read, so that too many descriptors are in flight | writes fail with [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) while a descriptor is queued; bytes alone are sent |
+//! | The caller | receives an id that it has sent itself | [`ReceiveError::ForeignId`] |
+//! | The caller | receives an id twice | [`ReceiveError::AlreadyTaken`] |
+//! | The caller | receives an id later than `timeout` after the arrival of its descriptor | [`ReceiveError::Expired`] |
+//! | The caller | receives an id whose descriptor had not arrived when the stream was dropped | [`ReceiveError::Closed`] |
+//! | The caller | queues more than `max_queued` descriptors | [`SendErrorKind::TooManyQueued`], and the descriptor is returned |
+//! | The caller | queues a descriptor after the stream was shut down or dropped | [`SendErrorKind::Closed`], and the descriptor is returned |
+//! | The caller | shuts down the stream while descriptors are queued | the descriptors are closed |
 //!
 //! # Platform-specific behavior
 //!
-//! On systems without files in memory that can be sealed (macOS among them), the carrier is a pipe with
-//! the random number in it.
+//! On systems without sealed memfds, such as macOS, the carrier is a pipe that contains the random
+//! number.
 
 mod carrier;
 mod exchange_builder;

@@ -1,4 +1,4 @@
-//! Failures of trading an id for its descriptor.
+//! Errors of receiving the descriptor of an id.
 
 use std::error::Error;
 use std::fmt;
@@ -8,68 +8,74 @@ use std::time::Duration;
 use super::exchange_error::ExchangeError;
 use super::fd_id::FdId;
 
-/// The error of [`Exchange::receive`](super::Exchange::receive). The stream and all other descriptors
-/// are not affected.
+/// The error of [`Exchange::receive`](super::Exchange::receive).
+///
+/// It concerns one id. Except for [`StreamFailed`](Self::StreamFailed), which reports a failure of the
+/// whole read side, the stream and all other descriptors are not affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiveError {
     /// The id belongs to another connection, or this side has sent its descriptor.
     ///
-    /// [`io::ErrorKind::InvalidInput`].
+    /// Ids of another connection are recognized once the carrier of the peer has arrived. Before, the
+    /// call waits, and fails with [`NotArrived`](Self::NotArrived) if the carrier does not arrive within
+    /// the timeout. The kind is [`io::ErrorKind::InvalidInput`].
     ForeignId {
         /// The id.
         id: FdId,
     },
-    /// The number of the id is so high that the descriptors before it could not all wait.
+    /// The number of the id is at least the number of arrived descriptors plus
+    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed).
     ///
-    /// [`io::ErrorKind::InvalidInput`].
+    /// The kind is [`io::ErrorKind::InvalidInput`].
     OutOfRange {
         /// The id.
         id: FdId,
         /// Number of descriptors that have arrived on this connection.
         arrived: u64,
-        /// The most that may wait to be taken.
+        /// Maximum number of descriptors that have arrived and were not taken.
         limit: usize,
     },
     /// The descriptor was taken before.
     ///
-    /// An id that has expired is also reported as taken once 1,024 later ones have expired.
-    /// [`io::ErrorKind::NotFound`].
+    /// An id that has expired is also reported as taken once 1,024 later ones have expired. The kind
+    /// is [`io::ErrorKind::NotFound`].
     AlreadyTaken {
         /// The id.
         id: FdId,
     },
     /// The descriptor arrived, was not taken within the timeout, and was closed.
     ///
-    /// [`io::ErrorKind::TimedOut`].
+    /// The kind is [`io::ErrorKind::TimedOut`].
     Expired {
         /// The id.
         id: FdId,
         /// The time for which a descriptor may wait.
         timeout: Duration,
     },
-    /// The descriptor did not arrive within the timeout. [`io::ErrorKind::TimedOut`].
+    /// The descriptor did not arrive within the timeout. The kind is [`io::ErrorKind::TimedOut`].
     NotArrived {
         /// The id.
         id: FdId,
         /// The time for which a call waits.
         timeout: Duration,
     },
-    /// The peer ended its side of the stream and had not sent the descriptor.
+    /// The peer ended its side of the stream without sending the descriptor.
     ///
-    /// [`io::ErrorKind::UnexpectedEof`].
+    /// The kind is [`io::ErrorKind::UnexpectedEof`].
     EndOfStream {
         /// The id.
         id: FdId,
     },
-    /// The stream was dropped before the descriptor arrived. [`io::ErrorKind::NotConnected`].
+    /// The stream was dropped before the descriptor arrived. The kind is
+    /// [`io::ErrorKind::NotConnected`].
     Closed {
         /// The id.
         id: FdId,
     },
-    /// The read side failed before the descriptor arrived, or closed it as it failed.
+    /// The read side failed before the descriptor arrived, or closed the descriptor when it failed.
     ///
-    /// The kind is that of the error.
+    /// The kind is that of the contained error.
     StreamFailed {
         /// The id.
         id: FdId,
@@ -79,7 +85,7 @@ pub enum ReceiveError {
 }
 
 impl ReceiveError {
-    /// Returns the id that was asked for.
+    /// Returns the id that was passed to [`Exchange::receive`](super::Exchange::receive).
     pub fn id(&self) -> FdId {
         match *self {
             ReceiveError::ForeignId { id }
@@ -93,7 +99,7 @@ impl ReceiveError {
         }
     }
 
-    /// Returns the kind of the [`io::Error`] that carries this error.
+    /// Returns the [`io::ErrorKind`] of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ReceiveError::ForeignId { .. } | ReceiveError::OutOfRange { .. } => {

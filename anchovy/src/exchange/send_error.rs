@@ -1,4 +1,4 @@
-//! Failures of handing a descriptor to an exchange.
+//! Errors of passing a descriptor to an exchange.
 
 use std::error::Error;
 use std::fmt;
@@ -8,10 +8,11 @@ use std::os::fd::OwnedFd;
 /// The error of [`Exchange::send`](super::Exchange::send) and
 /// [`Exchange::send_borrowed`](super::Exchange::send_borrowed).
 ///
-/// No id was used up, and the exchange works on unless it is closed.
+/// The exchange is unchanged.
 #[derive(Debug)]
 pub struct SendError {
-    /// The descriptor that was given to `send`. `None` for `send_borrowed`, which closes its duplicate.
+    /// The descriptor that was passed to `send`. `None` for `send_borrowed`, which closes its
+    /// duplicate.
     pub unsent: Option<OwnedFd>,
     /// The cause.
     pub kind: SendErrorKind,
@@ -21,19 +22,21 @@ pub struct SendError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendErrorKind {
-    /// As many descriptors as [`max_queued`](super::ExchangeBuilder::max_queued) allows wait to leave.
+    /// The queue already has [`max_queued`](super::ExchangeBuilder::max_queued) descriptors that have
+    /// not been sent.
     ///
-    /// Write the requests of these descriptors first. [`io::ErrorKind::QuotaExceeded`].
+    /// Write the requests of these descriptors first. The kind is [`io::ErrorKind::QuotaExceeded`].
     TooManyQueued {
-        /// Number of descriptors that wait to leave.
+        /// Number of descriptors that are queued and not yet sent.
         count: usize,
-        /// The most that may wait.
+        /// Maximum number of such descriptors.
         limit: usize,
     },
-    /// The stream was dropped or its write side shut down. [`io::ErrorKind::BrokenPipe`].
+    /// The stream was dropped, or its write side was shut down. The kind is
+    /// [`io::ErrorKind::BrokenPipe`].
     Closed,
     /// The borrowed descriptor could not be duplicated (`F_DUPFD_CLOEXEC`), for example because the
-    /// descriptor table is full.
+    /// descriptor table is full. The kind is that of the contained error.
     Duplicate(io::Error),
 }
 
@@ -42,7 +45,8 @@ impl fmt::Display for SendErrorKind {
         match self {
             SendErrorKind::TooManyQueued { count, limit } => write!(
                 f,
-                "{count} descriptors wait to leave, limit is {limit}; write their requests first"
+                "{count} descriptors are queued and not yet sent, limit is {limit}; write their \
+                 requests first"
             ),
             SendErrorKind::Closed => {
                 f.write_str("the stream of the exchange is closed for writing; connect again")

@@ -26,8 +26,8 @@ pub(super) struct Shared {
     /// The number of the direction in which this side sends.
     nonce: Nonce,
     limits: Limits,
-    /// Descriptors that were handed to a handle and have not left. Read without the lock, so that a
-    /// write of bytes alone takes none.
+    /// Number of descriptors that are queued and not yet sent. Read without the lock, so that a write
+    /// of bytes alone does not lock.
     pending: AtomicUsize,
     state: Mutex<State>,
 }
@@ -80,7 +80,7 @@ impl Shared {
         self.limits.timeout
     }
 
-    /// Returns the number of descriptors that have not left.
+    /// Returns the number of descriptors that are queued and not yet sent.
     #[inline]
     pub(super) fn pending(&self) -> usize {
         self.pending.load(Ordering::Acquire)
@@ -91,7 +91,7 @@ impl Shared {
         self.state().incoming.unclaimed()
     }
 
-    /// Queues a descriptor to leave with the next written byte.
+    /// Queues a descriptor to be sent with the next written byte.
     pub(super) fn queue(&self, fd: OwnedFd) -> Result<FdId, SendError> {
         let mut state = self.state();
         let (count, limit) = (self.pending(), self.limits.max_queued);
@@ -117,12 +117,12 @@ impl Shared {
         queue.extend(state.queued.drain(..count));
     }
 
-    /// Notes that so many descriptors have left.
-    pub(super) fn left(&self, count: usize) {
+    /// Records that `count` descriptors were sent.
+    pub(super) fn sent(&self, count: usize) {
         self.pending.fetch_sub(count, Ordering::Release);
     }
 
-    /// Refuses descriptors from now on, and closes those that have not left.
+    /// Refuses descriptors from now on, and closes those that were not sent.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;

@@ -23,12 +23,14 @@ use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A listener that accepts [`AnchovyStream`]s.
 ///
-/// It replaces the socket of a server that was killed, sets the file mode before the first client
-/// can connect, removes its own socket when it is dropped, and waits while the process has no free
-/// descriptor for a client. [`builder`](Self::builder) returns a builder that sets these options.
+/// [`accept`](Self::accept) waits while the process has no free descriptor for a client.
+/// [`builder`](Self::builder) returns a builder whose options replace the socket of a server that was
+/// killed, and set the file mode before the first client can connect. Both options are off by default.
 ///
 /// Dropping the listener closes the socket. If [`bind`](Self::bind) made the socket's file, and
-/// the path still names that file, it is removed first. Accepted streams stay open.
+/// the path still names that file, it is removed first;
+/// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop) changes that. Accepted streams stay
+/// open.
 ///
 /// # Examples
 ///
@@ -186,29 +188,29 @@ impl<const S: usize> AnchovyListener<S> {
         pin!(yield_now()).poll(cx)
     }
 
-    /// Returns the number of clients that were disconnected at once because their account had no
-    /// room for another socket; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
+    /// Returns the number of clients that were disconnected as soon as they were accepted, because
+    /// their account had no room for another socket; see
+    /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Sets the budget for clients that are accepted from now on; see
-    /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
+    /// Sets the budget whose accounts are charged for what clients use, for clients that are accepted
+    /// from now on; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     pub fn set_budget(&mut self, budget: Budget) {
         self.options.budget = Some(budget);
     }
 
-    /// Returns the budget that clients are charged to, if any.
+    /// Returns the budget whose accounts are charged for what clients use, if any.
     pub fn budget(&self) -> Option<&Budget> {
         self.options.budget.as_ref()
     }
 
-    /// Closes the listener and removes the file of its socket.
+    /// Closes the listener and removes the file of its socket, if the path still names that file.
     ///
-    /// The file is removed regardless of
-    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop), but only if the path still
-    /// names the same file. The file of a socket that was passed to
-    /// [`build`](crate::ListenerBuilder::build) without `unlink_on_drop` stays.
+    /// After [`bind`](crate::ListenerBuilder::bind), the file is removed even with
+    /// [`unlink_on_drop(false)`](crate::ListenerBuilder::unlink_on_drop). After
+    /// [`build`](crate::ListenerBuilder::build), it is removed only with `unlink_on_drop(true)`.
     ///
     /// Accepted streams stay open. Clients that wait to be accepted are disconnected.
     ///
@@ -224,8 +226,10 @@ impl<const S: usize> AnchovyListener<S> {
 
     /// Converts the listener into a listener of std, which is non-blocking.
     ///
-    /// The file of the socket stays, so that a child process can go on listening, or a new
-    /// listener with [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop). If
+    /// The file of the socket is not removed, so a child process can continue to listen on the
+    /// socket. To convert it back into an `AnchovyListener` that removes the file, use
+    /// [`build`](crate::ListenerBuilder::build) with
+    /// [`unlink_on_drop(true)`](crate::ListenerBuilder::unlink_on_drop). If
     /// [`fd_passing(false)`](crate::ListenerBuilder::fd_passing) was set, it stays set on the
     /// socket.
     ///

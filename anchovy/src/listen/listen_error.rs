@@ -9,7 +9,7 @@ use crate::path::{DisplayPath, PathError};
 
 /// The error of creating a listener.
 ///
-/// No socket stays open and no file is left behind. Files of other programs are unchanged, except
+/// No socket stays open. No file is left behind, and files of other programs are unchanged, except
 /// in the case of [`MovedAside`](Self::MovedAside). The error of the system is the
 /// [`source`](std::error::Error::source). In functions that return [`io::Result`], `?` converts
 /// this error into an [`io::Error`] of the same [`kind`](Self::kind).
@@ -58,9 +58,9 @@ pub enum ListenError {
         /// The user id of the socket's owner.
         uid: u32,
     },
-    /// Another program put a file at the path while a stale socket was being replaced, and a
-    /// second file before the first could be moved back. No file was lost: the first one is at
-    /// `moved_to`.
+    /// The file at the path was moved aside while a stale socket was being replaced, and could not be
+    /// moved back, usually because another program has put a second file at the path. No file was
+    /// lost: the moved one is at `moved_to`.
     MovedAside {
         /// The path.
         path: PathBuf,

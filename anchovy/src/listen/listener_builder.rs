@@ -172,7 +172,8 @@ impl<const S: usize> ListenerBuilder<S> {
     /// - in a directory with the sticky bit, a socket of another user, even if this process runs
     ///   as root.
     ///
-    /// Servers do not notice the check.
+    /// Whether a process has the socket open is checked without a connection that its server would
+    /// notice.
     ///
     /// The removal and the following bind happen under a lock on the directory (flock(2)). If two
     /// processes that use this crate start at once, exactly one gets the path. The call waits up
@@ -180,19 +181,24 @@ impl<const S: usize> ListenerBuilder<S> {
     ///
     /// # Programs that do not take the lock
     ///
-    /// Such a program may put another file at the path during the call. The file is not lost: the
-    /// socket is moved to a private name such as `.socket.4d2-0` in the same directory, and is
-    /// removed there only if it still is the stale one. Otherwise the file is moved back, and
-    /// binding fails with [`InUse`](ListenError::InUse) or
-    /// [`NotASocket`](ListenError::NotASocket). Its path does not exist for a short time. If a
-    /// third file is at the path by then, binding fails with
-    /// [`MovedAside`](ListenError::MovedAside), which names the path of the moved file.
+    /// Such a program may put a file of its own at the path during the call. To not lose it,
+    /// whatever is at the path is first moved to a private name such as `.socket.4d2-0` in the same
+    /// directory:
     ///
-    /// Two races remain for a program with write permission for the directory. A file that it
-    /// renames to the private name is removed. A socket that it renames over the new one before
-    /// `bind` returns is taken for the new one, and is removed with the listener.
+    /// - If the moved file is the stale socket, it is removed.
+    /// - If it is the file of the other program, it is moved back, and this call fails with
+    ///   [`InUse`](ListenError::InUse) or [`NotASocket`](ListenError::NotASocket). In between,
+    ///   nothing is at the path.
+    /// - If it cannot be moved back, usually because another program has put a second file at the
+    ///   path meanwhile, this call fails with [`MovedAside`](ListenError::MovedAside), which names
+    ///   the private name.
     ///
-    /// A process that is killed during the removal leaves the stale socket at the private name.
+    /// Two races remain for a program with write permission for the directory. If it renames a file
+    /// to the private name, that file is removed. If it renames a socket over the new one before
+    /// `bind` returns, that socket is mistaken for the new one, and is removed when the listener is
+    /// dropped.
+    ///
+    /// If this process is killed during the removal, the stale socket stays at the private name.
     pub fn replace_stale(mut self, replace_stale: bool) -> Self {
         self.replace_stale = replace_stale;
         self
@@ -238,8 +244,8 @@ impl<const S: usize> ListenerBuilder<S> {
     /// Sets whether peers can send descriptors to accepted streams (`SO_PASSRIGHTS`, Linux 6.16).
     /// Default: the setting of the socket, which is `true` for a new one.
     ///
-    /// With `false`, the kernel refuses descriptors with `EPERM` from the first byte of each
-    /// connection. The default of [`read_fd_limit`](Self::read_fd_limit) then is 0: if descriptors
+    /// With `false`, a client's `sendmsg` that has descriptors fails with `EPERM`, already for the
+    /// first byte of a connection. The default of [`read_fd_limit`](Self::read_fd_limit) then is 0: if descriptors
     /// arrive nevertheless, the read side of the stream fails with
     /// [`TooManyReceived`](crate::FdError::TooManyReceived). This happens on a kernel without the
     /// option, and with a client that connected to an adopted socket and sent descriptors before
@@ -268,7 +274,7 @@ impl<const S: usize> ListenerBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of descriptors that each accepted stream sends with one write; see
+    /// Sets the maximum number of descriptors in one sent message, for each accepted stream; see
     /// [`AnchovyStream::set_write_fd_limit`](crate::AnchovyStream::set_write_fd_limit).
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
         self.stream = self.stream.write_fd_limit(limit);
@@ -300,12 +306,13 @@ impl<const S: usize> ListenerBuilder<S> {
         self
     }
 
-    /// Sets the budget that clients are charged to, each to the account of its uid. Default: none.
+    /// Sets the budget whose accounts are charged for what clients use. For each client, this is the
+    /// account of its uid. Default: none.
     ///
-    /// A client is charged for its socket, for received descriptors that the program has not
-    /// taken, and for sent descriptors that it has not read; see
-    /// [`AnchovyStream::set_account`](crate::AnchovyStream::set_account). If the account of a
-    /// client has no room for another socket, the client is disconnected at once and counted by
+    /// The account is charged for the socket of the client, for received descriptors that the
+    /// program has not taken, and for sent descriptors that the client has not read; see
+    /// [`AnchovyStream::set_account`](crate::AnchovyStream::set_account). If the account has no room
+    /// for another socket, the client is disconnected as soon as it is accepted, and counted by
     /// [`refused`](AnchovyListener::refused).
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = Some(budget);
@@ -320,7 +327,8 @@ impl<const S: usize> ListenerBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Returns a [`ListenError`]. No socket stays open and no file is left behind.
+    /// Returns a [`ListenError`]. No socket stays open and no file is left behind, except as
+    /// described at [`MovedAside`](ListenError::MovedAside).
     ///
     /// # Panics
     ///

@@ -82,14 +82,15 @@ macro_rules! write_methods {
                 Ok(self.sender.try_send(&self.socket, bufs, fds)?)
             }
 
-            /// Writes bytes with the write queue, or returns `WouldBlock`; see
+            /// Writes once, or returns `WouldBlock`. The descriptors in the write queue are sent
+            /// with the first byte; see
             /// [`AnchovyStream::try_write`](crate::AnchovyStream::try_write).
             pub fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
                 self.try_write_vectored(&[IoSlice::new(buf)])
             }
 
-            /// Writes bytes from several buffers with the write queue, or returns `WouldBlock`;
-            /// see
+            /// Writes once from several buffers, or returns `WouldBlock`. The descriptors in the
+            /// write queue are sent with the first byte; see
             /// [`AnchovyStream::try_write_vectored`](crate::AnchovyStream::try_write_vectored).
             pub fn try_write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
                 Ok(self.sender.try_write(&self.socket, bufs)?)
@@ -107,13 +108,13 @@ macro_rules! write_methods {
                 self.socket.io().poll_write_ready(cx)
             }
 
-            /// Returns the maximum number of descriptors in one write; see
+            /// Returns the maximum number of descriptors in one sent message; see
             /// [`AnchovyStream::write_fd_limit`](crate::AnchovyStream::write_fd_limit).
             pub fn write_fd_limit(&self) -> usize {
                 self.sender.limits.fd_limit
             }
 
-            /// Sets the maximum number of descriptors in one write; see
+            /// Sets the maximum number of descriptors in one sent message; see
             /// [`AnchovyStream::set_write_fd_limit`](crate::AnchovyStream::set_write_fd_limit).
             #[expect(clippy::missing_errors_doc, reason = "documented there")]
             pub fn set_write_fd_limit(&mut self, limit: usize) -> Result<(), FdError> {

@@ -11,8 +11,8 @@ use crate::socket::Socket;
 ///
 /// - **Sending**: push each [`OwnedFd`](std::os::fd::OwnedFd) to the [write
 ///   queue](Self::write_queue_mut), then write. The first byte of that write carries all of them
-///   in one message, and the queue is empty afterwards. To keep the descriptors, use
-///   [`send_with_fds`](Self::send_with_fds) instead.
+///   in one message. The queue is empty afterwards, and the descriptors are closed on this side. To
+///   keep them, use [`send_with_fds`](Self::send_with_fds) instead.
 /// - **Receiving**: read. When a read returns, the descriptors that arrived with it are at the
 ///   back of the [read queue](Self::read_queue_mut). They are owned and close-on-exec. To receive
 ///   them into a vector, use [`recv_with_fds`](Self::recv_with_fds) instead.
@@ -40,14 +40,16 @@ use crate::socket::Socket;
 /// A stream with any other `S` does not compile (see [`ValidSpace`](crate::ValidSpace)):
 ///
 /// ```compile_fail,E0277
-/// // A mistake: 28 is a number of descriptors, but 28 bytes have room for none.
+/// // A mistake: 28 is a number of descriptors and not a size that `cmsg_space!` returns.
 /// # let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
 /// anchovy::AnchovyStream::<28>::new(socket);
 /// ```
 ///
-/// Some numbers of descriptors are also valid sizes: 32 and 40 bytes have room for 2 and 4
-/// descriptors. The compiler cannot detect a mistake there. Therefore `Debug` and limit errors
-/// include both the number and `S`, and [`FD_LIMIT`](Self::FD_LIMIT) is the number for `S`.
+/// Some numbers of descriptors are also valid sizes: 32 is `cmsg_space!(ScmRights(2))`, and 40 is
+/// `cmsg_space!(ScmRights(4))`. (The sizes are those of [`rustix::cmsg_space!`], which adds 8
+/// bytes for alignment to the CMSG_SPACE of cmsg(3).) The compiler cannot detect a mistake there.
+/// Therefore `Debug` and limit errors include both the number and `S`, and
+/// [`FD_LIMIT`](Self::FD_LIMIT) is the number for `S`.
 ///
 /// # Platform-specific behavior
 ///

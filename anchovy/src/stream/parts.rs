@@ -21,9 +21,10 @@ use crate::valid_space::{AncillarySpace, ValidSpace};
 pub struct Parts {
     /// The socket. It is non-blocking.
     ///
-    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. `SO_INQ` is off if
-    /// this crate has enabled it. The kernel does not report whether it was on before;
-    /// [`StreamBuilder::inq`](crate::StreamBuilder::inq) keeps this crate from changing it.
+    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. If this crate had
+    /// switched `SO_INQ` on, it is switched off again, even if it was on before the conversion,
+    /// which the kernel does not report. [`StreamBuilder::inq(false)`](crate::StreamBuilder::inq)
+    /// leaves the option untouched.
     pub socket: StdUnixStream,
     /// Received descriptors that the program has not taken.
     pub read_queue: VecDeque<OwnedFd>,
@@ -37,9 +38,11 @@ pub struct Parts {
 }
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Converts the stream into its parts, without loss. Other code can then use the socket.
+    /// Converts the stream into its parts: the socket, the queues, the error of a failed read side
+    /// and the limits. Other code can then use the socket.
     ///
-    /// `SO_INQ` is disabled if this crate has enabled it.
+    /// The [account](Self::set_account) is not kept, and its charges are released. `SO_INQ` is
+    /// disabled if this crate has enabled it.
     ///
     /// # Errors
     ///
@@ -81,7 +84,7 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Converts the parts of a stream back into a stream, with its queues and limits.
     ///
-    /// A read side that has failed stays failed. If the parts are of a stream with another `S`,
+    /// The stream has no [account](Self::set_account). A read side that has failed stays failed. If the parts are of a stream with another `S`,
     /// limits above [`FD_LIMIT`](Self::FD_LIMIT) are reduced to it.
     ///
     /// # Errors

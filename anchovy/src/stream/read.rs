@@ -17,9 +17,10 @@ impl<const S: usize> AnchovyStream<S> {
     /// Default maximum number of descriptors in the read queue: 1024 plus
     /// [`FD_LIMIT`](Self::FD_LIMIT).
     ///
-    /// A read requires room for one message, so `read_queue_limit - read_fd_limit` descriptors can
-    /// wait in the queue while reads continue; by default at least 1024. libwayland keeps the same
-    /// number. It is more than a peer that conforms to D-Bus or Wayland sends before a message is
+    /// A read requires room for the descriptors of one message, so `read_queue_limit -
+    /// read_fd_limit` descriptors can wait in the queue while reads continue: by default 1024, and
+    /// more if `read_fd_limit` is lowered. The buffer of libwayland has room for the same number.
+    /// A peer that conforms to D-Bus or Wayland never sends as many before a protocol message is
     /// complete. For a server with many clients, see
     /// [`set_read_queue_limit`](Self::set_read_queue_limit).
     pub const DEFAULT_READ_QUEUE_LIMIT: usize = default_queue_limit(Self::FD_LIMIT);
@@ -49,11 +50,12 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Messages in several reads
     ///
-    /// Descriptors arrive with the read that returns the first byte of their `sendmsg`. If the
-    /// peer uses this crate, that is the first byte of the message. So a program that reads a
-    /// header and then a body, with `read_exact` or with this method, receives all descriptors
-    /// with the header and none with the body. The same read may also return bytes of an earlier
-    /// message before them. It never returns bytes of a later `sendmsg`.
+    /// Descriptors arrive with the read that returns the first byte of their `sendmsg`. For a peer
+    /// that sends each protocol message with this crate, that is the first byte of the protocol
+    /// message. So a program that reads a header and then a body, with `read_exact` or with this
+    /// method, receives all descriptors with the header and none with the body. The same read may
+    /// also return bytes of an earlier `sendmsg` before them. It never returns bytes of a later
+    /// `sendmsg`.
     ///
     /// # State shared with the sender
     ///
@@ -112,7 +114,8 @@ impl<const S: usize> AnchovyStream<S> {
     }
 
     /// Receives as [`recv_with_fds`](Self::recv_with_fds) does, into the unfilled part of `buf`.
-    /// Advances `buf` by the number of received bytes, and does not initialize the rest.
+    /// Advances `buf` by the number of received bytes, and does not initialize the rest. Only the
+    /// last task that polled is woken.
     pub fn poll_recv_with_fds(
         &mut self,
         cx: &mut Context<'_>,
@@ -165,7 +168,8 @@ impl<const S: usize> AnchovyStream<S> {
     }
 
     /// Receives as [`recv`](Self::recv) does, into the unfilled part of `buf`. Advances `buf` by
-    /// the number of received bytes, and does not initialize the rest.
+    /// the number of received bytes, and does not initialize the rest. Only the last task that
+    /// polled is woken.
     pub fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
@@ -281,8 +285,11 @@ impl<const S: usize> AnchovyStream<S> {
     /// The peer determines how much of this limit is used, and each descriptor in the queue takes
     /// one entry of the process's descriptor table (`RLIMIT_NOFILE`, often 1024). A server with
     /// many clients should set [`read_fd_limit`](Self::read_fd_limit) low, and this limit to
-    /// `read_fd_limit` plus the maximum number of descriptors in one message of its protocol. To
-    /// keep all clients together from filling the table, use a [`Budget`](crate::Budget); see
+    /// `read_fd_limit` plus the maximum number of descriptors in one protocol message. Then all
+    /// descriptors of an incomplete protocol message can wait in the queue, and the read that
+    /// returns its last bytes still has the room that every read requires.
+    ///
+    /// To keep all clients together from filling the table, use a [`Budget`](crate::Budget); see
     /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     ///
     /// # Errors
@@ -303,9 +310,10 @@ impl<const S: usize> AnchovyStream<S> {
 /// Reads bytes. The descriptors that arrived with them are at the back of the read queue when a
 /// read returns.
 ///
-/// If the read queue is full, the read fails and nothing is lost. An adapter that reads in a loop,
-/// such as `read_exact` or `copy`, stops with that error, so take descriptors from the queue
-/// before calling it.
+/// If the read queue is full, the read fails, and nothing is read or lost. An adapter that reads in
+/// a loop, such as `read_exact` or `copy`, stops with that error. A `read_exact` that fails in the
+/// middle does not report how many bytes it has read, so the position in the stream is lost. To
+/// prevent that, take descriptors from the queue before calling such an adapter.
 impl<const S: usize> AsyncRead for AnchovyStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -33,19 +33,23 @@ impl<const S: usize> AnchovyStream<S> {
     /// descriptors were sent if and only if the result is `Ok`. Send the remaining bytes without
     /// descriptors.
     ///
-    /// If both `buf` and `fds` are empty, returns 0 and sends nothing. To send descriptors of
-    /// several types, pass [`BorrowedFd`](std::os::fd::BorrowedFd)s.
+    /// If `buf`, `fds` and the write queue are empty, returns 0 and sends nothing. To send
+    /// descriptors of several types, pass [`BorrowedFd`](std::os::fd::BorrowedFd)s.
     ///
     /// # Errors
     ///
     /// Returns an error of the socket, or one of the following variants of
     /// [`FdError`](crate::FdError). In each case nothing was sent.
     ///
-    /// - [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty)
-    /// - [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes)
-    /// - [`TooManyToSend`](crate::FdError::TooManyToSend)
-    /// - [`RefusedByPeer`](crate::FdError::RefusedByPeer)
-    /// - [`TooManyInFlight`](crate::FdError::TooManyInFlight)
+    /// - [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty) if the write queue has
+    ///   descriptors, even if `buf` or `fds` is empty.
+    /// - [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes) if `buf` is empty and `fds` is not.
+    /// - [`TooManyToSend`](crate::FdError::TooManyToSend) if `fds` has more than
+    ///   [`write_fd_limit`](Self::write_fd_limit) descriptors.
+    /// - [`RefusedByPeer`](crate::FdError::RefusedByPeer) if the kernel refuses descriptors for
+    ///   this peer.
+    /// - [`TooManyInFlight`](crate::FdError::TooManyInFlight) if too many descriptors are in
+    ///   flight.
     ///
     /// # Cancel safety
     ///
@@ -116,7 +120,8 @@ impl<const S: usize> AnchovyStream<S> {
         Ok(self.sender.try_send(&self.socket, bufs, fds)?)
     }
 
-    /// Writes once, with the write queue, or returns `WouldBlock`.
+    /// Writes once, or returns `WouldBlock`. The descriptors in the write queue are sent with the
+    /// first byte.
     pub fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.try_write_vectored(&[IoSlice::new(buf)])
     }
@@ -144,15 +149,18 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().poll_write_ready(cx)
     }
 
-    /// Returns the maximum number of descriptors in one write.
+    /// Returns the maximum number of descriptors in one sent message. Without
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds), one write sends one message.
     pub fn write_fd_limit(&self) -> usize {
         self.sender.limits.fd_limit
     }
 
-    /// Sets the maximum number of descriptors in one write. With 0, descriptors are refused.
+    /// Sets the exact maximum number of descriptors in one sent message. With 0, descriptors are
+    /// refused.
     ///
-    /// A write with more fails with [`TooManyToSend`](crate::FdError::TooManyToSend) and sends
-    /// nothing.
+    /// Without [`spread_fds`](crate::StreamBuilder::spread_fds), one write sends one message. A
+    /// write with more descriptors fails with [`TooManyToSend`](crate::FdError::TooManyToSend) and
+    /// sends nothing.
     ///
     /// # Errors
     ///
