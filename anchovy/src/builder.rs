@@ -249,8 +249,8 @@ impl<const S: usize> StreamBuilder<S> {
     /// call (`FIONREAD`).
     ///
     /// The option belongs to the socket, not to the descriptor. If other code receives from the
-    /// same socket (through a duplicate, or in another process), its `recvmsg` with an exact or no
-    /// control buffer reports `MSG_CTRUNC`. Set `false` in this case.
+    /// same socket (through a duplicate, or in another process), its `recvmsg` reports `MSG_CTRUNC`
+    /// if its control buffer has no room for one more message. Set `false` in this case.
     pub fn inq(mut self, on: bool) -> Self {
         self.inq = on;
         self

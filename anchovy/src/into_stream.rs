@@ -9,8 +9,8 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// A socket that can be converted into an [`AnchovyStream`]: the `UnixStream` of std or of tokio,
 /// or another `AnchovyStream`, which may have a different `S`.
 ///
-/// An `AnchovyStream` keeps its queues and the error of a failed read side, and gets new limits.
-/// To convert a descriptor, convert it into a `UnixStream` of std with `From<OwnedFd>` first.
+/// An `AnchovyStream` keeps its queues, its account and the error of a failed read side, and gets
+/// new limits. To convert a descriptor, convert it into a `UnixStream` of std with `From<OwnedFd>` first.
 ///
 /// This trait is sealed.
 pub trait IntoUnixStream: sealed::Sealed {}

@@ -63,7 +63,7 @@
 //! | Receive with `AsyncRead` | any read, then [`read_queue_mut`](AnchovyStream::read_queue_mut) |
 //! | Count the descriptors that one receive added to the read queue | [`recv`](AnchovyStream::recv) |
 //! | Read and write concurrently | [`split`](AnchovyStream::split), [`into_split`](AnchovyStream::into_split) |
-//! | Pass descriptors beside an RPC library | [`exchange`] |
+//! | Pass descriptors alongside an RPC library | [`exchange`] |
 //! | Copy from one stream to another | [`copy()`], [`copy_bidirectional`] |
 //! | Limit what a peer may send | [`builder`](AnchovyStream::builder), [`set_fd_passing`](AnchovyStream::set_fd_passing) |
 //! | Find the cause of an error | [`FdError::from_io_error`] |
@@ -105,8 +105,7 @@
 //!
 //! # Limits
 //!
-//! An operation that reaches a limit fails with an [`FdError`], which the [`io::Error`] contains.
-//! The errors of budgets are described at [`Budget`].
+//! An operation that exceeds a limit fails with an [`FdError`], which the [`io::Error`] contains.
 //!
 //! | Limit | Default | Set with | Error |
 //! |---|---|---|---|
@@ -115,6 +114,8 @@
 //! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull): nothing was read |
 //! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
 //! | Descriptors of this user in flight | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
+//! | Received descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | [`OverBudget`](FdError::OverBudget): the read side fails permanently; usually reads wait instead |
+//! | Sent descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent; usually sends wait instead |
 //! | Value of a limit | – | – | [`LimitOutOfRange`](FdError::LimitOutOfRange): the limit is unchanged |
 //!
 //! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`.

@@ -13,7 +13,7 @@ use std::path::{self, Path, PathBuf};
 /// between the two steps, its file is removed.
 ///
 /// [`AnchovyListener`](crate::AnchovyListener) uses it for its socket. It is public for protocols
-/// with other files beside the socket, such as the lock file of a Wayland display.
+/// that have other files next to the socket, such as the lock file of a Wayland display.
 ///
 /// # Examples
 ///

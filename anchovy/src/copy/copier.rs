@@ -51,7 +51,7 @@ const BUFFER: usize = 8 << 10;
 /// };
 /// assert_eq!((&buf, server.read_queue().len()), (b"request", 1));
 ///
-/// // Nothing was lost when the future was dropped, so the copy can go on.
+/// // Nothing was lost when the future was dropped, so the copy can continue.
 /// client.shutdown().await?;
 /// let copied = copier.copy(&mut front, &mut back).await?;
 /// assert_eq!((copied.bytes, copied.fds), (7, 1));
