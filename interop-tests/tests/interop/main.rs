@@ -45,6 +45,7 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("python", plain::python::SCENARIOS),
     ("c", plain::c::SCENARIOS),
     ("zlink", plain::zlink::SCENARIOS),
+    ("openssh", plain::openssh::SCENARIOS),
     (WAYLAND_RS, wayland::wayland_rs::SCENARIOS),
     ("libwayland", wayland::libwayland::SCENARIOS),
     ("weston", wayland::weston::SCENARIOS),

@@ -22,16 +22,18 @@ pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissi
         let mut packages: Vec<_> = from_debian.iter().flat_map(|need| packages(need)).collect();
         packages.sort();
         packages.dedup();
-        let unpacked = missing.iter().find_map(|need| match need.source {
+        let unpacked = missing.iter().filter_map(|need| match need.source {
             Source::Unpacked { package, .. } => Some(package),
             _ => None,
         });
-        if let (Some(package), OnMissing::Fail) = (unpacked, on_missing) {
+        let unpacked: Vec<_> = unpacked.collect();
+        if !unpacked.is_empty() && on_missing == OnMissing::Fail {
             bail!(
-                "tests need {}; pass --install, which installs {} with apt-get, and unpacks {package} \
-                 below target/interop, because installing it would replace a service",
+                "tests need {}; pass --install, which installs {} with apt-get, and unpacks {} below \
+                 target/interop, because installing them would start or replace services",
                 names(&from_debian),
-                packages.join(", ")
+                packages.join(", "),
+                unpacked.join(", ")
             );
         }
         tools::install_packages(&names(&from_debian), &packages, on_missing)?;

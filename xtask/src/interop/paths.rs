@@ -19,7 +19,7 @@ pub(super) struct Paths {
 impl Paths {
     pub(super) fn new() -> Result<Paths> {
         let output = command::target_directory()?.join("interop");
-        let own = [output.join("bin"), output.join("unpacked/usr/bin")];
+        let own = ["bin", "unpacked/usr/bin", "unpacked/usr/sbin"].map(|name| output.join(name));
         let path = env::var_os("PATH").unwrap_or_default();
         let search = env::join_paths(own.into_iter().chain(env::split_paths(&path)))?;
         Ok(Paths { output, search })

@@ -216,6 +216,33 @@ pub(super) const PEERS: &[Peer] = &[
     },
     Peer { name: "zlink", version: Version::Locked("zlink"), feature: None, needs: &[] },
     Peer {
+        name: "openssh",
+        version: Version::Printed(&["sh", "-c", "ssh -V 2>&1 | sed s/^OpenSSH_//"]),
+        feature: None,
+        needs: &[
+            Need {
+                name: "ssh and ssh-keygen",
+                probe: &["sh", "-c", "command -v ssh && command -v ssh-keygen"],
+                source: Source::Package("openssh-client"),
+            },
+            Need {
+                name: "sshd",
+                probe: &["sh", "-c", "\"$(command -v sshd)\" -V 2>&1 | grep OpenSSH_"],
+                // The package would start a server that listens on all addresses.
+                source: Source::Unpacked {
+                    package: "openssh-server",
+                    libraries: &["libaudit1", "libsystemd0", "libwrap0"],
+                },
+            },
+            Need {
+                name: "nss_wrapper",
+                probe: &[PYTHON, "-c", "import ctypes; ctypes.CDLL('libnss_wrapper.so')"],
+                source: Source::Package("libnss-wrapper"),
+            },
+            PYTHON3,
+        ],
+    },
+    Peer {
         name: "wayland-rs",
         version: Version::Locked("wayland-client"),
         feature: None,

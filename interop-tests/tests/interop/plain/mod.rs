@@ -2,6 +2,7 @@
 
 pub(crate) mod c;
 mod guarantees;
+pub(crate) mod openssh;
 pub(crate) mod python;
 pub(crate) mod zlink;
 
