@@ -46,6 +46,7 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("c", plain::c::SCENARIOS),
     ("zlink", plain::zlink::SCENARIOS),
     ("openssh", plain::openssh::SCENARIOS),
+    ("crun", plain::crun::SCENARIOS),
     (WAYLAND_RS, wayland::wayland_rs::SCENARIOS),
     ("libwayland", wayland::libwayland::SCENARIOS),
     ("weston", wayland::weston::SCENARIOS),

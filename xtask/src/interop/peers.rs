@@ -243,6 +243,16 @@ pub(super) const PEERS: &[Peer] = &[
         ],
     },
     Peer {
+        name: "crun",
+        version: Version::Printed(&["crun", "--version"]),
+        feature: None,
+        needs: &[Need {
+            name: "crun",
+            probe: &["crun", "--version"],
+            source: Source::Package("crun"),
+        }],
+    },
+    Peer {
         name: "wayland-rs",
         version: Version::Locked("wayland-client"),
         feature: None,

@@ -1,6 +1,7 @@
 //! Plain streams: the peer of an `AnchovyStream` uses only system calls.
 
 pub(crate) mod c;
+pub(crate) mod crun;
 mod guarantees;
 pub(crate) mod openssh;
 pub(crate) mod python;
