@@ -43,6 +43,7 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("dbus-fast", dbus::dbus_fast::SCENARIOS),
     ("xdg-dbus-proxy", dbus::xdg_dbus_proxy::SCENARIOS),
     ("python", plain::python::SCENARIOS),
+    ("anyio", plain::anyio::SCENARIOS),
     ("c", plain::c::SCENARIOS),
     ("zlink", plain::zlink::SCENARIOS),
     ("openssh", plain::openssh::SCENARIOS),

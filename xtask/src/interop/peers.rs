@@ -198,6 +198,20 @@ pub(super) const PEERS: &[Peer] = &[
         ],
     },
     Peer {
+        name: "anyio",
+        version: Version::Printed(&[
+            PYTHON,
+            "-c",
+            "import importlib.metadata as m; print(m.version('anyio'))",
+        ]),
+        feature: None,
+        needs: &[Need {
+            name: "the Python module anyio",
+            probe: &[PYTHON, "-c", "import anyio"],
+            source: Source::Package("python3-anyio"),
+        }],
+    },
+    Peer {
         name: "c",
         version: Version::Printed(&["cc", "--version"]),
         feature: None,

@@ -1,5 +1,6 @@
 //! Plain streams: the peer of an `AnchovyStream` uses only system calls.
 
+pub(crate) mod anyio;
 pub(crate) mod c;
 pub(crate) mod crun;
 mod guarantees;
