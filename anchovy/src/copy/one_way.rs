@@ -24,9 +24,10 @@ use super::sides::{FdReader, FdWriter};
 /// |---|---|
 /// | takes descriptors in order (Wayland) | each descriptor belongs to its message |
 /// | takes as many descriptors as the header of a message states, of those that come with a read that has bytes of the message (D-Bus) | each descriptor belongs to its message if the receiver reads as much at once as the copier wrote (at most 8 KiB); otherwise the receiver may report an error, but assigns no descriptor to another message |
+/// | reads the bytes of one message at a time and takes the descriptors that came with them (GDBus, sd-bus) | a descriptor may come with an earlier message, if the sender sent that one before the copier read it: a D-Bus client that calls a method with descriptors right after `Hello`, for example |
 /// | gives descriptors to the message that the read ends with | each descriptor belongs to its message if the sender waits for a reply to each message with descriptors; otherwise descriptors may be assigned to an earlier message |
 ///
-/// For a protocol of the last two kinds, write a proxy with the codec of the protocol.
+/// For a protocol of the last three kinds, write a proxy with the codec of the protocol.
 ///
 /// # Errors
 ///
