@@ -66,7 +66,7 @@ fn descriptors_are_charged_after_the_stream_is_dropped() {
 }
 
 #[test]
-fn descriptors_of_an_exchange_move_to_a_new_account() {
+fn descriptors_from_before_an_exchange_stay_with_the_former_account() {
     run(async {
         let budget = Budget::builder().held_fds(100).build();
         let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
