@@ -48,6 +48,7 @@ const PEERS: &[(&str, &[Scenario])] = &[
     ("zlink", plain::zlink::SCENARIOS),
     ("openssh", plain::openssh::SCENARIOS),
     ("crun", plain::crun::SCENARIOS),
+    ("qemu", plain::qemu::SCENARIOS),
     (WAYLAND_RS, wayland::wayland_rs::SCENARIOS),
     ("libwayland", wayland::libwayland::SCENARIOS),
     ("weston", wayland::weston::SCENARIOS),

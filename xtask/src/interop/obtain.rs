@@ -30,7 +30,7 @@ pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissi
         if !unpacked.is_empty() && on_missing == OnMissing::Fail {
             bail!(
                 "tests need {}; pass --install, which installs {} with apt-get, and unpacks {} below \
-                 target/interop, because installing them would start or replace services",
+                 target/interop, because installing them would start or replace services or programs",
                 names(&from_debian),
                 packages.join(", "),
                 unpacked.join(", ")

@@ -39,8 +39,9 @@ pub(super) struct Need {
 pub(super) enum Source {
     /// A Debian package.
     Package(&'static str),
-    /// A Debian package that would start or replace a service of the machine if it were installed. Its
-    /// files are unpacked below the target directory, and the libraries that it needs are installed.
+    /// A Debian package that would start or replace a service or a program of the machine if it were
+    /// installed. Its files are unpacked below the target directory, and the libraries that the
+    /// scenarios need are installed.
     Unpacked { package: &'static str, libraries: &'static [&'static str] },
     /// A program on crates.io, of exactly this version.
     Crate { name: &'static str, version: &'static str },

@@ -267,6 +267,18 @@ pub(super) const PEERS: &[Peer] = &[
         }],
     },
     Peer {
+        name: "qemu",
+        version: Version::Printed(&["qemu-system-x86_64-microvm", "--version"]),
+        feature: None,
+        needs: &[Need {
+            name: "qemu-system-x86_64-microvm",
+            probe: &["qemu-system-x86_64-microvm", "--version"],
+            // A machine without hardware needs none of the firmware and libraries of the package,
+            // which replaces qemu-utils of another version.
+            source: Source::Unpacked { package: "qemu-system-x86", libraries: &["libfdt1"] },
+        }],
+    },
+    Peer {
         name: "wayland-rs",
         version: Version::Locked("wayland-client"),
         feature: None,

@@ -21,9 +21,9 @@ use crate::tools::{self, OnMissing};
 ///
 /// Peers run as processes of this user in private temporary directories, and are killed by their
 /// process ids. No session, display or service of the machine is used. With --install, packages are
-/// installed, and nothing else is changed. A package that would start or replace a service is unpacked
-/// below target/interop instead. Programs that cargo can build are built there too: busd, and a client
-/// that uses abus with this repository's anchovy.
+/// installed, and nothing else is changed. A package that would start or replace a service or a
+/// program is unpacked below target/interop instead. Programs that cargo can build are built there
+/// too: busd, and a client that uses abus with this repository's anchovy.
 ///
 /// If a scenario fails, its log and its directory are kept, and their paths are printed. The
 /// transcript of each scenario is compared with the accepted one; `cargo insta review` accepts a new

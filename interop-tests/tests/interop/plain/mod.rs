@@ -6,6 +6,7 @@ pub(crate) mod crun;
 mod guarantees;
 pub(crate) mod openssh;
 pub(crate) mod python;
+pub(crate) mod qemu;
 pub(crate) mod zlink;
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
