@@ -38,7 +38,7 @@ println!("printing as job {job}");
 //! | Listen | [`Server`], [`Listener`] |
 //! | Perform the steps of a handshake one by one | [`client`], [`server`] |
 //! | Perform the handshake without a socket | [`auth`] |
-//! | Limit what a peer may send | [`Limits`], [`HandshakeLimits`], [`Budget`] |
+//! | Limit sizes, numbers and times | [`Limits`], [`HandshakeLimits`], [`Budget`] |
 //! | Use messages without a handshake | [`MessageCodec`] |
 //!
 //! # Features
@@ -51,8 +51,10 @@ println!("printing as job {job}");
 //! # Calls
 //!
 //! [`Connection::call`] sends a method call and waits for its reply. Messages that arrive before the
-//! reply are kept for [`receive`](Connection::receive). Every error converts into
-//! [`std::io::Error`] and keeps its kind.
+//! reply are kept for [`receive`](Connection::receive).
+//!
+//! Every error converts into a [`std::io::Error`]. The error of a system call keeps its
+//! [`ErrorKind`](std::io::ErrorKind). The other errors get a kind that corresponds to their cause.
 //!
 //! If a call is refused before it is sent, the error contains the message
 //! ([`CallError::into_unsent`]):
@@ -62,7 +64,7 @@ println!("printing as job {job}");
 //! | calls with a message that is not a method call | [`NotACall`](CallError::NotACall) |
 //! | calls with the flag `NO_REPLY_EXPECTED` | [`NoReplyExpected`](CallError::NoReplyExpected) |
 //! | calls with a message that cannot be sent | [`Send`](CallError::Send) |
-//! | sets a serial that is the serial of an abandoned call | [`SerialInUse`](SendErrorKind::SerialInUse) |
+//! | sets a serial that is the serial of an abandoned call | [`Send`](CallError::Send), with [`SerialInUse`](SendErrorKind::SerialInUse) |
 //! | calls while [`Limits::max_abandoned_calls`] calls are abandoned | [`TooManyAbandonedCalls`](CallError::TooManyAbandonedCalls) |
 //! | calls while the kept messages have reached a limit | [`TooMuchKept`](CallError::TooMuchKept) |
 //!
@@ -73,7 +75,7 @@ println!("printing as job {job}");
 //! |---|---|
 //! | The caller drops the future of a call. | The call is abandoned. |
 //! | The peer does not reply within [`Limits::reply_timeout`]. | [`Timeout`](CallError::Timeout). The call is abandoned. |
-//! | The caller calls its own name on the bus. | [`Timeout`](CallError::Timeout). [`receive`](Connection::receive) then returns the call. |
+//! | The caller calls its own name on the bus. | [`Timeout`](CallError::Timeout) after [`Limits::reply_timeout`]. [`receive`](Connection::receive) then returns the call. Without a timeout, the call waits until the connection ends. |
 //! | The peer replies to an abandoned call. | The reply is discarded and its descriptors are closed. |
 //! | The peer replies to an abandoned call twice. | [`receive`](Connection::receive) returns the second reply. |
 //!
@@ -82,9 +84,9 @@ println!("printing as job {job}");
 //! | replies with an error | [`ErrorReply`](CallError::ErrorReply), which contains the message |
 //! | sends other messages before the reply | [`receive`](Connection::receive) returns them first, in order |
 //! | sends so many that they reach [`Limits::max_kept_messages`], [`max_kept_bytes`](Limits::max_kept_bytes) or [`max_kept_fds`](Limits::max_kept_fds) | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, and [`receive`](Connection::receive) returns the messages |
-//! | sends so many that its account has no room for them | [`TooMuchKept`](CallError::TooMuchKept), with the same effect |
+//! | sends so many that the account of its uid has no room for them, on a connection of a [`Listener`] ([`Budget`]) | [`TooMuchKept`](CallError::TooMuchKept), with the same effect |
 //! | does not read until its own messages have been read | the connection reads while it writes |
-//! | replies before the whole call was sent | the reply is returned, and the next flush sends the rest of the call |
+//! | replies before the whole call was sent | the reply is returned; the next `flush`, `send` or `call` sends the rest of the call, for which the peer waits until then |
 //! | closes the connection between two messages | [`Closed`](CallError::Closed) |
 //! | closes the connection before it has read everything (`ECONNRESET`) | [`Closed`](CallError::Closed) |
 //! | closes the connection inside a message | [`Receive`](CallError::Receive) |
@@ -117,7 +119,8 @@ println!("printing as job {job}");
 //! This crate records for each descriptor set which bytes were read with it. A message gets
 //! descriptors only from sets that were read with its own bytes, and as many as it declares.
 //! Descriptors that no message declares end the connection. So no message gets the descriptors of
-//! another one, if the peer declares what it sends.
+//! another one, if the peer declares what it sends. For the exceptions, see
+//! [Limitations](#limitations).
 //!
 //! Peers send descriptors in many ways, and some violate the protocol. In this table, an error
 //! means that [`receive`](Connection::receive) returns this [`ReceiveError`] and that everything that
@@ -153,8 +156,9 @@ println!("printing as job {job}");
 //! | a message that needs more memory than its account can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
 //! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors and [marked](Message::truncation) |
 //! | its handshake and then a message with descriptors, before it reads a reply | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, and with [`Server::fds_before_agreement`], the message has its descriptors |
-//! | its handshake and a message with descriptors in one `sendmsg` | the same |
-//! | as a server, `AGREE_UNIX_FD` and then a message with descriptors | the message has its descriptors |
+//! | its handshake and a message with descriptors in one `sendmsg` | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, and with [`Server::fds_before_agreement`], the message has its descriptors |
+//! | descriptors in a `sendmsg` that contains only bytes of its handshake | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, the handshake fails with [`Descriptors`](HandshakeError::Descriptors) |
+//! | (the peer is a server) `AGREE_UNIX_FD` and then a message with descriptors | the message has its descriptors |
 //!
 //! Messages that the peer might not accept are refused or sent in another form. A refused message is
 //! returned in the error:
@@ -174,33 +178,39 @@ println!("printing as job {job}");
 //! # Limits on what clients make a server hold
 //!
 //! All connections of a process share its descriptor table and its memory. A [`Listener`] charges each
-//! uid for what its clients make the process hold ([`Budget`]). What one uid may hold shrinks with the
-//! number of uids that hold something, so a further uid always gets a share:
+//! uid for what its clients make the process hold ([`Budget`]). What one uid may hold shrinks as more
+//! uids hold something, so that room is left for a uid that holds nothing yet:
 //!
 //! | Charged | Until | At the limit |
 //! |---|---|---|
 //! | the socket and the pidfd of a client | both halves of the connection are dropped | a further client is closed at once and [counted](Listener::refused) |
 //! | received descriptors | they are [taken](Message::take_fds), forwarded or dropped with their message | the server does not read from the clients of the uid |
 //! | memory for received bytes | the message is received | the server does not read from the client that needs more |
+//! | memory for messages that a [call](Connection::call) keeps | they are received | the call fails with [`TooMuchKept`](CallError::TooMuchKept) |
 //! | memory for messages that wait to be sent | they have been sent | the connection to that client takes no further message |
 //! | sent descriptors | the client has read them | sending descriptors to that client waits |
 //!
-//! If descriptors wait for the rest of their message, room for all descriptors that may wait is
-//! reserved ([`Limits::max_waiting_fds`], and at most half of what a single uid may hold). So the rest
-//! of the message can be read however little is left to others. If the rest does not arrive, the
-//! message is overdue after [`Limits::message_timeout`].
+//! While descriptors wait for the rest of their message, the account of the uid reserves room for
+//! [`Limits::max_waiting_fds`] descriptors, but for no more than half of what a single uid may hold. So
+//! the rest of the message can be read even if other connections have used up the rest of the account.
+//! If the rest of the message does not arrive, [`receive`](Connection::receive) returns
+//! [`FdsOverdue`](ReceiveError::FdsOverdue) after [`Limits::fd_timeout`], or
+//! [`MessageOverdue`](ReceiveError::MessageOverdue) after [`Limits::message_timeout`], whichever ends
+//! first.
 //!
-//! Up to 64 clients can be in their handshake at once ([`Listener::with_max_unauthenticated`]). After
-//! that, a client whose uid has fewer clients in the handshake than another uid displaces the oldest
-//! of the other uid, whose handshake ends with [`HandshakeError::Displaced`].
+//! Up to 64 clients can be in their handshake at once ([`Listener::with_max_unauthenticated`]). At this
+//! number, a new client displaces another one if its uid has fewer clients in the handshake than the
+//! uid that has the most: the oldest handshake of the latter ends with [`HandshakeError::Displaced`].
+//! Otherwise the new client is closed at once and [counted](Listener::refused).
 //!
 //! # Limitations
 //!
-//! - If a peer sends descriptors in one `sendmsg` after more bytes of other messages than one read
-//!   returns, they arrive with the first of these messages. Such a peer gets an error, or one of its
-//!   own descriptors in place of another one of its own. The same applies to a peer that declares
-//!   descriptors for one message and sends them with the next, if one read returns both. No known
-//!   program does either.
+//! - One `sendmsg` can contain several messages, of which only the last has descriptors. The kernel
+//!   delivers the descriptors with the first bytes of the `sendmsg`. If the read that returns them ends
+//!   before the last message, the descriptors arrive with an earlier message. Such a peer gets an error,
+//!   or one of its own descriptors in place of another one of its own. The same applies to a peer that
+//!   declares descriptors for one message and sends them with the next, if one read returns both. No
+//!   known program does either.
 //! - The only mechanisms are `EXTERNAL` and `ANONYMOUS`. The only transport is Unix sockets.
 //!
 //! # Platform-specific behavior

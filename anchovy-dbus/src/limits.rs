@@ -1,4 +1,4 @@
-//! Limits on what a peer may send.
+//! Limits of connections and handshakes.
 
 use std::time::Duration;
 
@@ -48,12 +48,13 @@ pub struct Limits {
     /// Maximum number of descriptors in a sent message. Values over 253, the limit of the kernel, have
     /// no further effect. Default: [`INTEROPERABLE_FDS`].
     pub max_sent_fds: usize,
-    /// Maximum number of descriptors that the peer sends at once, and that one of its messages
-    /// declares. Values over 253, the limit of the kernel, have no further effect. Default: 253 on a
-    /// client, 16 on a server.
+    /// Maximum number of descriptors that are accepted in one `sendmsg` of the peer, and that one of
+    /// its messages may declare. Values over 253, the limit of the kernel, have no further effect.
+    /// Default: 253 on a client, 16 on a server.
     pub max_received_fds: usize,
-    /// Maximum number of descriptors that wait for the rest of their message, plus room for another
-    /// full set. Default: twice [`max_received_fds`](Self::max_received_fds).
+    /// Maximum number of received descriptors that no message has claimed yet. It includes room for
+    /// [`max_received_fds`](Self::max_received_fds) more, which the next read may return. Default: twice
+    /// `max_received_fds`.
     ///
     /// Lower values count as twice `max_received_fds`, because the read that completes a message can
     /// return the descriptors of the next one.
@@ -92,8 +93,10 @@ pub struct Limits {
     ///
     /// dbus-daemon holds 64 for one connection to the system bus (`max_incoming_unix_fds`).
     pub max_kept_fds: usize,
-    /// Maximum number of abandoned calls: those that timed out, were dropped, or failed at one of the
-    /// limits above. 0 counts as 1. Default: 1024, which requires at most 4 KiB of memory.
+    /// Maximum number of abandoned calls: those that ended before their reply arrived, for example
+    /// because they timed out, were dropped, or failed with
+    /// [`TooMuchKept`](crate::CallError::TooMuchKept). 0 counts as 1. Default: 1024, which requires at
+    /// most 4 KiB of memory.
     ///
     /// The late reply to an abandoned call is discarded. At this number, a further call is refused,
     /// because its late reply could not be distinguished from other messages. A call whose reply never
@@ -184,11 +187,11 @@ pub struct HandshakeLimits {
     /// Maximum number of bytes of all lines of the peer, including the NUL byte of a client. Default:
     /// 64 KiB.
     pub max_bytes: usize,
-    /// Number of rejections with which a server closes the connection. 0 counts as 1. Default: 6, as
-    /// in dbus-daemon.
+    /// Number of rejections. At this number, the server closes the connection. 0 counts as 1. Default:
+    /// 6, as in dbus-daemon.
     pub max_rejects: usize,
-    /// Number of `ERROR` lines with which the side that sends them closes the connection. 0 counts as
-    /// 1. Default: 16.
+    /// Number of lines of the peer to which this end replies with `ERROR`. At this number, this end
+    /// closes the connection. 0 counts as 1. Default: 16.
     pub max_errors: usize,
     /// Maximum time of the handshake. With 0, the handshake fails as soon as it waits for the peer.
     /// Default: 30 seconds, as in dbus-daemon.

@@ -36,11 +36,15 @@
 //!
 //! The specification leaves many cases open, and existing servers differ. This crate follows the
 //! specification. In cases that it leaves open, this crate behaves as the stricter one of dbus-daemon
-//! and dbus-broker does.
+//! and dbus-broker does, except in the rows whose last column is *this crate*.
 //!
-//! | The client sends | Result | As |
+//! The last column names what has the same behavior. *All* includes at least dbus-daemon and
+//! dbus-broker. *The grammar* is the grammar of the lines in the specification. The numbers are the
+//! defaults of [`HandshakeLimits`](crate::HandshakeLimits).
+//!
+//! | The client sends | Result | Same behavior in |
 //! |---|---|---|
-//! | a first byte that is not NUL | the connection is closed | all; the specification allows it |
+//! | a first byte that is not NUL | the connection is closed | all; the specification allows the server to close it |
 //! | an unknown command, before or after `OK` | `ERROR`, and the handshake continues | the specification |
 //! | an unknown mechanism, or `AUTH` without arguments | `REJECTED` with the list of mechanisms | all |
 //! | the uid of another user, or a login name | `REJECTED` with the list of mechanisms | all |
@@ -58,12 +62,12 @@
 //! | `BEGIN foo`, or `BEGIN` and a space | `ERROR`; only `BEGIN` ends the handshake | dbus-broker, sd-bus |
 //! | `NEGOTIATE_UNIX_FD` twice | `AGREE_UNIX_FD` twice | all |
 //! | a wrong uid and the rest of the handshake in one write | `REJECTED`, `ERROR`, and the connection is closed at `BEGIN` | dbus-daemon, dbus-broker |
-//! | the sixth line that is rejected | `REJECTED`, and the connection is closed | dbus-daemon |
-//! | the sixteenth line that is an error | `ERROR`, and the connection is closed | this crate; others have no limit, or a limit of one |
-//! | a line of more than 16 KiB with its end, or of 16 KiB without an end | the connection is closed | dbus-daemon, dbus-broker |
-//! | more than 64 KiB of lines | the connection is closed | this crate |
-//! | no `BEGIN` within 30 seconds | the connection is closed | dbus-daemon |
-//! | descriptors with bytes of the handshake | the connection is closed; if the kernel can refuse descriptors, the `sendmsg` of the client fails | dbus-broker, sd-bus |
+//! | the sixth line that is rejected ([`max_rejects`](crate::HandshakeLimits::max_rejects)), also by the caller | `REJECTED`, and the connection is closed | dbus-daemon |
+//! | the sixteenth line that is an error ([`max_errors`](crate::HandshakeLimits::max_errors)) | `ERROR`, and the connection is closed | this crate; others have no limit, or a limit of one |
+//! | a line of more than 16 KiB with its end, or of 16 KiB without an end ([`max_line_bytes`](crate::HandshakeLimits::max_line_bytes)) | the connection is closed | dbus-daemon, dbus-broker |
+//! | more than 64 KiB of lines ([`max_bytes`](crate::HandshakeLimits::max_bytes)) | the connection is closed | this crate |
+//! | no `BEGIN` within 30 seconds ([`timeout`](crate::HandshakeLimits::timeout)) | the connection is closed | dbus-daemon |
+//! | descriptors in a `sendmsg` that contains only bytes of the handshake | the connection is closed; if the kernel can refuse descriptors, the `sendmsg` of the client fails | dbus-broker, sd-bus |
 //! | descriptors in one `sendmsg` with `BEGIN` and a message | the message has them if descriptor passing was negotiated | dbus-broker |
 //! | the handshake byte by byte, or in one write | the same replies | all |
 

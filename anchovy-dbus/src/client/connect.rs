@@ -60,8 +60,8 @@ impl Default for Client {
 }
 
 impl Client {
-    /// Creates a client that authenticates with the process's uid, requests descriptor passing and
-    /// pipelines the handshake.
+    /// Creates a client that authenticates with [`Login::External`], requests descriptor passing and
+    /// pipelines the handshake. The server uses the uid that the kernel reports.
     pub fn new() -> Client {
         Client {
             login: Login::External,
@@ -85,9 +85,11 @@ impl Client {
     /// A stepwise handshake takes three round trips instead of one. It is required for proxies that do
     /// not support a pipelined handshake (xdg-dbus-proxy before 0.1.6).
     ///
-    /// After a stepwise handshake, the client does not know when the server has read `BEGIN`. As
-    /// servers, libdbus and sd-bus lose descriptors that they read together with `BEGIN`. So wait for
-    /// the reply to a message without descriptors, such as `Hello`, before you send descriptors.
+    /// Servers that use libdbus or sd-bus lose descriptors that they read together with `BEGIN`. After a
+    /// stepwise handshake, the client does not know when the server has read `BEGIN`. So wait for the
+    /// reply to a message without descriptors, such as `Hello`, before you send descriptors. In a
+    /// pipelined handshake, `BEGIN` is in the same write as the requests, and the client waits for the
+    /// replies to them.
     pub fn stepwise(mut self) -> Client {
         self.pipelined = false;
         self
@@ -178,7 +180,8 @@ impl Client {
     /// Connects to the first of these addresses that accepts a connection, and performs the handshake.
     ///
     /// `addresses` can be [`Addresses`], an [`Address`](crate::Address), a reference to one of them, or
-    /// a string. If the server is a bus, call [`hello`](Connection::hello) first.
+    /// a string. If the server is a bus, call [`hello`](Connection::hello) on the returned connection
+    /// before you send anything else.
     ///
     /// # Errors
     ///
@@ -214,7 +217,7 @@ impl Client {
     }
 
     /// Connects as [`connect`](Self::connect) does and sends a message. Returns the connection and the
-    /// serial of the message.
+    /// serial of the message. If the server is a bus, the message must be a call of `Hello`.
     ///
     /// The message is sent in one write with the handshake, so the peer can reply to both after one
     /// round trip. It is sent after the handshake if the client is [stepwise](Self::stepwise), or if

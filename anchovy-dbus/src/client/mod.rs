@@ -5,9 +5,11 @@
 //!
 //! ```text
 //! Unauthenticated ─ authenticate ─▶ Accepted(Authenticated) ─ negotiate_unix_fd ─▶ Negotiated
-//!                        │  ▲                │      └────────────── begin ────┐        │ begin
-//!                        ▼  │ authenticate   │ cancel                         ▼        ▼
-//!                      Rejected ◀────────────┘                              Connection
+//!                        │  ▲                │      └────────────── begin ────┐     │ begin │
+//!                        ▼  │ authenticate   │ cancel                         ▼     ▼       │
+//!                      Rejected ◀────────────┘                              Connection      │
+//!                         ▲                                                                 │
+//!                         └──────────────────────────── cancel ─────────────────────────────┘
 //! ```
 //!
 //! ```

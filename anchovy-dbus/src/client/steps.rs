@@ -39,7 +39,7 @@ pub struct Authenticated {
     guid: Guid,
 }
 
-/// A client that has requested descriptor passing.
+/// A client whose request for descriptor passing was answered; see [`unix_fds`](Self::unix_fds).
 #[derive(Debug)]
 pub struct Negotiated {
     pub(super) step: Step,
@@ -91,7 +91,8 @@ async fn authenticate(mut step: Step, login: Login) -> Result<Authentication, Ha
 }
 
 impl Authenticated {
-    /// Returns the guid of the server. If the address contains a guid, it is the same.
+    /// Returns the guid of the server. If [`Client::guid`](crate::Client::guid) was set, it is that
+    /// guid.
     pub fn guid(&self) -> Guid {
         self.guid
     }

@@ -62,7 +62,8 @@ use crate::socket::{limit_received_fds, set_fd_passing};
 ///
 /// A message without a serial gets the next serial of its connection: from 1 to 2³²−1, then from 1
 /// again. Serials of [calls](Self::call) that ended without their reply are skipped. A message that has
-/// a serial keeps it, so a proxy forwards messages unchanged. Such serials must be unique.
+/// a serial keeps it, so a proxy forwards messages unchanged. The caller must ensure that the serials
+/// that it sets are unique.
 ///
 /// # Descriptors
 ///
@@ -280,8 +281,9 @@ impl Connection {
         self.write.feed(message).await
     }
 
-    /// Takes back the message whose descriptors the kernel refused while another message waited for
-    /// room; see [`OwnedWriteHalf::take_refused`].
+    /// Removes an earlier message from the buffer and returns it, if [`feed`](Self::feed),
+    /// [`send`](Self::send) or [`call`](Self::call) failed to make room for its own message because the
+    /// kernel refused the descriptors of the earlier one; see [`OwnedWriteHalf::take_refused`].
     pub fn take_refused(&mut self) -> Option<Message> {
         self.write.take_refused()
     }

@@ -75,7 +75,12 @@ impl Listener {
     /// - its socket and the pidfd of its process,
     /// - descriptors and bytes that have arrived and that are not yet received as messages,
     /// - descriptors of received messages, until they are taken or forwarded,
-    /// - descriptors that were sent to it and that it has not read.
+    /// - descriptors that were sent to it and that it has not read,
+    /// - memory for messages that a [call](crate::Connection::call) keeps until they are received,
+    /// - memory for messages that wait to be sent to it.
+    ///
+    /// For what happens at the limit, see the table in the
+    /// [crate documentation](crate#limits-on-what-clients-make-a-server-hold).
     pub fn with_budget(mut self, budget: Budget) -> Listener {
         self.socket.set_budget(budget.clone());
         self.budget = budget;

@@ -55,8 +55,9 @@ impl Message {
 
     /// Returns the serial, which the reply to the message contains.
     ///
-    /// A received message has the serial that its sender chose. A built message has none until it is
-    /// sent, or until [`set_serial`](Self::set_serial) is called.
+    /// A received message has the serial that its sender chose. A built message has none until
+    /// [`set_serial`](Self::set_serial) is called. If a message has none, the connection assigns one, and
+    /// [`send`](crate::Connection::send) returns it.
     pub fn serial(&self) -> Option<NonZeroU32> {
         self.serial
     }

@@ -87,6 +87,9 @@ impl Server {
     /// The function receives the credentials that the kernel reports. With
     /// [`External`](Mechanism::External), a client that claims another uid has been rejected before.
     /// With [`Anonymous`](Mechanism::Anonymous), the client claims no uid.
+    ///
+    /// If [`anonymous`](Self::anonymous) is called after this method, the function does not decide about
+    /// clients that use `ANONYMOUS`. If it is called before, the function does.
     pub fn authorize(
         mut self,
         authorize: impl Fn(&Credentials, Mechanism) -> bool + Send + Sync + 'static,
@@ -95,7 +98,11 @@ impl Server {
         self
     }
 
-    /// Offers `ANONYMOUS` in addition to `EXTERNAL`, and accepts every client that uses it.
+    /// Offers `ANONYMOUS` in addition to `EXTERNAL`, and accepts every client that uses it without
+    /// calling the function of [`authorize`](Self::authorize).
+    ///
+    /// A later call of `authorize` replaces this: its function then decides about clients that use
+    /// `ANONYMOUS` too.
     pub fn anonymous(mut self) -> Server {
         self.mechanisms = vec![Mechanism::External, Mechanism::Anonymous];
         let authorize = self.authorize;
@@ -116,14 +123,15 @@ impl Server {
     ///
     /// By default, a client that sends a message with descriptors before it has read `AGREE_UNIX_FD`
     /// gets `EPERM`. With this option, its descriptors stay with their message if descriptor passing is
-    /// agreed on afterwards. Otherwise the connection is closed.
+    /// agreed on afterwards. If it is not agreed on, the connection is closed.
     pub fn fds_before_agreement(mut self) -> Server {
         self.kernel_refuses = false;
         self
     }
 
-    /// Allows the server to send descriptors before the client has sent a message. Default: such
-    /// messages are refused with [`FdsTooEarly`](crate::SendErrorKind::FdsTooEarly).
+    /// Allows the server to send descriptors before the client has sent a message. Default: messages
+    /// with descriptors are refused with [`FdsTooEarly`](crate::SendErrorKind::FdsTooEarly) until a
+    /// message of the client has been received.
     ///
     /// A client with a pipelined handshake may still be reading the replies of the handshake. A client
     /// that uses sd-bus fails if descriptors arrive with them. Use this option only if the clients are
