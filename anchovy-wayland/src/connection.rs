@@ -39,14 +39,16 @@ use crate::wire::message::Message;
 ///
 /// The connection of a client [creates](Connection::create) objects and handles the events of
 /// `wl_display`: `delete_id` frees an id and is not returned to the caller, and `error` is returned as
-/// the error of the next method that the client calls. All other connections return every message.
+/// an error; see [below](Connection#the-error-of-a-compositor). All other connections return every
+/// message.
 ///
 /// # Sending
 ///
 /// Messages that wait in the send buffer are sent together, with at most 28 descriptors in one
 /// `sendmsg`. No descriptor is sent after the first byte of its message. With
 /// [`fds_with_their_message`](Limits::fds_with_their_message), each message with descriptors begins a
-/// `sendmsg` of its own.
+/// new `sendmsg`. This `sendmsg` has the descriptors of no other message, but may have the bytes of
+/// later messages without descriptors.
 ///
 /// If the peer does not read, sending waits: no further message is accepted while
 /// [`max_buffered_bytes`](Limits::max_buffered_bytes) or more bytes wait.
@@ -137,8 +139,9 @@ impl Connection<NoFds> {
     ///
     /// This constructor is [`new`](Connection::new) with [`NoFds`]. If the peer sends a descriptor
     /// nevertheless, no message claims it. The descriptor counts towards
-    /// [`max_waiting_fds`](Limits::max_waiting_fds) until the connection ends, and the end of the stream
-    /// is then reported as [`ReceiveError::UnclaimedFds`]. Clients should use
+    /// [`max_waiting_fds`](Limits::max_waiting_fds) until the connection ends, or until
+    /// [`fd_timeout`](Limits::fd_timeout) ends receiving with [`ReceiveError::FdsOverdue`]. The end of
+    /// the stream is reported as [`ReceiveError::UnclaimedFds`]. Clients should use
     /// [`client`](Connection::client), because a keymap is received as a descriptor.
     ///
     /// # Errors

@@ -8,7 +8,10 @@ use crate::error::send_error::SendError;
 use crate::wire::build_error::BuildError;
 use crate::wire::object_id::ObjectId;
 
-/// The error of creating an object. The id is free again, unless the socket failed.
+/// The error of creating an object.
+///
+/// The id is free again, unless the kind of [`Send`](Self::Send) is [`Io`](crate::SendErrorKind::Io) or
+/// [`Display`](crate::SendErrorKind::Display).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CreateError {
@@ -24,7 +27,11 @@ pub enum CreateError {
         /// The id of the last `new_id` argument of the request, if it has one.
         found: Option<ObjectId>,
     },
-    /// The request could not be sent. If it was refused, the error contains it.
+    /// The request could not be sent.
+    ///
+    /// The error contains the request if the request exceeds a limit or the kernel refused its
+    /// descriptors. It contains no request if the socket failed, or if the send buffer was full and the
+    /// kernel refused the descriptors of an earlier message.
     Send(SendError),
 }
 

@@ -8,11 +8,15 @@ impl DisplayError {
     /// Converts the error of a receive into the error that a compositor reports to its client before it
     /// closes the connection. Returns `None` if the client has closed the connection or the socket failed.
     ///
-    /// The codes are those of libwayland, with two additions. libwayland closes the connection without an
-    /// error if a client sends too many descriptors; this method returns
-    /// [`INVALID_METHOD`](Self::INVALID_METHOD). libwayland has no timeout for the rest of a message; this
-    /// method returns [`IMPLEMENTATION`](Self::IMPLEMENTATION). The texts have no names of interfaces,
-    /// which are not known here.
+    /// The codes are those of libwayland. For the following, libwayland reports no error, and this method
+    /// returns:
+    ///
+    /// - [`INVALID_METHOD`](Self::INVALID_METHOD) for too many descriptors, and for descriptors that no
+    ///   message claims in time;
+    /// - [`NO_MEMORY`](Self::NO_MEMORY) for descriptors or bytes that exceed the budget;
+    /// - [`IMPLEMENTATION`](Self::IMPLEMENTATION) for the rest of a message that does not arrive in time.
+    ///
+    /// The texts have no names of interfaces, which are not known here.
     ///
     /// # Examples
     ///

@@ -1,8 +1,8 @@
-//! The number of descriptors of each message in the published protocols.
+//! The number of descriptors of each message of published protocols.
 //!
 //! The bytes of a message do not contain this number. The protocol file specifies it for each interface
-//! and opcode. Only a few published messages have descriptors. The [table](ALL) contains all of them, for
-//! programs that do not read protocol files.
+//! and opcode. Only a few messages have descriptors. The [table](ALL) contains those of the protocol
+//! files that it lists, for programs that do not read protocol files.
 //!
 //! The connection of a client uses the table ([`Objects`](crate::Objects)). A compositor or a proxy
 //! records the interface of each object when a request creates the object, and implements

@@ -54,8 +54,8 @@
 //! ```
 //!
 //! The bytes of a message do not contain the types of its arguments. Only the protocol file specifies
-//! the number of descriptors. The connection of a client knows the numbers for all published protocols
-//! ([`Objects`], [`fds`]). A compositor or a proxy supplies them ([`Signatures`]).
+//! the number of descriptors. The connection of a client knows the numbers for the protocols in the
+//! table [`fds`] ([`Objects`]). A compositor or a proxy supplies them ([`Signatures`]).
 //!
 //! So each message is received with exactly its descriptors. Dropping the message closes the
 //! descriptors that were not taken from it.
@@ -66,45 +66,45 @@
 //!
 //! # Handling of protocol violations
 //!
-//! In this table, "ends with" an error means that [`receive`](Connection::receive) returns this
-//! [`ReceiveError`], which contains the object and the opcode of a message, that all waiting
-//! descriptors are closed, and that nothing more can be received. A server can report the error to its
-//! client ([`DisplayError::from_receive_error`]). Arguments are checked when they are read
-//! ([`Arguments`]).
+//! In this table, "ends with" means that [`receive`](Connection::receive) returns this error. A
+//! [`WireErrorKind`] is inside [`ReceiveError::Wire`]. Most of these errors contain the object and the
+//! opcode of a message. All waiting descriptors are closed, and nothing more can be received. Unless the
+//! client has closed the connection, a server can report the error to its client
+//! ([`DisplayError::from_receive_error`]). Arguments are checked when they are read ([`Arguments`]).
 //!
-//! | The peer sends | Result |
+//! | The peer | Result |
 //! |---|---|
-//! | A message without one of its descriptors | Ends with [`MissingFds`](ReceiveError::MissingFds). |
-//! | A descriptor in a `sendmsg` after that of its message | Ends with [`MissingFds`](ReceiveError::MissingFds), unless the descriptor was sent before the message is read. |
-//! | A descriptor in a `sendmsg` before that of its message, or with a byte of its header | The message is received with its descriptor. |
-//! | More than 28 descriptors in one `sendmsg` | Ends with [`TooManyFds`](ReceiveError::TooManyFds). |
-//! | One byte with 28 descriptors, and the remaining bytes with 12 | Each message is received with its descriptors. |
-//! | Descriptors that no message claims | Ends with [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) after more than 1024 of them ([servers](Limits::server): 112), with [`FdsOverdue`](ReceiveError::FdsOverdue) after 30 seconds (servers only), or with [`UnclaimedFds`](ReceiveError::UnclaimedFds) at the end of the stream. |
-//! | More descriptors than the [account](Listener#budget) of its user has room for | Receiving waits while other connections of this user hold descriptors that they may release. Otherwise it ends with [`FdsOverBudget`](ReceiveError::FdsOverBudget). |
-//! | A message that needs more memory than its account can ever have | Ends with [`BytesOverBudget`](ReceiveError::BytesOverBudget). |
-//! | A message length of 0, 4 or 7 | Ends with [`TooShort`](WireErrorKind::TooShort). |
-//! | A message length of 10 or 13 | Ends with [`Unaligned`](WireErrorKind::Unaligned). |
-//! | A message length of 4096 | The message is received. |
-//! | A message length of 4100 or 65532 | Ends with [`TooLong`](WireErrorKind::TooLong) when the header has arrived. |
-//! | Bytes after the last argument | [`Arguments::finish`] returns [`TrailingBytes`](WireErrorKind::TrailingBytes). |
-//! | A message for object 0 | Ends with [`NullObject`](WireErrorKind::NullObject). |
-//! | A message for an unknown object, or with an unknown opcode | The message is received. The caller checks objects and opcodes. |
-//! | A string without a NUL at its end | Reading it returns [`StringWithoutNul`](WireErrorKind::StringWithoutNul). |
-//! | A string with a NUL before its end | Reading it returns [`StringWithNul`](WireErrorKind::StringWithNul). |
-//! | A null string that must not be null | Reading it returns [`NullString`](WireErrorKind::NullString). |
-//! | A string or an array that is longer than the message | Reading it returns [`EndsEarly`](WireErrorKind::EndsEarly). No memory is reserved for it. |
-//! | A null object or new object that must not be null | Reading it returns [`NullObject`](WireErrorKind::NullObject). |
-//! | `wl_registry.bind` with version 0, a version that is too high, another interface or an unknown name | [`Registries::answer`] returns a [`DisplayError`] to send. |
-//! | A new object whose id leaves a gap, is in use, or belongs to the server | The message is received. The caller checks ids. |
-//! | Single bytes, one at a time | The messages are received. |
-//! | The start of a message, and then nothing for 30 seconds | Ends with [`MessageOverdue`](ReceiveError::MessageOverdue) (servers only). |
-//! | The start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
-//! | An out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
-//! | Descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
-//! | Nothing, and does not read | Sending waits while the number of buffered bytes is at its limit, or while as many descriptors are in flight to the user of the peer as its account may have. |
-//! | A connection, while its user has as many as its account may have | The connection is closed and [counted](Listener::refused). |
+//! | Sends a message without one of its descriptors | Ends with [`MissingFds`](ReceiveError::MissingFds). |
+//! | Sends a descriptor in a later `sendmsg` than its message | Ends with [`MissingFds`](ReceiveError::MissingFds) if the message is decoded before the descriptor arrives. Otherwise the message is received with its descriptor. |
+//! | Sends a descriptor in an earlier `sendmsg` than its message, or together with only a part of the message | The message is received with its descriptor. |
+//! | Sends more than 28 descriptors in one `sendmsg` | Ends with [`TooManyFds`](ReceiveError::TooManyFds). |
+//! | Sends 40 descriptors of queued messages: 28 with the first byte and 12 with the remaining bytes, as libwayland does | Each message is received with its descriptors. |
+//! | Sends descriptors that no message claims | Ends with [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) after more than 1024 of them ([servers](Limits::server): 112), with [`FdsOverdue`](ReceiveError::FdsOverdue) after 30 seconds (servers only), or with [`UnclaimedFds`](ReceiveError::UnclaimedFds) at the end of the stream. |
+//! | Sends more descriptors than the [account](Listener#budget) of its user has room for | Receiving waits until other connections of this user release descriptors. If no other connection holds any, it ends with [`FdsOverBudget`](ReceiveError::FdsOverBudget). |
+//! | Sends a message that needs more memory than its account can ever have | Ends with [`BytesOverBudget`](ReceiveError::BytesOverBudget). |
+//! | Sends a message length of 0, 4 or 7 | Ends with [`TooShort`](WireErrorKind::TooShort). |
+//! | Sends a message length of 10 or 13 | Ends with [`Unaligned`](WireErrorKind::Unaligned). |
+//! | Sends a message length of 4096 | The message is received. |
+//! | Sends a message length of 4100 or 65532 | Ends with [`TooLong`](WireErrorKind::TooLong) when the header has arrived. |
+//! | Sends bytes after the last argument | [`Arguments::finish`] returns [`TrailingBytes`](WireErrorKind::TrailingBytes). |
+//! | Sends a message for object 0 | Ends with [`NullObject`](WireErrorKind::NullObject). |
+//! | Sends a message for an unknown object, or with an unknown opcode | The message is received. The caller checks objects and opcodes. |
+//! | Sends a string without a NUL at its end | Reading it returns [`StringWithoutNul`](WireErrorKind::StringWithoutNul). |
+//! | Sends a string with a NUL before its end | Reading it returns [`StringWithNul`](WireErrorKind::StringWithNul). |
+//! | Sends a null string that must not be null | Reading it returns [`NullString`](WireErrorKind::NullString). |
+//! | Sends a string or an array that is longer than the message | Reading it returns [`EndsEarly`](WireErrorKind::EndsEarly). No memory is reserved for it. |
+//! | Sends a null object or new object that must not be null | Reading it returns [`NullObject`](WireErrorKind::NullObject). |
+//! | Sends `wl_registry.bind` with version 0, a version that is too high, another interface or an unknown name | [`Registries::answer`] returns a [`DisplayError`] to send. |
+//! | Sends a new object whose id leaves a gap, is in use, or belongs to the server | The message is received. The caller checks ids. |
+//! | Sends single bytes, one at a time | The messages are received. |
+//! | Sends the start of a message, and then nothing for 30 seconds | Ends with [`MessageOverdue`](ReceiveError::MessageOverdue) (servers only). |
+//! | Sends the start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
+//! | Sends an out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
+//! | Sends descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
+//! | Does not read | Sending waits while the number of buffered bytes is at its limit, or while as many descriptors are in flight to the user of the peer as its account may have. |
+//! | Connects while the account of its user has no room for another connection | The connection is closed and [counted](Listener::refused). |
 //!
-//! Messages that a peer would reject are refused before anything is sent:
+//! Sending:
 //!
 //! | The caller sends | Result |
 //! |---|---|
@@ -112,7 +112,7 @@
 //! | A message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds); the message is returned. |
 //! | A message whose descriptors were taken from it | [`FdsTaken`](WireErrorKind::FdsTaken); the message is returned. |
 //! | Several messages with more than 28 descriptors in total | Several `sendmsg` calls. No descriptor is sent after the first byte of its message. |
-//! | More descriptors than may be in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); the message is returned. On a client, it stays in the send buffer. |
+//! | More descriptors than may be in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); on a server, the message is returned. On a client, it stays in the send buffer, unless it is the request of [`create`](Connection::create), which is returned. |
 //!
 //! # Clients
 //!
@@ -125,7 +125,8 @@
 //! | Builds a request that is too long | [`CreateError::Send`] with the request. The id is free again. |
 //! | Builds a request that does not contain the allocated id | [`CreateError::NewId`]. Nothing is sent, and the id is free again. |
 //! | Panics in the function that builds a request | The id is free again. |
-//! | Creates an object while too many descriptors are in flight | [`CreateError::Send`] with the request, and the id is free again. If the kernel refused an earlier message, the id is returned, and the next flush reports the error. |
+//! | Creates an object while too many descriptors are in flight | [`CreateError::Send`] with the request, and the id is free again. |
+//! | Creates an object while the kernel refuses the descriptors of an earlier message | [`create`](Connection::create) returns the id, and the next flush reports the error. If the send buffer is full, [`CreateError::Send`] without the request, and no id is allocated. |
 //! | Creates an object while all ids are in use | [`CreateError::NoIds`] or [`RoundtripError::NoIds`]. Nothing is sent. |
 //! | Drops a [`create`](Connection::create) that waits for room | No object is created. |
 //! | Binds an interface that the compositor does not have | [`BindError::NoGlobal`]. Nothing is sent. |
@@ -140,7 +141,7 @@
 //! | Announces more than 4096 globals | [`RegistryError::TooManyGlobals`]. The connection stays usable. |
 //! | Sends a malformed event of the registry or the callback | [`RoundtripError::Registry`] or [`RoundtripError::Wire`]. |
 //! | Sends a malformed event of `wl_display` | Ends with [`ReceiveError::Wire`]. |
-//! | Sends `wl_display.error` | The next method returns the error: [`ReceiveError::Display`], [`SendErrorKind::Display`] or [`RoundtripError::Display`]. Events that arrived before can be received. |
+//! | Sends `wl_display.error` | [`receive`](Connection::receive) returns [`ReceiveError::Display`] after the events that arrived before. A [`roundtrip`](Connection::roundtrip) returns [`RoundtripError::Display`] at once, and these events can be received. Methods that send return [`SendErrorKind::Display`] when the socket fails. |
 //! | Sends `wl_display.error` and closes the connection while the client sends | The error of the compositor, not that of the socket. |
 //! | Shuts down its read side and keeps its write side open | The error of the socket, without delay. |
 //! | Deletes an id that is not in use | The event is ignored. libwayland's client logs it and ignores it. |

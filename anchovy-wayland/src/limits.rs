@@ -31,10 +31,12 @@ pub struct Limits {
     /// that a header can specify) count as 65532. A server should allow at least 148 bytes, the maximum
     /// length of its [error event](crate::DisplayError::message).
     pub max_message_bytes: usize,
-    /// Maximum number of descriptors that wait for their message, plus room for the 28 descriptors of one
-    /// further read. Default: 1024 + 28 on a client, 112 + 28 on a server.
+    /// 28 more than the maximum number of descriptors that may wait for their message while reads continue.
+    /// Default: 1024 + 28 on a client, 112 + 28 on a server.
     ///
-    /// So `max_waiting_fds - 28` descriptors can wait while reads continue. libwayland allows 1024.
+    /// If more than `max_waiting_fds - 28` descriptors wait, receiving ends with
+    /// [`TooManyWaitingFds`](crate::ReceiveError::TooManyWaitingFds). The difference is room for the
+    /// descriptors of one further read. libwayland allows 1024 waiting descriptors.
     pub max_waiting_fds: usize,
     /// Maximum time that descriptors wait for their message. `None` sets no limit. Default: `None` on a
     /// client, 30 seconds on a server.
@@ -42,35 +44,41 @@ pub struct Limits {
     /// Without a limit, descriptors that no message claims wait until the connection ends or
     /// [`max_waiting_fds`](Self::max_waiting_fds) is exceeded.
     pub fd_timeout: Option<Duration>,
-    /// Maximum time from the first byte of a message to its last, with or without descriptors. `None` sets
-    /// no limit. Default: `None` on a client, 30 seconds on a server.
+    /// Maximum time that the connection waits for the rest of a message, with or without descriptors. It
+    /// begins with the first read that finds the message incomplete. `None` sets no limit. Default: `None` on
+    /// a client, 30 seconds on a server.
     ///
     /// Further bytes of the message do not extend the time. There is no limit on the time between two
     /// messages.
     pub message_timeout: Option<Duration>,
     /// Number of bytes in the send buffer at which the buffer counts as full. Default: 64 KiB.
     ///
-    /// A full buffer accepts no message before some of its bytes have been sent.
+    /// While this number or more bytes wait, no further message is accepted.
     pub max_buffered_bytes: usize,
     /// Number of descriptors in the send buffer at which the buffer counts as full. Default: 256.
+    ///
+    /// While this number or more descriptors wait, no further message is accepted.
     pub max_buffered_fds: usize,
-    /// Whether each message with descriptors begins a `sendmsg` of its own that carries only its
-    /// descriptors. Default: `false`, and one `sendmsg` carries the descriptors of several messages, as
-    /// in libwayland.
+    /// Whether each message with descriptors begins a new `sendmsg`, which has the descriptors of no other
+    /// message. The `sendmsg` may have the bytes of later messages without descriptors. Default: `false`, and
+    /// one `sendmsg` has the descriptors of several messages, as in libwayland.
     pub fds_with_their_message: bool,
     /// Maximum time that [`roundtrip`](crate::Connection::roundtrip) and
     /// [`registry`](crate::Connection::registry) of a client wait for the reply, from the start of the
     /// call. With `None`, they wait until the reply arrives or the connection ends. Default: 10 seconds.
     pub reply_timeout: Option<Duration>,
     /// Maximum number of messages that a client keeps for [`receive`](crate::Connection::receive) while it
-    /// waits for a reply. Over this number, it stops reading, and the wait fails. Default: 8192.
+    /// waits for a reply. If more are kept, [`roundtrip`](crate::Connection::roundtrip) and
+    /// [`registry`](crate::Connection::registry) return an error. They can be used again when `receive` has
+    /// returned the kept messages. Default: 8192.
     pub max_kept_messages: usize,
-    /// Maximum memory of the kept messages, in bytes: their lengths and `size_of::<Message>()` for each. Over
-    /// this number, the client stops reading, and the wait fails. The last kept message can exceed the limit.
-    /// Default: 1 MiB.
+    /// Maximum memory of the kept messages, in bytes: their lengths and `size_of::<Message>()` for each. If
+    /// more are kept, the methods fail as with [`max_kept_messages`](Self::max_kept_messages). The limit is
+    /// checked after each message, so the last kept message can exceed it. Default: 1 MiB.
     pub max_kept_bytes: usize,
-    /// Maximum number of descriptors of the kept messages. Over this number, the client stops reading, and
-    /// the wait fails. The last kept message can exceed the limit. Default: 1024.
+    /// Maximum number of descriptors of the kept messages. If more are kept, the methods fail as with
+    /// [`max_kept_messages`](Self::max_kept_messages). The limit is checked after each message, so the last
+    /// kept message can exceed it. Default: 1024.
     pub max_kept_fds: usize,
 }
 
@@ -84,7 +92,7 @@ impl Limits {
     /// | [`fd_timeout`](Self::fd_timeout), [`message_timeout`](Self::message_timeout) | none | libwayland has none |
     /// | [`max_buffered_bytes`](Self::max_buffered_bytes) | 64 KiB | 16 of the longest messages |
     /// | [`max_buffered_fds`](Self::max_buffered_fds) | 256 | more than nine full `sendmsg` calls |
-    /// | [`reply_timeout`](Self::reply_timeout) | 10 seconds | Compositors answer within a frame. libwayland's server handles the requests of a client in order. |
+    /// | [`reply_timeout`](Self::reply_timeout) | 10 seconds | Compositors answer within one display refresh. libwayland's server handles the requests of a client in order. |
     /// | [`max_kept_messages`](Self::max_kept_messages) | 8192 | the events of a 1000 Hz mouse in 8 seconds |
     /// | [`max_kept_bytes`](Self::max_kept_bytes) | 1 MiB | Compositors buffer 4 KiB (libwayland's default) to 1 MiB of events for a client. |
     /// | [`max_kept_fds`](Self::max_kept_fds) | 1024 | libwayland's server buffers 1024 for a client |
@@ -110,10 +118,12 @@ impl Limits {
     /// can wait while reads continue, that descriptors wait for at most 30 seconds, and that a message must
     /// arrive within 30 seconds.
     ///
-    /// libwayland (since 1.23) and wayland-rs send the descriptors of queued messages early: 28 with one
-    /// byte each, before the remaining bytes. So a client may queue up to 139 descriptors between two
-    /// flushes. For clients that queue more, raise [`max_waiting_fds`](Self::max_waiting_fds). The
-    /// [budget](crate::Listener#budget) limits the descriptors of all connections of a user.
+    /// libwayland (since 1.23) and wayland-rs send the descriptors of queued messages early: each time 28
+    /// descriptors are queued, one `sendmsg` sends them with 1 byte. The remaining bytes and descriptors are
+    /// sent later. With 112 waiting descriptors, reads continue, and the last `sendmsg` has up to 27. So a
+    /// client may queue up to 139 descriptors between two flushes. For clients that queue more, raise
+    /// [`max_waiting_fds`](Self::max_waiting_fds). The [budget](crate::Listener#budget) limits the
+    /// descriptors of all connections of a user.
     pub fn server() -> Limits {
         Limits {
             max_waiting_fds: 4 * WAYLAND_FD_LIMIT + WAYLAND_FD_LIMIT,

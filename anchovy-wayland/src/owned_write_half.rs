@@ -82,11 +82,16 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     ///
     /// # Errors
     ///
-    /// Returns a [`SendError`]. It contains the refused message, which may be this message or an earlier
-    /// one. If the socket fails before there was room for this message, the error contains this message.
+    /// Returns a [`SendError`]. Its field `unsent` is one of the following:
+    ///
+    /// - This message, if it exceeds a limit, or if the socket failed before there was room for it.
+    /// - The message whose descriptors the kernel refused: this message or an earlier one. If it is an
+    ///   earlier one, this message waits in the send buffer, or is dropped if there was no room for it.
+    /// - `None`, if the socket failed after this message was added to the send buffer.
     ///
     /// On a client, a message whose descriptors the kernel refuses stays in the send buffer instead; see
-    /// [`SendErrorKind::TooManyFdsInFlight`].
+    /// [`SendErrorKind::TooManyFdsInFlight`]. `unsent` is then this message if there was no room for it,
+    /// and otherwise `None`.
     ///
     /// # Cancel safety
     ///

@@ -22,7 +22,7 @@ use crate::wire::object_id::ObjectId;
 ///   [`Connection::client`](crate::Connection::client) record the interface of each object that they
 ///   create ([`Objects`](crate::Objects)).
 /// - Compositors and proxies implement this trait. The module [`fds`](mod@crate::fds) has the numbers of
-///   all published protocols.
+///   the protocols that [`fds::ALL`](crate::fds::ALL) lists.
 /// - [`Connection::without_fds`](crate::Connection::without_fds) is for peers whose messages have no
 ///   descriptors.
 ///

@@ -34,10 +34,13 @@ impl OwnedWriteHalf<Objects> {
     ///
     /// # Errors
     ///
-    /// Returns a [`CreateError`]. Unless the socket failed, nothing was sent, and the id is free again.
+    /// Returns a [`CreateError`]. Unless it contains a [`SendErrorKind::Io`] or
+    /// [`SendErrorKind::Display`], the request was not sent and the id is free again.
     ///
-    /// If the kernel refuses the descriptors of an *earlier* message, this method returns the id, and the
-    /// request waits in the send buffer after that message. The next flush reports the error.
+    /// The kernel may refuse the descriptors of an *earlier* message. If there was room for the request,
+    /// this method then returns the id, the request waits in the send buffer after that message, and the
+    /// next flush reports the error. If the send buffer was full, this method returns
+    /// [`CreateError::Send`], and `request` is dropped without a call.
     ///
     /// # Cancel safety
     ///
@@ -111,7 +114,8 @@ impl OwnedWriteHalf<Objects> {
     ///
     /// # Errors
     ///
-    /// Returns a [`BindError`]. Unless the socket failed, nothing was sent.
+    /// Returns a [`BindError`]. Unless it contains a [`SendErrorKind::Io`] or [`SendErrorKind::Display`],
+    /// the request was not sent.
     ///
     /// # Cancel safety
     ///
@@ -134,7 +138,8 @@ impl OwnedWriteHalf<Objects> {
     ///
     /// # Errors
     ///
-    /// Returns a [`BindError`]. Unless the socket failed, nothing was sent.
+    /// Returns a [`BindError`]. Unless it contains a [`SendErrorKind::Io`] or [`SendErrorKind::Display`],
+    /// the request was not sent.
     ///
     /// # Cancel safety
     ///

@@ -61,8 +61,8 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 /// wrong number would take the descriptor of other code. So the descriptor is used only if
 ///
 /// - its number is 3 or more, and it is open;
-/// - it is inheritable: descriptors that this process has opened are close-on-exec, since the standard
-///   library, tokio and this crate open no others;
+/// - it is not close-on-exec: the standard library, tokio and this crate open only close-on-exec
+///   descriptors, so a descriptor that is not close-on-exec usually comes from the parent process;
 /// - it is a connected Unix stream socket;
 /// - it was not taken before in this process.
 ///
@@ -77,9 +77,9 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 /// - No other code in this process has left a connected Unix stream socket inheritable under this number.
 ///   Otherwise that code would lose its connection: its reads and writes would fail. No descriptor is
 ///   closed twice in either case.
-/// - Child processes that are started after the connection do not get `WAYLAND_SOCKET`, because they do
-///   not inherit the socket: use [`without_inherited_socket`](crate::without_inherited_socket). Child
-///   processes that were started before have inherited the socket.
+/// - `WAYLAND_SOCKET` is removed from the environment of child processes that are started after the
+///   connection ([`without_inherited_socket`](crate::without_inherited_socket)). These child processes do
+///   not inherit the socket.
 ///
 /// # Examples
 ///

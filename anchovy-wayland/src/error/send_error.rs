@@ -1,6 +1,7 @@
 //! The error of sending a message.
 //!
-//! Unless the socket failed, the error concerns one message, which is returned with its descriptors.
+//! Unless the socket failed, the error concerns one message. The message is returned with its descriptors,
+//! or stays in the send buffer of a client.
 
 use std::error::Error;
 use std::fmt;
@@ -15,8 +16,9 @@ use crate::wire::wire_error::WireError;
 
 /// The error of sending a message or of flushing.
 ///
-/// `unsent` is the refused message, if there is one, with its descriptors. No byte of it was sent, and the
-/// connection can send other messages.
+/// `unsent` is a message that was not sent, with its descriptors, if there is one. No byte of it was sent.
+/// Unless the kind is [`Io`](SendErrorKind::Io) or [`Display`](SendErrorKind::Display), the connection can
+/// send other messages. On a client, a message whose descriptors the kernel refused is sent before them.
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// The cause of a [`SendError`].

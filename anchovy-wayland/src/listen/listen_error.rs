@@ -13,7 +13,8 @@ use crate::location_error::LocationError;
 
 /// The error of listening on a display.
 ///
-/// The files that the listener had created were removed. No file of another process was removed.
+/// The files that the listener had created were removed, except after an error of
+/// [`Listener::from_parts`](crate::Listener::from_parts). No file of another process was removed.
 ///
 /// # Examples
 ///

@@ -30,14 +30,15 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// Binding replaces the socket of a compositor that was killed. It does not replace
 ///
 /// - a file that is not a socket;
-/// - a socket that a process has open, with or without a lock;
+/// - a socket on which a process listens, whether or not that process holds the lock;
 /// - a socket without write permission for its owner and its group.
 ///
 /// An existing lock file is used only if it is a regular file of this user with one hard link. Otherwise
 /// binding fails with [`LockRefused`](ListenError::LockRefused).
 ///
-/// Dropping the listener removes the socket and then the lock file. A file that another process has
-/// replaced is not removed. A child process that was forked without an exec keeps the lock.
+/// Dropping the listener removes the socket and then the lock file. A file that another process has replaced
+/// is not removed. A child process that was forked without an exec also holds the lock. If this process is
+/// killed, the name stays in use until the child process ends.
 ///
 /// # Budget
 ///
@@ -50,8 +51,10 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// - bytes that wait to be received or sent.
 ///
 /// A [`Connection`] over an accepted stream uses the same account. If the account of a new client has no
-/// room for its socket, the socket is closed and [counted](Self::refused). If an account is full, its
-/// connections wait. Clients with other uids are not affected.
+/// room for its socket, the socket is closed and [counted](Self::refused). While an account is full, its
+/// connections stop reading and accept no message to send, until the account has room. If it can never have
+/// room, receiving ends with [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) or
+/// [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget). Clients with other uids are not affected.
 ///
 /// Several listeners of a process should share one budget, with
 /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget) or [`with_budget`](Self::with_budget).
@@ -60,9 +63,10 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// # Permissions
 ///
-/// The mode of the socket is 0777 less the umask, and connecting requires write permission. Other users
-/// have no access to the directory: the XDG Base Directory Specification requires that only its owner has
-/// access to `XDG_RUNTIME_DIR`.
+/// The mode of the socket is 0777 less the umask, and connecting requires write permission. In
+/// `XDG_RUNTIME_DIR`, other users have no access to the socket: the XDG Base Directory Specification
+/// requires that only the owner has access to this directory. If the listener is bound to an absolute path,
+/// the caller must choose a directory with suitable permissions.
 ///
 /// # Examples
 ///
@@ -182,7 +186,8 @@ impl Listener {
     /// Creates a listener from the parts of a listener of this process or another process; see
     /// [`into_parts`](Listener::into_parts).
     ///
-    /// The [`name`](Listener::name) of the new listener is the whole path.
+    /// The [`name`](Listener::name) of the new listener is the whole path. The budget is a new one with the
+    /// default totals. To use another budget, call [`with_budget`](Listener::with_budget).
     ///
     /// # Errors
     ///
@@ -221,7 +226,8 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Returns the error of removing the socket from the tokio runtime. The files are removed.
+    /// Returns the error of deregistering the socket from the tokio runtime. In this case, the files are
+    /// removed.
     pub fn into_parts(self) -> io::Result<ListenerParts> {
         let Listener { socket, lock, .. } = self;
         let path = socket.path().map(Path::to_owned);
