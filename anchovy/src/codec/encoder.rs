@@ -10,12 +10,12 @@ use bytes::{Bytes, BytesMut};
 ///
 /// | the frame | implement | send it with |
 /// |---|---|---|
-/// | owns them, and they are closed here once they have left | [`fds`](Self::fds) | everything that sends frames |
-/// | lends them, and they stay open here | [`borrowed_fds`](Self::borrowed_fds) | [`Framed::send`](super::Framed::send) |
+/// | owns them, and they are closed here once they have been sent | [`fds`](Self::fds) | everything that sends frames |
+/// | borrows them, and they stay open here | [`borrowed_fds`](Self::borrowed_fds) | [`Framed::send`](super::Framed::send) |
 ///
 /// A codec whose frames have no descriptors implements neither.
 ///
-/// The encoder borrows the frame, so a frame that is refused returns whole to the caller.
+/// The encoder borrows the frame, so a frame that is rejected returns whole to the caller.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ pub trait Encoder<Item> {
     ///
     /// # Errors
     ///
-    /// An error refuses the frame. The bytes that were written are removed from the buffer, and the
+    /// An error rejects the frame. The bytes that were written are removed from the buffer, and the
     /// frame returns to the caller.
     ///
     /// # Panics
@@ -84,12 +84,12 @@ pub trait Encoder<Item> {
         None
     }
 
-    /// Returns the descriptors that the frame lends, in order.
+    /// Returns the descriptors that the frame borrows, in order.
     ///
-    /// They leave without being duplicated, in one `sendmsg` with the first bytes of the frame.
+    /// They are sent without being duplicated, in one `sendmsg` with the first bytes of the frame.
     /// Because they cannot be kept until a later flush, only the `send` method of
     /// [`Framed`](super::Framed::send) and [`FramedWrite`](super::FramedWrite::send) accepts such a
-    /// frame; `feed` and the `Sink` refuse it
+    /// frame; `feed` and the `Sink` reject it
     /// ([`SendErrorKind::BorrowedFds`](super::SendErrorKind::BorrowedFds)). The default is none.
     ///
     /// # Examples

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::error::truncation::Truncation;
 
-/// Descriptors, and the range of the bytes that they arrived with or leave with.
+/// Descriptors, and the range of the bytes that they arrived with or are sent with.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -42,14 +42,14 @@ pub struct FdSet {
     pub fds: Vec<OwnedFd>,
     /// The cause, if the kernel truncated the set when it was received. There are no descriptors then.
     pub truncated: Option<Truncation>,
-    /// Whether a discarded frame left the whole set to one later frame.
+    /// Whether the whole set belongs to one frame after a discarded frame.
     pub(super) given_up: bool,
     /// Time of arrival, if there is a deadline.
     pub(super) arrived: Option<Instant>,
 }
 
 impl FdSet {
-    /// Creates a set of descriptors that arrived with these bytes, or leave with them.
+    /// Creates a set of descriptors that arrived with these bytes, or are sent with them.
     pub fn new(range: Range<usize>, fds: Vec<OwnedFd>) -> FdSet {
         FdSet { range, fds, truncated: None, given_up: false, arrived: None }
     }

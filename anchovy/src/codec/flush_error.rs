@@ -51,10 +51,10 @@ pub enum FlushError {
     TooManyFds {
         /// Number of descriptors of the frame.
         count: usize,
-        /// The most that may leave with one message.
+        /// The most that may be sent with one message.
         limit: usize,
     },
-    /// Descriptors have no byte to leave with: they are in the write queue of the stream that is
+    /// Descriptors have no byte to be sent with: they are in the write queue of the stream that is
     /// closed, or in [`FramedParts`](super::FramedParts) whose ranges are empty.
     ///
     /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
@@ -62,7 +62,7 @@ pub enum FlushError {
         /// Number of descriptors.
         count: usize,
     },
-    /// Descriptors wait in the write queue of the stream, and would leave with the frame.
+    /// Descriptors wait in the write queue of the stream, and would be sent with the frame.
     ///
     /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
     WriteQueueNotEmpty {

@@ -212,20 +212,20 @@ impl<const S: usize, C> Framed<S, C> {
         &self.write.policy
     }
 
-    /// Returns the number of bytes of frames that have not left.
+    /// Returns the number of unsent bytes of frames.
     pub fn unsent_bytes(&self) -> usize {
         self.write.outbound.len()
     }
 
-    /// Returns the number of descriptors of frames that have not left.
+    /// Returns the number of unsent descriptors of frames.
     pub fn unsent_fds(&self) -> usize {
         self.write.outbound.unsent_fds()
     }
 
-    /// Removes the frame that is next to leave and returns it with its descriptors; see
+    /// Removes the frame that is to be sent next and returns it with its descriptors; see
     /// [`RefusedFrame`].
     ///
-    /// Returns `None` if some of its bytes have left, or if it has no descriptors.
+    /// Returns `None` if some of its bytes have been sent, or if it has no descriptors.
     ///
     /// This is for a flush that failed because the kernel refused the descriptors
     /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),

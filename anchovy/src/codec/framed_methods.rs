@@ -31,20 +31,20 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Sends a frame, and everything that was [fed](Self::feed) before it.
     ///
-    /// This is the only method that accepts a frame that
-    /// [lends descriptors](Encoder::borrowed_fds). Everything that was fed before it leaves first.
-    /// Then its descriptors leave in one `sendmsg` with its first bytes, without being duplicated and
-    /// without an allocation. The rest of its bytes follows.
+    /// This is the only method that accepts a frame that [borrows descriptors](Encoder::borrowed_fds).
+    /// Everything that was fed before it is sent first. Then its descriptors are sent in one `sendmsg`
+    /// with its first bytes, without being duplicated and without an allocation. The rest of its bytes
+    /// follows.
     ///
     /// # Errors
     ///
-    /// If [`unsent`](SendError::unsent) is `Some`, nothing of the frame was sent: it was refused, the
-    /// kernel refused the descriptors that it lends, or a frame that was fed before could not be sent.
-    /// In the last case [`take_refused`](Self::take_refused) returns that other frame, if its
+    /// If [`unsent`](SendError::unsent) is `Some`, nothing of the frame was sent: it was rejected, the
+    /// kernel refused the descriptors that it borrows, or a frame that was fed before could not be
+    /// sent. In the last case [`take_refused`](Self::take_refused) returns that other frame, if its
     /// descriptors are the cause.
     ///
     /// If [`unsent`](SendError::unsent) is `None`, the frame was accepted, and the flush failed. What
-    /// was not sent stays in the buffer. Descriptors that the frame lends have left.
+    /// was not sent stays in the buffer. Descriptors that the frame borrows have been sent.
     ///
     /// # Panics
     ///
@@ -58,7 +58,7 @@ impl<const S: usize, C> Framed<S, C> {
     /// - A frame without borrowed descriptors is dropped if the future still waited for room in the
     ///   buffer. Otherwise it is in the buffer.
     /// - A frame with borrowed descriptors is dropped if the `sendmsg` with its descriptors was not
-    ///   made. Otherwise the descriptors have left, and the rest of its bytes is in the buffer.
+    ///   made. Otherwise the descriptors have been sent, and the rest of its bytes is in the buffer.
     ///
     /// What was fed before it is never lost.
     ///
@@ -91,14 +91,15 @@ impl<const S: usize, C> Framed<S, C> {
     /// Puts a frame into the buffer, which a later [`flush`](Self::flush), [`send`](Self::send) or
     /// [`close`](Self::close) sends.
     ///
-    /// If the buffer is full
+    /// While the buffer is full
     /// ([`WritePolicy::max_buffered_bytes`](super::WritePolicy::max_buffered_bytes),
-    /// [`max_buffered_fds`](super::WritePolicy::max_buffered_fds)), what it holds is sent first.
+    /// [`max_buffered_fds`](super::WritePolicy::max_buffered_fds)), no further frame is accepted, and
+    /// this method sends the frames in the buffer.
     ///
     /// # Errors
     ///
-    /// The frame is always returned in [`unsent`](SendError::unsent): it was refused, or the buffer was
-    /// full and sending what it holds failed. A frame that lends descriptors is refused with
+    /// The frame is always returned in [`unsent`](SendError::unsent): it was rejected, or the buffer
+    /// was full and sending what it holds failed. A frame that borrows descriptors is rejected with
     /// [`SendErrorKind::BorrowedFds`].
     ///
     /// # Panics

@@ -39,9 +39,9 @@ pub struct FramedParts<const S: usize, C> {
     /// The descriptor sets that arrived with these bytes, in order. Ranges count from the start of the
     /// buffer.
     pub read_sets: Vec<FdSet>,
-    /// Bytes that have not left.
+    /// Unsent bytes.
     pub write_buffer: BytesMut,
-    /// The descriptor sets that leave with these bytes, in order, with the ranges of their frames.
+    /// The descriptor sets that are sent with these bytes, in order, with the ranges of their frames.
     pub write_sets: Vec<FdSet>,
     /// The policy for received frames.
     pub read_policy: ReadPolicy,

@@ -14,7 +14,7 @@ use crate::split::owned::OwnedWriteHalf;
 
 /// The [`Sink`] of frames that [`Framed::into_split`](super::Framed::into_split) makes.
 ///
-/// Dropping it closes descriptors that have not left, and shuts the write side down.
+/// Dropping it closes unsent descriptors, and shuts the write side down.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));

@@ -1,10 +1,10 @@
 //! The attribution of received descriptors to frames.
 //!
 //! The kernel reports which `recvmsg` a descriptor set arrived with. The last byte of that read belongs
-//! to the `sendmsg` that the set left with. The kernel does not report where that `sendmsg` began. So
-//! a set is known by its range of stream bytes, and only a frame that overlaps the range can have sent
-//! it. Frames claim descriptors in order. What is left of a set when its range is decoded belongs to no
-//! frame. It is closed here, because otherwise the next frame would claim it.
+//! to the `sendmsg` that the set was sent with. The kernel does not report where that `sendmsg` began.
+//! So a set is known by its range of stream bytes, and only a frame that overlaps the range can have
+//! sent it. Frames claim descriptors in order. What is left of a set when its range is decoded belongs
+//! to no frame. It is closed here, because otherwise the next frame would claim it.
 //!
 //! This module uses no socket and no clock: its input is bytes, descriptors and the time, and its output
 //! is frames and a deadline.

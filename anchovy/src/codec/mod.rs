@@ -1,9 +1,9 @@
 //! Frames, each with its own descriptors.
 //!
-//! A protocol divides a stream into frames, some of which have descriptors. This module has the shapes
-//! of tokio-util's codec for such protocols: [`Decoder`], [`Encoder`] and [`Framed`]. Descriptors stay
-//! with their frame. With `tokio_util::codec::Framed` they do not: it joins several frames into one
-//! write, and the descriptors of all of them leave with the first frame.
+//! A protocol divides a stream into frames, some of which have descriptors. This module has the shapes of
+//! tokio-util's codec for such protocols: [`Decoder`], [`Encoder`] and [`Framed`]. Descriptors stay with
+//! their frame. With `tokio_util::codec::Framed` they do not: it joins several frames into one write, and
+//! the descriptors of all of them are sent with the first frame.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -64,14 +64,17 @@
 //! - [`LastByte`](Attribution::LastByte): a frame claims all descriptors of sets whose range ends with one
 //!   of its bytes. It declares none.
 //!
-//! Except with `Fifo`, descriptors that are not claimed when the range is decoded end the stream of
-//! frames, or are closed and counted. They are never given to a later frame.
+//! With `Range` and `LastByte`, descriptors that are not claimed when the range is decoded end the stream
+//! of frames, or are closed and counted. They are never given to a later frame. If a frame is
+//! [discarded](ReceivedFds::discard), a set whose range extends past the end of that frame waits for a
+//! later frame until its range is decoded. With `Fifo`, unclaimed descriptors wait for later frames. Those
+//! that wait at the end of the stream end the stream of frames with an error, or are closed and counted.
 //!
 //! # Guarantees
 //!
-//! - Sending: a descriptor set leaves once, in one `sendmsg`, never later than the first byte of its
+//! - Sending: a descriptor set is sent once, in one `sendmsg`, never later than the first byte of its
 //!   frame, and by the [`Placement`] of the protocol. Frames without descriptors share calls. A full
-//!   socket is back-pressure. A frame that is refused returns whole to the caller.
+//!   socket is back-pressure. A frame that is rejected returns whole to the caller.
 //! - Receiving with [`Attribution::Range`]: exact for every sender whose frames with descriptors each
 //!   have a `sendmsg` of their own, or begin one. A sender that declares wrong counts gets an error, or
 //!   at worst descriptors that it sent itself within one `recvmsg` of this process, and never those of
@@ -84,27 +87,29 @@
 //! - Bounds: descriptors that wait, bytes that wait for the end of a frame, and, if configured, how
 //!   long each waits.
 //!
-//! # Refusals
+//! # Errors
 //!
-//! A frame that is refused returns in [`SendError::unsent`], with its descriptors, and later frames can
-//! be sent. A [`ReceiveError`] ends the stream of frames. Everything that arrived and was not returned
-//! is closed then.
+//! A frame that the codec or a limit rejects returns in [`SendError::unsent`], with its descriptors, and
+//! later frames can be sent. A frame whose descriptors the kernel refuses stays in the buffer, until
+//! [`Framed::take_refused`] removes it. If it borrows the descriptors, it returns in
+//! [`SendError::unsent`]. A [`ReceiveError`] ends the stream of frames. Everything that arrived and was
+//! not returned is closed then.
 //!
 //! | the caller does | result |
 //! |---|---|
 //! | sends a frame with more descriptors than the limit of the stream | [`SendErrorKind::TooManyFds`] |
 //! | sends a frame with descriptors and no bytes | [`SendErrorKind::FdsWithoutBytes`] |
-//! | sends a frame that its encoder refuses | [`SendErrorKind::Codec`], and no byte of it is in the buffer |
+//! | sends a frame that its encoder rejects | [`SendErrorKind::Codec`], and no byte of it is in the buffer |
 //! | sends a frame while the write queue of the stream itself has descriptors | [`SendErrorKind::WriteQueueNotEmpty`] |
-//! | sends descriptors to a peer that does not accept any | [`SendErrorKind::FdsRefusedByPeer`]; [`Framed::take_refused`] returns a frame that owns them, [`SendError::unsent`] a frame that lends them |
+//! | sends descriptors to a peer that does not accept any | [`SendErrorKind::FdsRefusedByPeer`]; [`Framed::take_refused`] returns a frame that owns them, [`SendError::unsent`] a frame that borrows them |
 //! | has too many descriptors in flight | [`SendErrorKind::TooManyFdsInFlight`]; as above, and a later flush tries again |
-//! | gives a frame that lends descriptors to [`Framed::feed`] or to the `Sink` | [`SendErrorKind::BorrowedFds`] |
-//! | sends a frame that owns descriptors and lends others | [`SendErrorKind::OwnedAndBorrowedFds`] |
+//! | gives a frame that borrows descriptors to [`Framed::feed`] or to the `Sink` | [`SendErrorKind::BorrowedFds`] |
+//! | sends a frame that owns descriptors and borrows others | [`SendErrorKind::OwnedAndBorrowedFds`] |
 //! | sends a frame while one that was fed before cannot be sent | the error of that frame; the new frame is in [`SendError::unsent`] |
 //! | flushes when frames cannot be sent | [`FlushError`]; they stay in the buffer |
 //! | closes while the write queue of the stream itself has descriptors | [`FlushError::FdsWithoutBytes`]; the write side stays open |
-//! | drops a [`Framed::send`] before its frame has begun to leave | nothing of the frame is sent, and its descriptors are closed |
-//! | drops a [`Framed::send`] after that | the rest is in the buffer, and leaves with the next flush |
+//! | drops a [`Framed::send`] before a byte of its frame was sent | nothing of the frame is sent, and its descriptors are closed |
+//! | drops a [`Framed::send`] after that | the rest is in the buffer, and is sent by the next flush |
 //! | reunites halves of two streams | [`ReuniteError`](crate::ReuniteError) with both halves |
 //! | claims more descriptors than arrived with the frame | [`TakeFdsError::Missing`] |
 //! | claims a part of a set that a rejected frame may have sent | [`TakeFdsError::Ambiguous`] |

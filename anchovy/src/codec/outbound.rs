@@ -1,8 +1,8 @@
-//! The plan of outgoing calls: which bytes leave with which descriptors.
+//! The plan of outgoing calls: which bytes are sent with which descriptors.
 //!
 //! The plan is the next `sendmsg`: its number of bytes and of descriptors, by the [`Placement`] of the
-//! protocol. Descriptors leave with the first byte of a call or not at all. The kernel may take fewer
-//! bytes than planned. So the state records what has left, and each call is planned separately.
+//! protocol. Descriptors are sent with the first byte of a call or not at all. The kernel may take
+//! fewer bytes than planned. So the state records what was sent, and each call is planned separately.
 //!
 //! This module uses no socket: its input is frames, and its output is calls.
 
@@ -25,32 +25,32 @@ use crate::error::transfer_error::TransferError;
 /// Payloads of fewer bytes are copied into the buffer, because a slice of their own costs more.
 const COPIED: usize = 4 << 10;
 
-/// Bytes and descriptors that have not left.
+/// Unsent bytes and descriptors.
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
     /// Bytes that are before those in `tail`.
     chunks: VecDeque<Bytes>,
     /// Where encoders write.
     tail: BytesMut,
-    /// Number of bytes in `tail` that have left. They are removed together with the last byte, or
+    /// Number of bytes in `tail` that have been sent. They are removed together with the last byte, or
     /// before a payload: a buffer whose start moved with each call would never grow.
     left: usize,
-    /// The largest memory that `tail` may share with chunks, or whose start has left.
+    /// The largest memory that `tail` may share with chunks, or whose start has been sent.
     shared: usize,
-    /// Position in the stream of the first byte that has not left.
+    /// Position in the stream of the first unsent byte.
     position: u64,
     /// Position in the stream of the next frame.
     end: u64,
-    /// The frames with descriptors of which a byte has not left, in order.
+    /// The frames with descriptors of which a byte is unsent, in order.
     frames: VecDeque<PendingFrame>,
     /// The descriptors of all frames, in order.
     fds: VecDeque<OwnedFd>,
-    /// Whether the kernel refused the descriptors of several frames. Until a call has left, each frame
-    /// then has a call of its own, so that the refused frame is known.
+    /// Whether the kernel refused the descriptors of several frames. Until a call has been sent, each
+    /// frame then has a call of its own, so that the refused frame is known.
     one_by_one: bool,
 }
 
-/// A frame with descriptors: its range of the stream, and the number of descriptors that have not left.
+/// A frame with descriptors: its range of the stream, and the number of its unsent descriptors.
 #[derive(Clone, Copy, Debug)]
 struct PendingFrame {
     start: u64,
@@ -130,8 +130,8 @@ impl Outbound {
         Ok(length)
     }
 
-    /// Writes the bytes of a frame that lends `count` descriptors, when nothing else is in the buffer.
-    /// They are not planned until [`sent_borrowed`](Self::sent_borrowed).
+    /// Writes the bytes of a frame that borrows `count` descriptors, when nothing else is in the
+    /// buffer. They are not planned until [`sent_borrowed`](Self::sent_borrowed).
     pub(crate) fn encode_borrowed<I, E: Encoder<I>>(
         &mut self,
         encoder: &mut E,
@@ -149,8 +149,8 @@ impl Outbound {
         self.left = 0;
     }
 
-    /// Notes that the first `bytes` of a frame of `length` bytes left with the descriptors that it
-    /// lends.
+    /// Notes that the first `bytes` of a frame of `length` bytes were sent with the descriptors that it
+    /// borrows.
     pub(crate) fn sent_borrowed(&mut self, length: usize, bytes: usize) {
         // With `Placement::Alone`, the rest of the frame shares no call either.
         let (start, end) = (self.end, self.end + length as u64);
@@ -227,7 +227,7 @@ impl Outbound {
         self.fds.make_contiguous();
     }
 
-    /// Returns the bytes that have not left, in order.
+    /// Returns the unsent bytes, in order.
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let parts = self.chunks.iter().map(|chunk| &chunk[..]);
         parts.chain([&self.tail[self.left..]]).filter(|part| !part.is_empty())
@@ -238,7 +238,7 @@ impl Outbound {
         &self.fds.as_slices().0[..count]
     }
 
-    /// Records that a call left with the first `bytes` of its bytes.
+    /// Records that a call sent the first `bytes` of its bytes.
     pub(crate) fn sent(&mut self, call: Call, bytes: usize) {
         if call.fds > 0 {
             // The kernel holds its own references to the descriptors that are closed here.
@@ -259,7 +259,7 @@ impl Outbound {
         !head && !std::mem::replace(&mut self.one_by_one, true)
     }
 
-    /// Removes the first frame and returns it with its descriptors, if none of its bytes has left.
+    /// Removes the first frame and returns it with its descriptors, if none of its bytes was sent.
     pub(crate) fn take_back(&mut self) -> Option<RefusedFrame> {
         let frame = *self.frames.front()?;
         if frame.start != self.position || frame.fds == 0 {
@@ -324,7 +324,7 @@ impl Outbound {
         }
     }
 
-    /// Returns the number of bytes that have not left.
+    /// Returns the number of unsent bytes.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         (self.end - self.position) as usize
@@ -336,7 +336,7 @@ impl Outbound {
         (self.tail.capacity(), self.chunks.capacity() * size_of::<Bytes>())
     }
 
-    /// Returns the number of descriptors that have not left.
+    /// Returns the number of unsent descriptors.
     pub(crate) fn unsent_fds(&self) -> usize {
         self.fds.len()
     }
@@ -372,8 +372,8 @@ impl Outbound {
         outbound
     }
 
-    /// Returns the bytes and descriptor sets that have not left. The rest of a frame that has begun to
-    /// leave is an empty set, because it still shares no call with `Placement::Alone`.
+    /// Returns the unsent bytes and descriptor sets. The rest of a frame of which a byte was sent is an
+    /// empty set, because it still shares no call with `Placement::Alone`.
     pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
         let position = self.position;
         let relative = |offset: u64| offset.saturating_sub(position) as usize;

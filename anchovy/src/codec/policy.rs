@@ -32,8 +32,8 @@ pub enum Attribution {
     /// [`ReceivedFds::take_all`](super::ReceivedFds::take_all). [`WithFds`](super::WithFds) does so for
     /// codecs that were written for tokio-util.
     ///
-    /// On Linux, a read that brings a descriptor set ends with a byte of the `sendmsg` that the set
-    /// left with. It may begin with bytes of earlier calls. If that `sendmsg` is long, the read ends
+    /// On Linux, a read that returns a descriptor set ends with a byte of the `sendmsg` that the set was
+    /// sent with. It may begin with bytes of earlier calls. If that `sendmsg` is long, the read ends
     /// within its first 36,544 bytes (measured on Linux 6.18). So the result depends on the sender:
     ///
     /// | Sender | Frame that gets the descriptors |
@@ -50,7 +50,7 @@ pub enum Attribution {
     /// # Platform-specific behavior
     ///
     /// Kernels that are derived from BSD end a read *before* the next descriptor set, so a read begins
-    /// with the `sendmsg` that the set left with, and may end with bytes of later calls. There, a
+    /// with the `sendmsg` that the set was sent with, and may end with bytes of later calls. There, a
     /// frame gets the descriptor sets of reads whose *first* byte is one of its bytes. The same senders
     /// are attributed correctly. This is not tested.
     LastByte,
@@ -62,7 +62,7 @@ pub enum Attribution {
 /// ```
 /// use anchovy::codec::{ReadPolicy, Unclaimed};
 ///
-/// // As dbus-broker does if a frame brings more than it declares.
+/// // As dbus-broker does if a frame has more than it declares.
 /// let lenient = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub enum Unclaimed {
     Close,
 }
 
-/// The bytes that the descriptors of a frame leave with.
+/// The bytes that the descriptors of a frame are sent with.
 ///
 /// ```
 /// use anchovy::codec::{Placement, WritePolicy};
@@ -185,12 +185,13 @@ pub struct ReadPolicy {
     /// frames ends with [`ReceiveError::Truncated`](super::ReceiveError::Truncated). It always does
     /// with [`Attribution::Fifo`], because the frames of later descriptors are not known any more.
     pub survive_truncation: bool,
-    /// Number of descriptors that may wait for their frames. 512 by default.
+    /// Maximum number of descriptors that wait for their frames, including room for one more full set
+    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)). 512 by default.
     ///
-    /// Before each read there has to be room for another full set
-    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)), or the stream of frames ends with
-    /// [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). One full set may
-    /// always wait, even if this number is lower. A truncated set counts as one descriptor.
+    /// If more than this number less one full set wait before a read, the stream of frames ends with
+    /// [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). If this number is
+    /// lower than one full set, one set can be received when none waits. A truncated set counts as one
+    /// descriptor.
     pub max_waiting_fds: usize,
     /// Number of bytes that may wait for the end of a frame. 16 MiB by default.
     ///
@@ -251,14 +252,14 @@ impl Default for ReadPolicy {
 ///
 /// # Memory
 ///
-/// A buffer that is empty keeps at most 256 KiB. Larger memory is freed when its last byte has
-/// left. At most, a connection holds twice
-/// [`max_buffered_bytes`](Self::max_buffered_bytes) and one frame more. What an encoder returns as
-/// [payload](super::Encoder::payload) is not copied, and is dropped once it has left.
+/// A buffer that is empty keeps at most 256 KiB. Larger memory is freed when its last byte has been sent.
+/// At most, a connection holds twice [`max_buffered_bytes`](Self::max_buffered_bytes) and one frame more.
+/// What an encoder returns as [payload](super::Encoder::payload) is not copied, and is dropped once it
+/// has been sent.
 ///
-/// If the stream has an [account](crate::AnchovyStream::set_account), bytes that have not left are
-/// charged to it, except for 8 KiB. A frame is accepted in any case; while the account has no room for
-/// those before it, the sink sends them first.
+/// If the stream has an [account](crate::AnchovyStream::set_account), unsent bytes are charged to it,
+/// except for 8 KiB. A frame is accepted in any case; while the account has no room for those before it,
+/// the sink sends them first.
 ///
 /// ```
 /// use anchovy::codec::WritePolicy;
@@ -268,13 +269,13 @@ impl Default for ReadPolicy {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WritePolicy {
-    /// The bytes that the descriptors of a frame leave with. [`Placement::Alone`] by default.
+    /// The bytes that the descriptors of a frame are sent with. [`Placement::Alone`] by default.
     pub placement: Placement,
-    /// Number of bytes in the buffer from which on it is sent before another frame is accepted. 64 KiB
-    /// by default.
+    /// Number of bytes in the buffer at which the buffer counts as full. While this number or more bytes
+    /// wait, no further frame is accepted. 64 KiB by default.
     pub max_buffered_bytes: usize,
-    /// Number of descriptors in the buffer from which on it is sent before another frame is accepted.
-    /// 256 by default.
+    /// Number of descriptors in the buffer at which the buffer counts as full. While this number or more
+    /// descriptors wait, no further frame is accepted. 256 by default.
     pub max_buffered_fds: usize,
 }
 

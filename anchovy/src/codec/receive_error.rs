@@ -84,7 +84,7 @@ pub enum ReceiveError<E> {
     TooManyWaitingFds {
         /// Number of descriptors that wait.
         waiting: usize,
-        /// The most that may wait, less one full message.
+        /// The limit: [`max_waiting_fds`](super::ReadPolicy::max_waiting_fds) less one full set.
         limit: usize,
     },
     /// Descriptors waited too long for the rest of their frame

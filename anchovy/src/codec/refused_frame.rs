@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
-/// A frame whose descriptors the kernel refused, as the bytes and descriptors that would have left.
+/// A frame whose descriptors the kernel refused, as the bytes and descriptors that were not sent.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -30,7 +30,7 @@ use bytes::Bytes;
 /// ```
 #[derive(Debug)]
 pub struct RefusedFrame {
-    /// Its bytes; none of them left.
+    /// Its bytes; none of them was sent.
     pub bytes: Bytes,
     /// Its descriptors.
     pub fds: Vec<OwnedFd>,

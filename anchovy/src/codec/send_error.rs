@@ -8,7 +8,7 @@ use super::flush_error::FlushError;
 use crate::error::descriptors::Descriptors;
 use crate::error::transfer_error::TransferError;
 
-/// A frame that was refused, or a flush that failed.
+/// A frame that was rejected, or a flush that failed.
 ///
 /// If the frame was not accepted, it is returned whole in `unsent`: nothing of it was sent or
 /// closed, and the sink accepts other frames. If a flush failed, what it could not send stays in the
@@ -69,7 +69,7 @@ impl<T, K: Into<io::Error>> From<SendError<T, K>> for io::Error {
     }
 }
 
-/// Why a frame was refused, or a flush failed.
+/// Why a frame was rejected, or a flush failed.
 ///
 /// `E` is the codec's own error ([`Encoder::Error`](super::Encoder::Error)).
 #[derive(Debug)]
@@ -84,7 +84,7 @@ pub enum SendErrorKind<E> {
     TooManyFds {
         /// Number of descriptors of the frame.
         count: usize,
-        /// The most that may leave with one message.
+        /// The most that may be sent with one message.
         limit: usize,
     },
     /// The frame has descriptors but no bytes.
@@ -94,7 +94,7 @@ pub enum SendErrorKind<E> {
         /// Number of descriptors of the frame.
         count: usize,
     },
-    /// Descriptors wait in the write queue of the stream, and would leave with the frame.
+    /// Descriptors wait in the write queue of the stream, and would be sent with the frame.
     ///
     /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
     WriteQueueNotEmpty {
@@ -117,16 +117,16 @@ pub enum SendErrorKind<E> {
         /// Number of descriptors of the frame.
         count: usize,
     },
-    /// The frame lends descriptors ([`Encoder::borrowed_fds`](super::Encoder::borrowed_fds)), so it
-    /// cannot be kept in the buffer.
+    /// The frame borrows descriptors ([`Encoder::borrowed_fds`](super::Encoder::borrowed_fds)), so
+    /// it cannot be kept in the buffer.
     ///
     /// [`Framed::send`](super::Framed::send) accepts it; `feed` and the `Sink` do not. As an
     /// [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
     BorrowedFds {
-        /// Number of descriptors that the frame lends.
+        /// Number of descriptors that the frame borrows.
         count: usize,
     },
-    /// The frame lends descriptors and owns others, and they would have to leave in one message.
+    /// The frame borrows descriptors and owns others, and they would have to be sent in one message.
     ///
     /// An encoder for such frames returns all of them from
     /// [`borrowed_fds`](super::Encoder::borrowed_fds). As an [`io::Error`],
@@ -134,10 +134,10 @@ pub enum SendErrorKind<E> {
     OwnedAndBorrowedFds {
         /// Number of descriptors that the frame owns.
         owned: usize,
-        /// Number of descriptors that the frame lends.
+        /// Number of descriptors that the frame borrows.
         borrowed: usize,
     },
-    /// The codec refused the frame.
+    /// The codec rejected the frame.
     Codec(E),
 }
 

@@ -1,8 +1,8 @@
 //! Sending a frame and waiting for it, for the async methods of framed streams.
 //!
-//! [`Outbound`] cannot keep descriptors that a frame lends: they live as long as the frame, which the
-//! future owns. So frames that wait are sent first. The bytes of the frame are removed again if the
-//! future is dropped before the `sendmsg` that carries its descriptors.
+//! [`Outbound`] cannot keep descriptors that a frame borrows: they live as long as the frame, which
+//! the future owns. So frames that wait are sent first. The bytes of the frame are removed again if
+//! the future is dropped before the `sendmsg` that carries its descriptors.
 
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -71,7 +71,7 @@ impl WriteState {
     }
 
     /// Sends the frames that wait, and then the first bytes of a frame with the `borrowed` descriptors
-    /// that it lends. The rest of its bytes is in the buffer then.
+    /// that it borrows. The rest of its bytes is in the buffer then.
     async fn send_borrowed<I, E: Encoder<I>>(
         &mut self,
         encoder: &mut E,
@@ -123,8 +123,8 @@ impl WriteState {
     }
 }
 
-/// The bytes of a frame that lends descriptors, in an otherwise empty buffer. Dropping this before
-/// they have begun to leave removes them.
+/// The bytes of a frame that borrows descriptors, in an otherwise empty buffer. Dropping this before
+/// any of them was sent removes them.
 struct Encoded<'a> {
     outbound: &'a mut Outbound,
     is_sent: bool,

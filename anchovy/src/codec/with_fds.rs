@@ -21,19 +21,19 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// | Frame | Meaning |
 /// |---|---|
 /// | received `(C::Item, Vec<OwnedFd>)` | the item, and the descriptors that arrived with it ([`Attribution::LastByte`]) |
-/// | sent `(T, Vec<OwnedFd>)` | an item, and descriptors that are closed here once they have left |
+/// | sent `(T, Vec<OwnedFd>)` | an item, and descriptors that are closed here once they have been sent |
 /// | sent `(T, &[impl AsFd])` | an item, and descriptors that stay open here; only [`Framed::send`] accepts it |
 ///
 /// An item with descriptors has a `sendmsg` to itself ([`Placement::Alone`]). Items without descriptors
 /// share calls. So a receiver with the same rule attributes the descriptors correctly. The sender at
 /// the other end must follow the same rule; see [`Attribution::LastByte`] for what happens otherwise.
 ///
-/// The encoder takes a clone of the item, because a frame that is refused returns whole to the caller.
+/// The encoder takes a clone of the item, because a frame that is rejected returns whole to the caller.
 /// Clones of `&str`, [`Bytes`](bytes::Bytes) and references are cheap.
 ///
 /// # Errors
 ///
-/// An error of the codec ends the stream of frames ([`ReceiveError::Codec`]), or refuses the item that
+/// An error of the codec ends the stream of frames ([`ReceiveError::Codec`]), or rejects the item that
 /// is sent ([`SendErrorKind::Codec`](super::SendErrorKind::Codec)). A truncated descriptor set ends the
 /// stream of frames even with [`ReadPolicy::survive_truncation`], since an item cannot be marked.
 ///
@@ -128,8 +128,10 @@ impl<C> WithFds<C> {
     /// Adds descriptors to a codec, for [`Framed::from_parts`].
     ///
     /// The caller sets [`Attribution::LastByte`] and [`Placement::Alone`] in the policies of the parts,
-    /// as [`WithFds::framed`] does. With another attribution, an item still gets the descriptors of
-    /// reads whose last byte is one of its bytes.
+    /// as [`WithFds::framed`] does. With another placement, a receiver may attribute descriptors to a
+    /// wrong item. With another attribution, items get the same descriptors on Linux, but wrong ones on
+    /// kernels that are derived from BSD. With [`Attribution::Fifo`], incomplete items of one account
+    /// can also wait for each other's descriptors.
     pub fn new(codec: C) -> WithFds<C> {
         WithFds { codec }
     }

@@ -26,7 +26,7 @@ pub(crate) fn flush_error<T, E>(error: TransferError) -> SendError<T, SendErrorK
 pub(crate) struct WriteState {
     pub(crate) outbound: Outbound,
     pub(crate) policy: WritePolicy,
-    /// The charge for bytes that have not left, if the peer has an account.
+    /// The charge for unsent bytes, if the peer has an account.
     memory: Option<Box<MemoryCharge>>,
 }
 
@@ -50,8 +50,8 @@ impl WriteState {
         }
     }
 
-    /// Waits until all bytes that have not left are charged: the account has room for them, or enough of
-    /// them have left.
+    /// Waits until all unsent bytes are charged: the account has room for them, or enough of them have
+    /// been sent.
     fn poll_charged(
         &mut self,
         side: (&Socket, &mut Sender),
@@ -92,14 +92,14 @@ impl WriteState {
         self.outbound.push(encoder, frame, |count| sender.limits.check(count))
     }
 
-    /// Removes the frame that is next to leave, and returns it.
+    /// Removes the frame that is to be sent next, and returns it.
     pub(crate) fn take_refused(&mut self) -> Option<RefusedFrame> {
         let refused = self.outbound.take_back();
         self.release_unused();
         refused
     }
 
-    /// Charges the bytes that could not leave, or releases the memory of an empty buffer.
+    /// Charges the bytes that could not be sent, or releases the memory of an empty buffer.
     fn account_for(&mut self, socket: &Socket) {
         if self.outbound.is_empty() {
             self.memory = None;
@@ -111,7 +111,7 @@ impl WriteState {
         self.release_unused();
     }
 
-    /// Releases the charge for bytes that have left.
+    /// Releases the charge for bytes that have been sent.
     fn release_unused(&mut self) {
         if let Some(memory) = &mut self.memory {
             memory.release_unused(self.outbound.len());
