@@ -30,7 +30,7 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// Binding replaces the socket of a compositor that was killed. It does not replace
 ///
 /// - a file that is not a socket;
-/// - a socket on which a process listens, whether or not that process holds the lock;
+/// - a socket that a process has open, whether or not that process holds the lock;
 /// - a socket without write permission for its owner and its group.
 ///
 /// An existing lock file is used only if it is a regular file of this user with one hard link. Otherwise
