@@ -197,7 +197,7 @@ mod codec {
             (SendErrorKind::BorrowedFds { count: 4 }, &["4", "`send`"], InvalidInput),
             (
                 SendErrorKind::OwnedAndBorrowedFds { owned: 2, borrowed: 7 },
-                &["owns 2", "lends 7", "`borrowed_fds`"],
+                &["owns 2", "borrows 7", "`borrowed_fds`"],
                 InvalidInput,
             ),
         ]
@@ -274,7 +274,7 @@ mod codec {
         assert_eq!(chain(&kind), texts);
         assert_eq!(chain(&SendError { unsent: None::<()>, kind }), texts);
         let kind = SendErrorKind::Codec(bad_frame());
-        let texts = ["the codec refused the frame", "bad frame", "bad byte"];
+        let texts = ["the codec rejected the frame", "bad frame", "bad byte"];
         assert_eq!(chain(&kind), texts);
         assert_eq!(chain(&SendError { unsent: Some(()), kind }), texts);
     }

@@ -1,4 +1,4 @@
-//! The error of sending what waits.
+//! The error of a flush.
 
 use std::error::Error;
 use std::fmt;
@@ -54,8 +54,11 @@ pub enum FlushError {
         /// The most that may be sent with one message.
         limit: usize,
     },
-    /// Descriptors have no byte to be sent with: they are in the write queue of the stream that is
-    /// closed, or in [`FramedParts`](super::FramedParts) whose ranges are empty.
+    /// There are descriptors, and no bytes to send them with.
+    ///
+    /// Either the framed stream is closed while the write queue of its stream has descriptors, or an
+    /// [`FdSet`](super::FdSet) that was passed to [`Framed::from_parts`](super::Framed::from_parts) has an
+    /// empty range.
     ///
     /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
     FdsWithoutBytes {
@@ -79,7 +82,7 @@ pub enum FlushError {
     },
     /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
     ///
-    /// A later flush can send the same frame, once receivers have caught up. As an [`io::Error`],
+    /// A later flush can send the same frame, after receivers have read. As an [`io::Error`],
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     TooManyFdsInFlight {
         /// Number of descriptors of the frame.
@@ -114,8 +117,8 @@ impl fmt::Display for FlushError {
                 let queued = Descriptors(*queued);
                 write!(
                     f,
-                    "{queued} in the write queue of the stream would leave with the frame; write the \
-                     queue first"
+                    "{queued} in the write queue of the stream would be sent with the frame; write \
+                     the queue first"
                 )
             }
             FlushError::FdsRefusedByPeer { count } => {

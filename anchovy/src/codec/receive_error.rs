@@ -40,7 +40,7 @@ use crate::error::truncation::Truncation;
 pub enum ReceiveError<E> {
     /// The socket failed.
     Io(io::Error),
-    /// A frame declares more descriptors than arrived with its bytes.
+    /// A frame declares more descriptors than it can claim.
     ///
     /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
     MissingFds {
@@ -49,7 +49,7 @@ pub enum ReceiveError<E> {
         /// Number of descriptors that the frame can claim.
         available: usize,
     },
-    /// A frame declares a part of a descriptor set that a rejected frame may have sent; see
+    /// A frame declares a part of a descriptor set that may belong to a discarded frame; see
     /// [`ReceivedFds::discard`](super::ReceivedFds::discard).
     ///
     /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
@@ -59,7 +59,7 @@ pub enum ReceiveError<E> {
         /// Number of descriptors of the set.
         available: usize,
     },
-    /// Descriptors arrived with bytes whose frames did not claim them.
+    /// Descriptors arrived that no frame claimed.
     ///
     /// The frame that was decoded last is dropped too, because it may have claimed the wrong
     /// descriptors. As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
@@ -84,7 +84,8 @@ pub enum ReceiveError<E> {
     TooManyWaitingFds {
         /// Number of descriptors that wait.
         waiting: usize,
-        /// The limit: [`max_waiting_fds`](super::ReadPolicy::max_waiting_fds) less one full set.
+        /// The most that may wait before a read:
+        /// [`max_waiting_fds`](super::ReadPolicy::max_waiting_fds) minus one full set.
         limit: usize,
     },
     /// Descriptors waited too long for the rest of their frame
@@ -138,7 +139,7 @@ pub enum ReceiveError<E> {
     ///
     /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     BytesOverBudget {
-        /// Number of bytes of memory that the frame needs next.
+        /// Size in bytes of the buffer that is needed to receive more of the frame.
         bytes: usize,
     },
     /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
@@ -188,15 +189,12 @@ impl<E> fmt::Display for ReceiveError<E> {
         match self {
             ReceiveError::Io(_) => f.write_str("receiving from the socket failed"),
             ReceiveError::MissingFds { declared, available } => {
-                write!(
-                    f,
-                    "a frame declares {}, {available} arrived with it",
-                    Descriptors(*declared)
-                )
+                write!(f, "a frame declares {}, {available} are available", Descriptors(*declared))
             }
             ReceiveError::AmbiguousFds { declared, available } => write!(
                 f,
-                "a frame declares {declared} of {} that a rejected frame may have sent",
+                "a frame declares {declared} of {} that arrived together, some of which may belong to a \
+                 discarded frame",
                 Descriptors(*available)
             ),
             ReceiveError::UnclaimedFds { count } => {
@@ -211,7 +209,7 @@ impl<E> fmt::Display for ReceiveError<E> {
             }
             ReceiveError::FdsOverdue { waiting } => {
                 let waiting = Descriptors(*waiting);
-                write!(f, "the frame of {waiting} was not complete before the timeout")
+                write!(f, "the timeout expired while {waiting} waited for the rest of a frame")
             }
             ReceiveError::FrameOverdue { bytes } => {
                 write!(f, "only {bytes} bytes of a frame arrived before the timeout")

@@ -20,7 +20,7 @@ use bytes::Bytes;
 ///     let failed = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
 ///     assert!(matches!(failed.kind, SendErrorKind::FdsRefusedByPeer { count: 1 }));
 ///
-///     let refused = near.take_refused().expect("none of it left");
+///     let refused = near.take_refused().expect("the frame");
 ///     assert_eq!((&refused.bytes[..], refused.fds.len()), (&b"1a file\n"[..], 1));
 ///     near.send(("no file, then".to_owned(), vec![])).await?;
 ///     assert_eq!(far.next().await.expect("a line")?.0, "no file, then");

@@ -10,9 +10,11 @@ use crate::error::transfer_error::TransferError;
 
 /// A frame that was rejected, or a flush that failed.
 ///
-/// If the frame was not accepted, it is returned whole in `unsent`: nothing of it was sent or
-/// closed, and the sink accepts other frames. If a flush failed, what it could not send stays in the
-/// sink; a frame whose descriptors are the cause can be [taken back].
+/// If the frame was not accepted, it is returned whole in `unsent`: no byte of it was sent, and none of
+/// its descriptors was closed.
+///
+/// If a flush failed, what was not sent stays in the buffer. A frame whose descriptors are the cause can
+/// be [taken back].
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -26,9 +28,9 @@ use crate::error::transfer_error::TransferError;
 /// let mut near = Framed::new(near, Lines);
 ///
 /// let null = std::fs::File::open("/dev/null")?;
-/// let refused = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
-/// assert!(matches!(refused.kind, SendErrorKind::TooManyFds { count: 1, limit: 0 }));
-/// let (text, fds) = refused.unsent.expect("it was refused");
+/// let rejected = near.send(("a file".to_owned(), vec![null.into()])).await.unwrap_err();
+/// assert!(matches!(rejected.kind, SendErrorKind::TooManyFds { count: 1, limit: 0 }));
+/// let (text, fds) = rejected.unsent.expect("the frame");
 /// assert_eq!((&text[..], fds.len()), ("a file", 1));
 /// # Ok(())
 /// # }
@@ -111,7 +113,7 @@ pub enum SendErrorKind<E> {
     },
     /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
     ///
-    /// The same frame can be sent once receivers have caught up. As an [`io::Error`],
+    /// The same frame can be sent after receivers have read. As an [`io::Error`],
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     TooManyFdsInFlight {
         /// Number of descriptors of the frame.
@@ -164,19 +166,19 @@ impl<E> fmt::Display for SendErrorKind<E> {
             SendErrorKind::BorrowedFds { count } => {
                 return write!(
                     f,
-                    "a frame that lends {} cannot wait in the buffer; use the `send` method of the \
-                     framed stream",
+                    "a frame that borrows {} cannot wait in the buffer; use the `send` method of \
+                     the framed stream",
                     Descriptors(count)
                 );
             }
             SendErrorKind::OwnedAndBorrowedFds { owned, borrowed } => {
                 return write!(
                     f,
-                    "a frame owns {} and lends {borrowed}; return all of them from `borrowed_fds`",
+                    "a frame owns {} and borrows {borrowed}; return all of them from `borrowed_fds`",
                     Descriptors(owned)
                 );
             }
-            SendErrorKind::Codec(_) => return f.write_str("the codec refused the frame"),
+            SendErrorKind::Codec(_) => return f.write_str("the codec rejected the frame"),
             SendErrorKind::TooManyFds { count, limit } => FlushError::TooManyFds { count, limit },
             SendErrorKind::FdsWithoutBytes { count } => FlushError::FdsWithoutBytes { count },
             SendErrorKind::WriteQueueNotEmpty { queued } => {

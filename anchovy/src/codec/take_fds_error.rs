@@ -7,21 +7,21 @@ use super::receive_error::ReceiveError;
 use crate::error::descriptors::Descriptors;
 use crate::error::truncation::Truncation;
 
-/// The error of a frame that cannot have the descriptors that it declares; from
-/// [`ReceivedFds::take`](super::ReceivedFds::take).
+/// Why a frame cannot claim descriptors; from [`ReceivedFds::take`](super::ReceivedFds::take) and
+/// [`ReceivedFds::take_all`](super::ReceivedFds::take_all).
 ///
 /// It converts into [`ReceiveError<E>`] for every `E`, so a decoder can use `?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TakeFdsError {
-    /// The frame declares more descriptors than arrived with its bytes.
+    /// The frame declares more descriptors than it can claim.
     Missing {
         /// Number of descriptors that the frame declares.
         declared: usize,
         /// Number of descriptors that the frame can claim.
         available: usize,
     },
-    /// The frame declares a part of a descriptor set that a discarded frame may have sent
+    /// The frame declares a part of a descriptor set that may belong to a discarded frame
     /// ([`ReceivedFds::discard`](super::ReceivedFds::discard)).
     Ambiguous {
         /// Number of descriptors of the set that the frame declares.
@@ -29,7 +29,7 @@ pub enum TakeFdsError {
         /// Number of descriptors of the set.
         available: usize,
     },
-    /// The kernel truncated a descriptor set that arrived with the bytes of the frame.
+    /// The kernel truncated a descriptor set that may belong to the frame.
     Truncated {
         /// The cause, as far as it is known.
         cause: Truncation,
@@ -40,15 +40,12 @@ impl fmt::Display for TakeFdsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TakeFdsError::Missing { declared, available } => {
-                write!(
-                    f,
-                    "a frame declares {}, {available} arrived with it",
-                    Descriptors(*declared)
-                )
+                write!(f, "a frame declares {}, {available} are available", Descriptors(*declared))
             }
             TakeFdsError::Ambiguous { declared, available } => write!(
                 f,
-                "a frame declares {declared} of {} that a rejected frame may have sent",
+                "a frame declares {declared} of {} that arrived together, some of which may belong to a \
+                 discarded frame",
                 Descriptors(*available)
             ),
             TakeFdsError::Truncated { cause } => {
