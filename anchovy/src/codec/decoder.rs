@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::receive_error::ReceiveError;
 use super::received_fds::ReceivedFds;
 
-/// A decoder of frames: the `Decoder` of tokio-util, with descriptors.
+/// A decoder of frames with descriptors. It corresponds to the `Decoder` of tokio-util.
 ///
 /// # Examples
 ///
@@ -43,10 +43,11 @@ use super::received_fds::ReceivedFds;
 ///
 /// # Frames that do not parse
 ///
-/// An error of the decoder ends the stream of frames. A server that answers a frame which does not
-/// parse, and goes on, has a decoder whose item is a `Result`. It removes the bytes of the frame, gives
-/// up its descriptors with [`ReceivedFds::discard`], and returns the error as the item. That works if
-/// the end of the frame is known, and for the senders that [`ReceivedFds::discard`] names.
+/// An error of the decoder ends the stream of frames. To continue after a frame that does not parse, for
+/// example to answer it, use a decoder whose item is a `Result`. The decoder closes the descriptors of
+/// such a frame with [`ReceivedFds::discard`], removes its bytes, and returns the error as the item. This
+/// requires that the decoder can find the end of the frame. It also depends on how the sender sends
+/// descriptors; see [`ReceivedFds::discard`].
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -113,7 +114,7 @@ pub trait Decoder {
     ///
     /// Returns `None` if the frame is not complete. The method is called again when more has arrived.
     ///
-    /// Bytes that are removed without returning a frame belong to the next frame.
+    /// If bytes are removed and no frame is returned, they count as the start of the next frame.
     ///
     /// # Errors
     ///
@@ -124,14 +125,15 @@ pub trait Decoder {
         fds: &mut ReceivedFds<'_>,
     ) -> Result<Option<Self::Item>, ReceiveError<Self::Error>>;
 
-    /// As [`decode`](Self::decode), when nothing more will arrive.
+    /// Removes one frame as [`decode`](Self::decode) does, after the peer has ended the stream.
     ///
-    /// A decoder that removes bytes without returning a frame knows of an incomplete frame that is not
-    /// in `bytes`. It has to return an error here in that case.
+    /// The method is called until it returns `None` or an error. The default implementation checks only
+    /// `bytes`. If `decode` removes bytes before their frame is complete, implement this method, and return
+    /// an error if such a frame is left incomplete.
     ///
     /// # Errors
     ///
-    /// By default, [`ReceiveError::ClosedInsideFrame`] if there are bytes and they are no frame.
+    /// By default, [`ReceiveError::ClosedInsideFrame`] if `bytes` is not empty and has no complete frame.
     fn decode_eof(
         &mut self,
         bytes: &mut BytesMut,

@@ -4,7 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bytes::{Bytes, BytesMut};
 
-/// An encoder of frames: the `Encoder` of tokio-util, with descriptors.
+/// An encoder of frames with descriptors. It corresponds to the `Encoder` of tokio-util.
 ///
 /// A frame can have descriptors in two ways:
 ///
@@ -154,7 +154,8 @@ pub trait Encoder<Item> {
 
     /// Returns more bytes of the frame, after those that [`encode`](Self::encode) writes.
     ///
-    /// A payload of 4 KiB or more is sent without a copy. The default is empty.
+    /// A payload of 4 KiB or more is sent without a copy; a shorter one is copied into the buffer. The
+    /// default is empty.
     fn payload(&mut self, frame: &Item) -> Bytes {
         let _ = frame;
         Bytes::new()

@@ -21,7 +21,8 @@ use super::send_error::{SendError, SendErrorKind};
 use super::write_state::{WriteState, flush_error};
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// A [`Stream`] and [`Sink`] of frames with their descriptors: the `Framed` of tokio-util.
+/// A [`Stream`] and [`Sink`] of frames with their descriptors. It corresponds to the `Framed` of
+/// tokio-util.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -59,9 +60,10 @@ pub struct Framed<const S: usize, C> {
 impl<const S: usize, C> Framed<S, C> {
     /// Creates a stream of frames of this codec, with default policies.
     ///
-    /// Descriptors that are in the queues of the stream already belong to no frame. Take them out, or
-    /// pass them to [`from_parts`](Self::from_parts). While the write queue of the stream has descriptors,
-    /// nothing can be sent ([`SendErrorKind::WriteQueueNotEmpty`]).
+    /// If the queues of the stream already have descriptors, these are not given to any frame. Take
+    /// them out first. If they belong to a frame, pass them to [`from_parts`](Self::from_parts). While the
+    /// write queue of the stream has descriptors, nothing can be sent
+    /// ([`SendErrorKind::WriteQueueNotEmpty`]).
     pub fn new(stream: AnchovyStream<S>, codec: C) -> Self {
         Framed::from_parts(FramedParts::new(stream, codec))
     }
@@ -94,9 +96,11 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Takes the framed stream apart. Nothing is lost.
     ///
-    /// Bytes and descriptors that wait are not charged to the [account](AnchovyStream::account) of the
-    /// peer until [`from_parts`](Self::from_parts) puts the parts together again. That framed stream has
-    /// ended if this one has, and its deadlines and counts continue.
+    /// [`from_parts`](Self::from_parts) puts the parts together again. The new framed stream continues
+    /// with the deadlines and counts of this one. If this stream of frames has ended, so has the new one.
+    ///
+    /// Until then, bytes and descriptors that wait are not charged to the
+    /// [account](AnchovyStream::account) of the peer.
     pub fn into_parts(mut self) -> FramedParts<S, C> {
         self.stream.receiver.release_waiting();
         let read_progress = self.read.progress();
@@ -156,7 +160,7 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Returns the next frame if it has arrived already. Nothing is read.
     ///
-    /// `None` means only that the buffer has no complete frame.
+    /// Returns `None` if the buffer has no complete frame. More frames may follow.
     ///
     /// # Errors
     ///
@@ -168,10 +172,14 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.next_buffered(&mut self.codec, &mut self.stream.receiver)
     }
 
-    /// Polls the stream of frames without reading: frames that have arrived are decoded, and timeouts
-    /// are checked.
+    /// Polls the stream of frames without reading from the socket.
     ///
-    /// This is for a caller that has no room for more frames. A later poll of the stream reads again.
+    /// Returns a frame that has arrived already, and `None` after the end of the stream of frames.
+    /// Otherwise the result is `Pending`, and the task is woken when a timeout of the
+    /// [policy](ReadPolicy) expires, but not when bytes arrive.
+    ///
+    /// A caller that must not read more for now polls this method, so that the timeouts still apply. To
+    /// read again, it polls the stream.
     ///
     /// # Errors
     ///
@@ -198,7 +206,8 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Returns the codec.
     ///
-    /// The next poll decodes again, even if nothing more has arrived.
+    /// The next poll tries to decode the bytes in the buffer again, because the caller may have changed
+    /// the codec.
     pub fn codec_mut(&mut self) -> &mut C {
         // The caller may change its mode, and then it may decode a frame that it could not before.
         self.read.may_decode = true;
@@ -227,10 +236,10 @@ impl<const S: usize, C> Framed<S, C> {
     ///
     /// Returns `None` if some of its bytes have been sent, or if it has no descriptors.
     ///
-    /// This is for a flush that failed because the kernel refused the descriptors
-    /// ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
-    /// [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)). The next flush then sends the frames
-    /// after it. If the frame is not removed, the next flush tries to send it again.
+    /// This is for a flush that failed because the kernel refused the descriptors of the frame
+    /// ([`FdsRefusedByPeer`](super::FlushError::FdsRefusedByPeer),
+    /// [`TooManyFdsInFlight`](super::FlushError::TooManyFdsInFlight)). The next flush then sends the
+    /// frames after it. If the frame is not removed, the next flush tries to send it again.
     pub fn take_refused(&mut self) -> Option<RefusedFrame> {
         self.write.take_refused()
     }

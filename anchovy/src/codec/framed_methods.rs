@@ -38,13 +38,15 @@ impl<const S: usize, C> Framed<S, C> {
     ///
     /// # Errors
     ///
-    /// If [`unsent`](SendError::unsent) is `Some`, nothing of the frame was sent: it was rejected, the
-    /// kernel refused the descriptors that it borrows, or a frame that was fed before could not be
-    /// sent. In the last case [`take_refused`](Self::take_refused) returns that other frame, if its
-    /// descriptors are the cause.
+    /// If [`unsent`](SendError::unsent) is `Some`, the frame was not accepted, and nothing of it was
+    /// sent: it was rejected, the kernel refused the descriptors that it borrows, or a frame that was
+    /// fed before could not be sent.
     ///
     /// If [`unsent`](SendError::unsent) is `None`, the frame was accepted, and the flush failed. What
     /// was not sent stays in the buffer. Descriptors that the frame borrows have been sent.
+    ///
+    /// If the kernel refused the descriptors of a frame in the buffer,
+    /// [`take_refused`](Self::take_refused) removes that frame.
     ///
     /// # Panics
     ///
@@ -52,13 +54,13 @@ impl<const S: usize, C> Framed<S, C> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before it completes, the frame is either sent in full by this and the
-    /// next flush, or nothing of it is sent and it is dropped:
+    /// If the future is dropped before it completes, there are two cases. If the frame was not accepted,
+    /// nothing of it is sent, and it is dropped. If it was accepted, what was not sent is in the buffer,
+    /// and the next flush sends it.
     ///
-    /// - A frame without borrowed descriptors is dropped if the future still waited for room in the
-    ///   buffer. Otherwise it is in the buffer.
-    /// - A frame with borrowed descriptors is dropped if the `sendmsg` with its descriptors was not
-    ///   made. Otherwise the descriptors have been sent, and the rest of its bytes is in the buffer.
+    /// - A frame without borrowed descriptors is accepted as soon as the buffer has room.
+    /// - A frame with borrowed descriptors is accepted when the `sendmsg` with its descriptors is made.
+    ///   The rest of its bytes is then in the buffer.
     ///
     /// What was fed before it is never lost.
     ///
@@ -110,7 +112,7 @@ impl<const S: usize, C> Framed<S, C> {
     ///
     /// If the future is dropped before it completes, the frame is dropped and nothing of it is sent.
     /// What was fed before it is not lost.
-    // Not an async method: a future around another moves the frame once more.
+    // Not an async method: it would wrap the future of `WriteState`, and move the frame once more.
     #[inline]
     pub fn feed<I>(
         &mut self,

@@ -14,7 +14,8 @@ use crate::split::owned::OwnedWriteHalf;
 
 /// The [`Sink`] of frames that [`Framed::into_split`](super::Framed::into_split) makes.
 ///
-/// Dropping it closes unsent descriptors, and shuts the write side down.
+/// When it is dropped, unsent bytes are lost, unsent descriptors are closed, and the write side is shut
+/// down.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));

@@ -2,8 +2,8 @@
 //!
 //! A protocol divides a stream into frames, some of which have descriptors. This module has the shapes of
 //! tokio-util's codec for such protocols: [`Decoder`], [`Encoder`] and [`Framed`]. Descriptors stay with
-//! their frame. With `tokio_util::codec::Framed` they do not: it joins several frames into one write, and
-//! the descriptors of all of them are sent with the first frame.
+//! their frame. With `tokio_util::codec::Framed`, all descriptors would be in the write queue of the
+//! stream. It joins several frames into one write, and the whole queue is sent with the first of them.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -39,11 +39,13 @@
 //! | receive frames | [`Framed::next`] |
 //! | answer a frame that does not parse | a [`Decoder`] whose item is a `Result`, and [`ReceivedFds::discard`] |
 //! | send and receive in two tasks | [`Framed::into_split`], [`Framed::into_split_with`] |
-//! | bound what a peer makes this process hold | [`ReadPolicy`], [`WritePolicy`] |
+//! | limit the descriptors, memory and time that a peer can use | [`ReadPolicy`], [`WritePolicy`] |
 //! | take over from or hand over to other code | [`Framed::from_parts`], [`Framed::into_parts`] |
 //! | use the combinators of futures-util | the `Stream` and `Sink` of [`Framed`], [`FramedRead`], [`FramedWrite`] |
 //!
 //! # Which bytes carry the descriptors
+//!
+//! Each `| |` is one call, and `+2` stands for two descriptors that it carries:
 //!
 //! ```text
 //! frames     [ A ][ B, 2 fds ][ C ][ D, 1 fd ]
@@ -52,48 +54,52 @@
 //!           |A   |B      +2   C   |D    +1  |     Placement::FirstByte
 //!           |A    B       C    D        +3  |     Placement::Together
 //!
-//! recvmsg   |A    B      +2  |C    D    +1  |     of the calls of Alone, on Linux
+//! recvmsg   |A    B      +2  |C    D    +1  |     on Linux, after Placement::Alone
 //! ```
 //!
-//! A receiver knows the range of bytes that arrived with a descriptor set, and no more. How frames claim
-//! descriptors is the [`Attribution`] of the protocol:
+//! The descriptors that one `recvmsg` returns are a *descriptor set*, and the bytes that it returns are the
+//! *range* of the set. The kernel does not report which of these bytes a descriptor was sent with. So the
+//! protocol has a rule by which frames claim descriptors, its [`Attribution`]:
 //!
-//! - [`Range`](Attribution::Range): a frame claims descriptors only of sets whose range it overlaps, in
-//!   order, as many as it declares.
-//! - [`Fifo`](Attribution::Fifo): a frame claims the oldest descriptors, as many as it declares.
-//! - [`LastByte`](Attribution::LastByte): a frame claims all descriptors of sets whose range ends with one
-//!   of its bytes. It declares none.
+//! - [`Range`](Attribution::Range): a frame declares how many descriptors it has. It claims that many, the
+//!   oldest first, of the sets whose range contains one of its bytes.
+//! - [`Fifo`](Attribution::Fifo): a frame declares how many descriptors it has. It claims that many, the
+//!   oldest first, of all that wait.
+//! - [`LastByte`](Attribution::LastByte): a frame does not declare how many descriptors it has. It claims
+//!   all descriptors of each set whose range ends with one of its bytes.
 //!
-//! With `Range` and `LastByte`, descriptors that are not claimed when the range is decoded end the stream
-//! of frames, or are closed and counted. They are never given to a later frame. If a frame is
-//! [discarded](ReceivedFds::discard), a set whose range extends past the end of that frame waits for a
-//! later frame until its range is decoded. With `Fifo`, unclaimed descriptors wait for later frames. Those
-//! that wait at the end of the stream end the stream of frames with an error, or are closed and counted.
+//! Descriptors that no frame claims end the stream of frames with an error, or are closed and counted
+//! ([`Unclaimed`]). With `Range` and `LastByte`, this happens when the range of their set is decoded, so
+//! they are never given to a later frame. With `Fifo`, they wait for later frames, and this happens at the
+//! end of the stream. If the decoder discards a frame, [`ReceivedFds::discard`] closes its descriptors.
 //!
 //! # Guarantees
 //!
-//! - Sending: a descriptor set is sent once, in one `sendmsg`, never later than the first byte of its
-//!   frame, and by the [`Placement`] of the protocol. Frames without descriptors share calls. A full
-//!   socket is back-pressure. A frame that is rejected returns whole to the caller.
-//! - Receiving with [`Attribution::Range`]: exact for every sender whose frames with descriptors each
-//!   have a `sendmsg` of their own, or begin one. A sender that declares wrong counts gets an error, or
-//!   at worst descriptors that it sent itself within one `recvmsg` of this process, and never those of
-//!   an earlier set. A set whose frame does not begin its `sendmsg` is attributed if one read covers
-//!   it. Otherwise it is an error.
+//! - Sending: the descriptors of a frame are sent once, in one `sendmsg`, with the first byte of the frame
+//!   or earlier ([`Placement`]). Frames without descriptors share calls. While the socket has no room,
+//!   sending waits. A frame that is rejected returns whole to the caller.
+//! - Receiving with [`Attribution::Range`]: exact for every sender that begins a new `sendmsg` with
+//!   each frame that has descriptors. If a sender sends descriptors before the first byte of their frame,
+//!   they are attributed correctly if the read that returns them also returns a byte of the frame.
+//!   Otherwise the stream of frames ends with an error. If a sender declares wrong counts, the stream of
+//!   frames ends with an error, or at worst a frame gets descriptors that arrived in the same set but were
+//!   sent for another frame.
 //! - Receiving with [`Attribution::Fifo`]: in order, for protocols in which only the order matters.
 //! - Receiving with [`Attribution::LastByte`]: exact for every sender that gives each frame with
 //!   descriptors a `sendmsg` of its own. A sender that lets another frame follow in that `sendmsg` may
 //!   get its descriptors attributed to that frame.
-//! - Bounds: descriptors that wait, bytes that wait for the end of a frame, and, if configured, how
-//!   long each waits.
+//! - Limits: the number of descriptors that wait, the number of bytes that wait for the end of a frame,
+//!   and, if configured, the time that each may wait.
 //!
 //! # Errors
 //!
 //! A frame that the codec or a limit rejects returns in [`SendError::unsent`], with its descriptors, and
-//! later frames can be sent. A frame whose descriptors the kernel refuses stays in the buffer, until
-//! [`Framed::take_refused`] removes it. If it borrows the descriptors, it returns in
-//! [`SendError::unsent`]. A [`ReceiveError`] ends the stream of frames. Everything that arrived and was
-//! not returned is closed then.
+//! later frames can be sent. A frame whose descriptors the kernel refuses stays in the buffer. The next
+//! flush tries to send it again, unless [`Framed::take_refused`] has removed it. If the frame borrows the
+//! descriptors, it does not stay in the buffer but returns in [`SendError::unsent`].
+//!
+//! A [`ReceiveError`] ends the stream of frames. Descriptors that wait are closed, and bytes that are not
+//! decoded are dropped.
 //!
 //! | the caller does | result |
 //! |---|---|
@@ -102,17 +108,17 @@
 //! | sends a frame that its encoder rejects | [`SendErrorKind::Codec`], and no byte of it is in the buffer |
 //! | sends a frame while the write queue of the stream itself has descriptors | [`SendErrorKind::WriteQueueNotEmpty`] |
 //! | sends descriptors to a peer that does not accept any | [`SendErrorKind::FdsRefusedByPeer`]; [`Framed::take_refused`] returns a frame that owns them, [`SendError::unsent`] a frame that borrows them |
-//! | has too many descriptors in flight | [`SendErrorKind::TooManyFdsInFlight`]; as above, and a later flush tries again |
+//! | sends descriptors while too many of its user are in flight | [`SendErrorKind::TooManyFdsInFlight`]; the frame is where it is after `FdsRefusedByPeer` |
 //! | gives a frame that borrows descriptors to [`Framed::feed`] or to the `Sink` | [`SendErrorKind::BorrowedFds`] |
 //! | sends a frame that owns descriptors and borrows others | [`SendErrorKind::OwnedAndBorrowedFds`] |
-//! | sends a frame while one that was fed before cannot be sent | the error of that frame; the new frame is in [`SendError::unsent`] |
+//! | sends a frame while one that was fed before cannot be sent | the error of that frame; the new frame is in [`SendError::unsent`], or in the buffer if it was accepted |
 //! | flushes when frames cannot be sent | [`FlushError`]; they stay in the buffer |
 //! | closes while the write queue of the stream itself has descriptors | [`FlushError::FdsWithoutBytes`]; the write side stays open |
-//! | drops a [`Framed::send`] before a byte of its frame was sent | nothing of the frame is sent, and its descriptors are closed |
-//! | drops a [`Framed::send`] after that | the rest is in the buffer, and is sent by the next flush |
+//! | drops a [`Framed::send`] that has not accepted its frame | nothing of the frame is sent, and it is dropped with the descriptors that it owns |
+//! | drops a [`Framed::send`] after that | what was not sent is in the buffer, and the next flush sends it |
 //! | reunites halves of two streams | [`ReuniteError`](crate::ReuniteError) with both halves |
-//! | claims more descriptors than arrived with the frame | [`TakeFdsError::Missing`] |
-//! | claims a part of a set that a rejected frame may have sent | [`TakeFdsError::Ambiguous`] |
+//! | claims more descriptors than are available to the frame | [`TakeFdsError::Missing`] |
+//! | claims a part of a set that may belong to a discarded frame | [`TakeFdsError::Ambiguous`] |
 //!
 //! | the peer does | result |
 //! |---|---|
@@ -122,10 +128,10 @@
 //! | sends descriptors for frames that it does not complete | [`ReceiveError::TooManyWaitingFds`], [`ReceiveError::FdsOverdue`] |
 //! | sends a frame that is too long, or does not complete it | [`ReceiveError::FrameTooLong`], [`ReceiveError::FrameOverdue`] |
 //! | sends a frame that does not parse | [`ReceiveError::Codec`], or an item if the decoder discards it |
-//! | sends two frames with descriptors in one `sendmsg`, of which the first is discarded | [`ReceiveError::AmbiguousFds`] or [`ReceiveError::MissingFds`] |
+//! | sends two frames with descriptors in one `sendmsg`, and the decoder discards the first | [`ReceiveError::AmbiguousFds`] or [`ReceiveError::MissingFds`] |
 //! | sends a frame with descriptors and the start of the next in one `sendmsg`, and [`Attribution::LastByte`] is set | the next frame gets the descriptors if one read returns both |
 //! | closes the connection inside a frame | [`ReceiveError::ClosedInsideFrame`] |
-//! | sends descriptors while the descriptor table of this process is full | [`ReceiveError::Truncated`], or with [`ReadPolicy::survive_truncation`] the frames are marked |
+//! | sends descriptors while the descriptor table of this process is full | [`ReceiveError::Truncated`], or with [`ReadPolicy::survive_truncation`] the decoder gets the cause from [`ReceivedFds::truncation`] |
 
 mod deadlines;
 mod decoder;

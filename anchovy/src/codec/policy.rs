@@ -24,8 +24,7 @@ pub enum Attribution {
     ///
     /// For protocols in which descriptors are a queue beside the bytes (Wayland, X11).
     Fifo,
-    /// A frame gets the whole descriptor sets that arrived with reads whose last byte is one of its
-    /// bytes.
+    /// A frame gets all descriptors of each read whose last byte is one of its bytes.
     ///
     /// For protocols in which frames do not declare how many descriptors they have (varlink, as
     /// systemd and zlink extend it). The decoder takes the descriptors of a frame with
@@ -51,8 +50,9 @@ pub enum Attribution {
     ///
     /// Kernels that are derived from BSD end a read *before* the next descriptor set, so a read begins
     /// with the `sendmsg` that the set was sent with, and may end with bytes of later calls. There, a
-    /// frame gets the descriptor sets of reads whose *first* byte is one of its bytes. The same senders
-    /// are attributed correctly. This is not tested.
+    /// frame gets all descriptors of each read whose *first* byte is one of its bytes. If each frame with
+    /// descriptors has a `sendmsg` of its own, it gets the descriptors that it was sent with, as on Linux.
+    /// This is not tested.
     LastByte,
 }
 
@@ -110,7 +110,7 @@ pub enum Placement {
 /// | [`attribution`](Self::attribution) | [`Attribution::Range`] | No frame gets descriptors that arrived with other bytes. |
 /// | [`unclaimed`](Self::unclaimed) | [`Unclaimed::Error`] | A peer that sends more than it declares does not go unnoticed. |
 /// | [`survive_truncation`](Self::survive_truncation) | `false` | Descriptors are missing, and the peer does not know it. |
-/// | [`max_waiting_fds`](Self::max_waiting_fds) | 512 | Two full sets: the kernel allows 253 in a message (`SCM_MAX_FD`), and one full set can wait while there is room for the next. |
+/// | [`max_waiting_fds`](Self::max_waiting_fds) | 512 | Room for two full sets: the kernel allows 253 descriptors in a message (`SCM_MAX_FD`). One full set can wait while the next is received. |
 /// | [`max_frame_bytes`](Self::max_frame_bytes) | 16 MiB | Twice the limit of tokio-util's `LengthDelimitedCodec`. A protocol with a limit of its own sets that (D-Bus: 128 MiB, libwayland: 4 KiB). |
 /// | [`fd_timeout`](Self::fd_timeout) | `None` | The time that a peer needs is not known here. dbus-daemon allows 150 seconds (`pending_fd_timeout`). |
 /// | [`frame_timeout`](Self::frame_timeout) | `None` | As above. A server sets both for clients that it does not trust. |
@@ -132,29 +132,37 @@ pub enum Placement {
 ///
 /// # Memory
 ///
-/// A connection that waits for a frame keeps a buffer of 2 KiB, or of 8 KiB after a read has filled it.
-/// After frames of up to 128 KiB, the buffer has up to 256 KiB. Longer frames share the memory of the
-/// buffer. The connection releases that memory when it waits for the next frame or receives a shorter
-/// one, and memory of more than 2 MiB immediately. At most, a connection holds twice
-/// [`max_frame_bytes`](Self::max_frame_bytes) and 512 KiB, in addition to the memory that received frames
-/// share. Memory grows with the bytes that have arrived, whatever length a peer declares.
+/// The size of the buffer depends on the received frames:
+///
+/// | Frames | Buffer |
+/// |---|---|
+/// | short | 2 KiB, or 8 KiB after a read has filled it |
+/// | up to 128 KiB | up to 256 KiB, also while the connection waits for the next frame |
+/// | longer | more, until the connection waits for the next frame or receives a shorter one |
+///
+/// A buffer of more than 2 MiB is released as soon as its frame is decoded. Frames can share the memory
+/// of the buffer; it is then freed when the last of them is dropped. Apart from such memory, a connection
+/// holds at most twice [`max_frame_bytes`](Self::max_frame_bytes) plus 512 KiB. Memory grows with the
+/// bytes that have arrived, whatever length a peer declares.
 ///
 /// Freed memory returns to the allocator. The allocator of glibc keeps up to twice the largest freed
 /// block, at most 64 MB, unless `M_TRIM_THRESHOLD` is set (mallopt(3)).
 ///
 /// # Accounts
 ///
-/// If the stream has an [account](crate::AnchovyStream::set_account), two things are charged to it:
-/// descriptors that wait for their frames, and the memory of the buffer above 8 KiB, which is freed
-/// whenever the connection waits for a frame. While the account has no room, nothing is read, and
-/// timeouts continue to run. Half frames of one account can fill it together, so set a
-/// [`frame_timeout`](Self::frame_timeout).
+/// If the stream has an [account](crate::AnchovyStream::set_account), descriptors that wait for their
+/// frames are charged to it, and the memory of the buffer above 8 KiB. A buffer that was charged shrinks
+/// to 8 KiB when the connection waits for the next frame.
 ///
-/// With [`Attribution::Range`] and [`Attribution::LastByte`], room for
-/// [`max_waiting_fds`](Self::max_waiting_fds), but at most for a quarter of the total of the budget, is
-/// charged as long as any descriptor waits. So half frames of one account do not wait for each other's
-/// descriptors. With [`Attribution::Fifo`], only descriptors that wait are charged, and room for one
-/// more set during a read.
+/// While the account has no room, nothing is read, and timeouts continue to run. Incomplete frames of
+/// several connections can fill the account, so that none of them can be completed. A
+/// [`frame_timeout`](Self::frame_timeout) ends such connections.
+///
+/// With [`Attribution::Range`] and [`Attribution::LastByte`], the charge is for
+/// [`max_waiting_fds`](Self::max_waiting_fds) descriptors as long as any descriptor waits, but for at most
+/// a quarter of the total of the budget. The room for the rest of a frame is thus charged before its first
+/// descriptor arrives, and two connections do not wait for room that the other one holds. With
+/// [`Attribution::Fifo`], the charge is for the descriptors that wait, and during a read for one more set.
 ///
 /// ```
 /// use std::time::Duration;
@@ -176,28 +184,32 @@ pub struct ReadPolicy {
     pub attribution: Attribution,
     /// The handling of descriptors that no frame claimed. [`Unclaimed::Error`] by default.
     ///
-    /// With [`Attribution::Fifo`], that is known only when the stream of frames has ended.
+    /// With [`Attribution::Fifo`], this applies at the end of the stream only, because descriptors wait for
+    /// later frames until then.
     pub unclaimed: Unclaimed,
     /// Whether the stream of frames continues after the kernel truncated a set. `false` by default.
     ///
-    /// If it is `true`, the descriptors of the set that arrived are closed, and frames that overlap its
-    /// bytes see [`ReceivedFds::truncation`](super::ReceivedFds::truncation). Otherwise the stream of
-    /// frames ends with [`ReceiveError::Truncated`](super::ReceiveError::Truncated). It always does
-    /// with [`Attribution::Fifo`], because the frames of later descriptors are not known any more.
-    pub survive_truncation: bool,
-    /// Maximum number of descriptors that wait for their frames, including room for one more full set
-    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)). 512 by default.
+    /// If it is `true`, all descriptors of the set are closed. The decoder gets the cause from
+    /// [`ReceivedFds::truncation`](super::ReceivedFds::truncation) with each frame that the set may belong
+    /// to. If it is `false`, the stream of frames ends with
+    /// [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
     ///
-    /// If more than this number less one full set wait before a read, the stream of frames ends with
-    /// [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). If this number is
-    /// lower than one full set, one set can be received when none waits. A truncated set counts as one
-    /// descriptor.
+    /// With [`Attribution::Fifo`], the stream of frames always ends: the number of missing descriptors is
+    /// not known, so later frames would get wrong ones.
+    pub survive_truncation: bool,
+    /// Maximum number of descriptors that wait for their frames. 512 by default.
+    ///
+    /// Before each read, there must be room for one more full set
+    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)). Otherwise the stream of frames ends
+    /// with [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). While no
+    /// descriptor waits, a set can be received even if it is larger than this number. A truncated set
+    /// counts as one descriptor.
     pub max_waiting_fds: usize,
     /// Number of bytes that may wait for the end of a frame. 16 MiB by default.
     ///
-    /// This is about the longest frame: up to 256 KiB more may have been read before a longer one is
-    /// noticed. It ends the stream of frames with
-    /// [`ReceiveError::FrameTooLong`](super::ReceiveError::FrameTooLong).
+    /// If this number or more bytes wait, the stream of frames ends with
+    /// [`ReceiveError::FrameTooLong`](super::ReceiveError::FrameTooLong). One read can return up to 256 KiB,
+    /// so a frame that is up to 256 KiB longer may still be received.
     pub max_frame_bytes: usize,
     /// Time that descriptors may wait for the rest of their frame. No limit by default.
     ///
@@ -237,7 +249,7 @@ impl Default for ReadPolicy {
 /// |---|---|---|
 /// | [`placement`](Self::placement) | [`Placement::Alone`] | Every receiver attributes such descriptors correctly. |
 /// | [`max_buffered_bytes`](Self::max_buffered_bytes) | 64 KiB | Small frames share calls, and a peer that does not read is noticed early. A socket takes about 208 KiB at once (`net.core.wmem_default`). |
-/// | [`max_buffered_fds`](Self::max_buffered_fds) | 256 | A full set: the kernel allows 253 in a message (`SCM_MAX_FD`). |
+/// | [`max_buffered_fds`](Self::max_buffered_fds) | 256 | Room for one full set: the kernel allows 253 descriptors in a message (`SCM_MAX_FD`). |
 ///
 /// ```
 /// use anchovy::codec::{Placement, WritePolicy};
@@ -252,14 +264,17 @@ impl Default for ReadPolicy {
 ///
 /// # Memory
 ///
-/// A buffer that is empty keeps at most 256 KiB. Larger memory is freed when its last byte has been sent.
-/// At most, a connection holds twice [`max_buffered_bytes`](Self::max_buffered_bytes) and one frame more.
-/// What an encoder returns as [payload](super::Encoder::payload) is not copied, and is dropped once it
-/// has been sent.
+/// A buffer that is empty keeps at most 256 KiB, or 8 KiB if the stream has an account. Larger memory is
+/// freed when its last byte has been sent. The unsent bytes are at most
+/// [`max_buffered_bytes`](Self::max_buffered_bytes) and one more frame. The memory of the buffer
+/// can be larger than that, because it grows by doubling. A long [payload](super::Encoder::payload) is not
+/// copied into the buffer, and is dropped once it has been sent.
 ///
-/// If the stream has an [account](crate::AnchovyStream::set_account), unsent bytes are charged to it,
-/// except for 8 KiB. A frame is accepted in any case; while the account has no room for those before it,
-/// the sink sends them first.
+/// # Accounts
+///
+/// If the stream has an [account](crate::AnchovyStream::set_account), unsent bytes above 8 KiB are charged
+/// to it. The charge for a frame is made before the next frame is accepted. If the account has no room for
+/// the charge, the next frame is accepted when there is room or the unsent bytes have been sent.
 ///
 /// ```
 /// use anchovy::codec::WritePolicy;

@@ -24,7 +24,7 @@ use crate::held_fds::HeldFds;
 ///     length: usize,
 ///     count: usize,
 /// ) -> Result<Vec<OwnedFd>, TakeFdsError> {
-///     // The kernel cut a set, and `ReadPolicy::survive_truncation` is on: go without.
+///     // The kernel truncated a set, and `ReadPolicy::survive_truncation` is set.
 ///     if fds.truncation(length).is_some() {
 ///         return Ok(Vec::new());
 ///     }
@@ -50,8 +50,8 @@ impl ReceivedFds<'_> {
     /// Returns the number of descriptors that a frame of the next `length` bytes can claim.
     ///
     /// If all bytes of the frame have arrived, the number is final. With
-    /// [`Attribution::LastByte`](super::Attribution::LastByte), it is the number of descriptors that
-    /// came with the frame.
+    /// [`Attribution::LastByte`](super::Attribution::LastByte), it is the number of descriptors of the
+    /// frame.
     #[inline]
     pub fn available(&self, length: usize) -> usize {
         self.sets_of(length).map(|set| set.fds).sum()
@@ -61,10 +61,16 @@ impl ReceivedFds<'_> {
     ///
     /// # Errors
     ///
-    /// [`TakeFdsError::Missing`] if there are not as many, [`TakeFdsError::Truncated`] if a set among
-    /// them was truncated, because the others may then belong to the next frame, and
-    /// [`TakeFdsError::Ambiguous`] for a part of a set that a [discarded](Self::discard) frame may have
-    /// sent. None is claimed. All bytes of the frame have arrived, so nothing is gained by waiting.
+    /// No descriptor is claimed if there is an error:
+    ///
+    /// - [`TakeFdsError::Missing`] if the frame can claim fewer descriptors.
+    /// - [`TakeFdsError::Truncated`] if a set that may belong to the frame was truncated. Descriptors of
+    ///   another set may then belong to the next frame.
+    /// - [`TakeFdsError::Ambiguous`] if the frame would claim a part of a set that may belong to a
+    ///   [discarded](Self::discard) frame.
+    ///
+    /// A decoder calls this method when all bytes of the frame have arrived. More descriptors for it
+    /// cannot arrive then, so the decoder returns the error.
     #[inline]
     pub fn take(&mut self, length: usize, count: usize) -> Result<TakenFds<'_>, TakeFdsError> {
         if count == 0 {
@@ -134,7 +140,7 @@ impl ReceivedFds<'_> {
     /// ```
     #[inline]
     pub fn take_all(&mut self, length: usize) -> Result<TakenFds<'_>, TakeFdsError> {
-        // `take` allows a frame that declares none to go without those of a truncated set.
+        // `take` accepts a count of 0 in spite of a truncated set.
         if let Some(cause) = self.truncation(length) {
             return Err(TakeFdsError::Truncated { cause });
         }
@@ -155,7 +161,7 @@ impl ReceivedFds<'_> {
         Ok(())
     }
 
-    /// Refuses to claim a part of a set that a discarded frame left to later ones.
+    /// Returns an error if a frame would claim a part of a set that may belong to a discarded frame.
     fn check_given_up(&self, length: usize, count: usize) -> Result<(), TakeFdsError> {
         let mut left = count;
         for set in self.sets_of(length) {
@@ -170,32 +176,32 @@ impl ReceivedFds<'_> {
         Ok(())
     }
 
-    /// Gives up the descriptors of a frame of the next `length` bytes whose number of descriptors is
-    /// not known, because it cannot be parsed. Returns the number of descriptors closed now.
+    /// Closes the descriptors of a frame of the next `length` bytes that cannot be parsed. Returns how
+    /// many were closed now.
     ///
-    /// A decoder that rejects a frame without ending the stream of frames calls this before it removes
-    /// the bytes of the frame; see [`Decoder`](super::Decoder) for an example. Descriptors are counted
-    /// in [`Framed::unclaimed_fds`](super::Framed::unclaimed_fds) when they are closed.
+    /// A decoder that discards such a frame, instead of returning an error, calls this method before it
+    /// removes the bytes; see [`Decoder`](super::Decoder) for an example. The number of descriptors of the
+    /// frame need not be known:
     ///
-    /// - A set whose bytes end within the frame is closed.
+    /// - A set whose range ends within the frame is closed.
     /// - With [`Attribution::LastByte`](super::Attribution::LastByte), every other set belongs to a
     ///   later frame and is not affected.
-    /// - Otherwise, a set whose bytes extend past the end of the frame belongs to the frame or to a
-    ///   later one, and waits until its bytes are decoded. If a later frame claims all of it, it
-    ///   was that frame's. If none claims it, it is closed. A frame that claims a part of it gets
-    ///   [`TakeFdsError::Ambiguous`].
+    /// - With the other attributions, a set whose range extends past the end of the frame belongs either
+    ///   to this frame or to a later one. A later frame can claim the whole set. If it claims only a part,
+    ///   it gets [`TakeFdsError::Ambiguous`]. If no frame has claimed the set when its range is decoded,
+    ///   it is closed.
     ///
-    /// On Linux, later frames get exactly their own descriptors from every sender whose frames with
-    /// descriptors each begin a `sendmsg` ([`Placement::Alone`](super::Placement::Alone),
-    /// [`Placement::FirstByte`](super::Placement::FirstByte)), whatever the kernel merges and cuts.
+    /// Closed descriptors are counted in [`Framed::unclaimed_fds`](super::Framed::unclaimed_fds).
     ///
-    /// A sender that lets the sets of several frames share a `sendmsg`
-    /// ([`Placement::Together`](super::Placement::Together), and libwayland) sends descriptors before
-    /// the bytes of their frame. A rejected frame may take those with it: with
-    /// [`Attribution::Range`](super::Attribution::Range) the later frame ends the stream of frames with
-    /// [`ReceiveError::MissingFds`](super::ReceiveError::MissingFds), and with
-    /// [`Attribution::Fifo`](super::Attribution::Fifo) it may get descriptors of the frame after it. A
-    /// decoder for such senders returns an error instead, which ends the stream of frames.
+    /// On Linux, later frames then get exactly their own descriptors if the sender begins a new `sendmsg`
+    /// with each frame that has descriptors ([`Placement::Alone`](super::Placement::Alone),
+    /// [`Placement::FirstByte`](super::Placement::FirstByte)).
+    ///
+    /// Do not discard frames of a sender that sends descriptors before the first byte of their frame
+    /// ([`Placement::Together`](super::Placement::Together), libwayland). This method may then close
+    /// descriptors of a later frame. With [`Attribution::Range`](super::Attribution::Range), that frame
+    /// ends the stream of frames with [`ReceiveError::MissingFds`](super::ReceiveError::MissingFds). With
+    /// [`Attribution::Fifo`](super::Attribution::Fifo), it may get descriptors of the frame after it.
     pub fn discard(&mut self, length: usize) -> usize {
         let end = self.position.saturating_add(length as u64);
         let mut count = 0;
@@ -212,10 +218,12 @@ impl ReceivedFds<'_> {
         count
     }
 
-    /// Takes the charge of `count` descriptors that were [claimed](Self::take), for a frame that keeps
-    /// them: they count against the [account](crate::AnchovyStream::set_account) of the peer until the
-    /// frame drops the charge. Otherwise they count until the frame is decoded. Returns `None` if the
-    /// peer has no account.
+    /// Takes the charge of `count` descriptors that were [claimed](Self::take). Returns `None` if the peer
+    /// has no account.
+    ///
+    /// The decoder puts the charge into the frame, beside the descriptors. They then count against the
+    /// [account](crate::AnchovyStream::set_account) of the peer until the charge is dropped. If the decoder
+    /// does not take the charge, they count until the frame is decoded.
     ///
     /// ```
     /// # use std::os::fd::OwnedFd;
@@ -240,13 +248,13 @@ impl ReceivedFds<'_> {
         Some(self.held.as_mut()?.split_off(count))
     }
 
-    /// Returns why the kernel truncated a set that arrived with the next `length` bytes, if it did.
-    /// With [`Attribution::LastByte`](super::Attribution::LastByte), only a set that belongs to a frame
-    /// of that length counts.
+    /// Returns the cause if the kernel truncated a set that may belong to a frame of the next `length`
+    /// bytes.
     ///
-    /// Only with [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation);
-    /// otherwise a truncated set ends the stream of frames. A frame that can go without its
-    /// descriptors is to be marked so by its decoder; none of that set will come.
+    /// This is for decoders with
+    /// [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation). Without it, a truncated
+    /// set ends the stream of frames. All descriptors of a truncated set are closed, so the decoder returns
+    /// the frame without descriptors, or an error.
     #[inline]
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
         let end = self.position.saturating_add(length as u64);
@@ -256,8 +264,8 @@ impl ReceivedFds<'_> {
         self.sets.iter().take_while(may_be_its).find_map(|set| set.truncated)
     }
 
-    /// Returns the sets that a frame of the next `length` bytes can claim from. Those before it are
-    /// gone.
+    /// Returns the sets that a frame of the next `length` bytes can claim from. Earlier sets have been
+    /// released.
     #[inline]
     fn sets_of(&self, length: usize) -> impl Iterator<Item = &ReceivedSet> {
         let end = self.position.saturating_add(length as u64);
@@ -279,7 +287,7 @@ pub(crate) struct ReceivedSet {
     pub(super) end: u64,
     pub(super) fds: usize,
     pub(super) truncated: Option<Truncation>,
-    /// Whether a frame that was discarded left the set to one later frame, which claims all of it.
+    /// Whether the set may belong to a discarded frame. A later frame can then claim only the whole set.
     pub(super) given_up: bool,
     /// Time of arrival, if there is a deadline.
     pub(super) arrived: Option<Instant>,

@@ -25,8 +25,9 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// | sent `(T, &[impl AsFd])` | an item, and descriptors that stay open here; only [`Framed::send`] accepts it |
 ///
 /// An item with descriptors has a `sendmsg` to itself ([`Placement::Alone`]). Items without descriptors
-/// share calls. So a receiver with the same rule attributes the descriptors correctly. The sender at
-/// the other end must follow the same rule; see [`Attribution::LastByte`] for what happens otherwise.
+/// share calls. The peer must send in the same way: with each item that has descriptors in a `sendmsg` of
+/// its own, received descriptors are attributed correctly. See [`Attribution::LastByte`] for what happens
+/// otherwise.
 ///
 /// The encoder takes a clone of the item, because a frame that is rejected returns whole to the caller.
 /// Clones of `&str`, [`Bytes`](bytes::Bytes) and references are cheap.
@@ -130,8 +131,9 @@ impl<C> WithFds<C> {
     /// The caller sets [`Attribution::LastByte`] and [`Placement::Alone`] in the policies of the parts,
     /// as [`WithFds::framed`] does. With another placement, a receiver may attribute descriptors to a
     /// wrong item. With another attribution, items get the same descriptors on Linux, but wrong ones on
-    /// kernels that are derived from BSD. With [`Attribution::Fifo`], incomplete items of one account
-    /// can also wait for each other's descriptors.
+    /// kernels that are derived from BSD. With [`Attribution::Fifo`], two connections of one
+    /// [account](AnchovyStream::set_account) can also block each other: each has an incomplete item, and
+    /// waits for room that the descriptors of the other one use.
     pub fn new(codec: C) -> WithFds<C> {
         WithFds { codec }
     }
