@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 /// Size of the ancillary buffer: at most four descriptors in a message.
 const SPACE: usize = cmsg_space!(ScmRights(4));
-/// Number of bytes without a NUL byte above which decoding fails.
+/// Maximum number of bytes that a message may have before its NUL byte arrives.
 const MAX_LEN: usize = 64 << 10;
 
 /// A call or a reply.
@@ -109,9 +109,9 @@ async fn ask(mut server: Framed<SPACE, Json>) -> io::Result<()> {
 
     // A message that exceeds a limit is returned to the caller. The stream remains usable.
     let five = (0..5).map(|_| file("")).collect::<io::Result<Vec<_>>>()?;
-    let refused = server.send(call("CountLines", json!({}), five)).await.unwrap_err();
-    let message = refused.unsent.expect("a refused message is returned");
-    println!("client: kept {} descriptors that were not sent: {}", message.fds.len(), refused.kind);
+    let error = server.send(call("CountLines", json!({}), five)).await.unwrap_err();
+    let message = error.unsent.expect("a rejected message is returned");
+    println!("client: kept {} descriptors that were not sent: {}", message.fds.len(), error.kind);
     server.close().await?;
     Ok(())
 }

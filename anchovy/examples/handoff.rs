@@ -15,7 +15,8 @@
 //!   driver fails if a connection is lost.
 //! - *Generation 1* serves clients until the driver requests a restart. It then waits until the
 //!   backlog is not empty, starts generation 2 and sends it the listening socket. It accepts
-//!   connections until generation 2 acknowledges the socket, serves those to their end, and exits.
+//!   connections until generation 2 acknowledges the socket. When the clients have closed these
+//!   connections, it exits.
 //! - *Generation 2* serves clients until the driver requests its exit.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -167,7 +168,7 @@ async fn generation(number: u32) -> Result<()> {
     }
     drop(retired);
     drop(listener); // The successor's descriptor keeps the socket and its backlog open.
-    say("accepts no more connections and serves the open ones to their end");
+    say("accepts no more connections and waits for the open ones to end");
     while let Some(done) = connections.join_next().await {
         done??;
     }
