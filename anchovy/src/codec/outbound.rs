@@ -111,7 +111,7 @@ impl Outbound {
             self.tail.truncate(before);
             return Err(SendErrorKind::Codec(error));
         }
-        // Bytes before it are those of other frames, which would never leave.
+        // Bytes that it removed would be those of other frames, which would never be sent.
         assert!(self.tail.len() >= before, "an encoder only appends to the buffer");
         let payload = encoder.payload(frame);
         let length = self.tail.len() - before + payload.len();
@@ -138,7 +138,7 @@ impl Outbound {
         frame: &I,
         count: usize,
     ) -> Result<usize, SendErrorKind<E::Error>> {
-        debug_assert!(self.is_empty() && self.fds.is_empty(), "what waits is sent first");
+        debug_assert!(self.is_empty() && self.fds.is_empty(), "frames that wait are sent first");
         self.encode(encoder, frame, count)
     }
 
@@ -166,7 +166,7 @@ impl Outbound {
         if self.is_empty() && self.fds.is_empty() {
             return None;
         }
-        // The rest of a frame that has begun to leave has no descriptors. With `Placement::Alone`, it
+        // The rest of a frame of which a byte was sent has no descriptors. With `Placement::Alone`, it
         // still shares no call.
         let begun = self.frames.front().filter(|frame| frame.start < self.position);
         let mut waiting =
@@ -180,7 +180,7 @@ impl Outbound {
             end = frame.end;
         } else if together {
             for frame in waiting {
-                // The descriptors of the first frame fit: otherwise it was refused.
+                // The descriptors of the first frame fit: otherwise it was rejected.
                 if call.fds + frame.fds > most && frame.start > self.position {
                     end = frame.start;
                     break;
@@ -358,7 +358,7 @@ impl Outbound {
         let mut outbound = Outbound { end: length as u64, tail: bytes, ..Outbound::default() };
         let mut before = 0;
         for FdSet { range, fds, .. } in sets {
-            // A set that is out of order or overlaps another one would never leave.
+            // A set that is out of order or overlaps another one would never be sent.
             let start = range.start.clamp(before, length);
             let end = range.end.clamp(start, length);
             before = end;

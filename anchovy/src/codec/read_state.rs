@@ -233,7 +233,7 @@ impl ReadState {
         receiver: &mut Receiver,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ReceiveError<E>>> {
-        // Otherwise, nothing says which frame a truncated set belongs to.
+        // With `Fifo`, later frames would get wrong descriptors after a truncated set.
         let by_bytes = self.policy.attribution != Attribution::Fifo;
         if let Some(account) = socket.account() {
             receiver.waiting = self.inbound.waiting();

@@ -69,7 +69,7 @@ impl WriteState {
         }
         let bytes = self.outbound.len();
         match self.memory.as_mut().map(|memory| memory.poll_charge(cx, bytes)) {
-            // Bytes that the account can never hold have to leave first.
+            // Bytes that the account can never hold have to be sent first.
             Some(Poll::Pending | Poll::Ready(Err(_))) => Poll::Pending,
             Some(Poll::Ready(Ok(()))) | None => Poll::Ready(Ok(())),
         }
@@ -125,7 +125,7 @@ impl WriteState {
     ) -> Poll<Result<(), TransferError>> {
         let socket = side.0;
         let flushed = self.poll_send(side, cx);
-        // In the usual case, all bytes have left and the buffer is small.
+        // In the usual case, all bytes have been sent and the buffer is small.
         let is_usual = self.outbound.is_empty() && self.memory.is_none();
         if !is_usual || self.outbound.has_memory(UNCHARGED) {
             self.account_for(socket);

@@ -1,5 +1,5 @@
-//! Frames that a decoder rejects without ending the stream, with descriptors whose number it does
-//! not know.
+//! Frames that a decoder discards without ending the stream of frames, and whose number of descriptors
+//! it does not know.
 
 use std::convert::Infallible;
 

@@ -150,7 +150,7 @@ fn messages_that_leave_in_parts_keep_their_descriptors_in_every_split() {
             let mut expected = Vec::new();
             for part in &parts {
                 let (now, later) = left.split_at(*part);
-                // Descriptors leave with the first part.
+                // Descriptors are sent with the first part.
                 let fds = if left.len() == 6 { 2 } else { 0 };
                 expected.extend(receiving.send(now, fds));
                 left = later;
@@ -290,7 +290,7 @@ fn sets_that_wait_survive_parts_with_their_last_bytes() {
 
 #[test]
 fn by_first_byte_messages_keep_their_descriptors_where_sets_begin_reads() {
-    // A kernel of BSD: a read ends before a set, and goes on after one.
+    // A kernel of BSD: a read ends before a set, and continues after one.
     for sizes in every_split(LENGTH) {
         let mut receiving = Receiving::new();
         let mut sent = Vec::new();

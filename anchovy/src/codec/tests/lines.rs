@@ -1,5 +1,5 @@
-// The codec of the documentation's examples, which include this file: lines of text, with a digit
-// in front that says how many descriptors there are.
+// The codec of the documentation's examples, which include this file: lines of text, each with a first
+// digit that is its number of descriptors.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -214,7 +214,7 @@ fn memory_of_long_frames_that_have_left_is_freed() {
         many.repeat(2),
         // The rest of the buffer, which shares the memory of the frames before it, is less.
         [&many[..], &[5000, 10]].concat(),
-        // The payloads have left, and the list of them is long.
+        // The payloads have been sent, and the list of them is long.
         vec![4 << 10; 20_000],
     ] {
         lengths.iter().for_each(|length| push(&mut outbound, *length));

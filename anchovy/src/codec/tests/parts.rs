@@ -21,7 +21,7 @@ fn parts_keep_the_ranges_of_waiting_descriptors() {
     pair.send(5);
     let (bytes, sets) = std::mem::take(&mut pair.outbound).into_parts();
     assert_eq!(bytes.len(), 4 + 4 + 4);
-    // The rest of the frame that has begun to leave still shares no call.
+    // The rest of the frame of which a byte was sent still shares no call.
     assert_eq!((sets[0].range.clone(), sets[0].fds.len()), (0..4, 0));
     assert_eq!((sets[1].range.clone(), sets[1].fds.len()), (8..12, 1));
     pair.outbound = Outbound::from_parts(bytes, sets);

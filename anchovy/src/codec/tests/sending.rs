@@ -1,4 +1,4 @@
-//! Placement: which bytes leave with which descriptors.
+//! Placement: which bytes are sent with which descriptors.
 
 use bytes::Bytes;
 
@@ -86,7 +86,7 @@ fn sets_refused_together_are_retried_one_by_one_and_share_calls_later() {
     let whole = pair.outbound.next(Placement::Together, MOST).unwrap();
     assert!(pair.outbound.refused(whole), "whose they are is not known");
     assert_eq!(plan(&pair), (4, 1));
-    // The next frame with descriptors still leaves alone.
+    // The next frame with descriptors is still sent alone.
     pair.send(usize::MAX);
     assert_eq!(plan(&pair), (12, 4));
     let whole = pair.outbound.next(Placement::Together, MOST).unwrap();
