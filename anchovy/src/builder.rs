@@ -161,8 +161,8 @@ impl<const S: usize> StreamBuilder<S> {
         }
     }
 
-    /// Sets the exact maximum number of descriptors in one received message. With 0, descriptors
-    /// are refused.
+    /// Sets the exact maximum number of descriptors in one received message; see
+    /// [`AnchovyStream::set_read_fd_limit`]. With 0, a message must not have any.
     ///
     /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
     pub fn read_fd_limit(mut self, limit: usize) -> Self {
@@ -179,8 +179,8 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Sets the exact maximum number of descriptors in one sent message. With 0, descriptors are
-    /// refused. Without [`spread_fds`](Self::spread_fds), one write sends one message.
+    /// Sets the exact maximum number of descriptors in one sent message; see
+    /// [`AnchovyStream::set_write_fd_limit`]. With 0, a write with descriptors fails.
     ///
     /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
@@ -248,9 +248,9 @@ impl<const S: usize> StreamBuilder<S> {
     /// that find nothing. Without it, a read that does not fill its buffer costs another system
     /// call (`FIONREAD`).
     ///
-    /// The option belongs to the socket, not to the descriptor. If other code receives from the
-    /// same socket (through a duplicate, or in another process), its `recvmsg` reports `MSG_CTRUNC`
-    /// if its control buffer has no room for one more message. Set `false` in this case.
+    /// The option belongs to the socket, not to the descriptor. If other code receives from the same
+    /// socket, through a duplicate or in another process, its `recvmsg` reports `MSG_CTRUNC` unless
+    /// its control buffer has room for the control message `SCM_INQ`. Set `false` in this case.
     pub fn inq(mut self, on: bool) -> Self {
         self.inq = on;
         self
@@ -262,13 +262,12 @@ impl<const S: usize> StreamBuilder<S> {
     ///
     /// [`peer_cred`](AnchovyStream::peer_cred) returns the process that called connect(2), listen(2)
     /// or socketpair(2) for the other end. It may have passed that end on to another process, or
-    /// share it with several. With this option, the kernel names the process that called `sendmsg`, for each receive, and a receive
-    /// never returns bytes of two processes. Bytes that were sent before the option was set have no
-    /// sender.
+    /// share it with several. With this option, the kernel names the process that called `sendmsg`,
+    /// for each receive, and a receive never returns bytes of two processes. Bytes that were sent
+    /// before the option was set have no sender.
     ///
     /// The option belongs to the socket, and stays set when
-    /// [`into_parts`](AnchovyStream::into_parts) returns the socket. If the socket has no address,
-    /// the kernel binds it to an abstract address when it sends (unix(7), "Autobind feature").
+    /// [`into_parts`](AnchovyStream::into_parts) returns the socket.
     ///
     /// # Errors
     ///

@@ -81,9 +81,10 @@
 //! module `codec`.
 //!
 //! A stream socket has no message boundaries. The kernel records only which bytes and descriptors
-//! one `sendmsg` sent together. On Linux, a read can return bytes of earlier sends followed by bytes
-//! of a `sendmsg` with descriptors. It ends after the last byte of that `sendmsg` at the latest
-//! (unix(7)), and earlier if the `sendmsg` is large (measured on Linux 6.18: after 36,544 bytes):
+//! one `sendmsg` sent together. On Linux, a read can return bytes of earlier sends, followed by bytes
+//! of a `sendmsg` with descriptors. The read ends with that `sendmsg`, at the latest after its last
+//! byte (unix(7)). If the `sendmsg` is longer than 36,544 bytes, the read ends within these (measured
+//! on Linux 6.18):
 //!
 //! ```text
 //! sent      AAAA       BBBB + 2 descriptors       CCCC
@@ -92,9 +93,10 @@
 //! ```
 //!
 //! So descriptors arrive with the read that returns the first byte of their `sendmsg`, and never
-//! later. If a program reads the header of a protocol message and then its body, it receives the
-//! descriptors of the whole protocol message with the header. If a read returns bytes of several
-//! protocol messages, only the protocol can tell which of them the descriptors belong to.
+//! later. If the peer sends the descriptors of a protocol message with its first byte, as this crate
+//! does, a program that reads the header and then the body receives all of them with the header. If
+//! a read returns bytes of several protocol messages, only the protocol can tell which of them the
+//! descriptors belong to.
 //!
 //! Do not write several protocol messages with descriptors at once through a `BufWriter` or through
 //! the `Framed` of tokio-util: all descriptors would be sent with the first one. The feature
@@ -114,11 +116,12 @@
 //! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull): nothing was read |
 //! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
 //! | Descriptors of this user in flight | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
-//! | Received descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | [`OverBudget`](FdError::OverBudget): the read side fails permanently; usually reads wait instead |
-//! | Sent descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent; usually sends wait instead |
-//! | Value of a limit | – | – | [`LimitOutOfRange`](FdError::LimitOutOfRange): the limit is unchanged |
+//! | Received descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait. If waiting cannot help, [`OverBudget`](FdError::OverBudget): the read side fails permanently |
+//! | Sent descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | Sends wait. If waiting cannot help, [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //!
-//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`.
+//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`. A limit cannot be set
+//! to a value above it or below another limit that it depends on: that fails with
+//! [`LimitOutOfRange`](FdError::LimitOutOfRange), and the limit is unchanged.
 //!
 //! # Child processes
 //!

@@ -23,16 +23,18 @@ const BYTES: usize = 512 << 20;
 /// to peers, and bytes of memory. Each use is charged to an [account](Account), by default one for
 /// each uid.
 ///
-/// The maximum amount of an account decreases with the number of accounts that hold something. An
-/// account whose amount exceeds its reduced maximum keeps what it has and gets nothing more.
+/// An account may hold at most 1/(n+1) of what the other accounts leave of a total, where n is the
+/// number of accounts that hold something, including itself. A single account may hold half of the
+/// total. An account that holds more than its maximum, because others came later, keeps what it has
+/// and gets nothing more.
 ///
 /// So no group of peers can use up what the next one needs. While n accounts hold something, at
-/// least 1/(n+1) of each total is free. However many accounts there are, a new one always gets at
-/// least 1/((n+1)·(n+2)) of each total.
+/// least 1/(n+1) of each total is free, and a new account always gets at least 1/((n+1)·(n+2)) of it.
 ///
-/// When an account reaches its maximum, its peers are paused or disconnected. While a peer is
-/// paused, nothing is read from it and no descriptors are sent to it; bytes without descriptors are
-/// still sent. Other accounts are not affected.
+/// When an account reaches its maximum, its peers are paused until it has room again: nothing is read
+/// from them and no descriptors are sent to them, but bytes without descriptors are still sent. If
+/// waiting cannot help, a read or a send fails instead. A listener disconnects further clients of the
+/// account. Other accounts are not affected.
 ///
 /// Clones refer to the same budget. All listeners of a process should share one budget.
 ///

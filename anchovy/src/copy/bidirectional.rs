@@ -14,7 +14,8 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// If one stream ends, the write side of the other is shut down, and the other direction continues. If
 /// one peer does not read, only the direction to it waits.
 ///
-/// Not every protocol survives a copy with its descriptors; see [`copy`](crate::copy()).
+/// In some protocols, descriptors may be assigned to the wrong message after a copy; see
+/// [`copy`](crate::copy()).
 ///
 /// # Errors
 ///

@@ -13,21 +13,21 @@ use super::sides::{FdReader, FdWriter};
 /// the read queue of the source. This function does not copy descriptors that were in that queue
 /// before, because the caller has read their bytes already.
 ///
-/// # Which protocols survive a copy
+/// # Protocols
 ///
 /// The descriptors of a read are sent with its first byte, in one `sendmsg` with the other bytes of
 /// that read. A read may begin with bytes of earlier messages. So a descriptor may be attached to an
 /// earlier byte than at the source, but never to a later one. The effect depends on how the receiver
 /// assigns descriptors to protocol messages:
 ///
-/// | The receiver | After a copy |
-/// |---|---|
-/// | takes descriptors in order (Wayland) | each descriptor belongs to its message |
-/// | takes as many descriptors as the header of a message states, of those that come with a read that has bytes of the message (D-Bus) | each descriptor belongs to its message if the receiver reads as much at once as the copier wrote (at most 8 KiB); otherwise the receiver may report an error, but assigns no descriptor to another message |
-/// | reads the bytes of one message at a time and takes the descriptors that came with them (GDBus, sd-bus) | a descriptor may come with an earlier message, if the sender sent that one before the copier read it: a D-Bus client that calls a method with descriptors right after `Hello`, for example |
-/// | gives descriptors to the message that the read ends with | each descriptor belongs to its message if the sender waits for a reply to each message with descriptors; otherwise descriptors may be assigned to an earlier message |
+/// | Rule of the receiver | Used by | After a copy |
+/// |---|---|---|
+/// | Descriptors are taken in order. | Wayland | Each descriptor belongs to its message. |
+/// | A message takes as many descriptors as its header states, of those that come with its bytes. | D-Bus, for example anchovy-dbus | Each descriptor belongs to its message if the receiver reads as much at once as the copier wrote (at most 8 KiB). Otherwise the receiver may report an error, but assigns no descriptor to another message. |
+/// | The bytes of one message are read at a time, and the descriptors that come with them belong to it. | GDBus, sd-bus | If the sender sends two messages before the copier reads, the descriptors of the second may be assigned to the first. For example, a client calls a method with descriptors right after `Hello`. |
+/// | Descriptors belong to the message that the read ends with. | varlink | The same, unless the sender waits for the reply to each message before it sends the next one. |
 ///
-/// For a protocol of the last three kinds, write a proxy with the codec of the protocol.
+/// For all protocols but the first kind, write a proxy with the codec of the protocol instead.
 ///
 /// # Errors
 ///

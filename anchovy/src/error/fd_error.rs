@@ -85,8 +85,8 @@ pub enum FdError {
     /// error, because the position in the peer's stream is lost; close the stream. The kind is
     /// [`io::ErrorKind::QuotaExceeded`].
     ///
-    /// Before this error, reads wait while the program can still make room by taking received
-    /// descriptors of this account.
+    /// A read fails with this error only if waiting cannot help; see
+    /// [`set_account`](crate::AnchovyStream::set_account).
     OverBudget {
         /// Number of received descriptors.
         count: usize,
@@ -121,8 +121,9 @@ pub enum FdError {
     /// contains descriptors.
     ///
     /// The write queue is sent with the *next* byte, so both would be sent as one descriptor set.
-    /// The call fails even if it has no descriptors. Nothing was sent or closed. Write the queue
-    /// first, or clear it. The kind is [`io::ErrorKind::InvalidInput`].
+    /// The call fails even if it has no descriptors. Nothing was sent or closed. Send the queue
+    /// first, with a write through `AsyncWrite` or `try_write`, or clear it. The kind is
+    /// [`io::ErrorKind::InvalidInput`].
     WriteQueueNotEmpty {
         /// Number of descriptors in the write queue.
         queued: usize,
@@ -248,7 +249,7 @@ impl fmt::Display for FdError {
             FdError::WriteQueueNotEmpty { queued } => write!(
                 f,
                 "the write queue has {}, which the next byte would carry; \
-                 nothing was sent, write the queue first",
+                 nothing was sent, send the queue first with a write or clear it",
                 Descriptors(queued)
             ),
             FdError::RefusedByPeer { count } => write!(
@@ -259,8 +260,9 @@ impl fmt::Display for FdError {
             ),
             FdError::TooManyInFlight { count } => write!(
                 f,
-                "sending {} would exceed the limit of descriptors in flight, RLIMIT_NOFILE \
-                 (ETOOMANYREFS); nothing was sent, try again after the receivers have read",
+                "sending {} would exceed a limit of descriptors in flight: RLIMIT_NOFILE (ETOOMANYREFS) or \
+                 the account of the peer; nothing was sent, send fewer or try again after the receivers \
+                 have read",
                 Descriptors(count)
             ),
             FdError::LimitOutOfRange { limit, least, most: usize::MAX, space } => write!(

@@ -22,10 +22,11 @@ const MAX_QUEUED: usize = 1024;
 /// Default time for which a descriptor waits to be taken, and for which a call waits for a descriptor.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Turns a stream into an exchange with the default limits. The peer has to do the same with its end,
-/// at the same position in the bytes of each direction.
+/// Turns a stream into an exchange with the default limits.
 ///
-/// To set limits, use [`Exchange::builder`].
+/// The peer has to do the same with its end. If bytes were sent before, both sides must agree on where
+/// they end: the exchange of the peer has to read from the first byte that this exchange writes, and
+/// vice versa. To set limits, use [`Exchange::builder`].
 ///
 /// # Errors
 ///
@@ -95,8 +96,8 @@ impl ExchangeBuilder {
     /// (`RLIMIT_NOFILE`, often 1,024). A server with many clients should set a low limit, or an
     /// [account](AnchovyStream::set_account) for each client.
     ///
-    /// If the number of an id is at least the number of arrived descriptors plus this limit,
-    /// [`Exchange::receive`] fails
+    /// [`Exchange::receive`] does not wait for an id whose descriptor is more than this limit after
+    /// the last one that has arrived. It fails
     /// ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
     pub fn max_unclaimed(mut self, limit: usize) -> Self {
         self.max_unclaimed = Some(limit);
@@ -110,8 +111,8 @@ impl ExchangeBuilder {
         self
     }
 
-    /// Turns a stream into an exchange. The peer has to do the same with its end, at the same position
-    /// in the bytes of each direction.
+    /// Turns a stream into an exchange. The peer has to do the same with its end; see
+    /// [`new`](super::new).
     ///
     /// The exchange keeps the limits and the account of the stream. Descriptors that do not fit into
     /// one message are spread over the next bytes; unlike with

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::error::descriptors::Descriptors;
 use crate::error::fd_error::FdError;
 
 /// The error of an [`ExchangeStream`](super::ExchangeStream) whose read side failed because of
@@ -18,7 +19,7 @@ use crate::error::fd_error::FdError;
 pub enum ExchangeError {
     /// The peer sent descriptors, and the first one is not the carrier of an exchange.
     ///
-    /// The peer does not use this module, or it sent other descriptors before it created its exchange.
+    /// The peer does not use this module, or has sent other descriptors before it created its exchange.
     /// All descriptors that came with the read were closed, and its bytes are lost. The kind is
     /// [`io::ErrorKind::InvalidData`].
     NotAnExchange {
@@ -75,13 +76,14 @@ impl fmt::Display for ExchangeError {
         match *self {
             ExchangeError::NotAnExchange { count } => write!(
                 f,
-                "received {count} descriptors from a peer that uses no exchange; they were closed and \
-                 the read side stays failed, use an exchange on both sides"
+                "received {} from a peer without an exchange; they were closed and every later read \
+                 fails, use an exchange on both sides",
+                Descriptors(count)
             ),
             ExchangeError::TooManyUnclaimed { count, limit } => write!(
                 f,
-                "{count} descriptors wait to be taken, limit is {limit}; they were closed and the read \
-                 side stays failed, take descriptors earlier or raise max_unclaimed"
+                "{count} descriptors wait to be taken, limit is {limit}; they were closed and every later \
+                 read fails, take descriptors earlier or raise max_unclaimed"
             ),
             ExchangeError::Stream(_) => f.write_str("the read side of the stream failed"),
         }

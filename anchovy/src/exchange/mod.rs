@@ -10,9 +10,9 @@
 //! 3. The receiver takes the id from the request, and passes it to [`Exchange::receive`], which returns
 //!    the descriptor.
 //!
-//! To pass descriptors, both ends of the connection have to be exchanges. Bytes alone also pass to a
-//! peer without an exchange; it should ignore the one descriptor (the carrier, see below) that comes
-//! with the first byte.
+//! To pass descriptors, both ends of the connection have to be exchanges. A peer without an exchange
+//! can receive the bytes alone. One descriptor, the carrier (see below), comes with the first byte; such
+//! a peer should ignore it.
 //!
 //! # Examples
 //!

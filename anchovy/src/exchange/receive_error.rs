@@ -24,9 +24,10 @@ pub enum ReceiveError {
         /// The id.
         id: FdId,
     },
-    /// The number of the id is at least the number of arrived descriptors plus
-    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed).
+    /// The descriptor of the id would be more than
+    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed) after the last one that has arrived.
     ///
+    /// Ids are counted from 0: the number of the id is at least `arrived + limit`.
     /// The kind is [`io::ErrorKind::InvalidInput`].
     OutOfRange {
         /// The id.
@@ -38,8 +39,8 @@ pub enum ReceiveError {
     },
     /// The descriptor was taken before.
     ///
-    /// An id that has expired is also reported as taken once 1,024 later ones have expired. The kind
-    /// is [`io::ErrorKind::NotFound`].
+    /// Only the last 1,024 ids that expired are remembered. Earlier ones are reported as taken too.
+    /// The kind is [`io::ErrorKind::NotFound`].
     AlreadyTaken {
         /// The id.
         id: FdId,
@@ -122,12 +123,12 @@ impl fmt::Display for ReceiveError {
             ReceiveError::ForeignId { id } => write!(
                 f,
                 "descriptor {id} is not one that the peer of this connection sends; \
-                 ask the connection that its request came from"
+                 receive it on the connection that its request came from"
             ),
             ReceiveError::OutOfRange { id, arrived, limit } => write!(
                 f,
                 "descriptor {id} is out of range, {arrived} descriptors have arrived and at most \
-                 {limit} may wait"
+                 {limit} more are awaited"
             ),
             ReceiveError::AlreadyTaken { id } => write!(f, "descriptor {id} was taken before"),
             ReceiveError::Expired { id, timeout } => {

@@ -23,9 +23,11 @@ use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A listener that accepts [`AnchovyStream`]s.
 ///
-/// [`accept`](Self::accept) waits while the process has no free descriptor for a client.
-/// [`builder`](Self::builder) returns a builder whose options replace the socket of a server that was
-/// killed, and set the file mode before the first client can connect. Both options are off by default.
+/// [`accept`](Self::accept) waits while the process has no free descriptor for a client. Two options of
+/// the [builder](Self::builder) are off by default:
+/// [`replace_stale`](crate::ListenerBuilder::replace_stale) replaces the socket of a server that was
+/// killed, and [`mode`](crate::ListenerBuilder::mode) sets the file mode before the first client can
+/// connect.
 ///
 /// Dropping the listener closes the socket. If [`bind`](Self::bind) made the socket's file, and
 /// the path still names that file, it is removed first;

@@ -172,8 +172,7 @@ impl<const S: usize> ListenerBuilder<S> {
     /// - in a directory with the sticky bit, a socket of another user, even if this process runs
     ///   as root.
     ///
-    /// Whether a process has the socket open is checked without a connection that its server would
-    /// notice.
+    /// The server of a socket does not notice the check whether a process has the socket open.
     ///
     /// The removal and the following bind happen under a lock on the directory (flock(2)). If two
     /// processes that use this crate start at once, exactly one gets the path. The call waits up
@@ -244,12 +243,12 @@ impl<const S: usize> ListenerBuilder<S> {
     /// Sets whether peers can send descriptors to accepted streams (`SO_PASSRIGHTS`, Linux 6.16).
     /// Default: the setting of the socket, which is `true` for a new one.
     ///
-    /// With `false`, a client's `sendmsg` that has descriptors fails with `EPERM`, already for the
-    /// first byte of a connection. The default of [`read_fd_limit`](Self::read_fd_limit) then is 0: if descriptors
-    /// arrive nevertheless, the read side of the stream fails with
-    /// [`TooManyReceived`](crate::FdError::TooManyReceived). This happens on a kernel without the
-    /// option, and with a client that connected to an adopted socket and sent descriptors before
-    /// it was adopted.
+    /// With `false`, a client's `sendmsg` that has descriptors fails with `EPERM`, even if it is the
+    /// first one of the connection. The kernel does not prevent all descriptors in two cases: if it
+    /// does not have the option, and if the client sent them before the socket was passed to
+    /// [`build`](Self::build). Therefore `false` also sets the default of
+    /// [`read_fd_limit`](Self::read_fd_limit) to 0. If descriptors arrive nevertheless, the read side
+    /// of the stream fails with [`TooManyReceived`](crate::FdError::TooManyReceived).
     ///
     /// To enable passing for a single stream later, use
     /// [`set_fd_passing`](crate::AnchovyStream::set_fd_passing) and

@@ -21,10 +21,10 @@ use crate::valid_space::{AncillarySpace, ValidSpace};
 pub struct Parts {
     /// The socket. It is non-blocking.
     ///
-    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. If this crate had
-    /// switched `SO_INQ` on, it is switched off again, even if it was on before the conversion,
-    /// which the kernel does not report. [`StreamBuilder::inq(false)`](crate::StreamBuilder::inq)
-    /// leaves the option untouched.
+    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. `SO_INQ` is off, unless the
+    /// stream was created with [`StreamBuilder::inq(false)`](crate::StreamBuilder::inq), which never
+    /// changes the option. It is off even if it was on before the socket became a stream, because
+    /// this crate does not read its former value.
     pub socket: StdUnixStream,
     /// Received descriptors that the program has not taken.
     pub read_queue: VecDeque<OwnedFd>,
@@ -84,8 +84,9 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Converts the parts of a stream back into a stream, with its queues and limits.
     ///
-    /// The stream has no [account](Self::set_account). A read side that has failed stays failed. If the parts are of a stream with another `S`,
-    /// limits above [`FD_LIMIT`](Self::FD_LIMIT) are reduced to it.
+    /// The stream has no [account](Self::set_account). A read side that has failed stays failed. If
+    /// the parts are of a stream with another `S`, limits above [`FD_LIMIT`](Self::FD_LIMIT) are
+    /// reduced to it.
     ///
     /// # Errors
     ///

@@ -19,8 +19,8 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// A read requires room for the descriptors of one message, so `read_queue_limit -
     /// read_fd_limit` descriptors can wait in the queue while reads continue: by default 1024, and
-    /// more if `read_fd_limit` is lowered. The buffer of libwayland has room for the same number.
-    /// A peer that conforms to D-Bus or Wayland never sends as many before a protocol message is
+    /// more if `read_fd_limit` is lowered. The buffer of libwayland has room for 1024 descriptors
+    /// too. A peer that conforms to D-Bus or Wayland never sends 1024 before a protocol message is
     /// complete. For a server with many clients, see
     /// [`set_read_queue_limit`](Self::set_read_queue_limit).
     pub const DEFAULT_READ_QUEUE_LIMIT: usize = default_queue_limit(Self::FD_LIMIT);
@@ -237,8 +237,8 @@ impl<const S: usize> AnchovyStream<S> {
         self.receiver.limits.fd_limit
     }
 
-    /// Sets the exact maximum number of descriptors in one received message. With 0, descriptors
-    /// are refused.
+    /// Sets the exact maximum number of descriptors in one received message. With 0, a message must
+    /// not have any.
     ///
     /// If a message has more, the read side fails permanently with
     /// [`TooManyReceived`](crate::FdError::TooManyReceived).
@@ -284,10 +284,11 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// The peer determines how much of this limit is used, and each descriptor in the queue takes
     /// one entry of the process's descriptor table (`RLIMIT_NOFILE`, often 1024). A server with
-    /// many clients should set [`read_fd_limit`](Self::read_fd_limit) low, and this limit to
-    /// `read_fd_limit` plus the maximum number of descriptors in one protocol message. Then all
-    /// descriptors of an incomplete protocol message can wait in the queue, and the read that
-    /// returns its last bytes still has the room that every read requires.
+    /// many clients should lower both limits: first the number in one `sendmsg`, with
+    /// [`set_read_fd_limit`](Self::set_read_fd_limit), and then this limit, to the sum of that number
+    /// and of the maximum number of descriptors in one protocol message. The sum is needed because all
+    /// descriptors of an incomplete protocol message may be in the queue, and the next read still
+    /// requires room for another `sendmsg`.
     ///
     /// To keep all clients together from filling the table, use a [`Budget`](crate::Budget); see
     /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).

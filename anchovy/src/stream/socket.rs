@@ -28,17 +28,20 @@ impl<const S: usize> AnchovyStream<S> {
     /// [budget](crate::ListenerBuilder::budget) sets the account of each stream.
     ///
     /// - Every read waits while the account has no room for the descriptors of one message
-    ///   ([`read_fd_limit`](Self::read_fd_limit)). If nothing is left to wait for, the read uses the
-    ///   remaining room, and fails with [`OverBudget`](crate::FdError::OverBudget) if more
-    ///   descriptors arrive.
+    ///   ([`read_fd_limit`](Self::read_fd_limit)). If the account holds only sockets and what this
+    ///   stream has received, waiting cannot help. The read then uses the remaining room, and fails
+    ///   with [`OverBudget`](crate::FdError::OverBudget) if more descriptors arrive.
     /// - Sends with descriptors wait while the account has no room for them. If it could never have
     ///   enough room, they fail with [`TooManyInFlight`](crate::FdError::TooManyInFlight).
     /// - Sends without descriptors do not wait.
     ///
-    /// If the stream had another account, the charges of the former account move to the new one.
-    /// Received descriptors that the program has not taken stay charged to the former account until
-    /// the next read, which charges the new one for them. If the new account has no room for sent
-    /// descriptors that the peer has not read, they are no longer charged.
+    /// If the stream had another account, its charges move to the new account:
+    ///
+    /// - Sent descriptors that the peer has not read move at once. If the new account has no room for
+    ///   them, they are no longer charged.
+    /// - Received descriptors that the program has not taken move with the next read.
+    /// - The socket, if a listener has charged it, moves at once. If the new account has no room for
+    ///   it, it stays charged to the former account.
     ///
     /// # Examples
     ///
@@ -70,8 +73,8 @@ impl<const S: usize> AnchovyStream<S> {
     /// Waits until the socket is ready for `interest`, as tokio's
     /// [`UnixStream::ready`](tokio::net::UnixStream::ready) does.
     ///
-    /// The readiness may be false. In this case the `try_` methods return `WouldBlock` and clear
-    /// it.
+    /// The socket may be reported as ready although it is not. In this case the `try_` methods return
+    /// `WouldBlock` and clear the readiness.
     ///
     /// The `try_` methods also return `WouldBlock` while the [account](Self::set_account) of the
     /// peer has no room. Then they do not clear the readiness, so a loop of `readable` and
@@ -112,8 +115,8 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe if the closure performs a complete operation. The future can be
-    /// dropped only while it waits for the socket.
+    /// This method is cancel safe if the closure does nothing when it returns `WouldBlock`. The future
+    /// waits, and can be dropped, only after such a call.
     pub async fn async_io<R>(
         &self,
         interest: Interest,
@@ -216,7 +219,7 @@ impl<const S: usize> AnchovyStream<S> {
 ///
 /// Reads and writes on it bypass queues and limits. If the kernel supports `SO_INQ`, the option is
 /// on. In this case a `recvmsg` of other code reports `MSG_CTRUNC` if its control buffer has no
-/// room for the option, even on a duplicate of the descriptor. To avoid this, set
+/// room for the control message `SCM_INQ`, even on a duplicate of the descriptor. To avoid this, set
 /// [`StreamBuilder::inq`](crate::StreamBuilder::inq) to `false`, or call
 /// [`into_parts`](crate::AnchovyStream::into_parts), which disables the option.
 impl<const S: usize> AsFd for AnchovyStream<S> {

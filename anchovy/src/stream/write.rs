@@ -155,8 +155,8 @@ impl<const S: usize> AnchovyStream<S> {
         self.sender.limits.fd_limit
     }
 
-    /// Sets the exact maximum number of descriptors in one sent message. With 0, descriptors are
-    /// refused.
+    /// Sets the exact maximum number of descriptors in one sent message. With 0, a write with
+    /// descriptors fails.
     ///
     /// Without [`spread_fds`](crate::StreamBuilder::spread_fds), one write sends one message. A
     /// write with more descriptors fails with [`TooManyToSend`](crate::FdError::TooManyToSend) and

@@ -44,7 +44,7 @@ const CUT: FdError = FdError::TooManyReceived { count: 29, limit: 28, space: 136
 fn exchange_errors() -> [(ExchangeError, &'static [&'static str], io::ErrorKind); 3] {
     use io::ErrorKind::{InvalidData, QuotaExceeded};
     [
-        (ExchangeError::NotAnExchange { count: 7 }, &["7", "uses no exchange"], InvalidData),
+        (ExchangeError::NotAnExchange { count: 7 }, &["7", "without an exchange"], InvalidData),
         (
             ExchangeError::TooManyUnclaimed { count: 1278, limit: 1277 },
             &["1278", "1277", "max_unclaimed"],
