@@ -330,7 +330,7 @@ impl Socket {
     ) -> io::Result<usize> {
         // rustix requires a slice. The descriptor of this socket fills its unused elements.
         let mut set = [self.io().as_fd(); MOST];
-        // Counted, for an iterator that yields fewer than it says would send ours.
+        // If the iterator yields fewer descriptors than its length, the fill elements must not be sent.
         let mut count = 0;
         for (slot, fd) in set.iter_mut().zip(fds) {
             *slot = fd;
@@ -380,7 +380,7 @@ impl Drop for Socket {
         let in_flight = peer.in_flight().take_charge();
         let unread = || options::unsent_bytes(io.as_fd()).is_ok_and(|unsent| unsent > 0);
         if in_flight.amount() > 0 && unread() {
-            // The peer sees a closed connection.
+            // For the peer, the connection is closed.
             let _ = net::shutdown(&io, net::Shutdown::Both);
             if let Ok(socket) = io.into_std() {
                 let held = peer.socket.take().filter(|held| peer.account().has(held));

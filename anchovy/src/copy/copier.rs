@@ -20,8 +20,8 @@ use crate::receive::Receiver;
 use crate::send::Sender;
 use crate::socket::Socket;
 
-/// Bytes that one read takes, as in tokio's `copy`. A write of so many is one message of the kernel,
-/// which takes all of it or nothing, down to an `SO_SNDBUF` of 16 KiB (unix_stream_sendmsg).
+/// Maximum number of bytes of one read, as in tokio's `copy`. If `SO_SNDBUF` is 16 KiB or more, the kernel
+/// accepts a write of this length whole or not at all (unix_stream_sendmsg).
 const BUFFER: usize = 8 << 10;
 
 /// One direction of a copy, which can be stopped and continued.
@@ -65,7 +65,7 @@ pub struct Copier {
     end: usize,
     /// Descriptors to send with the first byte of that range.
     fds: VecDeque<OwnedFd>,
-    /// What they are charged to the account of the peer that sent them.
+    /// The charge for these descriptors, to the account of the peer that sent them.
     charge: Option<Charge>,
     copied: Copied,
     phase: Phase,
@@ -74,7 +74,7 @@ pub struct Copier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Copying,
-    /// The source has ended; what was read is written, and then the destination is shut down.
+    /// The source has ended. The rest of the buffer is written, and then the destination is shut down.
     SourceEnded,
     ShutDown,
 }

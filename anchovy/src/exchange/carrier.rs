@@ -1,16 +1,17 @@
 //! The descriptor that tells the peer the random number of a direction, without a byte in the stream.
 //!
-//! The number is the content of a file in memory that no process can change any more (`memfd_create(2)`, all
-//! seals). The receiver is given a descriptor by a peer that may be hostile, so it must not block:
+//! The number is the content of a memfd with all seals (memfd_create(2)), which no process can change any
+//! more. The peer may be hostile and send any descriptor, and the receiver must not block on it:
 //!
-//! - `fstat` of a descriptor of a FUSE file system waits for the program that serves it, without end.
-//!   `F_GET_SEALS` does not ask a file system: it fails for everything but files in memory.
-//! - A pipe is locked during a write, and a writer can keep it locked with memory that it does not let
-//!   the kernel read.
-//! - A read of a file in memory that is sealed against writes does not wait for another process.
+//! - fstat(2) of a descriptor of a FUSE file system waits for the program that serves it, without a limit.
+//!   `F_GET_SEALS` does not call a file system. It fails for everything but files in memory
+//!   (memfds and tmpfs).
+//! - A pipe is locked during a write, and a writer can keep it locked by passing memory whose page faults
+//!   it does not answer.
+//! - A read of a memfd that is sealed against writes does not wait for another process.
 //!
-//! The size of the file could be the number, without a page of content. But a size of more than
-//! `RLIMIT_FSIZE` ends the process with SIGXFSZ, and a random 62-bit size is more than every limit.
+//! The number could also be the size of an empty file. But setting a size of more than `RLIMIT_FSIZE` ends
+//! the process with SIGXFSZ, and a random 62-bit size almost certainly exceeds it.
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub(super) use self::pipe::{create, read};
@@ -38,7 +39,7 @@ fn decode(content: &[u8]) -> Option<Nonce> {
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod sealed_file {
-    //! A sealed file in memory. FreeBSD has them since version 13.
+    //! A sealed memfd. FreeBSD has them since version 13.
 
     use std::io;
     use std::os::fd::{AsFd, OwnedFd};
@@ -71,7 +72,7 @@ mod sealed_file {
         if !fcntl_get_seals(&carrier).ok()?.contains(SEALS) {
             return None;
         }
-        // One byte more, so that longer content is seen.
+        // One byte more, to detect longer content.
         let mut content = [0; LEN + 1];
         let len = pread(&carrier, &mut content[..], 0).ok()?;
         decode(&content[..len])
@@ -80,7 +81,7 @@ mod sealed_file {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn empty_file() -> rustix::io::Result<OwnedFd> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        // The sysctl vm.memfd_noexec can demand the flag, which kernels before Linux 6.3 do not know.
+        // The sysctl vm.memfd_noexec can require the flag, which kernels before Linux 6.3 reject.
         match memfd_create("anchovy", flags | MemfdFlags::NOEXEC_SEAL) {
             Err(Errno::INVAL) => memfd_create("anchovy", flags),
             outcome => outcome,
@@ -95,8 +96,8 @@ mod sealed_file {
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 mod pipe {
-    //! A pipe with the content in it and no writer, for systems without files in memory that can be
-    //! sealed. It needs no name and no file system.
+    //! A pipe with the content in it and no writer, for systems without memfds that can be sealed.
+    //! It needs no name and no file system.
 
     use std::io;
     use std::os::fd::{AsFd, OwnedFd};
@@ -124,7 +125,7 @@ mod pipe {
             return None;
         }
         fcntl_setfl(&carrier, fcntl_getfl(&carrier).ok()? | OFlags::NONBLOCK).ok()?;
-        // One byte more, so that longer content is seen.
+        // One byte more, to detect longer content.
         let mut content = [0; LEN + 1];
         let len = rustix::io::read(&carrier, &mut content[..]).ok()?;
         decode(&content[..len])

@@ -58,7 +58,7 @@ enum Carrier {
 }
 
 impl<const S: usize> ExchangeStream<S> {
-    /// Turns a checked stream into an exchange. Descriptors in its read queue are the first that have arrived.
+    /// Turns a checked stream into an exchange. The descriptors in its read queue have arrived first.
     pub(super) fn assemble(
         stream: AnchovyStream<S>,
         shared: Arc<Shared>,
@@ -157,15 +157,15 @@ impl<const S: usize> ExchangeStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes bytes while a descriptor or the carrier waits. Not inlined, so that writes of bytes alone
-    /// are short.
+    /// Writes bytes while a descriptor or the carrier waits to be sent. It is not inlined, so that writes of
+    /// bytes alone stay short.
     #[inline(never)]
     fn poll_write_fds(
         &mut self,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize, TransferError>> {
-        // The bytes that the stream takes with one call.
+        // The buffers that the stream writes with one system call.
         let bufs = &bufs[bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(bufs.len())..];
         let bufs = &bufs[..bufs.len().min(MAX_SLICES)];
         let bytes = bufs.iter().fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
@@ -178,7 +178,7 @@ impl<const S: usize> ExchangeStream<S> {
 
         let sender = &mut self.stream.sender;
         self.carrier.queue(&mut sender.queue);
-        // Each byte carries a full set, and the stream refuses more than that.
+        // Each byte carries one full set. The stream refuses a longer queue.
         let most = bytes.saturating_mul(sender.limits.fd_limit);
         self.shared.take_queued(most.saturating_sub(sender.queue.len()), &mut sender.queue);
         let before = sender.queue.len().min(most);
@@ -194,8 +194,8 @@ impl<const S: usize> ExchangeStream<S> {
         written
     }
 
-    /// Writes bytes with the carrier. Bytes have to pass where descriptors cannot, so the carrier does
-    /// not hold them up.
+    /// Writes bytes with the carrier. If the kernel refuses the carrier, writes the bytes alone, because a
+    /// peer that accepts no descriptors must still receive bytes.
     fn poll_write_carrier(
         &mut self,
         cx: &mut Context<'_>,
@@ -219,13 +219,13 @@ impl<const S: usize> ExchangeStream<S> {
 }
 
 impl Carrier {
-    /// Returns whether bytes alone need no attention.
+    /// Returns whether bytes alone can be written without the carrier.
     #[inline]
     fn is_settled(&self) -> bool {
         matches!(self, Carrier::Sent | Carrier::Postponed(_))
     }
 
-    /// Puts the carrier first in the queue, unless it has been.
+    /// Puts the carrier at the front of the queue, unless it was queued or sent before.
     fn queue(&mut self, queue: &mut VecDeque<OwnedFd>) {
         match std::mem::replace(self, Carrier::Queued) {
             Carrier::Next(carrier) | Carrier::Postponed(carrier) => queue.push_front(carrier),
@@ -233,7 +233,7 @@ impl Carrier {
         }
     }
 
-    /// Makes the carrier wait for the first descriptor.
+    /// Postpones the carrier to the write with the first descriptor.
     fn postpone(&mut self) {
         match std::mem::replace(self, Carrier::Sent) {
             Carrier::Next(carrier) => *self = Carrier::Postponed(carrier),

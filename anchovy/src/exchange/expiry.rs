@@ -6,11 +6,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::shared::Shared;
 
-/// Closes descriptors when their time is up, from `next` on, until none waits.
+/// Closes descriptors when they expire, the first one at `next`, until no descriptor waits.
 ///
-/// The task is started by the first descriptor that arrives while there is no task, and sleeps until the
-/// time of that one is up, even if it is taken. So a connection starts at most one task in each timeout,
-/// however many descriptors pass.
+/// The task is started when a descriptor arrives while there is no task. It sleeps until that descriptor
+/// expires, even if it is taken before. So a connection starts at most one task in each timeout, however
+/// many descriptors arrive.
 pub(super) async fn expire(shared: Weak<Shared>, mut next: Instant) {
     loop {
         sleep_until(next).await;

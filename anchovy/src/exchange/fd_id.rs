@@ -66,15 +66,15 @@ fn parse(text: &str) -> Option<FdId> {
     Some(FdId { index: index.parse().ok()?, nonce: Nonce::parse(nonce)? })
 }
 
-/// The error of parsing a text that is no [`FdId`].
+/// The error of parsing a text that is not an [`FdId`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseFdIdError {
     /// The text, up to [`SHOWN`] characters of it.
     text: String,
 }
 
-/// Characters of a refused text that the error keeps: more than an id has, and a bound, since the text
-/// is the peer's.
+/// Maximum number of characters of an invalid text in the error: more than an id has, and bounded because
+/// the peer sent the text.
 const SHOWN: usize = 40;
 
 impl ParseFdIdError {

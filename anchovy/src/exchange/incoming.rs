@@ -23,18 +23,18 @@ const REMEMBERED: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) fd: OwnedFd,
-    /// What it is charged to the account of the peer; returned after the descriptor is closed.
+    /// The charge to the account of the peer. It is released after the descriptor is closed.
     _charge: Option<Charge>,
     index: u64,
     deadline: Instant,
 }
 
-/// What arrives in one direction of a connection.
+/// The descriptors that arrive in one direction of a connection.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    /// The number of the other direction, whose ids are this side's own.
+    /// The random number of the other direction, in which this side sends.
     own: Nonce,
-    /// The number of this direction, once the carrier has arrived.
+    /// The random number of this direction, once the carrier has arrived.
     nonce: Option<Nonce>,
     /// The index of the next descriptor to arrive.
     next: u64,
@@ -47,7 +47,7 @@ pub(super) struct Incoming {
     timeout: Duration,
 }
 
-/// The reason for which no descriptor arrives any more.
+/// The reason why no more descriptors arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Eof,
@@ -80,7 +80,8 @@ impl Incoming {
 
     /// Adds descriptors that arrived and may wait until `deadline`, and returns their indices.
     ///
-    /// At the bound, nothing is added, and the caller [ends](Self::end) the direction with the error.
+    /// If they would exceed the limit, adds nothing and returns an error, with which the caller
+    /// [ends](Self::end) the direction.
     pub(super) fn arrive(
         &mut self,
         fds: &mut VecDeque<OwnedFd>,
@@ -135,10 +136,10 @@ impl Incoming {
         }
     }
 
-    /// Moves the descriptors whose time is up to `closed`, and returns the next deadline.
+    /// Moves expired descriptors to `closed`, and returns the next deadline.
     ///
-    /// If none waits, the memory of the table is returned. This is called once in a timeout at most, so
-    /// descriptors that come and go allocate no table each.
+    /// If no descriptor waits, frees the memory of the table. This function is called at most once in
+    /// each timeout, so not every descriptor allocates the table again.
     pub(super) fn expire(&mut self, now: Instant, closed: &mut Vec<Arrived>) -> Option<Instant> {
         while self.unclaimed.front().is_some_and(|arrived| arrived.deadline <= now) {
             let arrived = self.unclaimed.pop_front().expect("the first one");
@@ -155,8 +156,8 @@ impl Incoming {
         next
     }
 
-    /// Ends the direction; the first reason counts. Returns the descriptors to close: all that wait, if
-    /// there are too many.
+    /// Ends the direction. Only the first reason is kept. Returns the descriptors to close: all that wait,
+    /// if there were too many.
     #[must_use = "descriptors are closed outside of the lock"]
     pub(super) fn end(&mut self, end: End) -> VecDeque<Arrived> {
         let end = *self.end.get_or_insert(end);

@@ -1,7 +1,7 @@
-//! What a stream and its handles share.
+//! The state that a stream and its handles share.
 //!
-//! There is one lock. No system call is made and no task is woken while it is held: descriptors that
-//! are to be closed, and wakers, are moved out first.
+//! There is one lock. No system call is made and no task is woken while it is held: the descriptors to
+//! close and the wakers are moved out first.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -23,7 +23,7 @@ use crate::budget::Charge;
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// The number of the direction in which this side sends.
+    /// The random number of the direction in which this side sends.
     nonce: Nonce,
     limits: Limits,
     /// Number of descriptors that are queued and not yet sent. Read without the lock, so that a write
@@ -47,11 +47,11 @@ struct State {
     next_ticket: u64,
     /// Whether a task waits for the next deadline.
     expiring: bool,
-    /// Descriptors that the stream has not taken over yet.
+    /// Descriptors that are not yet in the write queue of the stream.
     queued: VecDeque<OwnedFd>,
     /// The index of the next descriptor to be sent.
     next: u64,
-    /// Whether nothing can be sent any more.
+    /// Whether the write side is closed.
     closed: bool,
 }
 
@@ -132,7 +132,7 @@ impl Shared {
         drop(queued);
     }
 
-    /// Notes the number of the peer's direction. Calls with ids of another one are woken.
+    /// Stores the random number of the peer's direction. Wakes calls with ids of other directions.
     pub(super) fn set_peer(&self, nonce: Nonce, wakers: &mut Vec<Waker>) {
         let mut state = self.state();
         let State { incoming, waiters, .. } = &mut *state;
@@ -142,8 +142,9 @@ impl Shared {
         wake(wakers);
     }
 
-    /// Keeps descriptors that arrived, until they are taken or expire. Returns the time at which a task
-    /// has to [expire](Self::expire) them, if there is none yet. At the bound, closes all and fails.
+    /// Keeps descriptors that arrived until they are taken or expire. If no task [expires](Self::expire)
+    /// descriptors yet, returns the deadline with which the caller has to start one. If there are too many
+    /// descriptors, closes all and fails.
     pub(super) fn arrive(
         &self,
         fds: &mut VecDeque<OwnedFd>,
@@ -170,7 +171,7 @@ impl Shared {
         }
     }
 
-    /// Notes that no descriptor arrives any more, and wakes all calls that wait.
+    /// Records that no more descriptors arrive, and wakes all calls that wait.
     pub(super) fn end(&self, end: End, wakers: &mut Vec<Waker>) {
         let mut state = self.state();
         let closed = state.incoming.end(end);
@@ -180,7 +181,7 @@ impl Shared {
         wake(wakers);
     }
 
-    /// Closes the descriptors whose time is up, and returns when the next one is due, if any waits.
+    /// Closes expired descriptors, and returns the next deadline, if any descriptor waits.
     pub(super) fn expire(&self, now: Instant) -> Option<Instant> {
         let mut closed = Vec::new();
         let mut state = self.state();
@@ -191,7 +192,8 @@ impl Shared {
         next
     }
 
-    /// Takes the descriptor of an id, or waits for it to arrive. `ticket` names the call that waits.
+    /// Takes the descriptor of an id, or waits for it to arrive. `ticket` identifies the
+    /// call that waits.
     pub(super) fn poll_take(
         &self,
         cx: &mut Context<'_>,
@@ -233,7 +235,7 @@ impl Shared {
         }
     }
 
-    /// Notes that a call does not wait any more.
+    /// Removes a call that no longer waits.
     pub(super) fn cancel(&self, ticket: u64) {
         let mut state = self.state();
         let waiter = remove_ticket(&mut state.waiters, ticket);

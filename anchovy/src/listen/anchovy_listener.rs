@@ -70,7 +70,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 #[must_use = "the socket is closed when this is dropped"]
 pub struct AnchovyListener<const S: usize> {
     // The order matters: the path is removed before the socket is closed. Otherwise another server
-    // could find the path, take the socket for stale and replace it in between.
+    // could consider the socket stale and replace it in between.
     file: Option<PathGuard>,
     socket: UnixListener,
     options: AcceptOptions<S>,

@@ -46,7 +46,7 @@ pub(crate) fn receive(
     // SAFETY: the kernel only writes to the memory, so no byte becomes uninitialized.
     let unfilled = unsafe { buf.unfilled_mut() };
     let mut slice = iovec { iov_base: unfilled.as_mut_ptr().cast(), iov_len: unfilled.len() };
-    // SAFETY: the slice is the unfilled memory, which `buf` lends us alone until we return.
+    // SAFETY: the slice is the unfilled memory, which nothing else uses during the call.
     unsafe { recvmsg(fd, &mut slice, 1, queue, arrival) }?;
     // SAFETY: the kernel wrote this many bytes to the start of the unfilled memory.
     unsafe { buf.assume_init(arrival.bytes) };
@@ -61,7 +61,7 @@ pub(crate) fn receive_vectored(
     arrival: &mut Arrival,
 ) -> io::Result<()> {
     // SAFETY: `IoSliceMut` is guaranteed to have the layout of `iovec`, and each of them is
-    // memory that the caller lends us alone.
+    // memory that nothing else uses during the call.
     unsafe { recvmsg(fd, bufs.as_mut_ptr().cast(), bufs.len(), queue, arrival) }
 }
 
@@ -149,7 +149,8 @@ unsafe fn take_control_messages(
             (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
                 arrival.barrier = true;
                 for int in ints {
-                    // SAFETY: the kernel has just made this descriptor for us, or an errno.
+                    // SAFETY: the kernel has just created this descriptor for this process, or the
+                    // int is an errno.
                     match unsafe { own(int) } {
                         Ok(fd) => {
                             queue.push_back(fd);
