@@ -18,7 +18,7 @@ Lists the names on the bus at ADDRESS, or on the session bus.";
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    // An address is ASCII, so no address is changed by this.
+    // An address is ASCII, so the conversion changes no valid address.
     let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let addresses = match arguments.iter().map(|argument| &**argument).collect::<Vec<_>>()[..] {
         ["--help" | "-h"] => {
@@ -34,23 +34,23 @@ async fn main() -> anyhow::Result<()> {
 
 async fn list(addresses: &Addresses) -> anyhow::Result<()> {
     let mut bus = Client::new().connect(addresses).await?;
-    // `println` panics if the reader of a pipe is gone.
+    // `println` panics if stdout is a pipe that has been closed.
     let mut out = std::io::stdout().lock();
     writeln!(out, "bus {}", bus.guid())?;
-    writeln!(out, "descriptors pass: {}", if bus.unix_fds() { "yes" } else { "no" })?;
-    writeln!(out, "we are {}", bus.hello().await?)?;
+    writeln!(out, "descriptor passing: {}", if bus.unix_fds() { "yes" } else { "no" })?;
+    writeln!(out, "unique name {}", bus.hello().await?)?;
 
     let mut names: Vec<String> = bus.call(bus_call("ListNames").build()?).await?.body_as()?;
     names.sort();
     for name in names {
-        // A unique name is that of a connection; a connection requests any other.
+        // A name that starts with a colon is the unique name of a connection.
         if !name.starts_with(':') {
             writeln!(out, "{name}")?;
             continue;
         }
         match process_of(&mut bus, &name).await? {
             Ok(process) => writeln!(out, "{name}  process {process}")?,
-            // The connection may be closed by now.
+            // The connection may have been closed since.
             Err(error) => writeln!(out, "{name}  {error}")?,
         }
     }
@@ -67,7 +67,7 @@ async fn process_of(bus: &mut Connection, name: &str) -> anyhow::Result<Result<u
     })
 }
 
-/// Begins the call of a method of the bus itself.
+/// Returns a builder for the call of a method of the bus.
 fn bus_call(member: &str) -> anchovy_dbus::MessageBuilder<'_> {
     const BUS: &str = "org.freedesktop.DBus";
     Message::method_call("/org/freedesktop/DBus", member).interface(BUS).destination(BUS)

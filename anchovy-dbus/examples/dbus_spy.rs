@@ -47,7 +47,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 
 struct Arguments {
     bus: Addresses,
-    /// The variable in which a program finds that bus.
+    /// The environment variable in which the command finds the address of the bus.
     variable: &'static str,
     listen: Option<Addresses>,
     command: Vec<OsString>,
@@ -75,13 +75,13 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What the command line says; `None` if it asks for help.
+/// Parses the command line. Returns `None` for `--help`.
 fn arguments() -> Result<Option<Arguments>> {
     let (mut bus, mut variable, mut listen) = (None, "DBUS_SESSION_BUS_ADDRESS", None);
     let mut words = std::env::args_os().skip(1);
     let mut command = Vec::new();
     while let Some(word) = words.next() {
-        // An address is ASCII; what is none does not become one by being shown.
+        // An address is ASCII, so the conversion changes no valid address.
         let word = word.to_string_lossy();
         let named = match &*word {
             "--help" | "-h" => return Ok(None),
@@ -108,7 +108,7 @@ fn arguments() -> Result<Option<Arguments>> {
             address => addresses(address)?,
         };
         if bus.replace(named).is_some() {
-            return Err(format!("one bus, not {word} as well\n\n{HELP}").into());
+            return Err(format!("{word} is a second bus\n\n{HELP}").into());
         }
     }
     let bus = bus.map_or_else(Addresses::session, Ok)?;
@@ -122,18 +122,18 @@ fn addresses(text: &str) -> Result<Addresses> {
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { bus, variable, listen, command } = arguments;
-    // Asked beforehand, so that clients can be told what the bus would tell them. And since the spy
-    // has to be usable with any bus and whatever stands before it, it takes one step at a time.
+    // The handshake with the bus is performed once beforehand, so that clients get the guid of the bus
+    // and its reply to NEGOTIATE_UNIX_FD. It is stepwise, because some proxies support no other.
     let upstream = Client::new().stepwise().limits(limits());
     let known = upstream.connect(&bus).await?;
     let (guid, unix_fds) = (known.guid(), known.unix_fds());
     drop(known);
     let upstream = upstream.guid(guid);
 
-    // Two options keep the traffic as it would be without us. `fds_before_agreement`: no bus asks
-    // the kernel to refuse descriptors, so a client may send some before it has read AGREE_UNIX_FD.
-    // `fds_at_once`: what is at the other end may speak first, with descriptors; a client that
-    // cannot take that could not take it from there either.
+    // Two options keep the traffic as it would be without the spy. `fds_before_agreement`: no bus makes
+    // the kernel refuse descriptors, so a client may send some before it has read AGREE_UNIX_FD.
+    // `fds_at_once`: the server may send the first message, with descriptors. A client that cannot
+    // receive it from the spy could not receive it from the server either.
     let mut server = Server::new(guid).limits(limits()).fds_before_agreement().fds_at_once();
     if !unix_fds {
         server = server.without_fds();
@@ -144,7 +144,8 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         (Some(directory), _) => Address::path(directory.path().join("bus"))?.into(),
         (None, listen) => listen.expect("without a directory there is an address"),
     };
-    // All clients are our own, of one uid, which may have all there is: half of this.
+    // All clients have the same uid. One uid may hold half of a budget, so half of this one is all room
+    // that the descriptor table has.
     let room = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     let room = usize::try_from(room.saturating_sub(64))?;
     let budget = Budget::builder().held_fds(2 * room).build();
@@ -168,7 +169,8 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     spied.serve(accept, spy_on).await
 }
 
-/// As many descriptors as the kernel carries, either way: how many are too many, the two ends decide.
+/// Allows as many descriptors as the kernel does, in both directions. The client and the bus have
+/// their own limits.
 fn limits() -> Limits {
     Limits { max_sent_fds: anchovy::DBUS_FD_LIMIT, ..Limits::client() }
 }
@@ -181,16 +183,16 @@ struct Bus {
 }
 
 impl Bus {
-    /// Everything between one client and the bus, to its end.
+    /// Forwards messages between one client and the bus until both have closed their connections.
     async fn spy_on(&self, incoming: Incoming, number: u64) -> Result<()> {
         let client = incoming.handshake().await?;
-        // Descriptors pass on both sides or on neither, so that no message can be sent to who
-        // cannot have it.
+        // Descriptor passing is negotiated on both sides or on neither, so that every message can be
+        // forwarded.
         let upstream = self.client.clone();
         let upstream = if client.unix_fds() { upstream } else { upstream.without_fds() };
         let bus = upstream.connect(&self.addresses).await?;
         if bus.unix_fds() != client.unix_fds() {
-            return Err("the bus takes no descriptors any more".into());
+            return Err("the bus no longer agrees to descriptor passing".into());
         }
         let (from_client, to_client) = client.into_split();
         let (from_bus, to_bus) = bus.into_split();
@@ -201,9 +203,10 @@ impl Bus {
         Ok(())
     }
 
-    /// Passes messages on in one direction until there are no more.
+    /// Forwards messages in one direction until the sender closes the connection.
     ///
-    /// None is received before the last one has left, so who does not read is not written to.
+    /// A message is received after the previous one was sent. So the spy does not read from a sender
+    /// whose receiver does not read.
     async fn pass(
         &self,
         direction: String,
@@ -213,7 +216,7 @@ impl Bus {
         loop {
             let mut message = match from.receive().await {
                 Ok(Some(message)) => message,
-                // Who closes without having read everything resets the connection.
+                // A peer that closes before it has read everything resets the connection.
                 Ok(None) => break,
                 Err(ReceiveError::Io(error)) if is_gone(&error) => break,
                 Err(error) => return Err(error.into()),
@@ -224,16 +227,17 @@ impl Bus {
             }
             while let Err(SendError { unsent: refused, kind }) = to.send(message).await {
                 message = match (kind, refused) {
-                    // As many are under way as may be, until a peer receives some.
+                    // The limit of descriptors in flight is reached until a peer has received some.
                     (SendErrorKind::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
-                    // It has gone, but what it said before that is for the other direction to pass.
+                    // The receiver has closed the connection. The other direction forwards what it
+                    // sent before that.
                     (SendErrorKind::Io(error), _) if is_gone(&error) => return Ok(()),
                     (kind, _) => return Err(kind.into()),
                 };
                 tokio::time::sleep(AGAIN).await;
             }
         }
-        // The other direction goes on: it is the other end that decides when it has said everything.
+        // The other direction continues until its sender closes the connection.
         match to.shutdown().await {
             Err(SendError { kind: SendErrorKind::Io(error), .. }) if is_gone(&error) => Ok(()),
             outcome => Ok(outcome?),

@@ -1,8 +1,8 @@
-//! A peer to talk to without a bus: it sends every call back to its sender, descriptors and all.
+//! A server without a bus. It replies to every call with the same body and the same descriptors.
 //!
-//! What it does not have is state that one client could spoil for another. Each client is a task of
-//! its own that answers one call before it receives the next: who does not read its answers is not
-//! read from, and who sends nonsense is gone, and nobody else notices.
+//! Each client has its own task, which replies to one call before it receives the next. The server does
+//! not read from a client that does not read its replies, and it disconnects a client that sends an
+//! invalid message. Other clients are not affected.
 //!
 //! ```text
 //! cargo run -p anchovy-dbus --example peer_server unix:path=/tmp/peer
@@ -68,10 +68,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What the command line says; `None` if it asks for help.
+/// Parses the command line. Returns `None` for `--help`.
 fn arguments() -> std::result::Result<Option<Arguments>, String> {
     let (mut addresses, mut max_fds, mut anonymous) = (None, None, false);
-    // An address is ASCII; what is none does not become one by being shown.
+    // An address is ASCII, so the conversion changes no valid address.
     let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = words.next() {
         match &*word {
@@ -89,7 +89,7 @@ fn arguments() -> std::result::Result<Option<Arguments>, String> {
                 let read = address.parse::<Addresses>();
                 addresses = Some(read.map_err(|error| format!("{address}: {}", report(&error)))?);
             }
-            another => return Err(format!("one address, not {another} as well\n\n{HELP}")),
+            second => return Err(format!("{second} is a second address\n\n{HELP}")),
         }
     }
     let addresses = addresses.ok_or(format!("an address is missing\n\n{HELP}"))?;
@@ -107,23 +107,23 @@ async fn serve(arguments: Arguments) -> Result<()> {
         server = server.anonymous();
     }
 
-    // Before the address is printed, so that a signal after that ends the server.
+    // Before the address is printed, so that a signal after that removes the socket.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = server.bind(&arguments.addresses)?;
     say(format_args!("{}", listener.address()));
     tokio::select! {
         error = accept(&listener, server.guid()) => Err(error),
-        () = either(&mut interrupt, &mut terminate) => Ok(()), // The file goes with the listener.
+        () = either(&mut interrupt, &mut terminate) => Ok(()), // Dropping the listener removes the file.
     }
 }
 
-/// A bound on open files that is lower than it need be is for programs that use select(2), which
-/// this is not; and every client may make us hold some hundreds.
+/// Raises the soft limit on open files to the hard limit. The lower soft limit exists for programs that
+/// use select(2), and each client can make this server hold some hundred descriptors.
 fn raise_fd_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit); // What we have will do, then.
+    let _ = setrlimit(Resource::Nofile, limit); // The server also works with the lower limit.
 }
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
@@ -133,7 +133,7 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     }
 }
 
-/// Accepts clients for as long as that is possible.
+/// Accepts clients. Returns the error if that is no longer possible.
 async fn accept(listener: &Listener, guid: Guid) -> Box<dyn Error + Send + Sync> {
     for number in 1_u64.. {
         let incoming = match listener.accept().await {
@@ -143,19 +143,19 @@ async fn accept(listener: &Listener, guid: Guid) -> Box<dyn Error + Send + Sync>
         tokio::spawn(async move {
             let name = format!(":1.{number}");
             match talk(incoming, &name, guid).await {
-                Ok(()) => say(format_args!("{name} has gone")),
+                Ok(()) => say(format_args!("{name} disconnects")),
                 Err(error) => say(format_args!("{name} is closed: {}", report(&*error))),
             }
         });
     }
-    "nobody has been here for so long".into()
+    "all numbers of clients are used".into()
 }
 
-/// Everything with one client, to its end.
+/// Serves one client until it disconnects.
 async fn talk(incoming: Incoming, name: &str, guid: Guid) -> Result<()> {
     let mut client = incoming.handshake().await?;
     say(format_args!(
-        "{name} is here, of uid {}, {} descriptors",
+        "{name} connects, uid {}, {} descriptor passing",
         client.peer_cred().uid(),
         if client.unix_fds() { "with" } else { "without" }
     ));
@@ -171,14 +171,14 @@ async fn talk(incoming: Incoming, name: &str, guid: Guid) -> Result<()> {
             if error.unsent.is_none() {
                 return Err(error.into());
             }
-            // The answer came back, and the connection is as well as it was.
+            // The reply was refused and nothing of it was sent, so another reply can be sent.
             client.send(refuse(&call, &report(&error))?).await?;
         }
     }
     Ok(())
 }
 
-/// What a call is answered with. Its descriptors move to the answer, or are closed.
+/// Returns the reply to a call. The descriptors of the call move to the reply, or are closed.
 fn answer(call: &mut Message, name: &str, guid: Guid) -> Result<Message> {
     if let Some(cause) = call.truncation() {
         return refuse(call, &cause.to_string());
@@ -207,16 +207,17 @@ fn answer(call: &mut Message, name: &str, guid: Guid) -> Result<Message> {
     Ok(answer.build()?)
 }
 
+/// Returns an error reply.
 fn refuse(call: &Message, why: &str) -> Result<Message> {
     let order = call.header().byte_order();
     let error = Message::error(call, "org.freedesktop.DBus.Error.LimitsExceeded");
     Ok(error.byte_order(order).body("s", string(why, order)).build()?)
 }
 
-/// The body that is one string: its length, its bytes, and a byte 0 (D-Bus Specification,
+/// Returns a body of one string: its length, its bytes, and a NUL byte (D-Bus Specification,
 /// "Marshaling").
 fn string(text: &str, order: ByteOrder) -> Vec<u8> {
-    let length = u32::try_from(text.len()).expect("these are short");
+    let length = u32::try_from(text.len()).expect("the text is short");
     let mut body = match order {
         ByteOrder::Little => length.to_le_bytes(),
         ByteOrder::Big => length.to_be_bytes(),
@@ -227,8 +228,8 @@ fn string(text: &str, order: ByteOrder) -> Vec<u8> {
     body
 }
 
-/// 32 hex digits, as a guid has, in either of two places (D-Bus Specification,
-/// "org.freedesktop.DBus.Peer").
+/// Reads the id of this machine from one of two files. It has 32 hex digits, as a guid (D-Bus
+/// Specification, "org.freedesktop.DBus.Peer").
 fn machine_id() -> Option<Guid> {
     ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter().find_map(|path| {
         let text = std::fs::read_to_string(path).ok()?;
@@ -236,7 +237,7 @@ fn machine_id() -> Option<Guid> {
     })
 }
 
-/// Prints a line at once, whole. That nobody reads it any more is no reason to end.
+/// Prints a whole line at once. The server continues if stdout has been closed.
 fn say(line: std::fmt::Arguments<'_>) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());

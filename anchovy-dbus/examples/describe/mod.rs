@@ -1,13 +1,14 @@
-//! What a descriptor is, in a few words: for programs that show what others pass to each other.
+//! A short description of a descriptor, for programs that print the messages of other programs.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::fs::{FileType, OFlags};
 
-/// Says what this descriptor is open on, and how: `/etc/hosts read`, `pipe:[4711] write nonblock`,
-/// `memfd "shared" read+write sealed(shrink,grow)`.
+/// Returns the file of a descriptor and how it is open, such as `/etc/hosts read`,
+/// `pipe:[4711] write nonblock` or `memfd "shared" read+write sealed(shrink,grow)`.
 ///
-/// A name of another process cannot break the line: what is not printable is escaped.
+/// Another process chooses the name of a file. Characters that are not printable are escaped, so that
+/// the name cannot break the line.
 pub(crate) fn describe(fd: impl AsFd) -> String {
     let fd = fd.as_fd();
     let mut words = vec![file(fd)];
@@ -23,9 +24,9 @@ pub(crate) fn describe(fd: impl AsFd) -> String {
     words.join(" ")
 }
 
-/// What it is open on.
+/// Returns the file of a descriptor.
 fn file(fd: BorrowedFd<'_>) -> String {
-    // A path, or for what has none, words of the kernel: "pipe:[4711]", "anon_inode:[eventfd]".
+    // A path. For a file without a path, a text of the kernel: "pipe:[4711]", "anon_inode:[eventfd]".
     let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
     let name = link.map(|link| link.to_string_lossy().escape_debug().to_string()).ok();
     let Ok(stat) = rustix::fs::fstat(fd) else {
@@ -40,12 +41,12 @@ fn file(fd: BorrowedFd<'_>) -> String {
         _ => "object",
     };
     let Some(name) = name else {
-        return format!("{kind}, inode {}", stat.st_ino); // No /proc here.
+        return format!("{kind}, inode {}", stat.st_ino); // Without /proc.
     };
     let memfd = name.strip_prefix("/memfd:").and_then(|name| name.strip_suffix(" (deleted)"));
     match (kind, memfd) {
         (_, Some(memfd)) => format!("memfd \"{memfd}\""),
-        ("file" | "pipe" | "device" | "object", None) => name, // It speaks for itself.
+        ("file" | "pipe" | "device" | "object", None) => name, // The name shows the kind.
         _ => format!("{kind} {name}"),
     }
 }
@@ -67,7 +68,7 @@ fn socket(fd: BorrowedFd<'_>) -> &'static str {
 
 fn access(flags: OFlags) -> &'static str {
     if flags.contains(OFlags::PATH) {
-        "path-only" // open(2): for naming the file, not for reading or writing it.
+        "path-only" // Only names a file, and cannot read or write it (open(2), O_PATH).
     } else {
         match flags & OFlags::RWMODE {
             OFlags::RDONLY => "read",
@@ -77,12 +78,12 @@ fn access(flags: OFlags) -> &'static str {
     }
 }
 
-/// What can no longer be done to a file in memory(fcntl(2), "File Sealing").
+/// Returns the seals of a memfd: the changes that are no longer possible (fcntl(2), "File Sealing").
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn seals(fd: BorrowedFd<'_>) -> Option<String> {
     use rustix::fs::SealFlags;
 
-    // What is not in memory has no seals, which is an error.
+    // For other files, the system call fails.
     let seals = rustix::fs::fcntl_get_seals(fd).ok()?;
     let names = [
         (SealFlags::SEAL, "seal"),

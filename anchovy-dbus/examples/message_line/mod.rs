@@ -1,4 +1,4 @@
-//! A message in one line: what its header says, and what its descriptors are.
+//! A message as one line: its header and the files of its descriptors.
 
 use std::fmt::Write;
 
@@ -6,13 +6,14 @@ use anchovy_dbus::{Flags, Message, MessageType};
 
 use crate::describe::describe;
 
-/// `call 7 to org.example.Files: /org/example org.example.Files.Take(h) 4 bytes; fd 0: /etc/hosts read`
+/// Returns a line such as
+/// `call 7 to org.example.Files: /org/example org.example.Files.Take(h) 4 bytes; fd 0: /etc/hosts read`.
 ///
-/// The first number is the serial; that of an answer is followed by the serial it answers. All text
-/// of a header was found to be ASCII without control characters, so it needs no escapes.
+/// The first number is the serial. In a reply, the serial of the call follows it (`answers 7`). The
+/// text in a valid header is ASCII without control characters, so it needs no escapes.
 pub(crate) fn line(message: &Message) -> String {
     let mut line = String::new();
-    write_line(&mut line, message).expect("a string takes any text");
+    write_line(&mut line, message).expect("a string accepts any text");
     line
 }
 
@@ -49,7 +50,7 @@ fn write_line(line: &mut String, message: &Message) -> std::fmt::Result {
         (Flags::ALLOW_INTERACTIVE_AUTHORIZATION, "interactive"),
     ];
     for (flag, word) in known {
-        // They are about answers and owners, which only calls have; buses set them on others, too.
+        // The flags have a meaning for calls only, but buses also set them in other messages.
         if header.message_type() == MessageType::MethodCall && header.flags().contains(flag) {
             write!(line, " {word}")?;
         }

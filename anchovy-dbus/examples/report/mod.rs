@@ -1,8 +1,8 @@
-//! What an error says, with what caused it.
+//! The text of an error and its sources.
 
 use std::error::Error;
 
-/// The text of an error and those of its sources, separated by colons.
+/// Returns the texts of an error and of its sources, separated by colons.
 pub(crate) fn report(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,5 +1,5 @@
-//! What a spy does whatever it spies on: it starts a command, if there is one, serves each client that connects
-//! until that ends or a signal comes, and prints lines.
+//! The part of a spy that does not depend on the protocol. It starts the command, if there is one, serves
+//! clients until the command ends or a signal arrives, and prints lines.
 
 use std::error::Error;
 use std::fs::Permissions;
@@ -15,12 +15,12 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
-/// How long the rest of what a command had to say may take after its end.
+/// Maximum time for forwarding the last messages of a command after it has ended.
 const REST: Duration = Duration::from_secs(1);
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The command, if there is one, and the signals that end what has none.
+/// The command, if there is one, and the signals that end a spy without a command.
 pub(crate) struct Spied {
     command: Option<Child>,
     terminate: Signal,
@@ -28,15 +28,15 @@ pub(crate) struct Spied {
 }
 
 impl Spied {
-    /// No command yet. From here on, a signal ends nothing by itself.
+    /// Creates a spy without a command. From now on, SIGINT and SIGTERM no longer end the process.
     pub(crate) fn new() -> Result<Spied> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         Ok(Spied { command: None, terminate, interrupt })
     }
 
-    /// Starts the command; if it cannot be, says why, in the name of this spy, and returns with what
-    /// the spy is to end.
+    /// Starts the command. If that fails, prints the reason with the name of the spy, and returns the
+    /// exit code of the spy.
     pub(crate) fn start(
         &mut self,
         spy: &str,
@@ -50,20 +50,20 @@ impl Spied {
             Err(error) => {
                 let program = command.as_std().get_program().to_string_lossy();
                 eprintln!("{spy}: {program}: {error}");
-                // As a shell has it: not found, or found and no program.
+                // The exit codes of a shell: 127 if there is no such file, 126 if it cannot be executed.
                 let found = error.kind() != ErrorKind::NotFound;
                 Err(ExitCode::from(if found { 126 } else { 127 }))
             }
         }
     }
 
-    /// Where lines go: not among what a command prints.
+    /// Returns the output for lines. With a command, it is stderr, because stdout belongs to the command.
     pub(crate) fn output(&self) -> Output {
         if self.command.is_some() { Output::Stderr } else { Output::Stdout }
     }
 
-    /// Serves clients, each in a task with its number, until the command ends, or without one until a
-    /// signal comes; returns with what the spy is to end.
+    /// Serves each client in its own task, until the command ends or, without a command, a signal
+    /// arrives. Returns the exit code of the spy.
     pub(crate) async fn serve<C, F>(
         mut self,
         accept: impl AsyncFn() -> Result<C>,
@@ -80,8 +80,8 @@ impl Spied {
                     client = accept() => break client?,
                     Some(_) = clients.join_next() => {}
                     status = ended(&mut self.command) => {
-                        // What it sent before it ended may still be on its way through us. What it
-                        // has left running is given up.
+                        // Messages that it sent before it ended may not have been forwarded yet.
+                        // Programs that it has left running are disconnected.
                         let rest = async { while clients.join_next().await.is_some() {} };
                         let _ = tokio::time::timeout(REST, rest).await;
                         return Ok(as_exit_code(status?));
@@ -90,7 +90,7 @@ impl Spied {
                         Some(command) => terminate(command),
                         None => return Ok(ExitCode::SUCCESS),
                     },
-                    // From a terminal, the command has it too, and decides.
+                    // A terminal sends SIGINT to the command too, which decides whether to end.
                     _ = self.interrupt.recv() => if self.command.is_none() {
                         return Ok(ExitCode::SUCCESS);
                     },
@@ -105,7 +105,7 @@ impl Spied {
                 }
             });
         }
-        Err("nobody spies for so long".into())
+        Err("all numbers of clients are used".into())
     }
 }
 
@@ -118,20 +118,20 @@ async fn ended(command: &mut Option<Child>) -> std::io::Result<ExitStatus> {
 }
 
 fn terminate(command: &Child) {
-    // It has a number for as long as nobody has waited for it, so this is no other process.
+    // The command has its id until it has been waited for, so the signal reaches no other process.
     let number = command.id().and_then(|number| Pid::from_raw(number.try_into().ok()?));
     if let Some(number) = number {
         let _ = kill_process(number, rustix::process::Signal::TERM);
     }
 }
 
-/// Of a process that a signal ended, a shell says 128 and the number of the signal.
+/// Returns the exit code of a shell: for a process that a signal ended, 128 and the number of the signal.
 fn as_exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or(status.signal().map(|signal| 128 + signal));
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// Where lines go.
+/// The output for lines.
 #[derive(Clone, Copy)]
 pub(crate) enum Output {
     Stdout,
@@ -139,7 +139,7 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Prints a line at once, whole. That nobody reads it any more is no reason to end.
+    /// Prints a whole line at once. The spy continues if the output has been closed.
     pub(crate) fn say(self, line: std::fmt::Arguments<'_>) {
         let line = format!("{line}\n");
         let _ = match self {
@@ -149,7 +149,8 @@ impl Output {
     }
 }
 
-/// A directory for the socket of this spy, that nobody else may enter. It goes when it is dropped.
+/// Creates a directory for the socket of a spy, which only this user can enter. Dropping the value
+/// removes the directory.
 pub(crate) fn private_directory(spy: &str) -> Result<TempDir> {
     let mode = Permissions::from_mode(0o700);
     Ok(tempfile::Builder::new().prefix(spy).permissions(mode).tempdir()?)

@@ -14,11 +14,11 @@ fn it_lists_the_names_on_a_bus() {
 
         let guid = daemon.address().split_once("guid=").unwrap().1;
         let lines: Vec<_> = stdout.lines().collect();
-        let unique = lines[2].strip_prefix("we are ").unwrap();
+        let unique = lines[2].strip_prefix("unique name ").unwrap();
         let expected = [
             &*format!("bus {guid}"),
-            "descriptors pass: yes",
-            &*format!("we are {unique}"),
+            "descriptor passing: yes",
+            &*format!("unique name {unique}"),
             &*format!("{unique}  process {id}"),
             "org.freedesktop.DBus",
         ];

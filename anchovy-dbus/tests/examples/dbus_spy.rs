@@ -529,7 +529,7 @@ fn invalid_arguments_are_reported() {
         (&["--"], 2, "a command is missing"),
         (&["--listen"], 2, "--listen needs an address"),
         (&["--listen", "here"], 2, "here: "),
-        (&["unix:path=/a", "unix:path=/b"], 2, "one bus, not unix:path=/b"),
+        (&["unix:path=/a", "unix:path=/b"], 2, "unix:path=/b is a second bus"),
         (&["unix:path=/nonexistent/bus", "--", "true"], 1, "/nonexistent/bus"),
     ] {
         let mut command = example("dbus_spy");

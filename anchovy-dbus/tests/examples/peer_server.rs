@@ -337,7 +337,7 @@ fn invalid_arguments_are_reported() {
         (&["--help"][..], 0, "Usage: peer_server ADDRESS"),
         (&[], 2, "an address is missing"),
         (&["--loud"], 2, "there is no option --loud"),
-        (&["unix:tmpdir=/tmp", "unix:tmpdir=/tmp"], 2, "one address"),
+        (&["unix:tmpdir=/tmp", "unix:tmpdir=/tmp"], 2, "unix:tmpdir=/tmp is a second address"),
         (&["unix:tmpdir=/tmp", "--max-fds"], 2, "--max-fds needs a number"),
         (&["unix:tmpdir=/tmp", "--max-fds", "254"], 2, "0 to 253, not 254"),
         (&["unix:tmpdir=/tmp", "--max-fds", "-1"], 2, "0 to 253, not -1"),
