@@ -225,7 +225,7 @@ fn message_errors(page: &mut Page) {
         FieldsEndEarly,
         NoFieldCode,
         Field { field, error: FieldError::Type, value: None },
-        Field { field, error: FieldError::Name, value: refused("a.b", Some("it has a dot")) },
+        Field { field, error: FieldError::Name, value: refused("a.b", Some("it must not have a dot")) },
         Field { field, error: FieldError::Reserved, value: refused("a.b", None) },
         Field {
             field: HeaderField::Signature,

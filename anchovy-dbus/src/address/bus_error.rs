@@ -4,7 +4,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::error::AddressError;
 
@@ -94,8 +94,7 @@ impl fmt::Display for BusAddressError {
             BusAddressError::RelativeRuntimeDirectory { directory } => write!(
                 f,
                 "cannot find a session bus, DBUS_SESSION_BUS_ADDRESS is not set and XDG_RUNTIME_DIR \
-                 is {}; set an absolute path",
-                directory.display()
+                 is {directory:?}; set an absolute path",
             ),
             BusAddressError::UnusableSocket { path, problem } => write!(
                 f,
@@ -109,9 +108,8 @@ impl fmt::Display for BusAddressError {
             ),
             BusAddressError::UnknownBusType { kind } => write!(
                 f,
-                "cannot find the bus that started this process, DBUS_STARTER_BUS_TYPE is {} and \
-                 DBUS_STARTER_ADDRESS is not set; expected session or system",
-                Path::new(kind).display()
+                "cannot find the bus that started this process, DBUS_STARTER_BUS_TYPE is {kind:?} \
+                 and DBUS_STARTER_ADDRESS is not set; expected session or system",
             ),
         }
     }

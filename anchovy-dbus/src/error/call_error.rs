@@ -66,7 +66,7 @@ pub enum CallError {
     /// A bus closed the connection because the first message was not `Hello`.
     ///
     /// This error is returned if the peer closed the connection before it sent any message, and the
-    /// first message that this client sent to a destination was not `Hello`.
+    /// first message of this client with the header field `DESTINATION` was not `Hello`.
     ClosedBeforeHello,
     /// The reply to `Hello` contains no unique name.
     NoUniqueName {
@@ -120,13 +120,17 @@ impl fmt::Display for CallError {
             CallError::Receive(error) => error.fmt(f),
             CallError::Closed => f.write_str("the peer closed the connection before it replied"),
             CallError::ClosedBeforeHello => ReceiveError::ClosedBeforeHello.fmt(f),
-            CallError::NoUniqueName { reply } => write!(
-                f,
-                "the reply to Hello contains no unique name, its signature is {:?} and its first \
-                 argument {:?}; connect to a bus",
-                reply.header().signature(),
-                reply.first_string().map(|text| text.chars().take(64).collect::<String>())
-            ),
+            CallError::NoUniqueName { reply } => {
+                f.write_str("the reply to Hello contains no unique name, its ")?;
+                match reply.first_string() {
+                    Some(text) => {
+                        let start: String = text.chars().take(64).collect();
+                        write!(f, "first argument is {start:?}")?;
+                    }
+                    None => write!(f, "signature is {:?}", reply.header().signature())?,
+                }
+                f.write_str("; connect to a bus")
+            }
         }
     }
 }

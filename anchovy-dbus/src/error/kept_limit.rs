@@ -45,18 +45,28 @@ impl fmt::Display for KeptLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             KeptLimit::Messages { count, limit } => {
-                write!(f, "the number of messages to receive is {count}, limit is {limit}")
+                write!(
+                    f,
+                    "the number of messages that wait to be received is {count}, limit is {limit}"
+                )
             }
             KeptLimit::Bytes { count, limit } => {
-                write!(f, "the messages to receive have {count} bytes, limit is {limit}")
+                write!(
+                    f,
+                    "the messages that wait to be received have {count} bytes, limit is {limit}"
+                )
             }
             KeptLimit::Fds { count, limit } => {
-                write!(f, "the messages to receive have {}, limit is {limit}", Descriptors(*count))
+                write!(
+                    f,
+                    "the messages that wait to be received have {}, limit is {limit}",
+                    Descriptors(*count)
+                )
             }
             KeptLimit::Budget { bytes, missing } => write!(
                 f,
-                "the messages to receive need {bytes} bytes of memory, the account of the peer has \
-                 no room for {missing} of them"
+                "the messages that wait to be received need {bytes} bytes of memory, the account of \
+                 the peer has no room for {missing} of them"
             ),
         }
     }

@@ -53,7 +53,8 @@ pub enum ReceiveError {
     TooManyWaitingFds {
         /// Number of waiting descriptors.
         waiting: usize,
-        /// Maximum number, including room for another full set.
+        /// Maximum number: `max_waiting_fds` less [`max_received_fds`](crate::Limits::max_received_fds),
+        /// which the next read may return.
         limit: usize,
     },
     /// The rest of a message did not arrive in time for its descriptors
@@ -79,13 +80,13 @@ pub enum ReceiveError {
     /// A message needs more memory than the account of the peer can ever have
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     BytesOverBudget {
-        /// Number of bytes of memory that the message needs next.
+        /// Number of bytes of memory that receiving more of the message needs.
         bytes: usize,
     },
     /// The kernel did not deliver all descriptors of a message.
     ///
-    /// Only a client returns this error. A server receives the message without descriptors and
-    /// [marked](crate::Message::truncation).
+    /// Only a client returns this error. A server receives the message without descriptors, and
+    /// [`Message::truncation`](crate::Message::truncation) returns the reason.
     Truncated {
         /// The cause.
         cause: Truncation,
@@ -93,8 +94,8 @@ pub enum ReceiveError {
     /// A bus closed the connection because the first message was not `Hello`.
     ///
     /// This error is returned if the peer closed the connection before it sent any message, and the
-    /// first message that this client sent to a destination was not `Hello`. In all other cases, the
-    /// end of the connection between two messages is not an error.
+    /// first message of this client with the header field `DESTINATION` was not `Hello`. In all other
+    /// cases, the end of the connection between two messages is not an error.
     ClosedBeforeHello,
     /// The peer closed the connection inside a message.
     ClosedInsideMessage {
@@ -130,11 +131,9 @@ impl fmt::Display for ReceiveError {
             ReceiveError::UnclaimedFds { count } => {
                 write!(f, "the peer sent {} that no message declares", Descriptors(*count))
             }
-            ReceiveError::TooManyWaitingFds { waiting, limit } => write!(
-                f,
-                "an incomplete message has {}, limit with room for another set is {limit}",
-                Descriptors(*waiting)
-            ),
+            ReceiveError::TooManyWaitingFds { waiting, limit } => {
+                write!(f, "an incomplete message has {}, limit is {limit}", Descriptors(*waiting))
+            }
             ReceiveError::FdsOverdue { waiting } => write!(
                 f,
                 "the rest of a message with {} did not arrive in time",

@@ -78,7 +78,7 @@ impl fmt::Display for FieldError {
                 return write!(f, "has an invalid signature: {error}");
             }
             FieldError::Name => "is not a valid name",
-            FieldError::Reserved => "is reserved for messages inside a process",
+            FieldError::Reserved => "has a value that is reserved for messages inside a process",
             FieldError::NoSerial => "is 0, which is not valid",
             FieldError::Boolean(value) => {
                 return write!(f, "has the boolean value {value}, expected 0 or 1");

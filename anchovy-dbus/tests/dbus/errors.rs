@@ -321,7 +321,7 @@ fn the_value_that_is_refused_is_in_the_text() {
         ),
         (
             Message::method_call("/org/freedesktop/DBus/Local", "M"),
-            "the header field PATH is reserved for messages inside a process: \
+            "the header field PATH has a value that is reserved for messages inside a process: \
              \"/org/freedesktop/DBus/Local\"",
         ),
     ] {

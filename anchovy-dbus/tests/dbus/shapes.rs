@@ -630,7 +630,7 @@ fn the_start_of_a_message_and_set_after_set_end_with_too_many_waiting() {
                 foreign,
                 &[],
                 expected,
-                "has 12 descriptors, limit with room for another set is 8",
+                "has 12 descriptors, limit is 8",
                 |foreign| {
                     let bytes = message("A", 4, 30);
                     for part in bytes[..24].chunks(8) {
