@@ -51,7 +51,8 @@ println!("printing as job {job}");
 //! # Calls
 //!
 //! [`Connection::call`] sends a method call and waits for its reply. Messages that arrive before the
-//! reply are kept for [`receive`](Connection::receive).
+//! reply are kept for [`receive`](Connection::receive). A call that ends without its reply is
+//! *abandoned*: if the reply arrives later, it is discarded and its descriptors are closed.
 //!
 //! Every error converts into a [`std::io::Error`]. The error of a system call keeps its
 //! [`ErrorKind`](std::io::ErrorKind). The other errors get a kind that corresponds to their cause.
@@ -64,12 +65,11 @@ println!("printing as job {job}");
 //! | calls with a message that is not a method call | [`NotACall`](CallError::NotACall) |
 //! | calls with the flag `NO_REPLY_EXPECTED` | [`NoReplyExpected`](CallError::NoReplyExpected) |
 //! | calls with a message that cannot be sent | [`Send`](CallError::Send) |
-//! | sets a serial that is the serial of an abandoned call | [`Send`](CallError::Send), with [`SerialInUse`](SendErrorKind::SerialInUse) |
+//! | sets the serial of an abandoned call | [`Send`](CallError::Send), with [`SerialInUse`](SendErrorKind::SerialInUse) |
 //! | calls while [`Limits::max_abandoned_calls`] calls are abandoned | [`TooManyAbandonedCalls`](CallError::TooManyAbandonedCalls) |
 //! | calls while the kept messages have reached a limit | [`TooMuchKept`](CallError::TooMuchKept) |
 //!
-//! A call that ends without its reply is *abandoned*. If the reply arrives later, it is discarded
-//! and its descriptors are closed:
+//! Calls are abandoned, and their replies arrive late, in these cases:
 //!
 //! | The caller or the peer | Result |
 //! |---|---|
@@ -86,7 +86,7 @@ println!("printing as job {job}");
 //! | sends so many that they reach [`Limits::max_kept_messages`], [`max_kept_bytes`](Limits::max_kept_bytes) or [`max_kept_fds`](Limits::max_kept_fds) | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, and [`receive`](Connection::receive) returns the messages |
 //! | sends so many that the account of its uid has no room for them, on a connection of a [`Listener`] ([`Budget`]) | [`TooMuchKept`](CallError::TooMuchKept), with the same effect |
 //! | does not read until its own messages have been read | the connection reads while it writes |
-//! | replies before the whole call was sent | the reply is returned; the next `flush`, `send` or `call` sends the rest of the call, for which the peer waits until then |
+//! | replies before the whole call was sent | the reply is returned; the rest of the call stays in the buffer until the next `flush`, `send` or `call` |
 //! | closes the connection between two messages | [`Closed`](CallError::Closed) |
 //! | closes the connection before it has read everything (`ECONNRESET`) | [`Closed`](CallError::Closed) |
 //! | closes the connection inside a message | [`Receive`](CallError::Receive) |
@@ -100,7 +100,7 @@ println!("printing as job {job}");
 //! |---|---|
 //! | The caller builds a body from a value that cannot be encoded. | `MessageError::Body`. The error contains the descriptors that were added. |
 //! | The caller requests a value whose signature differs from that of the body. | `BodyError::Signature`, with both signatures. |
-//! | The peer sends a body that does not match its signature, or an index without a descriptor. | `BodyError::Decode`. |
+//! | The peer sends a body that does not match its signature, or that has an index (`h`) to which no descriptor belongs. | `BodyError::Decode`. |
 //! | The peer sends a body that is longer than its values. | `BodyError::TrailingBytes`. |
 //!
 //! # Which message has which descriptors
@@ -116,22 +116,28 @@ println!("printing as job {job}");
 //! read 2    C
 //! ```
 //!
-//! This crate records for each descriptor set which bytes were read with it. A message gets
-//! descriptors only from sets that were read with its own bytes, and as many as it declares.
+//! The descriptors of one read are a *descriptor set*. This crate records which bytes were read with
+//! each set. A message gets descriptors only from sets that were read with its own bytes, and as many
+//! as it declares.
 //! Descriptors that no message declares end the connection. So no message gets the descriptors of
 //! another one, if the peer declares what it sends. For the exceptions, see
 //! [Limitations](#limitations).
 //!
 //! Peers send descriptors in many ways, and some violate the protocol. In this table, an error
-//! means that [`receive`](Connection::receive) returns this [`ReceiveError`] and that everything that
-//! had arrived is closed. Other connections are not affected.
+//! means that [`receive`](Connection::receive) returns this [`ReceiveError`], and that the descriptors
+//! of all messages that it has not returned are closed. Other connections are not affected.
+//!
+//! Since Linux 6.16, the kernel can refuse descriptors (`SO_PASSRIGHTS`): the `sendmsg` of the peer
+//! fails with `EPERM`. This crate uses it on a server until descriptor passing is agreed on, and on all
+//! connections for which it was not negotiated. An *account* limits what a server holds for the clients
+//! of one uid; see [below](#limits-on-what-clients-make-a-server-hold).
 //!
 //! | The peer sends | Result |
 //! |---|---|
 //! | each message in its own `sendmsg` | each message has its descriptors |
 //! | a message with descriptors and then one without, in one `sendmsg` | each message has its descriptors |
 //! | a message without descriptors and then one with descriptors, in one `sendmsg` | each message has its descriptors |
-//! | two messages that declare one descriptor each, and a set of two, in one `sendmsg` | each message has one, if one read returns both messages |
+//! | two messages that declare one descriptor each, and two descriptors, in one `sendmsg` | each message has one if one read returns bytes of both; otherwise [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
 //! | descriptors with a later part of their message, or with its last byte | the message has its descriptors |
 //! | descriptors with the last byte of their message and the whole next message | the first message has them |
 //! | the descriptors of one message in two `sendmsg` calls | the message has both sets, in order |
@@ -144,19 +150,19 @@ println!("printing as job {job}");
 //! | `UNIX_FDS` with the value 4294967295 | [`TooManyFds`](ReceiveError::TooManyFds) |
 //! | more descriptors at once than [`Limits::max_received_fds`], or declares more | [`TooManyFds`](ReceiveError::TooManyFds) |
 //! | `UNIX_FDS` with another type, or twice | [`Message`](ReceiveError::Message) |
-//! | a body whose `h` is out of range, or that has the same `h` twice | the message; the caller checks bodies |
+//! | a body with an index (`h`) to which no descriptor belongs, or with the same index twice | the message; the caller checks bodies |
 //! | a message with descriptors in the other byte order | the message has its descriptors |
 //! | a message of an unknown type with descriptors | the message has its descriptors |
-//! | an invalid byte order, type 0, version 2, serial 0, lengths over the limits, or invalid fields | [`Message`](ReceiveError::Message), as soon as the byte arrives |
+//! | an invalid byte order, type 0, version 2, serial 0, or a length over its limit | [`Message`](ReceiveError::Message), before the rest of the message arrives |
+//! | invalid header fields | [`Message`](ReceiveError::Message), after the whole message has arrived |
 //! | the start of a message with descriptors, and not the rest in time | [`FdsOverdue`](ReceiveError::FdsOverdue) |
 //! | the start of a message, and not the rest in time | [`MessageOverdue`](ReceiveError::MessageOverdue) on a server; a client waits, unless [`Limits::message_timeout`] is set |
 //! | the start of a message, and one descriptor set after another | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) |
 //! | the start of a message, and then closes the connection | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) |
-//! | more descriptors than the account of its uid has room for | [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
-//! | a message that needs more memory than its account can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
-//! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors and [marked](Message::truncation) |
-//! | its handshake and then a message with descriptors, before it reads a reply | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, and with [`Server::fds_before_agreement`], the message has its descriptors |
-//! | its handshake and a message with descriptors in one `sendmsg` | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, and with [`Server::fds_before_agreement`], the message has its descriptors |
+//! | more descriptors than its account has room for | [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
+//! | a message that needs more memory than the account of the peer can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
+//! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors, and [`Message::truncation`] returns the reason |
+//! | its handshake and then a message with descriptors before it reads a reply, in two `sendmsg` calls or one | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, and with [`Server::fds_before_agreement`], the message has its descriptors |
 //! | descriptors in a `sendmsg` that contains only bytes of its handshake | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, the handshake fails with [`Descriptors`](HandshakeError::Descriptors) |
 //! | (the peer is a server) `AGREE_UNIX_FD` and then a message with descriptors | the message has its descriptors |
 //!
@@ -187,36 +193,37 @@ println!("printing as job {job}");
 //! | received descriptors | they are [taken](Message::take_fds), forwarded or dropped with their message | the server does not read from the clients of the uid |
 //! | memory for received bytes | the message is received | the server does not read from the client that needs more |
 //! | memory for messages that a [call](Connection::call) keeps | they are received | the call fails with [`TooMuchKept`](CallError::TooMuchKept) |
-//! | memory for messages that wait to be sent | they have been sent | the connection to that client takes no further message |
+//! | memory for messages that wait to be sent | they have been sent | sending to that client waits |
 //! | sent descriptors | the client has read them | sending descriptors to that client waits |
 //!
-//! While descriptors wait for the rest of their message, the account of the uid reserves room for
-//! [`Limits::max_waiting_fds`] descriptors, but for no more than half of what a single uid may hold. So
-//! the rest of the message can be read even if other connections have used up the rest of the account.
-//! If the rest of the message does not arrive, [`receive`](Connection::receive) returns
+//! While descriptors wait for the rest of their message, room for [`Limits::max_waiting_fds`]
+//! descriptors is charged, so that other connections of the uid cannot take the room that the rest of
+//! the message needs. At most half of what a single uid may hold is reserved in this way. If the rest
+//! of the message does not arrive, [`receive`](Connection::receive) returns
 //! [`FdsOverdue`](ReceiveError::FdsOverdue) after [`Limits::fd_timeout`], or
 //! [`MessageOverdue`](ReceiveError::MessageOverdue) after [`Limits::message_timeout`], whichever ends
 //! first.
 //!
 //! Up to 64 clients can be in their handshake at once ([`Listener::with_max_unauthenticated`]). At this
-//! number, a new client displaces another one if its uid has fewer clients in the handshake than the
-//! uid that has the most: the oldest handshake of the latter ends with [`HandshakeError::Displaced`].
-//! Otherwise the new client is closed at once and [counted](Listener::refused).
+//! number, a new client is accepted only if another uid has more clients in the handshake than the uid
+//! of the new client. Then the oldest handshake of the uid that has the most ends with
+//! [`HandshakeError::Displaced`]. Otherwise the new client is closed at once and
+//! [counted](Listener::refused).
 //!
 //! # Limitations
 //!
 //! - One `sendmsg` can contain several messages, of which only the last has descriptors. The kernel
 //!   delivers the descriptors with the first bytes of the `sendmsg`. If the read that returns them ends
-//!   before the last message, the descriptors arrive with an earlier message. Such a peer gets an error,
-//!   or one of its own descriptors in place of another one of its own. The same applies to a peer that
-//!   declares descriptors for one message and sends them with the next, if one read returns both. No
-//!   known program does either.
+//!   before the last message, the descriptors arrive with an earlier message. Then
+//!   [`receive`](Connection::receive) returns an error, or a message with the wrong descriptor of the
+//!   same peer. The same can happen if a peer declares descriptors for one message and sends them with
+//!   the next, and one read returns both. No known program does either.
 //! - The only mechanisms are `EXTERNAL` and `ANONYMOUS`. The only transport is Unix sockets.
 //!
 //! # Platform-specific behavior
 //!
 //! This crate is tested on Linux. On FreeBSD, the reference implementation sends credentials with the
-//! first byte of the handshake, which this crate does not.
+//! first byte of the handshake. This crate does not send them, so servers on FreeBSD may reject it.
 //!
 //! [tokio]: https://tokio.rs
 

@@ -52,9 +52,12 @@ pub struct Limits {
     /// its messages may declare. Values over 253, the limit of the kernel, have no further effect.
     /// Default: 253 on a client, 16 on a server.
     pub max_received_fds: usize,
-    /// Maximum number of received descriptors that no message has claimed yet. It includes room for
-    /// [`max_received_fds`](Self::max_received_fds) more, which the next read may return. Default: twice
-    /// `max_received_fds`.
+    /// Maximum number of received descriptors that wait for the rest of their message, and of those
+    /// that the next read may return, together. Default: twice
+    /// [`max_received_fds`](Self::max_received_fds).
+    ///
+    /// One read returns at most `max_received_fds`. So at most this number less `max_received_fds` may
+    /// wait before a read.
     ///
     /// Lower values count as twice `max_received_fds`, because the read that completes a message can
     /// return the descriptors of the next one.

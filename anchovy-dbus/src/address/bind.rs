@@ -98,8 +98,10 @@ impl Address {
     ///   `unix:path=`.
     ///
     /// The umask determines the permissions of the file. On Linux, a client needs write permission to
-    /// connect (unix(7)), so change them for a server with clients of other users. This method makes
-    /// system calls that may wait for a disk.
+    /// connect (unix(7)). For clients of other users, bind with [`ListenerBuilder::mode`] and call
+    /// [`Server::with_listener`](crate::Server::with_listener), or change the permissions afterwards.
+    ///
+    /// This method makes system calls that may wait for a disk.
     ///
     /// # Errors
     ///

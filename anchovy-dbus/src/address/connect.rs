@@ -9,7 +9,8 @@ use super::transport::{Transport, abstract_path};
 
 /// A connected stream, and the address that was connected to.
 ///
-/// If the address has a guid, the server must send the same one in the handshake.
+/// Only the handshake reveals the guid of the server. If the address has a guid, set it with
+/// [`Client::guid`](crate::Client::guid), so that the handshake compares the two.
 ///
 /// # Examples
 ///

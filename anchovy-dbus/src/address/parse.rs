@@ -62,7 +62,7 @@ impl Addresses {
     ///
     /// - Names and keys consist of the bytes that need no escape in values.
     /// - A key occurs once, and its value is not empty.
-    /// - An unknown key of a Unix socket is an error, because it may be one that must not be ignored.
+    /// - An unknown key of a Unix socket is an error, because it may change which socket is meant.
     ///
     /// # Errors
     ///

@@ -105,11 +105,15 @@ impl ClientAuth {
 
     /// Requests descriptor passing. Servers agree only after `OK`.
     ///
+    /// The request can be made as soon as `OK` is the only missing reply. With
+    /// [`ExternalUid`](Login::ExternalUid) and [`Anonymous`](Login::Anonymous), this is after
+    /// [`authenticate`](Self::authenticate). With [`External`](Login::External), it is after the server
+    /// has sent `DATA`.
+    ///
     /// # Errors
     ///
-    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if `BEGIN` has been sent, or if the server has
-    /// not accepted the client. This method can be called before the server accepts the client if the
-    /// only missing reply is that to an `AUTH` with an identity.
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if the request is made earlier, or if `BEGIN`
+    /// has been sent.
     pub fn negotiate_unix_fd(&mut self) -> Result<(), HandshakeError> {
         self.inbox.check()?;
         if self.begun || self.expected.back() != Some(&Expected::Ok) {
@@ -238,7 +242,8 @@ impl ClientAuth {
 
     /// Returns the next reply, or `None` if it has not arrived or none is expected.
     ///
-    /// In both cases, send the [output](Self::take_output) afterwards.
+    /// After each call, send the [output](Self::take_output), because some lines of the server require
+    /// a response.
     ///
     /// # Errors
     ///

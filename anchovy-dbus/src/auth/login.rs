@@ -9,7 +9,7 @@ use super::mechanism::Mechanism;
 /// ```
 /// use anchovy_dbus::auth::Login;
 ///
-/// // A bus in another user namespace, in which this user has another uid.
+/// // The uid that this user has in the user namespace of the server.
 /// let mapped = Login::ExternalUid(100_000);
 /// assert_ne!(Login::default(), mapped);
 /// ```
@@ -18,11 +18,12 @@ use super::mechanism::Mechanism;
 pub enum Login {
     /// `EXTERNAL` without a uid: the server uses the uid that the kernel reports.
     ///
-    /// Only this form works across user namespaces, in which one user has different uids. Servers of
-    /// GDBus before 2.73.3 require [`ExternalUid`](Self::ExternalUid).
+    /// In another user namespace, this user has another uid, which the client need not know with this
+    /// form. Servers of GDBus before 2.73.3 require [`ExternalUid`](Self::ExternalUid).
     #[default]
     External,
-    /// `EXTERNAL` with this uid, which the server compares with the uid that the kernel reports.
+    /// `EXTERNAL` with this uid, which the server compares with the uid that the kernel reports. Both
+    /// are uids in the user namespace of the server.
     ExternalUid(u32),
     /// `ANONYMOUS`: no identity.
     Anonymous,

@@ -62,13 +62,13 @@
 //! | `BEGIN foo`, or `BEGIN` and a space | `ERROR`; only `BEGIN` ends the handshake | dbus-broker, sd-bus |
 //! | `NEGOTIATE_UNIX_FD` twice | `AGREE_UNIX_FD` twice | all |
 //! | a wrong uid and the rest of the handshake in one write | `REJECTED`, `ERROR`, and the connection is closed at `BEGIN` | dbus-daemon, dbus-broker |
-//! | the sixth line that is rejected ([`max_rejects`](crate::HandshakeLimits::max_rejects)), also by the caller | `REJECTED`, and the connection is closed | dbus-daemon |
+//! | the sixth line that this crate or the caller rejects ([`max_rejects`](crate::HandshakeLimits::max_rejects)) | `REJECTED`, and the connection is closed | dbus-daemon |
 //! | the sixteenth line that is an error ([`max_errors`](crate::HandshakeLimits::max_errors)) | `ERROR`, and the connection is closed | this crate; others have no limit, or a limit of one |
-//! | a line of more than 16 KiB with its end, or of 16 KiB without an end ([`max_line_bytes`](crate::HandshakeLimits::max_line_bytes)) | the connection is closed | dbus-daemon, dbus-broker |
+//! | a line that has more than 16 KiB including `\r\n`, or 16 KiB and no `\r\n` yet ([`max_line_bytes`](crate::HandshakeLimits::max_line_bytes)) | the connection is closed | dbus-daemon, dbus-broker |
 //! | more than 64 KiB of lines ([`max_bytes`](crate::HandshakeLimits::max_bytes)) | the connection is closed | this crate |
 //! | no `BEGIN` within 30 seconds ([`timeout`](crate::HandshakeLimits::timeout)) | the connection is closed | dbus-daemon |
-//! | descriptors in a `sendmsg` that contains only bytes of the handshake | the connection is closed; if the kernel can refuse descriptors, the `sendmsg` of the client fails | dbus-broker, sd-bus |
-//! | descriptors in one `sendmsg` with `BEGIN` and a message | the message has them if descriptor passing was negotiated | dbus-broker |
+//! | descriptors in a `sendmsg` that contains only bytes of the handshake | the `sendmsg` fails if the kernel [refuses](crate::Server::fds_before_agreement) descriptors; otherwise, the connection is closed | dbus-broker, sd-bus |
+//! | descriptors in one `sendmsg` with `BEGIN` and a message | the `sendmsg` fails if the kernel refuses descriptors; otherwise, the message has them if descriptor passing was negotiated | dbus-broker |
 //! | the handshake byte by byte, or in one write | the same replies | all |
 
 pub(crate) mod client;

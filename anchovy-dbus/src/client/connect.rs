@@ -34,7 +34,7 @@ use crate::socket::Socket;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let bus = Client::session().await?;
 ///
-/// // A server after an old xdg-dbus-proxy that knows this user by another uid.
+/// // An old xdg-dbus-proxy, in whose user namespace this user has the uid 100000.
 /// let client = Client::new().login(Login::ExternalUid(100_000)).stepwise();
 /// let mut bus = client.connect("unix:path=/run/user/1000/.dbus-proxy/bus").await?;
 /// bus.hello().await?;
@@ -87,9 +87,10 @@ impl Client {
     ///
     /// Servers that use libdbus or sd-bus lose descriptors that they read together with `BEGIN`. After a
     /// stepwise handshake, the client does not know when the server has read `BEGIN`. So wait for the
-    /// reply to a message without descriptors, such as `Hello`, before you send descriptors. In a
-    /// pipelined handshake, `BEGIN` is in the same write as the requests, and the client waits for the
-    /// replies to them.
+    /// reply to a message without descriptors, such as `Hello`, before you send descriptors.
+    ///
+    /// A pipelined handshake does not require this. `BEGIN` is in the same write as the requests, so
+    /// the server has read it when the replies arrive.
     pub fn stepwise(mut self) -> Client {
         self.pipelined = false;
         self

@@ -281,9 +281,8 @@ impl Connection {
         self.write.feed(message).await
     }
 
-    /// Removes an earlier message from the buffer and returns it, if [`feed`](Self::feed),
-    /// [`send`](Self::send) or [`call`](Self::call) failed to make room for its own message because the
-    /// kernel refused the descriptors of the earlier one; see [`OwnedWriteHalf::take_refused`].
+    /// Removes a message whose descriptors the kernel refused from the full buffer, and returns it; see
+    /// [`OwnedWriteHalf::take_refused`].
     pub fn take_refused(&mut self) -> Option<Message> {
         self.write.take_refused()
     }

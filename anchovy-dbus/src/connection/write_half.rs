@@ -157,8 +157,8 @@ impl OwnedWriteHalf {
     /// - The buffer was full, and the kernel refused the descriptors of a message that was fed before
     ///   ([`FdsRefusedByPeer`](SendErrorKind::FdsRefusedByPeer),
     ///   [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight)).
-    ///   [`take_refused`](Self::take_refused) returns that other message. If it is not called, the
-    ///   other message is the first that is tried again.
+    ///   [`take_refused`](Self::take_refused) returns that other message. If it is not called, the next
+    ///   `feed` or flush tries to send the other message again.
     ///
     /// # Cancel safety
     ///
@@ -171,8 +171,12 @@ impl OwnedWriteHalf {
         }
     }
 
-    /// Takes back the message whose descriptors the kernel refused while [`feed`](Self::feed),
-    /// [`send`](Self::send) or [`call`](crate::Connection::call) waited for room for another message.
+    /// Removes a message whose descriptors the kernel refused from the full buffer, and returns it.
+    ///
+    /// While the buffer is full, [`feed`](Self::feed), [`send`](Self::send) and
+    /// [`call`](crate::Connection::call) send messages that were fed before. If the kernel refuses the
+    /// descriptors of one of these, the method returns its own message in the error, and the refused
+    /// message stays in the buffer.
     ///
     /// Returns `None` if there is no such message, or if it was sent since. A message that
     /// [`flush`](Self::flush) returned in its error is not returned again.

@@ -33,7 +33,7 @@ pub enum SendErrorKind {
     /// A bus closed the connection because the first message was not `Hello`.
     ///
     /// This error is returned if the peer closed the connection before it sent any message, and the
-    /// first message that this client sent to a destination was not `Hello`.
+    /// first message of this client with the header field `DESTINATION` was not `Hello`.
     ClosedBeforeHello,
     /// The message has the serial of a [call](crate::Connection::call) that ended without its reply. A
     /// late reply to that call could not be distinguished from the reply to this message.

@@ -90,9 +90,9 @@ impl Listener {
     /// Sets the maximum number of clients in the handshake. 0 counts as 1. Default: 64, as in
     /// dbus-daemon for the system bus (`max_incomplete_connections`).
     ///
-    /// At this number, a further client displaces another one if its uid has fewer clients in the
-    /// handshake than the uid that has the most: the oldest handshake of the latter ends with
-    /// [`HandshakeError::Displaced`](crate::HandshakeError::Displaced). Otherwise the further client is
+    /// At this number, a new client is accepted only if another uid has more clients in the handshake
+    /// than the uid of the new client. Then the oldest handshake of the uid that has the most ends with
+    /// [`HandshakeError::Displaced`](crate::HandshakeError::Displaced). Otherwise the new client is
     /// closed at once and [counted](Self::refused).
     pub fn with_max_unauthenticated(mut self, most: usize) -> Listener {
         self.handshakes = PendingHandshakes::new(most.max(1));
@@ -109,8 +109,11 @@ impl Listener {
         &self.budget
     }
 
-    /// Returns the number of clients that were closed at once. The account of their uid had no room, or
-    /// the number of clients in the handshake was at its maximum and no other uid had more of them.
+    /// Returns the number of clients that were closed at once.
+    ///
+    /// A client is closed at once if the account of its uid has no room, or if the
+    /// [maximum number](Self::with_max_unauthenticated) of clients is in the handshake and it cannot
+    /// displace one of them.
     pub fn refused(&self) -> u64 {
         self.socket.refused() + self.refused.load(Ordering::Relaxed)
     }

@@ -47,8 +47,9 @@ impl Server {
     /// `address` is the address that clients connect to. The guid of this server replaces that of the
     /// address.
     ///
-    /// As with [`bind`](Self::bind), the kernel refuses descriptors before the handshake, if it can. If a
-    /// client connected before this call and sent descriptors, its handshake fails.
+    /// As with [`bind`](Self::bind), the kernel refuses descriptors until descriptor passing is agreed
+    /// on, if it can; see [`fds_before_agreement`](Self::fds_before_agreement). If a client connected
+    /// before this call and sent descriptors with its handshake, the handshake fails.
     ///
     /// # Examples
     ///

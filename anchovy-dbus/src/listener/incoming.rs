@@ -47,8 +47,8 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// Returns the errors of setting the limits of the socket as [`HandshakeError::Io`]. The socket is
-    /// closed.
+    /// Returns [`HandshakeError::Io`] if the maximum number of received descriptors cannot be set on the
+    /// socket. The socket is closed.
     pub fn start(self) -> Result<Unauthenticated, HandshakeError> {
         let Incoming { socket, credentials, server, handshake } = self;
         server.start_with(socket, credentials, Some(handshake))

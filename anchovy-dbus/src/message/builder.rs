@@ -153,9 +153,10 @@ impl<'a> MessageBuilder<'a> {
     /// Sets the body to a value (feature `zbus`).
     ///
     /// The fields of a tuple or a struct are the arguments of the message. Any other value is the only
-    /// argument. Write a struct as the only argument as `&(value,)`, and no arguments as `&()`. The body
-    /// has the byte order of the message, even if that is set later. If the value cannot be encoded,
-    /// [`build`](Self::build) returns the error.
+    /// argument. If a struct is the only argument, write `&(value,)`. For no arguments, write `&()`.
+    ///
+    /// The body has the byte order of the message, even if that is set later. If the value cannot be
+    /// encoded, [`build`](Self::build) returns the error.
     ///
     /// Descriptors in the value (type `h`, such as [`zbus::Fd`] and [`zbus::OwnedFd`]) are duplicated
     /// (`F_DUPFD_CLOEXEC`), so the value keeps its own. In the message, the duplicates follow the

@@ -55,8 +55,9 @@ impl Message {
 
     /// Returns the serial, which the reply to the message contains.
     ///
-    /// A received message has the serial that its sender chose. A built message has none until
-    /// [`set_serial`](Self::set_serial) is called. If a message has none, the connection assigns one, and
+    /// A received message has the serial that its sender chose. A built message has none, unless
+    /// [`MessageBuilder::serial`](crate::MessageBuilder::serial) or [`set_serial`](Self::set_serial)
+    /// sets it. The connection assigns a serial to a message that has none, and
     /// [`send`](crate::Connection::send) returns it.
     pub fn serial(&self) -> Option<NonZeroU32> {
         self.serial
@@ -112,10 +113,10 @@ impl Message {
         &mut self.fds
     }
 
-    /// Returns the reason why the kernel did not deliver all descriptors of this message, if it did not.
+    /// Returns the reason if the kernel did not deliver all descriptors of this message, or `None`.
     ///
-    /// The other descriptors of the message were closed, and [`fds`](Self::fds) is empty. Only a server
-    /// receives such messages.
+    /// In such a message, [`fds`](Self::fds) is empty: the descriptors that the kernel delivered were
+    /// closed. Only a server receives such messages.
     pub fn truncation(&self) -> Option<Truncation> {
         self.truncation
     }

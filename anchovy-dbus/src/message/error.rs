@@ -77,7 +77,7 @@ pub enum MessageError {
         field: HeaderField,
         /// The reason.
         error: FieldError,
-        /// The value, if it is a complete text.
+        /// The value, if it is an invalid name, path or signature, or a reserved one.
         value: Option<RefusedValue>,
     },
     /// A header field occurs twice.

@@ -84,8 +84,8 @@ impl Server {
     /// Sets the function that decides whether a client is accepted. Default: the process's effective
     /// uid and root are accepted, with `EXTERNAL`.
     ///
-    /// The function receives the credentials that the kernel reports. With
-    /// [`External`](Mechanism::External), a client that claims another uid has been rejected before.
+    /// The function receives the credentials that the kernel reports. It is not called for a client
+    /// that uses [`External`](Mechanism::External) and claims another uid, which is always rejected.
     /// With [`Anonymous`](Mechanism::Anonymous), the client claims no uid.
     ///
     /// If [`anonymous`](Self::anonymous) is called after this method, the function does not decide about
