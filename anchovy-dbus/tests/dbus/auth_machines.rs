@@ -1,4 +1,4 @@
-//! The two machines of the handshake without a socket: what is fed to one, and the results.
+//! Runs the two state machines of the handshake without a socket, and records the results.
 
 use std::ops::Range;
 
@@ -9,42 +9,42 @@ use bytes::BytesMut;
 
 use crate::harness::*;
 
-/// What a server says that lets a client in.
+/// The reply of a server that accepts a client.
 pub(crate) const OK: &str = "OK 0123456789abcdef0123456789abcdef\r\n";
 
-/// The uid of the client, by the kernel.
+/// The uid of the client that the kernel reports.
 pub(crate) const UID: u32 = 1000;
 
-/// That uid, in hex.
+/// The same uid, in hex.
 pub(crate) const HEX: &str = "31303030";
 
-/// What one receive brings: bytes, and so many descriptors.
+/// The bytes of one receive, and the number of descriptors that arrive with them.
 pub(crate) type Received = (Vec<u8>, usize);
 
-/// What is after a handshake.
+/// The bytes and descriptors after a handshake.
 type Rest = (BytesMut, Vec<FdSet>);
 
-/// How it ends.
+/// The end of a handshake.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum End {
-    /// More lines are needed.
+    /// The handshake is not complete.
     Open,
-    /// With `BEGIN`.
+    /// `BEGIN` was sent.
     Begun,
-    /// With this error.
+    /// The handshake failed with this error.
     Closed(String),
 }
 
-/// What became of what was fed to a machine.
+/// The results of a run.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Story {
-    /// All that the machine said.
+    /// The whole output.
     pub(crate) said: String,
-    /// What happened, in words.
+    /// The events or replies, as text.
     pub(crate) events: Vec<String>,
     pub(crate) end: End,
     pub(crate) unix_fds: bool,
-    /// What is after the handshake: bytes, and descriptors with their ranges.
+    /// The bytes after the handshake, and the numbers of descriptors with their ranges.
     pub(crate) rest: (Vec<u8>, Vec<(Range<usize>, usize)>),
 }
 
@@ -52,14 +52,14 @@ pub(crate) fn closed(error: &HandshakeError) -> End {
     End::Closed(format!("{error:?}"))
 }
 
-/// A server that lets everybody in who does not lie.
+/// Creates a server that offers both mechanisms. `EXTERNAL` requires [`UID`].
 pub(crate) fn server_auth(limits: &HandshakeLimits) -> ServerAuth {
     let mut auth = ServerAuth::new(guid(), Some(UID), limits.clone());
     auth.set_mechanisms(&[Mechanism::External, Mechanism::Anonymous]);
     auth
 }
 
-/// Feeds a server.
+/// Runs a server with these receives. It accepts all requests.
 pub(crate) fn serve(mut auth: ServerAuth, received: &[Received]) -> Story {
     let (mut said, mut events, mut end) = (Vec::new(), Vec::new(), End::Open);
     for (bytes, fds) in received {
@@ -96,7 +96,7 @@ pub(crate) fn serve(mut auth: ServerAuth, received: &[Received]) -> Story {
     story(said, events, end, unix_fds, rest)
 }
 
-/// How a client goes about it.
+/// The way in which a client performs the handshake.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Manner {
     Pipelined { login: Login, unix_fds: bool },
@@ -104,7 +104,7 @@ pub(crate) enum Manner {
 }
 
 impl Manner {
-    /// The first thing that it says.
+    /// Makes the first request.
     pub(crate) fn start(self, auth: &mut ClientAuth) {
         match self {
             Manner::Pipelined { login, unix_fds } => {
@@ -115,7 +115,7 @@ impl Manner {
         }
     }
 
-    /// Returns the output after a reply, and whether the handshake is complete.
+    /// Makes the next request after a reply. Returns whether the handshake is complete.
     pub(crate) fn go_on(self, auth: &mut ClientAuth, reply: &Reply) -> bool {
         match (self, reply) {
             (Manner::Pipelined { .. }, _) => auth.is_answered(),
@@ -136,7 +136,7 @@ impl Manner {
     }
 }
 
-/// Feeds a client.
+/// Runs a client with these receives.
 pub(crate) fn ask(mut auth: ClientAuth, manner: Manner, received: &[Received]) -> Story {
     manner.start(&mut auth);
     let mut said = auth.take_output().to_vec();
@@ -167,7 +167,7 @@ pub(crate) fn ask(mut auth: ClientAuth, manner: Manner, received: &[Received]) -
     story(said, events, end, unix_fds, rest)
 }
 
-/// What is left of a machine; nothing if it refuses to say.
+/// Returns the rest, or an empty rest if the state machine returns an error.
 fn rest(rest: Result<Rest, HandshakeError>, end: &mut End) -> Rest {
     rest.unwrap_or_else(|error| {
         *end = closed(&error);
@@ -175,7 +175,7 @@ fn rest(rest: Result<Rest, HandshakeError>, end: &mut End) -> Rest {
     })
 }
 
-/// What a machine says is whole lines of printable ASCII.
+/// Returns the output. Asserts that it consists of whole lines of printable ASCII.
 pub(crate) fn take_lines(output: impl AsRef<[u8]>) -> Vec<u8> {
     let output = output.as_ref();
     assert!(output.is_empty() || output.ends_with(b"\r\n"), "{output:?}");
@@ -200,24 +200,24 @@ fn story(
     Story { said, events, end, unix_fds, rest: (bytes.to_vec(), sets) }
 }
 
-/// The same bytes, one by one.
+/// Splits bytes into receives of one byte.
 pub(crate) fn byte_by_byte(bytes: &[u8]) -> Vec<Received> {
     bytes.iter().map(|&byte| (vec![byte], 0)).collect()
 }
 
-/// What a server with the default limits makes of these bytes: the same, whether they come at once
-/// or one by one.
+/// Runs a server with the default limits. Asserts that the results do not depend on whether the bytes
+/// arrive at once or one by one.
 pub(crate) fn serve_bytes(bytes: impl AsRef<[u8]>) -> Story {
     serve_bytes_within(&HandshakeLimits::default(), bytes)
 }
 
-/// The same, within these limits.
+/// Does the same as [`serve_bytes`] with these limits.
 pub(crate) fn serve_bytes_within(limits: &HandshakeLimits, bytes: impl AsRef<[u8]>) -> Story {
     let bytes = bytes.as_ref();
     let at_once = serve(server_auth(limits), &[(bytes.to_vec(), 0)]);
     let one_by_one = serve(server_auth(limits), &byte_by_byte(bytes));
     if matches!(at_once.end, End::Closed(_)) {
-        // Nobody feeds a machine that has ended, so what was after is only there in one of them.
+        // Bytes after a failure are received in the first run only.
         assert_eq!((&at_once.said, &at_once.end), (&one_by_one.said, &one_by_one.end));
     } else {
         assert_eq!(at_once, one_by_one);
@@ -225,12 +225,13 @@ pub(crate) fn serve_bytes_within(limits: &HandshakeLimits, bytes: impl AsRef<[u8
     at_once
 }
 
-/// What a client makes of these bytes: the same, whether they come at once or one by one.
+/// Runs a client with the default limits. Asserts that the results do not depend on whether the bytes
+/// arrive at once or one by one.
 pub(crate) fn ask_bytes(manner: Manner, bytes: impl AsRef<[u8]>) -> Story {
     ask_bytes_within(&HandshakeLimits::default(), manner, bytes)
 }
 
-/// The same, within these limits.
+/// Does the same as [`ask_bytes`] with these limits.
 pub(crate) fn ask_bytes_within(
     limits: &HandshakeLimits,
     manner: Manner,
@@ -243,7 +244,7 @@ pub(crate) fn ask_bytes_within(
     at_once
 }
 
-/// The limits that are the default, in which tests change one thing.
+/// Returns the default limits, for tests that change one of them.
 pub(crate) fn limits() -> HandshakeLimits {
     HandshakeLimits::default()
 }

@@ -1,5 +1,5 @@
-//! What holds of the two machines whatever comes: proptest makes up lines, bytes, descriptors and
-//! where the receives cut them.
+//! Invariants of the two state machines of the handshake. proptest generates lines, bytes and
+//! descriptors, and splits them into receives.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use crate::auth_machines::*;
 use crate::harness::*;
 
-/// Runs a property; one that fails is shown with the smallest input that fails.
+/// Tests a property. If it fails, the panic contains the smallest input for which it fails.
 pub(crate) fn property<S: Strategy>(
     strategy: S,
     test: impl Fn(S::Value) -> Result<(), TestCaseError>,
@@ -22,7 +22,7 @@ pub(crate) fn property<S: Strategy>(
     S::Value: Debug,
 {
     let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
-    // The seed is fixed, so that a run is like any other.
+    // The seed is fixed, so that all runs are the same.
     let mut runner =
         TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     guarded(|| {
@@ -32,7 +32,7 @@ pub(crate) fn property<S: Strategy>(
     });
 }
 
-/// Lines that a client may send, and some that it may not; bytes that are none.
+/// Valid and invalid lines of a client, and bytes that are not lines.
 fn client_bytes() -> impl Strategy<Value = Vec<u8>> {
     let line = select(vec![
         "AUTH EXTERNAL 31303030\r\n",
@@ -57,7 +57,7 @@ fn client_bytes() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(first, pieces)| [first, pieces.concat()].concat())
 }
 
-/// Lines that a server may send, and some that it may not; bytes that are none.
+/// Valid and invalid lines of a server, and bytes that are not lines.
 fn server_bytes() -> impl Strategy<Value = Vec<u8>> {
     let line = select(vec![
         OK,
@@ -79,7 +79,7 @@ fn server_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Bounds that are met soon.
+/// Limits that are reached soon.
 fn tight_limits() -> impl Strategy<Value = HandshakeLimits> {
     (0..64_usize, 0..200_usize, 0..5_usize, 0..5_usize).prop_map(
         |(max_line_bytes, max_bytes, max_rejects, max_errors)| HandshakeLimits {
@@ -107,12 +107,12 @@ fn manners() -> impl Strategy<Value = Manner> {
     })
 }
 
-/// Where receives cut, and how many descriptors come with each.
+/// The length of each receive, and the number of descriptors that arrive with it.
 fn cuts(most_fds: usize) -> impl Strategy<Value = Vec<(usize, usize)>> {
     vec((1..24_usize, prop_oneof![4 => Just(0), 1 => 0..=most_fds]), 1..60)
 }
 
-/// These bytes cut in this way; what is trailing the last cut comes at once.
+/// Splits bytes into receives. The last receive returns the rest.
 fn cut(bytes: &[u8], cuts: &[(usize, usize)]) -> Vec<Received> {
     let (mut rest, mut received) = (bytes, Vec::new());
     for &(length, fds) in cuts {
@@ -129,14 +129,15 @@ fn cut(bytes: &[u8], cuts: &[(usize, usize)]) -> Vec<Received> {
     received
 }
 
-/// What does not depend on when a machine is no longer fed.
+/// Returns the part of a story that does not depend on how the bytes are split. After a failure, the
+/// rest is such a part.
 fn outcome(story: Story) -> Story {
     let is_closed = matches!(story.end, End::Closed(_));
     Story { rest: if is_closed { (Vec::new(), Vec::new()) } else { story.rest }, ..story }
 }
 
-/// What has to become of it when descriptors come with some receives: `plain` is what becomes of it
-/// without them.
+/// Checks the story of a handshake in which descriptors arrive with some receives. `plain` is the story
+/// of the same bytes without descriptors.
 fn with_fds(
     plain: &Story,
     received: &[Received],
@@ -153,7 +154,7 @@ fn with_fds(
         start += bytes.len();
     }
     if plain.end != End::Begun {
-        // Whatever else goes wrong may do so first.
+        // Another error may occur before that of the descriptors.
         let fine = sets.is_empty() && *story == *plain;
         prop_assert!(fine || matches!(story.end, End::Closed(_)));
         return Ok(());
@@ -219,7 +220,8 @@ fn descriptors_after_a_handshake_are_kept_in_every_split() {
         let mut received = cut(&bytes, &cuts);
         let mut start = 0;
         for (bytes, fds) in &mut received {
-            // Descriptors before some place are left out, so that they often come late enough.
+            // Receives before `plain_until` have no descriptors, so that often no descriptor arrives
+            // with bytes of the handshake.
             if start < plain_until {
                 *fds = 0;
             }
@@ -258,7 +260,7 @@ fn a_client_keeps_descriptors_with_the_range_of_their_bytes() {
 
 #[test]
 fn no_bytes_and_no_descriptors_make_a_server_panic_or_say_half_a_line() {
-    // That it says whole lines is checked with all that the machines say here.
+    // `serve` asserts that the output consists of whole lines.
     property((any_limits(), vec(any::<u8>(), 0..300), cuts(2)), |(limits, bytes, cuts)| {
         serve(server_auth(&limits), &cut(&bytes, &cuts));
         let behind_nul = [b"\0", &bytes[..]].concat();
@@ -311,7 +313,7 @@ fn our_two_machines_always_come_to_terms_whatever_is_cut() {
         let mut server = server_auth(&limits());
         server.set_unix_fds(offers_fds);
         let (Manner::Pipelined { unix_fds, .. } | Manner::Stepwise { unix_fds, .. }) = manner;
-        // The client's words are the same whatever the cuts of what it reads.
+        // The client sends the same lines however the replies are split.
         let data = matches!(
             manner,
             Manner::Pipelined { login: Login::External, .. }

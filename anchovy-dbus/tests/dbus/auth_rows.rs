@@ -1,5 +1,5 @@
-//! Every row of the table in [`anchovy_dbus::auth`] that needs no socket: what a client gets that
-//! that violates the protocol, to the byte.
+//! The exact replies to clients that violate the protocol: all rows of the table in
+//! [`anchovy_dbus::auth`] that need no socket.
 
 use anchovy_dbus::auth::{Event, Mechanism, ServerAuth};
 use anchovy_dbus::{HandshakeError, HandshakeLimits};
@@ -14,7 +14,7 @@ const NOT_NOW: &str = "ERROR not now\r\n";
 const NO_ARGUMENT: &str = "ERROR that command takes no argument\r\n";
 const AGREE: &str = "AGREE_UNIX_FD\r\n";
 
-/// The client goes on, gets these replies, and may still log in as if nothing had been.
+/// Asserts that the client gets exactly these replies, and can authenticate afterwards.
 #[track_caller]
 fn gets(lines: impl AsRef<[u8]>, replies: &str) {
     let mut bytes = b"\0".to_vec();
@@ -27,7 +27,7 @@ fn gets(lines: impl AsRef<[u8]>, replies: &str) {
     assert_eq!((story.said, story.end), (format!("{replies}{OK}"), End::Begun));
 }
 
-/// The same of a client that has been accepted, and still is.
+/// Asserts the same for lines after `OK`: the client stays accepted.
 #[track_caller]
 fn gets_after_ok(lines: impl AsRef<[u8]>, replies: &str) {
     let mut bytes = format!("\0AUTH EXTERNAL {HEX}\r\n").into_bytes();
@@ -38,7 +38,7 @@ fn gets_after_ok(lines: impl AsRef<[u8]>, replies: &str) {
     assert_eq!(serve_bytes(&bytes).end, End::Begun);
 }
 
-/// The client gets these replies, and is thrown out.
+/// Asserts that the client gets exactly these replies, and that the handshake fails with this error.
 #[track_caller]
 fn is_closed(bytes: impl AsRef<[u8]>, replies: &str, error: &HandshakeError) {
     let story = serve_bytes(bytes);
@@ -140,8 +140,8 @@ fn a_client_without_a_kernel_uid_is_rejected_with_external() {
 
 #[test]
 fn a_uid_written_in_another_way_gets_rejected() {
-    // Each is the right number to a lenient reader: +1000, blank, zero in front, blank after it, tab,
-    // NUL after it.
+    // A lenient parser reads the right number from each of these: with a plus sign, a space, a zero or
+    // a tab before it, and with a space, a NUL byte or a line feed after it.
     for identity in ["2b", "20", "30", "09"].map(|front| format!("{front}{HEX}")) {
         gets(format!("AUTH EXTERNAL {identity}\r\n"), LIST);
     }
@@ -359,7 +359,7 @@ fn the_sixteenth_error_gets_error_and_is_closed() {
     gets("HELLO\r\n".repeat(15), &UNKNOWN.repeat(15));
     let error = HandshakeError::TooManyErrors { limit: 16 };
     is_closed(format!("\0{}", "HELLO\r\n".repeat(16)), &UNKNOWN.repeat(16), &error);
-    // Whatever kind of error each is.
+    // Errors of all kinds count.
     let mixed = format!("\0{}", "HELLO\r\n\r\nDATA\r\nBEGIN x\r\n".repeat(4));
     let replies = [UNKNOWN, NO_COMMAND, NOT_NOW, NO_ARGUMENT].concat().repeat(4);
     is_closed(mixed, &replies, &error);
@@ -385,7 +385,7 @@ fn descriptors_in_one_receive_with_begin_belong_to_the_message() {
 fn descriptors_with_bytes_of_the_handshake_close_wherever_they_are() {
     let lines = format!("\0AUTH EXTERNAL {HEX}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n");
     guarded(|| {
-        // With the first byte, with a piece in the middle, with the last byte of BEGIN.
+        // With any single byte of the handshake, and with any end of it.
         for start in 0..lines.len() {
             for end in [start + 1, lines.len()] {
                 let (before, with) = (&lines[..start], &lines[start..end]);
@@ -413,7 +413,7 @@ fn descriptors_with_half_a_line_close_before_the_rest_of_it_is_there() {
 
 #[test]
 fn the_handshake_byte_by_byte_or_in_one_write_is_the_same() {
-    // What `serve_bytes` asserts of everything in this file.
+    // `serve_bytes` asserts that the story is the same byte by byte and in one write.
     for auth in [format!("AUTH EXTERNAL {HEX}\r\n"), "AUTH EXTERNAL\r\nDATA\r\n".to_owned()] {
         let lines = format!("\0{auth}NEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\x01\0\x01");
         let story = serve_bytes(lines);
@@ -450,7 +450,7 @@ fn descriptors_received_after_begin_without_agreement_are_refused() {
             let error = auth.next_event().unwrap_err();
             assert!(matches!(error, HandshakeError::Descriptors { count: 2 }), "{error:?}");
         }
-        // Nor are they given out if nobody asks for another event.
+        // `into_rest` does not return them either, if `next_event` is not called again.
         let received = [(lines.into_bytes(), 0), (b"l...".to_vec(), 2)];
         let story = serve(server_auth(&limits()), &received);
         assert_eq!(story.end, closed(&HandshakeError::Descriptors { count: 2 }));
