@@ -7,7 +7,7 @@ pub(crate) const BUS_NAME: &str = "org.freedesktop.DBus";
 
 const BUS_PATH: &str = "/org/freedesktop/DBus";
 
-/// The call that a client of a bus sends before any other.
+/// The method that a client of a bus calls before it sends any other message.
 pub(crate) const HELLO: &str = "Hello";
 
 /// Returns a call of `Hello`.

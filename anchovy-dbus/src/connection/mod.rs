@@ -1,7 +1,7 @@
 //! A stream and a sink of messages, whole and in halves.
 //!
-//! A connection is its two halves, held together: each does its side's work alone, so that a task
-//! that writes never waits for one that reads.
+//! A connection consists of its two halves. Each half works without the other, so that a task that
+//! sends does not wait for a task that receives.
 
 mod abandoned_calls;
 mod call;

@@ -25,7 +25,7 @@ pub(super) struct Peer {
     pub(super) account: Option<Account>,
     /// Whether the peer has sent a message.
     pub(super) has_sent: AtomicBool,
-    /// Whether the first message that this client sent to a destination was not `Hello`.
+    /// Whether the first message of this client with a destination was not `Hello`.
     pub(super) without_hello: AtomicBool,
     /// Serial of the call of `Hello` that has no reply yet, or 0.
     hello: AtomicU32,

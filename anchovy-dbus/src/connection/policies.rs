@@ -4,7 +4,8 @@ use anchovy::codec::{Attribution, Placement, ReadPolicy, Unclaimed, WritePolicy}
 
 use crate::limits::{Limits, MAX_MESSAGE_BYTES};
 
-/// A policy that does not survive truncation.
+/// Returns the policy of a client, with which a truncated descriptor set ends the connection. A server
+/// changes this.
 pub(super) fn read_policy(limits: &Limits) -> ReadPolicy {
     ReadPolicy {
         attribution: Attribution::Range,

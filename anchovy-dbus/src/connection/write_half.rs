@@ -32,7 +32,7 @@ pub struct OwnedWriteHalf {
     framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
     peer: Arc<Peer>,
     pub(super) next_serial: NonZeroU32,
-    /// Whether the first message to a destination has been accepted, or does not matter.
+    /// Whether a message with a destination has been accepted. Always `true` on a server.
     is_past_hello: bool,
     /// Calls whose serials are not used for other messages.
     abandoned: Option<Arc<AbandonedCalls>>,
@@ -73,7 +73,7 @@ impl OwnedWriteHalf {
         self.abandoned = Some(abandoned);
     }
 
-    /// Returns whether this message is `Hello`, if it is the first one to a destination.
+    /// Returns whether this message is `Hello`, if it is the first one with a destination.
     pub(super) fn is_first_and_hello(&self, message: &Message) -> Option<bool> {
         if self.is_past_hello {
             return None;
@@ -83,7 +83,7 @@ impl OwnedWriteHalf {
         Some(destination == BUS_NAME && header.member() == Some(HELLO))
     }
 
-    /// Records that the first message to a destination was accepted.
+    /// Records that the first message with a destination was accepted.
     pub(super) fn note_first(&mut self, is_hello: bool, serial: NonZeroU32) {
         self.is_past_hello = true;
         if is_hello {
@@ -327,7 +327,7 @@ impl OwnedWriteHalf {
             self.charged -= count;
             charge
         });
-        // They are the bytes of a message that was checked when it was accepted.
+        // The message was valid when it was accepted, so its bytes are valid too.
         let mut message = Message::from_bytes(refused.bytes, refused.fds).ok()?;
         message.set_charge(charge);
         Some(message)

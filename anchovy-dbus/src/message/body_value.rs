@@ -12,7 +12,7 @@ use super::body_error::BodyError;
 use super::byte_order::ByteOrder;
 use super::swap::swap_byte_order;
 
-/// A body that was a value.
+/// A body that was encoded from a value.
 #[derive(Debug)]
 pub(super) struct EncodedBody {
     order: ByteOrder,
@@ -20,12 +20,12 @@ pub(super) struct EncodedBody {
     bytes: Vec<u8>,
     /// Duplicates of the descriptors in the value.
     pub(super) fds: Vec<OwnedFd>,
-    /// Number of descriptors of the message before those.
+    /// Number of descriptors of the message before these.
     pub(super) before: usize,
 }
 
 impl EncodedBody {
-    /// Encodes a value; its first descriptor has the index after these.
+    /// Encodes a value. The index of its first descriptor is the number of descriptors in `before`.
     pub(super) fn new<T>(
         value: &T,
         order: ByteOrder,
@@ -47,7 +47,7 @@ impl EncodedBody {
         &self.signature
     }
 
-    /// Takes the bytes, in this byte order.
+    /// Takes the bytes, converted to this byte order.
     pub(super) fn take_bytes(&mut self, order: ByteOrder) -> Result<Bytes, BodyError> {
         let mut bytes = std::mem::take(&mut self.bytes);
         if order == self.order || swap_byte_order(&mut bytes, &self.signature, self.order) {
@@ -59,10 +59,10 @@ impl EncodedBody {
     }
 }
 
-/// Encodes a value after descriptors that have the first indexes.
+/// Encodes a value whose descriptors have the indexes after those of `before`.
 ///
-/// zbus counts indexes from 0 for each value, so those descriptors are encoded before the value, and
-/// cut off.
+/// zbus counts indexes from 0 for each encoding. So the descriptors of `before` are encoded with the
+/// value, and then removed from the result.
 fn encode_after<T>(
     value: &T,
     signature: &Signature,
@@ -92,7 +92,8 @@ where
     Ok((bytes.to_vec(), duplicates(fds)?))
 }
 
-/// Duplicates descriptors that zbus has duplicated: it hands none of them over.
+/// Duplicates the descriptors in an encoded value. zbus has duplicated them too, but does not give up
+/// its duplicates.
 fn duplicates(fds: &[Fd<'_>]) -> Result<Vec<OwnedFd>, ZbusError> {
     fds.iter().map(|fd| fd.try_to_owned()?.try_into()).collect()
 }

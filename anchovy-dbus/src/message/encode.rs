@@ -53,7 +53,7 @@ impl Message {
         Ok(())
     }
 
-    /// Fails unless there are as many descriptors as the header declares.
+    /// Returns an error unless the message has as many descriptors as the header declares.
     pub(crate) fn check_fds(&self) -> Result<(), MessageError> {
         let (declared, present) = (self.fields.unix_fds, self.fds.len());
         if declared as usize == present {

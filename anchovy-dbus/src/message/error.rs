@@ -1,7 +1,7 @@
-//! The rules of the specification that a message breaks.
+//! The error of an invalid message.
 //!
-//! Each rule has its own variant, so that an error says what the peer does wrong, and a test can
-//! check why a message is refused.
+//! Each rule of the specification has its own variant. So the error describes the mistake of the peer,
+//! and a test can check why a message is refused.
 
 use std::error::Error;
 use std::fmt;

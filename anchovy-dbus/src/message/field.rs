@@ -77,7 +77,7 @@ impl HeaderField {
         }
     }
 
-    /// Returns the code of its type, if it is known.
+    /// Returns the code of the type of the field, or `None` for an unknown field.
     pub(super) fn type_code(self) -> Option<u8> {
         match self {
             HeaderField::Path => Some(b'o'),

@@ -1,6 +1,7 @@
-//! The row of header fields, read once: all that a header has to keep is looked at here, and what
-//! stays are the places of the texts, so that asking for one costs nothing (D-Bus Specification,
-//! "Header Fields").
+//! Parsing of the array of header fields (D-Bus Specification, "Header Fields").
+//!
+//! All fields are checked once. Only the ranges of their texts are stored, so that access to a field
+//! does not parse or allocate.
 
 use std::num::NonZeroU32;
 
@@ -13,13 +14,15 @@ use super::reader::{Reader, Span};
 use super::refused_value::RefusedValue;
 use super::value;
 
-/// What must not leave a process ("Header Fields"): dbus-daemon disconnects who sends it.
+/// The reserved path and interface, which a message to another process must not have ("Header Fields").
+/// dbus-daemon disconnects a peer that sends them.
 const LOCAL_PATH: &[u8] = b"/org/freedesktop/DBus/Local";
 const LOCAL_INTERFACE: &[u8] = b"org.freedesktop.DBus.Local";
 
-/// What a header says, as places in it.
+/// The fields of a header. Texts are ranges of the header.
 ///
-/// No text but the signature can be empty, so an empty place is one that is not there.
+/// Only the signature can be an empty text, and a message with an empty signature is the same as one
+/// without. So an empty range is a field that is not present.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fields {
     pub(super) path: Span,
@@ -31,12 +34,12 @@ pub(super) struct Fields {
     pub(super) signature: Span,
     pub(super) reply_serial: Option<NonZeroU32>,
     pub(super) unix_fds: u32,
-    /// A bit for each known field that is there, by its code.
+    /// The bits of the known fields that are present.
     present: u16,
 }
 
 impl Fields {
-    /// Reads the fields of a whole header, of which the frame has been read.
+    /// Parses the fields of a complete header, whose frame has been parsed.
     pub(super) fn read(frame: &Frame, head: &[u8]) -> Result<Fields, MessageError> {
         let end = FIXED_BYTES + frame.fields_length();
         let (row, padding) = head.split_at_checked(end).ok_or(MessageError::FieldsEndEarly)?;
@@ -62,7 +65,7 @@ impl Fields {
     }
 
     fn read_one(&mut self, reader: &mut Reader<'_>) -> Result<(), MessageError> {
-        // Between fields there is nothing of which a field could be named.
+        // The code has not been read yet, so these errors cannot name the field.
         let code = reader.align(8).and_then(|()| reader.byte()).map_err(|error| match error {
             FieldError::Padding => MessageError::Padding,
             _ => MessageError::FieldsEndEarly,
@@ -124,14 +127,14 @@ impl Fields {
     }
 }
 
-/// Returns the value that was refused, which begins here, if that is a text.
+/// Returns the refused value at the position of `reader`, if the error concerns its text.
 #[cold]
 fn refused_value(
     field: HeaderField,
     error: FieldError,
     mut reader: Reader<'_>,
 ) -> Option<RefusedValue> {
-    // Values within fields that are not known have no use for a reader of the text.
+    // The value of an unknown field does not help to understand the error.
     field.type_code()?;
     reader.signature_codes().ok()?;
     match error {
@@ -145,7 +148,7 @@ fn refused_value(
     }
 }
 
-/// The bit of a known field; fields that are not known have none, and may be there twice.
+/// Returns the bit of a known field, or 0 for an unknown one, which may occur twice.
 fn bit(field: HeaderField) -> u16 {
     match field {
         HeaderField::Unknown(_) => 0,
@@ -153,7 +156,7 @@ fn bit(field: HeaderField) -> u16 {
     }
 }
 
-/// A name that is valid, and therefore ASCII.
+/// Reads a name, and checks that it is valid, and therefore ASCII.
 fn name<'a>(
     reader: &mut Reader<'a>,
     is_valid: fn(&[u8]) -> bool,

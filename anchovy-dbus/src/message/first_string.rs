@@ -4,7 +4,7 @@ use super::content::Message;
 use super::reader::Reader;
 
 impl Message {
-    /// Returns the first argument if it is a string, and valid.
+    /// Returns the first argument if it is a valid string.
     pub(crate) fn first_string(&self) -> Option<&str> {
         let header = self.header();
         if !header.signature().starts_with('s') {

@@ -10,33 +10,31 @@ use super::error::MessageError;
 use super::message_type::MessageType;
 use crate::limits::{Limits, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES};
 
-/// The bytes before the header fields: four of one byte, three numbers (D-Bus Specification,
+/// Number of bytes before the header fields: four bytes and three numbers (D-Bus Specification,
 /// "Message Format": the signature of a header is `yyyyuua(yv)`).
 pub(super) const FIXED_BYTES: usize = 16;
 
 /// The major version of the protocol ("Message Format").
 pub(super) const VERSION: u8 = 1;
 
-/// What the first 16 bytes of a message say.
+/// The contents of the first 16 bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(super) byte_order: ByteOrder,
     pub(super) message_type: MessageType,
-    /// The serial, which a message that is built does not have yet.
+    /// The serial. A message that is being built has none.
     pub(super) serial: Option<NonZeroU32>,
-    // Each connection has two of these, and no length is above 2²⁷.
+    // 32 bits, because no length is above 2²⁷ and each connection stores a frame.
     pub(super) fields_length: u32,
     pub(super) body_length: u32,
 }
 
 impl Frame {
-    /// Reads the frame of the message that `bytes` begin with.
-    ///
-    /// Returns `None` while fewer than 16 bytes are there.
+    /// Parses the frame of the message at the start of `bytes`. Returns `None` for fewer than 16 bytes.
     ///
     /// # Errors
     ///
-    /// What is wrong with those bytes, each error as soon as its byte is there.
+    /// Returns the error of an invalid byte or number as soon as `bytes` contain it.
     #[inline]
     pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Frame>, MessageError> {
         let Some(&first) = bytes.first() else { return Ok(None) };
@@ -60,7 +58,7 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`MessageError::FieldsTooLong`] and [`MessageError::TooLong`].
+    /// Returns [`MessageError::FieldsTooLong`] or [`MessageError::TooLong`].
     pub(super) fn new(
         byte_order: ByteOrder,
         message_type: MessageType,
@@ -115,12 +113,12 @@ pub(super) struct Lengths {
     pub(super) body: u64,
 }
 
-/// The type with this code.
+/// Returns the message type with this code.
 pub(super) fn message_type(code: u8) -> Result<MessageType, MessageError> {
     if code == 0 { Err(MessageError::NoType) } else { Ok(MessageType::from_code(code)) }
 }
 
-/// The number at this place, if it is there.
+/// Returns the number at this position, if `bytes` contain it.
 fn number(bytes: &[u8], at: usize, order: ByteOrder) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(order.read(*bytes))
@@ -133,19 +131,19 @@ mod tests {
     /// Lengths of the header and of the body.
     const LENGTHS: (usize, usize) = (40, 5);
 
-    /// The lengths in the frame of the message that begins here.
+    /// Returns the lengths in the frame of a message.
     fn lengths(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, usize)>, MessageError> {
         let frame = Frame::read(bytes, limits)?;
         Ok(frame.map(|frame| (frame.head_length(), frame.body_length())))
     }
 
-    /// Whether a message of so many bytes of fields and of body has a frame.
+    /// Checks the lengths of the header fields and of the body.
     fn check(fields: u64, body: u64, limits: &Limits) -> Result<(), MessageError> {
         let lengths = Lengths { fields, body };
         Frame::new(ByteOrder::Little, MessageType::Signal, lengths, limits).map(|_| ())
     }
 
-    /// Fields of 17 bytes and a body of 5, in either order.
+    /// Frames with fields of 17 bytes and a body of 5, in both byte orders.
     fn starts() -> [[u8; 16]; 2] {
         [
             *b"l\x01\0\x01\x05\0\0\0\x07\0\0\0\x11\0\0\0",
@@ -183,7 +181,7 @@ mod tests {
         }
     }
 
-    /// The error comes with the byte at this place, and not before.
+    /// Asserts that the error is returned with the byte at this position, and not before.
     #[track_caller]
     fn tells_at(place: usize, error: MessageError, change: impl Fn(&mut [u8; 16])) {
         for mut start in starts() {

@@ -20,7 +20,7 @@ use super::refused_value::RefusedValue;
 use super::signature::SignatureError;
 use crate::limits::Limits;
 
-/// All of a header that does not depend on the body, the descriptors and the serial.
+/// The parts of a header that do not depend on the body, the descriptors or the serial.
 #[derive(Debug)]
 pub(super) struct HeadParts<'a> {
     pub(super) byte_order: ByteOrder,
@@ -76,7 +76,7 @@ impl<'a> HeadParts<'a> {
     ) -> Result<(Bytes, Fields), MessageError> {
         let fields = self.fields_length(signature, fds);
         let lengths = Lengths { fields, body: body_len as u64 };
-        // Before anything is written, so that nothing is built that is too long to be sent.
+        // Before the header is written, so that no memory is used for a message that is too long.
         let limits = Limits::specification();
         let frame = Frame::new(self.byte_order, self.message_type, lengths, &limits)?;
         let mut head = Vec::with_capacity(frame.head_length());
@@ -105,7 +105,7 @@ impl<'a> HeadParts<'a> {
             head.push(0);
         }
         pad(&mut head);
-        // An unknown type with the code of a known one is that known one.
+        // `Unknown` with the code of a known type becomes the known type.
         let message_type = message_type(self.message_type.code())?;
         let fields = Fields::read(&Frame { message_type, ..frame }, &head)?;
         Ok((head.into(), fields))
@@ -124,7 +124,7 @@ impl<'a> HeadParts<'a> {
         texts.into_iter().filter_map(|(field, text)| Some((field, text?)))
     }
 
-    /// Returns the fields that are numbers, which come after the texts.
+    /// Returns the fields that are numbers, which are written after the texts.
     fn numbers(&self, fds: usize) -> impl Iterator<Item = (HeaderField, u32)> + use<'a> {
         let fds = Some(fds as u32).filter(|count| *count > 0);
         let reply_serial = self.reply_serial.map(NonZeroU32::get);
@@ -132,7 +132,7 @@ impl<'a> HeadParts<'a> {
         numbers.into_iter().filter_map(|(field, number)| Some((field, number?)))
     }
 
-    /// Returns the length of all fields, in bytes; there is padding between fields only.
+    /// Returns the length of all fields, in bytes. There is padding between fields, but not after the last.
     fn fields_length(&self, signature: &str, fds: usize) -> u64 {
         let mut length = 0_u64;
         let mut add = |bytes: u64| length = length.next_multiple_of(8) + bytes;
@@ -144,8 +144,8 @@ impl<'a> HeadParts<'a> {
         length
     }
 
-    /// Writes what every field but a signature begins with: its start, and a number, which is the
-    /// length of a text.
+    /// Writes the start of a field and a number: the value of the field, or the length of its text. The
+    /// length of a signature is a single byte, so a signature is written without this method.
     fn put_start(&self, head: &mut Vec<u8>, field: HeaderField, number: u32) {
         pad(head);
         let ([code, one, type_code, end], number) = (start(field), self.byte_order.write(number));
@@ -154,14 +154,14 @@ impl<'a> HeadParts<'a> {
     }
 }
 
-/// The code of a field, and the signature of its type: a length, one code and a byte 0. They are
-/// four, so a number that follows needs no padding.
+/// Number of bytes at the start of a field: its code, and the signature of its type, which is a length,
+/// one code and a NUL byte. They are four, so a number after them needs no padding.
 const START_BYTES: u64 = 4;
 
-/// Besides the text itself: its length, and a byte 0.
+/// Number of bytes of a field besides its text, including the length of the text and a NUL byte.
 const TEXT_BYTES: u64 = START_BYTES + 4 + 1;
 const NUMBER_BYTES: u64 = START_BYTES + 4;
-/// Besides the signature itself: its length, and a byte 0.
+/// Number of bytes of a field besides its signature, including the length and a NUL byte.
 const SIGNATURE_BYTES: u64 = START_BYTES + 1 + 1;
 
 fn start(field: HeaderField) -> [u8; START_BYTES as usize] {

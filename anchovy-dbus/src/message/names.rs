@@ -1,29 +1,30 @@
-//! Which names are valid. Names choose where a message goes and what a policy says of it, so one
-//! that two programs read differently is a hole; all of them are plain ASCII (D-Bus Specification,
-//! "Valid Names" and "Valid Object Paths").
+//! Validation of names (D-Bus Specification, "Valid Names" and "Valid Object Paths").
+//!
+//! Names determine the receiver of a message and the policy that applies to it. A name that two
+//! programs parse differently is a vulnerability. All valid names are ASCII.
 
 use super::field::HeaderField;
 
-/// The longest name of any kind but a path, in bytes ("Valid Names").
+/// Maximum length of a name other than a path, in bytes ("Valid Names").
 const MAX_NAME_BYTES: usize = 255;
 
-/// Returns whether this is the name of an interface, or of an error, which has the same rules.
+/// Returns whether this is a valid name of an interface or an error. Both have the same rules.
 ///
-/// Two or more elements, with points between them, none of which begins with a digit.
+/// The name has two or more elements with dots between them. No element begins with a digit.
 pub(super) fn is_interface(name: &[u8]) -> bool {
     name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) >= Some(2)
 }
 
-/// Returns whether this is the name of a method or a signal: one element, which does not begin with a
-/// digit.
+/// Returns whether this is a valid name of a method or a signal: one element, which does not begin with
+/// a digit.
 pub(super) fn is_member(name: &[u8]) -> bool {
     name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) == Some(1)
 }
 
-/// Returns whether this is the name of a connection, its own (`:1.7`) or one that it owns
+/// Returns whether this is a valid bus name: a unique name (`:1.7`) or a well-known name
 /// (`org.example.Service`).
 ///
-/// Only in the former may elements begin with a digit; in both they may have hyphens.
+/// Elements may have hyphens. Only the elements of a unique name may begin with a digit.
 pub(crate) fn is_bus_name(name: &[u8]) -> bool {
     let count = match name.strip_prefix(b":") {
         Some(unique) => elements(unique, b'.', BUS_NAME, BUS_NAME),
@@ -32,9 +33,9 @@ pub(crate) fn is_bus_name(name: &[u8]) -> bool {
     name.len() <= MAX_NAME_BYTES && count >= Some(2)
 }
 
-/// Returns whether this is the path of an object: the root, or elements with a slash before each.
+/// Returns whether this is a valid object path: `/`, or elements with a slash before each.
 ///
-/// Paths may be as long as a text may.
+/// Paths have no maximum length of their own.
 pub(super) fn is_object_path(path: &[u8]) -> bool {
     match path.strip_prefix(b"/") {
         Some(b"") => true,
@@ -43,7 +44,7 @@ pub(super) fn is_object_path(path: &[u8]) -> bool {
     }
 }
 
-/// Returns the rule that this value of a field breaks, which is a name or a path that is not valid.
+/// Returns the rule that an invalid name or path in this field violates.
 #[cold]
 pub(super) fn broken_rule(field: HeaderField, value: &[u8]) -> &'static str {
     if field == HeaderField::Path {
@@ -99,11 +100,10 @@ fn is_in_names(byte: u8, may_be_hyphen: bool) -> bool {
     byte == b'.' || KINDS[usize::from(byte)] & kind != 0
 }
 
-/// How many elements there are, with a separator between them, if each begins with a byte of one
-/// kind, so that none is empty, and goes on with bytes of another.
+/// Returns the number of elements between separators, or `None` if an element is not valid: it is empty,
+/// its first byte is not of the kind `start`, or another byte is not of the kind `rest`.
 ///
-/// A message has several names, and building and receiving it takes this time: each byte is
-/// looked up once.
+/// Building and receiving a message checks several names. So each byte is looked up only once.
 fn elements(name: &[u8], separator: u8, start: u8, rest: u8) -> Option<usize> {
     let (mut count, mut at_start) = (1, true);
     for byte in name {
@@ -120,7 +120,7 @@ fn elements(name: &[u8], separator: u8, start: u8, rest: u8) -> Option<usize> {
     (!at_start).then_some(count)
 }
 
-/// What a byte may be: anywhere in a word, at its start, and the same for bus names.
+/// The kinds of a byte: in an element, at the start of an element, and both for elements of bus names.
 const WORD: u8 = 1;
 const WORD_START: u8 = 2;
 const BUS_NAME: u8 = 4;
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// A name of so many bytes with one point.
+    /// Returns a name of this length with one dot.
     fn long(length: usize) -> String {
         format!("a.{}", "b".repeat(length - 2))
     }

@@ -89,13 +89,13 @@ mod tests {
 
     use super::*;
 
-    /// Parses a message of this header and this body.
+    /// Parses a message with this header and this body.
     fn parse(head: Bytes, body: Bytes, limits: &Limits) -> Result<Message, MessageError> {
         let frame = Frame::read(&head, limits)?.expect("16 bytes");
         Message::from_parts(&frame, head, body)
     }
 
-    /// The header and the body of a message, as they would arrive.
+    /// Returns the header and the body of a message, as they would arrive.
     fn parts() -> (Bytes, Bytes) {
         let call = Message::method_call("/", "M").serial(NonZeroU32::MIN).body("ay", vec![0; 5]);
         let mut head = call.build().expect("a message").to_bytes().expect("a serial");

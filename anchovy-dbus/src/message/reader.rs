@@ -1,13 +1,14 @@
-//! A place in a header, and how values are read there. It never goes past the end that it was
-//! given, and it reads nothing twice and keeps nothing: what it returns are places in the same
-//! bytes (D-Bus Specification, "Marshaling").
+//! Reading of values from a header (D-Bus Specification, "Marshaling").
+//!
+//! A reader does not read past the end of its bytes, reads no byte twice and does not allocate. It
+//! returns slices and ranges of its bytes.
 
 use super::byte_order::ByteOrder;
 use super::field_error::FieldError;
 use super::names;
 use super::signature;
 
-/// Where in a header a text is. A header has at most 2²⁶ + 16 bytes.
+/// The range of a text in a header. A header has at most 2²⁶ + 16 bytes, so 32 bits are enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -15,7 +16,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The bytes there, if there are any.
+    /// Returns the bytes in this range. They are empty if the header has no such range.
     pub(super) fn slice(self, head: &[u8]) -> &[u8] {
         let start = self.start as usize;
         head.get(start..start + self.length as usize).unwrap_or_default()
@@ -24,15 +25,15 @@ impl Span {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
-    /// From the first byte of the message, from which places are aligned, to the end of what may be
-    /// read.
+    /// The bytes from the start of the message, from which values are aligned, to the end of the part
+    /// that can be read.
     bytes: &'a [u8],
     position: usize,
     order: ByteOrder,
 }
 
 impl<'a> Reader<'a> {
-    /// Begins at a place in the bytes of a message.
+    /// Creates a reader at this position in the bytes of a message.
     pub(super) fn new(bytes: &'a [u8], position: usize, order: ByteOrder) -> Reader<'a> {
         Reader { bytes, position, order }
     }
@@ -41,7 +42,7 @@ impl<'a> Reader<'a> {
         self.position >= self.bytes.len()
     }
 
-    /// The next so many bytes.
+    /// Reads `count` bytes.
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], FieldError> {
         let end = self.position.saturating_add(count);
         match self.bytes.get(self.position..end) {
@@ -53,12 +54,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over what aligns the next value, which is 0.
+    /// Skips the padding before a value of this alignment, and checks that its bytes are 0.
     pub(super) fn align(&mut self, alignment: usize) -> Result<(), FieldError> {
         const ZEROS: [u8; 8] = [0; 8];
         // An alignment is a power of two.
         let padding = self.position.wrapping_neg() & (alignment - 1);
-        // As one comparison: there is padding before most fields.
+        // One comparison instead of a loop, because most fields have padding before them.
         if padding > 0 && self.take(padding)? != &ZEROS[..padding] {
             return Err(FieldError::Padding);
         }
@@ -81,13 +82,13 @@ impl<'a> Reader<'a> {
         Ok(self.order.read(*bytes))
     }
 
-    /// A text of which only the length and the end are looked at.
+    /// Reads a text with a length of 4 bytes. Checks only its length and the NUL byte after it.
     pub(super) fn text(&mut self) -> Result<(&'a [u8], Span), FieldError> {
         let length = self.number()?;
         self.terminated(length)
     }
 
-    /// A text.
+    /// Skips a string, and checks it.
     pub(super) fn string(&mut self) -> Result<(), FieldError> {
         let (text, _) = self.text()?;
         if text.contains(&0) {
@@ -111,13 +112,13 @@ impl<'a> Reader<'a> {
         Ok(span)
     }
 
-    /// A signature of which only the length and the end are looked at.
+    /// Reads a signature. Checks only its length and the NUL byte after it.
     pub(super) fn signature_codes(&mut self) -> Result<(&'a [u8], Span), FieldError> {
         let length = self.byte()?;
         self.terminated(length.into())
     }
 
-    /// So many bytes, and a byte 0.
+    /// Reads `length` bytes and the NUL byte after them.
     fn terminated(&mut self, length: u32) -> Result<(&'a [u8], Span), FieldError> {
         let (start, end) = (self.position, self.position.saturating_add(length as usize));
         match self.bytes.get(end) {
@@ -126,11 +127,11 @@ impl<'a> Reader<'a> {
             None => return Err(FieldError::EndsEarly),
         }
         self.position = end + 1;
-        // A position is within a header, and so less than 2²⁷.
+        // A position is in a header, so it is less than 2²⁷.
         Ok((&self.bytes[start..end], Span { start: start as u32, length }))
     }
 
-    /// Reads so many bytes with `read`, which cannot go past their end.
+    /// Calls `read` with a reader that ends after `length` bytes.
     pub(super) fn within(
         &mut self,
         length: usize,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Number of characters of a refused value that are kept: a peer may send 64 MiB.
+/// Number of characters of a refused value that are kept. A peer may send a value of 64 MiB.
 const MAX_KEPT: usize = 64;
 
 /// The value of a header field that was refused, as text. Only its first 64 characters are kept.

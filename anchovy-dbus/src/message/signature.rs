@@ -8,10 +8,10 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// The longest signature, in bytes ("Valid Signatures").
+/// Maximum length of a signature, in bytes ("Valid Signatures").
 const MAX_BYTES: usize = 255;
 
-/// The most arrays within each other, and the most structs ("Valid Signatures").
+/// Maximum number of nested arrays, and of nested structs ("Valid Signatures").
 const MAX_DEPTH: u8 = 32;
 
 /// The reason why a signature is not valid (D-Bus Specification, "Valid Signatures").
@@ -81,7 +81,7 @@ impl From<SignatureError> for io::Error {
     }
 }
 
-/// Checks a signature of which nothing is read.
+/// Checks a signature whose parts are not used.
 pub(super) fn check(codes: &[u8]) -> Result<(), SignatureError> {
     match *codes {
         [] => Ok(()),
@@ -94,19 +94,19 @@ pub(super) fn check(codes: &[u8]) -> Result<(), SignatureError> {
 pub(super) struct Signature<'a> {
     codes: &'a [u8],
     ends: &'a Ends,
-    /// How many complete types it has.
+    /// Number of complete types.
     types: usize,
 }
 
-/// Places in a signature, by places in it.
+/// For each position in a signature, another position in it.
 ///
-/// For the code of each array, the end of its element type: an array that is empty would otherwise
-/// cost a search through all of that type for every four bytes. For each bracket, the end of the row
-/// of the same brackets: structs within structs would otherwise cost 64 steps for every eight bytes.
+/// For an array, it is the end of the type of its elements. Without it, skipping an empty array, which
+/// has four bytes, would take a search through this type. For a bracket, it is the end of the run of
+/// the same brackets. Without it, nested structs would take 64 steps for every eight bytes.
 pub(super) type Ends = [u8; MAX_BYTES];
 
 impl<'a> Signature<'a> {
-    /// Checks a signature, and notes its `ends`.
+    /// Checks a signature, and writes its `ends`.
     pub(super) fn new(
         codes: &'a [u8],
         ends: &'a mut Ends,
@@ -119,17 +119,17 @@ impl<'a> Signature<'a> {
         Ok(Signature { codes, ends, types })
     }
 
-    /// How many complete types it has.
+    /// Returns the number of complete types.
     pub(super) fn types(&self) -> usize {
         self.types
     }
 
-    /// The code at this place, if there is one.
+    /// Returns the code at this position, if there is one.
     pub(super) fn code(&self, at: usize) -> Option<u8> {
         self.codes.get(at).copied()
     }
 
-    /// Where the array ends whose code is at this place, or the row of the bracket that is there.
+    /// Returns the end of the array at this position, or of the run of the bracket at this position.
     pub(super) fn end(&self, at: usize) -> usize {
         self.ends[at].into()
     }
@@ -138,7 +138,7 @@ impl<'a> Signature<'a> {
 /// Checks a signature.
 struct Checker<'a, 'e> {
     codes: &'a [u8],
-    /// [`Ends`], or nothing if nobody asks for them.
+    /// [`Ends`], or empty if they are not used.
     ends: &'e mut [u8],
     has_brackets: bool,
 }
@@ -148,7 +148,7 @@ impl<'a, 'e> Checker<'a, 'e> {
         Checker { codes, ends, has_brackets: false }
     }
 
-    /// Returns how many complete types there are.
+    /// Returns the number of complete types.
     fn check(&mut self) -> Result<usize, SignatureError> {
         if self.codes.len() > MAX_BYTES {
             return Err(SignatureError::TooLong);
@@ -161,7 +161,7 @@ impl<'a, 'e> Checker<'a, 'e> {
         Ok(types)
     }
 
-    /// Notes where each row of the same brackets ends.
+    /// Writes the end of each run of the same brackets.
     fn note_rows(&mut self) {
         let (mut at, mut end, mut last) = (self.codes.len(), 0, 0);
         while at > 0 {
@@ -187,7 +187,7 @@ impl<'a, 'e> Checker<'a, 'e> {
         self.codes.get(at).copied()
     }
 
-    /// Looks at the complete type that begins here; returns where the next one does.
+    /// Checks the complete type at this position. Returns the position after it.
     fn complete_type(&mut self, at: usize, depth: Depth) -> Result<usize, SignatureError> {
         match self.code(at) {
             Some(b'a') => self.array(at, depth),
@@ -248,16 +248,15 @@ impl<'a, 'e> Checker<'a, 'e> {
     }
 }
 
-/// How many arrays and structs are around a type.
-///
-/// Dict entries need no number of their own: each is in an array.
+/// Numbers of arrays and structs around a type. Dict entries are not counted, because each is the
+/// element of an array.
 #[derive(Clone, Copy, Default)]
 struct Depth {
     arrays: u8,
     structs: u8,
 }
 
-/// Whether this is the code of a basic type.
+/// Returns whether this is the code of a basic type.
 pub(super) fn is_basic(code: u8) -> bool {
     matches!(
         code,
@@ -269,7 +268,7 @@ pub(super) fn is_basic(code: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// How many types the signature has. It is checked with and without its ends.
+    /// Checks a signature with and without its ends. Returns the number of its types.
     fn check_both(signature: &str) -> Result<usize, SignatureError> {
         let mut ends = [0; MAX_BYTES];
         let outcome = Signature::new(signature.as_bytes(), &mut ends).map(|found| found.types());
@@ -277,7 +276,7 @@ mod tests {
         outcome
     }
 
-    /// The ends of a valid signature at these places.
+    /// Returns the ends of a valid signature at these positions.
     fn ends<const N: usize>(signature: &str, places: [usize; N]) -> [usize; N] {
         let mut ends = [0; MAX_BYTES];
         let signature = Signature::new(signature.as_bytes(), &mut ends);
@@ -369,7 +368,7 @@ mod tests {
     fn arrays_are_32_deep_at_most() {
         valid(&format!("{}y", "a".repeat(32)), 1);
         invalid(&format!("{}y", "a".repeat(33)), SignatureError::TooManyArrays);
-        // Those in a row, and those with something between them.
+        // Arrays with structs or dict entries between them count too.
         valid(&format!("{}y{}", "a(".repeat(32), ")".repeat(32)), 1);
         invalid(&format!("{}ay{}", "a(".repeat(32), ")".repeat(32)), SignatureError::TooManyArrays);
         valid(&format!("{}y{}", "a{s".repeat(32), "}".repeat(32)), 1);

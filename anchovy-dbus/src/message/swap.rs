@@ -6,7 +6,7 @@ use super::byte_order::ByteOrder;
 
 /// Changes the byte order of all numbers in a body of this signature.
 ///
-/// Returns `false` if the body is not what its signature says.
+/// Returns `false` if the body does not match its signature.
 pub(super) fn swap_byte_order(body: &mut [u8], signature: &str, from: ByteOrder) -> bool {
     let mut swap = Swap { body, at: 0, from };
     let mut codes = signature.as_bytes();

@@ -1,28 +1,31 @@
-//! Passing over values that nobody here understands. A header may have fields of later
-//! specifications; they are ignored, but where they end only their types tell, and types are the
-//! data. So every value is looked at as if it mattered, the nesting is bounded, and nothing
-//! is allocated (D-Bus Specification, "Header Fields" and "Marshaling").
+//! Skipping of the values of unknown header fields (D-Bus Specification, "Header Fields" and
+//! "Marshaling").
+//!
+//! A header may have fields of a later specification, which are ignored. The end of such a field can
+//! only be found by parsing its value, whose type is part of the message. So every value is checked
+//! completely, the nesting is limited, and nothing is allocated.
 
 use super::field_error::FieldError;
 use super::reader::Reader;
 use super::signature::{Signature, is_basic};
 use crate::limits::MAX_ARRAY_BYTES;
 
-/// The most containers within each other in a message ("Marshaling containers").
+/// Maximum depth of nested containers in a message ("Marshaling containers").
 const MAX_DEPTH: u8 = 64;
 
-/// Containers around the value of a header field: the row of fields, the field, and its variant.
+/// Number of containers around the value of a header field: the array of fields, the field, and its
+/// variant.
 const FIELD_DEPTH: u8 = 3;
 
-/// Passes over the variant that is the value of a header field.
+/// Skips the variant that is the value of a header field.
 pub(super) fn skip_field(reader: &mut Reader<'_>) -> Result<(), FieldError> {
     variant(reader, FIELD_DEPTH)
 }
 
-/// Passes over a variant, which is the container number `depth`.
+/// Skips a variant, which is the container at this depth.
 fn variant(reader: &mut Reader<'_>, depth: u8) -> Result<(), FieldError> {
     let (codes, _) = reader.signature_codes()?;
-    // The shortest signatures need no table, which would cost more than to pass over the value.
+    // The shortest signatures are handled without a table, which would take longer than the value.
     match *codes {
         [code] if is_basic(code) || code == b'v' => return single(reader, code, depth),
         [b'a', element] => {
@@ -42,11 +45,11 @@ fn variant(reader: &mut Reader<'_>, depth: u8) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Passes over a value of the type that begins at `at`, in `depth` containers; returns where the
-/// next type begins.
+/// Skips a value, in `depth` containers, whose type begins at `at` in the signature. Returns the
+/// position of the next type.
 ///
-/// Structs are not recursed into, and brackets that follow each other count as one: all but them
-/// take up bytes, so that the time is linear in these.
+/// Structs do not recurse, and successive brackets of the same kind take one step. Every other step
+/// consumes bytes, so the time is linear in the length of the value.
 fn value(
     reader: &mut Reader<'_>,
     signature: &Signature<'_>,
@@ -65,11 +68,11 @@ fn value(
                     return Err(FieldError::TooDeep);
                 }
                 at = end;
-                // It is not empty.
+                // A struct is not empty, so another type follows.
                 continue;
             }
             b')' | b'}' => {
-                // Some may be of structs around the first type.
+                // Some of the brackets may close structs that began before this value.
                 let closed = open.min((signature.end(at) - at) as u8);
                 open -= closed;
                 at += usize::from(closed);
@@ -89,7 +92,7 @@ fn value(
     }
 }
 
-/// Passes over a value of a type that has one code, in `depth` containers.
+/// Skips a value, in `depth` containers, of a type with a single code.
 fn single(reader: &mut Reader<'_>, code: u8, depth: u8) -> Result<(), FieldError> {
     match code {
         b'b' => match reader.number()? {
@@ -108,7 +111,7 @@ fn single(reader: &mut Reader<'_>, code: u8, depth: u8) -> Result<(), FieldError
     }
 }
 
-/// Passes over an array of the type that begins at `element`; it is the container number `depth`.
+/// Skips an array, which is the container at this depth. The type of its elements begins at `element`.
 fn array(
     reader: &mut Reader<'_>,
     signature: &Signature<'_>,
@@ -120,7 +123,7 @@ fn array(
         return fixed_array(reader, size);
     }
     let length = array_length(reader)?;
-    // After its length, everything else is aligned already.
+    // After the length, the elements of all other types are aligned already.
     if matches!(code, b'(' | b'{') {
         reader.align(8)?;
     }
@@ -132,13 +135,13 @@ fn array(
     })
 }
 
-/// Passes over an array of a type of this fixed size.
+/// Skips an array whose elements have this fixed size.
 fn fixed_array(reader: &mut Reader<'_>, size: usize) -> Result<(), FieldError> {
     let length = array_length(reader)?;
     if size == 8 {
         reader.align(8)?;
     }
-    // Who counts elements and believes the length reads past the end (CVE-2022-42011).
+    // A parser that accepts such a length and counts elements reads past the end (CVE-2022-42011).
     if length % size != 0 {
         return Err(FieldError::ArrayNotWhole);
     }
@@ -157,7 +160,7 @@ fn deeper(depth: u8) -> Result<u8, FieldError> {
     if depth >= MAX_DEPTH { Err(FieldError::TooDeep) } else { Ok(depth + 1) }
 }
 
-/// The bytes of a value of which every bit pattern is valid, which are also its alignment.
+/// Returns the size of a type for which every bit pattern is valid. It is also the alignment.
 fn fixed_size(code: u8) -> Option<usize> {
     match code {
         b'y' => Some(1),
