@@ -20,7 +20,7 @@ pub struct ConnectionParts {
     pub read_sets: Vec<FdSet>,
     /// Bytes that have not been sent.
     pub write_buffer: BytesMut,
-    /// Descriptors to send with the bytes of `write_buffer`, with the ranges of their messages.
+    /// Descriptors that have not been sent. Each set has the range of its message in `write_buffer`.
     pub write_sets: Vec<FdSet>,
 }
 

@@ -17,10 +17,11 @@ use crate::wire::object_id::ObjectId;
 pub enum CreateError {
     /// All ids of a client, 2 to 4278190079, are in use. Nothing was sent.
     NoIds,
-    /// The request has an invalid argument or is too long. The error contains its descriptors.
+    /// A string argument contains a NUL, or the request is longer than 65532 bytes. The error contains
+    /// its descriptors.
     Build(BuildError),
     /// The last [`new_id`](crate::MessageBuilder::new_id) argument of the request is not the allocated id.
-    /// The request was dropped, because a compositor disconnects clients that leave a gap in their ids.
+    /// Nothing was sent: another id would leave a gap, and a compositor disconnects such clients.
     NewId {
         /// The id that was passed to the function that builds the request.
         id: ObjectId,

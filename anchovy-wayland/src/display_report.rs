@@ -8,13 +8,13 @@ impl DisplayError {
     /// Converts the error of a receive into the error that a compositor reports to its client before it
     /// closes the connection. Returns `None` if the client has closed the connection or the socket failed.
     ///
-    /// The codes are those of libwayland. For the following, libwayland reports no error, and this method
-    /// returns:
+    /// The codes are those of libwayland. For errors that libwayland does not report, this method returns
+    /// the following codes:
     ///
     /// - [`INVALID_METHOD`](Self::INVALID_METHOD) for too many descriptors, and for descriptors that no
     ///   message claims in time;
     /// - [`NO_MEMORY`](Self::NO_MEMORY) for descriptors or bytes that exceed the budget;
-    /// - [`IMPLEMENTATION`](Self::IMPLEMENTATION) for the rest of a message that does not arrive in time.
+    /// - [`IMPLEMENTATION`](Self::IMPLEMENTATION) for a message that does not arrive completely in time.
     ///
     /// The texts have no names of interfaces, which are not known here.
     ///

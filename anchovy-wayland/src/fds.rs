@@ -4,8 +4,8 @@
 //! and opcode. Only a few messages have descriptors. The [table](ALL) contains those of the protocol
 //! files that it lists, for programs that do not read protocol files.
 //!
-//! The connection of a client uses the table ([`Objects`](crate::Objects)). A compositor or a proxy
-//! records the interface of each object when a request creates the object, and implements
+//! The connection of a client uses the table. A compositor or a proxy records the interface of each
+//! object when a request creates the object, and implements
 //! [`Signatures`](crate::Signatures) with the table.
 //!
 //! Record a new object before you receive the next message. Keep the record until the id is used again,
@@ -20,9 +20,9 @@
 //!
 //! /// The interfaces of the objects of one client.
 //! #[derive(Default)]
-//! struct Objects(HashMap<ObjectId, String>);
+//! struct ObjectsOfClient(HashMap<ObjectId, String>);
 //!
-//! impl Signatures for Objects {
+//! impl Signatures for ObjectsOfClient {
 //!     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
 //!         // A proxy uses `fds::events` for the messages of the compositor.
 //!         self.0.get(&object).map_or(0, |interface| fds::requests(interface, opcode))
@@ -30,7 +30,7 @@
 //! }
 //!
 //! let shm = ObjectId::new(5).expect("not 0");
-//! let mut objects = Objects::default();
+//! let mut objects = ObjectsOfClient::default();
 //! objects.0.insert(shm, "wl_shm".to_owned());
 //! assert_eq!(objects.fds(shm, 0), 1);
 //! ```

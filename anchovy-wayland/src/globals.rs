@@ -21,7 +21,7 @@ use crate::wire::object_id::ObjectId;
 /// let output = globals.add("wl_output", 4)?.name;
 /// assert_eq!(globals.iter().count(), 2);
 ///
-/// // The global is not announced to new clients. Other clients can bind it until it is removed.
+/// // New clients do not see the global. Clients can still bind it until it is removed.
 /// globals.withdraw(output);
 /// assert_eq!(globals.iter().count(), 1);
 /// globals.remove(output);
@@ -71,9 +71,10 @@ impl Globals {
         Ok(&self.entries.entry(name).or_insert(entry).global)
     }
 
-    /// Withdraws a global: new registries do not announce it, and clients can still bind it.
+    /// Withdraws a global: new registries do not announce it. Clients can still bind it until it is
+    /// [removed](Self::remove).
     ///
-    /// Withdraw a global before you [remove](Self::remove) it, because a client may send `bind` before it
+    /// Withdraw a global some time before you remove it, because a client may send `bind` before it
     /// receives the event of the removal. To announce the removal to the current clients, send the events
     /// of [`Registries::removed`](crate::Registries::removed).
     ///

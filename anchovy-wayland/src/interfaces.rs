@@ -8,8 +8,7 @@ use crate::fds::Kind;
 use crate::signatures::Signatures;
 use crate::wire::object_id::ObjectId;
 
-/// A source of the number of descriptors of each message that takes the numbers from the interfaces
-/// of wayland-rs.
+/// [`Signatures`] that take the number of descriptors of each message from the interfaces of wayland-rs.
 ///
 /// Crates such as wayland-client, wayland-server and wayland-protocols contain a static
 /// [`Interface`] for each interface of a protocol file. So any such crate supplies the counts, also for
@@ -17,8 +16,8 @@ use crate::wire::object_id::ObjectId;
 ///
 /// The caller [adds](Self::insert) each object with its interface before the next message is received.
 /// An object stays until its id is used again or until it is [removed](Self::remove): after it was
-/// destroyed, events with descriptors may still arrive for it. The map grows by what the caller adds,
-/// so a compositor limits the number of objects of a client.
+/// destroyed, events with descriptors may still arrive for it. The number of objects has no limit here:
+/// a compositor must limit the objects of a client.
 ///
 /// # Examples
 ///

@@ -54,8 +54,9 @@
 //! ```
 //!
 //! The bytes of a message do not contain the types of its arguments. Only the protocol file specifies
-//! the number of descriptors. The connection of a client knows the numbers for the protocols in the
-//! table [`fds`] ([`Objects`]). A compositor or a proxy supplies them ([`Signatures`]).
+//! the number of descriptors. The connection of a client finds the numbers in the table [`fds`], because
+//! it records the interfaces of the client's objects. The table lists the published protocols. A
+//! compositor or a proxy supplies the numbers ([`Signatures`]).
 //!
 //! So each message is received with exactly its descriptors. Dropping the message closes the
 //! descriptors that were not taken from it.
@@ -66,11 +67,11 @@
 //!
 //! # Handling of protocol violations
 //!
-//! In this table, "ends with" means that [`receive`](Connection::receive) returns this error. A
-//! [`WireErrorKind`] is inside [`ReceiveError::Wire`]. Most of these errors contain the object and the
-//! opcode of a message. All waiting descriptors are closed, and nothing more can be received. Unless the
-//! client has closed the connection, a server can report the error to its client
-//! ([`DisplayError::from_receive_error`]). Arguments are checked when they are read ([`Arguments`]).
+//! In this table, "ends with" means that [`receive`](Connection::receive) returns this error, that all
+//! waiting descriptors are closed, and that nothing more can be received. A [`WireErrorKind`] is inside
+//! [`ReceiveError::Wire`]. Unless the client has closed the connection, a server can report the error to
+//! its client ([`DisplayError::from_receive_error`]). Arguments are checked when they are read
+//! ([`Arguments`]).
 //!
 //! | The peer | Result |
 //! |---|---|
@@ -78,10 +79,10 @@
 //! | Sends a descriptor in a later `sendmsg` than its message | Ends with [`MissingFds`](ReceiveError::MissingFds) if the message is decoded before the descriptor arrives. Otherwise the message is received with its descriptor. |
 //! | Sends a descriptor in an earlier `sendmsg` than its message, or together with only a part of the message | The message is received with its descriptor. |
 //! | Sends more than 28 descriptors in one `sendmsg` | Ends with [`TooManyFds`](ReceiveError::TooManyFds). |
-//! | Sends 40 descriptors of queued messages: 28 with the first byte and 12 with the remaining bytes, as libwayland does | Each message is received with its descriptors. |
+//! | Sends the 40 descriptors of several messages in two `sendmsg` calls, as libwayland does: 28 with the first byte of the messages, and 12 with the remaining bytes | Each message is received with its descriptors. |
 //! | Sends descriptors that no message claims | Ends with [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) after more than 1024 of them ([servers](Limits::server): 112), with [`FdsOverdue`](ReceiveError::FdsOverdue) after 30 seconds (servers only), or with [`UnclaimedFds`](ReceiveError::UnclaimedFds) at the end of the stream. |
 //! | Sends more descriptors than the [account](Listener#budget) of its user has room for | Receiving waits until other connections of this user release descriptors. If no other connection holds any, it ends with [`FdsOverBudget`](ReceiveError::FdsOverBudget). |
-//! | Sends a message that needs more memory than its account can ever have | Ends with [`BytesOverBudget`](ReceiveError::BytesOverBudget). |
+//! | Sends a message that needs more memory than the account of its user can ever have | Ends with [`BytesOverBudget`](ReceiveError::BytesOverBudget). |
 //! | Sends a message length of 0, 4 or 7 | Ends with [`TooShort`](WireErrorKind::TooShort). |
 //! | Sends a message length of 10 or 13 | Ends with [`Unaligned`](WireErrorKind::Unaligned). |
 //! | Sends a message length of 4096 | The message is received. |
@@ -101,7 +102,7 @@
 //! | Sends the start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
 //! | Sends an out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
 //! | Sends descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
-//! | Does not read | Sending waits while the number of buffered bytes is at its limit, or while as many descriptors are in flight to the user of the peer as its account may have. |
+//! | Does not read | Sending waits while the send buffer is full. A server also waits while the account of the user has no room for more descriptors in flight. |
 //! | Connects while the account of its user has no room for another connection | The connection is closed and [counted](Listener::refused). |
 //!
 //! Sending:
@@ -122,16 +123,17 @@
 //! | The caller | Result |
 //! |---|---|
 //! | Builds a request with an invalid argument | [`CreateError::Build`] with its descriptors. The id is free again. |
-//! | Builds a request that is too long | [`CreateError::Send`] with the request. The id is free again. |
+//! | Builds a request that is longer than [`max_message_bytes`](Limits::max_message_bytes) | [`CreateError::Send`] with the request. The id is free again. |
 //! | Builds a request that does not contain the allocated id | [`CreateError::NewId`]. Nothing is sent, and the id is free again. |
 //! | Panics in the function that builds a request | The id is free again. |
-//! | Creates an object while too many descriptors are in flight | [`CreateError::Send`] with the request, and the id is free again. |
-//! | Creates an object while the kernel refuses the descriptors of an earlier message | [`create`](Connection::create) returns the id, and the next flush reports the error. If the send buffer is full, [`CreateError::Send`] without the request, and no id is allocated. |
+//! | Creates an object, and the kernel refuses the descriptors of its request | [`CreateError::Send`] with the request, and the id is free again. |
+//! | Creates an object, and the kernel refuses the descriptors of an earlier message | [`create`](Connection::create) returns the id, and the next flush reports the error. If the send buffer is full, [`CreateError::Send`] without the request, and no id is allocated. |
 //! | Creates an object while all ids are in use | [`CreateError::NoIds`] or [`RoundtripError::NoIds`]. Nothing is sent. |
-//! | Drops a [`create`](Connection::create) that waits for room | No object is created. |
+//! | Drops the future of [`create`](Connection::create) while the send buffer is full | No object is created. |
+//! | Drops the future of [`create`](Connection::create) later | The next flush creates the object, and the caller does not know its id. |
 //! | Binds an interface that the compositor does not have | [`BindError::NoGlobal`]. Nothing is sent. |
 //! | Binds a version that the compositor does not have | [`BindError::Version`] with both versions. Nothing is sent. |
-//! | Drops a [`roundtrip`](Connection::roundtrip) or a [`registry`](Connection::registry) | No other event is lost. The reply is discarded. |
+//! | Drops the future of [`roundtrip`](Connection::roundtrip) or [`registry`](Connection::registry) | The reply is discarded. No other event is lost. |
 //!
 //! | The compositor | Result |
 //! |---|---|
@@ -141,9 +143,9 @@
 //! | Announces more than 4096 globals | [`RegistryError::TooManyGlobals`]. The connection stays usable. |
 //! | Sends a malformed event of the registry or the callback | [`RoundtripError::Registry`] or [`RoundtripError::Wire`]. |
 //! | Sends a malformed event of `wl_display` | Ends with [`ReceiveError::Wire`]. |
-//! | Sends `wl_display.error` | [`receive`](Connection::receive) returns [`ReceiveError::Display`] after the events that arrived before. A [`roundtrip`](Connection::roundtrip) returns [`RoundtripError::Display`] at once, and these events can be received. Methods that send return [`SendErrorKind::Display`] when the socket fails. |
-//! | Sends `wl_display.error` and closes the connection while the client sends | The error of the compositor, not that of the socket. |
-//! | Shuts down its read side and keeps its write side open | The error of the socket, without delay. |
+//! | Sends `wl_display.error` | [`receive`](Connection::receive) returns [`ReceiveError::Display`] after the events that arrived before. A [`roundtrip`](Connection::roundtrip) returns [`RoundtripError::Display`] at once, and these events can be received. |
+//! | Sends `wl_display.error` and closes the connection while the client sends | The methods of [`Connection`] that send return [`SendErrorKind::Display`], and not the error of the socket. |
+//! | Shuts down its read side and keeps its write side open | The methods that send return the error of the socket. They do not wait for a `wl_display.error`. |
 //! | Deletes an id that is not in use | The event is ignored. libwayland's client logs it and ignores it. |
 //! | Deletes an id of the server | The event is ignored. |
 //! | Deletes an id while earlier events wait to be received | The id is free after these events have been received. |

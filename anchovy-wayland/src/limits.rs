@@ -7,7 +7,7 @@ use anchovy::WAYLAND_FD_LIMIT;
 /// Default maximum length of a message, header and arguments, in bytes.
 ///
 /// libwayland rejects longer messages since 1.25 (`WL_MAX_MESSAGE_SIZE`). Before 1.23, its buffers had no
-/// room for them. A header can specify lengths up to 65535.
+/// room for them. A header can specify at most 65532: a multiple of 4 in 16 bits.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// The limits and timeouts of one connection.
@@ -31,12 +31,12 @@ pub struct Limits {
     /// that a header can specify) count as 65532. A server should allow at least 148 bytes, the maximum
     /// length of its [error event](crate::DisplayError::message).
     pub max_message_bytes: usize,
-    /// 28 more than the maximum number of descriptors that may wait for their message while reads continue.
+    /// Maximum number of descriptors that wait for their message, including the 28 of one further read.
     /// Default: 1024 + 28 on a client, 112 + 28 on a server.
     ///
-    /// If more than `max_waiting_fds - 28` descriptors wait, receiving ends with
-    /// [`TooManyWaitingFds`](crate::ReceiveError::TooManyWaitingFds). The difference is room for the
-    /// descriptors of one further read. libwayland allows 1024 waiting descriptors.
+    /// To allow 1024 waiting descriptors, as libwayland does, set 1024 + 28. If more than
+    /// `max_waiting_fds - 28` descriptors wait, receiving ends with
+    /// [`TooManyWaitingFds`](crate::ReceiveError::TooManyWaitingFds).
     pub max_waiting_fds: usize,
     /// Maximum time that descriptors wait for their message. `None` sets no limit. Default: `None` on a
     /// client, 30 seconds on a server.
@@ -120,8 +120,8 @@ impl Limits {
     ///
     /// libwayland (since 1.23) and wayland-rs send the descriptors of queued messages early: each time 28
     /// descriptors are queued, one `sendmsg` sends them with 1 byte. The remaining bytes and descriptors are
-    /// sent later. With 112 waiting descriptors, reads continue, and the last `sendmsg` has up to 27. So a
-    /// client may queue up to 139 descriptors between two flushes. For clients that queue more, raise
+    /// sent later. Between two flushes, a client may queue up to 139 descriptors: 112 that arrive early, and
+    /// up to 27 in the last `sendmsg`. For clients that queue more, raise
     /// [`max_waiting_fds`](Self::max_waiting_fds). The [budget](crate::Listener#budget) limits the
     /// descriptors of all connections of a user.
     pub fn server() -> Limits {

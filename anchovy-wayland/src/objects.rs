@@ -22,8 +22,8 @@ use crate::wire::wire_error::{WireError, WireErrorKind};
 /// [`Connection::connect`](crate::Connection::connect) and
 /// [`Connection::client`](crate::Connection::client) create it. Both halves of a connection share it.
 ///
-/// Events of objects that the compositor has created, and events of unknown objects, count as events
-/// without descriptors. In no published protocol does a compositor create an object whose events have
+/// Events of objects that the compositor has created, and of unknown objects, are received without
+/// descriptors. In the protocols of the table, objects that a compositor creates have no events with
 /// descriptors.
 pub struct Objects {
     table: Arc<Mutex<ObjectTable>>,

@@ -89,9 +89,9 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     ///   earlier one, this message waits in the send buffer, or is dropped if there was no room for it.
     /// - `None`, if the socket failed after this message was added to the send buffer.
     ///
-    /// On a client, a message whose descriptors the kernel refuses stays in the send buffer instead; see
-    /// [`SendErrorKind::TooManyFdsInFlight`]. `unsent` is then this message if there was no room for it,
-    /// and otherwise `None`.
+    /// A client keeps a message whose descriptors the kernel refused in its send buffer; see
+    /// [`SendErrorKind::TooManyFdsInFlight`]. In this case, `unsent` is the message that was passed to this
+    /// method if there was no room for it, and `None` if it was added to the send buffer.
     ///
     /// # Cancel safety
     ///

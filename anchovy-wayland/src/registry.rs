@@ -131,7 +131,8 @@ impl Registry {
     /// # Errors
     ///
     /// Returns [`RegistryError::Wire`] if an event of this registry is malformed, and
-    /// [`RegistryError::TooManyGlobals`] for more than [`MAX_GLOBALS`] globals. The registry is unchanged.
+    /// [`RegistryError::TooManyGlobals`] for more than [`MAX_GLOBALS`] globals. After an error, the registry
+    /// is unchanged.
     pub fn update(&mut self, event: &Message) -> Result<Option<RegistryUpdate>, RegistryError> {
         if event.object() != self.id {
             return Ok(None);

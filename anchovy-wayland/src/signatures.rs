@@ -16,7 +16,8 @@ use crate::wire::object_id::ObjectId;
 /// **A wrong number assigns wrong descriptors to all later messages.** For example, an implementation
 /// that always returns 0 is wrong for a client with a keyboard: the keymap is received as a descriptor
 /// that no message claims, and the next message with a descriptor gets it. A number that is too high
-/// ends receiving ([`MissingFds`](crate::ReceiveError::MissingFds)).
+/// takes the descriptors of later messages. If they have not arrived yet, receiving ends with
+/// [`MissingFds`](crate::ReceiveError::MissingFds).
 ///
 /// - Clients do not implement this trait: [`Connection::connect`](crate::Connection::connect) and
 ///   [`Connection::client`](crate::Connection::client) record the interface of each object that they

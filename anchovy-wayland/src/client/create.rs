@@ -37,10 +37,12 @@ impl OwnedWriteHalf<Objects> {
     /// Returns a [`CreateError`]. Unless it contains a [`SendErrorKind::Io`] or
     /// [`SendErrorKind::Display`], the request was not sent and the id is free again.
     ///
-    /// The kernel may refuse the descriptors of an *earlier* message. If there was room for the request,
-    /// this method then returns the id, the request waits in the send buffer after that message, and the
-    /// next flush reports the error. If the send buffer was full, this method returns
-    /// [`CreateError::Send`], and `request` is dropped without a call.
+    /// If the kernel refuses the descriptors of an *earlier* message, the result depends on the send
+    /// buffer:
+    ///
+    /// - If it had room for the request, this method returns the id. The request waits in the buffer after
+    ///   that message, and the next flush reports the error.
+    /// - If it was full, this method returns [`CreateError::Send`] and does not call `request`.
     ///
     /// # Cancel safety
     ///

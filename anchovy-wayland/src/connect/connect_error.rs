@@ -9,9 +9,8 @@ use crate::location_error::LocationError;
 
 /// The error of connecting to a compositor.
 ///
-/// No other display was tried. The text includes the text of the inner error, and
-/// [`source`](Error::source) returns the source of the inner error: the error of the system, if there is
-/// one.
+/// After an error, no other display is tried. The text includes that of the error in the variant, so
+/// [`source`](Error::source) skips it and returns the error of the system, if there is one.
 ///
 /// # Examples
 ///

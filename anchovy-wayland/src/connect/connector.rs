@@ -57,8 +57,8 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 ///
 /// # The inherited socket
 ///
-/// `WAYLAND_SOCKET` is the number of a descriptor that belongs to the code that reads the variable. A
-/// wrong number would take the descriptor of other code. So the descriptor is used only if
+/// The code that reads `WAYLAND_SOCKET` takes ownership of the descriptor with this number. If the number
+/// is wrong, the descriptor belongs to other code. So the descriptor is used only if
 ///
 /// - its number is 3 or more, and it is open;
 /// - it is not close-on-exec: the standard library, tokio and this crate open only close-on-exec
@@ -73,13 +73,13 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 ///
 /// The caller must ensure the following:
 ///
-/// - No other code in this process takes the socket *before*, as libwayland in a toolkit would.
+/// - No other code in this process has already taken the socket, as libwayland in a toolkit would.
 /// - No other code in this process has left a connected Unix stream socket inheritable under this number.
 ///   Otherwise that code would lose its connection: its reads and writes would fail. No descriptor is
 ///   closed twice in either case.
-/// - `WAYLAND_SOCKET` is removed from the environment of child processes that are started after the
-///   connection ([`without_inherited_socket`](crate::without_inherited_socket)). These child processes do
-///   not inherit the socket.
+/// - `WAYLAND_SOCKET` is removed from the environment of child processes that are started later
+///   ([`without_inherited_socket`](crate::without_inherited_socket)). They do not inherit the socket, and
+///   would fail to connect with the variable.
 ///
 /// # Examples
 ///

@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 
 /// The error of using the socket in `WAYLAND_SOCKET`.
 ///
-/// As in libwayland, no display is tried instead. The descriptor is unchanged.
+/// As in libwayland, the display in `WAYLAND_DISPLAY` is not tried. The descriptor is unchanged.
 ///
 /// # Examples
 ///

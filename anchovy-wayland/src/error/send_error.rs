@@ -18,7 +18,8 @@ use crate::wire::wire_error::WireError;
 ///
 /// `unsent` is a message that was not sent, with its descriptors, if there is one. No byte of it was sent.
 /// Unless the kind is [`Io`](SendErrorKind::Io) or [`Display`](SendErrorKind::Display), the connection can
-/// send other messages. On a client, a message whose descriptors the kernel refused is sent before them.
+/// send other messages. On a client, a message whose descriptors the kernel refused stays in the send
+/// buffer, and is sent before them.
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// The cause of a [`SendError`].
@@ -43,7 +44,8 @@ pub enum SendErrorKind {
     },
     /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
-    /// On the connection of a client, the message stays in the send buffer, and every flush fails.
+    /// On the connection of a client, the message stays in the send buffer. Each flush tries again, and
+    /// fails until the peer accepts descriptors.
     FdsRefusedByPeer {
         /// Number of descriptors of the message.
         count: usize,

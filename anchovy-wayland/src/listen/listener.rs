@@ -25,7 +25,8 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// # The lock
 ///
 /// While the listener exists, it holds a lock (flock(2)) on a file beside the socket, whose name is that of
-/// the socket and `.lock`. libwayland uses the same file, so neither takes a name that the other one uses.
+/// the socket and `.lock`. libwayland uses the same file, so this listener and a compositor with
+/// libwayland do not take each other's name.
 ///
 /// Binding replaces the socket of a compositor that was killed. It does not replace
 ///
@@ -36,9 +37,10 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// An existing lock file is used only if it is a regular file of this user with one hard link. Otherwise
 /// binding fails with [`LockRefused`](ListenError::LockRefused).
 ///
-/// Dropping the listener removes the socket and then the lock file. A file that another process has replaced
-/// is not removed. A child process that was forked without an exec also holds the lock. If this process is
-/// killed, the name stays in use until the child process ends.
+/// Dropping the listener removes the socket and then the lock file. If another process has
+/// replaced one of these files, the new file is not removed. A child process that was forked without an
+/// exec also holds the lock: if the process of the listener is killed, the name stays in use until the
+/// child process ends.
 ///
 /// # Budget
 ///
@@ -52,8 +54,9 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// A [`Connection`] over an accepted stream uses the same account. If the account of a new client has no
 /// room for its socket, the socket is closed and [counted](Self::refused). While an account is full, its
-/// connections stop reading and accept no message to send, until the account has room. If it can never have
-/// room, receiving ends with [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) or
+/// connections stop reading and accept no message to send, until the account has room. If a message needs
+/// more than the account can ever have, receiving ends with
+/// [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) or
 /// [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget). Clients with other uids are not affected.
 ///
 /// Several listeners of a process should share one budget, with

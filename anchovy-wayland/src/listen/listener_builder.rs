@@ -80,7 +80,8 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Returns a [`ListenError`]. After an error that concerns only one name, the next name is tried.
+    /// Returns a [`ListenError`]. If a name is in use, or its files cannot be replaced, the next name is
+    /// tried.
     ///
     /// # Panics
     ///

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 /// The files are not removed. While a process has the lock file open, no other compositor can take the
 /// name. Clients that connect meanwhile wait.
 ///
+/// The descriptors are close-on-exec. To keep them during an exec, clear this flag.
+///
 /// # Examples
 ///
 /// ```

@@ -13,9 +13,9 @@ use super::wire_error::{WireError, WireErrorKind};
 /// call the methods in the order of the protocol file.
 ///
 /// An error contains the object and the opcode of the message. An argument that [ends
-/// early](WireErrorKind::EndsEarly) is not consumed. After any other error, the next method reads the next
-/// argument. [`untyped_new_id`](Self::untyped_new_id) reads three parts in order, and consumes the parts
-/// before the one that ends early.
+/// early](WireErrorKind::EndsEarly) is not consumed. After any other error, such as a null string, the
+/// argument is consumed. [`untyped_new_id`](Self::untyped_new_id) reads three parts in order, and consumes
+/// the parts before the one that ends early.
 #[derive(Debug)]
 pub struct Arguments<'a> {
     pub(super) object: u32,
