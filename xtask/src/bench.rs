@@ -11,13 +11,14 @@ use crate::command;
 /// The group `stream` compares anchovy with tokio's UnixStream and the published anchovy, `dbus`
 /// compares anchovy-dbus with zbus, and `wayland` compares anchovy-wayland with wayland-rs.
 ///
-/// All contestants of a benchmark run in interleaved rounds in one process, so a change of the
-/// machine's speed affects all of them. Each number is the median of its rounds. Compare the ratios:
-/// nanoseconds depend on the machine.
+/// The crates of a benchmark take turns in interleaved rounds, so a change of the machine's speed
+/// affects all of them. Each number is the median of its rounds. Compare the ratios between the
+/// crates: nanoseconds depend on the machine.
 ///
-/// `wayland` also measures libwayland, in a separate process. It needs no development package: the
-/// libraries are opened at run time (libwayland-client0 and libwayland-server0 in Debian). Without
-/// them, the benchmark is skipped. `dbus` uses dbus-daemon, if it is installed.
+/// One benchmark of `wayland` also measures libwayland, in a separate process. It needs no
+/// development package: the libraries are opened at run time (libwayland-client0 and
+/// libwayland-server0 in Debian). Without them, this benchmark is skipped. One benchmark of `dbus`
+/// requires dbus-daemon, and is skipped without it.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "BENCHMARK", verbatim_doc_comment)]
     works: Vec<String>,
 
-    /// Number of repetitions; differences between their ratios are noise
+    /// Number of repetitions; if a ratio differs between repetitions, the difference is noise
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
 }

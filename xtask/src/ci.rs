@@ -23,20 +23,20 @@ use crate::words;
 ///
 /// Runs the following steps in order, and stops at the first one that fails:
 ///
-///   system tools    the programs that tests run are installed and recent enough
-///   real programs   the peers of `cargo xtask interop` are installed
+///   system tools    the programs that `cargo test` needs are installed and recent enough
+///   real programs   the programs that `cargo xtask interop` needs are installed
 ///   format          rustfmt makes no changes
 ///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
-///   words           documentation, messages and test names have no phrase of xtask/words.txt
-///   links           relative links of the Markdown pages lead to files
-///   clippy          no warnings; anchovy with default features, none and all, anchovy-dbus with none
-///                   and all
+///   links           relative links of the Markdown pages lead to files: `cargo test -p xtask links`
+///   words           sources and pages have no phrase of xtask/words.txt: `cargo xtask words`
+///   clippy          no warnings; the three crates with all features and with none, anchovy also with
+///                   its default features
 ///   tests           tests and doc tests, with the same features
 ///   interop         all scenarios with all real programs: `cargo xtask interop`
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
 ///                   without feature zbus, whose dependency needs a later version)
-///   packages        the published packages build separately
+///   packages        the packages for crates.io build from the files that they contain
 ///   lock file       only one package is named anchovy, so that `-p anchovy` is unambiguous
 ///   other systems   the three crates compile for each installed target (rustup target add)
 ///
@@ -44,7 +44,7 @@ use crate::words;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// Install missing system tools with apt-get, through sudo unless root;
+    /// Install missing programs with apt-get, through sudo unless root;
     /// the environment variable CI implies it
     #[arg(long, verbatim_doc_comment)]
     install: bool,

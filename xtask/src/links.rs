@@ -1,4 +1,4 @@
-//! Pages link to files of the repository, and a file that is renamed breaks them without a sign.
+//! A check of the links from Markdown pages to files, which break when a file is renamed.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -23,7 +23,8 @@ use clap::{Parser, Subcommand};
 /// Run the checks, tests and benchmarks of this workspace
 ///
 /// Every subcommand works in the root of the workspace and prints each command before running it. It
-/// stops at the first command that fails, and the last line of its output names that command.
+/// stops at the first command that fails, and the last line of its output tells what failed. Only
+/// `interop` continues after a scenario that fails.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",

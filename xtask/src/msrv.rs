@@ -1,4 +1,4 @@
-//! The packages promise to build with an old compiler, and only that compiler can tell whether they do:
+//! A check that the packages compile with the oldest supported compiler. It requires that compiler:
 //! clippy knows the version of each function of the standard library, but not of the language.
 //!
 //! The version is read from the manifest of the workspace, so that there is one place to raise it.
@@ -26,7 +26,7 @@ pub(crate) fn check(on_missing: OnMissing) -> Result<()> {
         None => install(&version, on_missing)?,
     };
     for selection in SELECTIONS {
-        // A directory of its own, or the two compilers would throw out each other's work.
+        // In a shared directory, each of the two compilers would replace what the other one has built.
         let arguments = format!("check {selection} --target-dir target/msrv");
         command::run(command::cargo(&arguments).env("RUSTC", &compiler))?;
     }
@@ -74,7 +74,7 @@ fn is_version(text: &str, version: &str) -> bool {
 fn install(version: &str, on_missing: OnMissing) -> Result<PathBuf> {
     let instead = format!("rustup toolchain install {version}");
     if on_missing == OnMissing::Fail {
-        bail!("Rust {version} is not installed; run `{instead}`, or give --install");
+        bail!("Rust {version} is not installed; run `{instead}`, or pass --install");
     }
     // Debian's name for compilers that are later than that of its release. The standard library
     // has to be of the same version.

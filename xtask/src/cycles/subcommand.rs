@@ -7,11 +7,12 @@ use super::report::{self, Shown};
 
 /// Find modules of a crate that import each other in a cycle
 ///
-/// Parses the sources of each crate and follows every path (in `use`, in code and in macros) to the
-/// module that defines what it names. Test code does not count, and neither does a re-export in a
-/// module file (`pub use` in lib.rs, main.rs, mod.rs). For each group of modules that reach each
-/// other, one shortest cycle is printed: each edge with its location in the source and the path that
-/// makes it. Fails if there is one.
+/// Parses the sources of each crate. A module imports another one if it has a path (in `use`, in code
+/// or in a macro) to an item that the other module defines. Test code does not count, and neither does
+/// a re-export in a module file (`pub use` in lib.rs, main.rs, mod.rs).
+///
+/// Modules that import each other, directly or through other modules, form a group. Prints one shortest
+/// cycle of each group: each import with its location in the source and its path. Fails if there is one.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -20,7 +21,7 @@ Examples:
   cargo xtask cycles                       the crates of this workspace
   cargo xtask cycles anchovy-dbus          one of them
   cargo xtask cycles ../other/anchovy      a crate of another checkout
-  cargo xtask cycles anchovy --all         every edge that is part of a cycle"
+  cargo xtask cycles anchovy --all         every import that is part of a cycle"
 )]
 pub(crate) struct Arguments {
     /// Crates to check: names of packages of this workspace, or paths of directories that have a
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "CRATE|PATH", verbatim_doc_comment)]
     crates: Vec<String>,
 
-    /// Show more than one cycle of each group: as many as it takes to show every edge that is part of
+    /// Show more than one cycle of each group: as many as it takes to show every import that is part of
     /// a cycle
     #[arg(long, verbatim_doc_comment)]
     all: bool,

@@ -29,8 +29,8 @@ pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissi
         let unpacked: Vec<_> = unpacked.collect();
         if !unpacked.is_empty() && on_missing == OnMissing::Fail {
             bail!(
-                "tests need {}; pass --install, which installs {} with apt-get, and unpacks {} below \
-                 target/interop, because installing them would start or replace services or programs",
+                "tests need {}; pass --install, which installs {} with apt-get; {} would start or replace \
+                 services or programs, so --install only unpacks them below target/interop",
                 names(&from_debian),
                 packages.join(", "),
                 unpacked.join(", ")

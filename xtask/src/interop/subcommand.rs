@@ -17,13 +17,13 @@ use crate::tools::{self, OnMissing};
 ///
 /// Finds the version of each peer, builds the scenarios and runs each one in a separate process.
 /// Prints a table of the results and writes it to target/interop/report.md. Fails if a peer is
-/// missing, or if a scenario fails or hangs. Nothing is skipped.
+/// missing, or if a scenario fails or hangs. No scenario is skipped.
 ///
 /// Peers run as processes of this user in private temporary directories, and are killed by their
-/// process ids. No session, display or service of the machine is used. With --install, packages are
-/// installed, and nothing else is changed. A package that would start or replace a service or a
-/// program is unpacked below target/interop instead. Programs that cargo can build are built there
-/// too: busd, and a client that uses abus with this repository's anchovy.
+/// process ids. No session, display or service of the machine is used. Outside of target, only
+/// --install changes the machine: it installs packages. A package that would start or replace a service
+/// or a program is unpacked below target/interop instead. Programs that cargo can build are built there
+/// too: busd, and a program that uses the crate abus with this repository's anchovy.
 ///
 /// If a scenario fails, its log and its directory are kept, and their paths are printed. The
 /// transcript of each scenario is compared with the accepted one; `cargo insta review` accepts a new

@@ -10,11 +10,11 @@ use super::rules::Rules;
 use super::{markdown, rust};
 use crate::command;
 
-/// Find words without an ordinary meaning in documentation, messages and names
+/// Find words and phrases that documentation, messages and names must not have
 ///
-/// Checks Rust sources and Markdown files against the phrases and identifiers in xtask/words.txt:
-/// phrases in documentation, comments, string literals and names of tests, and identifiers. Also
-/// finds questions in documentation and in messages, and names of tests that are too long. For each
+/// The file xtask/words.txt lists them with replacements. Checks documentation, comments, string
+/// literals, names of tests and identifiers of Rust sources, and Markdown files. Also finds
+/// questions in documentation and in messages, and names of tests that are too long. For each
 /// violation, prints its file and line, the phrase and the replacement. Fails if there is one.
 #[derive(Debug, Default, clap::Args)]
 #[command(
