@@ -138,11 +138,11 @@ async fn show(options: &Options) -> Result<()> {
     let time = options.time.unwrap_or(Duration::MAX);
     let why = match tokio::time::timeout(time, window.run(options.frames)).await {
         Ok(why) => why?,
-        Err(_) => "the time is over",
+        Err(_) => " within the maximum time",
     };
     let frames = window.frames;
     window.close().await?;
-    say(format_args!("{frames} frames were shown, and {why}"))
+    say(format_args!("{frames} frames were shown{why}"))
 }
 
 /// Prints a line. `println` would panic if the reader has closed the pipe.
@@ -238,9 +238,9 @@ impl Window {
     async fn run(&mut self, frames: Option<u64>) -> Result<&'static str> {
         loop {
             match self.event().await? {
-                Happened::Shown if frames == Some(self.frames) => return Ok("that is all"),
+                Happened::Shown if frames == Some(self.frames) => return Ok(", the maximum"),
                 Happened::Shown => self.draw().await?,
-                Happened::Closed => return Ok("the window was closed"),
+                Happened::Closed => return Ok(" until the window was closed"),
                 Happened::Configured | Happened::Nothing => {}
             }
         }

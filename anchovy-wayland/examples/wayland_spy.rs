@@ -46,8 +46,9 @@ NAME is a name in XDG_RUNTIME_DIR or an absolute path. Without COMMAND, the spy 
 socket and then the messages to stdout, until SIGINT or SIGTERM.
 
 The bytes of a message do not contain the number of its descriptors. The spy knows the protocol files
-of Wayland, wayland-protocols, wlr-protocols, plasma-wayland-protocols and some others. For the objects
-of another interface it prints a warning. If their messages have descriptors, later messages get them.";
+of Wayland, wayland-protocols, wlr-protocols, plasma-wayland-protocols and some others. It prints a
+warning for an object of another interface, and its messages with the opcode and the length, such as
+unknown#7.3(?), 12 bytes. If such a message has descriptors, they are forwarded with later messages.";
 
 /// Time between two attempts to send while too many descriptors are in flight.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);

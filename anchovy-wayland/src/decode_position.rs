@@ -13,6 +13,6 @@ pub struct DecodePosition {
 
 impl fmt::Display for DecodePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "message {} of object {}", self.opcode, self.object)
+        write!(f, "message with opcode {} of object {}", self.opcode, self.object)
     }
 }

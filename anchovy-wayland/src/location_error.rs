@@ -22,7 +22,9 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LocationError {
-    /// `XDG_RUNTIME_DIR` is not set or not used, and the name is not an absolute path.
+    /// `XDG_RUNTIME_DIR` is not set, or the environment is not used
+    /// ([`without_environment`](crate::Connector::without_environment)), and the name is not an absolute
+    /// path.
     NoRuntimeDirectory,
     /// The runtime directory (`XDG_RUNTIME_DIR`) is empty.
     EmptyRuntimeDirectory,
@@ -50,7 +52,7 @@ impl fmt::Display for LocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LocationError::NoRuntimeDirectory => f.write_str(
-                "XDG_RUNTIME_DIR is not set or not used; set it, or use an absolute path",
+                "XDG_RUNTIME_DIR is not set, or the environment is not used; set it, or use an absolute path",
             ),
             LocationError::EmptyRuntimeDirectory => f.write_str(
                 "the runtime directory (XDG_RUNTIME_DIR) is empty; set it to an absolute path",

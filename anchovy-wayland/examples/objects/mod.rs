@@ -129,7 +129,7 @@ impl Objects {
             None if !self.noted => {
                 self.noted = true;
                 warning = Some(format!(
-                    "object {id} is unknown: if its messages have descriptors, later messages get them"
+                    "object {id} is unknown: its descriptors, if any, are forwarded with later messages"
                 ));
             }
             None => {}

@@ -147,7 +147,7 @@ impl fmt::Display for ReceiveError {
             }
             ReceiveError::TooManyWaitingFds { waiting, limit, after } => {
                 let waiting = Count(*waiting, "descriptor");
-                write!(f, "{waiting} without a message, limit is {limit}")?;
+                write!(f, "received {waiting} without a message, limit is {limit}")?;
                 *after
             }
             ReceiveError::FdsOverdue { waiting, after } => {
@@ -200,7 +200,7 @@ impl fmt::Display for ReceiveError {
             }
         };
         if let Some(position) = after {
-            write!(f, ", after {position}")?;
+            write!(f, " (after {position})")?;
         }
         f.write_str("; drop the connection")
     }
@@ -314,7 +314,7 @@ mod tests {
             ),
             (
                 ReceiveError::TooManyWaitingFds { waiting: 4, limit: 3, after },
-                "4 descriptors without a message, limit is 3",
+                "received 4 descriptors without a message, limit is 3",
             ),
             (
                 ReceiveError::FdsOverdue { waiting: 2, after },
@@ -353,7 +353,10 @@ mod tests {
     #[test]
     fn a_receive_error_shows_the_last_message() {
         for (error, what) in after(Some(POSITION)) {
-            assert_eq!(error.to_string(), format!("{what}, after message 3 of object 7{ENDED}"));
+            assert_eq!(
+                error.to_string(),
+                format!("{what} (after message with opcode 3 of object 7){ENDED}")
+            );
         }
         for (error, what) in after(None) {
             assert_eq!(error.to_string(), format!("{what}{ENDED}"), "there was none");
@@ -369,7 +372,10 @@ mod tests {
                 ReceiveError::Wire(wire(WireErrorKind::UnknownOpcode)),
                 "received a malformed message",
             ),
-            (missing, "message 3 of object 7 has 2 descriptors, 1 arrived before its end"),
+            (
+                missing,
+                "message with opcode 3 of object 7 has 2 descriptors, 1 arrived before its end",
+            ),
         ] {
             assert_eq!(error.to_string(), format!("{what}{ENDED}"));
         }

@@ -13,8 +13,8 @@ use crate::location_error::LocationError;
 
 /// The error of listening on a display.
 ///
-/// The files that the listener had created were removed, except after an error of
-/// [`Listener::from_parts`](crate::Listener::from_parts). No file of another process was removed.
+/// Binding removes the files that it has created before it returns an error.
+/// [`Listener::from_parts`](crate::Listener::from_parts) removes no files.
 ///
 /// # Examples
 ///
@@ -62,7 +62,7 @@ pub enum ListenError {
         /// Path of the socket.
         path: PathBuf,
     },
-    /// The socket cannot be bound: a process that does not hold the lock uses the socket
+    /// The socket cannot be bound: a process has the socket open, although no process holds the lock
     /// ([`InUse`](anchovy::ListenError::InUse)), the path is not a socket
     /// ([`NotASocket`](anchovy::ListenError::NotASocket)), or a system call failed.
     Socket(anchovy::ListenError),
@@ -151,13 +151,13 @@ impl fmt::Display for Reason<'_> {
             }
             ListenError::LockRefused { path, reason } => write!(
                 f,
-                "the lock file {} {reason}; it was not used, remove it, or use another name",
+                "the lock file {} was not used: it {reason}; remove it, or use another name",
                 path.display()
             ),
             ListenError::WriteProtected { path } => write!(
                 f,
-                "the socket {} has no write permission for owner and group; it was not \
-                 replaced, remove it, or use another name",
+                "the socket {} was not replaced: it has no write permission for owner and group; \
+                 remove it, or use another name",
                 path.display()
             ),
             ListenError::Socket(error) => error.fmt(f),
@@ -170,12 +170,12 @@ impl fmt::Display for Reason<'_> {
             ),
             ListenError::NoFreeName { directory, first, last, reason: None } => write!(
                 f,
-                "the first number of a display in {} is {first}, limit is {last}",
+                "no name was tried in {}: the first number is {first}, limit is {last}",
                 directory.display()
             ),
             ListenError::NotHandedOver { path } => write!(
                 f,
-                "the parts of the listener do not belong to {}; bind the socket again",
+                "the socket or the lock of the listener does not belong to {}; bind the socket again",
                 path.display()
             ),
         }

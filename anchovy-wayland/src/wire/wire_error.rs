@@ -78,7 +78,7 @@ pub enum WireErrorKind {
 
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "message {} of object {}: ", self.opcode, self.object)?;
+        write!(f, "message with opcode {} of object {}: ", self.opcode, self.object)?;
         match self.kind {
             WireErrorKind::TooShort { length } => {
                 write!(f, "it has {}, minimum is 8", Count(length, "byte"))
@@ -94,7 +94,7 @@ impl fmt::Display for WireError {
             }
             WireErrorKind::UnknownOpcode => f.write_str("its interface has no such message"),
             WireErrorKind::EndsEarly { needed, left } => {
-                write!(f, "an argument has {needed} bytes, the message has only {left} more")
+                write!(f, "an argument requires {needed} bytes, only {left} remain")
             }
             WireErrorKind::NullString => {
                 f.write_str("a string is null, which the protocol does not allow")
@@ -149,7 +149,7 @@ mod tests {
             (WireErrorKind::UnknownOpcode, "its interface has no such message"),
             (
                 WireErrorKind::EndsEarly { needed: 12, left: 8 },
-                "an argument has 12 bytes, the message has only 8 more",
+                "an argument requires 12 bytes, only 8 remain",
             ),
             (WireErrorKind::NullString, "a string is null, which the protocol does not allow"),
             (WireErrorKind::StringWithoutNul, "a string does not end with a NUL"),
@@ -165,7 +165,10 @@ mod tests {
                 "it was built with 2 descriptors and has only 1",
             ),
         ] {
-            assert_eq!(error_chain(&wire(kind)), [format!("message 3 of object 7: {rule}")]);
+            assert_eq!(
+                error_chain(&wire(kind)),
+                [format!("message with opcode 3 of object 7: {rule}")]
+            );
         }
     }
 

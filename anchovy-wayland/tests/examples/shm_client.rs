@@ -33,7 +33,7 @@ fn it_shows_the_requested_number_of_frames() {
     let (ended, seen) = on(Manners::GOOD, &["--frames", "3"]);
     let stdout = "connected to PATH\n\
         a window of 256 x 256 pixels, 262144 bytes a frame\n\
-        3 frames were shown, and that is all\n";
+        3 frames were shown, the maximum\n";
     let stdout = stdout.to_owned();
     assert_eq!(ended, Ended { code: Some(0), stdout, stderr: String::new() });
 
@@ -62,7 +62,7 @@ fn it_ends_when_its_window_is_closed() {
     let (ended, seen) = on(after(4, Then::Close), &[]);
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
     assert!(
-        ended.stdout.ends_with("3 frames were shown, and the window was closed\n"),
+        ended.stdout.ends_with("3 frames were shown until the window was closed\n"),
         "{ended:?}"
     );
     assert_eq!(seen.frames.len(), 4);
@@ -76,7 +76,7 @@ fn it_ends_when_its_window_is_closed() {
 fn it_ends_when_its_time_is_over() {
     let (ended, _) = on(after(2, Then::Wait), &["--seconds", "1"]);
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
-    assert!(ended.stdout.ends_with("1 frames were shown, and the time is over\n"), "{ended:?}");
+    assert!(ended.stdout.ends_with("1 frames were shown within the maximum time\n"), "{ended:?}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_display_error_is_reported() {
         (
             Then::Rave,
             "Error: received a malformed message; drop the connection\n\n\
-             Caused by:\n    message 0 of object 1: an argument has 4 bytes",
+             Caused by:\n    message with opcode 0 of object 1: an argument requires 4 bytes",
         ),
     ] {
         let (ended, _) = on(after(2, then), &[]);

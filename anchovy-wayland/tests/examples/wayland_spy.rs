@@ -251,7 +251,7 @@ fn it_marks_unknown_messages_and_forwards_them() {
             "1 > warning: the interface frog\\n_v1 is unknown, and so are the objects that it creates",
             "1 > frog\\n_v1#3.5(?), 12 bytes",
             "1 > unknown#4.0(?), 12 bytes",
-            "1 > warning: object 4 is unknown: if its messages have descriptors, later messages get them",
+            "1 > warning: object 4 is unknown: its descriptors, if any, are forwarded with later messages",
             "1 > unknown#4.0(?), 8 bytes",
         ] {
             if expected.contains("bind") {
@@ -370,7 +370,9 @@ fn invalid_clients_and_compositors_do_not_disturb_others() {
         cross(&bind(1, "wl_shm", 3), &mut poor, &mut its);
         poor.write_all(&bytes(message(3, 0).new_id(id(4)).int(1))).unwrap();
         assert_eq!(its.read(&mut [0]).unwrap(), 0);
-        spied.spy.line_with("3 is cut off: message 0 of object 3 has 1 descriptor, 0 arrived");
+        spied.spy.line_with(
+            "3 is cut off: message with opcode 0 of object 3 has 1 descriptor, 0 arrived",
+        );
 
         let (mut sane, mut mad) = spied.client();
         mad.write_all(&[0xff; 64]).unwrap();

@@ -23,7 +23,7 @@ fn a_message_without_its_descriptor_ends_with_missing_fds() {
                  declared: {declared}, available: {arrived} }}"
             );
             let rule = format!(
-                "message {declared} of object 5 has {declared} {}, {arrived} arrived before its end",
+                "message with opcode {declared} of object 5 has {declared} {}, {arrived} arrived before its end",
                 if declared == 1 { "descriptor" } else { "descriptors" }
             );
             ends(&expected, &rule, |foreign| {
@@ -137,7 +137,10 @@ fn too_many_descriptors_are_reported_with_the_last_message() {
         let error = near.receive().await.unwrap_err();
         let expected = "TooManyFds { count: 29, limit: 28, after: Some(DecodePosition { object: 9, opcode: 7 }) }";
         assert_eq!(format!("{error:?}"), expected);
-        assert!(error.to_string().contains(", after message 7 of object 9;"), "{error}");
+        assert!(
+            error.to_string().contains(" (after message with opcode 7 of object 9);"),
+            "{error}"
+        );
         assert_eq!(foreign.open(), 0);
     });
 }
@@ -350,8 +353,10 @@ fn bytes_after_the_last_argument_are_an_error_of_finish() {
 #[test]
 fn a_message_for_object_0_ends_receiving() {
     run(async {
-        header_ends(0, 12, "NullObject", "message 3 of object 0: an object is null").await;
-        header_ends(0, 0, "NullObject", "message 3 of object 0: an object is null").await;
+        header_ends(0, 12, "NullObject", "message with opcode 3 of object 0: an object is null")
+            .await;
+        header_ends(0, 0, "NullObject", "message with opcode 3 of object 0: an object is null")
+            .await;
     });
 }
 
