@@ -181,6 +181,9 @@ mod error;
 mod error_chain;
 mod escaped;
 pub mod fds;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod global;
 mod globals;
 mod inbox;

@@ -159,6 +159,9 @@ mod connect;
 mod copy;
 mod error;
 pub mod exchange;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod held_fds;
 mod in_flight;
 mod into_stream;

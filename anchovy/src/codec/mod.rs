@@ -145,6 +145,9 @@ mod framed_parts;
 mod framed_read;
 mod framed_split;
 mod framed_write;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbound;
 mod memory_charge;
 mod outbound;

@@ -7,6 +7,9 @@
 
 #![allow(unsafe_code)]
 
+mod control;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod options;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

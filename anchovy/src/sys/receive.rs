@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::ptr;
+use std::slice;
 
 use libc::{c_int, cmsghdr, iovec, msghdr};
 use tokio::io::ReadBuf;
 
+use super::control::{ControlMessage, ControlMessages};
 use super::options::{SCM_INQ, SCM_PIDFD};
 use super::own::own;
 use crate::limits::DBUS_SCM_RIGHTS;
@@ -93,8 +94,14 @@ unsafe fn recvmsg(
     };
     arrival.bytes = bytes;
     arrival.truncated = message.msg_flags & libc::MSG_CTRUNC != 0;
-    // SAFETY: `message` is as `recvmsg` left it, and `control` is still alive.
-    unsafe { take_control_messages(&message, arrival, queue) };
+    // The cast differs between systems; no system reports more than the buffer has.
+    let length = size_of_val(&control).min(message.msg_controllen as usize);
+    // SAFETY: the control buffer has at least this length.
+    let control = unsafe { slice::from_raw_parts(control.as_ptr().cast(), length) };
+    // SAFETY: these are the bytes that `recvmsg` left in the control buffer.
+    let messages = unsafe { ControlMessages::from_kernel(control) };
+    // SAFETY: as above, and they are decoded once.
+    unsafe { take_control_messages(messages, arrival, queue) };
     Ok(())
 }
 
@@ -122,36 +129,22 @@ fn failed(error: io::Error, arrival: &mut Arrival) -> io::Result<()> {
 ///
 /// # Safety
 ///
-/// `message` must be as a successful `recvmsg` left it, over a live control buffer, and must not
-/// be decoded twice: the descriptors in it are owned once.
+/// The messages must be those of a successful `recvmsg`, and must not be decoded twice: the
+/// descriptors in them are owned once.
 unsafe fn take_control_messages(
-    message: &msghdr,
+    messages: ControlMessages<'_>,
     arrival: &mut Arrival,
     queue: &mut VecDeque<OwnedFd>,
 ) {
-    let end = message.msg_control.cast::<u8>().wrapping_add(message.msg_controllen as _);
-    // SAFETY: the kernel wrote whole headers, or none.
-    let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
-    while !next.is_null() {
-        // SAFETY: `CMSG_FIRSTHDR` and `CMSG_NXTHDR` return headers within the buffer, or null.
-        let header = unsafe { ptr::read_unaligned(next) };
-        // SAFETY: the data starts directly after the header; this only computes the address.
-        let data = unsafe { libc::CMSG_DATA(next) };
-        // On macOS, a truncated message can claim more bytes than the buffer has.
-        let claimed = next.cast::<u8>().wrapping_add(header.cmsg_len as _);
-        let length = (claimed.min(end) as usize).saturating_sub(data as usize);
-        let mut ints = (0..length / size_of::<c_int>()).map(|index| {
-            // SAFETY: all `length` bytes of data lie within the buffer, written by the kernel.
-            unsafe { ptr::read_unaligned(data.cast::<c_int>().wrapping_add(index)) }
-        });
-
-        match (header.cmsg_level, header.cmsg_type) {
+    // SAFETY: the kernel has just created a descriptor of this process for each int of the two
+    // messages below, or the int is an errno.
+    let own = |int| unsafe { own(int) };
+    for ControlMessage { level, kind, mut ints } in messages {
+        match (level, kind) {
             (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
                 arrival.barrier = true;
                 for int in ints {
-                    // SAFETY: the kernel has just created this descriptor for this process, or the
-                    // int is an errno.
-                    match unsafe { own(int) } {
+                    match own(int) {
                         Ok(fd) => {
                             queue.push_back(fd);
                             arrival.fds += 1;
@@ -164,10 +157,7 @@ unsafe fn take_control_messages(
             // instead of it (the table is full, or the process has ended) loses nothing.
             (libc::SOL_SOCKET, SCM_PIDFD) => {
                 arrival.barrier = true;
-                for int in ints {
-                    // SAFETY: as above.
-                    drop(unsafe { own(int) });
-                }
+                ints.for_each(|int| drop(own(int)));
             }
             (libc::SOL_SOCKET, SCM_INQ) => arrival.queued = ints.next(),
             // struct ucred: pid, uid and gid.
@@ -180,9 +170,6 @@ unsafe fn take_control_messages(
             }
             _ => arrival.barrier = true,
         }
-
-        // SAFETY: `next` is a header of this message.
-        next = unsafe { libc::CMSG_NXTHDR(message, next) };
     }
 }
 

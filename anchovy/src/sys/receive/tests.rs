@@ -1,6 +1,7 @@
 //! Tests with control messages that this kernel does not send, or not on demand.
 
 use std::os::fd::IntoRawFd;
+use std::ptr;
 
 use super::*;
 
@@ -34,14 +35,14 @@ impl Written {
         self
     }
 
-    fn take(mut self) -> (Arrival, VecDeque<OwnedFd>) {
-        // SAFETY: zero is a valid value of every field.
-        let mut message: msghdr = unsafe { mem::zeroed() };
-        message.msg_control = self.control.as_mut_ptr().cast();
-        message.msg_controllen = self.length;
+    fn take(self) -> (Arrival, VecDeque<OwnedFd>) {
+        // SAFETY: tests push far less than the buffer holds.
+        let control = unsafe { slice::from_raw_parts(self.control.as_ptr().cast(), self.length) };
+        // SAFETY: the messages are as the kernel would leave them.
+        let messages = unsafe { ControlMessages::from_kernel(control) };
         let (mut arrival, mut queue) = (Arrival::default(), VecDeque::new());
-        // SAFETY: the message is as the kernel would leave it, and is decoded once.
-        unsafe { take_control_messages(&message, &mut arrival, &mut queue) };
+        // SAFETY: as above, and they are decoded once.
+        unsafe { take_control_messages(messages, &mut arrival, &mut queue) };
         (arrival, queue)
     }
 }
