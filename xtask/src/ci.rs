@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::command;
 use crate::cycles;
+use crate::fuzz;
 use crate::interop;
 use crate::links;
 use crate::lock;
@@ -32,6 +33,7 @@ use crate::words;
 ///   clippy          no warnings; the three crates with all features and with none, anchovy also with
 ///                   its default features
 ///   tests           tests and doc tests, with the same features
+///   fuzz corpora    the inputs of `cargo xtask fuzz` that cover the most are no findings
 ///   interop         all scenarios with all real programs: `cargo xtask interop`
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
@@ -63,6 +65,7 @@ const SELECTIONS: &[(&str, &str)] = &[
 ];
 
 const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";
+const FUZZ: &str = "--manifest-path fuzz/Cargo.toml";
 const DENY: &str = "-- -D warnings -D clippy::incompatible_msrv";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -77,6 +80,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
 
     steps.step("format", || cargo("fmt --all --check"))?;
     steps.step("format of the bench", || cargo(&format!("fmt {BENCH} --check")))?;
+    steps.step("format of the fuzz targets", || cargo(&format!("fmt {FUZZ} --check")))?;
 
     steps.step("cycles", cycles::check_all)?;
     steps.step("links", links::check_all)?;
@@ -88,6 +92,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
         })?;
     }
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
+    steps.step("clippy of the fuzz targets", fuzz::lint)?;
 
     // Any selection of targets, even `--all-targets`, excludes the doc tests.
     for (name, selection) in SELECTIONS {
@@ -96,6 +101,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
         })?;
     }
 
+    steps.step("fuzz corpora", fuzz::replay)?;
     steps.step("interop", interop::run_all)?;
 
     steps.step("documentation", || {

@@ -7,6 +7,7 @@ mod ci;
 mod command;
 mod cycles;
 mod demo;
+mod fuzz;
 mod interop;
 mod links;
 mod lock;
@@ -48,6 +49,7 @@ enum Task {
     Demo(demo::Arguments),
     Interop(interop::Arguments),
     Bench(bench::Arguments),
+    Fuzz(fuzz::Arguments),
     Cycles(cycles::Arguments),
     Words(words::Arguments),
 }
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Task::Demo(demo::Arguments {}) => demo::run(),
         Task::Interop(arguments) => interop::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
         Task::Words(arguments) => words::run(&arguments),
     };

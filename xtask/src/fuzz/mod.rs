@@ -1,0 +1,8 @@
+//! The fuzz targets: running them, and replaying their corpora.
+
+mod requirements;
+mod statistics;
+mod subcommand;
+mod target;
+
+pub(crate) use subcommand::{Arguments, lint, replay, run};
