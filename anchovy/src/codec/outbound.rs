@@ -373,14 +373,15 @@ impl Outbound {
     }
 
     /// Returns the unsent bytes and descriptor sets. The rest of a frame of which a byte was sent is an
-    /// empty set, because it still shares no call with `Placement::Alone`.
+    /// empty set, because it still shares no call with `Placement::Alone`. It stays one when these parts
+    /// are put together and taken apart again: then it begins at the first unsent byte.
     pub(crate) fn into_parts(mut self) -> (BytesMut, Vec<FdSet>) {
         let position = self.position;
         let relative = |offset: u64| offset.saturating_sub(position) as usize;
         let sets = self
             .frames
             .iter()
-            .filter(|frame| frame.fds > 0 || frame.start < position)
+            .filter(|frame| frame.fds > 0 || frame.start <= position)
             .map(|frame| {
                 let range = relative(frame.start)..relative(frame.end);
                 FdSet::new(range, take(&mut self.fds, frame.fds).collect())

@@ -39,6 +39,21 @@ fn parts_keep_the_ranges_of_waiting_descriptors() {
 }
 
 #[test]
+fn parts_taken_twice_keep_the_rest_of_a_frame_apart() {
+    let mut pair = Pair::new(Placement::Alone);
+    pair.push(text("bcdefg", 2));
+    pair.push(text("h", 0));
+    pair.send(5);
+    for _ in 0..2 {
+        let (bytes, sets) = std::mem::take(&mut pair.outbound).into_parts();
+        assert_eq!((sets[0].range.clone(), sets[0].fds.len()), (0..4, 0));
+        pair.outbound = Outbound::from_parts(bytes, sets);
+    }
+    let rest = pair.outbound.next(Placement::Alone, MOST).unwrap();
+    assert_eq!((rest.bytes, rest.fds), (4, 0));
+}
+
+#[test]
 fn sets_from_parts_go_to_the_frames_of_their_range_only() {
     let (a, b) = (bytes_of("a", 1), bytes_of("b", 1));
     let buffer = || BytesMut::from(&[&a[..], &b].concat()[..]);
