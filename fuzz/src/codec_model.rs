@@ -164,6 +164,8 @@ const PAIRS: [(Placement, Attribution); 5] = [
 #[derive(Debug)]
 struct Unsent {
     is_begun: bool,
+    /// Whether it has or had descriptors.
+    has_fds: bool,
     /// Number of unsent bytes.
     left: usize,
     /// Identities of the unsent descriptors.
@@ -233,7 +235,12 @@ impl Honest {
         let frame = Frame { payload, fds, is_separate: first % 2 == 1 };
         let known = known(&frame);
         let left = HEADER + known.0.len();
-        self.unsent.push_back(Unsent { is_begun: false, left, fds: known.1.clone() });
+        self.unsent.push_back(Unsent {
+            is_begun: false,
+            has_fds: count > 0,
+            left,
+            fds: known.1.clone(),
+        });
         self.expected.push_back(known);
         self.sending.push(&mut self.frames, frame).expect("nothing is refused");
     }
@@ -315,7 +322,7 @@ fn check_plan(placement: Placement, unsent: &VecDeque<Unsent>, bytes: usize, fds
         if is_in_call && had_fds && placement != Placement::Together {
             assert_eq!(index, 0, "a frame with descriptors begins a call");
         }
-        if index == 0 && had_fds && placement == Placement::Alone {
+        if index == 0 && frame.has_fds && placement == Placement::Alone {
             assert!(bytes <= frame.left, "a frame with descriptors shares no call");
         }
         start += frame.left;

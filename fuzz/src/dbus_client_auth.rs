@@ -88,8 +88,8 @@ fn ask(options: &Options, received: &[Received<'_>]) -> Course {
         }
         output.extend_from_slice(&auth.take_output());
         if matches!(end, End::Failed(_)) {
-            let again = auth.next_reply();
-            assert!(again.is_err(), "a handshake that failed stays so: {again:?}");
+            let later = auth.next_reply();
+            assert!(later.is_err(), "a handshake that failed stays so: {later:?}");
             break;
         }
     }
@@ -126,6 +126,7 @@ fn check(options: &Options, bytes: &[u8], course: &Course) {
     let replies: Vec<_> = handshake.split(|byte| *byte == b'\n').collect();
     let has_guid = |line: &&[u8]| line.len() == 36 && line.starts_with(b"OK ");
     assert!(replies.iter().any(has_guid), "{replies:?}");
-    let agreed = replies.contains(&&b"AGREE_UNIX_FD\r"[..]);
+    // The negotiation comes last; a line before the `OK` agrees to nothing.
+    let agreed = handshake.ends_with(b"\r\nAGREE_UNIX_FD\r\n");
     assert_eq!(course.unix_fds, agreed && options.unix_fds);
 }

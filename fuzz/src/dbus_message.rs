@@ -71,10 +71,10 @@ fn check_round_trip(message: &Message, bytes: &Bytes) {
     let fds = fds(message.header().unix_fds());
     let built = message.rebuild().fds(fds).build().expect("what is received can be built");
     let written = built.to_bytes().expect("it has a serial");
-    let again = decode(&written).expect("what is built can be received");
-    assert_eq!(texts(&again.header()), texts(&message.header()));
-    assert_eq!(again.body(), message.body());
-    assert_eq!(again.to_bytes().expect("it has a serial"), written);
+    let rebuilt = decode(&written).expect("what is built can be received");
+    assert_eq!(texts(&rebuilt.header()), texts(&message.header()));
+    assert_eq!(rebuilt.body(), message.body());
+    assert_eq!(rebuilt.to_bytes().expect("it has a serial"), written);
 }
 
 /// All values of a header, for comparison.

@@ -70,8 +70,8 @@ fn serve(options: &Options, received: &[Received<'_>]) -> Course {
         }
         output.extend_from_slice(&auth.take_output());
         if matches!(end, End::Failed(_)) {
-            let again = auth.next_event();
-            assert!(again.is_err(), "a handshake that failed stays so: {again:?}");
+            let later = auth.next_event();
+            assert!(later.is_err(), "a handshake that failed stays so: {later:?}");
             break;
         }
     }
@@ -120,7 +120,7 @@ fn check(options: &Options, bytes: &[u8], course: &Course) {
     // Each line but the last one has one reply.
     let sent = handshake[1..].windows(2).filter(|pair| pair == b"\r\n").count();
     assert_eq!(output.len(), sent - 1, "{text:?} {output:?}");
-    // The client is let in, and nothing has taken that back.
+    // The server has accepted the client, and not rejected it after that.
     let is_authenticated = output.iter().fold(false, |is_authenticated, line| {
         (is_authenticated || line.starts_with("OK ")) && !line.starts_with("REJECTED")
     });

@@ -94,8 +94,8 @@ fn send(near: &mut End) {
         Ok(id) => {
             assert!(queued < MAX_QUEUED, "the limit holds");
             assert!(near.sent.iter().all(|sent| sent.id != id), "each id is new");
-            let again: FdId = id.to_string().parse().expect("an id is read as it is written");
-            assert_eq!(again, id);
+            let reparsed: FdId = id.to_string().parse().expect("an id is read as it is written");
+            assert_eq!(reparsed, id);
             near.sent.push(Sent { id, token, state: State::Queued });
         }
         Err(error) => {

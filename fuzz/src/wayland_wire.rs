@@ -264,11 +264,11 @@ fn check_builder(
     }
     let built = builder.build().expect("what is read can be built");
     assert_eq!(built.len(), 8 + received.len());
-    let mut again = built;
+    let mut copy = built;
     let plain: Vec<_> = signature.iter().copied().filter(|kind| *kind != Type::Fd).collect();
     let read_again = {
         let mut values = Vec::new();
-        let mut arguments = again.read();
+        let mut arguments = copy.read();
         for kind in plain {
             read_one(&mut arguments, kind, &mut values).expect("what is built can be read");
         }
