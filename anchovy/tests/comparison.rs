@@ -24,7 +24,7 @@ fn exists(name: &str) -> bool {
             let file = Path::new(TESTS).join("stream").join(module.replace("::", "/"));
             (file.with_extension("rs"), test)
         }
-        None => (Path::new(TESTS).join("allocations.rs"), name),
+        None => (Path::new(TESTS).join("allocations/main.rs"), name),
     };
     let source = fs::read_to_string(file).unwrap_or_default();
     source.contains(&format!("#[test]\nfn {test}() {{"))

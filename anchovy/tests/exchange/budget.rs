@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anchovy::exchange::{Exchange, ReceiveError};
+use anchovy::exchange::{Exchange, ExchangeError, ReceiveError};
 use anchovy::{Budget, UnixStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time;
@@ -102,6 +102,47 @@ fn a_flood_that_fails_the_read_side_is_not_charged_any_more() {
         far.send(b"three", 3);
         near.stream.read(&mut [0; 8]).await.unwrap_err();
         assert_eq!((far.open(), budget.usage_of(1).held_fds), (0, 0));
+    });
+}
+
+#[test]
+fn a_flood_into_one_exchange_leaves_another_of_its_account_alone() {
+    run(async {
+        let budget = Budget::builder().held_fds(100).build();
+        let (mut other, other_far) = charged(&budget).await;
+        let sent = other_far.send(b"two", 2);
+        other.read(3).await;
+
+        let (mut near, far) = UnixStream::pair().unwrap();
+        near.set_read_fd_limit(4).unwrap();
+        near.set_account(budget.account(1));
+        let mut near = End::new(&Exchange::builder().max_unclaimed(5), near);
+        let mut far = exchange(far);
+        far.send_all(memfds(3));
+        far.write(b"1").await;
+        near.read(1).await;
+        far.send_all(memfds(3));
+        far.write(b"2").await;
+        let error = near.stream.read(&mut [0; 8]).await.unwrap_err();
+        let too_many = ExchangeError::TooManyUnclaimed { count: 6, limit: 5 };
+        assert_eq!(exchange_error(&error), too_many);
+
+        // The other exchange has its descriptors, and receives more.
+        assert_eq!(budget.usage_of(1).held_fds, 2);
+        let more = other_far.send(b"one", 1);
+        other.read(3).await;
+        let mut taken = Vec::new();
+        for index in 0..3 {
+            taken.push(other.take(foreign_id(index)).await);
+        }
+        assert_eq!(identities(&taken), [sent, more].concat());
+        // The write side of the failed exchange still sends descriptors.
+        let fd = memfd();
+        let expected = identity(&fd);
+        let id = near.fds.send(fd).unwrap();
+        near.write(b"answer").await;
+        far.read(6).await;
+        assert_eq!(identity(far.take(id).await), expected);
     });
 }
 

@@ -163,6 +163,38 @@ fn an_id_whose_descriptor_is_never_sent_fails_at_the_timeout() {
 }
 
 #[test]
+fn ids_that_are_never_sent_fail_alone() {
+    run(async {
+        time::pause();
+        let (mut near, far) = with_known_foreign(&Exchange::builder().max_unclaimed(10)).await;
+        let fds = near.fds.clone();
+        let waiting = tokio::spawn(async move { fds.receive(foreign_id(1)).await });
+        drive_io().await;
+        time::advance(TIMEOUT / 2).await;
+        let first = far.send(b"one", 1);
+        near.read(3).await;
+        let out_of_range = ReceiveError::OutOfRange { id: foreign_id(11), arrived: 1, limit: 10 };
+        assert_eq!(refused(&near, foreign_id(11)).await, out_of_range);
+        time::advance(TIMEOUT / 2 + Duration::from_millis(2)).await;
+        let not_arrived = ReceiveError::NotArrived { id: foreign_id(1), timeout: TIMEOUT };
+        assert_eq!(waiting.await.unwrap().unwrap_err(), not_arrived);
+
+        // The descriptor that had arrived, later bytes and later descriptors are not affected.
+        assert_eq!(far.open(), 1);
+        let later = far.send(b"later", 2);
+        assert_eq!(near.read(5).await, b"later");
+        let mut taken = Vec::new();
+        for index in 0..3 {
+            taken.push(near.take(foreign_id(index)).await);
+        }
+        assert_eq!(identities(&taken), [first, later].concat());
+        drop(taken);
+        assert_eq!((far.open(), near.fds.unclaimed()), (0, 0));
+        near.write(b"the write side works on").await;
+    });
+}
+
+#[test]
 fn the_end_of_the_stream_ends_calls_that_wait() {
     run(async {
         let (mut near, far) = with_known_foreign(&Exchange::builder()).await;

@@ -292,6 +292,46 @@ fn a_far_side_that_is_gone_is_an_error_and_closes_what_was_read() {
 }
 
 #[test]
+fn a_far_side_that_is_gone_ends_its_copy_and_no_other() {
+    run(async {
+        let (mut client, mut front, mut back, mut server) = chain();
+        let (mut other_client, mut other_front, mut other_back, mut other_server) = chain();
+        let work = async {
+            // The server disconnects with its last message and a descriptor on their way.
+            let last = memfds(1);
+            server.send_with_fds(b"last", &last).await.unwrap();
+            drop(server);
+            assert_eq!(receive(&mut client, 4).await.1, identities(&last));
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+            let (reader, writer) = pipe();
+            client.send_with_fds(b"request", &[&writer]).await.unwrap();
+            reader
+        };
+        let other_work = async {
+            for round in 0..3 {
+                let fds = memfds(round);
+                other_client.send_with_fds(b"request", &fds).await.unwrap();
+                assert_eq!(receive(&mut other_server, 7).await.1, identities(&fds));
+                other_server.send_with_fds(b"reply", &fds).await.unwrap();
+                assert_eq!(receive(&mut other_client, 5).await.1, identities(&fds));
+            }
+        };
+        let mut other = Box::pin(copy_bidirectional(&mut other_front, &mut other_back));
+        let failed = async { tokio::join!(copy_bidirectional(&mut front, &mut back), work) };
+        let (outcome, reader) = tokio::select! {
+            copied = &mut other => panic!("it ended: {copied:?}"),
+            failed = failed => failed,
+        };
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert!(is_abandoned(&reader));
+        tokio::select! {
+            copied = &mut other => panic!("it ended: {copied:?}"),
+            () = other_work => {}
+        }
+    });
+}
+
+#[test]
 fn descriptors_count_against_their_sender_until_they_are_written() {
     run(async {
         let budget = Budget::builder().held_fds(1000).build();

@@ -218,6 +218,38 @@ fn descriptors_that_no_message_takes_are_unclaimed() {
 }
 
 #[test]
+fn undeclared_descriptors_end_receiving_on_their_connection_only() {
+    run(async {
+        let budget = Budget::builder().held_fds(10_000).build();
+        let connect = || {
+            let (mut near, far) = with_foreign::<DBUS_SCM_RIGHTS>();
+            near.set_account(budget.account(1));
+            let write = WritePolicy::default();
+            (Framed::with_policies(near, Messages, by_last_byte(), write), far)
+        };
+        let ((mut near, far), (mut other, other_far)) = (connect(), connect());
+        let waiting = send_pipes(&other_far, b"half", 1);
+        drive_io().await;
+        assert!(now(other.next()).await.is_none());
+
+        let undeclared = send_pipes(&far, b"-not taken\0", 2);
+        let error = near.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, ReceiveError::UnclaimedFds { count: 2 }), "{error:?}");
+        assert!(undeclared.iter().all(is_abandoned));
+
+        // The write side of this connection, and the other connection of the account, go on.
+        let reply = message("reply", 1);
+        let expected = identities(&reply.fds);
+        near.send(reply).await.unwrap();
+        let (bytes, fds, _) = foreign_receive(&far, 100);
+        assert_eq!((&bytes[..], identities(fds)), (&b"reply\0"[..], expected));
+        foreign_send(&other_far, b" and half\0", &[]).unwrap();
+        expect_message(&mut other, b"half and half", &waiting).await;
+        assert_eq!(budget.usage_of(1).held_fds, 0);
+    });
+}
+
+#[test]
 fn descriptors_of_an_unfinished_message_close_with_the_stream() {
     run(async {
         let (mut near, far) = receiver(by_last_byte());
