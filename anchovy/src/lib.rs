@@ -159,6 +159,12 @@ mod connect;
 mod copy;
 mod error;
 pub mod exchange;
+#[cfg(anchovy_faults)]
+#[doc(hidden)]
+pub mod faults;
+#[cfg(not(anchovy_faults))]
+#[path = "no_faults.rs"]
+mod faults;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -25,6 +25,7 @@ use crate::budget::{Account, Charge};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
+use crate::faults;
 use crate::limits::DBUS_SCM_RIGHTS;
 use crate::peer_account::PeerAccount;
 use crate::space::SCM_MAX_FD;
@@ -315,11 +316,15 @@ impl Socket {
             _ => return self.send_set::<SCM_MAX_FD>(slices, fds),
         }
         // With one buffer and no descriptors, `send` is cheaper than `sendmsg`.
-        let sent = rustix::io::retry_on_intr(|| match slices {
-            [slice] => net::send(self.io(), slice, SEND),
-            _ => net::sendmsg(self.io(), slices, &mut SendAncillaryBuffer::default(), SEND),
-        });
-        Ok(sent?)
+        uninterrupted(|| {
+            faults::sending(self.io().as_fd(), slices, 0, |slices| {
+                let sent = match slices {
+                    [slice] => net::send(self.io(), slice, SEND),
+                    _ => net::sendmsg(self.io(), slices, &mut SendAncillaryBuffer::default(), SEND),
+                };
+                Ok(sent?)
+            })
+        })
     }
 
     /// Sends a descriptor set of at most `MOST` descriptors.
@@ -342,9 +347,11 @@ impl Socket {
         let fits = control.push(SendAncillaryMessage::ScmRights(&set[..count]));
         assert!(fits, "the control buffer holds the largest set");
 
-        let sent =
-            rustix::io::retry_on_intr(|| net::sendmsg(self.io(), slices, &mut control, SEND));
-        Ok(sent?)
+        uninterrupted(|| {
+            faults::sending(self.io().as_fd(), slices, count, |slices| {
+                Ok(net::sendmsg(self.io(), slices, &mut control, SEND)?)
+            })
+        })
     }
 
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {

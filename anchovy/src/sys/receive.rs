@@ -12,6 +12,7 @@ use tokio::io::ReadBuf;
 use super::control::{ControlMessage, ControlMessages};
 use super::options::{SCM_INQ, SCM_PIDFD};
 use super::own::own;
+use crate::faults::{self, Call};
 use crate::limits::DBUS_SCM_RIGHTS;
 use crate::sender_credentials::SenderCredentials;
 
@@ -46,8 +47,9 @@ pub(crate) fn receive(
 ) -> io::Result<()> {
     // SAFETY: the kernel only writes to the memory, so no byte becomes uninitialized.
     let unfilled = unsafe { buf.unfilled_mut() };
-    let mut slice = iovec { iov_base: unfilled.as_mut_ptr().cast(), iov_len: unfilled.len() };
-    // SAFETY: the slice is the unfilled memory, which nothing else uses during the call.
+    let length = faults::before(Call::Receive, fd, unfilled.len())?;
+    let mut slice = iovec { iov_base: unfilled.as_mut_ptr().cast(), iov_len: length };
+    // SAFETY: the slice is within the unfilled memory, which nothing else uses during the call.
     unsafe { recvmsg(fd, &mut slice, 1, queue, arrival) }?;
     // SAFETY: the kernel wrote this many bytes to the start of the unfilled memory.
     unsafe { buf.assume_init(arrival.bytes) };
@@ -61,9 +63,11 @@ pub(crate) fn receive_vectored(
     queue: &mut VecDeque<OwnedFd>,
     arrival: &mut Arrival,
 ) -> io::Result<()> {
-    // SAFETY: `IoSliceMut` is guaranteed to have the layout of `iovec`, and each of them is
-    // memory that nothing else uses during the call.
-    unsafe { recvmsg(fd, bufs.as_mut_ptr().cast(), bufs.len(), queue, arrival) }
+    faults::receiving(fd, bufs, |bufs| {
+        // SAFETY: `IoSliceMut` is guaranteed to have the layout of `iovec`, and each of them is
+        // memory that nothing else uses during the call.
+        unsafe { recvmsg(fd, bufs.as_mut_ptr().cast(), bufs.len(), queue, arrival) }
+    })
 }
 
 /// Calls `recvmsg` once.
