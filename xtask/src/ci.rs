@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::command;
 use crate::cycles;
+use crate::faults;
 use crate::fuzz;
 use crate::interop;
 use crate::links;
@@ -34,6 +35,7 @@ use crate::words;
 ///                   its default features
 ///   tests           tests and doc tests, with the same features
 ///   fuzz corpora    the inputs of `cargo xtask fuzz` that cover the most are no findings
+///   faults          transfers whose system calls fail or end early: `cargo xtask faults`
 ///   interop         all scenarios with all real programs: `cargo xtask interop`
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
@@ -102,6 +104,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     }
 
     steps.step("fuzz corpora", fuzz::replay)?;
+    steps.step("faults", faults::run_all)?;
     steps.step("interop", interop::run_all)?;
 
     steps.step("documentation", || {
@@ -140,7 +143,7 @@ fn packages() -> Result<()> {
     let target_directory = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
     // One call for all packages: one may depend on another that is not published yet.
     let outcome = cargo(&format!(
-        "package --workspace --exclude xtask --exclude interop-tests --exclude rpc-examples \
+        "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests --exclude rpc-examples \
          --allow-dirty --target-dir {target_directory}"
     ));
     // Only the result of cargo counts.

@@ -7,6 +7,7 @@ mod ci;
 mod command;
 mod cycles;
 mod demo;
+mod faults;
 mod fuzz;
 mod interop;
 mod links;
@@ -49,6 +50,7 @@ enum Task {
     Demo(demo::Arguments),
     Interop(interop::Arguments),
     Bench(bench::Arguments),
+    Faults(faults::Arguments),
     Fuzz(fuzz::Arguments),
     Cycles(cycles::Arguments),
     Words(words::Arguments),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Task::Demo(demo::Arguments {}) => demo::run(),
         Task::Interop(arguments) => interop::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Faults(arguments) => faults::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
         Task::Words(arguments) => words::run(&arguments),

@@ -1,0 +1,56 @@
+//! The subcommand `cargo xtask faults`.
+
+use std::process::Stdio;
+
+use anyhow::Result;
+
+use crate::command;
+
+/// Run transfers whose system calls fail or end early
+///
+/// Each test runs its workload once for each seed. The seed decides the workload, the fault of each
+/// system call (short reads and writes, EINTR, EAGAIN, ENOBUFS, ENOMEM, ETOOMANYREFS, ECONNRESET and
+/// EPIPE), and where futures are dropped. After each seed, every byte and descriptor must have arrived
+/// once and in its place, and no descriptor may be left open.
+///
+/// A test that fails prints its seed and its last system calls.
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_long_help = "\
+Examples:
+  cargo xtask faults                        all tests, with their usual number of seeds
+  cargo xtask faults --seeds 100000         all tests, with the seeds 0 to 99999
+  cargo xtask faults codec --seed 4711      the tests whose names contain `codec`, with one seed"
+)]
+pub(crate) struct Arguments {
+    /// Run only the tests whose names contain this text
+    #[arg(value_name = "TEST")]
+    test: Option<String>,
+
+    /// Run this seed only
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    seed: Option<u64>,
+
+    /// Number of seeds for each test
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    // A directory of its own: the flag builds every dependency once more.
+    let mut test = command::cargo("test -p fault-tests --target-dir target/faults");
+    test.args(&arguments.test).args(["--", "--nocapture", "--test-threads=1"]);
+    if let Some(seed) = arguments.seed {
+        test.env("ANCHOVY_SEED", seed.to_string());
+    }
+    if let Some(seeds) = arguments.seeds {
+        test.env("ANCHOVY_SEEDS", seeds.to_string());
+    }
+    command::run(test.env("RUSTFLAGS", "--cfg anchovy_faults").stdin(Stdio::null()))
+}
+
+/// Runs all tests with their usual number of seeds.
+pub(crate) fn run_all() -> Result<()> {
+    run(&Arguments { test: None, seed: None, seeds: None })
+}
