@@ -46,7 +46,7 @@ impl Ledger {
     /// Records that a frame returned to the sender with these descriptors.
     pub fn refused(&mut self, number: usize, fds: &[Identity]) {
         assert_eq!(self.frames[number].fds, fds, "a frame returns with its descriptors");
-        self.change(number, &[State::Offered], State::Refused);
+        self.change(number, &[State::Offered, State::Accepted], State::Refused);
     }
 
     /// Records that a frame is in the buffer of the sender.

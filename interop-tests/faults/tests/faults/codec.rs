@@ -122,6 +122,10 @@ macro_rules! outgoing {
                 Frame { number, length, fds }
             }
 
+            fn number(frame: &Frame) -> usize {
+                frame.number
+            }
+
             fn fds(frame: &Frame) -> Vec<Identity> {
                 identities(&frame.fds)
             }
@@ -134,12 +138,12 @@ macro_rules! outgoing {
                 Ok(self.feed(frame).await?)
             }
 
-            async fn flush(&mut self) -> io::Result<()> {
-                Ok(self.flush().await?)
+            async fn flush(&mut self) -> Result<(), Unsent<Frame>> {
+                self.flush().await.map_err(|error| Unsent::new(None, error))
             }
 
-            async fn close(&mut self) -> io::Result<()> {
-                Ok(self.close().await?)
+            async fn close(&mut self) -> Result<(), Unsent<Frame>> {
+                self.close().await.map_err(|error| Unsent::new(None, error))
             }
 
             async fn lend(

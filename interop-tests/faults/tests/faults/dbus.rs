@@ -50,6 +50,10 @@ macro_rules! outgoing {
                 message(number, length, fds)
             }
 
+            fn number(frame: &Message) -> usize {
+                u32::from_le_bytes(frame.body()[..4].try_into().expect("a number")) as usize
+            }
+
             fn fds(frame: &Message) -> Vec<Identity> {
                 identities(frame.fds())
             }
@@ -62,12 +66,12 @@ macro_rules! outgoing {
                 self.feed(frame).await.map(drop).map_err(unsent)
             }
 
-            async fn flush(&mut self) -> io::Result<()> {
-                Ok(self.flush().await?)
+            async fn flush(&mut self) -> Result<(), Unsent<Message>> {
+                self.flush().await.map_err(unsent)
             }
 
-            async fn close(&mut self) -> io::Result<()> {
-                Ok(self.shutdown().await?)
+            async fn close(&mut self) -> Result<(), Unsent<Message>> {
+                self.shutdown().await.map_err(unsent)
             }
         }
     )* };

@@ -8,7 +8,8 @@ use anchovy::codec::SendError;
 use fault_tests::{Faults, Ledger, Rng, cancel};
 use interop_tests::{Identity, identities, memfds};
 
-/// A frame that returned, if it was not accepted, and the error.
+/// An error, and the frame that returned with it: the frame that was sent, or an earlier one whose
+/// descriptors the kernel refused.
 pub(crate) struct Unsent<F> {
     frame: Option<F>,
     error: io::Error,
@@ -31,11 +32,12 @@ pub(crate) trait Outgoing {
     type Frame;
 
     fn frame(number: usize, length: usize, fds: Vec<OwnedFd>) -> Self::Frame;
+    fn number(frame: &Self::Frame) -> usize;
     fn fds(frame: &Self::Frame) -> Vec<Identity>;
     async fn send(&mut self, frame: Self::Frame) -> Result<(), Unsent<Self::Frame>>;
     async fn feed(&mut self, frame: Self::Frame) -> Result<(), Unsent<Self::Frame>>;
-    async fn flush(&mut self) -> io::Result<()>;
-    async fn close(&mut self) -> io::Result<()>;
+    async fn flush(&mut self) -> Result<(), Unsent<Self::Frame>>;
+    async fn close(&mut self) -> Result<(), Unsent<Self::Frame>>;
 
     /// Sends a frame that borrows its descriptors, if the side can.
     async fn lend(&mut self, number: usize, length: usize, fds: &[OwnedFd]) -> Option<LendResult> {
@@ -96,12 +98,27 @@ pub(crate) async fn send_frames<O: Outgoing>(
     loop {
         match cancel(&mut rng, side.close()).await {
             Some(Ok(())) => break,
-            Some(Err(error)) if !Faults::is_transient(&error) => return Some(error),
-            _ => {}
+            Some(Err(unsent)) => {
+                if let Err(error) = returned::<O>(ledger, unsent) {
+                    return Some(error);
+                }
+            }
+            None => {}
         }
     }
     ledger.borrow_mut().flushed();
     None
+}
+
+/// Records a frame that returned from a flush. Fails if the error is not a transient one.
+fn returned<O: Outgoing>(
+    ledger: &RefCell<Ledger>,
+    Unsent { frame, error }: Unsent<O::Frame>,
+) -> io::Result<()> {
+    if let Some(frame) = frame {
+        ledger.borrow_mut().refused(O::number(&frame), &O::fds(&frame));
+    }
+    if Faults::is_transient(&error) { Ok(()) } else { Err(error) }
 }
 
 async fn send_one<O: Outgoing>(
@@ -131,6 +148,10 @@ async fn send_one<O: Outgoing>(
                 assert!(is_flushed, "a frame that was not fed returns");
                 ledger.borrow_mut().accepted(number);
                 return if Faults::is_transient(&error) { Ok(()) } else { Err(error) };
+            }
+            // An earlier frame: this one is in the buffer, or was dropped.
+            Some(Err(Unsent { frame: Some(earlier), error })) if O::number(&earlier) != number => {
+                return returned::<O>(ledger, Unsent { frame: Some(earlier), error });
             }
             Some(Err(Unsent { frame: Some(unsent), error })) => {
                 ledger.borrow_mut().refused(number, &O::fds(&unsent));
@@ -186,8 +207,12 @@ async fn flush_all<O: Outgoing>(
     loop {
         match cancel(rng, side.flush()).await {
             Some(Ok(())) => break,
-            Some(Err(error)) if !Faults::is_transient(&error) => return Some(error),
-            _ => {}
+            Some(Err(unsent)) => {
+                if let Err(error) = returned::<O>(ledger, unsent) {
+                    return Some(error);
+                }
+            }
+            None => {}
         }
     }
     ledger.borrow_mut().flushed();

@@ -45,6 +45,10 @@ macro_rules! outgoing {
                 message(number, length, fds)
             }
 
+            fn number(frame: &Message) -> usize {
+                u32::from_ne_bytes(frame.arguments()[..4].try_into().expect("a number")) as usize
+            }
+
             fn fds(frame: &Message) -> Vec<Identity> {
                 identities(frame.fds())
             }
@@ -57,12 +61,12 @@ macro_rules! outgoing {
                 self.feed(frame).await.map_err(unsent)
             }
 
-            async fn flush(&mut self) -> io::Result<()> {
-                Ok(self.flush().await?)
+            async fn flush(&mut self) -> Result<(), Unsent<Message>> {
+                self.flush().await.map_err(unsent)
             }
 
-            async fn close(&mut self) -> io::Result<()> {
-                Ok(self.shutdown().await?)
+            async fn close(&mut self) -> Result<(), Unsent<Message>> {
+                self.shutdown().await.map_err(unsent)
             }
         }
     )* };
