@@ -95,6 +95,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     }
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
     steps.step("clippy of the fuzz targets", fuzz::lint)?;
+    steps.step("clippy of the fault tests", faults::lint)?;
 
     // Any selection of targets, even `--all-targets`, excludes the doc tests.
     for (name, selection) in SELECTIONS {
@@ -143,8 +144,8 @@ fn packages() -> Result<()> {
     let target_directory = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
     // One call for all packages: one may depend on another that is not published yet.
     let outcome = cargo(&format!(
-        "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests --exclude rpc-examples \
-         --allow-dirty --target-dir {target_directory}"
+        "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests \
+         --exclude rpc-examples --allow-dirty --target-dir {target_directory}"
     ));
     // Only the result of cargo counts.
     let _ = fs::remove_dir_all(command::root().join(target_directory));

@@ -6,6 +6,9 @@ use anyhow::Result;
 
 use crate::command;
 
+/// The flag that compiles the hooks into anchovy.
+const FLAG: &str = "--cfg anchovy_faults";
+
 /// Run transfers whose system calls fail or end early
 ///
 /// Each test runs its workload once for each seed. The seed decides the workload, the fault of each
@@ -47,7 +50,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(seeds) = arguments.seeds {
         test.env("ANCHOVY_SEEDS", seeds.to_string());
     }
-    command::run(test.env("RUSTFLAGS", "--cfg anchovy_faults").stdin(Stdio::null()))
+    command::run(test.env("RUSTFLAGS", FLAG).stdin(Stdio::null()))
+}
+
+/// Runs clippy on the tests, and on what the crates have for them.
+pub(crate) fn lint() -> Result<()> {
+    let clippy = "clippy -p fault-tests --all-targets --target-dir target/faults -- -D warnings";
+    command::run(command::cargo(clippy).env("RUSTFLAGS", FLAG).stdin(Stdio::null()))
 }
 
 /// Runs all tests with their usual number of seeds.
