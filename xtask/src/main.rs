@@ -13,6 +13,7 @@ mod interop;
 mod links;
 mod lock;
 mod msrv;
+mod package_manager;
 mod steps;
 mod targets;
 mod tools;

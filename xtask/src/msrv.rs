@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::command;
-use crate::tools::{OnMissing, install_packages};
+use crate::tools::{OnMissing, has_apt_get, install_packages};
 
 /// Packages, with the features that this version has to build.
 ///
@@ -73,6 +73,9 @@ fn is_version(text: &str, version: &str) -> bool {
 /// Installs the compiler from Debian's packages, and returns its path.
 fn install(version: &str, on_missing: OnMissing) -> Result<PathBuf> {
     let instead = format!("rustup toolchain install {version}");
+    if !has_apt_get() {
+        bail!("Rust {version} is not installed; run `{instead}`");
+    }
     if on_missing == OnMissing::Fail {
         bail!("Rust {version} is not installed; run `{instead}`, or pass --install");
     }

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use anyhow::{Result, bail, ensure};
 
 use crate::command;
+use crate::package_manager::PackageManager;
 
 /// Major and minor version.
 type Version = (u32, u32);
@@ -60,19 +61,21 @@ pub(crate) fn ensure_present(on_missing: OnMissing) -> Result<()> {
     Ok(())
 }
 
+/// Returns whether packages can be installed with apt-get.
+pub(crate) fn has_apt_get() -> bool {
+    command::output(command::program("apt-get").arg("--version")).is_ok()
+}
+
 /// Installs packages, whose absence causes `faults`. If `on_missing` does not allow it, or if there is
-/// no apt-get, fails with instructions.
+/// no apt-get, fails with the command that installs them.
 pub(crate) fn install_packages(
     faults: &str,
     packages: &[&str],
     on_missing: OnMissing,
 ) -> Result<()> {
-    if command::output(command::program("apt-get").arg("--version")).is_err() {
-        let names = packages.join(", ");
-        bail!(
-            "tests need {faults}; apt-get was not found, install the equivalents of these Debian \
-             packages: {names}"
-        );
+    if !has_apt_get() {
+        let manager = PackageManager::of_this_machine();
+        bail!("tests need {faults}; {}", instruction(packages, manager, User::current()));
     }
     let commands = install_commands(packages, User::current());
     if on_missing == OnMissing::Fail {
@@ -84,6 +87,15 @@ pub(crate) fn install_packages(
         command::run(command::program(words[0]).args(&words[1..]).stdin(Stdio::null()))?;
     }
     Ok(())
+}
+
+/// Returns the instruction to install packages without apt-get.
+fn instruction(packages: &[&str], manager: Option<PackageManager>, user: User) -> String {
+    let sudo = if user == User::Root { "" } else { "sudo " };
+    match manager {
+        Some(manager) => manager.instruction(packages, sudo),
+        None => format!("install what Debian calls {}", packages.join(", ")),
+    }
 }
 
 /// Returns the tools that cannot be used, each with the reason.
@@ -211,6 +223,24 @@ mod tests {
     fn a_tool_without_a_minimum_may_print_no_version() {
         assert_eq!(fault(&STRACE, Some("strace")), None);
         assert!(fault(&PYTHON, Some("Python")).is_some());
+    }
+
+    #[test]
+    fn without_apt_get_the_command_of_another_package_manager_is_named() {
+        let packages = ["strace", "dbus-daemon"];
+        let dnf = instruction(&packages, Some(PackageManager::Dnf), User::Other);
+        assert_eq!(dnf, "run `sudo dnf install dbus-daemon strace`");
+        let apk = instruction(&packages, Some(PackageManager::Apk), User::Root);
+        assert_eq!(apk, "run `apk add dbus strace`");
+        let none = instruction(&packages, None, User::Root);
+        assert_eq!(none, "install what Debian calls strace, dbus-daemon");
+    }
+
+    #[test]
+    fn the_names_of_each_tool_are_listed_for_other_package_managers() {
+        for tool in TOOLS {
+            assert!(crate::package_manager::is_listed(tool.package), "{}", tool.package);
+        }
     }
 
     #[test]

@@ -19,15 +19,13 @@ pub(super) fn ensure_present(peers: &[&Peer], paths: &Paths, on_missing: OnMissi
         |need: &&&Need| matches!(need.source, Source::Package(_) | Source::Unpacked { .. });
     let from_debian: Vec<_> = missing.iter().filter(debian).copied().collect();
     if !from_debian.is_empty() {
-        let mut packages: Vec<_> = from_debian.iter().flat_map(|need| packages(need)).collect();
+        let has_apt_get = tools::has_apt_get();
+        let of = if has_apt_get { packages } else { packages_elsewhere };
+        let mut packages: Vec<_> = from_debian.iter().flat_map(|need| of(need)).collect();
         packages.sort();
         packages.dedup();
-        let unpacked = missing.iter().filter_map(|need| match need.source {
-            Source::Unpacked { package, .. } => Some(package),
-            _ => None,
-        });
-        let unpacked: Vec<_> = unpacked.collect();
-        if !unpacked.is_empty() && on_missing == OnMissing::Fail {
+        let unpacked: Vec<_> = missing.iter().filter_map(|need| unpacked(need)).collect();
+        if has_apt_get && !unpacked.is_empty() && on_missing == OnMissing::Fail {
             bail!(
                 "tests need {}; pass --install, which installs {} with apt-get; {} would start or replace \
                  services or programs, so --install only unpacks them below target/interop",
@@ -84,6 +82,22 @@ fn packages(need: &Need) -> Vec<&'static str> {
     }
 }
 
+/// Returns the packages to install, as Debian calls them, if nothing is unpacked.
+fn packages_elsewhere(need: &Need) -> Vec<&'static str> {
+    match unpacked(need) {
+        Some(package) => vec![package],
+        None => packages(need),
+    }
+}
+
+/// Returns the package that is only unpacked, if it is one.
+fn unpacked(need: &Need) -> Option<&'static str> {
+    match need.source {
+        Source::Unpacked { package, .. } => Some(package),
+        _ => None,
+    }
+}
+
 /// Downloads a package and extracts its files, without installing it.
 fn unpack(package: &str, paths: &Paths) -> Result<()> {
     let packages = paths.output.join("packages");
@@ -109,4 +123,20 @@ fn build(name: &str, version: &str, paths: &Paths) -> Result<()> {
     install.env("CARGO_PROFILE_DEV_DEBUG", "0");
     install.arg("--target-dir").arg(paths.output.join("build"));
     command::run(install.stdin(Stdio::null()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::peers::PEERS;
+    use super::*;
+    use crate::package_manager::is_listed;
+
+    #[test]
+    fn the_names_of_each_package_are_listed_for_other_package_managers() {
+        for need in PEERS.iter().flat_map(|peer| peer.needs) {
+            for package in packages_elsewhere(need) {
+                assert!(is_listed(package), "{package}");
+            }
+        }
+    }
 }
