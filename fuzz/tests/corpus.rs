@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anchovy_fuzz::TARGETS;
 
 /// Most files and bytes of the corpus of a target.
-const MOST_FILES: usize = 300;
-const MOST_BYTES: usize = 300 << 10;
+const MOST_FILES: usize = 1000;
+const MOST_BYTES: usize = 256 << 10;
 
 /// Runs a target on the files of its corpus. Returns the number of files and of bytes, and adds the
 /// findings.
