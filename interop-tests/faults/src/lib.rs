@@ -1,6 +1,6 @@
 //! The harness of the fault tests: seeds, faults, canceled futures, and what is expected of them.
 //!
-//! A scenario is an async function that is run once for each seed by [`run`]. The seed decides
+//! A scenario is an async function that is run once for each seed by `run`. The seed decides
 //! everything: the workload, the faults of each system call, and where futures are dropped. A
 //! failed seed is printed with the command that repeats it.
 //!
