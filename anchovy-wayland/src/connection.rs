@@ -59,8 +59,8 @@ use crate::wire::message::Message;
 /// often notices this when it sends its next request. If sending fails on the connection of a client,
 /// the method reads the events that have arrived, and returns the error of the compositor
 /// ([`SendErrorKind::Display`](crate::SendErrorKind::Display)) instead of that of the socket. Events
-/// that arrived before the error can still be received. The [`Sink`] and the write half return the error
-/// of the socket.
+/// that arrived before the error can still be received. The methods of the [`Sink`] and of
+/// [`OwnedWriteHalf`] do not read, and return the error of the socket, for example `EPIPE`.
 ///
 /// # Cancel safety
 ///
@@ -106,9 +106,9 @@ impl<G: Signatures + Unpin> Connection<G> {
     ///
     /// This constructor is for compositors, proxies and test tools: the connection returns every message
     /// and handles none itself. [`Listener::accept`](crate::Listener::accept) and
-    /// [`connect`](crate::connect()) return sockets. If the socket has an
-    /// [account](AnchovyStream::account), the descriptors and bytes that the peer makes this process
-    /// hold are charged to it. Sockets that a listener has accepted have one.
+    /// [`connect`](crate::connect()) return sockets. A socket that a listener has accepted has an
+    /// [account](AnchovyStream::account). The descriptors and bytes that the peer makes this process
+    /// hold are charged to this account.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl<G: Signatures + Unpin> Connection<G> {
         Ok(Connection { read, write })
     }
 
-    /// Converts the [`Signatures`] of the connection.
+    /// Replaces the [`Signatures`] by what `map` makes of them, for example to box them.
     pub fn map_signatures<H: Signatures>(self, map: impl FnOnce(G) -> H) -> Connection<H> {
         Connection { read: self.read.map_signatures(map), write: self.write }
     }

@@ -28,8 +28,9 @@ use crate::wire::object_id::ObjectId;
 /// [`Connection::into_split`](crate::Connection::into_split): a [`Stream`] of messages.
 ///
 /// The read half of a client (`OwnedReadHalf<Objects>`) applies `wl_display.delete_id`, which frees an id
-/// for the write half, and returns `wl_display.error` as [`ReceiveError::Display`]. The write half returns
-/// the error of the socket instead.
+/// for the write half, and returns `wl_display.error` as [`ReceiveError::Display`]. If the compositor has
+/// closed the connection, the methods of the write half return the error of the socket, for example
+/// `EPIPE`: they do not read, and so do not know of a `wl_display.error`.
 #[derive(Debug)]
 pub struct OwnedReadHalf<G = Objects> {
     pub(crate) framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,

@@ -282,7 +282,7 @@ impl Sender {
         self.check_borrowed(count)
     }
 
-    /// Refuses to lend descriptors that are too many, or that would leave with those of the queue.
+    /// Refuses borrowed descriptors that exceed the limit, or that would be sent with those of the queue.
     pub(crate) fn check_borrowed(&self, count: usize) -> Result<(), FdError> {
         self.check_queue()?;
         self.limits.check(count)

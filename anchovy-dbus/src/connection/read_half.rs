@@ -97,7 +97,7 @@ impl OwnedReadHalf {
         kept.push(message, self.peer.account.as_ref());
     }
 
-    /// Returns the limit that allows no further message to be kept.
+    /// Returns the limit that the kept messages have reached, if any.
     pub(super) fn reached_limit(&mut self) -> Option<KeptLimit> {
         self.kept.as_mut()?.reached_limit(self.framed.codec().limits())
     }
@@ -124,8 +124,8 @@ impl OwnedReadHalf {
         }
     }
 
-    /// Updates the state of the connection from a message. Returns whether the message is for the
-    /// caller; the late reply to an abandoned call is not.
+    /// Updates the state of the connection from a message. Returns whether the caller receives the
+    /// message. The reply to an abandoned call is discarded.
     fn note(&mut self, message: &Message) -> bool {
         if !self.peer_has_sent {
             self.peer_has_sent = true;
@@ -139,7 +139,7 @@ impl OwnedReadHalf {
         !self.abandoned.as_ref().is_some_and(|abandoned| abandoned.remove(serial))
     }
 
-    /// Stores the name in the reply to `Hello`. Returns whether the reply contains one.
+    /// Stores the unique name from the reply to `Hello`. Returns whether the reply has one.
     pub(super) fn note_name(&self, reply: &Message) -> bool {
         let Some(name) = unique_name(reply) else { return false };
         // A bus gives a client one name.
@@ -147,7 +147,8 @@ impl OwnedReadHalf {
         true
     }
 
-    /// Returns the end of a connection that was closed between two messages.
+    /// Returns what the caller receives at the end of the stream: an error if the connection was
+    /// closed before the reply to `Hello`, `None` otherwise.
     fn end(&mut self) -> Option<Result<Message, ReceiveError>> {
         if self.end_is_reported || !self.peer.has_missed_hello() {
             return None;

@@ -71,7 +71,8 @@ pub enum SendErrorKind {
         /// Number of descriptors.
         count: usize,
     },
-    /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
+    /// The user of this process has more descriptors in flight than `RLIMIT_NOFILE` (`ETOOMANYREFS`,
+    /// unix(7)). Descriptors are in flight from the call that sends them until the peer receives them.
     ///
     /// The message can be sent after the receivers have read enough descriptors.
     TooManyFdsInFlight {

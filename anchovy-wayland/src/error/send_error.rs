@@ -50,7 +50,8 @@ pub enum SendErrorKind {
         /// Number of descriptors of the message.
         count: usize,
     },
-    /// The user of this process has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
+    /// The user of this process has more descriptors in flight than `RLIMIT_NOFILE` (`ETOOMANYREFS`,
+    /// unix(7)). Descriptors are in flight from the call that sends them until the peer receives them.
     ///
     /// The message can be sent again after the receivers have read. On the connection of a client, it stays
     /// in the send buffer, and the next flush sends it, because it may create an object and the compositor

@@ -111,7 +111,8 @@ pub enum SendErrorKind<E> {
         /// Number of descriptors of the frame.
         count: usize,
     },
-    /// This user has too many descriptors in flight (`ETOOMANYREFS`, unix(7)).
+    /// The user of this process has more descriptors in flight than `RLIMIT_NOFILE` (`ETOOMANYREFS`,
+    /// unix(7)). Descriptors are in flight from the call that sends them until the peer receives them.
     ///
     /// The same frame can be sent after receivers have read. As an [`io::Error`],
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
