@@ -349,7 +349,7 @@ fn a_call_that_waits_for_room_reads_too() {
 #[test]
 fn a_reply_that_arrives_before_the_call_has_left_is_returned() {
     run(async {
-        let (mut client, foreign) = Role::Client.meet().await;
+        let (mut client, foreign) = Role::Client.connected().await;
         let reply = Message::method_return(&call_with_serial(1)).serial(serial(9)).build().unwrap();
         {
             let mut outcome = pin!(client.call(long_call()));
@@ -366,7 +366,7 @@ fn a_reply_that_arrives_before_the_call_has_left_is_returned() {
 #[test]
 fn a_reply_before_the_call_is_a_message_like_any_other() {
     run(async {
-        let (mut client, foreign) = Role::Client.meet().await;
+        let (mut client, foreign) = Role::Client.connected().await;
         let early = Message::method_return(&call_with_serial(1)).serial(serial(9)).build().unwrap();
         foreign.send(&early.to_bytes().unwrap(), 0);
         drive_io().await;
@@ -462,7 +462,7 @@ fn a_connection_that_ends_while_a_call_waits_is_an_error() {
 #[test]
 fn a_peer_that_closes_before_it_reads_the_call_fails_it_as_closed() {
     run(async {
-        let (mut client, foreign) = Role::Client.meet().await;
+        let (mut client, foreign) = Role::Client.connected().await;
         let mut outcome = pin!(client.call(call()));
         assert!(at_once(&mut outcome).await.is_none());
         // The kernel resets a connection that is closed with unread bytes.
@@ -475,7 +475,7 @@ fn a_peer_that_closes_before_it_reads_the_call_fails_it_as_closed() {
 #[test]
 fn a_connection_that_ends_inside_a_message_fails_the_call() {
     run(async {
-        let (mut client, foreign) = Role::Client.meet().await;
+        let (mut client, foreign) = Role::Client.connected().await;
         let mut outcome = pin!(client.call(call()));
         assert!(at_once(&mut outcome).await.is_none());
         foreign_receive(&foreign.socket, 2048);
@@ -490,7 +490,7 @@ fn a_connection_that_ends_inside_a_message_fails_the_call() {
 #[test]
 fn a_reply_of_a_peer_that_has_closed_its_socket_is_returned() {
     run(async {
-        let (mut client, foreign) = Role::Client.meet().await;
+        let (mut client, foreign) = Role::Client.connected().await;
         let reply = Message::method_return(&call_with_serial(1)).serial(serial(9)).build().unwrap();
         {
             let mut outcome = pin!(client.call(long_call()));

@@ -263,7 +263,7 @@ fn a_sink_that_becomes_ready_returns_the_refused_message() {
 #[test]
 fn refused_messages_are_returned_one_by_one_and_the_others_are_sent() {
     run(async {
-        let (mut client, foreign) = Role::Client.meet().await;
+        let (mut client, foreign) = Role::Client.connected().await;
         if anchovy::set_fd_passing(&foreign.socket, false).is_err() {
             return; // This kernel cannot refuse.
         }
@@ -304,7 +304,7 @@ fn refused_messages_are_returned_one_by_one_and_the_others_are_sent() {
 fn a_receive_that_is_given_up_loses_nothing() {
     run(async {
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             let bytes = message("A", 2, 50);
             let fds = foreign.pipes(2);
             let expected = identities(&fds);
@@ -384,7 +384,7 @@ fn a_buffer_full_of_descriptors_accepts_no_message() {
 #[test]
 fn a_connection_that_is_taken_apart_hands_over_all_that_waits() {
     run(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         let bytes = [message("A", 1, 0), message("B", 2, 3)].concat();
         let fds = foreign.send(&bytes, 3);
         assert_eq!(take(&mut connection).await, ("A".to_owned(), fds[..1].to_vec()));
@@ -412,7 +412,7 @@ fn a_connection_that_is_taken_apart_hands_over_all_that_waits() {
 #[test]
 fn a_peer_that_is_gone_is_an_error_of_the_socket_and_closes_nothing_twice() {
     run(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         drop(foreign);
         let (reader, writer) = pipe();
         let error = connection.send(signal("A", vec![writer])).await.unwrap_err();

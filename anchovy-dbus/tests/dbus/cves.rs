@@ -30,7 +30,7 @@ fn long(member: &str, body: usize, fds: Vec<OwnedFd>) -> Message {
 #[test]
 fn cve_2014_3532_too_many_descriptors_in_flight_fail_one_message_only() {
     without_privileges(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         let mut witness = pair().await;
         let limit = Lowered::descriptors(64);
         let fds = memfds(8);
@@ -68,7 +68,7 @@ fn cve_2014_3533_each_message_has_its_own_descriptors_in_every_split() {
         let parts = [(message("A", 3, 5), 3), (message("B", 2, 0), 2), (message("C", 1, 9), 1)];
         let length: usize = parts.iter().map(|(bytes, _)| bytes.len()).sum();
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             // Where a read ends, is where the peer's calls end: each is cut after each byte, and
             // the set goes with either part.
             for cut in 0..length {
@@ -181,7 +181,7 @@ fn cve_2014_3637_a_connection_is_not_kept_open_by_its_own_descriptor() {
         // The start of a message, with the sender's own end in it: when the sender closes, the
         // socket that holds the descriptor is the only one that has it.
         for by_time in [false, true] {
-            let (mut connection, foreign) = Role::Server.meet().await;
+            let (mut connection, foreign) = Role::Server.connected().await;
             let own: OwnedFd = foreign.socket.try_clone().unwrap().into();
             foreign.send_these(&message("A", 1, 30)[..40], &[own]).unwrap();
             drop(foreign);
@@ -211,7 +211,7 @@ fn cve_2020_12049_a_thousand_sets_that_are_too_large_leave_nothing_open() {
         };
         let bytes = message("A", 16, 0);
         for round in 0..1000 {
-            let (mut connection, foreign) = Role::Server.meet().await;
+            let (mut connection, foreign) = Role::Server.connected().await;
             let open = descriptors().len();
             foreign.send_these(&bytes, &fds).unwrap();
             connection.receive().await.unwrap_err();
@@ -225,7 +225,7 @@ fn cve_2020_12049_a_thousand_sets_that_are_too_large_leave_nothing_open() {
 #[test]
 fn cve_2020_12049_a_thousand_sets_that_find_no_room_leave_nothing_open() {
     run(async {
-        let (mut connection, foreign) = Role::Server.meet().await;
+        let (mut connection, foreign) = Role::Server.connected().await;
         let bytes = message("A", 5, 0);
         let fds = foreign.pipes(5);
         let full = FullTable::with_room_for(2);
@@ -260,7 +260,7 @@ fn cve_2022_42010_unmatched_brackets_of_a_signature_end_the_connection() {
     run(async {
         for signature in [&b"a{i)"[..], b"(i}", b"a(i}", b"(i", b"i)", b"a{ii", b"({ii)}", b"a"] {
             for role in ROLES {
-                let (mut connection, foreign) = role.meet().await;
+                let (mut connection, foreign) = role.connected().await;
                 foreign.send(&with_field(200, signature, &[0; 16]), 1);
                 let error = connection.receive().await.unwrap_err();
                 let text = String::from_utf8_lossy(signature);
@@ -281,7 +281,7 @@ fn cve_2022_42010_unmatched_brackets_of_a_signature_end_the_connection() {
 fn cve_2022_42011_an_array_of_an_invalid_length_ends_the_connection() {
     run(async {
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             // An array of numbers of four bytes, in six bytes.
             let bytes = with_field(200, b"au", &[]);
             let unpadded = 16 + u32::from_ne_bytes(bytes[12..16].try_into().unwrap()) as usize;
@@ -486,7 +486,7 @@ fn zbus_813_a_message_with_descriptors_after_the_handshake_is_kept() {
 fn rustbus_41_and_111_what_is_not_taken_or_only_half_there_is_closed() {
     run(async {
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             // Filtered.
             foreign.send(&message("A", 3, 0), 3);
             drop(connection.receive().await.unwrap().unwrap());
@@ -498,7 +498,7 @@ fn rustbus_41_and_111_what_is_not_taken_or_only_half_there_is_closed() {
             drop(connection);
             assert_eq!(foreign.open(), 0);
             // Received whole and not looked at, with another half after it.
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             foreign.send(&message("A", 0, 0), 0);
             foreign.send(&[message("B", 2, 0), message("C", 0, 30)[..40].to_vec()].concat(), 2);
             assert_eq!(take(&mut connection).await.0, "A");
@@ -512,7 +512,7 @@ fn rustbus_41_and_111_what_is_not_taken_or_only_half_there_is_closed() {
 fn busd_0_6_0_more_than_one_call_carries_are_not_pooled_over_several() {
     run(async {
         // 300 declared, and sent in two sets: nobody could pass that on.
-        let (connection, foreign) = Role::Client.meet().await;
+        let (connection, foreign) = Role::Client.connected().await;
         let expected = "TooManyFds { count: 300, limit: 253 }";
         ends_on(connection, foreign, &[], expected, "limit is 253", |foreign| {
             let bytes = message("A", 300, 0);

@@ -14,8 +14,8 @@ pub(crate) enum Role {
 pub(crate) const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 impl Role {
-    /// Our connection, with default limits, and a foreign peer.
-    pub(crate) async fn meet(self) -> (Connection, Foreign) {
+    /// Returns a connection of ours with default limits, and the foreign peer at its other end.
+    pub(crate) async fn connected(self) -> (Connection, Foreign) {
         self.meet_with(&Client::new(), &server()).await
     }
 

@@ -236,7 +236,7 @@ fn a_call_of_the_bus_before_hello_is_replied_to_with_an_error() {
 #[test]
 fn a_reset_before_hello_is_the_same_error() {
     run(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         connection.send(bus_call("ListNames")).await.unwrap();
         drop(foreign);
         let error = connection.receive().await.unwrap_err();
@@ -247,7 +247,7 @@ fn a_reset_before_hello_is_the_same_error() {
 
 /// Has a client send this, if anything, and the peer send that before it closes the connection.
 async fn ends_without_error(role: Role, sent: Option<Message>, answer: &[u8]) {
-    let (mut connection, foreign) = role.meet().await;
+    let (mut connection, foreign) = role.connected().await;
     if let Some(message) = sent {
         connection.send(message).await.unwrap();
         foreign_receive(&foreign.socket, 2048);
@@ -274,7 +274,7 @@ fn every_other_end_between_messages_is_no_error() {
 
 /// Replies to the first message of a client with this body.
 async fn hello_with(signature: &str, body: Vec<u8>) -> Result<String, CallError> {
-    let (mut connection, foreign) = Role::Client.meet().await;
+    let (mut connection, foreign) = Role::Client.connected().await;
     let mut hello = pin!(async { connection.hello().await.map(str::to_owned) });
     assert!(at_once(&mut hello).await.is_none());
     let (bytes, ..) = foreign_receive(&foreign.socket, 2048);

@@ -142,7 +142,7 @@ fn messages_of_a_foreign_peer_do_not_depend_on_calls_and_reads() {
         let cuts = proptest::collection::vec(1..20_000_usize, 1..8);
         holds(48, (plans(10), cuts, 0..2_usize), |(plans, cuts, buffer)| {
             runtime().block_on(async {
-                let (mut server, foreign) = Role::Server.meet().await;
+                let (mut server, foreign) = Role::Server.connected().await;
                 // A small buffer makes the reads small, whatever the calls are.
                 let size = [4096, 1 << 20][buffer];
                 rustix::net::sockopt::set_socket_send_buffer_size(&foreign.socket, size)
@@ -204,7 +204,7 @@ fn random_bytes_and_sets_are_messages_or_an_error_and_leave_nothing_open() {
 fn hostile(start: &[u8], parts: &[(Vec<u8>, usize)]) {
     runtime().block_on(async {
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             let mut first = start.to_vec();
             for (bytes, count) in parts {
                 first.extend_from_slice(bytes);
@@ -250,7 +250,7 @@ const NEXT_TO_NOTHING: u64 = 256 << 10;
 fn a_header_that_claims_128_mib_has_nothing_reserved_on_its_word() {
     run(async {
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             let mut start = message("A", 0, 0)[..16].to_vec();
             let fields = u32::from_ne_bytes(start[12..16].try_into().unwrap());
             let body = (1 << 27) - 16 - fields.next_multiple_of(8);
@@ -272,7 +272,7 @@ fn a_header_that_claims_128_mib_has_nothing_reserved_on_its_word() {
 #[test]
 fn memory_for_a_long_message_is_bounded_by_the_received_part() {
     run(async {
-        let (mut connection, foreign) = Role::Server.meet().await;
+        let (mut connection, foreign) = Role::Server.connected().await;
         let bytes = message("A", 0, 1 << 20);
         let (start, _) = bytes.split_at(100 << 10);
         foreign.send(&start[..50 << 10], 0);

@@ -29,7 +29,7 @@ fn with(member: &str, fds: &[Identity]) -> (String, Vec<Identity>) {
 /// On both roles: what is sent arrives as these messages, in order.
 async fn gives(send: impl Fn(&Foreign) -> Vec<(String, Vec<Identity>)>) {
     for role in ROLES {
-        let (mut connection, foreign) = role.meet().await;
+        let (mut connection, foreign) = role.connected().await;
         let expected = send(&foreign);
         let mut witness = pair().await;
         for message in expected {
@@ -149,7 +149,7 @@ fn a_missing_descriptor_is_replaced_at_most_by_one_of_the_same_read() {
         for role in ROLES {
             // The kernel joins a plain part and the set after it in one receive, and does not say
             // where the second began.
-            let (connection, foreign) = role.meet().await;
+            let (connection, foreign) = role.connected().await;
             let (expected, rule) = ("MissingFds { declared: 1, arrived: 0 }", "0 arrived");
             ends_on(connection, foreign, &["A"], expected, rule, |foreign| {
                 foreign.send(&message("A", 1, 0), 0);
@@ -157,7 +157,7 @@ fn a_missing_descriptor_is_replaced_at_most_by_one_of_the_same_read() {
             })
             .await;
             // In two reads, nothing.
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             foreign.send(&message("A", 1, 0), 0);
             let error = connection.receive().await.unwrap_err();
             assert_eq!(format!("{error:?}"), "MissingFds { declared: 1, arrived: 0 }");
@@ -286,7 +286,7 @@ fn a_declaration_of_4294967295_ends_with_too_many_descriptors() {
     run(async {
         for (role, limit) in [(Role::Client, 253), (Role::Server, 16)] {
             let expected = format!("TooManyFds {{ count: 4294967295, limit: {limit} }}");
-            let (connection, foreign) = role.meet().await;
+            let (connection, foreign) = role.connected().await;
             ends_on(connection, foreign, &[], &expected, "limit is", |foreign| {
                 foreign.send(&message("A", u32::MAX, 0), 1);
             })
@@ -330,11 +330,11 @@ fn more_in_a_set_or_declared_than_the_limit_end_with_too_many_descriptors() {
 fn a_client_takes_what_the_kernel_carries_and_a_server_sixteen() {
     run(async {
         for (role, limit) in [(Role::Client, 253), (Role::Server, 16)] {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             let fds = foreign.send(&message("A", limit, 0), limit as usize);
             assert_eq!(take(&mut connection).await, with("A", &fds));
         }
-        let (connection, foreign) = Role::Server.meet().await;
+        let (connection, foreign) = Role::Server.connected().await;
         let expected = "TooManyFds { count: 253, limit: 16 }";
         ends_on(connection, foreign, &[], expected, "limit is 16", |foreign| {
             foreign.send(&message("A", 253, 0), 253);
@@ -372,7 +372,7 @@ fn an_invalid_or_repeated_index_in_the_body_is_passed_to_the_caller() {
     run(async {
         for role in ROLES {
             for body in [[9_u32, u32::MAX], [0, 0]] {
-                let (mut connection, foreign) = role.meet().await;
+                let (mut connection, foreign) = role.connected().await;
                 let body: Vec<u8> = body.iter().flat_map(|index| index.to_ne_bytes()).collect();
                 let fds = foreign.pipes(1);
                 let expected = identities(&fds);
@@ -397,7 +397,7 @@ fn a_message_in_either_byte_order_with_descriptors_is_whole() {
     run(async {
         for role in ROLES {
             for order in [ByteOrder::Little, ByteOrder::Big] {
-                let (mut connection, foreign) = role.meet().await;
+                let (mut connection, foreign) = role.connected().await;
                 let fds = foreign.pipes(3);
                 let expected = identities(&fds);
                 let message = Message::signal("/", "org.example.Test", "A")
@@ -421,7 +421,7 @@ fn a_message_in_either_byte_order_with_descriptors_is_whole() {
 fn a_message_of_an_unknown_type_with_descriptors_is_whole() {
     run(async {
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             let mut bytes = message("A", 1, 0);
             bytes[1] = 77;
             let fds = foreign.send(&bytes, 1);
@@ -468,7 +468,7 @@ fn a_bad_start_of_a_message_ends_as_soon_as_the_byte_is_there() {
 fn more_than_a_mebibyte_of_fields_ends_the_connection_before_it_arrives() {
     run(async {
         for role in ROLES {
-            let (connection, foreign) = role.meet().await;
+            let (connection, foreign) = role.connected().await;
             let mut bytes = message("A", 0, 0)[..16].to_vec();
             bytes[12..16].copy_from_slice(&((1_u32 << 20) + 1).to_ne_bytes());
             let expected = "Message(FieldsTooLong { length: 1048577, limit: 1048576 })";
@@ -526,7 +526,7 @@ impl MapMember for Vec<u8> {
 fn the_start_of_a_message_with_descriptors_and_then_nothing_ends_in_time() {
     run(async {
         for (role, fd_timeout) in [(Role::Client, 150), (Role::Server, 30)] {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             foreign.send(&message("P", 0, 0), 0);
             foreign.send(&message("A", 2, 30)[..40], 2);
             assert_eq!(take(&mut connection).await, plain("P"));
@@ -551,7 +551,7 @@ fn the_start_of_a_message_with_descriptors_and_then_nothing_ends_in_time() {
 #[test]
 fn an_incomplete_plain_message_times_out_on_a_server() {
     run(async {
-        let (mut connection, foreign) = Role::Server.meet().await;
+        let (mut connection, foreign) = Role::Server.connected().await;
         foreign.send(&message("P", 0, 0), 0);
         let bytes = message("A", 0, 3000);
         foreign.send(&bytes[..40], 0);
@@ -580,7 +580,7 @@ fn an_incomplete_plain_message_times_out_on_a_server() {
 fn a_connection_on_which_no_message_has_begun_may_wait_for_ever() {
     run(async {
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             foreign.send(&message("A", 0, 30), 0);
             assert_eq!(take(&mut connection).await, plain("A"));
             tokio::time::pause();
@@ -652,7 +652,7 @@ fn the_end_of_the_stream_inside_a_message_is_reported_with_its_bytes() {
         })
         .await;
         for role in ROLES {
-            let (mut connection, foreign) = role.meet().await;
+            let (mut connection, foreign) = role.connected().await;
             foreign.send(&message("A", 0, 0), 0);
             foreign.socket.shutdown(std::net::Shutdown::Write).unwrap();
             assert_eq!(take(&mut connection).await, plain("A"));
@@ -665,7 +665,7 @@ fn the_end_of_the_stream_inside_a_message_is_reported_with_its_bytes() {
 fn descriptors_while_our_table_is_full_end_a_client() {
     run(async {
         for room in [0, 2] {
-            let (mut connection, foreign) = Role::Client.meet().await;
+            let (mut connection, foreign) = Role::Client.connected().await;
             let mut witness = pair().await;
             foreign.send(&message("A", 3, 0), 3);
             foreign.send(&message("B", 0, 0), 0);
@@ -686,7 +686,7 @@ fn descriptors_while_our_table_is_full_end_a_client() {
 fn descriptors_while_our_table_is_full_mark_the_message_on_a_server() {
     run(async {
         for room in [0, 2] {
-            let (mut connection, foreign) = Role::Server.meet().await;
+            let (mut connection, foreign) = Role::Server.connected().await;
             foreign.send(&message("A", 3, 0), 3);
             let full = FullTable::with_room_for(room);
             let marked = connection.receive().await.unwrap().unwrap();
@@ -891,7 +891,7 @@ fn more_than_the_kernel_carries_come_back_whatever_the_limit_says() {
 #[test]
 fn descriptors_to_a_client_that_may_still_be_in_its_handshake_come_back() {
     run(async {
-        let (mut connection, foreign) = Role::Server.meet().await;
+        let (mut connection, foreign) = Role::Server.connected().await;
         let expected = "FdsTooEarly { count: 1 }";
         let rule = "before the client has sent a message";
         let back =
@@ -915,7 +915,7 @@ fn descriptors_to_a_client_that_may_still_be_in_its_handshake_come_back() {
 #[test]
 fn a_message_whose_descriptors_were_taken_is_returned() {
     run(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         let mut message = signal("A", memfds(2));
         drop(message.take_fds());
         let expected = "Message(FdCount { declared: 2, present: 0 })";
@@ -946,7 +946,7 @@ fn a_message_that_is_too_long_is_returned() {
 #[test]
 fn a_message_over_the_in_flight_limit_is_returned_and_can_be_sent_later() {
     without_privileges(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         let limit = Lowered::descriptors(64);
         let fds: Vec<_> = memfds(8);
         let dups = |fds: &[std::os::fd::OwnedFd]| -> Vec<_> {
@@ -986,7 +986,7 @@ fn a_message_over_the_in_flight_limit_is_returned_and_can_be_sent_later() {
 #[test]
 fn each_message_with_descriptors_is_alone_in_its_call() {
     run(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         let mut expected = Vec::new();
         for (member, count) in [("P", 0), ("Q", 0), ("A", 1), ("B", 2), ("R", 0), ("S", 0)] {
             let fds = memfds(count);
@@ -1031,7 +1031,7 @@ fn receive_at_most(socket: &StdUnixStream, buf: &mut [u8]) -> (usize, Vec<std::o
 #[test]
 fn the_rest_of_a_long_message_leaves_without_descriptors() {
     run(async {
-        let (mut connection, foreign) = Role::Client.meet().await;
+        let (mut connection, foreign) = Role::Client.connected().await;
         rustix::net::sockopt::set_socket_recv_buffer_size(&foreign.socket, 4096).unwrap();
         let fds = memfds(3);
         let expected = identities(&fds);

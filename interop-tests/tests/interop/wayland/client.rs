@@ -20,7 +20,7 @@ pub(crate) fn sees_globals(
     theirs: impl AsyncFn(UnixStream, usize) -> Seen,
     transcript: &Transcript,
 ) {
-    meet(&theirs, 0, Limits::client(), async |us| {
+    run_with_peer(&theirs, 0, Limits::client(), async |us| {
         for global in us.registry.globals() {
             transcript.note(format!("it has {} {}", global.interface, global.version));
         }
@@ -35,7 +35,7 @@ pub(crate) fn makes_pools(
     for own in [false, true] {
         let limits = Limits { fds_with_their_message: own, ..Limits::client() };
         for count in BURSTS {
-            let (sent, seen) = meet(&theirs, 0, limits.clone(), async |us| {
+            let (sent, seen) = run_with_peer(&theirs, 0, limits.clone(), async |us| {
                 let shm = us.bind("wl_shm", 1).await;
                 let mut sent = Vec::new();
                 for size in 1..=count {
@@ -62,7 +62,7 @@ pub(crate) fn gets_keymaps(
     transcript: &Transcript,
 ) {
     for count in BURSTS {
-        let (came, seen) = meet(&theirs, count, Limits::client(), async |us| {
+        let (came, seen) = run_with_peer(&theirs, count, Limits::client(), async |us| {
             let seat = us.bind("wl_seat", 1).await;
             let get_keyboard = |id| Message::builder(seat, GET_KEYBOARD).new_id(id);
             let keyboard = us.feed_create("wl_keyboard", get_keyboard).await;
@@ -88,7 +88,7 @@ pub(crate) fn gets_keymaps(
 }
 
 /// Runs the client, and the peer's compositor until it ends.
-fn meet<T>(
+fn run_with_peer<T>(
     theirs: &impl AsyncFn(UnixStream, usize) -> Seen,
     keymaps: usize,
     limits: Limits,

@@ -18,7 +18,7 @@ pub(crate) fn shows_globals(
     theirs: impl AsyncFn(UnixStream, Ask) -> Seen,
     transcript: &Transcript,
 ) {
-    let (_, seen) = meet(&theirs, Ask::Globals, 0, Limits::server());
+    let (_, seen) = run_with_peer(&theirs, Ask::Globals, 0, Limits::server());
     for (interface, version) in seen.globals {
         transcript.note(format!("it sees {interface} {version}"));
     }
@@ -27,7 +27,7 @@ pub(crate) fn shows_globals(
 /// Receives pools, and compares their files with those that the peer's client sent.
 pub(crate) fn takes_pools(theirs: impl AsyncFn(UnixStream, Ask) -> Seen, transcript: &Transcript) {
     for count in BURSTS {
-        let (ours, sent) = meet(&theirs, Ask::Pools(count), 0, Limits::server());
+        let (ours, sent) = run_with_peer(&theirs, Ask::Pools(count), 0, Limits::server());
         assert_eq!(ours.pools, sent.pools);
         transcript.note(format!("it > {count} create_pool"));
         transcript.note(format!("we see {} pools, each with its file", ours.pools.len()));
@@ -42,7 +42,7 @@ pub(crate) fn gives_keymaps(
     for own in [false, true] {
         let limits = Limits { fds_with_their_message: own, ..Limits::server() };
         for count in BURSTS {
-            let (ours, seen) = meet(&theirs, Ask::Keymaps, count, limits.clone());
+            let (ours, seen) = run_with_peer(&theirs, Ask::Keymaps, count, limits.clone());
             assert_eq!(ours.keymaps, seen.keymaps);
             let how = if own { "each with its message" } else { "as early as may be" };
             transcript.note(format!("we > {count} keymaps, descriptors {how}"));
@@ -52,7 +52,7 @@ pub(crate) fn gives_keymaps(
 }
 
 /// Runs the compositor, and the peer's client until it disconnects.
-fn meet(
+fn run_with_peer(
     theirs: &impl AsyncFn(UnixStream, Ask) -> Seen,
     ask: Ask,
     keymaps: usize,

@@ -41,7 +41,7 @@ pub(crate) fn makes_pools(
 ) {
     raise_descriptor_limit();
     for count in POOLS {
-        let (sent, seen) = meet(&theirs, 0, async |us| us.make_pools(count).await);
+        let (sent, seen) = run_with_peer(&theirs, 0, async |us| us.make_pools(count).await);
         assert_eq!(seen.pools, sent);
         transcript.note(format!("we > {count} create_pool in one flush"));
         transcript.note(format!("it sees {} pools, each with our file", seen.pools.len()));
@@ -56,7 +56,8 @@ pub(crate) fn lets_keymaps_pile_up(
 ) {
     raise_descriptor_limit();
     for count in KEYMAPS {
-        let (came, seen) = meet(&theirs, count, async |us| us.let_keymaps_pile_up(count).await);
+        let (came, seen) =
+            run_with_peer(&theirs, count, async |us| us.let_keymaps_pile_up(count).await);
         assert_eq!(came, seen.keymaps);
         transcript.note(format!("{} keymaps pile up, each with its file", came.len()));
     }
@@ -81,7 +82,7 @@ pub(crate) fn makes_pools_of_weston(transcript: &Transcript) {
 }
 
 /// Runs the client, and the peer's compositor until it ends.
-fn meet<T>(
+fn run_with_peer<T>(
     theirs: &impl AsyncFn(UnixStream, usize) -> Seen,
     keymaps: usize,
     client: impl AsyncFnOnce(&mut Client) -> T,
