@@ -13,7 +13,9 @@ mod interop;
 mod links;
 mod lock;
 mod msrv;
+mod mutants;
 mod package_manager;
+mod requirements;
 mod steps;
 mod targets;
 mod tools;
@@ -53,6 +55,7 @@ enum Task {
     Bench(bench::Arguments),
     Faults(faults::Arguments),
     Fuzz(fuzz::Arguments),
+    Mutants(mutants::Arguments),
     Cycles(cycles::Arguments),
     Words(words::Arguments),
 }
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
         Task::Words(arguments) => words::run(&arguments),
     };

@@ -1,6 +1,5 @@
 //! The fuzz targets: running them, and replaying their corpora.
 
-mod requirements;
 mod statistics;
 mod subcommand;
 mod target;

@@ -8,10 +8,19 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::requirements;
 use super::statistics::Statistics;
 use super::target::{TARGETS, Target};
 use crate::command;
+use crate::requirements::{self, Requirement};
+
+const REQUIREMENTS: &[Requirement] = &[
+    (
+        "a nightly compiler",
+        &["rustup", "run", "nightly", "rustc", "--version"],
+        "rustup toolchain install nightly --profile minimal",
+    ),
+    ("cargo-fuzz", &["cargo-fuzz", "--version"], "cargo install cargo-fuzz"),
+];
 
 /// Run fuzz targets with libFuzzer
 ///
@@ -53,7 +62,7 @@ struct Outcome {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    requirements::ensure_present().context("fuzz")?;
+    requirements::ensure(REQUIREMENTS).context("fuzz")?;
     let targets = arguments.target.map_or(TARGETS.to_vec(), |target| vec![target]);
     let mut outcomes = Vec::new();
     for target in targets {

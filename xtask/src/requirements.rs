@@ -1,27 +1,14 @@
-//! What running a fuzz target needs.
+//! The programs of a subcommand that only some contributors have.
 
 use anyhow::{Result, bail};
 
 use crate::command;
 
 /// A requirement: its name, the command that succeeds if it is present, and the command to install it.
-type Requirement = (&'static str, &'static [&'static str], &'static str);
-
-const REQUIREMENTS: &[Requirement] = &[
-    (
-        "a nightly compiler",
-        &["rustup", "run", "nightly", "rustc", "--version"],
-        "rustup toolchain install nightly --profile minimal",
-    ),
-    ("cargo-fuzz", &["cargo-fuzz", "--version"], "cargo install cargo-fuzz"),
-];
+pub(crate) type Requirement = (&'static str, &'static [&'static str], &'static str);
 
 /// Fails if something is missing, with the commands to install it. Installs nothing.
-pub(super) fn ensure_present() -> Result<()> {
-    ensure(REQUIREMENTS)
-}
-
-fn ensure(requirements: &[Requirement]) -> Result<()> {
+pub(crate) fn ensure(requirements: &[Requirement]) -> Result<()> {
     let missing: Vec<_> = requirements
         .iter()
         .filter(|(_, check, _)| {
