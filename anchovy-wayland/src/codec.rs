@@ -1,12 +1,13 @@
 //! The framing of messages: their ends in the byte stream, and their descriptors.
 
+use std::borrow::BorrowMut;
 use std::os::fd::OwnedFd;
 
 use anchovy::codec::{
     Attribution, Decoder, Encoder, Placement, ReadPolicy, ReceiveError, ReceivedFds, Unclaimed,
     WritePolicy,
 };
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::decode_position::DecodePosition;
 use crate::limits::Limits;
@@ -17,7 +18,7 @@ use crate::wire::message::Message;
 use crate::wire::wire_error::{WireError, WireErrorKind};
 
 /// Decodes and encodes messages for [`anchovy::codec::Framed`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Codec<G> {
     pub(crate) source: G,
     limit: usize,
@@ -25,23 +26,27 @@ pub(crate) struct Codec<G> {
     arriving: Option<Header>,
     /// The last decoded message.
     pub(crate) last: Option<DecodePosition>,
+    /// The message that was decoded, until the connection takes it. It is not the item of the decoder,
+    /// because each layer between here and the connection would then copy it.
+    pub(crate) decoded: Option<Message>,
 }
 
 impl<G> Codec<G> {
     pub(crate) fn new(source: G, limits: &Limits) -> Codec<G> {
         let limit = limits.max_message_bytes.clamp(HEADER_BYTES, LONGEST_MESSAGE);
-        Codec { source, limit, arriving: None, last: None }
+        Codec { source, limit, arriving: None, last: None, decoded: None }
     }
 
     /// Converts the source of the number of descriptors.
     pub(crate) fn map<H>(self, map: impl FnOnce(G) -> H) -> Codec<H> {
-        let Codec { source, limit, arriving, last } = self;
-        Codec { source: map(source), limit, arriving, last }
+        let Codec { source, limit, arriving, last, decoded } = self;
+        Codec { source: map(source), limit, arriving, last, decoded }
     }
 }
 
 impl<G: SignatureSource> Decoder for Codec<G> {
-    type Item = Message;
+    /// A message is in [`Codec::decoded`].
+    type Item = ();
     type Error = WireError;
 
     #[inline]
@@ -49,7 +54,7 @@ impl<G: SignatureSource> Decoder for Codec<G> {
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Message>, ReceiveError<WireError>> {
+    ) -> Result<Option<()>, ReceiveError<WireError>> {
         let header = match self.arriving {
             Some(header) => header,
             None => match Header::parse(bytes, self.limit).map_err(ReceiveError::Codec)? {
@@ -65,18 +70,20 @@ impl<G: SignatureSource> Decoder for Codec<G> {
         self.last = Some(DecodePosition { object: object.get(), opcode });
 
         let count = self.source.count(object, opcode);
-        let taken = fds.take(length, count)?;
-        bytes.advance(HEADER_BYTES);
-        let arguments = Body::split_off(bytes, length - HEADER_BYTES);
-        Ok(Some(Message::received(object, opcode, arguments, taken.into_vec())))
+        let fds = fds.take(length, count)?.into_vec();
+        let arguments = Body::split_off(bytes, HEADER_BYTES..length);
+        self.decoded = Some(Message::received(object, opcode, arguments, fds));
+        Ok(Some(()))
     }
 }
 
-impl<G> Encoder<Message> for Codec<G> {
+/// Encodes a message, or a message that its owner keeps if it is rejected.
+impl<G, M: BorrowMut<Message>> Encoder<M> for Codec<G> {
     type Error = WireError;
 
     #[inline]
-    fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), WireError> {
+    fn encode(&mut self, message: &M, bytes: &mut BytesMut) -> Result<(), WireError> {
+        let message = message.borrow();
         message.check_fds()?;
         let (length, limit) = (message.len(), self.limit);
         if length > limit {
@@ -87,12 +94,12 @@ impl<G> Encoder<Message> for Codec<G> {
     }
 
     #[inline]
-    fn fds<'a>(&mut self, message: &'a mut Message) -> Option<&'a mut Vec<OwnedFd>> {
-        Some(message.fds_mut())
+    fn fds<'a>(&mut self, message: &'a mut M) -> Option<&'a mut Vec<OwnedFd>> {
+        Some(message.borrow_mut().fds_mut())
     }
 
     #[inline]
-    fn payload(&mut self, _: &Message) -> Bytes {
+    fn payload(&mut self, _: &M) -> Bytes {
         Bytes::new()
     }
 }

@@ -323,8 +323,8 @@ pub(crate) fn halves<G>(
 ) -> (OwnedReadHalf<G>, FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>) {
     let mut parts = FramedParts::new(socket, Codec::new((), limits));
     (parts.read_policy, parts.write_policy) = policies(limits);
-    let (read, write) = Framed::from_parts(parts).into_split();
-    let read = read.map_codec(|codec| codec.map(|()| source));
+    let split = |encoder| (Codec::new(source, limits), encoder);
+    let (read, write) = Framed::from_parts(parts).into_split_with(split);
     (OwnedReadHalf::new(read, inbox), write)
 }
 
@@ -352,7 +352,7 @@ impl<G: SignatureSource + Unpin> Stream for Connection<G> {
     type Item = Result<Message, ReceiveError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().read.poll_message(cx)
+        self.get_mut().read.poll_message(cx).map(Result::transpose)
     }
 }
 

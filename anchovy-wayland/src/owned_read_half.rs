@@ -89,28 +89,28 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
     /// This method is cancel safe. If the future is dropped, no message is lost.
     #[inline]
     pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
-        poll_fn(|cx| self.poll_message(cx).map(Option::transpose))
+        poll_fn(|cx| self.poll_message(cx))
     }
 
     #[inline]
     pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Message, ReceiveError>>> {
+    ) -> Poll<Result<Option<Message>, ReceiveError>> {
         loop {
             let Some(inbox) = &mut self.inbox else { return poll_arrived(&mut self.framed, cx) };
             let (message, origin) = if let Some(message) = inbox.kept.pop() {
                 (message, Origin::Kept)
             } else if let Some(end) = &mut inbox.end {
-                return Poll::Ready(end.unreported.take().map(Err));
+                return Poll::Ready(end.unreported.take().map_or(Ok(None), Err));
             } else {
                 match ready!(poll_arrived(&mut self.framed, cx)) {
-                    Some(Ok(message)) => (message, Origin::Socket),
+                    Ok(Some(message)) => (message, Origin::Socket),
                     end => return Poll::Ready(end),
                 }
             };
             match self.framed.codec_mut().source.admit(&message, origin) {
-                Ok(Admission::Event) => return Poll::Ready(Some(Ok(message))),
+                Ok(Admission::Event) => return Poll::Ready(Ok(Some(message))),
                 // A reply of a roundtrip that has timed out or was dropped.
                 Ok(Admission::Internal | Admission::Handled) => {}
                 Ok(Admission::Display(error)) => inbox.end_with(error),
@@ -136,12 +136,12 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
                 }));
             }
             let message = match ready!(poll_arrived(&mut self.framed, cx)) {
-                None => return Poll::Ready(Err(WaitError::Closed)),
-                Some(Err(error)) => {
+                Ok(None) => return Poll::Ready(Err(WaitError::Closed)),
+                Err(error) => {
                     inbox.end_after(None);
                     return Poll::Ready(Err(WaitError::Receive(error)));
                 }
-                Some(Ok(message)) => message,
+                Ok(Some(message)) => message,
             };
             let is_first = inbox.kept.is_empty();
             let origin = if is_first { Origin::Socket } else { Origin::SocketAfterKept };
@@ -203,16 +203,17 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
     }
 }
 
-/// Polls for the next message from the socket.
+/// Polls for the next message from the socket. Returns `None` at the end of the stream.
 #[inline]
 fn poll_arrived<G: SignatureSource + Unpin>(
     framed: &mut FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
     cx: &mut Context<'_>,
-) -> Poll<Option<Result<Message, ReceiveError>>> {
-    let next = ready!(Pin::new(&mut *framed).poll_next(cx));
-    Poll::Ready(
-        next.map(|next| next.map_err(|error| ReceiveError::from_codec(error, framed.codec().last))),
-    )
+) -> Poll<Result<Option<Message>, ReceiveError>> {
+    Poll::Ready(match ready!(Pin::new(&mut *framed).poll_next(cx)) {
+        Some(Ok(())) => Ok(framed.codec_mut().decoded.take()),
+        Some(Err(error)) => Err(ReceiveError::from_codec(error, framed.codec().last)),
+        None => Ok(None),
+    })
 }
 
 impl<G: Signatures> OwnedReadHalf<G> {
@@ -262,6 +263,6 @@ impl<G: SignatureSource + Unpin> Stream for OwnedReadHalf<G> {
     type Item = Result<Message, ReceiveError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_message(cx)
+        self.get_mut().poll_message(cx).map(Result::transpose)
     }
 }

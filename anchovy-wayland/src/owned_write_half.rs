@@ -49,7 +49,8 @@ impl<I> OwnedWriteHalf<I> {
     }
 
     /// Converts the error of the framed stream, and adds the message if its descriptors were refused.
-    fn failed(&mut self, error: FramedError) -> SendError {
+    #[cold]
+    fn failed(&mut self, error: FramedError<'_>) -> SendError {
         let unsent = match (&error.kind, self.refused) {
             (
                 codec::SendErrorKind::FdsRefusedByPeer { .. }
@@ -129,11 +130,22 @@ impl<I: Unpin> OwnedWriteHalf<I> {
         message: &mut Option<Message>,
     ) -> Poll<Result<(), SendError>> {
         let ready = ready!(Pin::new(&mut *self).poll_ready(cx));
-        let message = message.take().expect("the future is not polled after completion");
-        match ready {
-            Ok(()) => Poll::Ready(Pin::new(self).start_send(message)),
-            Err(error) => Poll::Ready(Err(with_unsent(error, message))),
-        }
+        let unsent = message.as_mut().expect("the future is not polled after completion");
+        // The message is not moved: most messages are accepted, and only its descriptors are taken.
+        let fed = ready.and_then(|()| self.accept(unsent));
+        let message = message.take();
+        Poll::Ready(fed.map_err(|SendError { unsent, kind }| SendError {
+            unsent: unsent.or_else(|| message.map(Box::new)),
+            kind,
+        }))
+    }
+
+    /// Adds the message to the send buffer and takes its descriptors, or returns an error without it.
+    #[inline]
+    fn accept(&mut self, message: &mut Message) -> Result<(), SendError> {
+        Pin::new(&mut self.framed).start_send(message).map_err(|FramedError { kind, .. }| {
+            SendError { unsent: None, kind: SendErrorKind::from_codec(kind) }
+        })
     }
 
     /// Waits until all messages have been sent.
@@ -167,14 +179,8 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     }
 }
 
-/// Adds the message to the error, unless the error contains a refused message.
-fn with_unsent(error: SendError, message: Message) -> SendError {
-    let SendError { unsent, kind } = error;
-    SendError { unsent: unsent.or_else(|| Some(Box::new(message))), kind }
-}
-
-/// The error of the framed stream.
-type FramedError = codec::SendError<Message, codec::SendErrorKind<WireError>>;
+/// The error of the framed stream, which does not own the message.
+type FramedError<'a> = codec::SendError<&'a mut Message, codec::SendErrorKind<WireError>>;
 
 impl<I: Unpin> Sink<Message> for OwnedWriteHalf<I> {
     type Error = SendError;
@@ -182,30 +188,28 @@ impl<I: Unpin> Sink<Message> for OwnedWriteHalf<I> {
     #[inline]
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
-        Pin::new(&mut this.framed).poll_ready(cx).map_err(|error| this.failed(error))
+        let outcome = Sink::<&mut Message>::poll_ready(Pin::new(&mut this.framed), cx);
+        outcome.map_err(|error| this.failed(error))
     }
 
     #[inline]
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
-        Pin::new(&mut self.get_mut().framed).start_send(message).map_err(
-            |FramedError { unsent, kind }| SendError {
-                unsent: unsent.map(Box::new),
-                kind: SendErrorKind::from_codec(kind),
-            },
-        )
+    fn start_send(self: Pin<&mut Self>, mut message: Message) -> Result<(), SendError> {
+        self.get_mut()
+            .accept(&mut message)
+            .map_err(|SendError { kind, .. }| SendError { unsent: Some(Box::new(message)), kind })
     }
 
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
-        let outcome = Sink::<Message>::poll_flush(Pin::new(&mut this.framed), cx);
+        let outcome = Sink::<&mut Message>::poll_flush(Pin::new(&mut this.framed), cx);
         outcome.map_err(|error| this.failed(error))
     }
 
     /// Flushes, and then shuts down the write side of the socket.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
-        let outcome = Sink::<Message>::poll_close(Pin::new(&mut this.framed), cx);
+        let outcome = Sink::<&mut Message>::poll_close(Pin::new(&mut this.framed), cx);
         outcome.map_err(|error| this.failed(error))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::arguments::Arguments;
 use super::body::Body;
@@ -153,10 +153,12 @@ impl Message {
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         // `build` and `Header::parse` limit the length to 16 bits.
         let length = self.len() as u32;
+        let mut header = [0; HEADER_BYTES];
+        header[..4].copy_from_slice(&self.object.get().to_ne_bytes());
+        header[4..].copy_from_slice(&(length << 16 | u32::from(self.opcode)).to_ne_bytes());
         out.reserve(self.len());
-        out.put_u32_ne(self.object.get());
-        out.put_u32_ne(length << 16 | u32::from(self.opcode));
-        out.put_slice(self.arguments());
+        out.extend_from_slice(&header);
+        out.extend_from_slice(self.arguments());
     }
 
     pub(crate) fn error(&self, kind: WireErrorKind) -> WireError {

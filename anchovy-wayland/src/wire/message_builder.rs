@@ -10,6 +10,9 @@ use super::message::Message;
 use super::object_id::ObjectId;
 use super::wire_error::{WireError, WireErrorKind};
 
+/// Maximum length of the arguments of a message, in bytes.
+const LONGEST_ARGUMENTS: usize = LONGEST_MESSAGE - HEADER_BYTES;
+
 /// A builder for a [`Message`].
 ///
 /// Each method appends an argument. [`build`](Self::build) returns the first error of all arguments.
@@ -131,16 +134,20 @@ impl MessageBuilder {
     /// ([`max_message_bytes`](crate::Limits::max_message_bytes)) when it sends the message.
     #[inline]
     pub fn build(self) -> Result<Message, BuildError> {
+        if self.error.is_some() || self.left_out > 0 || self.arguments.len() > LONGEST_ARGUMENTS {
+            return Err(self.into_error());
+        }
+        let MessageBuilder { object, opcode, arguments, fds, .. } = self;
+        Ok(Message::received(object, opcode, arguments.build(), fds))
+    }
+
+    #[cold]
+    fn into_error(self) -> BuildError {
         let MessageBuilder { object, opcode, arguments, left_out, fds, error, .. } = self;
         let length = (HEADER_BYTES + arguments.len()).saturating_add(left_out);
         let too_long = WireErrorKind::TooLong { length, limit: LONGEST_MESSAGE };
-        match error.or((length > LONGEST_MESSAGE).then_some(too_long)) {
-            None => Ok(Message::received(object, opcode, arguments.build(), fds)),
-            Some(kind) => {
-                let error = WireError { object: object.get(), opcode, kind };
-                Err(BuildError { error, fds })
-            }
-        }
+        let kind = error.unwrap_or(too_long);
+        BuildError { error: WireError { object: object.get(), opcode, kind }, fds }
     }
 }
 

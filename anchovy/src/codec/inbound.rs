@@ -122,7 +122,9 @@ impl Inbound {
             if is_large {
                 self.buffer.decoded();
             }
-            self.release_decoded(policy)?;
+            if !self.sets.is_empty() {
+                self.release_decoded(policy)?;
+            }
         } else {
             self.buffer.not_decoded(before);
         }
@@ -130,7 +132,6 @@ impl Inbound {
     }
 
     /// Releases the sets whose range is decoded.
-    #[inline]
     fn release_decoded<E>(&mut self, policy: &ReadPolicy) -> Result<(), ReceiveError<E>> {
         while let Some(set) = self.sets.front() {
             let (count, given_up) = (set.fds, set.given_up);
