@@ -209,11 +209,11 @@ fn poll_arrived<G: SignatureSource + Unpin>(
     framed: &mut FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Option<Message>, ReceiveError>> {
-    Poll::Ready(match ready!(Pin::new(&mut *framed).poll_next(cx)) {
-        Some(Ok(())) => Ok(framed.codec_mut().decoded.take()),
-        Some(Err(error)) => Err(ReceiveError::from_codec(error, framed.codec().last)),
-        None => Ok(None),
-    })
+    match ready!(Pin::new(&mut *framed).poll_next(cx)) {
+        Some(Ok(())) => Poll::Ready(Ok(framed.codec_mut().decoded.take())),
+        None => Poll::Ready(Ok(None)),
+        Some(Err(error)) => Poll::Ready(Err(ReceiveError::from_codec(error, framed.codec().last))),
+    }
 }
 
 impl<G: Signatures> OwnedReadHalf<G> {
