@@ -197,8 +197,9 @@ impl<G: SignatureSource + Unpin> Connection<G> {
         poll_fn(move |cx| {
             if failed.is_none() {
                 match ready!(self.write.poll_feed(cx, &mut message)) {
+                    Ok(()) => return Poll::Ready(Ok(())),
                     Err(error) if G::IS_CLIENT => failed = Some(error),
-                    fed => return Poll::Ready(fed),
+                    Err(error) => return Poll::Ready(Err(error)),
                 }
             }
             self.poll_explain(cx, &mut failed).map(Err)

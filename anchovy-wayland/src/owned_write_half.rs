@@ -130,22 +130,27 @@ impl<I: Unpin> OwnedWriteHalf<I> {
         message: &mut Option<Message>,
     ) -> Poll<Result<(), SendError>> {
         let ready = ready!(Pin::new(&mut *self).poll_ready(cx));
-        let unsent = message.as_mut().expect("the future is not polled after completion");
-        // The message is not moved: most messages are accepted, and only its descriptors are taken.
-        let fed = ready.and_then(|()| self.accept(unsent));
-        let message = message.take();
-        Poll::Ready(fed.map_err(|SendError { unsent, kind }| SendError {
-            unsent: unsent.or_else(|| message.map(Box::new)),
-            kind,
-        }))
+        let borrowed = message.as_mut().expect("the future is not polled after completion");
+        // The message is not moved: usually it is accepted, and only its descriptors leave it.
+        if let Err(error) = ready {
+            return Poll::Ready(Err(with_unsent(error, message.take())));
+        }
+        if let Err(error) = self.accept(borrowed) {
+            return Poll::Ready(Err(with_unsent(error, message.take())));
+        }
+        *message = None;
+        Poll::Ready(Ok(()))
     }
 
     /// Adds the message to the send buffer and takes its descriptors, or returns an error without it.
     #[inline]
     fn accept(&mut self, message: &mut Message) -> Result<(), SendError> {
-        Pin::new(&mut self.framed).start_send(message).map_err(|FramedError { kind, .. }| {
-            SendError { unsent: None, kind: SendErrorKind::from_codec(kind) }
-        })
+        match Pin::new(&mut self.framed).start_send(message) {
+            Ok(()) => Ok(()),
+            Err(FramedError { kind, .. }) => {
+                Err(SendError { unsent: None, kind: SendErrorKind::from_codec(kind) })
+            }
+        }
     }
 
     /// Waits until all messages have been sent.
@@ -179,6 +184,13 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     }
 }
 
+/// Adds the message to the error, unless the error contains a refused message.
+#[cold]
+fn with_unsent(error: SendError, message: Option<Message>) -> SendError {
+    let SendError { unsent, kind } = error;
+    SendError { unsent: unsent.or_else(|| message.map(Box::new)), kind }
+}
+
 /// The error of the framed stream, which does not own the message.
 type FramedError<'a> = codec::SendError<&'a mut Message, codec::SendErrorKind<WireError>>;
 
@@ -188,15 +200,18 @@ impl<I: Unpin> Sink<Message> for OwnedWriteHalf<I> {
     #[inline]
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
-        let outcome = Sink::<&mut Message>::poll_ready(Pin::new(&mut this.framed), cx);
-        outcome.map_err(|error| this.failed(error))
+        match ready!(Sink::<&mut Message>::poll_ready(Pin::new(&mut this.framed), cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(this.failed(error))),
+        }
     }
 
     #[inline]
     fn start_send(self: Pin<&mut Self>, mut message: Message) -> Result<(), SendError> {
-        self.get_mut()
-            .accept(&mut message)
-            .map_err(|SendError { kind, .. }| SendError { unsent: Some(Box::new(message)), kind })
+        match self.get_mut().accept(&mut message) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(with_unsent(error, Some(message))),
+        }
     }
 
     #[inline]

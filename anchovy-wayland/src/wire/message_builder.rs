@@ -1,6 +1,6 @@
 //! A builder for messages.
 
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, take};
 use std::os::fd::OwnedFd;
 
 use super::body::BodyBuilder;
@@ -104,9 +104,11 @@ impl MessageBuilder {
 
     /// Appends an `fd`: a `File`, a socket, or any other open descriptor. It is closed after it was sent.
     #[inline]
-    pub fn fd(mut self, fd: impl Into<OwnedFd>) -> Self {
-        self.fds.push(fd.into());
-        self
+    pub fn fd(self, fd: impl Into<OwnedFd>) -> Self {
+        let fd = fd.into();
+        let mut this = ManuallyDrop::new(self);
+        this.fds = appended(take(&mut this.fds), fd);
+        ManuallyDrop::into_inner(this)
     }
 
     /// Returns the last `new_id` argument.
@@ -142,6 +144,11 @@ impl MessageBuilder {
         let kind = error.unwrap_or(WireErrorKind::TooLong { length, limit: LONGEST_MESSAGE });
         Err(BuildError { error: WireError { object: object.get(), opcode, kind }, fds })
     }
+}
+
+fn appended(mut fds: Vec<OwnedFd>, fd: OwnedFd) -> Vec<OwnedFd> {
+    fds.push(fd);
+    fds
 }
 
 #[cfg(all(test, target_os = "linux"))]

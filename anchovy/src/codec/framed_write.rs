@@ -1,7 +1,7 @@
 //! The half of a framed stream that sends.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_sink::Sink;
 
@@ -99,7 +99,10 @@ impl<const S: usize, C: Encoder<I> + Unpin, I> Sink<I> for FramedWrite<S, C> {
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let this = self.get_mut();
         let side = (&*this.half.socket, &mut this.half.sender);
-        this.write.poll_ready(side, cx).map_err(flush_error)
+        match ready!(this.write.poll_ready(side, cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(flush_error(error))),
+        }
     }
 
     #[inline]

@@ -91,7 +91,9 @@ impl Outbound {
         let (start, end) = (self.end, self.end + length as u64);
         if count > 0 {
             self.frames.push_back(PendingFrame { start, end, fds: count });
-            self.fds.extend(encoder.fds(&mut frame).into_iter().flat_map(|fds| fds.drain(..)));
+            if let Some(fds) = encoder.fds(&mut frame) {
+                fds.drain(..).for_each(|fd| self.fds.push_back(fd));
+            }
         }
         self.end = end;
         Ok(())

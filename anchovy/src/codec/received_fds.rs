@@ -148,6 +148,9 @@ impl ReceivedFds<'_> {
     }
 
     fn claim(&mut self, length: usize, count: usize) -> Result<(), TakeFdsError> {
+        if self.claim_of_only_set(length, count) {
+            return Ok(());
+        }
         if let Some(cause) = self.truncation(length) {
             return Err(TakeFdsError::Truncated { cause });
         }
@@ -159,6 +162,20 @@ impl ReceivedFds<'_> {
         claim(self.sets.iter_mut().map(|set| &mut set.fds), count);
         self.claimed += count;
         Ok(())
+    }
+
+    /// Claims `count` descriptors if one set waits, and has them. This is the usual case.
+    #[inline]
+    fn claim_of_only_set(&mut self, length: usize, count: usize) -> bool {
+        if self.sets.len() != 1 || self.available(length) < count {
+            return false;
+        }
+        match self.sets.front_mut() {
+            Some(set) if set.truncated.is_none() && !set.given_up => set.fds -= count,
+            _ => return false,
+        }
+        self.claimed += count;
+        true
     }
 
     /// Returns an error if a frame would claim a part of a set that may belong to a discarded frame.
