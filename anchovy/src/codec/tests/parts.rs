@@ -125,3 +125,17 @@ fn parts_keep_that_a_set_was_truncated() {
     pair.kernel.send(&item[4..], vec![memfd()]);
     assert_eq!(error(receive_all(&mut pair, &[])), "Truncated { cause: ProcessTableFull }");
 }
+
+#[test]
+fn a_set_of_parts_that_is_truncated_gives_out_none_of_its_descriptors() {
+    let mut pair = Pair::new(Placement::Alone);
+    let item = bytes_of("abc", 1);
+    // A receive leaves a truncated set empty. The parts of a caller may be otherwise.
+    let sets = [FdSet {
+        truncated: Some(Truncation::ProcessTableFull),
+        ..FdSet::new(0..item.len(), vec![memfd()])
+    }];
+    pair.inbound =
+        Inbound::from_parts(BytesMut::from(&item[..]), sets.into(), None, &ReadProgress::default());
+    assert_eq!(error(receive_all(&mut pair, &[])), "Truncated { cause: ProcessTableFull }");
+}
