@@ -11,6 +11,7 @@ mod parts;
 mod peer;
 mod policies;
 pub(crate) mod read_half;
+mod unsent_fds;
 pub(crate) mod write_half;
 
 pub use duplex::Connection;

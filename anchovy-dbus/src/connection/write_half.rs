@@ -1,6 +1,5 @@
 //! The sending half of a connection.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::num::NonZeroU32;
@@ -9,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use anchovy::DBUS_SCM_RIGHTS;
 use anchovy::codec::{self, FramedWrite};
-use anchovy::{Charge, DBUS_SCM_RIGHTS};
 use futures_sink::Sink;
 
 use super::abandoned_calls::AbandonedCalls;
 use super::peer::Peer;
+use super::unsent_fds::UnsentFds;
 use crate::bus::{BUS_NAME, HELLO};
 use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
@@ -36,9 +36,7 @@ pub struct OwnedWriteHalf {
     is_past_hello: bool,
     /// Calls whose serials are not used for other messages.
     abandoned: Option<Arc<AbandonedCalls>>,
-    /// Number and charge of the descriptors that have not been sent, message by message.
-    charges: VecDeque<(usize, Option<Charge>)>,
-    charged: usize,
+    unsent_fds: UnsentFds,
     /// Whether the kernel refused the descriptors of the first message in the buffer, which is still
     /// there.
     first_is_refused: bool,
@@ -55,8 +53,7 @@ impl OwnedWriteHalf {
             peer,
             next_serial: NonZeroU32::MIN,
             abandoned: None,
-            charges: VecDeque::new(),
-            charged: 0,
+            unsent_fds: UnsentFds::default(),
             first_is_refused: false,
         }
     }
@@ -240,8 +237,7 @@ impl OwnedWriteHalf {
                     self.note_first(is_hello, serial);
                 }
                 if count > 0 {
-                    self.charges.push_back((count, charge));
-                    self.charged += count;
+                    self.unsent_fds.push(count, charge);
                 }
                 Ok(serial)
             }
@@ -269,18 +265,6 @@ impl OwnedWriteHalf {
         self.abandoned.as_ref().is_some_and(|abandoned| abandoned.contains(serial))
     }
 
-    /// Ends the charges of descriptors that have been sent.
-    fn release_sent(&mut self) {
-        let unsent = self.framed.unsent_fds();
-        while let Some((count, _)) = self.charges.front() {
-            if self.charged - count < unsent {
-                break;
-            }
-            self.charged -= count;
-            self.charges.pop_front();
-        }
-    }
-
     /// Waits until the buffer has room for a message. A refused message stays in the buffer, for
     /// [`take_refused`](Self::take_refused).
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendErrorKind>> {
@@ -298,7 +282,7 @@ impl OwnedWriteHalf {
         &mut self,
         outcome: Poll<Result<(), codec::SendError<Message, codec::SendErrorKind<CodecError>>>>,
     ) -> Poll<Result<(), SendErrorKind>> {
-        self.release_sent();
+        self.unsent_fds.release_until(self.framed.unsent_fds());
         self.first_is_refused = false;
         outcome.map_err(|error| match SendErrorKind::from(error.kind) {
             SendErrorKind::Io(error) if is_disconnect(&error) && self.peer.has_missed_hello() => {
@@ -323,10 +307,7 @@ impl OwnedWriteHalf {
     /// Removes the first message from the buffer.
     fn take_back(&mut self) -> Option<Message> {
         let refused = self.framed.take_refused()?;
-        let charge = self.charges.pop_front().and_then(|(count, charge)| {
-            self.charged -= count;
-            charge
-        });
+        let charge = self.unsent_fds.pop();
         // The message was valid when it was accepted, so its bytes are valid too.
         let mut message = Message::from_bytes(refused.bytes, refused.fds).ok()?;
         message.set_charge(charge);

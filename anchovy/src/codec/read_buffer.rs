@@ -32,8 +32,9 @@ pub(crate) struct ReadBuffer {
     allocated: usize,
     /// Number of bytes of the current frame that were found to be incomplete.
     incomplete: usize,
-    /// The buffer itself, while `bytes` is a copy of it.
-    original: Option<BytesMut>,
+    /// The buffer itself, while `bytes` is a copy of it. Boxed, because most connections never have large
+    /// memory.
+    original: Option<Box<BytesMut>>,
 }
 
 impl ReadBuffer {
@@ -98,7 +99,7 @@ impl ReadBuffer {
         // A buffer from the parts of a caller may hold more bytes than are worth a copy.
         if length > 0 && length <= KEPT && !is_long {
             let copy = self.copy();
-            self.original = Some(std::mem::replace(&mut self.bytes, copy));
+            self.original = Some(Box::new(std::mem::replace(&mut self.bytes, copy)));
         }
     }
 
@@ -128,7 +129,7 @@ impl ReadBuffer {
     #[cold]
     fn read_on(&mut self, length: usize) {
         match self.original.take() {
-            Some(original) if self.bytes.len() == length => self.bytes = original,
+            Some(original) if self.bytes.len() == length => self.bytes = *original,
             _ => self.allocated = self.bytes.capacity(),
         }
     }
