@@ -23,7 +23,6 @@ use anchovy_dbus::{
     SendErrorKind, Server,
 };
 use interop_tests::*;
-use rustix::process::{Gid, Uid};
 
 /// Names the listener, in the environment of the process that serves.
 const SUBJECT: &str = "ANCHOVY_SMALL_TABLE";
@@ -248,13 +247,6 @@ fn attack(how: Hostile, name: &str, stop: &AtomicBool) {
     }
 }
 
-/// Becomes a user that has nothing, if it may.
-fn become_another() {
-    let (uid, gid) = (Uid::from_raw(65534), Gid::from_raw(65534));
-    rustix::thread::set_thread_res_gid(gid, gid, gid).expect("root may");
-    rustix::thread::set_thread_res_uid(uid, uid, uid).expect("root may");
-}
-
 // ---- The honest one ----
 
 async fn honest(name: &str) {
@@ -315,7 +307,7 @@ fn undisturbed(test: &str, threads: bool, another_uid: bool) {
                 let barrier = Arc::clone(&barrier);
                 thread::spawn(move || {
                     if another_uid {
-                        become_another();
+                        become_own_user(1);
                     }
                     barrier.wait();
                     attack(how, &name, &stop);

@@ -6,6 +6,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{Access, access};
+
 /// A directory of one test, which only its user can enter. It is removed with its content when
 /// this is dropped.
 #[derive(Debug)]
@@ -16,7 +18,13 @@ impl Directory {
     /// Creates an empty directory for temporary files.
     #[expect(clippy::new_without_default, reason = "a default would not touch the disk")]
     pub fn new() -> Directory {
-        Directory::new_in(&std::env::temp_dir())
+        // `TMPDIR` may be a directory that only the user of the process can enter, and this thread may
+        // be another user.
+        let place = std::env::temp_dir();
+        match access(&place, Access::WRITE_OK | Access::EXEC_OK) {
+            Ok(()) => Directory::new_in(&place),
+            Err(_) => Directory::new_in(Path::new("/tmp")),
+        }
     }
 
     /// Creates an empty directory that belongs to this user and group, which requires root.

@@ -31,7 +31,7 @@ mod tap;
 mod turns;
 
 pub use dbus_daemon::DbusDaemon;
-pub use deprived::{on_an_older_kernel, without_privileges};
+pub use deprived::{become_own_user, on_an_older_kernel, own_uid, without_privileges};
 pub use descriptors::{
     Identity, descriptors, identities, identity, is_abandoned, memfd, memfds, pipe,
 };

@@ -6,19 +6,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use interop_tests::{Directory, guarded};
+use interop_tests::{Directory, guarded, own_uid};
 
 use crate::process::Process;
 use crate::servers::ServerKind;
 
-/// The user of the server.
-const SERVER: u32 = 65000;
+/// The user of the server: a number for [`own_uid`], as are the others.
+const SERVER: u32 = 1;
 
 /// The users of hostile clients.
-pub(crate) const HOSTILE: [u32; 2] = [65001, 65002];
+pub(crate) const HOSTILE: [u32; 2] = [2, 3];
 
 /// The user of the honest client.
-const HONEST: u32 = 65003;
+const HONEST: u32 = 4;
 
 /// A server in a process of its own, which is to be attacked.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(crate) fn against(kind: ServerKind, test: impl FnOnce(&mut Attacked)) {
 impl Attacked {
     /// Starts a server and waits until it listens.
     pub(crate) fn start(kind: ServerKind) -> Attacked {
-        let directory = Directory::of_another(SERVER, SERVER);
+        let directory = Directory::of_another(own_uid(SERVER), own_uid(SERVER));
         let all_may_enter = Permissions::from_mode(0o755);
         std::fs::set_permissions(directory.path(), all_may_enter).expect("it is ours");
         let path = path_in(&directory);

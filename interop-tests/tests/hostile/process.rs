@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, Stdio};
 
-use interop_tests::BlockingProgram;
+use interop_tests::{BlockingProgram, own_uid};
 
 /// The variable that makes this program a child of itself. Its lines are the words of a role.
 pub(crate) const ROLE: &str = "ANCHOVY_HOSTILE_ROLE";
@@ -25,7 +25,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts this program with a role under the uid and gid of a user, who has no privileges.
+    /// Starts this program with a role under the uid and gid of a user of this test process ([`own_uid`]),
+    /// who has no privileges.
     pub(crate) fn start(user: u32, role: &[&str]) -> Process {
         // By this name it can be executed even if the user may not enter the directory that it is in.
         let mut command = Command::new("/proc/self/exe");
@@ -34,8 +35,8 @@ impl Process {
             .args(["--nocapture", "--quiet", "--test-threads", "1"])
             .env(ROLE, role.join("\n"))
             .env(TRIM_THRESHOLD.0, TRIM_THRESHOLD.1)
-            .uid(user)
-            .gid(user)
+            .uid(own_uid(user))
+            .gid(own_uid(user))
             .current_dir("/")
             .stdin(Stdio::piped());
         let mut program = BlockingProgram::start(&mut command);
