@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use anchovy::ConnectError;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -52,4 +53,41 @@ fn all_clients_are_served_once_a_single_descriptor_is_free() {
     let Some(calls) = calls else { return };
     let calls = count(&calls)["accept4 EMFILE"];
     assert!((2..50).contains(&calls), "{calls} calls in a second");
+}
+
+#[test]
+fn connecting_with_a_full_table_fails_and_succeeds_once_there_is_room() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        let builder = Stream::builder();
+        let mut table = FullTable::with_room_for(0);
+        for _ in 0..3 {
+            let error = builder.connect(&path).await.unwrap_err();
+            assert!(error.to_string().contains("socket"), "{error}");
+            let ConnectError::Io { error, .. } = error else { panic!("{error:?}") };
+            assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        }
+        // One for each end.
+        table.make_room_for(2);
+        let mut client = builder.connect(&path).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        client.write_all(b"?").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'?');
+    });
+}
+
+#[test]
+fn a_listener_is_adopted_and_closed_with_a_full_table() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let table = FullTable::with_room_for(0);
+        let listener = Listener::from_std(socket).unwrap();
+        assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(&*path));
+        listener.close().unwrap();
+        drop(table);
+    });
 }

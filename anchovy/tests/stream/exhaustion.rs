@@ -93,6 +93,111 @@ fn a_pidfd_that_does_not_fit_into_the_table_is_no_loss() {
 }
 
 #[test]
+fn a_pair_with_a_full_table_is_an_error_and_leaves_nothing_open() {
+    run(async {
+        for room in [0, 1] {
+            let mut table = FullTable::with_room_for(room);
+            let error = Dbus::pair().unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error:?}");
+            table.make_room_for(2 - room);
+            let (mut near, mut far) = Dbus::pair().unwrap();
+            near.write_all(b"AAAA").await.unwrap();
+            assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 4);
+        }
+    });
+}
+
+#[test]
+fn the_pidfd_of_a_peer_is_available_once_there_is_room() {
+    run(async {
+        if !kernel_is_at_least(6, 5) {
+            return;
+        }
+        let (near, mut far) = Dbus::pair().unwrap();
+        let (mut read, mut write) = near.into_split();
+        let table = FullTable::with_room_for(0);
+        assert_eq!(read.peer_pidfd().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        assert_eq!(write.peer_pidfd().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        assert_eq!(read.peer_cred().unwrap().pid(), Some(std::process::id() as i32));
+        drop(table);
+        read.peer_pidfd().unwrap();
+        // The error is not one of the stream.
+        write.write_all(b"AAAA").await.unwrap();
+        assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 4);
+        far.write_all(b"BBBB").await.unwrap();
+        assert_eq!(read.read(&mut [0; 8]).await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn sending_and_conversions_need_no_further_descriptor() {
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        let fds = memfds(3);
+        near.write_queue_mut().extend(memfds(2));
+        let queued = identities(near.write_queue());
+        let table = FullTable::with_room_for(0);
+        near.write_all(b"AAAA").await.unwrap();
+        near.send_with_fds(b"BBBB", &fds).await.unwrap();
+        let parts = near.into_parts().unwrap();
+        let near = Dbus::from_parts(parts).unwrap();
+        let (read, write) = near.into_split();
+        let near = read.reunite(write).unwrap();
+        drop(table);
+        let mut buf = [0; 8];
+        assert_eq!(far.recv(&mut buf).await.unwrap().fds, 2);
+        assert_eq!(far.recv(&mut buf).await.unwrap().fds, 3);
+        assert_eq!(identities(far.read_queue()), [queued, identities(&fds)].concat());
+        drop(near);
+    });
+}
+
+#[test]
+fn the_smallest_buffers_pass_every_byte_and_each_descriptor_set_once() {
+    use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+
+    const PART: usize = 40_000;
+    run(async {
+        let (mut near, mut far) = Dbus::pair().unwrap();
+        for stream in [&near, &far] {
+            set_socket_send_buffer_size(stream, 1).unwrap();
+            set_socket_recv_buffer_size(stream, 1).unwrap();
+        }
+        let bytes: Vec<u8> = (0..3 * PART as u32).map(|number| number as u8).collect();
+        let fds = memfds(253);
+        let send = async {
+            for part in bytes.chunks(PART) {
+                let mut sent = near.send_with_fds(part, &fds).await.unwrap();
+                assert!(sent < part.len(), "the buffer is small");
+                while sent < part.len() {
+                    sent += near.write(&part[sent..]).await.unwrap();
+                }
+            }
+            drop(near);
+        };
+        let receive = async {
+            let (mut all, mut buf, mut sets) = (Vec::new(), [0; 512], Vec::new());
+            loop {
+                let received = far.recv(&mut buf).await.unwrap();
+                if received.bytes == 0 {
+                    break;
+                }
+                all.extend_from_slice(&buf[..received.bytes]);
+                if received.fds > 0 {
+                    // The last byte of a read is in the part whose descriptors come with it.
+                    let part = (all.len() - 1) / PART;
+                    sets.push((part, identities(far.read_queue_mut().drain(..))));
+                }
+            }
+            (all, sets)
+        };
+        let ((), (all, sets)) = tokio::join!(send, receive);
+        assert!(all == bytes, "the bytes are the same");
+        assert_eq!(sets, [0, 1, 2].map(|part| (part, identities(&fds))));
+    });
+}
+
+#[test]
 fn too_many_descriptors_in_flight_keep_the_queue_for_a_retry() {
     without_privileges(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
