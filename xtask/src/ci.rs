@@ -33,7 +33,8 @@ use crate::words;
 ///   words           sources and pages have no phrase of xtask/words.txt: `cargo xtask words`
 ///   clippy          no warnings; the three crates with all features and with none, anchovy also with
 ///                   its default features
-///   tests           tests and doc tests, with the same features
+///   tests           tests and doc tests, with the same features; the programs of the guides in docs/
+///                   are doc tests too
 ///   fuzz corpora    the inputs of `cargo xtask fuzz` that cover the most are no findings
 ///   faults          transfers whose system calls fail or end early: `cargo xtask faults`
 ///   interop         all scenarios with all real programs: `cargo xtask interop`
@@ -145,7 +146,7 @@ fn packages() -> Result<()> {
     // One call for all packages: one may depend on another that is not published yet.
     let outcome = cargo(&format!(
         "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests \
-         --exclude rpc-examples --allow-dirty --target-dir {target_directory}"
+         --exclude rpc-examples --exclude guides --allow-dirty --target-dir {target_directory}"
     ));
     // Only the result of cargo counts.
     let _ = fs::remove_dir_all(command::root().join(target_directory));

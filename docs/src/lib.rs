@@ -1,0 +1,30 @@
+//! The guides of this directory. Each page is a doc test of this package, so its programs compile and run:
+//!
+//! ```sh
+//! cargo test -p guides
+//! ```
+
+/// Makes each page the documentation of a module, which rustdoc tests.
+macro_rules! pages {
+    ($($module:ident: $file:literal,)*) => {
+        $(
+            #[cfg(all(doctest, target_os = "linux"))]
+            #[doc = include_str!(concat!("../", $file))]
+            mod $module {}
+        )*
+
+        /// The pages, relative to this package.
+        pub const PAGES: &[&str] = &[$($file),*];
+    };
+}
+
+pages! {
+    index: "README.md",
+    sending_and_receiving: "sending-and-receiving.md",
+    framing: "framing.md",
+    rpc: "rpc.md",
+    server: "server.md",
+    restart: "restart.md",
+    sandbox: "sandbox.md",
+    proxying: "proxying.md",
+}
