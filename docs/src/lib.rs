@@ -27,4 +27,6 @@ pages! {
     restart: "restart.md",
     sandbox: "sandbox.md",
     proxying: "proxying.md",
+    dbus: "dbus.md",
+    wayland: "wayland.md",
 }
