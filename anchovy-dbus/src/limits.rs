@@ -116,22 +116,7 @@ impl Limits {
     /// A client receives up to 253 descriptors in one message, the limit of the kernel, and sends up to
     /// [`INTEROPERABLE_FDS`]. There is no time limit on messages without descriptors.
     pub fn client() -> Limits {
-        Limits {
-            max_message_bytes: MAX_MESSAGE_BYTES,
-            max_fields_bytes: 1 << 20,
-            max_sent_fds: INTEROPERABLE_FDS,
-            max_received_fds: DBUS_FD_LIMIT,
-            max_waiting_fds: 2 * DBUS_FD_LIMIT,
-            fd_timeout: Some(Duration::from_secs(150)),
-            message_timeout: None,
-            max_buffered_bytes: 64 << 10,
-            max_buffered_fds: 256,
-            reply_timeout: Some(Duration::from_secs(25)),
-            max_kept_messages: 1024,
-            max_kept_bytes: 1 << 20,
-            max_kept_fds: 256,
-            max_abandoned_calls: 1024,
-        }
+        Limits::CLIENT
     }
 
     /// Returns the default limits of a server, which does not trust its clients.
@@ -152,14 +137,29 @@ impl Limits {
         }
     }
 
-    /// Returns the limits of the specification, for messages that do not come from a connection.
-    pub(crate) fn specification() -> Limits {
-        Limits {
-            max_message_bytes: MAX_MESSAGE_BYTES,
-            max_fields_bytes: MAX_ARRAY_BYTES,
-            ..Limits::client()
-        }
-    }
+    const CLIENT: Limits = Limits {
+        max_message_bytes: MAX_MESSAGE_BYTES,
+        max_fields_bytes: 1 << 20,
+        max_sent_fds: INTEROPERABLE_FDS,
+        max_received_fds: DBUS_FD_LIMIT,
+        max_waiting_fds: 2 * DBUS_FD_LIMIT,
+        fd_timeout: Some(Duration::from_secs(150)),
+        message_timeout: None,
+        max_buffered_bytes: 64 << 10,
+        max_buffered_fds: 256,
+        reply_timeout: Some(Duration::from_secs(25)),
+        max_kept_messages: 1024,
+        max_kept_bytes: 1 << 20,
+        max_kept_fds: 256,
+        max_abandoned_calls: 1024,
+    };
+
+    /// The limits of the specification, for messages that do not come from a connection.
+    pub(crate) const SPECIFICATION: Limits = Limits {
+        max_message_bytes: MAX_MESSAGE_BYTES,
+        max_fields_bytes: MAX_ARRAY_BYTES,
+        ..Limits::CLIENT
+    };
 
     /// Returns the maximum number of descriptors that wait for the rest of their message.
     pub(crate) fn waiting_fds(&self) -> usize {

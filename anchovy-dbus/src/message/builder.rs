@@ -62,6 +62,7 @@ enum Body<'a> {
 }
 
 impl<'a> MessageBuilder<'a> {
+    #[inline]
     pub(super) fn new(message_type: MessageType) -> MessageBuilder<'a> {
         MessageBuilder {
             head: HeadParts::new(message_type),
@@ -72,6 +73,7 @@ impl<'a> MessageBuilder<'a> {
     }
 
     /// Creates a builder with the header and body of a message, without its descriptors.
+    #[inline]
     pub(super) fn like(message: &'a Message) -> MessageBuilder<'a> {
         let header = message.header();
         MessageBuilder {
@@ -83,60 +85,70 @@ impl<'a> MessageBuilder<'a> {
     }
 
     /// Sets the byte order of all numbers, in the body too. Default: that of this machine.
+    #[inline]
     pub fn byte_order(mut self, byte_order: ByteOrder) -> Self {
         self.head.byte_order = byte_order;
         self
     }
 
     /// Sets the flags. Default: none.
+    #[inline]
     pub fn flags(mut self, flags: Flags) -> Self {
         self.head.flags = flags;
         self
     }
 
     /// Sets the serial. Default: the connection chooses it when the message is sent.
+    #[inline]
     pub fn serial(mut self, serial: NonZeroU32) -> Self {
         self.serial = Some(serial);
         self
     }
 
     /// Sets the path of the object that is called or that sends the signal.
+    #[inline]
     pub fn path(mut self, path: &'a str) -> Self {
         self.head.path = Some(path);
         self
     }
 
     /// Sets the interface of the method or the signal.
+    #[inline]
     pub fn interface(mut self, interface: &'a str) -> Self {
         self.head.interface = Some(interface);
         self
     }
 
     /// Sets the name of the method or the signal.
+    #[inline]
     pub fn member(mut self, member: &'a str) -> Self {
         self.head.member = Some(member);
         self
     }
 
     /// Sets the name of the error.
+    #[inline]
     pub fn error_name(mut self, error_name: &'a str) -> Self {
         self.head.error_name = Some(error_name);
         self
     }
 
     /// Sets the bus name of the receiver.
+    #[inline]
     pub fn destination(mut self, destination: &'a str) -> Self {
         self.head.destination = Some(destination);
         self
     }
 
     /// Sets the bus name of the sender. A bus overwrites it.
+    #[inline]
     pub fn sender(mut self, sender: &'a str) -> Self {
         self.head.sender = Some(sender);
         self
     }
 
     /// Sets the serial of the call that this message replies to.
+    #[inline]
     pub fn reply_serial(mut self, reply_serial: NonZeroU32) -> Self {
         self.head.reply_serial = Some(reply_serial);
         self
@@ -145,6 +157,7 @@ impl<'a> MessageBuilder<'a> {
     /// Sets the body: its signature, and its bytes in the byte order of the message.
     ///
     /// The signature is checked. The bytes are not compared with it.
+    #[inline]
     pub fn body(mut self, signature: &'a str, body: impl Into<Bytes>) -> Self {
         self.body = Body::Bytes { signature, bytes: body.into() };
         self
@@ -180,6 +193,7 @@ impl<'a> MessageBuilder<'a> {
     /// # }
     /// ```
     #[cfg(feature = "zbus")]
+    #[inline]
     pub fn body_of<T: Serialize + DynamicType + ?Sized>(mut self, value: &T) -> Self {
         self.body = Body::Value(EncodedBody::new(value, self.head.byte_order, &self.fds));
         self
@@ -201,12 +215,14 @@ impl<'a> MessageBuilder<'a> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn fd(mut self, fd: impl Into<OwnedFd>) -> Self {
         self.fds.push(fd.into());
         self
     }
 
     /// Adds descriptors at the end, in order; see [`fd`](Self::fd).
+    #[inline]
     pub fn fds(mut self, fds: impl IntoIterator<Item = impl Into<OwnedFd>>) -> Self {
         self.fds.extend(fds.into_iter().map(Into::into));
         self
@@ -220,19 +236,23 @@ impl<'a> MessageBuilder<'a> {
     /// of the body cannot be encoded. The rules are those for received messages, except that the message
     /// needs no serial.
     pub fn build(mut self) -> Result<Message, BuildError> {
-        match self.build_in_place() {
-            Ok(message) => Ok(message),
+        match self.write() {
+            Ok((head, fields, body)) => {
+                let MessageBuilder { serial, fds, .. } = self;
+                Ok(Message { head, body, fields, serial, fds, truncation: None, charge: None })
+            }
             Err(error) => Err(BuildError { error, fds: self.fds }),
         }
     }
 
-    /// Builds the message. If that fails, the builder keeps the descriptors.
-    fn build_in_place(&mut self) -> Result<Message, MessageError> {
+    /// Writes the header, and takes the body and its descriptors. After an error, the builder has only
+    /// the descriptors that were added to it.
+    #[inline]
+    fn write(&mut self) -> Result<(Bytes, Fields, Bytes), MessageError> {
         match &mut self.body {
             Body::Bytes { signature, bytes } => {
                 let (head, fields) = self.head.write(signature, bytes.len(), self.fds.len())?;
-                let body = bytes.clone();
-                Ok(self.message(head, fields, body))
+                Ok((head, fields, std::mem::take(bytes)))
             }
             #[cfg(feature = "zbus")]
             Body::Value(encoded) => {
@@ -245,13 +265,8 @@ impl<'a> MessageBuilder<'a> {
                 let (head, fields) = self.head.write(encoded.signature(), bytes.len(), count)?;
                 let before = encoded.before;
                 self.fds.splice(before..before, encoded.fds.drain(..));
-                Ok(self.message(head, fields, bytes))
+                Ok((head, fields, bytes))
             }
         }
-    }
-
-    fn message(&mut self, head: Bytes, fields: Fields, body: Bytes) -> Message {
-        let (serial, fds) = (self.serial, std::mem::take(&mut self.fds));
-        Message { head, body, fields, serial, fds, truncation: None, charge: None }
     }
 }

@@ -19,6 +19,7 @@ impl Message {
     /// assert_eq!(later.header().message_type().code(), 5);
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
+    #[inline]
     pub fn builder<'a>(message_type: MessageType) -> MessageBuilder<'a> {
         MessageBuilder::new(message_type)
     }
@@ -39,6 +40,7 @@ impl Message {
     /// assert_eq!(hello.header().member(), Some("Hello"));
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
+    #[inline]
     pub fn method_call<'a>(path: &'a str, member: &'a str) -> MessageBuilder<'a> {
         Message::builder(MessageType::MethodCall).path(path).member(member)
     }
@@ -54,6 +56,7 @@ impl Message {
     /// assert_eq!(tick.header().destination(), None); // A broadcast.
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
+    #[inline]
     pub fn signal<'a>(path: &'a str, interface: &'a str, member: &'a str) -> MessageBuilder<'a> {
         Message::builder(MessageType::Signal).path(path).interface(interface).member(member)
     }
@@ -76,6 +79,7 @@ impl Message {
     /// assert_eq!(answer.header().reply_serial(), call.serial());
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
+    #[inline]
     pub fn method_return(call: &Message) -> MessageBuilder<'_> {
         Message::answer(MessageType::MethodReturn, call)
     }
@@ -95,10 +99,12 @@ impl Message {
     /// assert_eq!(answer.header().error_name(), Some("org.freedesktop.DBus.Error.Failed"));
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
+    #[inline]
     pub fn error<'a>(call: &'a Message, name: &'a str) -> MessageBuilder<'a> {
         Message::answer(MessageType::Error, call).error_name(name)
     }
 
+    #[inline]
     fn answer(message_type: MessageType, call: &Message) -> MessageBuilder<'_> {
         let mut answer = Message::builder(message_type);
         if let Some(serial) = call.serial {
@@ -128,6 +134,7 @@ impl Message {
     /// assert_eq!(passed_on.serial(), call.serial());
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
+    #[inline]
     pub fn rebuild(&self) -> MessageBuilder<'_> {
         MessageBuilder::like(self)
     }

@@ -55,7 +55,7 @@ impl Message {
 
     /// Returns an error unless the message has as many descriptors as the header declares.
     pub(crate) fn check_fds(&self) -> Result<(), MessageError> {
-        let (declared, present) = (self.fields.unix_fds, self.fds.len());
+        let (declared, present) = (self.header().unix_fds(), self.fds.len());
         if declared as usize == present {
             Ok(())
         } else {

@@ -43,49 +43,72 @@ pub enum HeaderField {
     Unknown(u8),
 }
 
+/// The codes of the known fields.
+pub(super) mod code {
+    pub(in super::super) const PATH: u8 = 1;
+    pub(in super::super) const INTERFACE: u8 = 2;
+    pub(in super::super) const MEMBER: u8 = 3;
+    pub(in super::super) const ERROR_NAME: u8 = 4;
+    pub(in super::super) const REPLY_SERIAL: u8 = 5;
+    pub(in super::super) const DESTINATION: u8 = 6;
+    pub(in super::super) const SENDER: u8 = 7;
+    pub(in super::super) const SIGNATURE: u8 = 8;
+    pub(in super::super) const UNIX_FDS: u8 = 9;
+}
+
+/// The first bytes of the known fields, by their code: the code, and the signature of the type, which is
+/// a length, the code of the type and a NUL byte.
+pub(super) const STARTS: [[u8; 4]; 10] = [
+    [0; 4],
+    [code::PATH, 1, b'o', 0],
+    [code::INTERFACE, 1, b's', 0],
+    [code::MEMBER, 1, b's', 0],
+    [code::ERROR_NAME, 1, b's', 0],
+    [code::REPLY_SERIAL, 1, b'u', 0],
+    [code::DESTINATION, 1, b's', 0],
+    [code::SENDER, 1, b's', 0],
+    [code::SIGNATURE, 1, b'g', 0],
+    [code::UNIX_FDS, 1, b'u', 0],
+];
+
 impl HeaderField {
     /// Returns the field with this code. 0 is not valid.
     pub(super) fn from_code(code: u8) -> Option<HeaderField> {
         Some(match code {
             0 => return None,
-            1 => HeaderField::Path,
-            2 => HeaderField::Interface,
-            3 => HeaderField::Member,
-            4 => HeaderField::ErrorName,
-            5 => HeaderField::ReplySerial,
-            6 => HeaderField::Destination,
-            7 => HeaderField::Sender,
-            8 => HeaderField::Signature,
-            9 => HeaderField::UnixFds,
+            code::PATH => HeaderField::Path,
+            code::INTERFACE => HeaderField::Interface,
+            code::MEMBER => HeaderField::Member,
+            code::ERROR_NAME => HeaderField::ErrorName,
+            code::REPLY_SERIAL => HeaderField::ReplySerial,
+            code::DESTINATION => HeaderField::Destination,
+            code::SENDER => HeaderField::Sender,
+            code::SIGNATURE => HeaderField::Signature,
+            code::UNIX_FDS => HeaderField::UnixFds,
             unknown => HeaderField::Unknown(unknown),
         })
     }
 
     /// Returns the code of the field.
+    #[inline]
     pub(super) fn code(self) -> u8 {
         match self {
-            HeaderField::Path => 1,
-            HeaderField::Interface => 2,
-            HeaderField::Member => 3,
-            HeaderField::ErrorName => 4,
-            HeaderField::ReplySerial => 5,
-            HeaderField::Destination => 6,
-            HeaderField::Sender => 7,
-            HeaderField::Signature => 8,
-            HeaderField::UnixFds => 9,
+            HeaderField::Path => code::PATH,
+            HeaderField::Interface => code::INTERFACE,
+            HeaderField::Member => code::MEMBER,
+            HeaderField::ErrorName => code::ERROR_NAME,
+            HeaderField::ReplySerial => code::REPLY_SERIAL,
+            HeaderField::Destination => code::DESTINATION,
+            HeaderField::Sender => code::SENDER,
+            HeaderField::Signature => code::SIGNATURE,
+            HeaderField::UnixFds => code::UNIX_FDS,
             HeaderField::Unknown(code) => code,
         }
     }
 
     /// Returns the code of the type of the field, or `None` for an unknown field.
     pub(super) fn type_code(self) -> Option<u8> {
-        match self {
-            HeaderField::Path => Some(b'o'),
-            HeaderField::Signature => Some(b'g'),
-            HeaderField::ReplySerial | HeaderField::UnixFds => Some(b'u'),
-            HeaderField::Unknown(_) => None,
-            _ => Some(b's'),
-        }
+        Some(STARTS.get(usize::from(self.code()))?[2])
     }
 
     /// Returns the fields that a message of this type requires.

@@ -10,7 +10,7 @@ impl Message {
         if !header.signature().starts_with('s') {
             return None;
         }
-        let (text, _) = Reader::new(self.body(), 0, header.byte_order()).text().ok()?;
+        let text = Reader::new(self.body(), 0, header.byte_order()).text().ok()?;
         std::str::from_utf8(text).ok().filter(|text| !text.contains('\0'))
     }
 }

@@ -1,7 +1,7 @@
 //! Writing a header.
 //!
-//! The header is written once, and then parsed by the parser of received headers, so that a message that
-//! a peer would refuse is not sent.
+//! The fields are checked while they are written, with the functions that check received ones, so that
+//! a message that a peer would refuse is not sent.
 
 use std::num::NonZeroU32;
 
@@ -9,11 +9,11 @@ use bytes::Bytes;
 
 use super::byte_order::ByteOrder;
 use super::error::MessageError;
-use super::field::HeaderField;
+use super::field::{HeaderField, STARTS, code};
 use super::field_error::FieldError;
-use super::fields::Fields;
+use super::fields::{Fields, is_valid};
 use super::flags::Flags;
-use super::frame::{Frame, Lengths, VERSION, message_type};
+use super::frame::{FIXED_BYTES, Frame, Lengths, VERSION, message_type};
 use super::header::Header;
 use super::message_type::MessageType;
 use super::refused_value::RefusedValue;
@@ -67,7 +67,8 @@ impl<'a> HeadParts<'a> {
         }
     }
 
-    /// Writes the header without a serial, and reads its fields as those of a received message.
+    /// Writes the header without a serial, and checks its fields as those of a received message.
+    #[inline]
     pub(super) fn write(
         &self,
         signature: &str,
@@ -77,80 +78,136 @@ impl<'a> HeadParts<'a> {
         let fields = self.fields_length(signature, fds);
         let lengths = Lengths { fields, body: body_len as u64 };
         // Before the header is written, so that no memory is used for a message that is too long.
-        let limits = Limits::specification();
-        let frame = Frame::new(self.byte_order, self.message_type, lengths, &limits)?;
-        let mut head = Vec::with_capacity(frame.head_length());
-        head.extend([self.byte_order.byte(), self.message_type.code(), self.flags.bits(), VERSION]);
-        for number in [frame.body_length() as u32, 0, frame.fields_length() as u32] {
-            head.extend(self.byte_order.write(number));
-        }
-        for (field, text) in self.texts() {
-            self.put_start(&mut head, field, text.len() as u32);
-            head.extend_from_slice(text.as_bytes());
-            head.push(0);
-        }
-        for (field, number) in self.numbers(fds) {
-            self.put_start(&mut head, field, number);
-        }
-        if !signature.is_empty() {
-            let length = u8::try_from(signature.len()).map_err(|_| MessageError::Field {
+        let limits = &Limits::SPECIFICATION;
+        let frame = Frame::new(self.byte_order, self.message_type, lengths, limits)?;
+        let Ok(signature_len) = u8::try_from(signature.len()) else {
+            return Err(MessageError::Field {
                 field: HeaderField::Signature,
                 error: FieldError::Signature(SignatureError::TooLong),
                 value: Some(RefusedValue::new(signature.as_bytes(), None)),
-            })?;
-            pad(&mut head);
-            head.extend(start(HeaderField::Signature));
-            head.push(length);
-            head.extend_from_slice(signature.as_bytes());
-            head.push(0);
-        }
-        pad(&mut head);
+            });
+        };
         // `Unknown` with the code of a known type becomes the known type.
         let message_type = message_type(self.message_type.code())?;
-        let fields = Fields::read(&Frame { message_type, ..frame }, &head)?;
+        let frame = Frame { message_type, ..frame };
+
+        let mut output = HeadWriter::new(&frame, self.flags);
+        output.text(code::PATH, self.path);
+        output.text(code::INTERFACE, self.interface);
+        output.text(code::MEMBER, self.member);
+        output.text(code::ERROR_NAME, self.error_name);
+        output.text(code::DESTINATION, self.destination);
+        output.text(code::SENDER, self.sender);
+        output.number(code::REPLY_SERIAL, self.reply_serial.map_or(0, NonZeroU32::get));
+        output.number(code::UNIX_FDS, fds as u32);
+        output.signature(signature_len, signature);
+        let HeadWriter { head, fields, is_valid, .. } = output;
+        if is_valid {
+            fields.check(&frame, !signature.is_empty())?;
+            debug_assert_eq!(Fields::read(&frame, &head), Ok(fields), "it is read as written");
+            return Ok((head.into(), fields));
+        }
+        // A receiver would refuse the header. Its parser knows why.
+        let fields = Fields::read(&frame, &head)?;
         Ok((head.into(), fields))
     }
 
-    /// Returns the fields that are texts, in the order in which they are written.
-    fn texts(&self) -> impl Iterator<Item = (HeaderField, &'a str)> + use<'a> {
-        let texts = [
-            (HeaderField::Path, self.path),
-            (HeaderField::Interface, self.interface),
-            (HeaderField::Member, self.member),
-            (HeaderField::ErrorName, self.error_name),
-            (HeaderField::Destination, self.destination),
-            (HeaderField::Sender, self.sender),
-        ];
-        texts.into_iter().filter_map(|(field, text)| Some((field, text?)))
-    }
-
-    /// Returns the fields that are numbers, which are written after the texts.
-    fn numbers(&self, fds: usize) -> impl Iterator<Item = (HeaderField, u32)> + use<'a> {
-        let fds = Some(fds as u32).filter(|count| *count > 0);
-        let reply_serial = self.reply_serial.map(NonZeroU32::get);
-        let numbers = [(HeaderField::ReplySerial, reply_serial), (HeaderField::UnixFds, fds)];
-        numbers.into_iter().filter_map(|(field, number)| Some((field, number?)))
-    }
-
     /// Returns the length of all fields, in bytes. There is padding between fields, but not after the last.
+    #[inline]
     fn fields_length(&self, signature: &str, fds: usize) -> u64 {
         let mut length = 0_u64;
         let mut add = |bytes: u64| length = length.next_multiple_of(8) + bytes;
-        self.texts().for_each(|(_, text)| add(TEXT_BYTES + text.len() as u64));
-        self.numbers(fds).for_each(|_| add(NUMBER_BYTES));
+        let mut add_text = |text: Option<&str>| {
+            if let Some(text) = text {
+                add(TEXT_BYTES + text.len() as u64);
+            }
+        };
+        add_text(self.path);
+        add_text(self.interface);
+        add_text(self.member);
+        add_text(self.error_name);
+        add_text(self.destination);
+        add_text(self.sender);
+        if self.reply_serial.is_some() {
+            add(NUMBER_BYTES);
+        }
+        if fds > 0 {
+            add(NUMBER_BYTES);
+        }
         if !signature.is_empty() {
             add(SIGNATURE_BYTES + signature.len() as u64);
         }
         length
     }
+}
 
-    /// Writes the start of a field and a number: the value of the field, or the length of its text. The
-    /// length of a signature is a single byte, so a signature is written without this method.
-    fn put_start(&self, head: &mut Vec<u8>, field: HeaderField, number: u32) {
-        pad(head);
-        let ([code, one, type_code, end], number) = (start(field), self.byte_order.write(number));
-        let [a, b, c, d] = number;
-        head.extend_from_slice(&[code, one, type_code, end, a, b, c, d]);
+/// A header that is being written, and whether what was written is valid.
+struct HeadWriter {
+    /// All bytes of the header. Those that have not been written are 0, as are NUL bytes and padding.
+    head: Vec<u8>,
+    /// The end of the fields that have been written, with padding.
+    end: usize,
+    order: ByteOrder,
+    fields: Fields,
+    is_valid: bool,
+}
+
+impl HeadWriter {
+    #[inline]
+    fn new(frame: &Frame, flags: Flags) -> HeadWriter {
+        let (order, code) = (frame.byte_order, frame.message_type.code());
+        let mut fixed = [0; FIXED_BYTES];
+        fixed[..4].copy_from_slice(&[order.byte(), code, flags.bits(), VERSION]);
+        fixed[4..8].copy_from_slice(&order.write(frame.body_length() as u32));
+        fixed[12..].copy_from_slice(&order.write(frame.fields_length() as u32));
+        let mut head = Vec::with_capacity(frame.head_length());
+        head.extend_from_slice(&fixed);
+        head.resize(frame.head_length(), 0);
+        HeadWriter { head, end: FIXED_BYTES, order, fields: Fields::default(), is_valid: true }
+    }
+
+    #[inline]
+    fn text(&mut self, code: u8, text: Option<&str>) {
+        let Some(text) = text else { return };
+        let length = self.order.write(text.len() as u32);
+        self.put_text(code, length, 8, text);
+    }
+
+    /// Writes a number, unless it is 0.
+    #[inline]
+    fn number(&mut self, code: u8, number: u32) {
+        if number != 0 {
+            let number = self.order.write(number);
+            self.put(code, number);
+            self.fields.insert(code, self.end + 4);
+            self.end += 8;
+        }
+    }
+
+    /// Writes the signature, unless it is empty.
+    #[inline]
+    fn signature(&mut self, length: u8, signature: &str) {
+        if length != 0 {
+            self.put_text(code::SIGNATURE, [length, 0, 0, 0], 5, signature);
+        }
+    }
+
+    /// Writes the start of a field and four bytes: its number, or the length of its text.
+    #[inline]
+    fn put(&mut self, code: u8, [a, b, c, d]: [u8; 4]) {
+        let [code, one, type_code, nul] = STARTS[usize::from(code)];
+        let start = [code, one, type_code, nul, a, b, c, d];
+        self.head[self.end..][..start.len()].copy_from_slice(&start);
+    }
+
+    /// Writes a field whose text begins `start` bytes after the field.
+    fn put_text(&mut self, code: u8, length: [u8; 4], start: usize, text: &str) {
+        self.put(code, length);
+        let (text, position) = (text.as_bytes(), self.end + start);
+        self.head[position..][..text.len()].copy_from_slice(text);
+        self.is_valid &= is_valid(code, text);
+        self.fields.insert(code, position);
+        self.end = (position + text.len() + 1).next_multiple_of(8);
     }
 }
 
@@ -163,12 +220,3 @@ const TEXT_BYTES: u64 = START_BYTES + 4 + 1;
 const NUMBER_BYTES: u64 = START_BYTES + 4;
 /// Number of bytes of a field besides its signature, including the length and a NUL byte.
 const SIGNATURE_BYTES: u64 = START_BYTES + 1 + 1;
-
-fn start(field: HeaderField) -> [u8; START_BYTES as usize] {
-    [field.code(), 1, field.type_code().unwrap_or_default(), 0]
-}
-
-fn pad(head: &mut Vec<u8>) {
-    const ZEROS: [u8; 8] = [0; 8];
-    head.extend_from_slice(&ZEROS[..head.len().next_multiple_of(8) - head.len()]);
-}

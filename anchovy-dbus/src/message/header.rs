@@ -1,15 +1,15 @@
 //! Access to the header of a message.
 //!
-//! The header was parsed when the message was created. A field is a range of its bytes.
+//! The header was parsed when the message was created, and the positions of its fields are known.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use super::byte_order::ByteOrder;
 use super::content::Message;
+use super::field::HeaderField;
 use super::flags::Flags;
 use super::message_type::MessageType;
-use super::reader::Span;
 
 /// The header of a [`Message`].
 ///
@@ -73,46 +73,46 @@ impl<'a> Header<'a> {
 
     /// Returns `PATH`: the path of the object that is called or that sends the signal.
     pub fn path(self) -> Option<&'a str> {
-        self.text(self.message.fields.path)
+        self.text(HeaderField::Path)
     }
 
     /// Returns `INTERFACE`: the interface of the method or the signal.
     pub fn interface(self) -> Option<&'a str> {
-        self.text(self.message.fields.interface)
+        self.text(HeaderField::Interface)
     }
 
     /// Returns `MEMBER`: the name of the method or the signal.
     pub fn member(self) -> Option<&'a str> {
-        self.text(self.message.fields.member)
+        self.text(HeaderField::Member)
     }
 
     /// Returns `ERROR_NAME`: the name of the error.
     pub fn error_name(self) -> Option<&'a str> {
-        self.text(self.message.fields.error_name)
+        self.text(HeaderField::ErrorName)
     }
 
     /// Returns `DESTINATION`: the bus name of the receiver.
     pub fn destination(self) -> Option<&'a str> {
-        self.text(self.message.fields.destination)
+        self.text(HeaderField::Destination)
     }
 
     /// Returns `SENDER`: the bus name of the sender.
     ///
     /// A bus sets it. If the peer is not a bus, the value is not verified.
     pub fn sender(self) -> Option<&'a str> {
-        self.text(self.message.fields.sender)
+        self.text(HeaderField::Sender)
     }
 
     /// Returns `REPLY_SERIAL`: the serial of the call that this message replies to.
     pub fn reply_serial(self) -> Option<NonZeroU32> {
-        self.message.fields.reply_serial
+        self.number(HeaderField::ReplySerial).and_then(NonZeroU32::new)
     }
 
     /// Returns `SIGNATURE`: the types of the body. It is empty if and only if the body is empty.
     ///
     /// The signature is valid. The body is not compared with it.
     pub fn signature(self) -> &'a str {
-        self.text(self.message.fields.signature).unwrap_or_default()
+        self.text(HeaderField::Signature).unwrap_or_default()
     }
 
     /// Returns `UNIX_FDS`: the number of descriptors that the message declares, or 0.
@@ -120,17 +120,21 @@ impl<'a> Header<'a> {
     /// [`Message::fds`] has as many, unless they were [taken](Message::take_fds) or
     /// [not delivered](Message::truncation).
     pub fn unix_fds(self) -> u32 {
-        self.message.fields.unix_fds
+        self.number(HeaderField::UnixFds).unwrap_or_default()
     }
 
     fn byte(self, at: usize) -> u8 {
         self.message.head.get(at).copied().unwrap_or_default()
     }
 
-    /// Returns the text at this range, which is ASCII.
-    fn text(self, span: Span) -> Option<&'a str> {
-        let text = span.slice(&self.message.head);
+    /// Returns the text of this field, which is ASCII.
+    fn text(self, field: HeaderField) -> Option<&'a str> {
+        let text = self.message.fields.text(field, &self.message.head);
         std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
+    }
+
+    fn number(self, field: HeaderField) -> Option<u32> {
+        self.message.fields.number(field, &self.message.head)
     }
 }
 

@@ -104,20 +104,21 @@ fn is_in_names(byte: u8, may_be_hyphen: bool) -> bool {
 /// its first byte is not of the kind `start`, or another byte is not of the kind `rest`.
 ///
 /// Building and receiving a message checks several names. So each byte is looked up only once.
-fn elements(name: &[u8], separator: u8, start: u8, rest: u8) -> Option<usize> {
-    let (mut count, mut at_start) = (1, true);
-    for byte in name {
-        let kind = if at_start { start } else { rest };
-        if KINDS[usize::from(*byte)] & kind != 0 {
-            at_start = false;
-        } else if *byte == separator && !at_start {
-            count += 1;
-            at_start = true;
-        } else {
+fn elements(mut name: &[u8], separator: u8, start: u8, rest: u8) -> Option<usize> {
+    let is = |byte: &u8, kind| KINDS[usize::from(*byte)] & kind != 0;
+    let mut count = 0;
+    loop {
+        let (first, others) = name.split_first()?;
+        if !is(first, start) {
             return None;
         }
+        count += 1;
+        let Some(end) = others.iter().position(|byte| !is(byte, rest)) else { return Some(count) };
+        if others[end] != separator {
+            return None;
+        }
+        name = &others[end + 1..];
     }
-    (!at_start).then_some(count)
 }
 
 /// The kinds of a byte: in an element, at the start of an element, and both for elements of bus names.

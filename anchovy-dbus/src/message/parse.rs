@@ -53,7 +53,7 @@ impl Message {
 
     fn parse_whole(mut bytes: Bytes) -> Result<Message, MessageError> {
         let length = bytes.len();
-        let Some(frame) = Frame::read(&bytes, &Limits::specification())? else {
+        let Some(frame) = Frame::read(&bytes, &Limits::SPECIFICATION)? else {
             return Err(MessageError::Length { declared: FIXED_BYTES, length });
         };
         let head = bytes.split_to(frame.head_length().min(length));

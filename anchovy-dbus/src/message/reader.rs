@@ -1,27 +1,12 @@
 //! Reading of values from a header (D-Bus Specification, "Marshaling").
 //!
 //! A reader does not read past the end of its bytes, reads no byte twice and does not allocate. It
-//! returns slices and ranges of its bytes.
+//! returns slices of its bytes.
 
 use super::byte_order::ByteOrder;
 use super::field_error::FieldError;
 use super::names;
 use super::signature;
-
-/// The range of a text in a header. A header has at most 2²⁶ + 16 bytes, so 32 bits are enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Span {
-    start: u32,
-    length: u32,
-}
-
-impl Span {
-    /// Returns the bytes in this range. They are empty if the header has no such range.
-    pub(super) fn slice(self, head: &[u8]) -> &[u8] {
-        let start = self.start as usize;
-        head.get(start..start + self.length as usize).unwrap_or_default()
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
@@ -36,6 +21,11 @@ impl<'a> Reader<'a> {
     /// Creates a reader at this position in the bytes of a message.
     pub(super) fn new(bytes: &'a [u8], position: usize, order: ByteOrder) -> Reader<'a> {
         Reader { bytes, position, order }
+    }
+
+    /// Returns the position of the next byte.
+    pub(super) fn position(&self) -> usize {
+        self.position
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -83,14 +73,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a text with a length of 4 bytes. Checks only its length and the NUL byte after it.
-    pub(super) fn text(&mut self) -> Result<(&'a [u8], Span), FieldError> {
+    pub(super) fn text(&mut self) -> Result<&'a [u8], FieldError> {
         let length = self.number()?;
         self.terminated(length)
     }
 
     /// Skips a string, and checks it.
     pub(super) fn string(&mut self) -> Result<(), FieldError> {
-        let (text, _) = self.text()?;
+        let text = self.text()?;
         if text.contains(&0) {
             return Err(FieldError::NulInText);
         }
@@ -98,28 +88,28 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    pub(super) fn object_path(&mut self) -> Result<(&'a [u8], Span), FieldError> {
-        let (path, span) = self.text()?;
+    pub(super) fn object_path(&mut self) -> Result<&'a [u8], FieldError> {
+        let path = self.text()?;
         if !names::is_object_path(path) {
             return Err(FieldError::ObjectPath);
         }
-        Ok((path, span))
+        Ok(path)
     }
 
-    pub(super) fn signature(&mut self) -> Result<Span, FieldError> {
-        let (codes, span) = self.signature_codes()?;
+    pub(super) fn signature(&mut self) -> Result<&'a [u8], FieldError> {
+        let codes = self.signature_codes()?;
         signature::check(codes)?;
-        Ok(span)
+        Ok(codes)
     }
 
     /// Reads a signature. Checks only its length and the NUL byte after it.
-    pub(super) fn signature_codes(&mut self) -> Result<(&'a [u8], Span), FieldError> {
+    pub(super) fn signature_codes(&mut self) -> Result<&'a [u8], FieldError> {
         let length = self.byte()?;
         self.terminated(length.into())
     }
 
     /// Reads `length` bytes and the NUL byte after them.
-    fn terminated(&mut self, length: u32) -> Result<(&'a [u8], Span), FieldError> {
+    fn terminated(&mut self, length: u32) -> Result<&'a [u8], FieldError> {
         let (start, end) = (self.position, self.position.saturating_add(length as usize));
         match self.bytes.get(end) {
             Some(0) => {}
@@ -127,8 +117,7 @@ impl<'a> Reader<'a> {
             None => return Err(FieldError::EndsEarly),
         }
         self.position = end + 1;
-        // A position is in a header, so it is less than 2²⁷.
-        Ok((&self.bytes[start..end], Span { start: start as u32, length }))
+        Ok(&self.bytes[start..end])
     }
 
     /// Calls `read` with a reader that ends after `length` bytes.

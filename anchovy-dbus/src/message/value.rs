@@ -24,7 +24,7 @@ pub(super) fn skip_field(reader: &mut Reader<'_>) -> Result<(), FieldError> {
 
 /// Skips a variant, which is the container at this depth.
 fn variant(reader: &mut Reader<'_>, depth: u8) -> Result<(), FieldError> {
-    let (codes, _) = reader.signature_codes()?;
+    let codes = reader.signature_codes()?;
     // The shortest signatures are handled without a table, which would take longer than the value.
     match *codes {
         [code] if is_basic(code) || code == b'v' => return single(reader, code, depth),
