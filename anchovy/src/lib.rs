@@ -51,9 +51,10 @@
 //! # }
 //! ```
 //!
-//! [`UnixStream`] is the stream for programs that need no limit below that of the kernel, 253
-//! descriptors in one message. To set the limit of a protocol, choose `S` of
-//! [`AnchovyStream<S>`](AnchovyStream).
+//! [`UnixStream`] sends and receives up to 253 descriptors in one message, the maximum of the kernel.
+//! For a protocol with a smaller maximum, use [`AnchovyStream<S>`](AnchovyStream). `S` is the size, in
+//! bytes, of a control buffer (cmsg(3)) for this maximum: [`WAYLAND_SCM_RIGHTS`] for 28 descriptors,
+//! [`cmsg_space!`] for any other number.
 //!
 //! | Task | Method |
 //! |---|---|
@@ -75,16 +76,14 @@
 //!
 //! # Order of bytes and descriptors
 //!
-//! In the limits and errors of this crate, a *message* is what one `sendmsg` sends: bytes, and the
-//! descriptors that it carries with them. Messages that a protocol defines, such as those of D-Bus
-//! and Wayland, are called *protocol messages* where the difference matters, and *frames* in the
-//! module `codec`.
+//! In the limits and errors of this crate, a *message* is what one `sendmsg` sends: bytes and
+//! descriptors. Messages that a protocol defines, such as those of D-Bus and Wayland, are called
+//! *protocol messages* if the difference matters, and *frames* in the module `codec`.
 //!
 //! A stream socket has no message boundaries. The kernel records only which bytes and descriptors
 //! one `sendmsg` sent together. On Linux, a read can return bytes of earlier sends, followed by bytes
-//! of a `sendmsg` with descriptors. The read ends with that `sendmsg`, at the latest after its last
-//! byte (unix(7)). If the `sendmsg` is longer than 36,544 bytes, the read ends within these (measured
-//! on Linux 6.18):
+//! of a `sendmsg` with descriptors. The read does not continue after the last byte of that `sendmsg`
+//! (unix(7)), and returns at most its first 36,544 bytes (measured on Linux 6.18):
 //!
 //! ```text
 //! sent      AAAA       BBBB + 2 descriptors       CCCC
@@ -102,8 +101,8 @@
 //! the `Framed` of tokio-util: all descriptors would be sent with the first one. The feature
 //! `codec` provides a `Framed` that keeps them apart.
 //!
-//! An out-of-band byte (`MSG_OOB`) arrives in order like any other byte, with its descriptors. A
-//! read ends before it.
+//! An out-of-band byte (`MSG_OOB`) is received in order like any other byte, with its descriptors. A
+//! read that would reach it ends before it, and the next read begins with it.
 //!
 //! # Limits
 //!
@@ -115,13 +114,17 @@
 //! | Descriptors in one received message | `FD_LIMIT` | [`set_read_fd_limit`](AnchovyStream::set_read_fd_limit) | [`TooManyReceived`](FdError::TooManyReceived): the read side fails permanently |
 //! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull): nothing was read |
 //! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
-//! | Descriptors of this user in flight | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
-//! | Received descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait. If waiting cannot help, [`OverBudget`](FdError::OverBudget): the read side fails permanently |
-//! | Sent descriptors of an account | no account | [`set_account`](AnchovyStream::set_account) | Sends wait. If waiting cannot help, [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
+//! | Descriptors in flight: sent by all processes of this user, and not received yet | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
+//! | Received descriptors in an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. If only open connections and this stream use it, waiting cannot help. A read then fails with [`OverBudget`](FdError::OverBudget) if more descriptors arrive than there is room for: the read side fails permanently |
+//! | Descriptors in flight in an account | no account | [`set_account`](AnchovyStream::set_account) | Sends wait for room in the account. A send for which it could never have room fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //!
-//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`. A limit cannot be set
-//! to a value above it or below another limit that it depends on: that fails with
-//! [`LimitOutOfRange`](FdError::LimitOutOfRange), and the limit is unchanged.
+//! An *account* counts, and limits, what a group of peers makes this process hold, by default all peers
+//! with the same uid; see [`Budget`].
+//!
+//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`. The limit for one
+//! message is at most `FD_LIMIT`, and that for one received message at most the limit of the read
+//! queue. Setting another value fails with [`LimitOutOfRange`](FdError::LimitOutOfRange), and the
+//! limit is unchanged.
 //!
 //! # Child processes
 //!
@@ -133,7 +136,8 @@
 //! This crate is tested on Linux. It compiles on FreeBSD, macOS and Android, and is not tested
 //! there.
 //!
-//! - On systems derived from BSD, a read ends *before* the next descriptors instead of after them.
+//! - On systems derived from BSD, a read ends *before* the first byte of the next `sendmsg` with
+//!   descriptors.
 //! - macOS cannot set close-on-exec atomically. A process that is forked at the same moment
 //!   inherits the descriptor.
 //! - macOS closes descriptors in flight if their sender closes its socket before they are
@@ -205,8 +209,8 @@ pub use passing::set_fd_passing;
 pub use path::PathError;
 pub use path_guard::PathGuard;
 pub use receive::Received;
-/// Returns the ancillary space, in bytes, for a number of descriptors. This is the value of `S` in
-/// [`AnchovyStream<S>`](AnchovyStream).
+/// Returns the size, in bytes, of a control buffer (cmsg(3)) with room for a number of descriptors.
+/// This is the value of `S` in [`AnchovyStream<S>`](AnchovyStream).
 ///
 /// It is a re-export of [`rustix::cmsg_space!`].
 ///

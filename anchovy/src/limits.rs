@@ -1,4 +1,4 @@
-//! Limits of D-Bus and Wayland, and the ancillary space for them.
+//! Limits of D-Bus and Wayland, and the values of `S` for them.
 
 use rustix::cmsg_space;
 
@@ -11,7 +11,8 @@ use crate::space::SCM_MAX_FD;
 /// (`SCM_MAX_FD`).
 pub const DBUS_FD_LIMIT: usize = SCM_MAX_FD;
 
-/// `S` of a stream for D-Bus: the ancillary space, in bytes, for [`DBUS_FD_LIMIT`] descriptors.
+/// `S` of a stream for D-Bus: the size, in bytes, of a control buffer for [`DBUS_FD_LIMIT`]
+/// descriptors.
 pub const DBUS_SCM_RIGHTS: usize = cmsg_space!(ScmRights(DBUS_FD_LIMIT));
 
 /// Maximum number of descriptors in one `sendmsg` between Wayland peers: 28.
@@ -21,6 +22,6 @@ pub const DBUS_SCM_RIGHTS: usize = cmsg_space!(ScmRights(DBUS_FD_LIMIT));
 /// also receive at most 28 with one `recvmsg`.
 pub const WAYLAND_FD_LIMIT: usize = 28;
 
-/// `S` of a stream for Wayland: the ancillary space, in bytes, for [`WAYLAND_FD_LIMIT`]
+/// `S` of a stream for Wayland: the size, in bytes, of a control buffer for [`WAYLAND_FD_LIMIT`]
 /// descriptors.
 pub const WAYLAND_SCM_RIGHTS: usize = cmsg_space!(ScmRights(WAYLAND_FD_LIMIT));

@@ -9,7 +9,7 @@ use crate::space::SCM_MAX_FD;
 #[derive(Clone, Copy, Debug)]
 pub struct AncillarySpace<const S: usize>;
 
-/// A valid size of ancillary space for a stream.
+/// A valid `S` of a stream: the size, in bytes, of a control buffer for a number of descriptors.
 ///
 /// [`AncillarySpace`] implements this trait for each value of
 /// [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) with N from 1 to 253. The functions with which

@@ -48,7 +48,7 @@ pub enum FdError {
         count: usize,
         /// Maximum number of descriptors in one message.
         limit: usize,
-        /// `S` of the stream: its ancillary space in bytes.
+        /// `S` of the stream, a size in bytes.
         space: usize,
     },
     /// A received message has more descriptors than the read limit allows.
@@ -62,7 +62,7 @@ pub enum FdError {
         count: usize,
         /// Maximum number of descriptors in one message.
         limit: usize,
-        /// `S` of the stream: its ancillary space in bytes.
+        /// `S` of the stream, a size in bytes.
         space: usize,
     },
     /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
@@ -164,7 +164,7 @@ pub enum FdError {
         least: usize,
         /// Maximum value, given the other limits and `S`.
         most: usize,
-        /// `S` of the stream: its ancillary space in bytes.
+        /// `S` of the stream, a size in bytes.
         space: usize,
     },
     /// The descriptor is not a Unix stream socket.

@@ -21,7 +21,8 @@ use crate::socket::Socket;
 ///
 /// # The size `S`
 ///
-/// `S` is the ancillary space, in bytes, for the maximum number of descriptors in one message:
+/// `S` is the size, in bytes, of a control buffer (cmsg(3)) for the maximum number of descriptors in one
+/// message:
 /// [`DBUS_SCM_RIGHTS`](crate::DBUS_SCM_RIGHTS), [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS),
 /// or [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) for N from 1 to 253. An expression as `S`
 /// requires braces:
