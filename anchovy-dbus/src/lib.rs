@@ -46,7 +46,7 @@ println!("printing as job {job}");
 //! | Feature | Contents | MSRV |
 //! |---|---|---|
 //! | none (default) | A body is a signature and bytes ([`MessageBuilder::body`], [`Message::body`]). | 1.85 |
-//! | `zbus` | A body can be a value of serde and zbus, with descriptors (`MessageBuilder::body_of`, `Message::body_as`). Only the wire format of zbus is compiled. | that of zbus, 1.89 |
+//! | `zbus` | A body can be a value of serde and zbus, with descriptors (`MessageBuilder::body_of`, `Message::body_as`). zbus is used without its default features: only its types and their serialization are compiled, no connections. | that of zbus, 1.89 |
 //!
 //! # Calls
 //!
@@ -65,11 +65,12 @@ println!("printing as job {job}");
 //! | calls with a message that is not a method call | [`NotACall`](CallError::NotACall) |
 //! | calls with the flag `NO_REPLY_EXPECTED` | [`NoReplyExpected`](CallError::NoReplyExpected) |
 //! | calls with a message that cannot be sent | [`Send`](CallError::Send) |
-//! | sets the serial of an abandoned call | [`Send`](CallError::Send), with [`SerialInUse`](SendErrorKind::SerialInUse) |
+//! | calls with a serial of its own that an abandoned call has | [`Send`](CallError::Send), with [`SerialInUse`](SendErrorKind::SerialInUse) |
 //! | calls while [`Limits::max_abandoned_calls`] calls are abandoned | [`TooManyAbandonedCalls`](CallError::TooManyAbandonedCalls) |
 //! | calls while the kept messages have reached a limit | [`TooMuchKept`](CallError::TooMuchKept) |
 //!
-//! Calls are abandoned, and their replies arrive late, in these cases:
+//! These cases are about calls without a reply, and about replies that arrive after their call was
+//! abandoned:
 //!
 //! | The caller or the peer | Result |
 //! |---|---|
@@ -118,19 +119,19 @@ println!("printing as job {job}");
 //!
 //! The descriptors of one read are a *descriptor set*. This crate records which bytes were read with
 //! each set. A message gets descriptors only from sets that were read with its own bytes, and as many
-//! as it declares.
-//! Descriptors that no message declares end the connection. So no message gets the descriptors of
-//! another one, if the peer declares what it sends. For the exceptions, see
-//! [Limitations](#limitations).
+//! as it declares. If a set has more descriptors than its messages declare, the connection ends. So if
+//! each `UNIX_FDS` of the peer is the true number, no message gets the descriptors of another one. For
+//! the exceptions, see [Limitations](#limitations).
 //!
 //! Peers send descriptors in many ways, and some violate the protocol. In this table, an error
 //! means that [`receive`](Connection::receive) returns this [`ReceiveError`], and that the descriptors
 //! of all messages that it has not returned are closed. Other connections are not affected.
 //!
 //! Since Linux 6.16, the kernel can refuse descriptors (`SO_PASSRIGHTS`): the `sendmsg` of the peer
-//! fails with `EPERM`. This crate uses it on a server until descriptor passing is agreed on, and on all
-//! connections for which it was not negotiated. An *account* limits what a server holds for the clients
-//! of one uid; see [below](#limits-on-what-clients-make-a-server-hold).
+//! fails with `EPERM`. A server lets the kernel refuse descriptors until descriptor passing is agreed
+//! on, and so does every connection for which descriptor passing was not negotiated. The *account* of a
+//! uid limits what its clients make a server hold; see
+//! [below](#limits-on-what-clients-make-a-server-hold).
 //!
 //! | The peer sends | Result |
 //! |---|---|
@@ -162,12 +163,12 @@ println!("printing as job {job}");
 //! | more descriptors than its account has room for | [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
 //! | a message that needs more memory than the account of the peer can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
 //! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors, and [`Message::truncation`] returns the reason |
-//! | its handshake and then a message with descriptors before it reads a reply, in two `sendmsg` calls or one | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, and with [`Server::fds_before_agreement`], the message has its descriptors |
+//! | its handshake and then a message with descriptors before it reads a reply, in two `sendmsg` calls or one | its `sendmsg` fails if the kernel can refuse descriptors. On older kernels, and with [`Server::fds_before_agreement`] on all kernels, the message has its descriptors |
 //! | descriptors in a `sendmsg` that contains only bytes of its handshake | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, the handshake fails with [`Descriptors`](HandshakeError::Descriptors) |
 //! | (the peer is a server) `AGREE_UNIX_FD` and then a message with descriptors | the message has its descriptors |
 //!
-//! Messages that the peer might not accept are refused or sent in another form. A refused message is
-//! returned in the error:
+//! A message that the peer might not accept is refused, and the error contains it. The last two rows
+//! are about how descriptors are sent:
 //!
 //! | The caller sends | Result |
 //! |---|---|
@@ -175,8 +176,8 @@ println!("printing as job {job}");
 //! | more descriptors in one message than [`Limits::max_sent_fds`] (default: 16) | [`TooManyFds`](SendErrorKind::TooManyFds) |
 //! | descriptors to a client that may not have finished its handshake | [`FdsTooEarly`](SendErrorKind::FdsTooEarly) |
 //! | a message from which the descriptors were taken | [`FdCount`](MessageError::FdCount) |
-//! | more descriptors than this user may have in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight) |
-//! | a message with descriptors among others | the message has its own `sendmsg` |
+//! | descriptors while too many are in flight: sent by all processes of this user, and not received yet (`ETOOMANYREFS`, unix(7)) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight) |
+//! | a message with descriptors among others | the message is sent with its own `sendmsg` |
 //! | a long message with descriptors | the descriptors are sent with its first byte |
 //!
 //! For violations of the protocol in the handshake, see [`auth`].
@@ -196,19 +197,20 @@ println!("printing as job {job}");
 //! | memory for messages that wait to be sent | they have been sent | sending to that client waits |
 //! | sent descriptors | the client has read them | sending descriptors to that client waits |
 //!
-//! While descriptors wait for the rest of their message, room for [`Limits::max_waiting_fds`]
-//! descriptors is charged, so that other connections of the uid cannot take the room that the rest of
-//! the message needs. At most half of what a single uid may hold is reserved in this way. If the rest
-//! of the message does not arrive, [`receive`](Connection::receive) returns
+//! While descriptors of a connection wait for the rest of their message, the uid is charged for
+//! [`Limits::max_waiting_fds`] descriptors, even if fewer wait. So its other connections cannot take the
+//! room that the rest of the message needs. For this purpose, a connection is charged at most a quarter
+//! of the total of the budget. If the rest of the message does not arrive,
+//! [`receive`](Connection::receive) returns
 //! [`FdsOverdue`](ReceiveError::FdsOverdue) after [`Limits::fd_timeout`], or
 //! [`MessageOverdue`](ReceiveError::MessageOverdue) after [`Limits::message_timeout`], whichever ends
 //! first.
 //!
 //! Up to 64 clients can be in their handshake at once ([`Listener::with_max_unauthenticated`]). At this
 //! number, a new client is accepted only if another uid has more clients in the handshake than the uid
-//! of the new client. Then the oldest handshake of the uid that has the most ends with
-//! [`HandshakeError::Displaced`]. Otherwise the new client is closed at once and
-//! [counted](Listener::refused).
+//! of the new client. Then the uid with the most clients in the handshake loses the oldest of them:
+//! its handshake ends with [`HandshakeError::Displaced`]. Otherwise the new client is closed at once
+//! and [counted](Listener::refused).
 //!
 //! # Limitations
 //!
