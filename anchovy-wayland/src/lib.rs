@@ -54,9 +54,11 @@
 //! ```
 //!
 //! The bytes of a message do not contain the types of its arguments. Only the protocol file specifies
-//! the number of descriptors. The connection of a client finds the numbers in the table [`fds`], because
-//! it records the interfaces of the client's objects. The table lists the published protocols. A
-//! compositor or a proxy supplies the numbers ([`Signatures`]).
+//! the number of descriptors. The table [`fds`] lists the numbers of the published protocols, by
+//! interface. The connection of a client ([`Connection::connect`], [`Connection::client`]) records the
+//! interface of each object that the client creates, and looks up the number. For other protocols, the
+//! program sets the numbers ([`Connection::set_event_fds`]). For all other connections, the program
+//! implements [`Signatures`], for which it can use the same table.
 //!
 //! So each message is received with exactly its descriptors. Dropping the message closes the
 //! descriptors that were not taken from it.
@@ -102,7 +104,7 @@
 //! | Sends the start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
 //! | Sends an out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
 //! | Sends descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
-//! | Does not read | Sending waits while the send buffer is full. A server also waits while the account of the user has no room for more descriptors in flight. |
+//! | Does not read | Sending waits while the send buffer is full. A server also waits while its clients of this user have not read so many descriptors that their account has no room for more. |
 //! | Connects while the account of its user has no room for another connection | The connection is closed and [counted](Listener::refused). |
 //!
 //! Sending:
@@ -113,7 +115,7 @@
 //! | A message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds); the message is returned. |
 //! | A message whose descriptors were taken from it | [`FdsTaken`](WireErrorKind::FdsTaken); the message is returned. |
 //! | Several messages with more than 28 descriptors in total | Several `sendmsg` calls. No descriptor is sent after the first byte of its message. |
-//! | More descriptors than may be in flight (`ETOOMANYREFS`) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); on a server, the message is returned. On a client, it stays in the send buffer, unless it is the request of [`create`](Connection::create), which is returned. |
+//! | Descriptors while too many are in flight: sent by all processes of this user, and not received yet (`ETOOMANYREFS`, unix(7)) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); on a server, the message is returned. On a client, it stays in the send buffer, unless it is the request of [`create`](Connection::create), which is returned. |
 //!
 //! # Clients
 //!
@@ -127,10 +129,10 @@
 //! | Builds a request that does not contain the allocated id | [`CreateError::NewId`]. Nothing is sent, and the id is free again. |
 //! | Panics in the function that builds a request | The id is free again. |
 //! | Creates an object, and the kernel refuses the descriptors of its request | [`CreateError::Send`] with the request, and the id is free again. |
-//! | Creates an object, and the kernel refuses the descriptors of an earlier message | [`create`](Connection::create) returns the id, and the next flush reports the error. If the send buffer is full, [`CreateError::Send`] without the request, and no id is allocated. |
+//! | Creates an object, and the kernel refuses the descriptors of an earlier message | [`create`](Connection::create) returns the id, the request waits in the send buffer after that message, and the next flush reports the error. If the send buffer was full before, [`CreateError::Send`]: no request is built, and no id is allocated. |
 //! | Creates an object while all ids are in use | [`CreateError::NoIds`] or [`RoundtripError::NoIds`]. Nothing is sent. |
 //! | Drops the future of [`create`](Connection::create) while the send buffer is full | No object is created. |
-//! | Drops the future of [`create`](Connection::create) later | The next flush creates the object, and the caller does not know its id. |
+//! | Drops the future of [`create`](Connection::create) after the request was added to the send buffer | The next flush creates the object, and the caller does not know its id. |
 //! | Binds an interface that the compositor does not have | [`BindError::NoGlobal`]. Nothing is sent. |
 //! | Binds a version that the compositor does not have | [`BindError::Version`] with both versions. Nothing is sent. |
 //! | Drops the future of [`roundtrip`](Connection::roundtrip) or [`registry`](Connection::registry) | The reply is discarded. No other event is lost. |
@@ -141,7 +143,7 @@
 //! | Closes the connection before it replies | [`RoundtripError::Closed`], or the error of the socket. Events that arrived before can be received. |
 //! | Sends more than 8192 messages, 1 MiB or 1024 descriptors of other events before it replies | [`RoundtripError::TooManyMessages`], [`TooManyBytes`](RoundtripError::TooManyBytes) or [`TooManyFds`](RoundtripError::TooManyFds). The connection is usable again when these events have been received. |
 //! | Announces more than 4096 globals | [`RegistryError::TooManyGlobals`]. The connection stays usable. |
-//! | Sends a malformed event of the registry or the callback | [`RoundtripError::Registry`] or [`RoundtripError::Wire`]. |
+//! | Sends a malformed event of the `wl_registry` of [`registry`](Connection::registry), or of the `wl_callback` that [`roundtrip`](Connection::roundtrip) waits for | [`RoundtripError::Registry`] or [`RoundtripError::Wire`]. |
 //! | Sends a malformed event of `wl_display` | Ends with [`ReceiveError::Wire`]. |
 //! | Sends `wl_display.error` | [`receive`](Connection::receive) returns [`ReceiveError::Display`] after the events that arrived before. A [`roundtrip`](Connection::roundtrip) returns [`RoundtripError::Display`] at once, and these events can be received. |
 //! | Sends `wl_display.error` and closes the connection while the client sends | The methods of [`Connection`] that send return [`SendErrorKind::Display`], and not the error of the socket. |
