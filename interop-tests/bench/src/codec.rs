@@ -9,6 +9,8 @@ use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::Ours;
+use crate::baseline::{Baseline, Messages};
+use crate::contestant::Contestant;
 use crate::work::{null, run, together};
 
 const LENGTH: usize = 64;
@@ -96,6 +98,27 @@ pub(crate) fn plain_framed() -> Duration {
     })
 }
 
+/// Sends the same frames, as many with each call as the codec does, and cuts them by length.
+pub(crate) fn plain_baseline() -> Duration {
+    const BATCH: usize = 64 * 1024 / LENGTH;
+    run(async {
+        let (mut near, far) = Baseline::<true>::pair();
+        let mut far = Messages::new(far, |_| Some(LENGTH));
+        let write = async move {
+            let frames = vec![7; ITEMS as usize * LENGTH];
+            for batch in frames.chunks(BATCH * LENGTH) {
+                near.write_all(batch).await.expect("the far end is there");
+            }
+        };
+        let read = async move {
+            let start = Instant::now();
+            while far.next().await.is_some() {}
+            start.elapsed() / ITEMS
+        };
+        together(write, read).await
+    })
+}
+
 /// Number of frames in flight. Their descriptors are sent back.
 const BATCH: usize = 32;
 const BATCHES: u32 = 75;
@@ -135,6 +158,29 @@ pub(crate) fn with_fd_framed() -> Duration {
             for _ in 0..BATCH {
                 items.push(far.next().await.expect("it was sent").expect("an item"));
             }
+        }
+        start.elapsed() / (BATCHES * BATCH as u32)
+    })
+}
+
+/// Sends the same frames with one system call each, and cuts them by length.
+pub(crate) fn with_fd_baseline() -> Duration {
+    run(async {
+        let (mut near, far) = Baseline::<true>::pair();
+        let mut far = Messages::new(far, |_| Some(LENGTH));
+        let mut items: Vec<OwnedFd> = (0..BATCH).map(|_| null()).collect();
+        let frame = [7; LENGTH];
+        let start = Instant::now();
+        for _ in 0..BATCHES {
+            for fd in items.drain(..) {
+                near.sending.push(fd);
+                near.write_all(&frame).await.expect("the far end is there");
+            }
+            for _ in 0..BATCH {
+                far.next().await.expect("it was sent");
+            }
+            items.append(&mut far.stream.received);
+            assert_eq!(items.len(), BATCH);
         }
         start.elapsed() / (BATCHES * BATCH as u32)
     })

@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use anchovy::{AnchovyStream, AncillarySpace, ValidSpace};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::Ours;
+
 pub(crate) type Tokio = tokio::net::UnixStream;
 /// The published crate. Its `S` is a number of descriptors here.
 pub(crate) type Published = published::AnchovyStream<253>;
@@ -19,6 +21,9 @@ pub(crate) trait Contestant:
 
     /// Queues descriptors for the next write.
     fn queue(&mut self, _: Vec<OwnedFd>) {}
+
+    /// Closes all received descriptors.
+    fn close_received(&mut self) {}
 }
 
 impl Contestant for Tokio {
@@ -42,6 +47,10 @@ impl Contestant for Published {
     fn queue(&mut self, fds: Vec<OwnedFd>) {
         self.write_queue_mut().extend(fds);
     }
+
+    fn close_received(&mut self) {
+        self.read_queue_mut().clear();
+    }
 }
 
 impl<const S: usize> Contestant for AnchovyStream<S>
@@ -61,4 +70,21 @@ where
     fn queue(&mut self, fds: Vec<OwnedFd>) {
         self.write_queue_mut().extend(fds);
     }
+
+    fn close_received(&mut self) {
+        self.read_queue_mut().clear();
+    }
+}
+
+/// Creates a pair of anchovy's streams between which the kernel passes no descriptors.
+pub(crate) fn passing_off() -> (Ours, Ours) {
+    let (left, right) = Ours::pair().expect("a pair");
+    left.set_fd_passing(false).expect("a kernel that can");
+    right.set_fd_passing(false).expect("a kernel that can");
+    (left, right)
+}
+
+/// Creates a pair of connected streams.
+pub(crate) fn pair<C: Contestant>() -> (C, C) {
+    C::pair()
 }

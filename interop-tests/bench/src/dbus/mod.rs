@@ -4,6 +4,7 @@
 //! [`MessageStream`](zbus::MessageStream)s. anchovy-dbus reads in the task of the caller. Both build
 //! each message that they send.
 
+mod baseline;
 mod ours;
 mod theirs;
 
@@ -12,8 +13,7 @@ use std::sync::OnceLock;
 
 use interop_tests::DbusDaemon;
 
-use crate::Measure::{Bytes, Time};
-use crate::Row;
+use crate::row::{Role, Row};
 
 const PATH: &str = "/org/example/Bench";
 const INTERFACE: &str = "org.example.Bench";
@@ -32,74 +32,63 @@ const IDLE: usize = 32;
 
 const WITH_DAEMON: &str = "D-Bus: connect to dbus-daemon, Hello";
 
-pub(crate) const ROWS: &[Row] = &[
-    // zbus sends queued messages together, and so does a sink of anchovy-dbus.
-    Row {
-        work: "D-Bus: small signals",
-        unit: "ns per message",
-        contestants: &[
-            ("zbus, send", Time(theirs::signals)),
-            ("zbus, send_all of 16", Time(theirs::signals_in_batches)),
-            ("anchovy-dbus, 16", Time(ours::signals_in_batches)),
-            ("anchovy-dbus, feed", Time(ours::signals_fed)),
-        ],
-        goal: Some(0.333),
-    },
-    // Without a goal: the system call for each message alone takes more than a quarter of the time.
-    Row {
-        work: "D-Bus: small signals, one send each",
-        unit: "ns per message",
-        contestants: &[
-            ("zbus", Time(theirs::signals)),
-            ("zbus, built once", Time(theirs::signals_built_once)),
-            ("write_all of the bytes", Time(ours::signals_bare)),
-            ("anchovy-dbus", Time(ours::signals)),
-        ],
-        goal: None,
-    },
-    Row {
-        work: "D-Bus: small signals with 1 descriptor",
-        unit: "ns per message",
-        contestants: &[
-            ("zbus", Time(theirs::signals_with_fd)),
-            ("anchovy-dbus, feed", Time(ours::signals_with_fd_fed)),
-            ("anchovy-dbus", Time(ours::signals_with_fd)),
-        ],
-        goal: Some(0.769),
-    },
-    Row {
-        work: "D-Bus: call and reply",
-        unit: "ns per call",
-        contestants: &[("zbus", Time(theirs::calls)), ("anchovy-dbus", Time(ours::calls))],
-        goal: Some(0.90),
-    },
-    Row {
-        work: "D-Bus: connect, both ends",
-        unit: "ns per connection",
-        contestants: &[("zbus", Time(theirs::connect)), ("anchovy-dbus", Time(ours::connect))],
-        goal: Some(1.00),
-    },
-    Row {
-        work: WITH_DAEMON,
-        unit: "ns per connection",
-        contestants: &[
-            ("zbus", Time(theirs::connect_to_daemon)),
-            ("anchovy-dbus", Time(ours::connect_to_daemon)),
-        ],
-        goal: Some(1.00),
-    },
-    Row {
-        work: "D-Bus: memory of an idle connection",
-        unit: "bytes per end that waits for its second message",
-        contestants: &[("zbus", Bytes(theirs::idle)), ("anchovy-dbus", Bytes(ours::idle))],
-        goal: Some(0.50),
-    },
-];
+pub(crate) fn rows() -> Vec<Row> {
+    vec![
+        // zbus sends queued messages together, and so does a sink of anchovy-dbus.
+        Row::new("D-Bus: small signals", "ns per message")
+            .peer("zbus, send", theirs::signals)
+            .peer("zbus, send_all of 16", theirs::signals_in_batches)
+            .baseline(baseline::signals_fed)
+            .ours("anchovy-dbus, 16", ours::signals_in_batches)
+            .ours("anchovy-dbus, feed", ours::signals_fed)
+            .at_most_of_peer(0.125),
+        Row::new("D-Bus: small signals, 16 with each send", "ns per message")
+            .peer("zbus, send_all of 16", theirs::signals_in_batches)
+            .baseline(baseline::signals_in_batches)
+            .ours("anchovy-dbus, flush", ours::signals_in_batches),
+        Row::new("D-Bus: small signals, one send each", "ns per message")
+            .peer("zbus", theirs::signals)
+            .peer("zbus, built once", theirs::signals_built_once)
+            .baseline(baseline::signals)
+            .ours("anchovy-dbus", ours::signals)
+            .at_most_of_baseline(1.15),
+        Row::new("D-Bus: small signals with 1 descriptor", "ns per message")
+            .peer("zbus", theirs::signals_with_fd)
+            .baseline(baseline::signals_with_fd)
+            .ours("anchovy-dbus, feed", ours::signals_with_fd_fed)
+            .ours("anchovy-dbus", ours::signals_with_fd)
+            .at_most_of_peer(0.769)
+            .at_most_of_baseline(1.15),
+        Row::new("D-Bus: call and reply", "ns per call")
+            .peer("zbus", theirs::calls)
+            .baseline(baseline::calls)
+            .ours("anchovy-dbus", ours::calls)
+            .at_most_of_peer(0.45),
+        Row::new("D-Bus: connect, both ends", "ns per connection")
+            .peer("zbus", theirs::connect)
+            .baseline(baseline::connect)
+            .ours("anchovy-dbus", ours::connect)
+            .at_most_of_peer(1.00),
+        Row::new(WITH_DAEMON, "ns per connection")
+            .peer("zbus", theirs::connect_to_daemon)
+            .baseline(baseline::connect_to_daemon)
+            .ours("anchovy-dbus", ours::connect_to_daemon)
+            .at_most_of_peer(1.00),
+        Row::new(
+            "D-Bus: memory of an idle connection",
+            "bytes per end that waits for its second message",
+        )
+        .bytes(Role::Peer, "zbus", theirs::idle)
+        .bytes(Role::Baseline, "baseline", baseline::idle)
+        .bytes(Role::Ours, "anchovy-dbus", ours::idle)
+        .at_most_of_peer(0.50),
+    ]
+}
 
 static ADDRESS: OnceLock<String> = OnceLock::new();
 
 /// Starts a daemon if a benchmark needs it. Without one, removes the benchmark.
-pub(crate) fn daemon_for(rows: &mut Vec<&'static Row>) -> Option<DbusDaemon> {
+pub(crate) fn daemon_for(rows: &mut Vec<Row>) -> Option<DbusDaemon> {
     if rows.iter().all(|row| row.work != WITH_DAEMON) {
         return None;
     }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anchovy_dbus::{Addresses, Client, Connection, Guid, Message, Server};
 use futures_util::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::{BATCH, CALLS, CONNECTS, IDLE, INTERFACE, MEMBER, PATH, PLAIN, WITH_FD, address};
@@ -25,17 +24,18 @@ async fn handshake(server: &Server) -> (Connection, Connection) {
     (client.expect("a client"), server.expect("a server"))
 }
 
-fn signal(number: u32) -> Message {
+pub(super) fn signal(number: u32) -> Message {
     Message::signal(PATH, INTERFACE, MEMBER)
         .body("u", number.to_ne_bytes().to_vec())
         .build()
         .expect("a good signal")
 }
 
-fn signal_with_fd(fd: OwnedFd) -> Message {
+/// A signal with descriptors, of which its body refers to the first one.
+pub(super) fn signal_with_fds(fds: impl IntoIterator<Item = OwnedFd>) -> Message {
     Message::signal(PATH, INTERFACE, MEMBER)
         .body("h", 0_u32.to_ne_bytes().to_vec())
-        .fd(fd)
+        .fds(fds)
         .build()
         .expect("a good signal")
 }
@@ -93,7 +93,7 @@ pub(crate) fn signals_with_fd() -> Duration {
     stream(WITH_FD, async move |mut near: Connection| {
         for _ in 0..WITH_FD {
             let fd = null.try_clone().expect("a duplicate");
-            near.send(signal_with_fd(fd)).await.expect("the far end is there");
+            near.send(signal_with_fds([fd])).await.expect("the far end is there");
         }
     })
 }
@@ -103,35 +103,13 @@ pub(crate) fn signals_with_fd_fed() -> Duration {
     stream(WITH_FD, async move |mut near: Connection| {
         for _ in 0..WITH_FD {
             let fd = null.try_clone().expect("a duplicate");
-            near.feed(signal_with_fd(fd)).await.expect("the far end is there");
+            near.feed(signal_with_fds([fd])).await.expect("the far end is there");
         }
         near.flush().await.expect("the far end is there");
     })
 }
 
-/// Sends the same bytes with one call for each message, without decoding. This is the minimum cost.
-pub(crate) fn signals_bare() -> Duration {
-    let mut signal = signal(0);
-    signal.set_serial(NonZeroU32::MIN);
-    let bytes = signal.to_bytes().expect("it has a serial");
-    run(async {
-        let (mut near, mut far) = UnixStream::pair().expect("a pair");
-        let write = async move {
-            for _ in 0..PLAIN {
-                near.write_all(&bytes).await.expect("the far end is there");
-            }
-        };
-        let read = async move {
-            let mut buf = vec![0; 8 * 1024];
-            let start = Instant::now();
-            while far.read(&mut buf).await.expect("a read") > 0 {}
-            start.elapsed() / PLAIN
-        };
-        together(write, read).await
-    })
-}
-
-fn ping() -> Message {
+pub(super) fn ping() -> Message {
     Message::method_call(PATH, "Ping").interface(INTERFACE).build().expect("a good call")
 }
 

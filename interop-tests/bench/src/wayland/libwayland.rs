@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use super::BESIDE_LIBWAYLAND;
-use crate::Row;
+use crate::row::Row;
 
 /// The process. It ends when its standard input is closed.
 struct Process {
@@ -20,7 +20,7 @@ struct Process {
 static PROCESS: OnceLock<Mutex<Process>> = OnceLock::new();
 
 /// Builds and starts the process if a benchmark needs it. Without libwayland, removes the benchmark.
-pub(crate) fn find(rows: &mut Vec<&'static Row>) {
+pub(crate) fn find(rows: &mut Vec<Row>) {
     if rows.iter().all(|row| row.work != BESIDE_LIBWAYLAND) {
         return;
     }

@@ -6,6 +6,7 @@
 //! tokio, and the others wait in their own calls that poll. Each side builds the messages that it
 //! sends, knows the interfaces of its objects, and reads what it decodes.
 
+mod baseline;
 mod libwayland;
 mod ours;
 mod proxy;
@@ -14,60 +15,39 @@ mod theirs;
 pub(crate) use libwayland::find;
 use theirs::{BATCH, LARGE_BATCH, PAIRS, PLAIN};
 
-use crate::Measure::Time;
-use crate::Row;
+use crate::row::Row;
 
 /// Number of roundtrips in one measure.
 const ROUNDTRIPS: u32 = 1_500;
 
 const BESIDE_LIBWAYLAND: &str = "Wayland: create_pool and destroy, beside libwayland";
 
-pub(crate) const ROWS: &[Row] = &[
-    Row {
-        work: "Wayland: create_pool and destroy",
-        unit: "ns per pair, with its delete_id",
-        contestants: &[
-            ("wayland-rs, Rust", Time(theirs::pools)),
-            ("anchovy-wayland", Time(ours::pools)),
-        ],
-        goal: Some(0.667),
-    },
-    Row {
-        work: BESIDE_LIBWAYLAND,
-        unit: "ns per pair, with its delete_id",
-        contestants: &[
-            ("wayland-rs, libwayland", Time(libwayland::pools)),
-            ("anchovy-wayland", Time(ours::pools)),
-        ],
-        goal: Some(0.40),
-    },
-    Row {
-        work: "Wayland: plain requests of 24 B",
-        unit: "ns per request, 20 at once",
-        contestants: &[
-            ("wayland-rs, Rust", Time(theirs::damage)),
-            ("anchovy-wayland", Time(ours::damage)),
-        ],
-        goal: Some(0.50),
-    },
-    // Without a goal: a larger batch shares the cost of its system calls.
-    Row {
-        work: "Wayland: plain requests of 24 B, many at once",
-        unit: "ns per request, 160 at once",
-        contestants: &[
-            ("wayland-rs, Rust", Time(theirs::damage_in_large_batches)),
-            ("anchovy-wayland", Time(ours::damage_in_large_batches)),
-        ],
-        goal: None,
-    },
-    // The proxy may add at most one and a half times the time without it.
-    Row {
-        work: "Wayland: roundtrip",
-        unit: "ns from sync to done",
-        contestants: &[
-            ("direct", Time(proxy::roundtrip_direct)),
-            ("through a proxy", Time(proxy::roundtrip_through)),
-        ],
-        goal: Some(2.50),
-    },
-];
+pub(crate) fn rows() -> Vec<Row> {
+    vec![
+        Row::new("Wayland: create_pool and destroy", "ns per pair, with its delete_id")
+            .peer("wayland-rs, Rust", theirs::pools)
+            .baseline(baseline::pools)
+            .ours("anchovy-wayland", ours::pools)
+            .at_most_of_baseline(1.25),
+        Row::new(BESIDE_LIBWAYLAND, "ns per pair, with its delete_id")
+            .peer("wayland-rs, libwayland", libwayland::pools)
+            .baseline(baseline::pools)
+            .ours("anchovy-wayland", ours::pools)
+            .at_most_of_baseline(1.25),
+        Row::new("Wayland: plain requests of 24 B", "ns per request, 20 at once")
+            .peer("wayland-rs, Rust", theirs::damage)
+            .baseline(baseline::damage)
+            .ours("anchovy-wayland", ours::damage)
+            .at_most_of_peer(0.25),
+        Row::new("Wayland: plain requests of 24 B, many at once", "ns per request, 160 at once")
+            .peer("wayland-rs, Rust", theirs::damage_in_large_batches)
+            .baseline(baseline::damage_in_large_batches)
+            .ours("anchovy-wayland", ours::damage_in_large_batches)
+            .at_most_of_peer(0.20),
+        Row::new("Wayland: roundtrip", "ns from sync to done")
+            .peer("direct", proxy::roundtrip_direct)
+            .baseline(baseline::roundtrip_proxied)
+            .ours("proxied", proxy::roundtrip_through)
+            .at_most_of_peer(2.05),
+    ]
+}
