@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::command;
+use crate::counts;
 use crate::cycles;
 use crate::faults;
 use crate::fuzz;
@@ -35,6 +36,7 @@ use crate::words;
 ///                   its default features
 ///   tests           tests and doc tests, with the same features; the programs of the guides in docs/
 ///                   are doc tests too
+///   counts          system calls, allocations and instructions of hot paths: `cargo xtask counts`
 ///   fuzz corpora    the inputs of `cargo xtask fuzz` that cover the most are no findings
 ///   faults          transfers whose system calls fail or end early: `cargo xtask faults`
 ///   interop         all scenarios with all real programs: `cargo xtask interop`
@@ -105,6 +107,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
         })?;
     }
 
+    steps.step("counts", counts::check)?;
     steps.step("fuzz corpora", fuzz::replay)?;
     steps.step("faults", faults::run_all)?;
     steps.step("interop", interop::run_all)?;
@@ -146,7 +149,7 @@ fn packages() -> Result<()> {
     // One call for all packages: one may depend on another that is not published yet.
     let outcome = cargo(&format!(
         "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests \
-         --exclude rpc-examples --exclude guides --allow-dirty --target-dir {target_directory}"
+         --exclude counts --exclude rpc-examples --exclude guides --allow-dirty --target-dir {target_directory}"
     ));
     // Only the result of cargo counts.
     let _ = fs::remove_dir_all(command::root().join(target_directory));

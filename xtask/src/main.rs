@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod command;
+mod counts;
 mod cycles;
 mod demo;
 mod faults;
@@ -53,6 +54,7 @@ enum Task {
     Demo(demo::Arguments),
     Interop(interop::Arguments),
     Bench(bench::Arguments),
+    Counts(counts::Arguments),
     Faults(faults::Arguments),
     Fuzz(fuzz::Arguments),
     Mutants(mutants::Arguments),
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Task::Demo(demo::Arguments {}) => demo::run(),
         Task::Interop(arguments) => interop::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Counts(arguments) => counts::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),

@@ -77,6 +77,7 @@ impl PackageManager {
 /// package, or none that is known. The tests have not run on these distributions.
 const NAMES: &[(&str, [&str; 4])] = &[
     ("strace", ["strace", "strace", "strace", "strace"]),
+    ("valgrind", ["valgrind", "valgrind", "valgrind", "valgrind"]),
     ("python3", ["python3", "python", "python3", "python3"]),
     ("dbus-daemon", ["dbus-daemon", "dbus", "dbus", "dbus-1-daemon"]),
     (

@@ -22,6 +22,8 @@ struct Tool {
 
 const TOOLS: &[Tool] = &[
     Tool { program: "strace", package: "strace", minimum: None },
+    // For `cargo xtask counts`.
+    Tool { program: "valgrind", package: "valgrind", minimum: None },
     // Python 3.9 is the first with socket.send_fds and socket.recv_fds.
     Tool { program: "python3", package: "python3", minimum: Some((3, 9)) },
     // Not the package `dbus`, which would also start a system bus.
