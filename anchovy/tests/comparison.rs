@@ -16,18 +16,21 @@ fn footnotes(page: &str) -> Vec<(&str, &str)> {
     notes.map(|(number, rest)| (number, rest.split('`').next().unwrap_or(rest))).collect()
 }
 
-/// Returns whether a test exists: `module::test` of the tests of the stream, or `test` of the
-/// allocation tests.
+/// Returns whether a test exists: `module::test` of the tests of the stream or of those with other
+/// programs, or `test` of the allocation tests.
 fn exists(name: &str) -> bool {
-    let (file, test) = match name.rsplit_once("::") {
+    let (files, test) = match name.rsplit_once("::") {
         Some((module, test)) => {
-            let file = Path::new(TESTS).join("stream").join(module.replace("::", "/"));
-            (file.with_extension("rs"), test)
+            let file = format!("{}.rs", module.replace("::", "/"));
+            (vec![format!("stream/{file}"), format!("programs/{file}")], test)
         }
-        None => (Path::new(TESTS).join("allocations/main.rs"), name),
+        None => (vec!["allocations/main.rs".to_owned()], name),
     };
-    let source = fs::read_to_string(file).unwrap_or_default();
-    source.contains(&format!("#[test]\nfn {test}() {{"))
+    let signature = format!("#[test]\nfn {test}() {{");
+    files.iter().any(|file| {
+        let source = fs::read_to_string(Path::new(TESTS).join(file)).unwrap_or_default();
+        source.contains(&signature)
+    })
 }
 
 #[test]

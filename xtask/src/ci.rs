@@ -17,6 +17,7 @@ use crate::interop;
 use crate::links;
 use crate::lock;
 use crate::msrv;
+use crate::plain_path;
 use crate::steps::Steps;
 use crate::targets;
 use crate::tools;
@@ -34,8 +35,10 @@ use crate::words;
 ///   words           sources and pages have no phrase of xtask/words.txt: `cargo xtask words`
 ///   clippy          no warnings; the three crates with all features and with none, anchovy also with
 ///                   its default features
-///   tests           tests and doc tests, with the same features; the programs of the guides in docs/
-///                   are doc tests too
+///   tests           tests and doc tests: first `cargo test` in a PATH that has nothing but Rust and a
+///                   shell, then those of all packages with the same features; the programs of the
+///                   guides in docs/ are doc tests too
+///   programs        the targets `programs`: tests that need strace, Python, dbus-daemon and others
 ///   counts          system calls, allocations and instructions of hot paths: `cargo xtask counts`
 ///   fuzz corpora    the inputs of `cargo xtask fuzz` that cover the most are no findings
 ///   faults          transfers whose system calls fail or end early: `cargo xtask faults`
@@ -59,15 +62,25 @@ pub(crate) struct Arguments {
 
 /// Packages to check in one call, with a name for headings. Packages with features are checked
 /// separately, because cargo would otherwise enable the features that other packages require.
-const SELECTIONS: &[(&str, &str)] = &[
+type Selection = (&'static str, &'static str);
+
+const ANCHOVY: &[Selection] = &[
     ("anchovy, default features", "-p anchovy"),
     ("anchovy, no features", "-p anchovy --no-default-features"),
-    ("anchovy, all features", "-p anchovy --all-features"),
-    // The others ask for its feature.
+    WITH_ALL_FEATURES[0],
+];
+
+/// `cargo test` without a selection has these features, too.
+const SHIMS: &[Selection] = &[
     ("anchovy-dbus, no features", "-p anchovy-dbus"),
     ("anchovy-wayland, no features", "-p anchovy-wayland"),
-    ("all others, with all features", "--workspace --exclude anchovy"),
 ];
+
+/// interop-tests asks for all features of the two.
+const OTHERS: Selection = ("all others, with all features", "--workspace --exclude anchovy");
+
+const WITH_ALL_FEATURES: &[Selection] =
+    &[("anchovy, all features", "-p anchovy --all-features"), OTHERS];
 
 const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";
 const FUZZ: &str = "--manifest-path fuzz/Cargo.toml";
@@ -91,19 +104,30 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     steps.step("links", links::check_all)?;
     steps.step("words", || words::run(&words::Arguments::default()))?;
 
-    for (name, selection) in SELECTIONS {
+    for (name, selection) in ANCHOVY.iter().chain(SHIMS).chain([&OTHERS]) {
         steps.step(&format!("clippy: {name}"), || {
             cargo(&format!("clippy {selection} --all-targets {DENY}"))
+        })?;
+    }
+    for (name, selection) in WITH_ALL_FEATURES {
+        steps.step(&format!("clippy of the tests with other programs: {name}"), || {
+            cargo(&format!("clippy {selection} --test programs {DENY}"))
         })?;
     }
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
     steps.step("clippy of the fuzz targets", fuzz::lint)?;
     steps.step("clippy of the fault tests", faults::lint)?;
 
+    steps.step("tests and doc tests with nothing but Rust", plain_path::test)?;
     // Any selection of targets, even `--all-targets`, excludes the doc tests.
-    for (name, selection) in SELECTIONS {
+    for (name, selection) in ANCHOVY.iter().chain([&OTHERS]) {
         steps.step(&format!("tests and doc tests: {name}"), || {
             cargo(&format!("test {selection}"))
+        })?;
+    }
+    for (name, selection) in WITH_ALL_FEATURES {
+        steps.step(&format!("tests with other programs: {name}"), || {
+            cargo(&format!("test {selection} --test programs"))
         })?;
     }
 

@@ -16,6 +16,7 @@ mod lock;
 mod msrv;
 mod mutants;
 mod package_manager;
+mod plain_path;
 mod requirements;
 mod steps;
 mod targets;

@@ -439,32 +439,6 @@ fn dbus_broker_435_a_full_table_does_not_end_accept_or_the_pidfd() {
 }
 
 #[test]
-fn dbus_broker_435_accept_does_not_spin_while_the_table_is_full() {
-    let test = "cves::dbus_broker_435_accept_does_not_spin_while_the_table_is_full";
-    let trace = traced(test, &["-e", "trace=getppid,accept4"], async {
-        let name = format!("anchovy-435-spin-{}", std::process::id());
-        let address: Addresses = format!("unix:abstract={name}").parse().unwrap();
-        let listener = server().bind(&address).unwrap().with_budget(budget_for_one(100));
-        use std::os::linux::net::SocketAddrExt;
-        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
-        let _client = StdUnixStream::connect_addr(&address).unwrap();
-        drive_io().await;
-        let full = FullTable::with_room_for(0);
-        tokio::time::pause();
-        mark();
-        let waited = tokio::time::timeout(Duration::from_secs(60), listener.accept()).await;
-        assert!(waited.is_err());
-        mark();
-        drop(full);
-    });
-    let Some(trace) = trace else { return };
-    let counts = count(&trace);
-    // 5 ms, doubled up to a second, and then each second.
-    let calls = counts.get("accept4 EMFILE").copied().unwrap_or(0);
-    assert!((60..=72).contains(&calls), "{counts:?}");
-}
-
-#[test]
 fn zbus_813_a_message_with_descriptors_after_the_handshake_is_kept() {
     run(async {
         let (near, far) = StdUnixStream::pair().unwrap();

@@ -91,3 +91,12 @@ pub(crate) async fn begin(server: anchovy_dbus::server::Unauthenticated) -> Conn
         anchovy_dbus::server::Progress::Cancelled(_) => panic!("it cancels"),
     }
 }
+
+/// The name of the bus, and of its interface.
+pub(crate) const BUS: &str = "org.freedesktop.DBus";
+
+/// A call of a method of the bus itself, without arguments.
+pub(crate) fn bus_call(member: &str) -> Message {
+    let call = Message::method_call("/org/freedesktop/DBus", member);
+    call.interface(BUS).destination(BUS).build().expect("a good call")
+}

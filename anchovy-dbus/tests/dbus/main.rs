@@ -1,4 +1,4 @@
-//! The D-Bus transport against sockets, hostile peers and real programs.
+//! The D-Bus transport against sockets, hostile peers and zbus.
 #![cfg(target_os = "linux")]
 
 mod auth_budgets;
@@ -24,5 +24,4 @@ mod manual;
 mod properties;
 mod shapes;
 mod transcripts;
-mod with_dbus_daemon;
 mod with_zbus;

@@ -68,6 +68,11 @@ pub(crate) async fn call(peer: &mut Connection, call: Message) -> Message {
     answer
 }
 
+/// The next message.
+pub(crate) async fn receive(connection: &mut Connection) -> Message {
+    connection.receive().await.expect("nothing wrong").expect("a message")
+}
+
 /// The call of a method without arguments.
 pub(crate) fn plain_call(interface: &str, member: &str) -> Message {
     Message::method_call("/", member).interface(interface).build().expect("a good call")

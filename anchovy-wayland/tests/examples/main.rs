@@ -7,4 +7,3 @@ mod harness;
 mod pool;
 mod shm_client;
 mod wayland_spy;
-mod weston;

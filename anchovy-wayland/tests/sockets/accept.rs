@@ -1,10 +1,9 @@
 //! Accepting clients: their credentials, and waiting while there is no room for them.
 
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use anchovy_wayland::Listener;
-use interop_tests::{Directory, FullTable, count, drive_io, mark, now, run, traced};
+use interop_tests::{Directory, FullTable, drive_io, now, run};
 
 #[test]
 fn an_accepted_client_has_its_credentials() {
@@ -18,29 +17,6 @@ fn an_accepted_client_has_its_credentials() {
         assert_eq!(credentials.gid(), rustix::process::getegid().as_raw());
         assert_eq!(credentials.pid(), Some(std::process::id() as i32));
     });
-}
-
-#[test]
-fn accepting_with_a_full_table_waits_longer_each_time() {
-    let name = "accept::accepting_with_a_full_table_waits_longer_each_time";
-    let calls = traced(name, &["-e", "trace=getppid,accept4"], async {
-        let directory = Directory::new();
-        let listener = Listener::bind(directory.join("x")).unwrap();
-        let _client = UnixStream::connect(directory.join("x")).unwrap();
-        drive_io().await;
-        let table = FullTable::with_room_for(0);
-        // The paused clock advances to the next timer when all tasks are idle.
-        tokio::time::pause();
-        mark();
-        let waiting = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;
-        mark();
-        assert!(waiting.is_err());
-        drop(table);
-        assert!(listener.accept().await.is_ok(), "it is still there");
-    });
-    let Some(calls) = calls else { return };
-    // At 0, 5, 15, 35, ... 635 ms, and then from 1275 ms on each second.
-    assert_eq!(count(&calls), [("accept4 EMFILE".to_owned(), 17)].into());
 }
 
 #[test]

@@ -10,9 +10,7 @@ use std::thread;
 
 use anchovy::PathError;
 use anchovy_wayland::{ListenError, Listener, LocationError};
-use interop_tests::{
-    Directory, FullTable, guarded, mark, now, run, runtime, traced, without_privileges,
-};
+use interop_tests::{Directory, FullTable, guarded, now, run, runtime, without_privileges};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use crate::names;
@@ -333,21 +331,6 @@ fn dropping_a_listener_ignores_removed_files() {
         drop(listener);
         assert!(names(&directory).is_empty());
     });
-}
-
-#[test]
-fn files_are_removed_in_order_while_the_lock_is_held() {
-    let name = "bind::files_are_removed_in_order_while_the_lock_is_held";
-    let calls = traced(name, &["-e", "trace=getppid,unlink,unlinkat,close"], async {
-        let directory = Directory::new();
-        let listener = Listener::bind(directory.join("x")).unwrap();
-        mark();
-        drop(listener);
-        mark();
-    });
-    let Some(calls) = calls else { return };
-    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
-    assert_eq!(calls, ["unlink", "close", "unlink", "close"]);
 }
 
 #[test]

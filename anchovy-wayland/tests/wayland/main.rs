@@ -1,4 +1,4 @@
-//! The Wayland transport against sockets, hostile peers, captures and other implementations.
+//! The Wayland transport against sockets, hostile peers, captures and wayland-rs.
 #![cfg(target_os = "linux")]
 
 mod captures;
@@ -11,5 +11,4 @@ mod properties;
 mod sending;
 mod server_limits;
 mod shapes;
-mod with_libwayland;
 mod with_wayland_rs;

@@ -1,5 +1,5 @@
-//! The system calls that send messages and their descriptors, observed with strace, with a peer that reads
-//! single bytes, and with a peer that reads as libwayland 1.21 does.
+//! How messages and their descriptors arrive at a peer that reads single bytes, and at one that reads as
+//! libwayland 1.21 does.
 
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
@@ -31,86 +31,6 @@ async fn flushed(limits: Limits, fds: &[usize]) -> (Foreign, Vec<RawMessage>) {
     }
     near.flush().await.expect("it leaves");
     (foreign, expected)
-}
-
-/// Returns the numbers of `sendto` and `sendmsg` calls that send these messages in one flush. Returns
-/// `None` in the traced process.
-fn sends(test: &str, limits: Limits, fds: &[usize]) -> Option<(usize, usize)> {
-    let trace = traced(test, &[], async {
-        let (mut near, _foreign) = foreign_peer_with(limits).await;
-        for count in fds {
-            near.feed(holder(0, memfds(*count))).await.unwrap();
-        }
-        mark();
-        near.flush().await.unwrap();
-        mark();
-    })?;
-    let counts = count(&trace);
-    let of = |call: &str| counts.get(call).copied().unwrap_or_default();
-    Some((of("sendto"), of("sendmsg")))
-}
-
-#[test]
-fn a_hundred_messages_with_a_descriptor_are_sent_in_four_calls() {
-    let test = "sending::a_hundred_messages_with_a_descriptor_are_sent_in_four_calls";
-    let Some(calls) = sends(test, placements()[0].clone(), &[1; 100]) else { return };
-    assert_eq!(calls, (0, 4));
-}
-
-#[test]
-fn fds_with_their_message_sends_a_hundred_messages_in_a_hundred_calls() {
-    let test = "sending::fds_with_their_message_sends_a_hundred_messages_in_a_hundred_calls";
-    let Some(calls) = sends(test, placements()[1].clone(), &[1; 100]) else { return };
-    assert_eq!(calls, (0, 100));
-}
-
-#[test]
-fn messages_without_descriptors_are_sent_in_one_call() {
-    let test = "sending::messages_without_descriptors_are_sent_in_one_call";
-    for limits in placements() {
-        let Some(calls) = sends(test, limits, &[0; 200]) else { return };
-        assert_eq!(calls, (1, 0));
-    }
-}
-
-/// Messages without descriptors, before, between and after messages with descriptors.
-const MIXED: [usize; 10] = [0, 0, 1, 0, 0, 2, 3, 0, 0, 0];
-
-#[test]
-fn messages_with_and_without_descriptors_are_sent_in_one_call() {
-    let test = "sending::messages_with_and_without_descriptors_are_sent_in_one_call";
-    let Some(calls) = sends(test, placements()[0].clone(), &MIXED) else { return };
-    assert_eq!(calls, (0, 1));
-}
-
-#[test]
-fn fds_with_their_message_sends_plain_messages_together() {
-    let test = "sending::fds_with_their_message_sends_plain_messages_together";
-    let Some(calls) = sends(test, placements()[1].clone(), &MIXED) else { return };
-    assert_eq!(calls, (1, 3));
-}
-
-#[test]
-fn a_single_message_is_one_call_on_each_side() {
-    const ROUNDS: usize = 50;
-    let test = "sending::a_single_message_is_one_call_on_each_side";
-    let trace = traced(test, &[], async {
-        let (mut near, mut far) = pair();
-        let mut fds = memfds(3);
-        drive_io().await;
-        mark();
-        for _ in 0..ROUNDS {
-            near.send(holder(1, std::mem::take(&mut fds))).await.unwrap();
-            fds = far.receive().await.unwrap().unwrap().take_fds();
-        }
-        mark();
-    });
-    let Some(trace) = trace else { return };
-    let counts = count(&trace);
-    assert_eq!(counts.get("sendmsg"), Some(&ROUNDS), "{counts:?}");
-    assert_eq!(counts.get("recvmsg"), Some(&ROUNDS), "{counts:?}");
-    // The sender closes its descriptors after they are sent.
-    assert_eq!(counts.get("close"), Some(&(3 * ROUNDS)), "{counts:?}");
 }
 
 /// Receives with room for `room` bytes and for as many descriptors as libwayland.

@@ -1,12 +1,10 @@
-//! The descriptor that carries the random number: how it is made, and how it is looked at.
+//! The descriptor that carries the random number.
 
-use std::fs::File;
 use std::process::Command;
 
 use anchovy::UnixStream;
-use anchovy::exchange::{Exchange, ExchangeError};
+use anchovy::exchange::Exchange;
 use rustix::fs::SealFlags;
-use tokio::io::AsyncReadExt;
 
 use crate::harness::*;
 
@@ -56,25 +54,6 @@ fn an_exchange_is_an_error_where_files_must_be_empty() {
         let error = Exchange::builder().build(near).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
     });
-}
-
-#[test]
-fn a_descriptor_that_is_no_file_in_memory_is_not_read() {
-    let test = "carrier::a_descriptor_that_is_no_file_in_memory_is_not_read";
-    // Of a file system whose program does not answer, each of these would block.
-    let calls = "trace=getppid,fstat,newfstatat,statx,read,pread64,lseek,recvmsg";
-    let trace = traced(test, &["-e", calls], async {
-        let (mut near, far) = with_foreign();
-        far.send_these(b"hello", &[File::open("/dev/null").unwrap().into()]).unwrap();
-        drive_io().await;
-        mark();
-        let error = near.stream.read(&mut [0; 8]).await.unwrap_err();
-        mark();
-        assert_eq!(exchange_error(&error), ExchangeError::NotAnExchange { count: 1 });
-    });
-    let Some(trace) = trace else { return };
-    let counts = count(&trace);
-    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("recvmsg".to_owned(), 1)]);
 }
 
 #[test]

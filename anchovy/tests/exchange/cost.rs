@@ -1,6 +1,5 @@
-//! What an exchange costs: nothing for bytes alone, one system call for bytes with descriptors.
+//! What an exchange allocates.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use allocation_counter::measure;
@@ -84,39 +83,6 @@ fn the_memory_of_a_flood_is_returned_when_it_has_expired() {
     });
     // The table alone had more than 100 kB. What stays is that of 1,024 expired ids, and of two sets.
     assert!(left < 16 << 10, "{left} bytes");
-}
-
-#[test]
-fn a_message_is_one_system_call_for_each_side() {
-    const ROUNDS: usize = 50;
-    let test = "cost::a_message_is_one_system_call_for_each_side";
-    let trace = traced(test, &[], async {
-        let (mut near, mut far) = pair();
-        let mut round = async |fd: Option<OwnedFd>| {
-            let id = fd.map(|fd| near.fds.send(fd).unwrap());
-            near.stream.write_all(b"request").await.unwrap();
-            assert_eq!(far.stream.read(&mut [0; 64]).await.unwrap(), 7);
-            if let Some(id) = id {
-                far.fds.receive(id).await.unwrap();
-            }
-        };
-        round(Some(memfd())).await;
-        let fds = memfds(ROUNDS);
-        mark();
-        for fd in fds {
-            round(Some(fd)).await;
-            round(None).await;
-        }
-        mark();
-    });
-    let Some(trace) = trace else { return };
-    let counts = count(&trace);
-    let of = |name: &str| counts.get(name).copied().unwrap_or_default();
-    assert_eq!(
-        (of("sendmsg"), of("sendto"), of("recvmsg")),
-        (ROUNDS, ROUNDS, 2 * ROUNDS),
-        "{counts:?}"
-    );
 }
 
 #[test]

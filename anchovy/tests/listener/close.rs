@@ -76,24 +76,3 @@ fn into_std_returns_a_listening_socket_and_keeps_its_file() {
         assert_eq!(socket.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     });
 }
-
-#[test]
-fn the_path_is_removed_before_the_socket_is_closed() {
-    let name = "close::the_path_is_removed_before_the_socket_is_closed";
-    let calls = traced(name, &["-e", "trace=getppid,unlink,close"], async {
-        let directory = Directory::new();
-        let listeners = [(); 2].map(|()| {
-            static NEXT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(b'a');
-            let name = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Listener::bind(directory.join(char::from(name).to_string())).unwrap()
-        });
-        let [dropped, closed] = listeners;
-        mark();
-        drop(dropped);
-        closed.close().unwrap();
-        mark();
-    });
-    let Some(calls) = calls else { return };
-    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
-    assert_eq!(calls, ["unlink", "close", "unlink", "close"]);
-}

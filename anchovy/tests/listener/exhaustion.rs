@@ -15,8 +15,7 @@ const CLIENTS: usize = 50;
 
 #[test]
 fn all_clients_are_served_once_a_single_descriptor_is_free() {
-    let name = "exhaustion::all_clients_are_served_once_a_single_descriptor_is_free";
-    let calls = traced(name, &["-e", "trace=getppid,accept4"], async {
+    run(async {
         let directory = Directory::new();
         let path = directory.join("socket");
         let listener = Listener::bind(&path).unwrap();
@@ -35,10 +34,10 @@ fn all_clients_are_served_once_a_single_descriptor_is_free() {
             clients.push(client);
         }
 
-        mark();
+        tokio::time::pause();
         let waiting = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await;
-        mark();
         assert!(waiting.is_err());
+        tokio::time::resume();
 
         table.make_room_for(1);
         for _ in 0..CLIENTS {
@@ -50,9 +49,6 @@ fn all_clients_are_served_once_a_single_descriptor_is_free() {
             client.read_exact(&mut [0]).unwrap();
         }
     });
-    let Some(calls) = calls else { return };
-    let calls = count(&calls)["accept4 EMFILE"];
-    assert!((2..50).contains(&calls), "{calls} calls in a second");
 }
 
 #[test]

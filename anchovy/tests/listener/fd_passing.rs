@@ -52,21 +52,6 @@ fn descriptors_are_refused_before_and_after_accept() {
 }
 
 #[test]
-fn passing_is_disabled_before_the_socket_listens() {
-    let name = "fd_passing::passing_is_disabled_before_the_socket_listens";
-    let calls = traced(name, &["-e", "trace=getppid,bind,setsockopt,listen"], async {
-        let directory = Directory::new();
-        mark();
-        let listener = builder().fd_passing(false).bind(directory.join("socket")).unwrap();
-        mark();
-        drop(listener);
-    });
-    let Some(calls) = calls else { return };
-    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
-    assert_eq!(calls, ["bind", "setsockopt", "listen"]);
-}
-
-#[test]
 fn a_client_waiting_at_an_adopted_socket_passes_no_descriptor() {
     if !kernel_refuses() {
         return;

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anchovy::{AnchovyListener, AnchovyStream, DBUS_SCM_RIGHTS, ListenerBuilder};
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 pub(crate) use interop_tests::*;
 
@@ -33,6 +35,21 @@ pub(crate) fn leave_stale(path: &Path) {
 /// Connects a blocking client.
 pub(crate) fn client(path: &Path) -> StdUnixStream {
     StdUnixStream::connect(path).unwrap()
+}
+
+/// Sets the umask of this process until it is dropped. Tests run one at a time.
+pub(crate) struct Umask(Mode);
+
+impl Umask {
+    pub(crate) fn new(mask: u32) -> Umask {
+        Umask(umask(Mode::from_raw_mode(mask)))
+    }
+}
+
+impl Drop for Umask {
+    fn drop(&mut self) {
+        umask(self.0);
+    }
 }
 
 /// The environment variable that makes a test program run a test as a child.

@@ -1,30 +1,11 @@
 //! The option `mode`: the mode is exact before clients connect, and never wider.
 
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anchovy::ListenError;
-use rustix::fs::Mode;
-use rustix::process::umask;
 
 use crate::harness::*;
-
-/// Sets the umask of this process until it is dropped. Tests run one at a time.
-struct Umask(Mode);
-
-impl Umask {
-    fn new(mask: u32) -> Umask {
-        Umask(umask(Mode::from_raw_mode(mask)))
-    }
-}
-
-impl Drop for Umask {
-    fn drop(&mut self) {
-        umask(self.0);
-    }
-}
 
 fn mode_of(path: &Path) -> u32 {
     path.symlink_metadata().unwrap().permissions().mode() & 0o7777
@@ -80,64 +61,5 @@ fn bits_other_than_permissions_are_refused() {
             assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
         }
         assert!(names(&directory).is_empty());
-    });
-}
-
-#[test]
-fn the_mode_is_set_before_bind_and_completed_before_listen() {
-    let name = "mode::the_mode_is_set_before_bind_and_completed_before_listen";
-    let calls = traced(name, &["-e", "trace=getppid,fchmod,bind,chmod,listen"], async {
-        let directory = Directory::new();
-        let _umask = Umask::new(0o077);
-        mark();
-        let listener = builder().mode(0o666).bind(directory.join("socket")).unwrap();
-        mark();
-        drop(listener);
-    });
-    let Some(calls) = calls else { return };
-    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
-    assert_eq!(calls, ["fchmod", "bind", "chmod", "listen"]);
-}
-
-/// Checks a path repeatedly, writes a byte for each new socket, and finally writes all permission
-/// bits that it has seen.
-const WATCHER: &str = "\
-import os, select, sys
-path, seen, bits = sys.argv[1], None, 0
-while not select.select([0], [], [], 0)[0]:
-    for _ in range(200):
-        try: found = os.lstat(path)
-        except FileNotFoundError: continue
-        bits |= found.st_mode & 0o7777
-        if found.st_ctime_ns != seen:
-            seen = found.st_ctime_ns
-            os.write(1, b'.')
-os.write(1, b'%o' % bits)
-";
-
-#[test]
-fn another_process_never_sees_a_wider_mode() {
-    const SIGHTINGS: usize = 200;
-    run(async {
-        let directory = Directory::new();
-        let path = directory.join("socket");
-        let _umask = Umask::new(0);
-        let mut command = Command::new("python3");
-        command.args(["-c", WATCHER]).arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut watcher = Peer::start(&mut command);
-        let mut output = watcher.take_stdout().unwrap();
-        rustix::io::ioctl_fionbio(&output, true).unwrap();
-
-        let mut sightings = 0;
-        while sightings < SIGHTINGS {
-            drop(builder().mode(0o600).bind(&path).unwrap());
-            sightings += output.read(&mut [0; 64]).unwrap_or(0);
-        }
-        drop(watcher.take_stdin());
-        rustix::io::ioctl_fionbio(&output, false).unwrap();
-        let mut rest = String::new();
-        output.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest.trim_start_matches('.'), "600");
-        assert!(watcher.wait().success());
     });
 }

@@ -364,34 +364,3 @@ fn halves_are_copied_like_whole_streams() {
         assert_eq!(receive(&mut server, 3).await.1.len(), 1);
     });
 }
-
-#[test]
-fn a_copied_message_is_one_system_call_for_each_side() {
-    const ROUNDS: usize = 50;
-    let test = "copy::a_copied_message_is_one_system_call_for_each_side";
-    let trace = traced(test, &[], async {
-        let (mut client, mut front, mut back, mut server) = chain();
-        let mut copier = Copier::new();
-        let mut fds = memfds(1);
-        let mut round = async |copier: &mut Copier| {
-            let mut buf = [0; 64];
-            client.send_with_fds(b"request", &fds).await.unwrap();
-            tokio::select! {
-                biased;
-                copied = copier.copy(&mut front, &mut back) => panic!("it ended: {copied:?}"),
-                received = server.recv_with_fds(&mut buf, &mut fds) => received.unwrap(),
-            };
-            fds.swap_remove(0);
-        };
-        round(&mut copier).await;
-        mark();
-        for _ in 0..ROUNDS {
-            round(&mut copier).await;
-        }
-        mark();
-    });
-    let Some(trace) = trace else { return };
-    let counts = count(&trace);
-    assert_eq!(counts.get("sendmsg"), Some(&(2 * ROUNDS)), "{counts:?}");
-    assert_eq!(counts.get("recvmsg"), Some(&(2 * ROUNDS)), "{counts:?}");
-}

@@ -22,7 +22,6 @@ mod limits;
 mod model;
 mod options;
 mod out_of_band;
-mod python;
 mod readiness;
 mod receive;
 mod recv_with_fds;
@@ -31,7 +30,6 @@ mod sender_credentials;
 mod sets;
 mod split;
 mod spread;
-mod syscalls;
 #[cfg(feature = "tracing")]
 mod tracing;
 mod wrong_space;

@@ -2,8 +2,6 @@
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
 
 use anchovy::FdError;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -23,24 +21,6 @@ fn credentials_on_every_message_take_no_room_from_descriptors() {
             assert_eq!((received.bytes, received.fds), (4, count));
             assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
         }
-    });
-}
-
-#[test]
-fn a_pidfd_on_every_message_is_closed_and_takes_no_room() {
-    run(async {
-        let (mut near, mut far) = Dbus::pair().unwrap();
-        switch_pidfds_on(&far);
-        rustix::net::sockopt::set_socket_passcred(&far, true).unwrap();
-        let before = descriptors();
-        for count in [0, 1, 28, 253, 0, 0, 0] {
-            let fds = memfds(count);
-            near.send_with_fds(b"AAAA", &fds).await.unwrap();
-            let received = far.recv(&mut [0; 8]).await.unwrap();
-            assert_eq!((received.bytes, received.fds), (4, count));
-            assert_eq!(identities(far.read_queue_mut().drain(..)), identities(&fds));
-        }
-        assert_eq!(descriptors(), before, "pidfds were leaked");
     });
 }
 
@@ -131,42 +111,6 @@ fn the_peer_of_a_pair_is_this_process() {
         assert_eq!(peer.pid(), Some(std::process::id() as i32));
         assert_eq!(peer.uid(), rustix::process::getuid().as_raw());
         assert_eq!(peer.gid(), rustix::process::getgid().as_raw());
-    });
-}
-
-#[test]
-fn a_pidfd_of_the_peer_is_that_process_and_close_on_exec() {
-    run(async {
-        let directory = Directory::new();
-        let path = directory.join("socket");
-        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let script = format!(
-            "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\nsys.stdin.read()",
-            path.display().to_string()
-        );
-        let mut child = Command::new("python3")
-            .args(["-c", &script])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("python3 is installed");
-        let (socket, _) = listener.accept().unwrap();
-        let stream = Dbus::new(socket).unwrap();
-
-        assert_eq!(stream.peer_cred().unwrap().pid(), Some(child.id() as i32));
-        match stream.peer_pidfd() {
-            Ok(pidfd) => {
-                let flags = rustix::io::fcntl_getfd(&pidfd).unwrap();
-                assert_eq!(flags, rustix::io::FdFlags::CLOEXEC);
-                rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL).unwrap();
-                assert_eq!(child.wait().unwrap().signal(), Some(9));
-            }
-            Err(error) => {
-                assert!(!kernel_is_at_least(6, 5), "{error}");
-                assert_eq!(error.kind(), ErrorKind::Unsupported);
-                child.kill().unwrap();
-                child.wait().unwrap();
-            }
-        }
     });
 }
 

@@ -37,26 +37,6 @@ fn a_read_that_ends_after_descriptors_keeps_the_readiness() {
 }
 
 #[test]
-fn a_read_that_ends_at_other_credentials_keeps_the_readiness() {
-    run(async {
-        for inq in [true, false] {
-            let (mut near, far) = receiver(inq);
-            rustix::net::sockopt::set_socket_passcred(&near, true).unwrap();
-            foreign_send(&far, b"ours", &[]).unwrap();
-            // The kernel never merges bytes of two processes.
-            python(far.try_clone().unwrap().into(), "s.send(b'theirs')");
-            near.readable().await.unwrap();
-            let mut buf = [0; 64];
-            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
-            assert_eq!(&buf[..read], b"ours");
-            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
-            assert_eq!(&buf[..read], b"theirs");
-            assert!(near.read_queue().is_empty());
-        }
-    });
-}
-
-#[test]
 fn a_read_that_drains_the_socket_clears_the_readiness() {
     run(async {
         for inq in [true, false] {
@@ -183,25 +163,6 @@ fn a_read_that_fills_its_buffer_keeps_the_readiness() {
             assert_eq!(now(read).await.expect("bytes are queued").unwrap().bytes, 4);
             let read = now(near.read(&mut [0; 8])).await.expect("bytes are queued").unwrap();
             assert_eq!(read, 4);
-        }
-    });
-}
-
-#[test]
-fn a_read_that_ends_at_another_pidfd_keeps_the_readiness() {
-    run(async {
-        for inq in [true, false] {
-            let (near, far) = StdUnixStream::pair().unwrap();
-            let mut near = Dbus::builder().inq(inq).build(near).unwrap();
-            switch_pidfds_on(&near);
-            foreign_send(&far, b"ours", &[]).unwrap();
-            python(far.try_clone().unwrap().into(), "s.send(b'theirs')");
-            near.readable().await.unwrap();
-            let mut buf = [0; 64];
-            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
-            assert_eq!(&buf[..read], b"ours");
-            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
-            assert_eq!(&buf[..read], b"theirs");
         }
     });
 }

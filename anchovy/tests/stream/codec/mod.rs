@@ -1,7 +1,6 @@
 //! Frames over real sockets: the driver around the state machines, and the errors for bad input.
 
 mod borrowed;
-mod calls;
 mod charges;
 mod deadlines;
 mod discarding;
@@ -10,6 +9,7 @@ mod methods;
 mod parts;
 mod receiving;
 mod sending;
+mod texts;
 mod with_fds;
 
 use std::future::poll_fn;
@@ -28,78 +28,7 @@ use futures_util::{Sink, SinkExt, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
-
-/// Four bytes of length, a byte that says how many descriptors, and a payload.
-#[derive(Clone, Debug)]
-struct Texts;
-
-#[derive(Debug)]
-struct Text {
-    payload: Bytes,
-    fds: Vec<OwnedFd>,
-    /// The cause, if the kernel truncated its descriptors.
-    cut: Option<Truncation>,
-}
-
-const HEADER: usize = 5;
-
-fn text(payload: impl Into<Bytes>, fds: usize) -> Text {
-    Text { payload: payload.into(), fds: memfds(fds), cut: None }
-}
-
-impl Decoder for Texts {
-    type Item = Text;
-    type Error = io::Error;
-
-    fn decode(
-        &mut self,
-        bytes: &mut BytesMut,
-        fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Text>, ReceiveError<io::Error>> {
-        let Some((mut header, _)) = bytes.split_at_checked(HEADER) else { return Ok(None) };
-        let length = HEADER + header.get_u32() as usize;
-        let count = header.get_u8().into();
-        if bytes.len() < length {
-            return Ok(None);
-        }
-        let cut = fds.truncation(length);
-        let fds = if cut.is_some() { Vec::new() } else { fds.take(length, count)?.into_vec() };
-        let mut payload = bytes.split_to(length).freeze();
-        payload.advance(HEADER);
-        Ok(Some(Text { payload, fds, cut }))
-    }
-}
-
-impl Encoder<Text> for Texts {
-    type Error = io::Error;
-
-    fn encode(&mut self, item: &Text, bytes: &mut BytesMut) -> io::Result<()> {
-        if item.payload == "nothing at all" {
-            return Ok(());
-        }
-        bytes.put_u32(item.payload.len() as u32);
-        bytes.put_u8(item.fds.len() as u8);
-        if item.payload == "too much" {
-            return Err(io::Error::other("the encoder refuses it half way"));
-        }
-        Ok(())
-    }
-
-    fn fds<'a>(&mut self, item: &'a mut Text) -> Option<&'a mut Vec<OwnedFd>> {
-        Some(&mut item.fds)
-    }
-
-    fn payload(&mut self, item: &Text) -> Bytes {
-        if item.payload == "nothing at all" { Bytes::new() } else { item.payload.clone() }
-    }
-}
-
-type Texting = Framed<DBUS_SCM_RIGHTS, Texts>;
-
-fn pair() -> (Texting, Texting) {
-    let (near, far) = Dbus::pair().unwrap();
-    (Framed::new(near, Texts), Framed::new(far, Texts))
-}
+use texts::*;
 
 /// A framed stream with this policy, and a foreign socket at its other end.
 fn receiver(policy: ReadPolicy) -> (Texting, StdUnixStream) {

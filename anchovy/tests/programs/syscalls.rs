@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anchovy::Copier;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::*;
@@ -135,4 +136,36 @@ fn interrupted_system_calls_are_repeated() {
     for call in ["sendto EINTR", "sendmsg EINTR", "recvmsg EINTR"] {
         assert!(counts.get(call).is_some_and(|count| *count > ROUNDS / 4), "{counts:?}");
     }
+}
+
+#[test]
+fn a_copied_message_is_one_system_call_for_each_side() {
+    const ROUNDS: usize = 50;
+    let test = "syscalls::a_copied_message_is_one_system_call_for_each_side";
+    let trace = traced(test, &[], async {
+        let ((mut client, mut front), (mut back, mut server)) =
+            (Dbus::pair().unwrap(), Dbus::pair().unwrap());
+        let mut copier = Copier::new();
+        let mut fds = memfds(1);
+        let mut round = async |copier: &mut Copier| {
+            let mut buf = [0; 64];
+            client.send_with_fds(b"request", &fds).await.unwrap();
+            tokio::select! {
+                biased;
+                copied = copier.copy(&mut front, &mut back) => panic!("it ended: {copied:?}"),
+                received = server.recv_with_fds(&mut buf, &mut fds) => received.unwrap(),
+            };
+            fds.swap_remove(0);
+        };
+        round(&mut copier).await;
+        mark();
+        for _ in 0..ROUNDS {
+            round(&mut copier).await;
+        }
+        mark();
+    });
+    let Some(trace) = trace else { return };
+    let counts = count(&trace);
+    assert_eq!(counts.get("sendmsg"), Some(&(2 * ROUNDS)), "{counts:?}");
+    assert_eq!(counts.get("recvmsg"), Some(&(2 * ROUNDS)), "{counts:?}");
 }

@@ -1,10 +1,21 @@
-//! The number of system calls.
+//! The system calls of frames.
 
-use super::*;
+#[allow(dead_code, reason = "the tests of frames use the rest of it")]
+#[path = "../stream/codec/texts.rs"]
+mod texts;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use anchovy::codec::Encoder;
+use bytes::{BufMut, BytesMut};
+
+use crate::harness::*;
+use texts::*;
 
 #[test]
 fn a_thousand_plain_frames_share_their_calls() {
-    let name = "codec::calls::a_thousand_plain_frames_share_their_calls";
+    let name = "codec::a_thousand_plain_frames_share_their_calls";
     let trace = traced(name, &[], async {
         let (mut near, mut far) = pair();
         drive_io().await;
@@ -26,7 +37,7 @@ fn a_thousand_plain_frames_share_their_calls() {
 
 #[test]
 fn frames_with_descriptors_are_one_call_each_and_plain_ones_share_one() {
-    let name = "codec::calls::frames_with_descriptors_are_one_call_each_and_plain_ones_share_one";
+    let name = "codec::frames_with_descriptors_are_one_call_each_and_plain_ones_share_one";
     let trace = traced(name, &[], async {
         let (mut near, _far) = pair();
         drive_io().await;
@@ -46,7 +57,7 @@ fn frames_with_descriptors_are_one_call_each_and_plain_ones_share_one() {
 
 #[test]
 fn large_payloads_leave_without_a_copy_in_one_vectored_call() {
-    let name = "codec::calls::large_payloads_leave_without_a_copy_in_one_vectored_call";
+    let name = "codec::large_payloads_leave_without_a_copy_in_one_vectored_call";
     let trace = traced(name, &[], async {
         let (mut near, _far) = pair();
         drive_io().await;
@@ -84,8 +95,7 @@ fn a_frame_that_lends_is_one_call_and_its_descriptors_are_not_duplicated() {
         }
     }
 
-    let name =
-        "codec::calls::a_frame_that_lends_is_one_call_and_its_descriptors_are_not_duplicated";
+    let name = "codec::a_frame_that_lends_is_one_call_and_its_descriptors_are_not_duplicated";
     let trace = traced(name, &[], async {
         let (mut near, _far) = pair();
         let fds = memfds(3);

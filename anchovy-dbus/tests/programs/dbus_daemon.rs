@@ -157,37 +157,6 @@ fn a_first_message_is_sent_with_the_handshake_and_uses_its_serial() {
     });
 }
 
-/// The bus would disconnect who sends another message first, and descriptors too early.
-#[test]
-fn a_first_message_with_descriptors_waits_until_they_are_agreed_on() {
-    run(async {
-        let directory = Directory::new();
-        let path = directory.join("socket");
-        let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        let addresses = format!("unix:path={}", path.display());
-        for count in [0, 1, 17] {
-            let fds = memfds(count);
-            let expected = identities(&fds);
-            let client = Client::new();
-            let connect = client.connect_and_send(&addresses, signal("First", fds));
-            let serve = async {
-                let (socket, _) = listener.accept().await.unwrap();
-                let mut connection = server().handshake(socket).await.unwrap();
-                connection.receive().await.unwrap()
-            };
-            let (opened, first) = tokio::join!(connect, serve);
-            match opened {
-                Ok(_) => assert_eq!(identities(first.unwrap().fds()), expected),
-                Err(OpenError::First(refused)) if count == 17 => {
-                    let signal = refused.unsent.expect("it comes back");
-                    assert_eq!(identities(signal.fds()), expected);
-                }
-                Err(error) => panic!("{count}: {error}"),
-            }
-        }
-    });
-}
-
 #[test]
 fn a_bus_that_rejects_says_what_it_takes() {
     run(async {
@@ -328,25 +297,6 @@ fn seventeen_descriptors_are_returned_and_never_reach_the_bus() {
     });
 }
 
-/// Without a bus, whose calls would be in the trace.
-#[test]
-fn seventeen_descriptors_are_refused_before_any_system_call() {
-    const TEST: &str = "with_dbus_daemon::seventeen_descriptors_are_refused_before_any_system_call";
-    let lines = traced(TEST, &[], async {
-        let (mut near, _far) = with_foreign_server(&Client::new()).await;
-        let (call, plain) = (call_with(":1.7", memfds(17)), call_with(":1.7", Vec::new()));
-        mark();
-        let refused = near.send(call).await.unwrap_err();
-        near.send(plain).await.unwrap();
-        mark();
-        assert!(matches!(refused.kind, SendErrorKind::TooManyFds { count: 17, limit: 16 }));
-    });
-    if let Some(lines) = lines {
-        let counts: Vec<_> = count(&lines).into_iter().collect();
-        assert_eq!(counts, [("sendto".to_owned(), 1)]);
-    }
-}
-
 #[test]
 fn a_client_that_sends_seventeen_descriptors_is_disconnected() {
     run(async {
@@ -430,7 +380,7 @@ fn a_signal_reaches_only_the_connections_that_match_it() {
 /// it by (facts of containers), and can only leave it to the kernel to say it.
 #[test]
 fn only_external_without_a_uid_works_in_a_user_namespace() {
-    const TEST: &str = "with_dbus_daemon::\
+    const TEST: &str = "dbus_daemon::\
         only_external_without_a_uid_works_in_a_user_namespace";
     /// The address of the bus, in the process in the namespace.
     const SUBJECT: &str = "ANCHOVY_NAMESPACE_SUBJECT";
