@@ -11,7 +11,7 @@ use crate::command;
 /// The group `stream` compares anchovy with tokio's UnixStream and the published anchovy, `dbus`
 /// compares anchovy-dbus with zbus, and `wayland` compares anchovy-wayland with wayland-rs.
 ///
-/// Each benchmark has a baseline: system calls written by hand that do the same work, in the same
+/// Each benchmark has a baseline: hand-written system calls that do the same work, in the same
 /// batches and without checks. The ratio to the baseline shows how much can still be gained. Goals
 /// are printed as met or MISSED.
 ///

@@ -1,4 +1,4 @@
-//! The baseline of all benchmarks: system calls written by hand, on the readiness of tokio.
+//! The baseline of all benchmarks: hand-written system calls, on the readiness of tokio.
 //!
 //! It does what every correct program has to do, and nothing else. It sends all descriptors with the
 //! first byte of a write, closes them after the send, and receives descriptors close-on-exec with room

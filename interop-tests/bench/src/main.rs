@@ -1,4 +1,4 @@
-//! Benchmarks of the three crates beside other crates and beside a baseline written by hand.
+//! Benchmarks of the three crates beside other crates and beside a hand-written baseline.
 //!
 //! Every round measures every contestant of every benchmark once, so a change of the machine's speed
 //! affects all of them. Each number is the median of its rounds. Compare the ratios. Both ends run in

@@ -153,7 +153,7 @@ pub(crate) fn send_borrowed() -> Duration {
     })
 }
 
-/// Sends a borrowed descriptor with a system call written by hand.
+/// Sends a borrowed descriptor with a hand-written system call.
 pub(crate) fn send_baseline() -> Duration {
     let null = [null()];
     send_batches(async |near: &mut Baseline<true>| {

@@ -25,7 +25,7 @@ fn bytes(mut message: Message) -> Vec<u8> {
 }
 
 /// Returns the length of the message that begins with these bytes, in the byte order of this machine.
-fn length(bytes: &[u8]) -> Option<usize> {
+fn message_len(bytes: &[u8]) -> Option<usize> {
     let number = |at: usize| {
         let four = bytes.get(at..at + 4)?;
         Some(u32::from_ne_bytes(four.try_into().expect("four bytes")) as usize)
@@ -37,7 +37,7 @@ fn length(bytes: &[u8]) -> Option<usize> {
 fn stream(message: Vec<u8>, count: u32, batch: u32) -> Duration {
     run(async {
         let (mut near, far) = Baseline::<true>::pair();
-        let mut far = Messages::new(far, length);
+        let mut far = Messages::new(far, message_len);
         let write = async move {
             let batches = message.repeat(batch as usize);
             for _ in 0..count / batch {
@@ -82,7 +82,7 @@ pub(super) fn signals_with_fds(fds: usize, count: u32) -> Duration {
     let message = bytes(message_with_fds((0..fds).map(|_| duplicate())));
     run(async move {
         let (mut near, far) = Baseline::<true>::pair();
-        let mut far = Messages::new(far, length);
+        let mut far = Messages::new(far, message_len);
         let write = async move {
             for _ in 0..count {
                 near.sending.extend((0..fds).map(|_| null.try_clone().expect("a duplicate")));
@@ -108,8 +108,8 @@ pub(crate) fn calls() -> Duration {
     let call = bytes(call);
     run(async {
         let (near, far) = Baseline::<true>::pair();
-        let mut near = Messages::new(near, length);
-        let mut far = Messages::new(far, length);
+        let mut near = Messages::new(near, message_len);
+        let mut far = Messages::new(far, message_len);
         let serve = async move {
             while far.next().await.is_some() {
                 far.stream.write_all(&answer).await.expect("the near end is there");
@@ -196,7 +196,7 @@ fn is_answered(received: &[u8]) -> bool {
     let agreed = received.windows(AGREED.len()).position(|window| window == AGREED);
     agreed.is_some_and(|at| {
         let rest = &received[at + AGREED.len()..];
-        length(rest).is_some_and(|length| length <= rest.len())
+        message_len(rest).is_some_and(|len| len <= rest.len())
     })
 }
 

@@ -18,7 +18,7 @@ fn message(object: u32, opcode: u32, arguments: &[u32]) -> Vec<u8> {
 }
 
 /// Returns the length of the message that begins with these bytes.
-fn length(bytes: &[u8]) -> Option<usize> {
+fn message_len(bytes: &[u8]) -> Option<usize> {
     let four = bytes.get(4..8)?;
     Some((u32::from_ne_bytes(four.try_into().expect("four bytes")) >> 16) as usize)
 }
@@ -27,7 +27,7 @@ type Stream = Messages<true>;
 
 fn pair() -> (Stream, Stream) {
     let (near, far) = Baseline::pair();
-    (Messages::new(near, length), Messages::new(far, length))
+    (Messages::new(near, message_len), Messages::new(far, message_len))
 }
 
 async fn receive(stream: &mut Stream, count: u32) {
@@ -106,14 +106,14 @@ pub(crate) fn roundtrip_proxied() -> Duration {
         let (client, near) = Baseline::<true>::pair();
         let (far, compositor) = Baseline::<true>::pair();
         proxy(near, far);
-        let mut compositor = Messages::new(compositor, length);
+        let mut compositor = Messages::new(compositor, message_len);
         let answer = async move {
             let done = done();
             while compositor.next().await.is_some() {
                 compositor.stream.write_all(&done).await.expect("the near end is there");
             }
         };
-        let mut client = Messages::new(client, length);
+        let mut client = Messages::new(client, message_len);
         let roundtrips = async move {
             let sync = sync();
             let start = Instant::now();
