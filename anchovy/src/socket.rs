@@ -16,7 +16,8 @@ use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net::{
-    self, AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketType,
+    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    SocketType,
 };
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::UnixStream;
@@ -389,12 +390,22 @@ impl Drop for Socket {
         if in_flight.amount() > 0 && unread() {
             // For the peer, the connection is closed.
             let _ = net::shutdown(&io, net::Shutdown::Both);
+            discard_received(&io);
             if let Ok(socket) = io.into_std() {
                 let held = peer.socket.take().filter(|held| peer.account().has(held));
                 in_flight.linger(socket.into(), held);
             }
         }
     }
+}
+
+/// Reads all bytes that have arrived, without room for their descriptors, which the kernel then closes.
+///
+/// The socket must be shut down, so that no more can arrive.
+fn discard_received(io: &UnixStream) {
+    let mut bytes = [0; 4096];
+    let mut recv = || Ok(net::recv(io, &mut bytes, RecvFlags::DONTWAIT)?.0);
+    while uninterrupted(&mut recv).is_ok_and(|count| count > 0) {}
 }
 
 /// Returns the error of a send with `count` descriptors.

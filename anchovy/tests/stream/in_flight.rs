@@ -137,6 +137,21 @@ fn a_closed_socket_stays_charged_until_the_peer_has_read() {
 }
 
 #[test]
+fn a_closed_stream_holds_no_descriptor_that_it_has_not_received() {
+    run(async {
+        let budget = budget();
+        let (mut near, mut far) = pair(budget.account(1));
+        near.send_with_fds(b"unread", &memfds(1)).await.unwrap();
+        let (reader, writer) = pipe();
+        far.write_all(&[0; 10_000]).await.unwrap();
+        far.send_with_fds(b"not received", &[writer]).await.unwrap();
+        drop(near);
+        assert!(is_abandoned(&reader));
+        assert_eq!(budget.usage_of(1).fds_in_flight, 1);
+    });
+}
+
+#[test]
 fn a_peer_that_closes_without_reading_ends_the_charge() {
     run(async {
         let budget = budget();
