@@ -113,7 +113,8 @@ impl<const S: usize> ExchangeStream<S> {
         match self.shared.arrive(&mut self.arriving, charge, &mut self.wakers) {
             Ok(expiry) => {
                 if let Some(first) = expiry {
-                    self.runtime.spawn(expire(Arc::downgrade(&self.shared), first));
+                    let task = self.runtime.spawn(expire(Arc::downgrade(&self.shared), first));
+                    self.shared.set_expiry(task.abort_handle());
                 }
                 Ok(())
             }

@@ -10,7 +10,7 @@ use super::shared::Shared;
 ///
 /// The task is started when a descriptor arrives while there is no task. It sleeps until that descriptor
 /// expires, even if it is taken before. So a connection starts at most one task in each timeout, however
-/// many descriptors arrive.
+/// many descriptors arrive. The task ends when the stream and all handles are dropped.
 pub(super) async fn expire(shared: Weak<Shared>, mut next: Instant) {
     loop {
         sleep_until(next).await;

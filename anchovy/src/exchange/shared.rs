@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::exchange_error::ExchangeError;
@@ -47,6 +48,8 @@ struct State {
     next_ticket: u64,
     /// Whether a task waits for the next deadline.
     expiring: bool,
+    /// The last task that was started for that.
+    expiry: Option<AbortHandle>,
     /// Descriptors that are not yet in the write queue of the stream.
     queued: VecDeque<OwnedFd>,
     /// The index of the next descriptor to be sent.
@@ -69,6 +72,7 @@ impl Shared {
             waiters: Vec::new(),
             next_ticket: 0,
             expiring: false,
+            expiry: None,
             queued: VecDeque::new(),
             next: 0,
             closed: false,
@@ -181,6 +185,13 @@ impl Shared {
         wake(wakers);
     }
 
+    /// Keeps the handle of the task that [expires](Self::expire) descriptors, to stop it when this state is
+    /// dropped. It would otherwise sleep, and use memory, until its deadline.
+    pub(super) fn set_expiry(&self, task: AbortHandle) {
+        let former = self.state().expiry.replace(task);
+        drop(former);
+    }
+
     /// Closes expired descriptors, and returns the next deadline, if any descriptor waits.
     pub(super) fn expire(&self, now: Instant) -> Option<Instant> {
         let mut closed = Vec::new();
@@ -245,6 +256,14 @@ impl Shared {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(task) = self.state().expiry.take() {
+            task.abort();
+        }
     }
 }
 

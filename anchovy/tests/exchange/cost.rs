@@ -6,6 +6,8 @@ use allocation_counter::measure;
 use anchovy::UnixStream;
 use anchovy::exchange::Exchange;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
 use tokio::time;
 
 use crate::harness::*;
@@ -83,6 +85,23 @@ fn the_memory_of_a_flood_is_returned_when_it_has_expired() {
     });
     // The table alone had more than 100 kB. What stays is that of 1,024 expired ids, and of two sets.
     assert!(left < 16 << 10, "{left} bytes");
+}
+
+#[test]
+fn a_dropped_exchange_leaves_no_task() {
+    run(async {
+        let runtime = Handle::current().metrics();
+        let (mut near, mut far) = pair();
+        let id = near.fds.send(memfd()).unwrap();
+        near.write(b"x").await;
+        far.read(1).await;
+        drop(far.take(id).await);
+        assert_eq!(runtime.num_alive_tasks(), 1, "the task that closes descriptors");
+        drop((near, far));
+        while runtime.num_alive_tasks() > 0 {
+            yield_now().await;
+        }
+    });
 }
 
 #[test]
