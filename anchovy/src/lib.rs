@@ -190,6 +190,7 @@ mod socket;
 mod space;
 mod split;
 mod stream;
+mod sync;
 mod sys;
 mod valid_space;
 

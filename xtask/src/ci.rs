@@ -16,6 +16,7 @@ use crate::fuzz;
 use crate::interop;
 use crate::links;
 use crate::lock;
+use crate::loom;
 use crate::msrv;
 use crate::plain_path;
 use crate::steps::Steps;
@@ -42,6 +43,7 @@ use crate::words;
 ///   counts          system calls, allocations and instructions of hot paths: `cargo xtask counts`
 ///   fuzz corpora    the inputs of `cargo xtask fuzz` that cover the most are no findings
 ///   faults          transfers whose system calls fail or end early: `cargo xtask faults`
+///   loom            models of concurrent code, in every order: `cargo xtask loom`
 ///   interop         all scenarios with all real programs: `cargo xtask interop`
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
@@ -134,6 +136,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     steps.step("counts", counts::check)?;
     steps.step("fuzz corpora", fuzz::replay)?;
     steps.step("faults", faults::run_all)?;
+    steps.step("loom", loom::run_all)?;
     steps.step("interop", interop::run_all)?;
 
     steps.step("documentation", || {
@@ -173,7 +176,8 @@ fn packages() -> Result<()> {
     // One call for all packages: one may depend on another that is not published yet.
     let outcome = cargo(&format!(
         "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests \
-         --exclude counts --exclude rpc-examples --exclude guides --allow-dirty --target-dir {target_directory}"
+         --exclude counts --exclude rpc-examples --exclude guides --exclude soak-test --allow-dirty \
+         --target-dir {target_directory}"
     ));
     // Only the result of cargo counts.
     let _ = fs::remove_dir_all(command::root().join(target_directory));

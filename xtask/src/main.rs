@@ -13,11 +13,13 @@ mod fuzz;
 mod interop;
 mod links;
 mod lock;
+mod loom;
 mod msrv;
 mod mutants;
 mod package_manager;
 mod plain_path;
 mod requirements;
+mod soak;
 mod steps;
 mod targets;
 mod tools;
@@ -58,7 +60,9 @@ enum Task {
     Counts(counts::Arguments),
     Faults(faults::Arguments),
     Fuzz(fuzz::Arguments),
+    Loom(loom::Arguments),
     Mutants(mutants::Arguments),
+    Soak(soak::Arguments),
     Cycles(cycles::Arguments),
     Words(words::Arguments),
 }
@@ -72,7 +76,9 @@ fn main() -> ExitCode {
         Task::Counts(arguments) => counts::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Loom(arguments) => loom::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
         Task::Words(arguments) => words::run(&arguments),
     };

@@ -9,11 +9,12 @@
 //! free, or if fewer accounts hold something, which makes the shares of all others larger.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 
 use super::key::AccountKey;
 use super::share::Pool;
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Debug)]
 pub(super) struct Ledger(Mutex<State>);

@@ -1,14 +1,15 @@
 //! The ledgers of all resources of a budget.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use super::key::AccountKey;
 use super::ledger::Ledger;
 use super::lingering::Lingering;
 use super::resource::{Resource, Usage};
 use crate::limits::DBUS_FD_LIMIT;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Ledgers {
@@ -38,7 +39,7 @@ impl Ledgers {
             held_fds: Ledger::new(totals.held_fds),
             fds_in_flight: Ledger::new(totals.fds_in_flight),
             bytes: Ledger::new(totals.bytes),
-            lingering: Mutex::default(),
+            lingering: Mutex::new(Vec::new()),
             receiving: AtomicUsize::new(0),
         }
     }

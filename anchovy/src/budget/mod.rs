@@ -14,6 +14,8 @@ mod key;
 mod ledger;
 mod ledgers;
 mod lingering;
+#[cfg(all(test, anchovy_loom))]
+mod models;
 mod resource;
 mod share;
 

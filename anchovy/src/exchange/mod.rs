@@ -131,6 +131,8 @@ mod expiry;
 mod fd_id;
 mod handle;
 mod incoming;
+#[cfg(all(test, anchovy_loom))]
+mod models;
 mod nonce;
 mod receive_error;
 mod send_error;

@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,6 +20,8 @@ use super::nonce::Nonce;
 use super::receive_error::ReceiveError;
 use super::send_error::{SendError, SendErrorKind};
 use crate::budget::Charge;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Debug)]
 pub(super) struct Shared {

@@ -12,12 +12,11 @@ mod cancel;
 mod faults;
 mod ledger;
 mod run;
-mod seed;
 mod traffic;
 
 pub use cancel::{Cancel, cancel};
 pub use faults::{Fault, Faults, Kinds};
+pub use interop_tests::Rng;
 pub use ledger::Ledger;
 pub use run::run;
-pub use seed::Rng;
 pub use traffic::{Order, Traffic, pattern};
