@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::command;
 use crate::requirements::{self, Requirement};
@@ -13,54 +13,154 @@ const REQUIREMENTS: &[Requirement] = &[(
     "cargo install cargo-mutants --locked",
 )];
 
+/// A part of the crates: its name, its files, and the integration tests of its crate that cover it.
+struct Module {
+    name: &'static str,
+    files: &'static [&'static str],
+    tests: &'static [&'static str],
+}
+
+/// The modules, in the order in which descriptors pass them.
+const MODULES: &[Module] = &[
+    Module { name: "receive", files: &["anchovy/src/receive.rs"], tests: &["stream"] },
+    Module { name: "send", files: &["anchovy/src/send.rs"], tests: &["stream"] },
+    Module { name: "socket", files: &["anchovy/src/socket.rs"], tests: &["stream"] },
+    Module { name: "sys", files: &["anchovy/src/sys/**"], tests: &["stream", "listener"] },
+    Module { name: "listener", files: &["anchovy/src/listen/**"], tests: &["listener"] },
+    Module { name: "codec", files: &["anchovy/src/codec/**"], tests: &["stream"] },
+    Module {
+        name: "budget",
+        files: &["anchovy/src/budget/**"],
+        tests: &["stream", "listener", "exchange"],
+    },
+    Module {
+        name: "dbus-handshake",
+        files: &[
+            "anchovy-dbus/src/auth/**",
+            "anchovy-dbus/src/handshake/**",
+            "anchovy-dbus/src/handshake_slots.rs",
+            "anchovy-dbus/src/pending_handshakes.rs",
+        ],
+        tests: &["dbus"],
+    },
+    Module {
+        name: "dbus-message",
+        files: &["anchovy-dbus/src/message/**"],
+        tests: &["message", "dbus"],
+    },
+    Module {
+        name: "wayland-framing",
+        files: &["anchovy-wayland/src/codec.rs", "anchovy-wayland/src/wire/**"],
+        tests: &["wayland", "registry"],
+    },
+    Module {
+        name: "wayland-lock",
+        files: &["anchovy-wayland/src/listen/lock*.rs"],
+        tests: &["sockets"],
+    },
+];
+
 /// Change the code in one place at a time and run the tests
 ///
-/// A change that no test notices is a missing test. `.cargo/mutants.toml` lists the files that are
-/// changed, and the changes that no test can notice, with the reason for each.
+/// A change that no test notices is a missing test. `.cargo/mutants.toml` lists the changes that no test
+/// can notice, with the reason for each, and the results of each module.
 ///
-/// First runs the unit tests for each change, and then all tests of the package for the changes that
-/// the unit tests did not notice. The results are in target/mutants.out; missed.txt lists the changes
-/// that no test has noticed. All files take hours.
+/// First runs the unit tests of the crate for each change, and then its integration tests for the
+/// changes that the unit tests did not notice. The results of a module are in
+/// target/mutants/MODULE/mutants.out; missed.txt lists the changes that no test has noticed. A module
+/// takes minutes, all of them hours.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
     after_long_help = "\
 Examples:
-  cargo xtask mutants                                   all files of .cargo/mutants.toml
-  cargo xtask mutants '^anchovy/src/send.rs'            one file
-  cargo xtask mutants 'anchovy-dbus.* in Header::'      the methods of one type
-  cargo xtask mutants --list '^anchovy/src/codec'       the changes, without running a test"
+  cargo xtask mutants                              all modules
+  cargo xtask mutants receive send                 two modules
+  cargo xtask mutants codec --re 'ReadBuffer::'    the methods of one type
+  cargo xtask mutants codec --list                 the changes, without running a test"
 )]
 pub(crate) struct Arguments {
+    /// Modules to change; without any, all of them
+    #[arg(value_name = "MODULE", value_parser = MODULES.iter().map(|module| module.name).collect::<Vec<_>>())]
+    modules: Vec<String>,
+
     /// Make only the changes whose line in the list matches one of these regular expressions
-    #[arg(value_name = "REGEX")]
-    changes: Vec<String>,
+    #[arg(long, value_name = "REGEX")]
+    re: Vec<String>,
+
+    /// Make only the changes of this part of the list, such as 0/4
+    #[arg(long, value_name = "K/N")]
+    shard: Option<String>,
 
     /// List the changes, and run no tests
     #[arg(long)]
     list: bool,
 }
 
-/// The tests of the two runs. Examples and doc tests repeat what the others check.
-const UNIT_TESTS: &[&str] = &["--", "--lib"];
-const ALL_TESTS: &[&str] = &["--iterate", "--", "--lib", "--tests"];
-
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    requirements::ensure(REQUIREMENTS)?;
-    if arguments.list {
-        return command::run(mutants(arguments).arg("--list").stdin(Stdio::null()));
+    requirements::ensure(REQUIREMENTS).context("mutants")?;
+    let is_wanted = |module: &&Module| {
+        arguments.modules.is_empty() || arguments.modules.iter().any(|name| name == module.name)
+    };
+    let mut failed = Vec::new();
+    for module in MODULES.iter().filter(is_wanted) {
+        if let Err(error) = run_module(module, arguments) {
+            eprintln!("{error:#}");
+            failed.push(module.name);
+        }
     }
-    // The first run fails if the unit tests miss a change, which the second run then tests.
-    if command::run(mutants(arguments).args(UNIT_TESTS).stdin(Stdio::null())).is_ok() {
-        return Ok(());
-    }
-    command::run(mutants(arguments).args(ALL_TESTS).stdin(Stdio::null()))
+    ensure!(failed.is_empty(), "mutants: changes of {} were not noticed", failed.join(", "));
+    Ok(())
 }
 
-fn mutants(arguments: &Arguments) -> Command {
-    let mut mutants = command::cargo("mutants --output target");
-    for change in &arguments.changes {
+fn run_module(module: &Module, arguments: &Arguments) -> Result<()> {
+    if arguments.list {
+        return command::run(mutants(module, arguments).arg("--list").stdin(Stdio::null()));
+    }
+    // Examples and doc tests repeat what the others check.
+    let mut unit_tests = mutants(module, arguments);
+    unit_tests.args(["--", "--lib"]);
+    // This run fails if the unit tests miss a change, which the second run then tests.
+    if command::run(unit_tests.stdin(Stdio::null())).is_ok() {
+        return Ok(());
+    }
+    let mut all_tests = mutants(module, arguments);
+    all_tests.args(["--iterate", "--"]);
+    for test in module.tests {
+        all_tests.args(["--test", test]);
+    }
+    command::run(all_tests.stdin(Stdio::null()))
+}
+
+fn mutants(module: &Module, arguments: &Arguments) -> Command {
+    let mut mutants = command::cargo("mutants --profile mutants --output");
+    mutants.arg(format!("target/mutants/{}", module.name));
+    for file in module.files {
+        mutants.args(["--file", file]);
+    }
+    for change in &arguments.re {
         mutants.args(["--re", change]);
     }
+    if let Some(shard) = &arguments.shard {
+        mutants.args(["--shard", shard]);
+    }
     mutants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_module_names_files_that_exist() {
+        for module in MODULES {
+            for file in module.files {
+                let fixed = file.split('*').next().expect("the part before a star");
+                let (directory, start) = fixed.rsplit_once('/').expect("a path");
+                let entries = std::fs::read_dir(command::root().join(directory)).expect(file);
+                let mut names = entries.map(|entry| entry.expect(file).file_name());
+                assert!(names.any(|name| name.to_string_lossy().starts_with(start)), "{file}");
+            }
+        }
+    }
 }
