@@ -34,8 +34,7 @@ use crate::words;
 ///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
 ///   links           relative links of the Markdown pages lead to files: `cargo test -p xtask links`
 ///   words           sources and pages have no phrase of xtask/words.txt: `cargo xtask words`
-///   clippy          no warnings; the three crates with all features and with none, anchovy also with
-///                   its default features
+///   clippy          no warnings; the three crates with all features and with none, which is the default
 ///   tests           tests and doc tests: first `cargo test` in a PATH that has nothing but Rust and a
 ///                   shell, then those of all packages with the same features; the programs of the
 ///                   guides in docs/ are doc tests too
@@ -66,11 +65,7 @@ pub(crate) struct Arguments {
 /// separately, because cargo would otherwise enable the features that other packages require.
 type Selection = (&'static str, &'static str);
 
-const ANCHOVY: &[Selection] = &[
-    ("anchovy, default features", "-p anchovy"),
-    ("anchovy, no features", "-p anchovy --no-default-features"),
-    WITH_ALL_FEATURES[0],
-];
+const ANCHOVY: &[Selection] = &[("anchovy, no features", "-p anchovy"), WITH_ALL_FEATURES[0]];
 
 /// `cargo test` without a selection has these features, too.
 const SHIMS: &[Selection] = &[
@@ -187,4 +182,20 @@ fn packages() -> Result<()> {
 /// Runs cargo without input, so that no check waits for an answer.
 fn cargo(arguments: &str) -> Result<()> {
     command::run(command::cargo(arguments).stdin(Stdio::null()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If there were default features, CI would have to check with them and without them.
+    #[test]
+    fn no_crate_has_default_features() {
+        for name in ["anchovy", "anchovy-dbus", "anchovy-wayland"] {
+            let manifest =
+                fs::read_to_string(command::root().join(name).join("Cargo.toml")).unwrap();
+            let mut defaults = manifest.lines().filter(|line| line.starts_with("default ="));
+            assert!(defaults.all(|line| line == "default = []"), "{name}");
+        }
+    }
 }
