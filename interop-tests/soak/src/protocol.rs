@@ -13,7 +13,7 @@ pub(crate) const MOST_FDS: usize = 4;
 
 /// A protocol of one of the crates.
 pub(crate) trait Protocol: Send + Sync + 'static {
-    /// The name by which a child process is told.
+    /// The name that a child process receives as an argument.
     const NAME: &'static str;
 
     type Listener: Send + Sync;
