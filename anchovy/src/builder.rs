@@ -53,9 +53,9 @@ impl<const S: usize> AnchovyStream<S> {
     /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`, whose queues are
     /// kept.
     ///
-    /// A stream of std is made non-blocking. A stream of tokio is registered again, because a read
-    /// that ended after a descriptor set may have cleared the readiness although more bytes are
-    /// queued.
+    /// A stream of std is made non-blocking. A stream of tokio is registered with the runtime again: a
+    /// read of tokio that ended early because of descriptors may have recorded the socket as not
+    /// readable although more bytes are queued.
     ///
     /// A read without a control buffer (read(2), recv(2)) makes the kernel close the descriptors
     /// that were sent with those bytes. So do not read from the socket before the conversion.
@@ -161,7 +161,7 @@ impl<const S: usize> StreamBuilder<S> {
         }
     }
 
-    /// Sets the exact maximum number of descriptors in one received message; see
+    /// Sets the maximum number of descriptors in one received message, which may be odd; see
     /// [`AnchovyStream::set_read_fd_limit`]. With 0, a message must not have any.
     ///
     /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
@@ -179,7 +179,7 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Sets the exact maximum number of descriptors in one sent message; see
+    /// Sets the maximum number of descriptors in one sent message, which may be odd; see
     /// [`AnchovyStream::set_write_fd_limit`]. With 0, a write with descriptors fails.
     ///
     /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
@@ -192,17 +192,17 @@ impl<const S: usize> StreamBuilder<S> {
     /// descriptors is sent in several messages. Default: `false`: a write with such a queue fails
     /// with [`FdError::TooManyToSend`] and sends nothing.
     ///
-    /// With `true`, the first byte of the write carries the first `write_fd_limit` descriptors, the
-    /// second byte the next ones, and so on. The last group, which may be smaller, is sent with all
+    /// With `true`, the first `write_fd_limit` descriptors are sent with the first byte of the write, the
+    /// next ones with the second byte, and so on. The last group, which may be smaller, is sent with all
     /// remaining bytes. A write with too few bytes fails with [`FdError::FdsWithoutBytes`] and
     /// sends nothing.
     ///
     /// This option is for protocols that take descriptors first in, first out, regardless of the
     /// bytes they arrive with, and that do not process a protocol message before it is complete.
     /// Wayland is one: with [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS), the 8 bytes of a
-    /// message header can carry 8 × 28 = 224 descriptors. Do not use it if descriptors
+    /// message header suffice for 8 × 28 = 224 descriptors. Do not use it if descriptors
     /// belong to the bytes or to the message that they arrive with, as in D-Bus: a receiver that
-    /// expects them with the first byte finds only the first part. Therefore it is not the
+    /// expects all of them with the first byte finds only the first group. Therefore it is not the
     /// default.
     ///
     /// # Partial writes

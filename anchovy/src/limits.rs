@@ -7,7 +7,7 @@ use crate::space::SCM_MAX_FD;
 /// Maximum number of descriptors in one D-Bus message: 253.
 ///
 /// The D-Bus specification defines no number. Implementations send all descriptors of a D-Bus
-/// message with one `sendmsg`, and Linux carries at most 253 descriptors in one `sendmsg`
+/// message with one `sendmsg`, and Linux allows at most 253 descriptors in one `sendmsg`
 /// (`SCM_MAX_FD`).
 pub const DBUS_FD_LIMIT: usize = SCM_MAX_FD;
 

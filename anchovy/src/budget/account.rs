@@ -8,9 +8,12 @@ use super::key::AccountKey;
 use super::ledgers::{Ledgers, Receiving};
 use super::resource::{Resource, Usage};
 
-/// The account of a peer in a [`Budget`](super::Budget).
+/// An account in a [`Budget`](super::Budget): counts, and limits, what a group of peers makes this
+/// process hold.
 ///
-/// All clones, and all accounts with the same key in the same budget, refer to the same account.
+/// By default, the group is all peers with the same uid ([`AccountKey`]). An account *has room* for an
+/// amount if the amount does not exceed its [share](super::Budget). All clones, and all accounts with
+/// the same key in the same budget, refer to the same account.
 #[derive(Clone)]
 pub struct Account {
     ledgers: Arc<Ledgers>,
@@ -32,14 +35,16 @@ impl Account {
         self.ledgers.usage_of(self.key)
     }
 
-    /// Charges `amount` of a resource until the returned [`Charge`] is dropped. Returns `None` if
-    /// the account has no room for it.
+    /// Adds `amount` of a resource to the account until the returned [`Charge`] is dropped. Returns
+    /// `None` if the account has no room for it.
     pub fn try_charge(&self, resource: Resource, amount: usize) -> Option<Charge> {
         self.try_charge_with_room(resource, amount, 0)
     }
 
     /// Charges `amount` of a resource if the account has room for `amount + more`. Returns `None`
     /// otherwise. Only `amount` is charged.
+    ///
+    /// This is for a caller that needs `more` soon, and for which `amount` alone is useless.
     pub fn try_charge_with_room(
         &self,
         resource: Resource,

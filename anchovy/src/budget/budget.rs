@@ -17,24 +17,31 @@ const RESERVE: usize = 64;
 /// maximum length (128 MiB) in a buffer that was doubled while it grew.
 const BYTES: usize = 512 << 20;
 
-/// The resources that a process grants to its peers, divided among them.
+/// A limit on the descriptors and the memory that all peers together make a process hold, of which
+/// each group of peers can use only a share.
 ///
-/// A budget has three totals: descriptors that peers make this process hold, descriptors in flight
-/// to peers, and bytes of memory. Each use is charged to an [account](Account), by default one for
-/// each uid.
+/// A budget limits three numbers: descriptors that this process holds for its peers, descriptors that
+/// were sent to peers and that they have not read (*in flight*), and bytes of memory. While something
+/// is held for a peer, it is *charged* to the [account](Account) of the peer: the number is added to
+/// that of the account. By default, there is one account for each uid.
 ///
-/// An account may hold at most 1/(n+1) of what the other accounts leave of a total, where n is the
-/// number of accounts that hold something, including itself. A single account may hold half of the
-/// total. An account that holds more than its maximum, because others came later, keeps what it has
+/// An account may hold at most (total − amounts of all other accounts) / (n + 1), where n is the number
+/// of accounts that hold something, including itself. So a single account may hold half of the total.
+/// An account that holds more than its maximum, which other accounts have lowered since, keeps what it has
 /// and gets nothing more.
 ///
-/// So no group of peers can use up what the next one needs. While n accounts hold something, at
-/// least 1/(n+1) of each total is free, and a new account always gets at least 1/((n+1)·(n+2)) of it.
+/// While n accounts hold something, at least 1/(n+1) of each total is free, and an account that holds
+/// nothing yet can get at least 1/((n+1)·(n+2)) of the total. So no group of peers can use up what
+/// another group needs.
 ///
 /// When an account reaches its maximum, its peers are paused until it has room again: nothing is read
-/// from them and no descriptors are sent to them, but bytes without descriptors are still sent. If
-/// waiting cannot help, a read or a send fails instead. A listener disconnects further clients of the
-/// account. Other accounts are not affected.
+/// from them and no descriptors are sent to them, but bytes without descriptors are still sent. A
+/// listener disconnects further clients of the account. Other accounts are not affected.
+///
+/// A pause that could never end is an error instead; see
+/// [`set_account`](crate::AnchovyStream::set_account). A read fails if only open connections, and what the
+/// stream itself has received, use the account, and more descriptors arrive than there is room for. A send
+/// fails if the account could never have room for its descriptors.
 ///
 /// Clones refer to the same budget. All listeners of a process should share one budget.
 ///
@@ -135,9 +142,9 @@ impl BudgetBuilder {
         self
     }
 
-    /// Sets the total number of descriptors in flight to peers. Default: `RLIMIT_NOFILE`, less the
-    /// [`reserve`](Self::reserve). The kernel applies the same limit to all processes of this user
-    /// together (unix(7)).
+    /// Sets the total number of descriptors in flight: sent to peers and not read by them. Default:
+    /// `RLIMIT_NOFILE`, less the [`reserve`](Self::reserve). The kernel applies `RLIMIT_NOFILE` to all
+    /// processes of this user together (unix(7)).
     pub fn fds_in_flight(mut self, total: usize) -> Self {
         self.fds_in_flight = Some(total);
         self

@@ -52,8 +52,9 @@ impl Charge {
         admitted
     }
 
-    /// Charges `amount` more as soon as the account has room for it. `request` stores the position
-    /// in the queue between calls, and must be used for one charge only.
+    /// Charges `amount` more as soon as the account has room for it. Until then, the task waits in a
+    /// queue of the account. `request` stores its position in the queue between calls, and must be used
+    /// for one charge only.
     pub fn poll_grow(
         &mut self,
         cx: &mut Context<'_>,
@@ -78,9 +79,9 @@ impl Charge {
 
     /// Marks the charge as one that lasts as long as a connection, such as that of a socket.
     ///
-    /// A receive for which its account has no room waits until other charges of the account are
-    /// released. It does not wait for pinned charges. If only those remain, it goes ahead with the
-    /// room that is left, and fails with [`FdError::OverBudget`](crate::FdError::OverBudget) if
+    /// A read for which the account has no room waits until other charges of the account are released,
+    /// but not for pinned ones. If the account has only pinned charges and that of the reading stream,
+    /// the read does not wait. It then fails with [`FdError::OverBudget`](crate::FdError::OverBudget) if
     /// more descriptors arrive than there is room for.
     pub fn pin(mut self) -> Charge {
         if !self.pinned {

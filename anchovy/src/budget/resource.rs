@@ -5,7 +5,8 @@
 #[non_exhaustive]
 pub enum Resource {
     /// Descriptors that this process holds for a peer: its socket, received descriptors that the
-    /// program has not taken, and a pidfd of the peer if a protocol crate keeps one.
+    /// program has not taken, and a pidfd of the peer if another crate, such as anchovy-dbus, charges
+    /// one.
     HeldFds,
     /// Descriptors that were sent to a peer and that it has not read. The kernel counts them
     /// against this user, over all processes (unix(7), `ETOOMANYREFS`).

@@ -46,8 +46,8 @@ use super::received_fds::ReceivedFds;
 /// An error of the decoder ends the stream of frames. To continue after a frame that does not parse, for
 /// example to answer it, use a decoder whose item is a `Result`. The decoder closes the descriptors of
 /// such a frame with [`ReceivedFds::discard`], removes its bytes, and returns the error as the item. This
-/// requires that the decoder can find the end of the frame. It also depends on how the sender sends
-/// descriptors; see [`ReceivedFds::discard`].
+/// works only if the decoder can find the end of the frame, and if the sender begins a new `sendmsg` with
+/// each frame that has descriptors; see [`ReceivedFds::discard`].
 ///
 /// ```
 /// use std::convert::Infallible;

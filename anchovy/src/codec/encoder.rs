@@ -15,7 +15,8 @@ use bytes::{Bytes, BytesMut};
 ///
 /// A codec whose frames have no descriptors implements neither.
 ///
-/// The encoder borrows the frame, so a frame that is rejected returns whole to the caller.
+/// The encoder borrows the frame, so the error of a rejected frame can contain it unchanged
+/// ([`SendError::unsent`](super::SendError::unsent)).
 ///
 /// # Examples
 ///

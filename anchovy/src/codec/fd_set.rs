@@ -42,7 +42,8 @@ pub struct FdSet {
     pub fds: Vec<OwnedFd>,
     /// The cause, if the kernel truncated the set when it was received. There are no descriptors then.
     pub truncated: Option<Truncation>,
-    /// Whether the set may belong to a discarded frame. A later frame can then claim only the whole set.
+    /// Whether the set may belong to a discarded frame. Then only the whole set can be taken for a later
+    /// frame.
     pub(super) given_up: bool,
     /// Time of arrival, if there is a deadline.
     pub(super) arrived: Option<Instant>,

@@ -72,7 +72,7 @@ pub enum FlushError {
         /// Number of descriptors in the write queue.
         queued: usize,
     },
-    /// The kernel refused to carry descriptors to this peer (`EPERM`).
+    /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
     /// The peer disabled them on its socket (`SO_PASSRIGHTS`), or a security module denied them. As
     /// an [`io::Error`], [`PermissionDenied`](io::ErrorKind::PermissionDenied).

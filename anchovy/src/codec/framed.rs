@@ -94,12 +94,12 @@ impl<const S: usize, C> Framed<S, C> {
         }
     }
 
-    /// Takes the framed stream apart. Nothing is lost.
+    /// Converts the framed stream into its parts, including all bytes and descriptors that wait.
     ///
     /// [`from_parts`](Self::from_parts) puts the parts together again. The new framed stream continues
     /// with the deadlines and counts of this one. If this stream of frames has ended, so has the new one.
     ///
-    /// Until then, bytes and descriptors that wait are not charged to the
+    /// Between `into_parts` and `from_parts`, bytes and descriptors that wait are not charged to the
     /// [account](AnchovyStream::account) of the peer.
     pub fn into_parts(mut self) -> FramedParts<S, C> {
         self.stream.receiver.release_waiting();
@@ -151,7 +151,7 @@ impl<const S: usize, C> Framed<S, C> {
         self.read.inbound.waiting()
     }
 
-    /// Returns the number of descriptors that no frame claimed and that were closed: with
+    /// Returns the number of descriptors that were not taken for any frame and that were closed: with
     /// [`Unclaimed::Close`](super::Unclaimed::Close), and by
     /// [`ReceivedFds::discard`](super::ReceivedFds::discard).
     pub fn unclaimed_fds(&self) -> u64 {

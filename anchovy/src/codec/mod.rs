@@ -1,9 +1,9 @@
 //! Frames, each with its own descriptors.
 //!
-//! A protocol divides a stream into frames, some of which have descriptors. This module has the shapes of
-//! tokio-util's codec for such protocols: [`Decoder`], [`Encoder`] and [`Framed`]. Descriptors stay with
-//! their frame. With `tokio_util::codec::Framed`, all descriptors would be in the write queue of the
-//! stream. It joins several frames into one write, and the whole queue is sent with the first of them.
+//! A protocol divides a stream into frames, some of which have descriptors. For such protocols, this module
+//! has a [`Decoder`], an [`Encoder`] and a [`Framed`], which correspond to those of tokio-util and give each
+//! frame its own descriptors. The `Framed` of tokio-util cannot do this: it joins several frames into one
+//! write, and all descriptors in the write queue of the stream would be sent with the first of them.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -45,7 +45,7 @@
 //!
 //! # Which bytes carry the descriptors
 //!
-//! Each `| |` is one call, and `+2` stands for two descriptors that it carries:
+//! Each `| |` is one call, and `+2` stands for the two descriptors of the call:
 //!
 //! ```text
 //! frames     [ A ][ B, 2 fds ][ C ][ D, 1 fd ]
@@ -58,45 +58,49 @@
 //! ```
 //!
 //! The descriptors that one `recvmsg` returns are a *descriptor set*, and the bytes that it returns are the
-//! *range* of the set. The kernel does not report which of these bytes a descriptor was sent with. So the
-//! protocol has a rule by which frames claim descriptors, its [`Attribution`]:
+//! *range* of the set. The kernel does not report which of these bytes a descriptor was sent with. So it
+//! depends on the protocol which descriptors a decoder can take for a frame ([`ReceivedFds::take`]). A frame
+//! *declares* a number of descriptors if the decoder can determine it from the bytes of the frame. The
+//! [`Attribution`] is the rule of the protocol:
 //!
-//! - [`Range`](Attribution::Range): a frame declares how many descriptors it has. It claims that many, the
-//!   oldest first, of the sets whose range contains one of its bytes.
-//! - [`Fifo`](Attribution::Fifo): a frame declares how many descriptors it has. It claims that many, the
-//!   oldest first, of all that wait.
-//! - [`LastByte`](Attribution::LastByte): a frame does not declare how many descriptors it has. It claims
-//!   all descriptors of each set whose range ends with one of its bytes.
+//! - [`Range`](Attribution::Range): a frame declares a number. The decoder takes this number of descriptors,
+//!   the oldest first, from the sets whose range contains a byte of the frame.
+//! - [`Fifo`](Attribution::Fifo): a frame declares a number. The decoder takes this number of descriptors,
+//!   the oldest first, from all that wait.
+//! - [`LastByte`](Attribution::LastByte): a frame does not declare a number. The decoder takes all
+//!   descriptors of each set whose range ends with a byte of the frame.
 //!
-//! Descriptors that no frame claims end the stream of frames with an error, or are closed and counted
-//! ([`Unclaimed`]). With `Range` and `LastByte`, this happens when the range of their set is decoded, so
-//! they are never given to a later frame. With `Fifo`, they wait for later frames, and this happens at the
-//! end of the stream. If the decoder discards a frame, [`ReceivedFds::discard`] closes its descriptors.
+//! Descriptors that are not taken for any frame are *unclaimed*. They end the stream of frames with an
+//! error, or are closed and counted ([`Unclaimed`]). With `Range` and `LastByte`, this happens when the range
+//! of their set is decoded, so they are never given to a later frame. With `Fifo`, they wait for later
+//! frames, and this happens at the end of the stream. If the decoder discards a frame,
+//! [`ReceivedFds::discard`] closes its descriptors.
 //!
 //! # Guarantees
 //!
 //! - Sending: the descriptors of a frame are sent once, in one `sendmsg`, with the first byte of the frame
 //!   or earlier ([`Placement`]). Frames without descriptors share calls. While the socket has no room,
-//!   sending waits. A frame that is rejected returns whole to the caller.
+//!   sending waits. The error of a rejected frame contains the frame, unchanged and with all its
+//!   descriptors ([`SendError::unsent`]).
 //! - Receiving with [`Attribution::Range`]: exact for every sender that begins a new `sendmsg` with
 //!   each frame that has descriptors. If a sender sends descriptors before the first byte of their frame,
 //!   they are attributed correctly if the read that returns them also returns a byte of the frame.
-//!   Otherwise the stream of frames ends with an error. If a sender declares wrong counts, the stream of
+//!   Otherwise the stream of frames ends with an error. If frames declare wrong numbers, the stream of
 //!   frames ends with an error, or at worst a frame gets descriptors that arrived in the same set but were
 //!   sent for another frame.
 //! - Receiving with [`Attribution::Fifo`]: in order, for protocols in which only the order matters.
 //! - Receiving with [`Attribution::LastByte`]: exact for every sender that gives each frame with
-//!   descriptors a `sendmsg` of its own. A sender that lets another frame follow in that `sendmsg` may
-//!   get its descriptors attributed to that frame.
+//!   descriptors a `sendmsg` of its own. If another frame follows in the same `sendmsg`, that later frame
+//!   may get the descriptors.
 //! - Limits: the number of descriptors that wait, the number of bytes that wait for the end of a frame,
 //!   and, if configured, the time that each may wait.
 //!
 //! # Errors
 //!
-//! A frame that the codec or a limit rejects returns in [`SendError::unsent`], with its descriptors, and
+//! If the codec or a limit rejects a frame, [`SendError::unsent`] is this frame, with its descriptors, and
 //! later frames can be sent. A frame whose descriptors the kernel refuses stays in the buffer. The next
 //! flush tries to send it again, unless [`Framed::take_refused`] has removed it. If the frame borrows the
-//! descriptors, it does not stay in the buffer but returns in [`SendError::unsent`].
+//! descriptors, it does not stay in the buffer: it is in [`SendError::unsent`].
 //!
 //! A [`ReceiveError`] ends the stream of frames. Descriptors that wait are closed, and bytes that are not
 //! decoded are dropped.
@@ -108,22 +112,22 @@
 //! | sends a frame that its encoder rejects | [`SendErrorKind::Codec`], and no byte of it is in the buffer |
 //! | sends a frame while the write queue of the stream itself has descriptors | [`SendErrorKind::WriteQueueNotEmpty`] |
 //! | sends descriptors to a peer that does not accept any | [`SendErrorKind::FdsRefusedByPeer`]; [`Framed::take_refused`] returns a frame that owns them, [`SendError::unsent`] a frame that borrows them |
-//! | sends descriptors while too many of its user are in flight | [`SendErrorKind::TooManyFdsInFlight`]; the frame is where it is after `FdsRefusedByPeer` |
+//! | sends descriptors while too many are in flight: sent by all processes of this user, and not received yet (`ETOOMANYREFS`, unix(7)) | [`SendErrorKind::TooManyFdsInFlight`]; [`Framed::take_refused`] returns a frame that owns them, [`SendError::unsent`] a frame that borrows them |
 //! | gives a frame that borrows descriptors to [`Framed::feed`] or to the `Sink` | [`SendErrorKind::BorrowedFds`] |
 //! | sends a frame that owns descriptors and borrows others | [`SendErrorKind::OwnedAndBorrowedFds`] |
-//! | sends a frame while one that was fed before cannot be sent | the error of that frame; the new frame is in [`SendError::unsent`], or in the buffer if it was accepted |
+//! | sends a frame while an earlier frame in the buffer cannot be sent | the error of that frame; the new frame is in [`SendError::unsent`], or in the buffer if it was accepted |
 //! | flushes when frames cannot be sent | [`FlushError`]; they stay in the buffer |
 //! | closes while the write queue of the stream itself has descriptors | [`FlushError::FdsWithoutBytes`]; the write side stays open |
-//! | drops a [`Framed::send`] that has not accepted its frame | nothing of the frame is sent, and it is dropped with the descriptors that it owns |
-//! | drops a [`Framed::send`] after that | what was not sent is in the buffer, and the next flush sends it |
+//! | drops the future of a [`Framed::send`] that has not accepted its frame | nothing of the frame is sent, and it is dropped with the descriptors that it owns |
+//! | drops the future of a [`Framed::send`] that has accepted its frame | the unsent part of the frame is in the buffer, and the next flush sends it |
 //! | reunites halves of two streams | [`ReuniteError`](crate::ReuniteError) with both halves |
-//! | claims more descriptors than are available to the frame | [`TakeFdsError::Missing`] |
-//! | claims a part of a set that may belong to a discarded frame | [`TakeFdsError::Ambiguous`] |
+//! | takes more descriptors than are available to the frame | [`TakeFdsError::Missing`] |
+//! | takes only some descriptors of a set, after a frame was discarded that may have been sent with some of them ([`ReceivedFds::discard`]) | [`TakeFdsError::Ambiguous`] |
 //!
 //! | the peer does | result |
 //! |---|---|
-//! | declares more descriptors than it sends | [`ReceiveError::MissingFds`] |
-//! | sends more descriptors than it declares | [`ReceiveError::UnclaimedFds`], or with [`Unclaimed::Close`] they are closed and counted |
+//! | sends fewer descriptors than its frames declare | [`ReceiveError::MissingFds`] |
+//! | sends more descriptors than its frames declare | [`ReceiveError::UnclaimedFds`], or with [`Unclaimed::Close`] they are closed and counted |
 //! | sends more descriptors in one message than the limit of the stream | [`ReceiveError::TooManyFds`] |
 //! | sends descriptors for frames that it does not complete | [`ReceiveError::TooManyWaitingFds`], [`ReceiveError::FdsOverdue`] |
 //! | sends a frame that is too long, or does not complete it | [`ReceiveError::FrameTooLong`], [`ReceiveError::FrameOverdue`] |

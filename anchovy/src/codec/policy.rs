@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The rule that attributes received descriptors to frames.
+/// The rule by which frames get received descriptors.
 ///
 /// ```
 /// use anchovy::codec::{Attribution, ReadPolicy};
@@ -14,26 +14,28 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribution {
-    /// A frame gets as many descriptors as it declares, of sets that arrived with its own bytes, and
-    /// no others.
+    /// A frame gets the number of descriptors that the decoder asks for, from the reads that returned
+    /// bytes of the frame, and no others.
     ///
-    /// For protocols in which each frame declares how many descriptors it has (D-Bus).
+    /// For protocols whose frames contain the number of their descriptors (D-Bus).
     #[default]
     Range,
-    /// A frame gets the oldest descriptors that wait, whichever bytes they arrived with.
+    /// A frame gets the number of descriptors that the decoder asks for, the oldest ones that wait,
+    /// whichever bytes they arrived with.
     ///
-    /// For protocols in which descriptors are a queue beside the bytes (Wayland, X11).
+    /// For protocols in which the descriptors form a queue that is separate from the bytes (Wayland,
+    /// X11).
     Fifo,
     /// A frame gets all descriptors of each read whose last byte is one of its bytes.
     ///
-    /// For protocols in which frames do not declare how many descriptors they have (varlink, as
-    /// systemd and zlink extend it). The decoder takes the descriptors of a frame with
+    /// For protocols whose frames do not contain the number of their descriptors (varlink, as systemd and
+    /// zlink extend it). The decoder takes the descriptors of a frame with
     /// [`ReceivedFds::take_all`](super::ReceivedFds::take_all). [`WithFds`](super::WithFds) does so for
     /// codecs that were written for tokio-util.
     ///
-    /// On Linux, a read that returns a descriptor set ends with a byte of the `sendmsg` that the set was
-    /// sent with. It may begin with bytes of earlier calls. If that `sendmsg` is long, the read ends
-    /// within its first 36,544 bytes (measured on Linux 6.18). So the result depends on the sender:
+    /// On Linux, a read that returns descriptors ends with a byte of their `sendmsg`, and may begin with
+    /// bytes of earlier calls. It returns at most the first 36,544 bytes of that `sendmsg` (measured on
+    /// Linux 6.18). So the result depends on the sender:
     ///
     /// | Sender | Frame that gets the descriptors |
     /// |---|---|
@@ -48,21 +50,21 @@ pub enum Attribution {
     ///
     /// # Platform-specific behavior
     ///
-    /// Kernels that are derived from BSD end a read *before* the next descriptor set, so a read begins
-    /// with the `sendmsg` that the set was sent with, and may end with bytes of later calls. There, a
-    /// frame gets all descriptors of each read whose *first* byte is one of its bytes. If each frame with
-    /// descriptors has a `sendmsg` of its own, it gets the descriptors that it was sent with, as on Linux.
-    /// This is not tested.
+    /// Kernels that are derived from BSD end a read *before* the first byte of the next `sendmsg` with
+    /// descriptors. So a read that returns descriptors begins with a byte of their `sendmsg`, and may end
+    /// with bytes of later calls. There, a frame gets all descriptors of each read whose *first* byte is
+    /// one of its bytes. If each frame with descriptors has a `sendmsg` of its own, it gets the
+    /// descriptors that it was sent with, as on Linux. This is not tested.
     LastByte,
 }
 
-/// The handling of descriptors that no frame has claimed when the bytes that they arrived with are
-/// decoded.
+/// The handling of descriptors that the decoder has not taken for any frame when the bytes that they
+/// arrived with are decoded.
 ///
 /// ```
 /// use anchovy::codec::{ReadPolicy, Unclaimed};
 ///
-/// // As dbus-broker does if a frame has more than it declares.
+/// // As dbus-broker does if a message arrives with more descriptors than its header declares.
 /// let lenient = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,8 +96,8 @@ pub enum Placement {
     /// With the first byte of their frame, which begins a `sendmsg`. Frames without descriptors may
     /// follow in the same `sendmsg`.
     FirstByte,
-    /// In order, with the first byte of their frame or earlier. Several sets share a `sendmsg`, as many
-    /// as its limit of descriptors allows.
+    /// In order, with the first byte of their frame or earlier. One `sendmsg` has the descriptors of
+    /// several frames, up to the [limit of the stream](crate::AnchovyStream::write_fd_limit).
     ///
     /// Wayland allows this, and it makes the fewest calls.
     Together,
@@ -108,7 +110,7 @@ pub enum Placement {
 /// | field | default | reason |
 /// |---|---|---|
 /// | [`attribution`](Self::attribution) | [`Attribution::Range`] | No frame gets descriptors that arrived with other bytes. |
-/// | [`unclaimed`](Self::unclaimed) | [`Unclaimed::Error`] | A peer that sends more than it declares does not go unnoticed. |
+/// | [`unclaimed`](Self::unclaimed) | [`Unclaimed::Error`] | A peer that sends more descriptors than its frames have is noticed. |
 /// | [`survive_truncation`](Self::survive_truncation) | `false` | Descriptors are missing, and the peer does not know it. |
 /// | [`max_waiting_fds`](Self::max_waiting_fds) | 512 | Room for two full sets: the kernel allows 253 descriptors in a message (`SCM_MAX_FD`). One full set can wait while the next is received. |
 /// | [`max_frame_bytes`](Self::max_frame_bytes) | 16 MiB | Twice the limit of tokio-util's `LengthDelimitedCodec`. A protocol with a limit of its own sets that (D-Bus: 128 MiB, libwayland: 4 KiB). |
@@ -158,11 +160,12 @@ pub enum Placement {
 /// several connections can fill the account, so that none of them can be completed. A
 /// [`frame_timeout`](Self::frame_timeout) ends such connections.
 ///
-/// With [`Attribution::Range`] and [`Attribution::LastByte`], the charge is for
-/// [`max_waiting_fds`](Self::max_waiting_fds) descriptors as long as any descriptor waits, but for at most
-/// a quarter of the total of the budget. The room for the rest of a frame is thus charged before its first
-/// descriptor arrives, and two connections do not wait for room that the other one holds. With
-/// [`Attribution::Fifo`], the charge is for the descriptors that wait, and during a read for one more set.
+/// With [`Attribution::Range`] and [`Attribution::LastByte`], each read first charges the account for
+/// [`max_waiting_fds`](Self::max_waiting_fds) descriptors, but for this purpose for at most a quarter of the
+/// total of the budget. The charge is kept while any descriptor waits for its frame, and released
+/// otherwise. So the room for the rest of a frame is charged before its first descriptor arrives, and no
+/// two connections wait for room that the other one holds. With [`Attribution::Fifo`], the account is
+/// charged for the descriptors that wait, and during a read for those of one more message.
 ///
 /// ```
 /// use std::time::Duration;
@@ -180,9 +183,9 @@ pub enum Placement {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPolicy {
-    /// The rule that attributes received descriptors to frames. [`Attribution::Range`] by default.
+    /// The rule by which frames get received descriptors. [`Attribution::Range`] by default.
     pub attribution: Attribution,
-    /// The handling of descriptors that no frame claimed. [`Unclaimed::Error`] by default.
+    /// The handling of descriptors that were not taken for any frame. [`Unclaimed::Error`] by default.
     ///
     /// With [`Attribution::Fifo`], this applies at the end of the stream only, because descriptors wait for
     /// later frames until then.
@@ -199,11 +202,11 @@ pub struct ReadPolicy {
     pub survive_truncation: bool,
     /// Maximum number of descriptors that wait for their frames. 512 by default.
     ///
-    /// Before each read, there must be room for one more full set
+    /// Before each read, there must be room for the descriptors of one more message
     /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)). Otherwise the stream of frames ends
     /// with [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). While no
-    /// descriptor waits, a set can be received even if it is larger than this number. A truncated set
-    /// counts as one descriptor.
+    /// descriptor waits, a message can have more descriptors than this number. If the kernel truncated
+    /// the descriptors of a message, they count as one.
     pub max_waiting_fds: usize,
     /// Number of bytes that may wait for the end of a frame. 16 MiB by default.
     ///
@@ -273,8 +276,8 @@ impl Default for ReadPolicy {
 /// # Accounts
 ///
 /// If the stream has an [account](crate::AnchovyStream::set_account), unsent bytes above 8 KiB are charged
-/// to it. The charge for a frame is made before the next frame is accepted. If the account has no room for
-/// the charge, the next frame is accepted when there is room or the unsent bytes have been sent.
+/// to it. A frame is accepted before it is charged. If the account has no room for the charge, the next
+/// frame is accepted when there is room or the unsent bytes have been sent.
 ///
 /// ```
 /// use anchovy::codec::WritePolicy;

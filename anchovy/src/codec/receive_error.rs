@@ -40,31 +40,32 @@ use crate::error::truncation::Truncation;
 pub enum ReceiveError<E> {
     /// The socket failed.
     Io(io::Error),
-    /// A frame declares more descriptors than it can claim.
+    /// The decoder asked for more descriptors than are available to the frame.
     ///
     /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
     MissingFds {
-        /// Number of descriptors that the frame declares.
+        /// Number of descriptors that the decoder asked for.
         declared: usize,
-        /// Number of descriptors that the frame can claim.
+        /// Number of descriptors that are available to the frame.
         available: usize,
     },
-    /// A frame declares a part of a descriptor set that may belong to a discarded frame; see
-    /// [`ReceivedFds::discard`](super::ReceivedFds::discard).
+    /// The decoder asked for only some of the descriptors that arrived together, and a
+    /// [discarded](super::ReceivedFds::discard) frame may have been sent with some of them. So it is not
+    /// known which of them belong to the frame.
     ///
     /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
     AmbiguousFds {
-        /// Number of descriptors of the set that the frame declares.
+        /// Number of these descriptors that the frame would take.
         declared: usize,
-        /// Number of descriptors of the set.
+        /// Number of these descriptors that no earlier frame has taken.
         available: usize,
     },
-    /// Descriptors arrived that no frame claimed.
+    /// Descriptors arrived that the decoder has not taken for any frame.
     ///
-    /// The frame that was decoded last is dropped too, because it may have claimed the wrong
-    /// descriptors. As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    /// The frame that was decoded last is dropped too, because it may have the wrong descriptors. As an
+    /// [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
     UnclaimedFds {
-        /// Number of descriptors that no frame claimed.
+        /// Number of descriptors that were not taken.
         count: usize,
     },
     /// The peer sent more descriptors in one message than the
@@ -84,8 +85,8 @@ pub enum ReceiveError<E> {
     TooManyWaitingFds {
         /// Number of descriptors that wait.
         waiting: usize,
-        /// The most that may wait before a read:
-        /// [`max_waiting_fds`](super::ReadPolicy::max_waiting_fds) minus one full set.
+        /// The most that may wait before a read: [`max_waiting_fds`](super::ReadPolicy::max_waiting_fds)
+        /// minus the [limit](crate::AnchovyStream::read_fd_limit) for one message.
         limit: usize,
     },
     /// Descriptors waited too long for the rest of their frame
@@ -124,7 +125,7 @@ pub enum ReceiveError<E> {
         /// The most that the read queue may hold.
         limit: usize,
     },
-    /// The peer sent descriptors for which its account has no room left; see
+    /// The peer sent descriptors for which its [account](crate::Account) has no room left; see
     /// [`FdError::OverBudget`].
     ///
     /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
@@ -134,7 +135,7 @@ pub enum ReceiveError<E> {
         /// Number of descriptors for which the account had room.
         available: usize,
     },
-    /// A frame needs more memory than the account of the peer could ever have
+    /// A frame needs more memory than the [account](crate::Account) of the peer could ever have
     /// ([`Resource::Bytes`](crate::Resource::Bytes)).
     ///
     /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).

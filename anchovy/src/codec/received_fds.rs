@@ -14,6 +14,11 @@ use crate::held_fds::HeldFds;
 
 /// The descriptors that have arrived, as a [`Decoder`](super::Decoder) sees them.
 ///
+/// `length` is the length of a frame in bytes. The frame begins at the first byte of the buffer that was
+/// passed to [`decode`](super::Decoder::decode). Call the methods before you remove the frame from the
+/// buffer. A *descriptor set* is what one read returned, and its *range* is the bytes of that read; see the
+/// [module](super#which-bytes-carry-the-descriptors).
+///
 /// ```
 /// # use std::os::fd::OwnedFd;
 /// use anchovy::codec::{ReceivedFds, TakeFdsError};
@@ -40,14 +45,14 @@ pub struct ReceivedFds<'a> {
     pub(super) sets: &'a mut VecDeque<ReceivedSet>,
     /// The charge for the descriptors, if the peer has an account.
     pub(super) held: &'a mut Option<Box<HeldFds>>,
-    /// Number of descriptors that were claimed and are still charged.
+    /// Number of descriptors that were taken and are still charged.
     pub(super) claimed: usize,
-    /// Number of descriptors that no frame claimed and that were closed, over the life of the stream.
+    /// Number of descriptors that were not taken and that were closed, over the life of the stream.
     pub(super) closed: &'a mut u64,
 }
 
 impl ReceivedFds<'_> {
-    /// Returns the number of descriptors that a frame of the next `length` bytes can claim.
+    /// Returns the number of descriptors that are available to a frame of `length` bytes.
     ///
     /// If all bytes of the frame have arrived, the number is final. With
     /// [`Attribution::LastByte`](super::Attribution::LastByte), it is the number of descriptors of the
@@ -57,17 +62,17 @@ impl ReceivedFds<'_> {
         self.sets_of(length).map(|set| set.fds).sum()
     }
 
-    /// Claims `count` descriptors for a frame of the next `length` bytes, the oldest first.
+    /// Takes `count` descriptors for a frame of `length` bytes, the oldest first.
     ///
     /// # Errors
     ///
-    /// No descriptor is claimed if there is an error:
+    /// No descriptor is taken if there is an error:
     ///
-    /// - [`TakeFdsError::Missing`] if the frame can claim fewer descriptors.
-    /// - [`TakeFdsError::Truncated`] if a set that may belong to the frame was truncated. Descriptors of
-    ///   another set may then belong to the next frame.
-    /// - [`TakeFdsError::Ambiguous`] if the frame would claim a part of a set that may belong to a
-    ///   [discarded](Self::discard) frame.
+    /// - [`TakeFdsError::Missing`] if fewer descriptors are available to the frame.
+    /// - [`TakeFdsError::Truncated`] if a set that may belong to the frame was truncated. No descriptors
+    ///   of another set are taken instead, because they may belong to the next frame.
+    /// - [`TakeFdsError::Ambiguous`] if only a part of a set would be taken, and a
+    ///   [discarded](Self::discard) frame may have been sent with some of its descriptors.
     ///
     /// A decoder calls this method when all bytes of the frame have arrived. More descriptors for it
     /// cannot arrive then, so the decoder returns the error.
@@ -80,17 +85,16 @@ impl ReceivedFds<'_> {
         Ok(take(self.fds, count))
     }
 
-    /// Claims all descriptors that a frame of the next `length` bytes can claim, the oldest first.
+    /// Takes all descriptors that are available to a frame of `length` bytes, the oldest first.
     ///
-    /// For protocols in which frames do not declare how many descriptors they have
+    /// This method is for protocols whose frames do not contain the number of their descriptors
     /// ([`Attribution::LastByte`](super::Attribution::LastByte)). With
-    /// [`Attribution::Range`](super::Attribution::Range) it also claims descriptors that a later
-    /// frame may have sent, and with [`Attribution::Fifo`](super::Attribution::Fifo) it claims all that
-    /// wait.
+    /// [`Attribution::Range`](super::Attribution::Range) it also takes descriptors that were sent for a
+    /// later frame, and with [`Attribution::Fifo`](super::Attribution::Fifo) all that wait.
     ///
     /// # Errors
     ///
-    /// [`TakeFdsError::Truncated`] if a set among them was truncated. None is claimed.
+    /// Returns [`TakeFdsError::Truncated`] if a set among them was truncated. No descriptor is taken then.
     ///
     /// # Examples
     ///
@@ -178,7 +182,7 @@ impl ReceivedFds<'_> {
         true
     }
 
-    /// Returns an error if a frame would claim a part of a set that may belong to a discarded frame.
+    /// Returns an error if a frame would take only a part of a set that may belong to a discarded frame.
     fn check_given_up(&self, length: usize, count: usize) -> Result<(), TakeFdsError> {
         let mut left = count;
         for set in self.sets_of(length) {
@@ -193,8 +197,8 @@ impl ReceivedFds<'_> {
         Ok(())
     }
 
-    /// Closes the descriptors of a frame of the next `length` bytes that cannot be parsed. Returns how
-    /// many were closed now.
+    /// Closes the descriptors of a frame of `length` bytes that cannot be parsed. Returns how many were
+    /// closed now.
     ///
     /// A decoder that discards such a frame, instead of returning an error, calls this method before it
     /// removes the bytes; see [`Decoder`](super::Decoder) for an example. The number of descriptors of the
@@ -204,9 +208,9 @@ impl ReceivedFds<'_> {
     /// - With [`Attribution::LastByte`](super::Attribution::LastByte), every other set belongs to a
     ///   later frame and is not affected.
     /// - With the other attributions, a set whose range extends past the end of the frame belongs either
-    ///   to this frame or to a later one. A later frame can claim the whole set. If it claims only a part,
-    ///   it gets [`TakeFdsError::Ambiguous`]. If no frame has claimed the set when its range is decoded,
-    ///   it is closed.
+    ///   to this frame or to a later one. The decoder can take the whole set for a later frame. Taking only
+    ///   a part fails with [`TakeFdsError::Ambiguous`]. If the set has not been taken when its range is
+    ///   decoded, it is closed.
     ///
     /// Closed descriptors are counted in [`Framed::unclaimed_fds`](super::Framed::unclaimed_fds).
     ///
@@ -235,12 +239,12 @@ impl ReceivedFds<'_> {
         count
     }
 
-    /// Takes the charge of `count` descriptors that were [claimed](Self::take). Returns `None` if the peer
-    /// has no account.
+    /// Takes the charge of `count` descriptors that were [taken](Self::take). Returns `None` if the peer
+    /// has no [account](crate::AnchovyStream::set_account).
     ///
-    /// The decoder puts the charge into the frame, beside the descriptors. They then count against the
-    /// [account](crate::AnchovyStream::set_account) of the peer until the charge is dropped. If the decoder
-    /// does not take the charge, they count until the frame is decoded.
+    /// The decoder stores the charge in the frame, with the descriptors. They then count against the
+    /// account of the peer until the charge is dropped. If the decoder does not take the charge, they count
+    /// until the frame is decoded.
     ///
     /// ```
     /// # use std::os::fd::OwnedFd;
@@ -265,8 +269,7 @@ impl ReceivedFds<'_> {
         Some(self.held.as_mut()?.split_off(count))
     }
 
-    /// Returns the cause if the kernel truncated a set that may belong to a frame of the next `length`
-    /// bytes.
+    /// Returns the cause if the kernel truncated a set that may belong to a frame of `length` bytes.
     ///
     /// This is for decoders with
     /// [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation). Without it, a truncated
@@ -281,8 +284,8 @@ impl ReceivedFds<'_> {
         self.sets.iter().take_while(may_be_its).find_map(|set| set.truncated)
     }
 
-    /// Returns the sets that a frame of the next `length` bytes can claim from. Earlier sets have been
-    /// released.
+    /// Returns the sets whose descriptors are available to a frame of `length` bytes. Earlier sets have
+    /// been released.
     #[inline]
     fn sets_of(&self, length: usize) -> impl Iterator<Item = &ReceivedSet> {
         let end = self.position.saturating_add(length as u64);
@@ -304,7 +307,7 @@ pub(crate) struct ReceivedSet {
     pub(super) end: u64,
     pub(super) fds: usize,
     pub(super) truncated: Option<Truncation>,
-    /// Whether the set may belong to a discarded frame. A later frame can then claim only the whole set.
+    /// Whether the set may belong to a discarded frame. Then only the whole set can be taken.
     pub(super) given_up: bool,
     /// Time of arrival, if there is a deadline.
     pub(super) arrived: Option<Instant>,

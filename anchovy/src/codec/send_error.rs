@@ -10,8 +10,8 @@ use crate::error::transfer_error::TransferError;
 
 /// A frame that was rejected, or a flush that failed.
 ///
-/// If the frame was not accepted, it is returned whole in `unsent`: no byte of it was sent, and none of
-/// its descriptors was closed.
+/// If the frame was not accepted, `unsent` is the unchanged frame: no byte of it was sent, and none of its
+/// descriptors was closed.
 ///
 /// If a flush failed, what was not sent stays in the buffer. A frame whose descriptors are the cause can
 /// be [taken back].
@@ -103,7 +103,7 @@ pub enum SendErrorKind<E> {
         /// Number of descriptors in the write queue.
         queued: usize,
     },
-    /// The kernel refused to carry descriptors to this peer (`EPERM`).
+    /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
     /// The peer disabled them on its socket (`SO_PASSRIGHTS`), or a security module denied them. As
     /// an [`io::Error`], [`PermissionDenied`](io::ErrorKind::PermissionDenied).

@@ -1,4 +1,4 @@
-//! The error of claiming descriptors for a frame.
+//! The error of taking descriptors for a frame.
 
 use std::error::Error;
 use std::fmt;
@@ -7,29 +7,30 @@ use super::receive_error::ReceiveError;
 use crate::error::descriptors::Descriptors;
 use crate::error::truncation::Truncation;
 
-/// Why a frame cannot claim descriptors; from [`ReceivedFds::take`](super::ReceivedFds::take) and
+/// Why descriptors cannot be taken for a frame; from [`ReceivedFds::take`](super::ReceivedFds::take) and
 /// [`ReceivedFds::take_all`](super::ReceivedFds::take_all).
 ///
 /// It converts into [`ReceiveError<E>`] for every `E`, so a decoder can use `?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TakeFdsError {
-    /// The frame declares more descriptors than it can claim.
+    /// The decoder asked for more descriptors than are available to the frame.
     Missing {
-        /// Number of descriptors that the frame declares.
+        /// Number of descriptors that the decoder asked for.
         declared: usize,
-        /// Number of descriptors that the frame can claim.
+        /// Number of descriptors that are available to the frame.
         available: usize,
     },
-    /// The frame declares a part of a descriptor set that may belong to a discarded frame
-    /// ([`ReceivedFds::discard`](super::ReceivedFds::discard)).
+    /// The decoder asked for only some of the descriptors that arrived together, and a
+    /// [discarded](super::ReceivedFds::discard) frame may have been sent with some of them. So it is not
+    /// known which of them belong to the frame.
     Ambiguous {
-        /// Number of descriptors of the set that the frame declares.
+        /// Number of these descriptors that the frame would take.
         declared: usize,
-        /// Number of descriptors of the set.
+        /// Number of these descriptors that no earlier frame has taken.
         available: usize,
     },
-    /// The kernel truncated a descriptor set that may belong to the frame.
+    /// The kernel dropped some of the descriptors that may belong to the frame (`MSG_CTRUNC`).
     Truncated {
         /// The cause, as far as it is known.
         cause: Truncation,

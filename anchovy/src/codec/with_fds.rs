@@ -16,7 +16,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A codec that was written for tokio-util, whose items have descriptors.
 ///
-/// The codec knows nothing of descriptors, so its items do not declare how many they have:
+/// The codec knows nothing of descriptors, so it cannot determine how many an item has:
 ///
 /// | Frame | Meaning |
 /// |---|---|
@@ -29,14 +29,16 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// its own, received descriptors are attributed correctly. See [`Attribution::LastByte`] for what happens
 /// otherwise.
 ///
-/// The encoder takes a clone of the item, because a frame that is rejected returns whole to the caller.
-/// Clones of `&str`, [`Bytes`](bytes::Bytes) and references are cheap.
+/// The encoder takes a clone of the item, because the error of a rejected frame contains the item
+/// ([`SendError::unsent`](super::SendError::unsent)). Clones of `&str`, [`Bytes`](bytes::Bytes) and
+/// references are cheap.
 ///
 /// # Errors
 ///
 /// An error of the codec ends the stream of frames ([`ReceiveError::Codec`]), or rejects the item that
 /// is sent ([`SendErrorKind::Codec`](super::SendErrorKind::Codec)). A truncated descriptor set ends the
-/// stream of frames even with [`ReadPolicy::survive_truncation`], since an item cannot be marked.
+/// stream of frames even with [`ReadPolicy::survive_truncation`], because the item of such a codec cannot
+/// say that its descriptors are missing.
 ///
 /// [`ReadPolicy::max_frame_bytes`] limits an item in addition to the limit of the codec. The codec may
 /// reserve memory for an item before its bytes arrive: [`LengthDelimitedCodec`] does so up to its

@@ -78,7 +78,8 @@ pub enum FdError {
         /// The cause, if it is known.
         cause: Truncation,
     },
-    /// A received message has more descriptors than the peer's account has room for.
+    /// A received message has more descriptors than the [account](crate::Account) of the peer has room
+    /// for.
     ///
     /// All descriptors of the message were closed. All bytes of the read were discarded, including
     /// those of earlier messages that the same read returned. Every later read fails with this
@@ -137,16 +138,15 @@ pub enum FdError {
         /// Number of descriptors to send.
         count: usize,
     },
-    /// This user has too many descriptors in flight (`ETOOMANYREFS`), or one message has more than
-    /// the account of the peer could ever hold.
+    /// Too many descriptors are in flight (`ETOOMANYREFS`): sent by all processes of this user, and not
+    /// received yet. Or one message has more than the account of the peer could ever hold.
     ///
-    /// The kernel counts the descriptors that were sent and not yet received, per user and over
-    /// all sockets. The limit is the sender's `RLIMIT_NOFILE` (unix(7)). The same write succeeds
+    /// In the first case, the limit is the sender's `RLIMIT_NOFILE` (unix(7)). The same write succeeds
     /// after the receivers have read enough.
     ///
-    /// An [account](crate::AnchovyStream::set_account) can hold at most half of the total of
-    /// [descriptors in flight](crate::BudgetBuilder::fds_in_flight). A message with more never
-    /// succeeds; send fewer descriptors at once.
+    /// In the second case, it never succeeds; send fewer descriptors at once. An
+    /// [account](crate::AnchovyStream::set_account) can hold at most half of the
+    /// [total](crate::BudgetBuilder::fds_in_flight) of descriptors in flight.
     ///
     /// In both cases nothing was sent or closed. Bytes without descriptors can still be sent. The
     /// kind is [`io::ErrorKind::QuotaExceeded`].

@@ -7,7 +7,7 @@ use std::fmt;
 ///
 /// It contains both halves: `R` is the read half and `W` the write half. They are the halves of
 /// [`AnchovyStream::into_split`](crate::AnchovyStream::into_split), of a framed stream, or of a
-/// connection of a protocol crate.
+/// connection of anchovy-dbus or anchovy-wayland.
 pub struct ReuniteError<R, W>(pub R, pub W);
 
 /// Omits the halves, which need not implement `Debug`.

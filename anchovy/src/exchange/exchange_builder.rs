@@ -96,9 +96,9 @@ impl ExchangeBuilder {
     /// (`RLIMIT_NOFILE`, often 1,024). A server with many clients should set a low limit, or an
     /// [account](AnchovyStream::set_account) for each client.
     ///
-    /// [`Exchange::receive`] does not wait for an id whose descriptor is more than this limit after
-    /// the last one that has arrived. It fails
-    /// ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
+    /// Descriptors are numbered in the order in which they are sent. [`Exchange::receive`] does not wait
+    /// for an id whose number is more than this limit higher than that of the last descriptor that has
+    /// arrived. It fails ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
     pub fn max_unclaimed(mut self, limit: usize) -> Self {
         self.max_unclaimed = Some(limit);
         self
@@ -128,7 +128,8 @@ impl ExchangeBuilder {
     ///   as descriptors of the exchange.
     /// - [`FdError::LimitOutOfRange`] if the read limit or the write limit of the stream is 0.
     /// - [`ExchangeError::NotAnExchange`](super::ExchangeError::NotAnExchange) if the first descriptor
-    ///   in the read queue is not the carrier of an exchange.
+    ///   in the read queue is not the one that an exchange sends first (the
+    ///   [carrier](super#which-bytes-carry-which-descriptor)).
     /// - [`ExchangeError::TooManyUnclaimed`](super::ExchangeError::TooManyUnclaimed) if the read queue
     ///   has more descriptors than [`max_unclaimed`](Self::max_unclaimed).
     /// - An error of the system, in particular of memfd_create(2), such as a full descriptor table.

@@ -17,7 +17,8 @@ use crate::error::fd_error::FdError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The peer sent descriptors, and the first one is not the carrier of an exchange.
+    /// The peer sent descriptors, and the first one is not the one that an exchange sends first (the
+    /// [carrier](super#which-bytes-carry-which-descriptor)).
     ///
     /// The peer does not use this module, or has sent other descriptors before it created its exchange.
     /// All descriptors that came with the read were closed, and its bytes are lost. The kind is

@@ -275,7 +275,7 @@ impl<const S: usize> AsyncRead for ExchangeStream<S> {
 /// [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight). In both cases nothing was sent, and
 /// the write can be repeated. But RPC libraries do not repeat it; they close the connection. To avoid
 /// `TooManyInFlight`, set an [account](AnchovyStream::set_account): the stream then waits until the peer
-/// has read descriptors that are in flight.
+/// has read earlier descriptors.
 impl<const S: usize> AsyncWrite for ExchangeStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,

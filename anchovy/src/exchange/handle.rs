@@ -33,12 +33,11 @@ impl Exchange {
     ///
     /// The peer normally has the descriptor when it has the id; otherwise its call of
     /// [`receive`](Self::receive) waits for it. That happens if the next write has too few bytes for
-    /// all queued descriptors, because each byte carries at most
-    /// [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) of them. The others are sent with the
-    /// write after that.
+    /// all queued descriptors: at most [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) of them are
+    /// sent with one byte. The others are sent with the write after that.
     ///
-    /// The descriptor is closed on this side when it was sent, when the stream is shut down for
-    /// writing, or when the stream is dropped.
+    /// The descriptor is closed on this side when it has been sent, when the write side of the stream is
+    /// shut down, or when the stream is dropped.
     ///
     /// # Errors
     ///

@@ -11,8 +11,8 @@
 //!    the descriptor.
 //!
 //! To pass descriptors, both ends of the connection have to be exchanges. A peer without an exchange
-//! can receive the bytes alone. One descriptor, the carrier (see below), comes with the first byte; such
-//! a peer should ignore it.
+//! can receive the bytes alone. It receives one descriptor with the first byte, the carrier (see below),
+//! which it should close.
 //!
 //! # Examples
 //!
@@ -66,13 +66,14 @@
 //! write               {"file":"2-9f…"}        c
 //! ```
 //!
-//! The *carrier* is a descriptor that is sent with the first byte of each direction, before all other
-//! descriptors. It is a sealed memfd (memfd_create(2)) whose content is the random number of the
-//! direction, which is a part of every id. It tells the receiver which ids belong to this connection.
-//! The receiver closes it at once. If the kernel refuses descriptors at the first byte, that byte is
-//! sent without the carrier, and the carrier is sent together with the first descriptor.
+//! Each end of a connection chooses a random number, which is a part of the ids of all descriptors that
+//! it sends. The *carrier* is a descriptor that each end sends with its first byte, before all other
+//! descriptors. It is a sealed memfd (memfd_create(2)) that contains this number. So the receiver can
+//! recognize ids of other connections. It closes the carrier at once. If the kernel refuses descriptors
+//! at the first byte, that byte is sent without the carrier, and the carrier is sent together with the
+//! first descriptor.
 //!
-//! Each byte carries at most [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) descriptors. If
+//! At most [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) descriptors are sent with one byte. If
 //! more are queued, the first group is sent with the first byte, the next group with the second byte,
 //! and so on, with one system call each. The last group is sent with all remaining bytes. If a write has
 //! fewer bytes than groups, or the socket becomes full, the remaining descriptors are sent with the next
@@ -99,7 +100,7 @@
 //!
 //! | Who | Does | Result |
 //! |---|---|---|
-//! | The peer | sends an id of another connection | [`ReceiveError::ForeignId`] once the carrier of the peer has arrived; before, [`ReceiveError::NotArrived`] after `timeout` |
+//! | The peer | sends an id of another connection | [`ReceiveError::ForeignId`] once the carrier of the peer has arrived; before that, [`ReceiveError::NotArrived`] after `timeout` |
 //! | The peer | sends an id whose descriptor it never sends | [`ReceiveError::NotArrived`] after `timeout` |
 //! | The peer | ends the stream before the descriptor of an id | [`ReceiveError::EndOfStream`] |
 //! | The peer | sends an id with a number that is too high | [`ReceiveError::OutOfRange`] |
@@ -109,7 +110,7 @@
 //! | The peer | sends descriptors without an exchange | reads fail with [`ExchangeError::NotAnExchange`], `receive` with [`ReceiveError::StreamFailed`] |
 //! | The peer | sends more descriptors in one message than the stream allows | reads fail with [`FdError::TooManyReceived`](crate::FdError::TooManyReceived), `receive` with [`ReceiveError::StreamFailed`] |
 //! | The peer | refuses descriptors (`SO_PASSRIGHTS`) | writes fail with [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) while a descriptor is queued; bytes alone are sent |
-//! | The peer | does not read, so that too many descriptors are in flight | writes fail with [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) while a descriptor is queued; bytes alone are sent |
+//! | The peer | does not read, so that too many descriptors are in flight (sent and not received) | writes fail with [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) while a descriptor is queued; bytes alone are sent |
 //! | The caller | receives an id that it has sent itself | [`ReceiveError::ForeignId`] |
 //! | The caller | receives an id twice | [`ReceiveError::AlreadyTaken`] |
 //! | The caller | receives an id later than `timeout` after the arrival of its descriptor | [`ReceiveError::Expired`] |

@@ -17,15 +17,16 @@ use super::fd_id::FdId;
 pub enum ReceiveError {
     /// The id belongs to another connection, or this side has sent its descriptor.
     ///
-    /// Ids of another connection are recognized once the carrier of the peer has arrived. Before, the
-    /// call waits, and fails with [`NotArrived`](Self::NotArrived) if the carrier does not arrive within
-    /// the timeout. The kind is [`io::ErrorKind::InvalidInput`].
+    /// Ids of another connection are recognized once the first descriptor of the peer, which contains
+    /// its random number, has arrived. Before that, the call waits, and fails with
+    /// [`NotArrived`](Self::NotArrived) if the descriptor does not arrive within the timeout. The kind is
+    /// [`io::ErrorKind::InvalidInput`].
     ForeignId {
         /// The id.
         id: FdId,
     },
-    /// The descriptor of the id would be more than
-    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed) after the last one that has arrived.
+    /// The number of the id is more than [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed) higher
+    /// than that of the last descriptor that has arrived.
     ///
     /// Ids are counted from 0: the number of the id is at least `arrived + limit`.
     /// The kind is [`io::ErrorKind::InvalidInput`].

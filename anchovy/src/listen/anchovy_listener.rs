@@ -197,13 +197,13 @@ impl<const S: usize> AnchovyListener<S> {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Sets the budget whose accounts are charged for what clients use, for clients that are accepted
-    /// from now on; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
+    /// Sets the budget that limits what clients make this process hold, for clients that are accepted from
+    /// now on; see [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).
     pub fn set_budget(&mut self, budget: Budget) {
         self.options.budget = Some(budget);
     }
 
-    /// Returns the budget whose accounts are charged for what clients use, if any.
+    /// Returns the budget that limits what clients make this process hold, if any.
     pub fn budget(&self) -> Option<&Budget> {
         self.options.budget.as_ref()
     }

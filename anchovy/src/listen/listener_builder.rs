@@ -172,7 +172,8 @@ impl<const S: usize> ListenerBuilder<S> {
     /// - in a directory with the sticky bit, a socket of another user, even if this process runs
     ///   as root.
     ///
-    /// The server of a socket does not notice the check whether a process has the socket open.
+    /// The check whether a process has the socket open uses a datagram socket, which the kernel never
+    /// connects to a stream socket. So the server of the socket gets no connection because of the check.
     ///
     /// The removal and the following bind happen under a lock on the directory (flock(2)). If two
     /// processes that use this crate start at once, exactly one gets the path. The call waits up
@@ -180,16 +181,16 @@ impl<const S: usize> ListenerBuilder<S> {
     ///
     /// # Programs that do not take the lock
     ///
-    /// Such a program may put a file of its own at the path during the call. To not lose it,
-    /// whatever is at the path is first moved to a private name such as `.socket.4d2-0` in the same
-    /// directory:
+    /// Such a program may put a file of its own at the path during the call. So that this file is not
+    /// lost, the file at the path is first renamed to a private name, such as `.socket.4d2-0`, in the
+    /// same directory, and then checked:
     ///
-    /// - If the moved file is the stale socket, it is removed.
-    /// - If it is the file of the other program, it is moved back, and this call fails with
+    /// - If it is the stale socket, it is removed.
+    /// - If it is the file of the other program, it is renamed back, and this call fails with
     ///   [`InUse`](ListenError::InUse) or [`NotASocket`](ListenError::NotASocket). In between,
     ///   nothing is at the path.
-    /// - If it cannot be moved back, usually because another program has put a second file at the
-    ///   path meanwhile, this call fails with [`MovedAside`](ListenError::MovedAside), which names
+    /// - If it cannot be renamed back, usually because another program has put a second file at the
+    ///   path meanwhile, this call fails with [`MovedAside`](ListenError::MovedAside), which contains
     ///   the private name.
     ///
     /// Two races remain for a program with write permission for the directory. If it renames a file
@@ -244,11 +245,11 @@ impl<const S: usize> ListenerBuilder<S> {
     /// Default: the setting of the socket, which is `true` for a new one.
     ///
     /// With `false`, a client's `sendmsg` that has descriptors fails with `EPERM`, even if it is the
-    /// first one of the connection. The kernel does not prevent all descriptors in two cases: if it
-    /// does not have the option, and if the client sent them before the socket was passed to
-    /// [`build`](Self::build). Therefore `false` also sets the default of
-    /// [`read_fd_limit`](Self::read_fd_limit) to 0. If descriptors arrive nevertheless, the read side
-    /// of the stream fails with [`TooManyReceived`](crate::FdError::TooManyReceived).
+    /// first one of the connection. Descriptors can still arrive if the kernel does not have the option,
+    /// or if the client sent them before the listening socket was passed to [`build`](Self::build).
+    /// Therefore `false` also sets the default of [`read_fd_limit`](Self::read_fd_limit) to 0, so that
+    /// the read side of the stream then fails with
+    /// [`TooManyReceived`](crate::FdError::TooManyReceived).
     ///
     /// To enable passing for a single stream later, use
     /// [`set_fd_passing`](crate::AnchovyStream::set_fd_passing) and
@@ -305,8 +306,8 @@ impl<const S: usize> ListenerBuilder<S> {
         self
     }
 
-    /// Sets the budget whose accounts are charged for what clients use. For each client, this is the
-    /// account of its uid. Default: none.
+    /// Sets the budget that limits what clients make this process hold. Each client is charged to the
+    /// [account](crate::Account) of its uid. Default: none.
     ///
     /// The account is charged for the socket of the client, for received descriptors that the
     /// program has not taken, and for sent descriptors that the client has not read; see

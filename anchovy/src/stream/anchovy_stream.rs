@@ -10,12 +10,12 @@ use crate::socket::Socket;
 /// A Unix stream socket that sends and receives descriptors along with bytes.
 ///
 /// - **Sending**: push each [`OwnedFd`](std::os::fd::OwnedFd) to the [write
-///   queue](Self::write_queue_mut), then write. The first byte of that write carries all of them
-///   in one message. The queue is empty afterwards, and the descriptors are closed on this side. To
-///   keep them, use [`send_with_fds`](Self::send_with_fds) instead.
-/// - **Receiving**: read. When a read returns, the descriptors that arrived with it are at the
-///   back of the [read queue](Self::read_queue_mut). They are owned and close-on-exec. To receive
-///   them into a vector, use [`recv_with_fds`](Self::recv_with_fds) instead.
+///   queue](Self::write_queue_mut), then write. All descriptors in the queue are sent with the first
+///   byte of that write, in one `sendmsg`. The queue is empty afterwards, and the descriptors are closed
+///   on this side. To keep them open, use [`send_with_fds`](Self::send_with_fds) instead.
+/// - **Receiving**: read. Each read appends the descriptors that it received to the
+///   [read queue](Self::read_queue_mut). They are owned and close-on-exec. To receive them into a
+///   vector, use [`recv_with_fds`](Self::recv_with_fds) instead.
 ///
 /// Dropping a stream closes the descriptors in its queues.
 ///

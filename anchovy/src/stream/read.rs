@@ -53,9 +53,10 @@ impl<const S: usize> AnchovyStream<S> {
     /// Descriptors arrive with the read that returns the first byte of their `sendmsg`. For a peer
     /// that sends each protocol message with this crate, that is the first byte of the protocol
     /// message. So a program that reads a header and then a body, with `read_exact` or with this
-    /// method, receives all descriptors with the header and none with the body. The same read may
-    /// also return bytes of an earlier `sendmsg` before them. It never returns bytes of a later
-    /// `sendmsg`.
+    /// method, receives all descriptors with the header and none with the body. On Linux, the same read
+    /// may also return bytes of an earlier `sendmsg`, before those of this one, but never bytes of a
+    /// later one. For other systems, see the
+    /// [crate documentation](crate#platform-specific-behavior).
     ///
     /// # State shared with the sender
     ///
@@ -237,8 +238,8 @@ impl<const S: usize> AnchovyStream<S> {
         self.receiver.limits.fd_limit
     }
 
-    /// Sets the exact maximum number of descriptors in one received message. With 0, a message must
-    /// not have any.
+    /// Sets the maximum number of descriptors in one received message. It can be any number up to
+    /// [`FD_LIMIT`](Self::FD_LIMIT), also an odd one. With 0, a message must not have any.
     ///
     /// If a message has more, the read side fails permanently with
     /// [`TooManyReceived`](crate::FdError::TooManyReceived).

@@ -15,17 +15,17 @@ use crate::sys::options;
 impl<const S: usize> AnchovyStream<S> {
     /// Maximum number of descriptors in one message for this `S`.
     ///
-    /// On 64-bit systems, padding makes the space for an odd number below 253 equal to that for the
-    /// next even number. The constant is the larger one: 28 for `cmsg_space!(ScmRights(27))`. To
-    /// set an exact odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit) and
+    /// On 64-bit systems, `S` is rounded up, so it is the same for an odd number below 253 and for the
+    /// next even number. The constant is the even one: 28 for `cmsg_space!(ScmRights(27))`. To set an
+    /// odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit) and
     /// [`set_write_fd_limit`](Self::set_write_fd_limit).
     pub const FD_LIMIT: usize = Space::from_bytes(S).fds();
 
-    /// Sets the account that is charged for what this peer uses, from now on.
+    /// Sets the account that is charged for this peer from now on.
     ///
-    /// The account is charged for received descriptors that the program has not taken, and for
-    /// sent descriptors that the peer has not read. A listener with a
-    /// [budget](crate::ListenerBuilder::budget) sets the account of each stream.
+    /// An [`Account`] limits what a group of peers makes this process hold. It is charged for received
+    /// descriptors that the program has not taken, and for sent descriptors that the peer has not read. A
+    /// listener with a [budget](crate::ListenerBuilder::budget) sets the account of each stream.
     ///
     /// - Every read waits while the account has no room for the descriptors of one message
     ///   ([`read_fd_limit`](Self::read_fd_limit)). If the account holds only sockets and what this
@@ -65,7 +65,7 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.set_account(account, None);
     }
 
-    /// Returns the account that is charged for what this peer uses, if any.
+    /// Returns the account that is charged for this peer, if any.
     pub fn account(&self) -> Option<&Account> {
         self.socket.account()
     }

@@ -48,8 +48,8 @@ impl<const S: usize> AnchovyStream<S> {
     ///   [`write_fd_limit`](Self::write_fd_limit) descriptors.
     /// - [`RefusedByPeer`](crate::FdError::RefusedByPeer) if the kernel refuses descriptors for
     ///   this peer.
-    /// - [`TooManyInFlight`](crate::FdError::TooManyInFlight) if too many descriptors are in
-    ///   flight.
+    /// - [`TooManyInFlight`](crate::FdError::TooManyInFlight) if too many descriptors were sent and
+    ///   not received yet.
     ///
     /// # Cancel safety
     ///
@@ -155,8 +155,8 @@ impl<const S: usize> AnchovyStream<S> {
         self.sender.limits.fd_limit
     }
 
-    /// Sets the exact maximum number of descriptors in one sent message. With 0, a write with
-    /// descriptors fails.
+    /// Sets the maximum number of descriptors in one sent message. It can be any number up to
+    /// [`FD_LIMIT`](Self::FD_LIMIT), also an odd one. With 0, a write with descriptors fails.
     ///
     /// Without [`spread_fds`](crate::StreamBuilder::spread_fds), one write sends one message. A
     /// write with more descriptors fails with [`TooManyToSend`](crate::FdError::TooManyToSend) and
@@ -172,7 +172,8 @@ impl<const S: usize> AnchovyStream<S> {
     }
 }
 
-/// Writes bytes. The first byte carries the whole write queue, which is empty afterwards.
+/// Writes bytes. All descriptors in the write queue are sent with the first byte, and the queue is empty
+/// afterwards.
 ///
 /// A write of zero bytes sends nothing and keeps the queue. Bytes are not buffered, so a flush has
 /// no effect. A shutdown with descriptors in the queue fails with
