@@ -70,8 +70,9 @@ impl Credentials {
 
     /// Returns a descriptor of the process (`SO_PEERPIDFD`, Linux 6.5; pidfd_open(2)).
     ///
-    /// Returns `None` on a client, on an old kernel, if the process had exited, and if the descriptor
-    /// table was full or the account of the peer had no room.
+    /// Returns `None` on a client, on an old kernel, if the process had exited, if the descriptor table
+    /// was full, or if the [`Budget`](crate::Budget) of the listener had no room for another descriptor of
+    /// this uid.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }

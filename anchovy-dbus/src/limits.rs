@@ -52,12 +52,9 @@ pub struct Limits {
     /// its messages may declare. Values over 253, the limit of the kernel, have no further effect.
     /// Default: 253 on a client, 16 on a server.
     pub max_received_fds: usize,
-    /// Maximum number of received descriptors that wait for the rest of their message, and of those
-    /// that the next read may return, together. Default: twice
-    /// [`max_received_fds`](Self::max_received_fds).
-    ///
-    /// One read returns at most `max_received_fds`. So at most this number less `max_received_fds` may
-    /// wait before a read.
+    /// Maximum of a sum: the number of received descriptors that wait for the rest of their message, and
+    /// [`max_received_fds`](Self::max_received_fds) for the next read. So when a read begins, at most
+    /// `max_waiting_fds - max_received_fds` descriptors may wait. Default: twice `max_received_fds`.
     ///
     /// Lower values count as twice `max_received_fds`, because the read that completes a message can
     /// return the descriptors of the next one.

@@ -21,8 +21,9 @@ use crate::limits::HandshakeLimits;
 /// The state machine of a client's handshake: takes requests and received lines, returns
 /// [replies](Reply).
 ///
-/// A pipelined handshake is one call of [`pipeline`](Self::pipeline). A stepwise handshake is
-/// [`authenticate`](Self::authenticate) until the server accepts, then
+/// A *pipelined* handshake sends all requests at once: it is one call of [`pipeline`](Self::pipeline). A
+/// *stepwise* handshake waits for each reply: it is [`authenticate`](Self::authenticate) until the server
+/// accepts, then
 /// [`negotiate_unix_fd`](Self::negotiate_unix_fd) to request descriptor passing, then
 /// [`begin`](Self::begin). A call in another order returns
 /// [`OutOfOrder`](HandshakeError::OutOfOrder) and changes nothing.
@@ -93,8 +94,8 @@ impl ClientAuth {
     ///
     /// # Errors
     ///
-    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if a reply is missing, the server has accepted
-    /// the client, or `BEGIN` has been sent.
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if the reply to an earlier request has not
+    /// arrived yet, if the server has already accepted the client, or if `BEGIN` has been sent.
     pub fn authenticate(&mut self, login: Login) -> Result<(), HandshakeError> {
         self.check_unauthenticated("authenticate")?;
         self.auth(login);
@@ -105,10 +106,10 @@ impl ClientAuth {
 
     /// Requests descriptor passing. Servers agree only after `OK`.
     ///
-    /// The request can be made as soon as `OK` is the only missing reply. With
-    /// [`ExternalUid`](Login::ExternalUid) and [`Anonymous`](Login::Anonymous), this is after
-    /// [`authenticate`](Self::authenticate). With [`External`](Login::External), it is after the server
-    /// has sent `DATA`.
+    /// This method can be called after `OK` has arrived, or before, if `OK` is the only reply that has not
+    /// arrived yet. With [`ExternalUid`](Login::ExternalUid) and [`Anonymous`](Login::Anonymous), this is
+    /// the case after [`authenticate`](Self::authenticate). With [`External`](Login::External), it is the
+    /// case after the server has sent `DATA`.
     ///
     /// # Errors
     ///
@@ -128,7 +129,8 @@ impl ClientAuth {
         self.expected.push_back(Expected::Agree);
     }
 
-    /// Ends the handshake. After its output, messages are sent.
+    /// Adds `BEGIN` to the output and ends the handshake. Messages are sent after this
+    /// [output](Self::take_output).
     ///
     /// # Errors
     ///
@@ -375,9 +377,9 @@ impl ClientAuth {
     ///
     /// # Errors
     ///
-    /// Returns [`Descriptors`](HandshakeError::Descriptors) if descriptors have arrived, and replies are
-    /// missing or descriptor passing was not negotiated. The descriptors are closed. If the handshake
-    /// has failed, returns its error.
+    /// Returns [`Descriptors`](HandshakeError::Descriptors) if descriptors have arrived although some
+    /// replies have not arrived yet, or although descriptor passing was not negotiated. The descriptors are
+    /// closed. If the handshake has failed, returns its error.
     pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
         self.inbox.check()?;
         self.check_fds()?;

@@ -19,8 +19,8 @@ pub enum HandshakeError {
     Io(io::Error),
     /// The peer closed the connection during the handshake.
     Closed {
-        /// Whether this end is a client that sent the whole handshake at once, which not every proxy
-        /// supports.
+        /// Whether this end is a client that sent the whole handshake at once. Some proxies do not support
+        /// this.
         pipelined: bool,
     },
     /// The handshake took too long
@@ -36,10 +36,11 @@ pub enum HandshakeError {
         /// Maximum number of clients in the handshake.
         limit: usize,
     },
-    /// The server rejected a pipelined client.
+    /// The server rejected a client that sent the whole handshake at once, as
+    /// [`Client::connect`](crate::Client::connect) does by default.
     ///
-    /// A stepwise client gets [`Rejected`](crate::client::Rejected) instead, and can authenticate in
-    /// another way.
+    /// A client that performs the handshake step by step gets [`Rejected`](crate::client::Rejected)
+    /// instead, and can authenticate in another way.
     Rejected {
         /// The mechanisms that the server lists, separated by spaces.
         mechanisms: String,
@@ -105,7 +106,7 @@ pub enum HandshakeError {
         /// The reason why it must not be called now.
         reason: &'static str,
     },
-    /// The peer sent more descriptors than its account has room for
+    /// The peer sent more descriptors than the account of its uid has room for
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     FdsOverBudget {
         /// Number of descriptors, which were closed.

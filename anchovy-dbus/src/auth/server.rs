@@ -313,9 +313,9 @@ impl ServerAuth {
     ///
     /// # Errors
     ///
-    /// Returns [`Descriptors`](HandshakeError::Descriptors) if descriptors have arrived, and `BEGIN` has
-    /// not arrived or descriptor passing was not negotiated. The descriptors are closed. If the
-    /// handshake has failed, returns its error.
+    /// Returns [`Descriptors`](HandshakeError::Descriptors) if descriptors have arrived although `BEGIN`
+    /// has not arrived, or although descriptor passing was not negotiated. The descriptors are closed. If
+    /// the handshake has failed, returns its error.
     pub fn into_rest(mut self) -> Result<(BytesMut, Vec<FdSet>), HandshakeError> {
         self.inbox.check()?;
         self.check_fds()?;

@@ -61,7 +61,7 @@ impl Default for Client {
 
 impl Client {
     /// Creates a client that authenticates with [`Login::External`], requests descriptor passing and
-    /// pipelines the handshake. The server uses the uid that the kernel reports.
+    /// sends the whole handshake in one write. The server uses the uid that the kernel reports.
     pub fn new() -> Client {
         Client {
             login: Login::External,
@@ -79,8 +79,8 @@ impl Client {
         self
     }
 
-    /// Waits for each reply of the handshake before the next request is sent. Default: all requests are
-    /// sent in one write.
+    /// Waits for each reply of the handshake before the next request is sent (*stepwise*). Default: all
+    /// requests are sent in one write (*pipelined*).
     ///
     /// A stepwise handshake takes three round trips instead of one. It is required for proxies that do
     /// not support a pipelined handshake (xdg-dbus-proxy before 0.1.6).

@@ -75,9 +75,9 @@ use crate::socket::{limit_received_fds, set_fd_passing};
 ///
 /// [`receive`](Self::receive), [`flush`](Self::flush), [`shutdown`](Self::shutdown) and
 /// [`hello`](Self::hello) are cancel safe. [`send`](Self::send), [`feed`](Self::feed) and
-/// [`call`](Self::call) own their message until the buffer has room for it. If the future is dropped
-/// before, the message is dropped. If it is dropped later, the message is sent with the next flush,
-/// and the reply to a dropped call is discarded.
+/// [`call`](Self::call) wait while the buffer is full. If the future is dropped then, its message is
+/// dropped. If the future is dropped after the message was added to the buffer, the next flush sends the
+/// message. If it was the future of a `call`, the reply is discarded.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) read: OwnedReadHalf,
@@ -281,7 +281,7 @@ impl Connection {
         self.write.feed(message).await
     }
 
-    /// Removes a message whose descriptors the kernel refused from the full buffer, and returns it; see
+    /// Takes the message whose descriptors the kernel refused to send out of the full buffer; see
     /// [`OwnedWriteHalf::take_refused`].
     pub fn take_refused(&mut self) -> Option<Message> {
         self.write.take_refused()

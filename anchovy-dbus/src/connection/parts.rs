@@ -14,8 +14,9 @@ use crate::message::content::Message;
 pub struct ConnectionParts {
     /// The socket.
     pub socket: AnchovyStream<DBUS_SCM_RIGHTS>,
-    /// Messages that arrived while a [call](crate::Connection::call) waited and that were not
-    /// received since, in order. They arrived before the bytes in `read_buffer`.
+    /// Messages that arrived while a [call](crate::Connection::call) waited, and that
+    /// [`receive`](crate::Connection::receive) has not returned yet, in order. They arrived before the
+    /// bytes in `read_buffer`.
     pub kept_messages: VecDeque<Message>,
     /// Received bytes that have not been returned as messages.
     pub read_buffer: BytesMut,

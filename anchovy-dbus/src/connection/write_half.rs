@@ -168,14 +168,14 @@ impl OwnedWriteHalf {
         }
     }
 
-    /// Removes a message whose descriptors the kernel refused from the full buffer, and returns it.
+    /// Takes the message whose descriptors the kernel refused to send out of the full buffer.
     ///
     /// While the buffer is full, [`feed`](Self::feed), [`send`](Self::send) and
-    /// [`call`](crate::Connection::call) send messages that were fed before. If the kernel refuses the
-    /// descriptors of one of these, the method returns its own message in the error, and the refused
-    /// message stays in the buffer.
+    /// [`call`](crate::Connection::call) send earlier messages from it. If the kernel refuses the
+    /// descriptors of one of these, the error contains the message that was passed to the method, and the
+    /// refused message stays in the buffer.
     ///
-    /// Returns `None` if there is no such message, or if it was sent since. A message that
+    /// Returns `None` if there is no such message, or if it has been sent since then. A message that
     /// [`flush`](Self::flush) returned in its error is not returned again.
     pub fn take_refused(&mut self) -> Option<Message> {
         std::mem::take(&mut self.first_is_refused).then(|| self.take_back())?

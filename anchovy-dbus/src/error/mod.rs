@@ -1,7 +1,7 @@
 //! Errors after the handshake.
 //!
 //! An error of the receiving side is permanent: after an invalid message, the start of the next one is
-//! unknown. An error of the sending side concerns one message, which is returned whole, unless the
+//! unknown. An error of the sending side concerns one message, which the error contains, unless the
 //! socket failed.
 
 pub(crate) mod call_error;

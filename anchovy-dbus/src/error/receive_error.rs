@@ -57,19 +57,19 @@ pub enum ReceiveError {
         /// which the next read may return.
         limit: usize,
     },
-    /// The rest of a message did not arrive in time for its descriptors
-    /// ([`Limits::fd_timeout`](crate::Limits::fd_timeout)).
+    /// Descriptors waited longer than [`Limits::fd_timeout`](crate::Limits::fd_timeout) for the rest of
+    /// their message.
     FdsOverdue {
         /// Number of waiting descriptors.
         waiting: usize,
     },
-    /// The rest of a message did not arrive in time
-    /// ([`Limits::message_timeout`](crate::Limits::message_timeout)).
+    /// A message did not arrive completely within
+    /// [`Limits::message_timeout`](crate::Limits::message_timeout).
     MessageOverdue {
         /// Number of bytes of the message that had arrived.
         bytes: usize,
     },
-    /// The peer sent more descriptors than its account has room for
+    /// The peer sent more descriptors than the account of its uid has room for
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     FdsOverBudget {
         /// Number of descriptors.
@@ -77,7 +77,7 @@ pub enum ReceiveError {
         /// Number of descriptors that the account had room for.
         available: usize,
     },
-    /// A message needs more memory than the account of the peer can ever have
+    /// A message needs more memory than the account of the peer's uid can ever have
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     BytesOverBudget {
         /// Number of bytes of memory that receiving more of the message needs.

@@ -56,8 +56,8 @@ pub enum SendErrorKind {
     },
     /// The message has descriptors, and the client has not sent a message.
     ///
-    /// A client with a pipelined handshake may still be reading the replies of the handshake. A client
-    /// that uses sd-bus fails if descriptors arrive with them.
+    /// A client that sends the whole handshake at once, without waiting for replies, may still be reading
+    /// these replies. A client that uses sd-bus fails if descriptors arrive with them.
     /// [`Server::fds_at_once`](crate::Server::fds_at_once) allows such messages.
     FdsTooEarly {
         /// Number of descriptors.

@@ -67,8 +67,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Sets the budget. Each client is charged to the account of its uid. Several listeners can share a
-    /// budget. Default: [`Budget::default`].
+    /// Sets the budget, which limits what clients make this process hold. It has an account for each uid,
+    /// to which all clients of the uid are charged. Several listeners can share a budget. Default:
+    /// [`Budget::default`].
     ///
     /// A client is charged for:
     ///

@@ -116,8 +116,9 @@ impl Message {
         answer
     }
 
-    /// Returns a builder with the header, serial and body of this message. It does not contain the
-    /// descriptors, and no header fields that the specification does not define.
+    /// Returns a builder with the header, serial and body of this message. It has only the header fields
+    /// that the specification defines. It does not have the descriptors: add them with
+    /// [`fds`](MessageBuilder::fds).
     ///
     /// A bus uses it to forward a message with the name of the sender.
     ///

@@ -32,7 +32,7 @@ pub enum FieldError {
     Type,
     /// The signature of the value is not exactly one type.
     NotOneType,
-    /// The value continues after the end of the array of fields, or of an array in the value.
+    /// The array of header fields, or an array inside the value, ends before the value is complete.
     EndsEarly,
     /// A padding byte is not 0.
     Padding,

@@ -133,9 +133,9 @@ impl Server {
     /// with descriptors are refused with [`FdsTooEarly`](crate::SendErrorKind::FdsTooEarly) until a
     /// message of the client has been received.
     ///
-    /// A client with a pipelined handshake may still be reading the replies of the handshake. A client
-    /// that uses sd-bus fails if descriptors arrive with them. Use this option only if the clients are
-    /// known to support it.
+    /// A client that sends the whole handshake at once, without waiting for replies, may still be reading
+    /// these replies. A client that uses sd-bus fails if descriptors arrive with them. Use this option only
+    /// if the clients are known to support it.
     pub fn fds_at_once(mut self) -> Server {
         self.fds_at_once = true;
         self
