@@ -65,9 +65,9 @@ use crate::wire::message::Message;
 /// # Cancel safety
 ///
 /// [`receive`](Connection::receive) and [`flush`](Connection::flush) are cancel safe.
-/// [`send`](Connection::send) and [`feed`](Connection::feed) own their message until there is room for
-/// it. If the future is dropped before, the message is dropped. If it is dropped later, the message is
-/// sent by the next flush.
+/// [`send`](Connection::send) and [`feed`](Connection::feed) wait while the send buffer is full. If the
+/// future is dropped then, its message is dropped. If the future is dropped after the message was added to
+/// the send buffer, the next flush sends the message.
 ///
 /// # Examples
 ///
@@ -138,7 +138,7 @@ impl Connection<NoFds> {
     /// Creates a connection over a socket to a peer **whose messages have no descriptors**.
     ///
     /// This constructor is [`new`](Connection::new) with [`NoFds`]. If the peer sends a descriptor
-    /// nevertheless, no message claims it. The descriptor counts towards
+    /// nevertheless, no message gets it. The descriptor counts towards
     /// [`max_waiting_fds`](Limits::max_waiting_fds) until the connection ends, or until
     /// [`fd_timeout`](Limits::fd_timeout) ends receiving with [`ReceiveError::FdsOverdue`]. The end of
     /// the stream is reported as [`ReceiveError::UnclaimedFds`]. Clients should use

@@ -12,7 +12,7 @@ impl DisplayError {
     /// the following codes:
     ///
     /// - [`INVALID_METHOD`](Self::INVALID_METHOD) for too many descriptors, and for descriptors that no
-    ///   message claims in time;
+    ///   message takes in time;
     /// - [`NO_MEMORY`](Self::NO_MEMORY) for descriptors or bytes that exceed the budget;
     /// - [`IMPLEMENTATION`](Self::IMPLEMENTATION) for a message that does not arrive completely in time.
     ///

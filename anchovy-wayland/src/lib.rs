@@ -82,7 +82,7 @@
 //! | Sends a descriptor in an earlier `sendmsg` than its message, or together with only a part of the message | The message is received with its descriptor. |
 //! | Sends more than 28 descriptors in one `sendmsg` | Ends with [`TooManyFds`](ReceiveError::TooManyFds). |
 //! | Sends the 40 descriptors of several messages in two `sendmsg` calls, as libwayland does: 28 with the first byte of the messages, and 12 with the remaining bytes | Each message is received with its descriptors. |
-//! | Sends descriptors that no message claims | Ends with [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) after more than 1024 of them ([servers](Limits::server): 112), with [`FdsOverdue`](ReceiveError::FdsOverdue) after 30 seconds (servers only), or with [`UnclaimedFds`](ReceiveError::UnclaimedFds) at the end of the stream. |
+//! | Sends descriptors that no message takes | Ends with [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) after more than 1024 of them ([servers](Limits::server): 112), with [`FdsOverdue`](ReceiveError::FdsOverdue) after 30 seconds (servers only), or with [`UnclaimedFds`](ReceiveError::UnclaimedFds) at the end of the stream. |
 //! | Sends more descriptors than the [account](Listener#budget) of its user has room for | Receiving waits until other connections of this user release descriptors. If no other connection holds any, it ends with [`FdsOverBudget`](ReceiveError::FdsOverBudget). |
 //! | Sends a message that needs more memory than the account of its user can ever have | Ends with [`BytesOverBudget`](ReceiveError::BytesOverBudget). |
 //! | Sends a message length of 0, 4 or 7 | Ends with [`TooShort`](WireErrorKind::TooShort). |

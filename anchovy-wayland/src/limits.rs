@@ -31,17 +31,16 @@ pub struct Limits {
     /// that a header can specify) count as 65532. A server should allow at least 148 bytes, the maximum
     /// length of its [error event](crate::DisplayError::message).
     pub max_message_bytes: usize,
-    /// Maximum number of descriptors that wait for their message, including the 28 of one further read.
-    /// Default: 1024 + 28 on a client, 112 + 28 on a server.
+    /// Maximum of a sum: the number of received descriptors that wait for their message, and 28 for the next
+    /// read. Default: 1024 + 28 on a client, as in libwayland; 112 + 28 on a server.
     ///
-    /// To allow 1024 waiting descriptors, as libwayland does, set 1024 + 28. If more than
-    /// `max_waiting_fds - 28` descriptors wait, receiving ends with
+    /// If more than `max_waiting_fds - 28` descriptors wait when a read begins, receiving ends with
     /// [`TooManyWaitingFds`](crate::ReceiveError::TooManyWaitingFds).
     pub max_waiting_fds: usize,
     /// Maximum time that descriptors wait for their message. `None` sets no limit. Default: `None` on a
     /// client, 30 seconds on a server.
     ///
-    /// Without a limit, descriptors that no message claims wait until the connection ends or
+    /// Without a limit, descriptors that no message takes wait until the connection ends or
     /// [`max_waiting_fds`](Self::max_waiting_fds) is exceeded.
     pub fd_timeout: Option<Duration>,
     /// Maximum time that the connection waits for the rest of a message, with or without descriptors. It

@@ -53,7 +53,8 @@ pub enum RoundtripError {
     },
     /// An event of the registry is malformed, or there are too many globals. The connection stays usable.
     Registry(RegistryError),
-    /// The event of the callback is malformed. The connection stays usable.
+    /// The `wl_callback.done` event that replies to the `wl_display.sync` of this method is malformed. The
+    /// connection stays usable.
     Wire(WireError),
     /// All ids of a client, 2 to 4278190079, are in use. Nothing was sent.
     NoIds,

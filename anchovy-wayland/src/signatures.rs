@@ -15,7 +15,7 @@ use crate::wire::object_id::ObjectId;
 ///
 /// **A wrong number assigns wrong descriptors to all later messages.** For example, an implementation
 /// that always returns 0 is wrong for a client with a keyboard: the keymap is received as a descriptor
-/// that no message claims, and the next message with a descriptor gets it. A number that is too high
+/// that no message takes, and the next message with a descriptor gets it. A number that is too high
 /// takes the descriptors of later messages. If they have not arrived yet, receiving ends with
 /// [`MissingFds`](crate::ReceiveError::MissingFds).
 ///

@@ -9,8 +9,9 @@ use crate::location_error::LocationError;
 
 /// The error of connecting to a compositor.
 ///
-/// After an error, no other display is tried. The text includes that of the error in the variant, so
-/// [`source`](Error::source) skips it and returns the error of the system, if there is one.
+/// After an error, no other display is tried. `Display` includes the text of the error that the variant
+/// contains. So [`source`](Error::source) does not return that error, but its source: the error of the
+/// system, if there is one.
 ///
 /// # Examples
 ///

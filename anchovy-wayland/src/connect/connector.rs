@@ -67,16 +67,16 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 /// - it was not taken before in this process.
 ///
 /// The connection is moved to a new close-on-exec descriptor. The variable stays set, because
-/// `std::env::remove_var` is not sound in a process with threads. Under the number of the variable, an
-/// unconnected close-on-exec socket stays open until the process ends. So another library that reads the
+/// `std::env::remove_var` is not sound in a process with threads. The descriptor with this number then
+/// refers to an unconnected close-on-exec socket, until the process ends. So another library that reads the
 /// variable gets a socket that fails, and not a file that has been opened with the same number later.
 ///
 /// The caller must ensure the following:
 ///
 /// - No other code in this process has already taken the socket, as libwayland in a toolkit would.
-/// - No other code in this process has left a connected Unix stream socket inheritable under this number.
-///   Otherwise that code would lose its connection: its reads and writes would fail. No descriptor is
-///   closed twice in either case.
+/// - No other code in this process has opened a connected Unix stream socket that has this number and is
+///   not close-on-exec. Otherwise that code would lose its connection: its reads and writes would fail.
+///   Even if this or the previous condition is violated, no descriptor is closed twice.
 /// - `WAYLAND_SOCKET` is removed from the environment of child processes that are started later
 ///   ([`without_inherited_socket`](crate::without_inherited_socket)). They do not inherit the socket, and
 ///   would fail to connect with the variable.

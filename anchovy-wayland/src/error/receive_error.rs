@@ -52,7 +52,7 @@ pub enum ReceiveError {
         /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// Too many descriptors wait for a message that claims them
+    /// Too many descriptors wait for a message that takes them
     /// ([`Limits::max_waiting_fds`](crate::Limits::max_waiting_fds)).
     TooManyWaitingFds {
         /// Number of waiting descriptors.
@@ -63,7 +63,7 @@ pub enum ReceiveError {
         after: Option<DecodePosition>,
     },
     /// Descriptors waited longer than [`Limits::fd_timeout`](crate::Limits::fd_timeout) for a message that
-    /// claims them.
+    /// takes them.
     FdsOverdue {
         /// Number of waiting descriptors.
         waiting: usize,
@@ -78,8 +78,7 @@ pub enum ReceiveError {
         /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The peer sent descriptors for which its account has no room
-    /// ([`Listener::budget`](crate::Listener::budget)).
+    /// The peer sent descriptors for which the [account](crate::Listener#budget) of its uid has no room.
     FdsOverBudget {
         /// Number of descriptors that were received at once.
         count: usize,
@@ -88,15 +87,15 @@ pub enum ReceiveError {
         /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// A message requires more memory than the account of the peer can ever have
-    /// ([`Listener::budget`](crate::Listener::budget)).
+    /// A message requires more memory than the [account](crate::Listener#budget) of the peer's uid can ever
+    /// have.
     BytesOverBudget {
         /// Number of bytes of memory that the message requires.
         bytes: usize,
         /// The last received message, if there was one.
         after: Option<DecodePosition>,
     },
-    /// The peer closed the connection after it had sent descriptors that no message claims.
+    /// The peer closed the connection after it had sent descriptors that no message takes.
     UnclaimedFds {
         /// Number of these descriptors, which were closed.
         count: usize,

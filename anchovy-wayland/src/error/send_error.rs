@@ -19,7 +19,7 @@ use crate::wire::wire_error::WireError;
 /// `unsent` is a message that was not sent, with its descriptors, if there is one. No byte of it was sent.
 /// Unless the kind is [`Io`](SendErrorKind::Io) or [`Display`](SendErrorKind::Display), the connection can
 /// send other messages. On a client, a message whose descriptors the kernel refused stays in the send
-/// buffer, and is sent before them.
+/// buffer, and must be sent before any later message.
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// The cause of a [`SendError`].
@@ -35,7 +35,7 @@ pub enum SendErrorKind {
     /// The message exceeds [`Limits::max_message_bytes`](crate::Limits::max_message_bytes), or descriptors
     /// were taken from it.
     Wire(WireError),
-    /// The message has more descriptors than one `sendmsg` may carry (28, as in libwayland).
+    /// The message has more descriptors than one `sendmsg` may have (28, as in libwayland).
     TooManyFds {
         /// Number of descriptors of the message.
         count: usize,

@@ -44,17 +44,17 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// # Budget
 ///
-/// The [`budget`](Self::budget) of the listener has an account for each uid. The following count towards
-/// the account of a client:
+/// The [`budget`](Self::budget) of the listener has an account for each uid, which counts what its clients
+/// make this process hold. The following count towards the account of a client:
 ///
 /// - its socket;
-/// - descriptors that it has sent and that no message has claimed;
+/// - descriptors that it has sent and that no message has taken;
 /// - descriptors that were sent to it and that it has not received;
 /// - bytes that wait to be received or sent.
 ///
 /// A [`Connection`] over an accepted stream uses the same account. If the account of a new client has no
 /// room for its socket, the socket is closed and [counted](Self::refused). While an account is full, its
-/// connections stop reading and accept no message to send, until the account has room. If a message needs
+/// connections do not read and do not accept messages to send. If a message needs
 /// more than the account can ever have, receiving ends with
 /// [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) or
 /// [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget). Clients with other uids are not affected.
