@@ -65,7 +65,7 @@ println!("printing as job {job}");
 //! | calls with a message that is not a method call | [`NotACall`](CallError::NotACall) |
 //! | calls with the flag `NO_REPLY_EXPECTED` | [`NoReplyExpected`](CallError::NoReplyExpected) |
 //! | calls with a message that cannot be sent | [`Send`](CallError::Send) |
-//! | calls with a serial of its own that an abandoned call has | [`Send`](CallError::Send), with [`SerialInUse`](SendErrorKind::SerialInUse) |
+//! | calls with a message that has the serial of an abandoned call | [`Send`](CallError::Send), with [`SerialInUse`](SendErrorKind::SerialInUse) |
 //! | calls while [`Limits::max_abandoned_calls`] calls are abandoned | [`TooManyAbandonedCalls`](CallError::TooManyAbandonedCalls) |
 //! | calls while the kept messages have reached a limit | [`TooMuchKept`](CallError::TooMuchKept) |
 //!

@@ -38,7 +38,7 @@
 //! specification. In cases that it leaves open, this crate behaves as the stricter one of dbus-daemon
 //! and dbus-broker does, except in the rows whose last column is *this crate*.
 //!
-//! The last column names what has the same behavior. *All* includes at least dbus-daemon and
+//! The last column names the implementations that do the same. *All* includes at least dbus-daemon and
 //! dbus-broker. *The grammar* is the grammar of the lines in the specification. The numbers are the
 //! defaults of [`HandshakeLimits`](crate::HandshakeLimits).
 //!
