@@ -41,6 +41,9 @@ println!("printing as job {job}");
 //! | Limit sizes, numbers and times | [`Limits`], [`HandshakeLimits`], [`Budget`] |
 //! | Use messages without a handshake | [`MessageCodec`] |
 //!
+//! The guide `docs/dbus.md` of the repository begins with a service and its client, and `docs/errors.md`
+//! says what to do after each error.
+//!
 //! # Features
 //!
 //! | Feature | Contents | MSRV |

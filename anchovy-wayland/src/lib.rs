@@ -42,6 +42,9 @@
 //! | Answer a client that requests globals | [`Globals`], [`Registries`] |
 //! | Report an error to a client | [`DisplayError`] |
 //!
+//! The guide `docs/wayland.md` of the repository begins with a program that shows a window, and
+//! `docs/errors.md` says what to do after each error.
+//!
 //! # Descriptors of a message
 //!
 //! The descriptors that one side sends form a queue that is separate from the bytes. A message takes one

@@ -74,6 +74,10 @@
 //! | Accept connections | [`AnchovyListener`], [`UnixListener`] |
 //! | Share resources fairly among clients | [`Budget`] |
 //!
+//! Guides with complete programs are in the directory `docs` of the repository: sending and receiving,
+//! framing, RPC, servers, restarts, sandboxes, proxies, performance, a list of all errors, and how to
+//! change from other crates.
+//!
 //! # Order of bytes and descriptors
 //!
 //! In the limits and errors of this crate, a *message* is what one `sendmsg` sends: bytes and

@@ -29,4 +29,13 @@ pages! {
     proxying: "proxying.md",
     dbus: "dbus.md",
     wayland: "wayland.md",
+    errors: "errors.md",
+    performance: "performance.md",
+    from_anchovy_0_4: "migration/from-anchovy-0.4.md",
+    from_anchovy_0_3: "migration/from-anchovy-0.3.md",
+    from_sendfd: "migration/from-sendfd.md",
+    from_uds: "migration/from-uds.md",
+    from_tokio_util_framed: "migration/from-tokio-util-framed.md",
+    from_recvmsg: "migration/from-recvmsg.md",
+    from_zlink_and_zbus: "migration/from-zlink-and-zbus.md",
 }
