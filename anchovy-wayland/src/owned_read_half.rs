@@ -12,6 +12,7 @@ use anchovy::codec::FramedRead;
 use futures_core::Stream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
+use tokio::task::coop::{has_budget_remaining, poll_proceed};
 
 use crate::codec::Codec;
 use crate::display_error::DisplayError;
@@ -135,7 +136,12 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
                     None => WaitError::Closed,
                 }));
             }
-            let message = match ready!(poll_arrived(&mut self.framed, cx)) {
+            // One read can return hundreds of messages, and the caller does not regain control between
+            // them. So each counts against the budget of its task, not only each read.
+            let turn = ready!(poll_proceed(cx));
+            let arrived = ready!(poll_arrived(&mut self.framed, cx));
+            turn.made_progress();
+            let message = match arrived {
                 Ok(None) => return Poll::Ready(Err(WaitError::Closed)),
                 Err(error) => {
                     inbox.end_after(None);
@@ -187,6 +193,8 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
                 Poll::Ready(Err(WaitError::Closed | WaitError::Kept(_))) => {
                     return Poll::Ready(None);
                 }
+                // The task has used up its budget.
+                Poll::Pending if !has_budget_remaining() => return Poll::Pending,
                 // The socket is readable, and the runtime has not been notified yet.
                 Poll::Pending if self.is_readable() => return Poll::Pending,
                 // The compositor has shut down only its read side, and may never send anything.

@@ -162,6 +162,22 @@ fn a_compositor_that_closes_without_an_error_is_a_broken_pipe() {
 }
 
 #[test]
+fn the_error_is_found_after_more_events_than_a_task_may_take_at_once() {
+    run(async {
+        let (mut near, mut far) = client().await;
+        far.send_all(&(0..1000).map(|_| other(1)).collect::<Vec<_>>());
+        far.send(&refusal().message());
+        // The socket is not readable once all of them have been read.
+        far.0.shutdown(Shutdown::Read).unwrap();
+        drive_io().await;
+        let error = near.roundtrip().await.unwrap_err();
+        assert!(matches!(error, RoundtripError::Display(_)), "{error:?}");
+        let kept = received(&mut near).await;
+        assert_eq!(kept.len(), 1000);
+    });
+}
+
+#[test]
 fn a_failed_send_does_not_wait_for_an_open_compositor() {
     run(async {
         let (mut near, mut far) = client().await;

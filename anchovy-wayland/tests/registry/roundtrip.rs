@@ -2,6 +2,8 @@
 
 use std::os::fd::AsFd;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anchovy_wayland::{Connection, Limits, Message, ReceiveError, RoundtripError, SendErrorKind};
@@ -23,6 +25,34 @@ fn a_roundtrip_ends_with_its_callback_and_keeps_other_events_in_order() {
         roundtrip.await.unwrap();
         let left = [other(1), other(2), other(3)];
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&left));
+    });
+}
+
+#[test]
+fn other_tasks_run_while_a_roundtrip_receives_many_messages() {
+    /// The budget of a task is 128 (tokio::task::coop), and these are ten times as many.
+    const MESSAGES: usize = 1280;
+    run(async {
+        for message in [|| other(1), || delete_id(77)] {
+            let (mut near, mut far) = client().await;
+            far.send_all(&(0..MESSAGES).map(|_| message()).collect::<Vec<_>>());
+            far.send(&done(2));
+            drive_io().await;
+            let turns = Arc::new(AtomicUsize::new(0));
+            let other_task = tokio::spawn({
+                let turns = Arc::clone(&turns);
+                async move {
+                    loop {
+                        turns.fetch_add(1, Ordering::Relaxed);
+                        tokio::task::yield_now().await;
+                    }
+                }
+            });
+            near.roundtrip().await.unwrap();
+            other_task.abort();
+            let turns = turns.load(Ordering::Relaxed);
+            assert!(turns >= 9, "{turns} turns of the other task");
+        }
     });
 }
 
