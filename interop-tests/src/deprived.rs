@@ -81,7 +81,8 @@ pub fn on_an_older_kernel(test: impl Future<Output = ()> + Send) {
     guarded(|| deprived(take_away, test));
 }
 
-fn deprived(take_away: impl FnOnce() + Send, test: impl Future<Output = ()> + Send) {
+/// Runs a test on a thread of its own, which first takes something away from itself.
+pub(crate) fn deprived(take_away: impl FnOnce() + Send, test: impl Future<Output = ()> + Send) {
     let run = || {
         take_away();
         runtime().block_on(test);

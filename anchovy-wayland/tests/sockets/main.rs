@@ -5,6 +5,7 @@ mod accept;
 mod bind;
 mod budget;
 mod connect;
+mod exhaustion;
 mod free;
 mod handover;
 mod inherited;

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use anchovy::ConnectError;
+use anchovy::{ConnectError, ListenError};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -85,5 +85,38 @@ fn a_listener_is_adopted_and_closed_with_a_full_table() {
         assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(&*path));
         listener.close().unwrap();
         drop(table);
+    });
+}
+
+#[test]
+fn binding_on_a_full_disk_fails_and_succeeds_once_there_is_room() {
+    on_a_full_disk(|mut disk| async move {
+        let path = disk.directory.join("socket");
+        let before = names(&disk.directory);
+        for builder in [builder(), builder().replace_stale(true), builder().mode(0o600)] {
+            let error = builder.bind(&path).unwrap_err();
+            assert!(error.to_string().contains("socket"), "{error}");
+            let ListenError::Io { error, .. } = error else { panic!("{error:?}") };
+            assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+            assert_eq!(names(&disk.directory), before);
+        }
+        disk.make_room();
+        let listener = Listener::bind(&path).unwrap();
+        let _client = client(&path);
+        listener.accept().await.unwrap();
+        listener.close().unwrap();
+        assert_eq!(names(&disk.directory).len(), before.len() - 1);
+    });
+}
+
+#[test]
+fn a_stale_socket_is_replaced_on_a_full_disk() {
+    on_a_full_disk(|mut disk| async move {
+        let path = disk.directory.join("socket");
+        disk.make_room();
+        leave_stale(&path);
+        let listener = builder().replace_stale(true).bind(&path).unwrap();
+        let _client = client(&path);
+        listener.accept().await.unwrap();
     });
 }
