@@ -45,11 +45,20 @@ pub(crate) fn against(kind: ServerKind, test: impl FnOnce(&mut Attacked)) {
 impl Attacked {
     /// Starts a server and waits until it listens.
     pub(crate) fn start(kind: ServerKind) -> Attacked {
-        let directory = Directory::of_another(own_uid(SERVER), own_uid(SERVER));
+        Attacked::start_as(kind, SERVER, &["server", &kind.name()])
+    }
+
+    /// Starts a server of a user that attacks its clients, and waits until it listens.
+    pub(crate) fn start_hostile(kind: ServerKind, user: u32, attack: &str) -> Attacked {
+        Attacked::start_as(kind, user, &["hostile", attack])
+    }
+
+    fn start_as(kind: ServerKind, user: u32, role: &[&str]) -> Attacked {
+        let directory = Directory::of_another(own_uid(user), own_uid(user));
         let all_may_enter = Permissions::from_mode(0o755);
         std::fs::set_permissions(directory.path(), all_may_enter).expect("it is ours");
         let path = path_in(&directory);
-        let mut server = Process::start(SERVER, &["server", &kind.name(), &path]);
+        let mut server = Process::start(user, &[role, &[&path]].concat());
         assert_eq!(server.answer(), "listening");
         Attacked { kind, server, directory }
     }
@@ -73,6 +82,14 @@ impl Attacked {
         let mut process = Process::start(HONEST, &["honest", &self.kind.name(), &path]);
         assert_eq!(process.answer(), "ready");
         Honest { process }
+    }
+
+    /// Starts a client that is connected to this server, and which a hostile server is to attack.
+    pub(crate) fn victim(&self, hostile: &Attacked) -> Process {
+        let (path, hostile) = (path_in(&self.directory), path_in(&hostile.directory));
+        let mut victim = Process::start(HONEST, &["victim", &self.kind.name(), &path, &hostile]);
+        assert_eq!(victim.answer(), "ready");
+        victim
     }
 
     /// Starts a hostile client of a user.
@@ -129,10 +146,16 @@ impl Honest {
     /// Without pauses, most round trips are those of the moments in which they are fast.
     pub(crate) fn paused_rounds(&mut self, count: usize, fds: usize, pause: Duration) -> Rounds {
         let pause = pause.as_micros();
-        let answer = self.process.ask(&format!("rounds {count} {fds} {pause}"));
+        Rounds::from_answer(&self.process.ask(&format!("rounds {count} {fds} {pause}")))
+    }
+}
+
+impl Rounds {
+    /// Parses what a client says of its round trips.
+    pub(crate) fn from_answer(answer: &str) -> Rounds {
         let [done, median, slow, slowest, failure] = answer.splitn(5, ' ').collect::<Vec<_>>()[..]
         else {
-            panic!("the honest client says {answer:?}");
+            panic!("the client says {answer:?}");
         };
         Rounds {
             done: done.parse().expect("a number"),

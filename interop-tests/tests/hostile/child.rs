@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::process::MARK;
 
 /// Says a line to the test.
@@ -12,6 +14,13 @@ pub(crate) fn say(line: impl Display) {
 /// Returns the lines that the test sends. They end when the test does.
 pub(crate) fn commands() -> impl Iterator<Item = String> {
     std::io::stdin().lines().map_while(Result::ok)
+}
+
+/// Returns whether the test has sent a line, which is not taken.
+pub(crate) fn told_to_stop() -> bool {
+    let stdin = std::io::stdin();
+    let mut input = [PollFd::new(&stdin, PollFlags::IN)];
+    poll(&mut input, Some(&Timespec::default())) != Ok(0)
 }
 
 /// Waits for the end of the test, and keeps everything open until then.

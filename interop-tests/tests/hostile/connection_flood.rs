@@ -6,10 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use crate::attacked::{Attacked, HOSTILE, Rounds, against, report};
-use crate::child::{say, wait_for_the_end};
+use crate::child::{say, told_to_stop, wait_for_the_end};
 use crate::servers::ServerKind;
 
 pub(crate) const ATTACK: &str = "connection-flood";
@@ -30,18 +28,13 @@ const MOST_PERCENT_OF_BARE: u32 = 120;
 pub(crate) fn attack(path: &Path) {
     let (begin, mut count) = (Instant::now(), 0_u32);
     say("begins");
-    let stdin = std::io::stdin();
-    loop {
+    while !told_to_stop() {
         for _ in 0..64 {
             if let Ok(mut socket) = UnixStream::connect(path) {
                 // The server may have closed it.
                 let _ = socket.write_all(GARBAGE);
                 count += 1;
             }
-        }
-        let mut input = [PollFd::new(&stdin, PollFlags::IN)];
-        if poll(&mut input, Some(&Timespec::default())) != Ok(0) {
-            break;
         }
     }
     say(format_args!("{:.0}", f64::from(count) / begin.elapsed().as_secs_f64()));

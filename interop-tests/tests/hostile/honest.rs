@@ -25,7 +25,7 @@ use crate::serving::GIVE_FDS;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The longest that a single answer may take; after that, there is none.
-const TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest that the rounds of one command may take together.
 const ALL_ROUNDS: Duration = Duration::from_millis(1500);
@@ -90,23 +90,29 @@ async fn rounds(honest: &mut Honest, count: usize, fds: usize, pause: Duration) 
             break;
         }
     }
+    say(summary(times, &failure));
+}
+
+/// Returns what a client says of its round trips: their times in nanoseconds, and why they ended early.
+pub(crate) fn summary(mut times: Vec<u128>, failure: &str) -> String {
     times.sort_unstable();
     let part = |percent| times.get(times.len() * percent / 100).copied().unwrap_or(0);
     let (median, slow, slowest) = (part(50), part(99), times.last().copied().unwrap_or(0));
-    say(format_args!("{} {median} {slow} {slowest} {failure}", times.len()));
+    format!("{} {median} {slow} {slowest} {failure}", times.len())
 }
 
-enum Honest {
+/// A connection to an honest server.
+pub(crate) enum Honest {
     Dbus(anchovy_dbus::Connection),
     Wayland(Connection<NoFds>),
     Bare(UnixStream),
 }
 
 impl Honest {
-    async fn connect(kind: ServerKind, path: &Path) -> Result<Honest> {
+    pub(crate) async fn connect(kind: ServerKind, path: &Path) -> Result<Honest> {
         match kind {
             ServerKind::Bare => Ok(Honest::Bare(UnixStream::connect(path).await?)),
-            ServerKind::Wayland => {
+            ServerKind::Wayland | ServerKind::WaylandWithShortTimeouts => {
                 let socket = UnixStream::connect(path).await?;
                 Ok(Honest::Wayland(Connection::without_fds(socket, Limits::default())?))
             }
@@ -119,7 +125,7 @@ impl Honest {
 
     /// One question and one answer: of D-Bus, with so many descriptors in the answer; of Wayland, in
     /// the question.
-    async fn round(&mut self, fds: usize) -> Result<()> {
+    pub(crate) async fn round(&mut self, fds: usize) -> Result<()> {
         match self {
             Honest::Dbus(connection) => {
                 let member = format!("{GIVE_FDS}{fds}");

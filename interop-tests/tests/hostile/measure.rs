@@ -20,6 +20,11 @@ pub(crate) fn peak_resident(process: u32) -> f64 {
     memory(process, "VmHWM:")
 }
 
+/// Returns the address space of a process in MB.
+pub(crate) fn address_space(process: u32) -> f64 {
+    memory(process, "VmSize:")
+}
+
 fn memory(process: u32, field: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a process");
@@ -35,7 +40,8 @@ pub(crate) fn processor_use(process: u32, stretch: Duration) -> f64 {
     used.as_secs_f64() / begin.elapsed().as_secs_f64() * 100.0
 }
 
-fn processor_time(process: u32) -> Duration {
+/// Returns the time of a processor that a process has used.
+pub(crate) fn processor_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
     // The second field, in parentheses, may have blanks; user and system time are the 14th and 15th.
     let fields = stat.rsplit_once(')').expect("the name of the program").1;

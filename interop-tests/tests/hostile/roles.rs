@@ -5,25 +5,43 @@ use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::measure::address_space;
 use crate::process::ROLE;
-use crate::servers::ServerKind;
+use crate::servers::{ADDRESS_SPACE, ServerKind};
 use crate::{
-    connection_flood, descriptors_in_flight, descriptors_of_two_users, honest, kept_messages,
-    large_messages, out_of_band, serving, silent_clients, unclaimed_descriptors,
-    unfinished_messages, waiting_connections,
+    clients_that_never_read, connection_flood, declared_lengths, descriptor_floods,
+    descriptors_in_flight, descriptors_of_two_users, half_messages, honest, hostile_dbus_server,
+    hostile_wayland_server, kept_messages, large_messages, out_of_band, own_sockets, serving,
+    silent_clients, slow_clients, tiny_messages, unclaimed_descriptors, unfinished_messages,
+    victim, waiting_connections,
 };
 
 /// The name of an attack, and the attack on the server at a path.
 type Attack = (&'static str, fn(&Path));
 
 const ATTACKS: &[Attack] = &[
+    (clients_that_never_read::DBUS, clients_that_never_read::of_dbus),
+    (clients_that_never_read::WAYLAND, clients_that_never_read::of_wayland),
     (connection_flood::ATTACK, connection_flood::attack),
+    (declared_lengths::ATTACK, declared_lengths::attack),
+    (descriptor_floods::BEFORE, descriptor_floods::before),
+    (descriptor_floods::WITHIN, descriptor_floods::within),
+    (descriptor_floods::AFTER, descriptor_floods::after),
     (descriptors_in_flight::ATTACK, descriptors_in_flight::attack),
     (descriptors_of_two_users::ATTACK, descriptors_of_two_users::attack),
+    (half_messages::DBUS, half_messages::of_dbus),
+    (half_messages::WAYLAND, half_messages::of_wayland),
+    (hostile_dbus_server::ATTACK, hostile_dbus_server::attack),
+    (hostile_wayland_server::ATTACK, hostile_wayland_server::attack),
     (kept_messages::ATTACK, kept_messages::attack),
     (large_messages::ATTACK, large_messages::attack),
     (out_of_band::ATTACK, out_of_band::attack),
+    (own_sockets::ATTACK, own_sockets::attack),
     (silent_clients::ATTACK, silent_clients::attack),
+    (slow_clients::HANDSHAKE, slow_clients::handshakes),
+    (slow_clients::MESSAGE, slow_clients::messages),
+    (tiny_messages::DBUS, tiny_messages::of_dbus),
+    (tiny_messages::WAYLAND, tiny_messages::of_wayland),
     (unclaimed_descriptors::ATTACK, unclaimed_descriptors::attack),
     (unfinished_messages::ATTACK, unfinished_messages::attack),
     (waiting_connections::ATTACK, waiting_connections::attack),
@@ -42,11 +60,18 @@ fn a_child_of_this_program_plays_its_role() {
         ["server", kind, path] => {
             let kind = ServerKind::from_name(kind).expect("a kind of servers");
             limit_descriptors(kind.descriptor_limit());
+            if kind == ServerKind::DbusWithLittleAddressSpace {
+                limit_address_space(ADDRESS_SPACE);
+            }
             serving::run(kind, Path::new(path));
         }
         ["honest", kind, path] => {
             raise_descriptor_limit();
             honest::run(ServerKind::from_name(kind).expect("a kind of servers"), Path::new(path));
+        }
+        ["victim", kind, honest, hostile] => {
+            let kind = ServerKind::from_name(kind).expect("a kind of servers");
+            victim::run(kind, Path::new(honest), Path::new(hostile));
         }
         ["hostile", attack, path] => {
             raise_descriptor_limit();
@@ -60,6 +85,13 @@ fn a_child_of_this_program_plays_its_role() {
 fn limit_descriptors(limit: u64) {
     let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
     setrlimit(Resource::Nofile, limit).expect("less than the hard limit of the test");
+}
+
+/// Limits what this process can allocate from now on.
+fn limit_address_space(room: usize) {
+    let used = address_space(std::process::id()) * 1e6;
+    let limit = Some(used as u64 + room as u64);
+    setrlimit(Resource::As, Rlimit { current: limit, maximum: limit }).expect("a lower limit");
 }
 
 /// Clients are not to be stopped by their own limit.

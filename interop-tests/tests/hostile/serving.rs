@@ -38,8 +38,13 @@ pub(crate) fn run(kind: ServerKind, path: &Path) {
             ServerKind::Dbus
             | ServerKind::DbusWithFewFds
             | ServerKind::DbusForManyClients
-            | ServerKind::DbusWithLittleMemory => serve_dbus(dbus_listener(kind, path)).await,
-            ServerKind::Wayland => serve_wayland(wayland_listener(path)).await,
+            | ServerKind::DbusWithLittleMemory
+            | ServerKind::DbusWithLittleAddressSpace
+            | ServerKind::DbusWithEarlyFds
+            | ServerKind::DbusWithShortTimeouts => serve_dbus(dbus_listener(kind, path)).await,
+            ServerKind::Wayland | ServerKind::WaylandWithShortTimeouts => {
+                serve_wayland(kind, wayland_listener(path)).await;
+            }
             ServerKind::Lines | ServerKind::LinesWithoutInq => {
                 serve_lines(lines_listener(kind, path)).await;
             }
@@ -90,12 +95,12 @@ fn dbus_reply(call: &Message, file: &OwnedFd) -> Message {
 }
 
 /// Answers every request of every client with an event.
-async fn serve_wayland(listener: Listener) {
+async fn serve_wayland(kind: ServerKind, listener: Listener) {
     say("listening");
     loop {
         let (stream, _) = listener.accept().await.expect("the next client");
         tokio::spawn(async move {
-            let mut connection = wayland_connection(stream);
+            let mut connection = wayland_connection(kind, stream);
             while let Ok(Some(request)) = connection.receive().await {
                 let event = anchovy_wayland::Message::builder(request.object(), 0).uint(1);
                 drop(request);

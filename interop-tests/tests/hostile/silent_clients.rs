@@ -1,14 +1,13 @@
 //! F7: clients that connect and say nothing.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
-
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::attacked::{HOSTILE, against, report};
 use crate::child::{say, wait_for_the_end};
 use crate::servers::ServerKind;
+use crate::wire::connect_at_once;
 
 pub(crate) const ATTACK: &str = "silent-clients";
 
@@ -20,16 +19,12 @@ const LIMIT: Duration = Duration::from_millis(200);
 
 /// Connects and says nothing.
 pub(crate) fn attack(path: &Path) {
-    let address = SocketAddrUnix::new(path).expect("a path of ours");
     let mut sockets = Vec::new();
     while sockets.len() < CONNECTIONS {
-        let flags = SocketFlags::NONBLOCK;
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            .expect("a socket");
-        match rustix::net::connect(&socket, &address) {
-            Ok(()) => sockets.push(socket),
+        match connect_at_once(path) {
+            Ok(socket) => sockets.push(socket),
             // No further client fits into the queue of the server.
-            Err(Errno::AGAIN) => break,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => panic!("connecting: {error}"),
         }
     }

@@ -7,13 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use interop_tests::memfd;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::attacked::{HOSTILE, against, report};
 use crate::child::say;
 use crate::measure::{holds_within, open_fds};
 use crate::servers::ServerKind;
-use crate::wire::send_fds;
+use crate::wire::{connect_at_once, send_fds};
 
 pub(crate) const ATTACK: &str = "unclaimed-descriptors";
 
@@ -48,12 +47,7 @@ pub(crate) fn attack(path: &Path) {
 
 /// Connects, if the server has room for a client, and sends descriptors.
 fn connect(path: &Path, request: &[u8], file: &OwnedFd) -> Option<UnixStream> {
-    let address = SocketAddrUnix::new(path).expect("a path of ours");
-    let flags = SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
-    let socket = socket.expect("a socket");
-    rustix::net::connect(&socket, &address).ok()?;
-    let socket = UnixStream::from(socket);
+    let socket = connect_at_once(path).ok()?;
     for count in FDS {
         send_fds(&socket, request, file, count).ok()?;
     }

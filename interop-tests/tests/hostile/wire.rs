@@ -7,14 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use interop_tests::foreign_send;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// The longest that a hostile client waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Connects, authenticates as the user of this process, and negotiates descriptor passing.
 pub(crate) fn authenticate(path: &Path) -> io::Result<UnixStream> {
-    let mut socket = UnixStream::connect(path)?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
+    let mut socket = within_a_second(UnixStream::connect(path)?)?;
     let uid: String = rustix::process::geteuid()
         .as_raw()
         .to_string()
@@ -23,14 +23,36 @@ pub(crate) fn authenticate(path: &Path) -> io::Result<UnixStream> {
         .collect();
     let lines = format!("\0AUTH EXTERNAL {uid}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n");
     socket.write_all(lines.as_bytes())?;
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"AGREE_UNIX_FD\r\n") {
-        let mut byte = [0];
-        socket.read_exact(&mut byte)?;
-        answer.push(byte[0]);
-    }
+    read_until(&mut socket, b"AGREE_UNIX_FD\r\n")?;
     socket.set_read_timeout(None)?;
     Ok(socket)
+}
+
+/// Connects without blocking, if the queue of the server has room for a client.
+pub(crate) fn connect_at_once(path: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket.into())
+}
+
+/// Makes a socket blocking, with the longest time that a hostile client waits for an answer.
+pub(crate) fn within_a_second(socket: UnixStream) -> io::Result<UnixStream> {
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
+    Ok(socket)
+}
+
+/// Reads up to and including these bytes, and no further.
+pub(crate) fn read_until(socket: &mut UnixStream, end: &[u8]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(end) {
+        let mut byte = [0];
+        socket.read_exact(&mut byte)?;
+        bytes.push(byte[0]);
+    }
+    Ok(())
 }
 
 /// Returns the header of a method call with a body of so many bytes and so many descriptors (D-Bus
