@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::command;
 use crate::counts;
 use crate::cycles;
+use crate::dependencies;
 use crate::faults;
 use crate::fuzz;
 use crate::interop;
@@ -18,6 +19,7 @@ use crate::links;
 use crate::lock;
 use crate::loom;
 use crate::msrv;
+use crate::named_tests;
 use crate::plain_path;
 use crate::steps::Steps;
 use crate::targets;
@@ -33,6 +35,7 @@ use crate::words;
 ///   format          rustfmt makes no changes
 ///   cycles          modules of a crate do not import each other in a cycle: `cargo xtask cycles`
 ///   links           relative links of the Markdown pages lead to files: `cargo test -p xtask links`
+///   named tests     each test that a page names as evidence exists: `cargo test -p xtask named_tests`
 ///   words           sources and pages have no phrase of xtask/words.txt: `cargo xtask words`
 ///   clippy          no warnings; the three crates with all features and with none, which is the default
 ///   tests           tests and doc tests: first `cargo test` in a PATH that has nothing but Rust and a
@@ -48,6 +51,7 @@ use crate::words;
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
 ///                   without feature zbus, whose dependency needs a later version)
 ///   packages        the packages for crates.io build from the files that they contain
+///   dependencies    number, licenses, sources, unsafe code, minimum versions: `cargo xtask dependencies`
 ///   lock file       only one package is named anchovy, so that `-p anchovy` is unambiguous
 ///   other systems   the three crates compile for each installed target (rustup target add)
 ///
@@ -99,6 +103,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
 
     steps.step("cycles", cycles::check_all)?;
     steps.step("links", links::check_all)?;
+    steps.step("named tests", named_tests::check_all)?;
     steps.step("words", || words::run(&words::Arguments::default()))?;
 
     for (name, selection) in ANCHOVY.iter().chain(SHIMS).chain([&OTHERS]) {
@@ -140,6 +145,7 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     })?;
     steps.step("oldest Rust", || msrv::check(on_missing))?;
     steps.step("packages", packages)?;
+    steps.step("dependencies", || dependencies::run(&dependencies::Arguments {}))?;
     steps.step("one anchovy in the lock file", || lock::has_one("anchovy"))?;
 
     let (installed, not_installed) = targets::installed_and_not()?;

@@ -8,6 +8,7 @@ mod command;
 mod counts;
 mod cycles;
 mod demo;
+mod dependencies;
 mod faults;
 mod fuzz;
 mod interop;
@@ -16,6 +17,7 @@ mod lock;
 mod loom;
 mod msrv;
 mod mutants;
+mod named_tests;
 mod package_manager;
 mod plain_path;
 mod requirements;
@@ -65,6 +67,7 @@ enum Task {
     Soak(soak::Arguments),
     Cycles(cycles::Arguments),
     Words(words::Arguments),
+    Dependencies(dependencies::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
         Task::Words(arguments) => words::run(&arguments),
+        Task::Dependencies(arguments) => dependencies::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
