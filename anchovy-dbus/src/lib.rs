@@ -233,6 +233,8 @@ println!("printing as job {job}");
 //! [tokio]: https://tokio.rs
 
 #![forbid(unsafe_code)]
+// On docs.rs, an item shows the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 pub mod auth;

@@ -168,6 +168,8 @@
 //! [tokio]: https://tokio.rs
 
 #![deny(unsafe_code)]
+// On docs.rs, an item shows the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bind_error;
 mod bound;

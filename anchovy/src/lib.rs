@@ -159,6 +159,9 @@
 //! [`AsyncRead`]: tokio::io::AsyncRead
 //! [`AsyncWrite`]: tokio::io::AsyncWrite
 
+// On docs.rs, an item shows the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod budget;
 mod builder;
 #[cfg(feature = "codec")]

@@ -13,6 +13,7 @@ use crate::counts;
 use crate::cycles;
 use crate::dependencies;
 use crate::faults;
+use crate::features;
 use crate::fuzz;
 use crate::interop;
 use crate::links;
@@ -20,6 +21,7 @@ use crate::lock;
 use crate::loom;
 use crate::msrv;
 use crate::named_tests;
+use crate::package_contents;
 use crate::plain_path;
 use crate::steps::Steps;
 use crate::targets;
@@ -50,6 +52,7 @@ use crate::words;
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
 ///                   without feature zbus, whose dependency needs a later version)
+///   features        the libraries have no warnings with each combination of their features
 ///   packages        the packages for crates.io build from the files that they contain
 ///   dependencies    number, licenses, sources, unsafe code, minimum versions: `cargo xtask dependencies`
 ///   lock file       only one package is named anchovy, so that `-p anchovy` is unambiguous
@@ -144,6 +147,8 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
         command::run(doc.env("RUSTDOCFLAGS", "-D warnings").stdin(Stdio::null()))
     })?;
     steps.step("oldest Rust", || msrv::check(on_missing))?;
+    steps.step("features", features::check_all)?;
+    steps.step("files of the packages", package_contents::check_all)?;
     steps.step("packages", packages)?;
     steps.step("dependencies", || dependencies::run(&dependencies::Arguments {}))?;
     steps.step("one anchovy in the lock file", || lock::has_one("anchovy"))?;

@@ -10,6 +10,7 @@ mod cycles;
 mod demo;
 mod dependencies;
 mod faults;
+mod features;
 mod fuzz;
 mod interop;
 mod links;
@@ -18,14 +19,18 @@ mod loom;
 mod msrv;
 mod mutants;
 mod named_tests;
+mod package_contents;
 mod package_manager;
 mod plain_path;
 mod requirements;
+mod semver;
 mod soak;
 mod steps;
 mod targets;
 mod tools;
 mod words;
+#[cfg(test)]
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -68,6 +73,7 @@ enum Task {
     Cycles(cycles::Arguments),
     Words(words::Arguments),
     Dependencies(dependencies::Arguments),
+    Semver(semver::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +91,7 @@ fn main() -> ExitCode {
         Task::Cycles(arguments) => cycles::run(&arguments),
         Task::Words(arguments) => words::run(&arguments),
         Task::Dependencies(arguments) => dependencies::run(&arguments),
+        Task::Semver(arguments) => semver::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -98,13 +105,27 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::Arguments;
+    use super::workflows;
 
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_workflows_call_subcommands_that_exist() {
+        let commands = workflows::commands();
+        assert!(commands.len() > 3, "{commands:?}");
+        for (path, command) in commands {
+            // `cargo xtask` is one name.
+            let words = command.split(' ').skip(1);
+            if let Err(error) = Arguments::try_parse_from(words) {
+                panic!("{path}: {command}: {error}");
+            }
+        }
     }
 
     #[test]

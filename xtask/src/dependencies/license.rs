@@ -28,45 +28,43 @@ fn allowed(deny: &str) -> Option<Vec<&str>> {
     Some(list.split('"').skip(1).step_by(2).collect())
 }
 
-/// Returns whether an expression can be fulfilled with these licenses alone.
+/// Returns whether an expression can be fulfilled with these licenses alone. One that cannot be read is not.
 fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let mut words = spaced.split_whitespace().peekable();
     let value = either(&mut words, allowed);
-    value && words.next().is_none()
+    value == Some(true) && words.next().is_none()
 }
 
 type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
 
-fn either(words: &mut Words<'_>, allowed: &[&str]) -> bool {
-    let mut value = both(words, allowed);
+fn either(words: &mut Words<'_>, allowed: &[&str]) -> Option<bool> {
+    let mut value = both(words, allowed)?;
     while words.next_if_eq(&"OR").is_some() {
-        // The rest is read whatever the value is.
-        value = both(words, allowed) || value;
+        value |= both(words, allowed)?;
     }
-    value
+    Some(value)
 }
 
-fn both(words: &mut Words<'_>, allowed: &[&str]) -> bool {
-    let mut value = one(words, allowed);
+fn both(words: &mut Words<'_>, allowed: &[&str]) -> Option<bool> {
+    let mut value = one(words, allowed)?;
     while words.next_if_eq(&"AND").is_some() {
-        value = one(words, allowed) && value;
+        value &= one(words, allowed)?;
     }
-    value
+    Some(value)
 }
 
-fn one(words: &mut Words<'_>, allowed: &[&str]) -> bool {
-    match words.next() {
-        Some("(") => either(words, allowed) && words.next() == Some(")"),
-        Some(license) => match words.next_if_eq(&"WITH") {
-            Some(_) => {
-                let exception = words.next().unwrap_or_default();
-                allowed.contains(&&*format!("{license} WITH {exception}"))
-            }
-            None => allowed.contains(&license),
-        },
-        None => false,
+fn one(words: &mut Words<'_>, allowed: &[&str]) -> Option<bool> {
+    let license = words.next()?;
+    if license == "(" {
+        let value = either(words, allowed)?;
+        return (words.next()? == ")").then_some(value);
     }
+    if words.next_if_eq(&"WITH").is_some() {
+        let exception = words.next()?;
+        return Some(allowed.contains(&&*format!("{license} WITH {exception}")));
+    }
+    Some(allowed.contains(&license))
 }
 
 #[cfg(test)]
