@@ -5,6 +5,7 @@
 //! each message that they send.
 
 mod baseline;
+mod message_alone;
 mod ours;
 mod theirs;
 
@@ -33,7 +34,7 @@ const IDLE: usize = 32;
 const WITH_DAEMON: &str = "D-Bus: connect to dbus-daemon, Hello";
 
 pub(crate) fn rows() -> Vec<Row> {
-    vec![
+    let mut rows = vec![
         // zbus sends queued messages together, and so does a sink of anchovy-dbus.
         Row::new("D-Bus: small signals", "ns per message")
             .peer("zbus, send", theirs::signals)
@@ -82,7 +83,9 @@ pub(crate) fn rows() -> Vec<Row> {
         .bytes(Role::Baseline, "baseline", baseline::idle)
         .bytes(Role::Ours, "anchovy-dbus", ours::idle)
         .at_most_of_peer(0.50),
-    ]
+    ];
+    rows.extend(message_alone::rows());
+    rows
 }
 
 static ADDRESS: OnceLock<String> = OnceLock::new();
