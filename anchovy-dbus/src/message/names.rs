@@ -12,13 +12,13 @@ const MAX_NAME_BYTES: usize = 255;
 ///
 /// The name has two or more elements with dots between them. No element begins with a digit.
 pub(super) fn is_interface(name: &[u8]) -> bool {
-    name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) >= Some(2)
+    name.len() <= MAX_NAME_BYTES && elements(name, NAME) == Some(Elements::Several)
 }
 
 /// Returns whether this is a valid name of a method or a signal: one element, which does not begin with
 /// a digit.
 pub(super) fn is_member(name: &[u8]) -> bool {
-    name.len() <= MAX_NAME_BYTES && elements(name, b'.', WORD_START, WORD) == Some(1)
+    name.len() <= MAX_NAME_BYTES && elements(name, NAME) == Some(Elements::One)
 }
 
 /// Returns whether this is a valid bus name: a unique name (`:1.7`) or a well-known name
@@ -26,11 +26,11 @@ pub(super) fn is_member(name: &[u8]) -> bool {
 ///
 /// Elements may have hyphens. Only the elements of a unique name may begin with a digit.
 pub(crate) fn is_bus_name(name: &[u8]) -> bool {
-    let count = match name.strip_prefix(b":") {
-        Some(unique) => elements(unique, b'.', BUS_NAME, BUS_NAME),
-        None => elements(name, b'.', BUS_NAME_START, BUS_NAME),
+    let elements = match name.strip_prefix(b":") {
+        Some(unique) => elements(unique, UNIQUE_NAME),
+        None => elements(name, WELL_KNOWN_NAME),
     };
-    name.len() <= MAX_NAME_BYTES && count >= Some(2)
+    name.len() <= MAX_NAME_BYTES && elements == Some(Elements::Several)
 }
 
 /// Returns whether this is a valid object path: `/`, or elements with a slash before each.
@@ -39,7 +39,7 @@ pub(crate) fn is_bus_name(name: &[u8]) -> bool {
 pub(super) fn is_object_path(path: &[u8]) -> bool {
     match path.strip_prefix(b"/") {
         Some(b"") => true,
-        Some(rest) => elements(rest, b'/', WORD, WORD).is_some(),
+        Some(rest) => elements(rest, PATH).is_some(),
         None => false,
     }
 }
@@ -96,52 +96,95 @@ fn broken_path_rule(path: &[u8]) -> &'static str {
 }
 
 fn is_in_names(byte: u8, may_be_hyphen: bool) -> bool {
-    let kind = if may_be_hyphen { BUS_NAME } else { WORD };
-    byte == b'.' || KINDS[usize::from(byte)] & kind != 0
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.') || (byte == b'-' && may_be_hyphen)
 }
 
-/// Returns the number of elements between separators, or `None` if an element is not valid: it is empty,
-/// its first byte is not of the kind `start`, or another byte is not of the kind `rest`.
+/// The rules for a name besides its length and its number of elements.
 ///
-/// Building and receiving a message checks several names. So each byte is looked up only once.
-fn elements(mut name: &[u8], separator: u8, start: u8, rest: u8) -> Option<usize> {
-    let is = |byte: &u8, kind| KINDS[usize::from(*byte)] & kind != 0;
-    let mut count = 0;
-    loop {
-        let (first, others) = name.split_first()?;
-        if !is(first, start) {
-            return None;
-        }
-        count += 1;
-        let Some(end) = others.iter().position(|byte| !is(byte, rest)) else { return Some(count) };
-        if others[end] != separator {
-            return None;
-        }
-        name = &others[end + 1..];
-    }
+/// An element has letters, digits and underscores.
+#[derive(Clone, Copy)]
+struct Rules {
+    separator: u8,
+    has_hyphens: bool,
+    /// Whether an element may begin with a digit.
+    begins_with_digits: bool,
 }
 
-/// The kinds of a byte: in an element, at the start of an element, and both for elements of bus names.
-const WORD: u8 = 1;
-const WORD_START: u8 = 2;
-const BUS_NAME: u8 = 4;
-const BUS_NAME_START: u8 = 8;
+const NAME: Rules = Rules { separator: b'.', has_hyphens: false, begins_with_digits: false };
+const WELL_KNOWN_NAME: Rules = Rules { has_hyphens: true, ..NAME };
+const UNIQUE_NAME: Rules = Rules { begins_with_digits: true, ..WELL_KNOWN_NAME };
+const PATH: Rules = Rules { separator: b'/', has_hyphens: false, begins_with_digits: true };
 
-/// The kinds of each byte.
-static KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        kinds[byte] = match byte as u8 {
-            b'0'..=b'9' => WORD | BUS_NAME,
-            b'A'..=b'Z' | b'a'..=b'z' | b'_' => WORD | WORD_START | BUS_NAME | BUS_NAME_START,
-            b'-' => BUS_NAME | BUS_NAME_START,
-            _ => 0,
-        };
-        byte += 1;
+/// The number of elements of a name.
+#[derive(Debug, PartialEq, Eq)]
+enum Elements {
+    One,
+    Several,
+}
+
+/// The highest bit of each of eight bytes, which no byte of ASCII has.
+const HIGH: u64 = all(0x80);
+
+/// Returns the number of elements, or `None` if one of them is empty or not valid.
+///
+/// Building and receiving a message checks several names. So eight bytes are checked at once, and the
+/// result for each of them is its highest bit.
+#[inline]
+fn elements(name: &[u8], rules: Rules) -> Option<Elements> {
+    // The last element is empty, which the bytes after a separator would show otherwise.
+    if name.last().is_none_or(|last| *last == rules.separator) {
+        return None;
     }
-    kinds
-};
+    let (mut invalid, mut any_separator) = (0, 0);
+    // The first byte begins an element, as each byte after a separator does.
+    let mut first = 0x80;
+    let mut check = |word: u64, used: u64| {
+        let ascii = word & !HIGH;
+        let letters = range(ascii | all(0x20), b'a', b'z');
+        let digits = range(ascii, b'0', b'9');
+        let separators = equal(ascii, rules.separator);
+        let hyphens = if rules.has_hyphens { equal(ascii, b'-') } else { 0 };
+        let valid = letters | digits | separators | equal(ascii, b'_') | hyphens;
+        let begins = (separators << 8) | first;
+        let refused = if rules.begins_with_digits { separators } else { separators | digits };
+        invalid |= ((!valid | word) & used) | (begins & refused);
+        any_separator |= separators;
+        first = separators >> 56;
+    };
+    let mut words = name.chunks_exact(8);
+    for word in &mut words {
+        check(word.first_chunk().map_or(0, |word| u64::from_le_bytes(*word)), HIGH);
+    }
+    let rest = words.remainder();
+    if !rest.is_empty() {
+        let unused = 64 - 8 * rest.len();
+        let word = match name.last_chunk() {
+            Some(last) => u64::from_le_bytes(*last) >> unused,
+            None => rest.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+        };
+        check(word, HIGH >> unused);
+    }
+    let elements = if any_separator == 0 { Elements::One } else { Elements::Several };
+    (invalid == 0).then_some(elements)
+}
+
+/// Returns eight times this byte.
+const fn all(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Returns which of eight bytes of ASCII are from `first` to `last`.
+#[inline]
+fn range(bytes: u64, first: u8, last: u8) -> u64 {
+    // No sum exceeds a byte. It has the highest bit if the byte is `first` or more, or more than `last`.
+    (bytes + all(0x80 - first)) & !(bytes + all(0x7f - last)) & HIGH
+}
+
+/// Returns which of eight bytes of ASCII are this byte.
+#[inline]
+fn equal(bytes: u64, byte: u8) -> u64 {
+    !((bytes ^ all(byte)) + all(0x7f)) & HIGH
+}
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +200,42 @@ mod tests {
     /// Returns a name of this length with one dot.
     fn long(length: usize) -> String {
         format!("a.{}", "b".repeat(length - 2))
+    }
+
+    /// Returns the number of elements as the specification counts them.
+    fn counted(name: &[u8], rules: Rules) -> Option<Elements> {
+        let is_valid = |element: &[u8]| {
+            let begins_with_digit = element.first().is_some_and(u8::is_ascii_digit);
+            let mut bytes = element.iter();
+            !element.is_empty()
+                && (rules.begins_with_digits || !begins_with_digit)
+                && bytes.all(|byte| *byte != b'.' && is_in_names(*byte, rules.has_hyphens))
+        };
+        let elements: Vec<&[u8]> = name.split(|byte| *byte == rules.separator).collect();
+        let number = if elements.len() == 1 { Elements::One } else { Elements::Several };
+        elements.into_iter().all(is_valid).then_some(number)
+    }
+
+    #[test]
+    fn every_byte_at_every_position_is_checked() {
+        for rules in [NAME, WELL_KNOWN_NAME, UNIQUE_NAME, PATH] {
+            let separator = char::from(rules.separator);
+            let names = ["abcdefghijklmnopqrstu", "a.bc_d.e.F0.ghi.Z.j.k", "aaaaaaa.bbbbbbb.ccccc"];
+            for name in names.map(|name| name.replace('.', &separator.to_string()).into_bytes()) {
+                for length in 0..=name.len() {
+                    let mut name = name[..length].to_vec();
+                    assert_eq!(elements(&name, rules), counted(&name, rules), "{name:?}");
+                    for position in 0..length {
+                        let before = name[position];
+                        for byte in 0..=u8::MAX {
+                            name[position] = byte;
+                            assert_eq!(elements(&name, rules), counted(&name, rules), "{name:?}");
+                        }
+                        name[position] = before;
+                    }
+                }
+            }
+        }
     }
 
     #[test]
