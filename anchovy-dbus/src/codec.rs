@@ -69,6 +69,7 @@ impl MessageCodec {
     }
 
     /// Returns an error if this message must not be sent.
+    #[inline]
     pub(crate) fn check(&self, message: &Message) -> Result<(), CodecError> {
         message.check_fds()?;
         let count = message.fds().len();
@@ -87,34 +88,38 @@ impl MessageCodec {
     }
 }
 
-impl Decoder for MessageCodec {
-    type Item = Message;
-    type Error = CodecError;
-
-    fn decode(
+impl MessageCodec {
+    /// Decodes a message into `decoded`, if a complete one has arrived.
+    #[inline]
+    pub(crate) fn decode_into(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Message>, ReceiveError<CodecError>> {
+        decoded: &mut Option<Message>,
+    ) -> Result<(), ReceiveError<CodecError>> {
         let frame = match self.arriving {
             Some(frame) => frame,
             None => match Frame::read(bytes, &self.limits).map_err(invalid)? {
                 Some(frame) => *self.arriving.insert(frame),
-                None => return Ok(None),
+                None => return Ok(()),
             },
         };
         let length = frame.len();
         if bytes.len() < length {
-            return Ok(None);
+            return Ok(());
         }
         self.arriving = None;
 
         let head = bytes.split_to(frame.head_length()).freeze();
-        let body = bytes.split_to(frame.body_length()).freeze();
-        let mut message = Message::from_parts(&frame, head, body).map_err(invalid)?;
+        let body = match frame.body_length() {
+            // It would share the memory of the read, which takes an atomic operation.
+            0 => Bytes::new(),
+            length => bytes.split_to(length).freeze(),
+        };
+        let message = decoded.insert(Message::from_parts(&frame, head, body).map_err(invalid)?);
         let declared = message.header().unix_fds() as usize;
         if declared == 0 {
-            return Ok(Some(message));
+            return Ok(());
         }
         let limit = self.limits.max_received_fds;
         if !self.unix_fds {
@@ -129,13 +134,29 @@ impl Decoder for MessageCodec {
                 message.set_charge(fds.take_charge(declared));
             }
         }
-        Ok(Some(message))
+        Ok(())
+    }
+}
+
+impl Decoder for MessageCodec {
+    type Item = Message;
+    type Error = CodecError;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+        fds: &mut ReceivedFds<'_>,
+    ) -> Result<Option<Message>, ReceiveError<CodecError>> {
+        let mut decoded = None;
+        self.decode_into(bytes, fds, &mut decoded)?;
+        Ok(decoded)
     }
 }
 
 impl Encoder<Message> for MessageCodec {
     type Error = CodecError;
 
+    #[inline]
     fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), CodecError> {
         self.check(message)?;
         message.encode_head(bytes)?;
@@ -145,20 +166,24 @@ impl Encoder<Message> for MessageCodec {
         Ok(())
     }
 
+    #[inline]
     fn fds<'a>(&mut self, message: &'a mut Message) -> Option<&'a mut Vec<OwnedFd>> {
         Some(message.fds_mut())
     }
 
+    #[inline]
     fn payload(&mut self, message: &Message) -> Bytes {
         if is_short(message) { Bytes::new() } else { message.body().clone() }
     }
 }
 
+#[cold]
 fn invalid(error: MessageError) -> ReceiveError<CodecError> {
     ReceiveError::Codec(CodecError::Message(error))
 }
 
 /// Sharing the bytes of a built body takes an allocation. Copying a few bytes is faster.
+#[inline]
 fn is_short(message: &Message) -> bool {
     message.body().len() < 4 << 10
 }
