@@ -2,18 +2,25 @@
 //!
 //! The benchmarks are a package outside of the workspace, with its own lock file.
 
+use std::path::{PathBuf, absolute};
+
 use anyhow::{Context, Result};
 
 use crate::command;
 
 /// Compare the speed and memory of anchovy with other crates
 ///
-/// The group `stream` compares anchovy with tokio's UnixStream and the published anchovy, `dbus`
-/// compares anchovy-dbus with zbus, and `wayland` compares anchovy-wayland with wayland-rs.
+/// The group `stream` compares anchovy with tokio's UnixStream and with other crates that pass
+/// descriptors, `dbus` compares anchovy-dbus with zbus, and `wayland` compares anchovy-wayland with
+/// wayland-rs.
 ///
 /// Each benchmark has a baseline: hand-written system calls that do the same work, in the same
 /// batches and without checks. The ratio to the baseline shows how much can still be gained. Goals
 /// are printed as met or MISSED.
+///
+/// The report is in target/bench: report.md, report.json and charts. `--save` writes the same page to
+/// docs/benchmarks, and the section Performance of README.md. `--compare` names the benchmarks whose
+/// ratio to the baseline differs from that of another report by more than the spreads of the figures.
 ///
 /// The crates of a benchmark take turns in interleaved rounds, so a change of the machine's speed
 /// affects all of them. Each number is the median of its rounds. Compare the ratios between the
@@ -33,7 +40,8 @@ Examples:
   cargo xtask bench wayland                      Wayland messages
   cargo xtask bench stream                       streams and frames
   cargo xtask bench 'ping-pong, 64 B' --runs 5   one benchmark, five times
-  cargo xtask bench --quick                      shows that all benchmarks run"
+  cargo xtask bench --quick                      shows that all benchmarks run
+  cargo xtask bench --compare before.json        what got faster or slower since another report"
 )]
 pub(crate) struct Arguments {
     /// Benchmarks to run, by their names in the report, or groups: `stream`, `dbus` or `wayland`;
@@ -48,6 +56,14 @@ pub(crate) struct Arguments {
     /// Measure three rounds only, whose ratios mean little
     #[arg(long)]
     quick: bool,
+
+    /// Write the charts and tables to docs/benchmarks and README.md
+    #[arg(long, conflicts_with_all = ["works", "quick"])]
+    save: bool,
+
+    /// Compare with a report.json of another run
+    #[arg(long, value_name = "REPORT")]
+    compare: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -60,6 +76,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             command::cargo("run --release --manifest-path interop-tests/bench/Cargo.toml --");
         if arguments.quick {
             bench.arg("--quick");
+        }
+        if arguments.save {
+            bench.arg("--save");
+        }
+        if let Some(report) = &arguments.compare {
+            bench.arg("--compare").arg(absolute(report)?);
         }
         command::run(bench.args(&arguments.works))
             .with_context(|| format!("bench failed in run {number} of {runs}"))?;

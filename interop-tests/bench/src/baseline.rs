@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
 use crate::contestant::Contestant;
@@ -261,6 +261,26 @@ impl<const FDS: bool> Messages<FDS> {
 
 /// Number of bytes that are read at a time, as anchovy's codec does.
 const READ: usize = 8 * 1024;
+
+/// Forwards bytes and descriptors in both directions, each in a task.
+pub(crate) fn proxy(left: Baseline<true>, right: Baseline<true>) {
+    tokio::spawn(forward(left.other_half(), right.other_half()));
+    tokio::spawn(forward(right, left));
+}
+
+async fn forward(mut from: Baseline<true>, mut to: Baseline<true>) {
+    let mut buf = vec![0; READ];
+    loop {
+        let count = from.read(&mut buf).await.expect("a read");
+        if count == 0 {
+            break;
+        }
+        to.sending.append(&mut from.received);
+        // If the other end has disconnected, reading from it ends next.
+        let _ = to.write_all(&buf[..count]).await;
+    }
+    let _ = to.shutdown().await;
+}
 
 fn empty_message() -> libc::msghdr {
     // SAFETY: a message header without parts consists of zeros.

@@ -6,41 +6,99 @@
 
 mod baseline;
 mod codec;
+mod connections;
 mod contestant;
 mod dbus;
+mod json;
+mod layers;
 mod live;
+mod report;
 mod row;
+mod sendfd;
 mod stream;
 mod wayland;
 mod work;
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use anchovy::{AnchovyStream, DBUS_SCM_RIGHTS};
-use row::{Role, Row};
+use report::Report;
+use row::Row;
 
 type Ours = AnchovyStream<DBUS_SCM_RIGHTS>;
 
 /// Number of measured rounds. One more before them warms up.
-const ROUNDS: usize = 61;
+const ROUNDS: usize = 41;
 
 /// The same, for tests of the benchmarks.
 const QUICK_ROUNDS: usize = 3;
 
 fn main() {
-    let mut words: Vec<String> = std::env::args().skip(1).collect();
-    let all = words.len();
-    words.retain(|word| word != "--quick");
-    let rounds = if words.len() < all { QUICK_ROUNDS } else { ROUNDS };
-    let mut rows = chosen(&words);
+    let options = Options::of_this_process();
+    let mut rows = chosen(&options.words);
+    connections::fit(&mut rows, raise_fd_limit());
     // It serves all rounds and ends with this process.
     let _daemon = dbus::daemon_for(&mut rows);
     wayland::find(&mut rows);
 
-    for (row, mut figures) in rows.iter().zip(measure(&rows, rounds)) {
-        let medians: Vec<f64> = figures.iter_mut().map(|figures| median(figures)).collect();
-        print(row, &medians);
+    let old =
+        options.compare.as_deref().map(|path| Report::read(path).unwrap_or_else(|e| fail(&e)));
+    let rounds = if options.quick { QUICK_ROUNDS } else { ROUNDS };
+    let report = Report::new(&rows, measure(&rows, rounds), rounds);
+    report.rows.iter().for_each(|row| print!("{}", report::printed(row)));
+    println!("wrote report.md, report.json and charts to {}", report.write().display());
+    if options.save {
+        report::save(&report);
     }
+    if let Some(old) = old {
+        println!("{}", report::compare(&old, &report));
+    }
+}
+
+/// The arguments, which `cargo xtask bench` has checked.
+#[derive(Default)]
+struct Options {
+    words: Vec<String>,
+    quick: bool,
+    save: bool,
+    compare: Option<PathBuf>,
+}
+
+impl Options {
+    fn of_this_process() -> Options {
+        let (mut options, mut words) = (Options::default(), std::env::args().skip(1));
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--quick" => options.quick = true,
+                "--save" => options.save = true,
+                "--compare" => {
+                    let path = words.next().unwrap_or_else(|| fail("--compare needs a path"));
+                    options.compare = Some(path.into());
+                }
+                _ => options.words.push(word),
+            }
+        }
+        options
+    }
+}
+
+fn fail(error: &str) -> ! {
+    eprintln!("error: {error}");
+    std::process::exit(2);
+}
+
+/// Raises the limit of open descriptors as far as this process may: benchmarks with many connections
+/// need more than the usual 1,024. Returns the new limit.
+fn raise_fd_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the calls read and write this struct only.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+    }
+    limit.rlim_cur
 }
 
 /// Returns the figures of each round, for each contestant of each benchmark.
@@ -69,29 +127,6 @@ fn measure(rows: &[Row], rounds: usize) -> Vec<Vec<Vec<f64>>> {
     figures
 }
 
-fn print(row: &Row, medians: &[f64]) {
-    println!("{} ({})", row.work, row.unit);
-    println!("  {:<22} {:>10}   {:>8} {:>11}", "contestant", "median", "of peer", "of baseline");
-    let ratio = |median: f64, role| match row.first(role) {
-        Some(first) => format!("{:.3}", median / medians[first]),
-        None => "-".to_owned(),
-    };
-    for (contestant, &median) in row.contestants.iter().zip(medians) {
-        let [of_peer, of_baseline] = [Role::Peer, Role::Baseline].map(|role| ratio(median, role));
-        let name = contestant.name;
-        println!("  {name:<22} {median:>10.0}   {of_peer:>8} {of_baseline:>11}");
-    }
-    for goal in &row.goals {
-        let (Some(first), Some(ours)) = (row.first(goal.relative_to), row.last_of_ours()) else {
-            panic!("{:?} has a goal, but nothing that it refers to", row.work);
-        };
-        let ratio = medians[ours] / medians[first];
-        let verdict = if ratio <= goal.maximum { "met" } else { "MISSED" };
-        let name = row.contestants[first].name;
-        println!("  goal: {ratio:.3} of {name}, at most {:.3}: {verdict}", goal.maximum);
-    }
-}
-
 /// The benchmarks by group.
 fn groups() -> [(&'static str, Vec<Row>); 3] {
     [("stream", stream::rows()), ("dbus", dbus::rows()), ("wayland", wayland::rows())]
@@ -118,9 +153,4 @@ fn chosen(words: &[String]) -> Vec<Row> {
         chosen.extend(rows.into_iter().filter(wanted));
     }
     chosen
-}
-
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

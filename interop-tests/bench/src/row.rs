@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Measures one contestant once, in the unit of its row.
 type Measure = Box<dyn Fn() -> f64>;
 
 /// The part that a contestant has in a comparison.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// Another crate, or another way of doing the same. The goals of a row refer to the first one.
     Peer,
@@ -36,18 +39,37 @@ pub(crate) struct Goal {
     pub(crate) maximum: f64,
 }
 
+/// The place of a benchmark in a line chart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Growth {
+    /// The title of the chart. Benchmarks with the same title form its lines.
+    pub(crate) chart: String,
+    /// The size or number that the benchmarks of this chart differ in.
+    pub(crate) at: f64,
+}
+
 /// A benchmark with its contestants, and a builder for it.
 pub(crate) struct Row {
     pub(crate) work: String,
     pub(crate) unit: &'static str,
     pub(crate) contestants: Vec<Contestant>,
     pub(crate) goals: Vec<Goal>,
+    pub(crate) growth: Option<Growth>,
+    /// What the README calls this benchmark, if it has it.
+    pub(crate) in_readme: Option<&'static str>,
 }
 
 impl Row {
     /// Creates a benchmark without contestants.
     pub(crate) fn new(work: impl Into<String>, unit: &'static str) -> Row {
-        Row { work: work.into(), unit, contestants: Vec::new(), goals: Vec::new() }
+        Row {
+            work: work.into(),
+            unit,
+            contestants: Vec::new(),
+            goals: Vec::new(),
+            growth: None,
+            in_readme: None,
+        }
     }
 
     pub(crate) fn peer(self, name: &'static str, measure: impl Time) -> Row {
@@ -75,6 +97,16 @@ impl Row {
     /// Sets the maximum ratio to the baseline.
     pub(crate) fn at_most_of_baseline(self, maximum: f64) -> Row {
         self.goal(Goal { relative_to: Role::Baseline, maximum })
+    }
+
+    /// Adds the figures to a line chart.
+    pub(crate) fn growth(self, chart: &str, at: usize) -> Row {
+        Row { growth: Some(Growth { chart: chart.to_owned(), at: at as f64 }), ..self }
+    }
+
+    /// Adds the ratios to the table of the README, under this name.
+    pub(crate) fn in_readme(self, name: &'static str) -> Row {
+        Row { in_readme: Some(name), ..self }
     }
 
     /// Returns the contestant that others are compared with.

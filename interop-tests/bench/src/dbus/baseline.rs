@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::ours::{ping, signal, signal_with_fds as message_with_fds};
-use super::{BATCH, CALLS, CONNECTS, IDLE, PLAIN, WITH_FD, address};
+use super::{BATCH, CALLS, CONNECTS, IDLE, MANY, PLAIN, WITH_FD, WITH_MANY, address};
 use crate::baseline::{Baseline, Messages};
 use crate::contestant::Contestant;
 use crate::live;
@@ -75,8 +75,12 @@ pub(crate) fn signals_with_fd() -> Duration {
     signals_with_fds(1, WITH_FD)
 }
 
+pub(crate) fn signals_with_many_fds() -> Duration {
+    signals_with_fds(MANY, WITH_MANY)
+}
+
 /// Sends and receives messages, each with `fds` duplicates of a descriptor.
-pub(super) fn signals_with_fds(fds: usize, count: u32) -> Duration {
+fn signals_with_fds(fds: usize, count: u32) -> Duration {
     let null = null();
     let duplicate = || -> OwnedFd { null.try_clone().expect("a duplicate") };
     let message = bytes(message_with_fds((0..fds).map(|_| duplicate())));

@@ -6,6 +6,7 @@
 
 mod baseline;
 mod message_alone;
+mod messages;
 mod ours;
 mod theirs;
 
@@ -25,6 +26,10 @@ const PLAIN: u32 = 5_000;
 /// Number of messages with a descriptor: fewer, because descriptors in flight count against the limit
 /// of the user.
 const WITH_FD: u32 = 1_500;
+/// Number of descriptors that every D-Bus library accepts in one message.
+const MANY: usize = 16;
+/// Number of messages with that many descriptors.
+const WITH_MANY: u32 = 200;
 /// Number of messages that are sent together: as many as zbus sends with one call.
 const BATCH: u32 = 16;
 const CALLS: u32 = 1_500;
@@ -52,7 +57,8 @@ pub(crate) fn rows() -> Vec<Row> {
             .peer("zbus, built once", theirs::signals_built_once)
             .baseline(baseline::signals)
             .ours("anchovy-dbus", ours::signals)
-            .at_most_of_baseline(1.15),
+            .at_most_of_baseline(1.15)
+            .in_readme("D-Bus: small signals, one send each"),
         Row::new("D-Bus: small signals with 1 descriptor", "ns per message")
             .peer("zbus", theirs::signals_with_fd)
             .baseline(baseline::signals_with_fd)
@@ -60,11 +66,26 @@ pub(crate) fn rows() -> Vec<Row> {
             .ours("anchovy-dbus", ours::signals_with_fd)
             .at_most_of_peer(0.769)
             .at_most_of_baseline(1.15),
+        Row::new("D-Bus: small signals with 16 descriptors", "ns per message")
+            .peer("zbus", theirs::signals_with_many_fds)
+            .baseline(baseline::signals_with_many_fds)
+            .ours("anchovy-dbus", ours::signals_with_many_fds),
+        // The baseline allocates and copies the bytes of the message.
+        Row::new("D-Bus: build a small signal", "ns per 100 messages")
+            .peer("zbus", messages::build_theirs)
+            .baseline(messages::copy)
+            .ours("anchovy-dbus", messages::build_ours)
+            .at_most_of_baseline(5.0),
+        Row::new("D-Bus: parse a small signal", "ns per 100 messages")
+            .baseline(messages::copy)
+            .ours("anchovy-dbus", messages::parse_ours)
+            .at_most_of_baseline(5.0),
         Row::new("D-Bus: call and reply", "ns per call")
             .peer("zbus", theirs::calls)
             .baseline(baseline::calls)
             .ours("anchovy-dbus", ours::calls)
-            .at_most_of_peer(0.45),
+            .at_most_of_peer(0.45)
+            .in_readme("D-Bus: call and reply"),
         Row::new("D-Bus: connect, both ends", "ns per connection")
             .peer("zbus", theirs::connect)
             .baseline(baseline::connect)

@@ -8,7 +8,9 @@ use anchovy_dbus::{Addresses, Client, Connection, Guid, Message, Server};
 use futures_util::StreamExt;
 use tokio::net::UnixStream;
 
-use super::{BATCH, CALLS, CONNECTS, IDLE, INTERFACE, MEMBER, PATH, PLAIN, WITH_FD, address};
+use super::{
+    BATCH, CALLS, CONNECTS, IDLE, INTERFACE, MANY, MEMBER, PATH, PLAIN, WITH_FD, WITH_MANY, address,
+};
 use crate::live;
 use crate::work::{null, run, together};
 
@@ -98,6 +100,16 @@ pub(crate) fn signals_with_fd() -> Duration {
     })
 }
 
+pub(crate) fn signals_with_many_fds() -> Duration {
+    let null = null();
+    stream(WITH_MANY, async move |mut near: Connection| {
+        for _ in 0..WITH_MANY {
+            let fds = (0..MANY).map(|_| null.try_clone().expect("a duplicate"));
+            near.send(signal_with_fds(fds)).await.expect("the far end is there");
+        }
+    })
+}
+
 pub(crate) fn signals_with_fd_fed() -> Duration {
     let null = null();
     stream(WITH_FD, async move |mut near: Connection| {
@@ -160,19 +172,23 @@ pub(crate) fn connect() -> Duration {
     })
 }
 
-pub(crate) fn connect_to_daemon() -> Duration {
+/// A call of a method of the bus itself.
+fn bus_call(member: &str) -> Message {
     const BUS: &str = "org.freedesktop.DBus";
+    Message::method_call("/org/freedesktop/DBus", member)
+        .interface(BUS)
+        .destination(BUS)
+        .build()
+        .expect("a good call")
+}
+
+pub(crate) fn connect_to_daemon() -> Duration {
     run(async {
         let start = Instant::now();
         for _ in 0..CONNECTS {
             let addresses: Addresses = address().parse().expect("an address");
-            let hello = Message::method_call("/org/freedesktop/DBus", "Hello")
-                .interface(BUS)
-                .destination(BUS)
-                .build();
-            let hello = hello.expect("a good call");
-            let (mut bus, serial) =
-                Client::new().connect_and_send(&addresses, hello).await.expect("the bus is there");
+            let connected = Client::new().connect_and_send(&addresses, bus_call("Hello")).await;
+            let (mut bus, serial) = connected.expect("the bus is there");
             answer(&mut bus, serial).await;
         }
         start.elapsed() / CONNECTS

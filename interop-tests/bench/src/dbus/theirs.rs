@@ -7,7 +7,9 @@ use futures_util::StreamExt;
 use zbus::connection::Builder;
 use zbus::{Connection, Fd, Guid, Message, MessageStream, OwnedGuid};
 
-use super::{BATCH, CALLS, CONNECTS, IDLE, INTERFACE, MEMBER, PATH, PLAIN, WITH_FD, address};
+use super::{
+    BATCH, CALLS, CONNECTS, IDLE, INTERFACE, MANY, MEMBER, PATH, PLAIN, WITH_FD, WITH_MANY, address,
+};
 use crate::live;
 use crate::work::{null, run, together};
 
@@ -23,7 +25,7 @@ async fn handshake(guid: &OwnedGuid) -> (Connection, Connection) {
     (client.expect("a client"), server.expect("a server"))
 }
 
-fn signal(number: u32) -> Message {
+pub(super) fn signal(number: u32) -> Message {
     let signal = Message::signal(PATH, INTERFACE, MEMBER);
     signal.build(&number).expect("a good signal")
 }
@@ -87,6 +89,17 @@ pub(crate) fn signals_with_fd() -> Duration {
             let signal = Message::signal(PATH, INTERFACE, MEMBER);
             let signal = signal.build(&Fd::from(&null)).expect("a good signal");
             near.send(&signal).await.expect("the far end is there");
+        }
+    })
+}
+
+pub(crate) fn signals_with_many_fds() -> Duration {
+    let null = null();
+    stream(WITH_MANY, async move |near: Connection| {
+        for _ in 0..WITH_MANY {
+            let signal = Message::signal(PATH, INTERFACE, MEMBER);
+            let fds: Vec<Fd<'_>> = (0..MANY).map(|_| Fd::from(&null)).collect();
+            near.send(&signal.build(&fds).expect("a good signal")).await.expect("it is there");
         }
     })
 }

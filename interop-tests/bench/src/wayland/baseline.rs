@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use super::ROUNDTRIPS;
 use super::theirs::{BATCH, LARGE_BATCH, PAIRS, PLAIN};
-use crate::baseline::{Baseline, Messages};
+use crate::baseline::{Baseline, Messages, proxy};
 use crate::contestant::Contestant;
 use crate::work::{null, run, together};
 
@@ -125,24 +125,4 @@ pub(crate) fn roundtrip_proxied() -> Duration {
         };
         together(answer, roundtrips).await
     })
-}
-
-/// Forwards bytes and descriptors in both directions, each in a task.
-fn proxy(client: Baseline<true>, compositor: Baseline<true>) {
-    tokio::spawn(forward(client.other_half(), compositor.other_half()));
-    tokio::spawn(forward(compositor, client));
-}
-
-async fn forward(mut from: Baseline<true>, mut to: Baseline<true>) {
-    let mut buf = vec![0; 8 * 1024];
-    loop {
-        let count = from.read(&mut buf).await.expect("a read");
-        if count == 0 {
-            break;
-        }
-        to.sending.append(&mut from.received);
-        // If the other end has disconnected, reading from it ends next.
-        let _ = to.write_all(&buf[..count]).await;
-    }
-    let _ = to.shutdown().await;
 }

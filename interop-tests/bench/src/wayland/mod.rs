@@ -28,7 +28,8 @@ pub(crate) fn rows() -> Vec<Row> {
             .peer("wayland-rs, Rust", theirs::pools)
             .baseline(baseline::pools)
             .ours("anchovy-wayland", ours::pools)
-            .at_most_of_baseline(1.25),
+            .at_most_of_baseline(1.25)
+            .in_readme("Wayland: `create_pool` and `destroy`"),
         Row::new(BESIDE_LIBWAYLAND, "ns per pair, with its delete_id")
             .peer("wayland-rs, libwayland", libwayland::pools)
             .baseline(baseline::pools)
