@@ -20,11 +20,15 @@ fn measure(mut work: impl FnMut(u32)) -> Duration {
     start.elapsed() / (MESSAGES / 100)
 }
 
-/// A signal as it is sent.
-fn signal() -> Bytes {
+fn with_serial() -> Message {
     let mut signal = ours::signal(0);
     signal.set_serial(NonZeroU32::MIN);
-    signal.to_bytes().expect("it has a serial")
+    signal
+}
+
+/// A signal as it is sent.
+fn signal() -> Bytes {
+    with_serial().to_bytes().expect("it has a serial")
 }
 
 pub(super) fn build_ours() -> Duration {
@@ -45,6 +49,13 @@ pub(super) fn parse_ours() -> Duration {
     measure(|_| {
         let parsed = Message::from_bytes(signal.clone(), Vec::new());
         black_box(parsed.expect("a good signal"));
+    })
+}
+
+pub(super) fn write_ours() -> Duration {
+    let signal = with_serial();
+    measure(|_| {
+        black_box(black_box(&signal).to_bytes().expect("it has a serial"));
     })
 }
 

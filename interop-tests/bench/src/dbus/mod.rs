@@ -5,7 +5,6 @@
 //! each message that they send.
 
 mod baseline;
-mod message_alone;
 mod messages;
 mod ours;
 mod theirs;
@@ -39,7 +38,7 @@ const IDLE: usize = 32;
 const WITH_DAEMON: &str = "D-Bus: connect to dbus-daemon, Hello";
 
 pub(crate) fn rows() -> Vec<Row> {
-    let mut rows = vec![
+    vec![
         // zbus sends queued messages together, and so does a sink of anchovy-dbus.
         Row::new("D-Bus: small signals", "ns per message")
             .peer("zbus, send", theirs::signals)
@@ -80,6 +79,9 @@ pub(crate) fn rows() -> Vec<Row> {
             .baseline(messages::copy)
             .ours("anchovy-dbus", messages::parse_ours)
             .at_most_of_baseline(5.0),
+        Row::new("D-Bus: write a small signal to memory", "ns per 100 messages")
+            .baseline(messages::copy)
+            .ours("anchovy-dbus", messages::write_ours),
         Row::new("D-Bus: call and reply", "ns per call")
             .peer("zbus", theirs::calls)
             .baseline(baseline::calls)
@@ -104,9 +106,7 @@ pub(crate) fn rows() -> Vec<Row> {
         .bytes(Role::Baseline, "baseline", baseline::idle)
         .bytes(Role::Ours, "anchovy-dbus", ours::idle)
         .at_most_of_peer(0.50),
-    ];
-    rows.extend(message_alone::rows());
-    rows
+    ]
 }
 
 static ADDRESS: OnceLock<String> = OnceLock::new();
