@@ -1,18 +1,21 @@
 //! A proxy that prints all messages between programs and a compositor, with the file of each descriptor.
 //!
-//! It forwards all messages unchanged.
+//! It forwards all messages unchanged. A line has the form of WAYLAND_DEBUG=1 of libwayland, with the names of
+//! the arguments.
 //!
 //! ```text
 //! cargo run -p anchovy-wayland --example wayland_spy -- -- foot
 //! cargo run -p anchovy-wayland --example wayland_spy -- --display wayland-1 --socket wayland-9
 //! ```
 //!
+//! `--help` has more examples. `wire_line/JSON.md` describes the output of `--json`.
+//!
 //! The compositor sees the credentials of the spy (user, group and process), not those of the client.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anchovy::{AnchovyStream, WAYLAND_SCM_RIGHTS};
@@ -20,92 +23,82 @@ use anchovy_wayland::{
     Connection, Connector, Limits, Listener, ObjectId, OwnedReadHalf, OwnedWriteHalf, ReceiveError,
     SendError, SendErrorKind, Signatures, without_inherited_socket,
 };
+use clap::Parser;
 use tokio::process::Command;
 
+mod argument_names;
 mod describe;
+mod filter;
 mod objects;
 mod protocols;
 mod spied;
+mod wire_line;
 
-use objects::{Followed, Objects, Side};
-use spied::{Output, Result, Spied, is_gone, private_directory};
-
-const HELP: &str = "\
-Prints all messages between programs and a Wayland compositor.
-
-Usage: wayland_spy [OPTIONS] [-- COMMAND...]
-
-Options:
-  --display NAME   the compositor, default: the display in WAYLAND_DISPLAY
-  --socket NAME    the socket of the spy, default: a socket in a private directory
-  -- COMMAND...    start COMMAND with WAYLAND_DISPLAY set to the spy, print to stderr, and exit with
-                   the status of COMMAND
-  -h, --help       print this help
-
-NAME is a name in XDG_RUNTIME_DIR or an absolute path. Without COMMAND, the spy prints the path of its
-socket and then the messages to stdout, until SIGINT or SIGTERM.
-
-The bytes of a message do not contain the number of its descriptors. The spy knows the protocol files
-of Wayland, wayland-protocols, wlr-protocols, plasma-wayland-protocols and some others. It prints a
-warning for an object of another interface, and its messages with the opcode and the length, such as
-unknown#7.3(?), 12 bytes. If such a message has descriptors, they are forwarded with later messages.";
+use filter::Filter;
+use objects::Objects;
+use spied::{Output, OutputOptions, Result, Side, Spied, is_closed, private_directory};
 
 /// Time between two attempts to send while too many descriptors are in flight.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
+const NOTES: &str = "\
+NAME of a display or a socket is a name in XDG_RUNTIME_DIR or an absolute path. Without COMMAND, the
+spy prints the path of its socket and then the messages, until SIGINT or SIGTERM.
+
+Each filter can be repeated. A message is printed if its interface is one of the given ones, and if it
+is one of the given requests and events. A * at the end of a name stands for any text.
+
+A line has the form of WAYLAND_DEBUG=1: the time in milliseconds, the number of the client, an arrow if
+it is a request, the object, the message and its arguments. The descriptors follow.
+
+The bytes of a message do not contain the number of its descriptors. The spy knows the protocol files
+of Wayland, wayland-protocols, wlr-protocols, plasma-wayland-protocols and some others. It prints a
+warning for an object of another interface, and its messages with the opcode and the length, such as
+[unknown]#7.[request 3](12 bytes). If such a message has descriptors, they are forwarded with later
+messages.
+
+Examples:
+  wayland_spy -- foot
+  wayland_spy --interface 'wl_shm*' --interface zwp_linux_dmabuf_v1 -- weston-simple-shm
+  wayland_spy --event keymap --event key -- foot
+  wayland_spy --json --output messages.json -- my-program";
+
+/// Forwards all messages between programs and a Wayland compositor, and prints them.
+#[derive(Parser)]
+#[command(after_help = NOTES)]
 struct Arguments {
-    compositor: Connector,
+    /// Spy on this compositor [default: the display in WAYLAND_DISPLAY]
+    #[arg(long, value_name = "NAME")]
+    display: Option<PathBuf>,
+    /// Listen on this socket [default: a socket in a private directory]
+    #[arg(long, value_name = "NAME")]
     socket: Option<PathBuf>,
+    /// Start this command with WAYLAND_DISPLAY set to the spy, print to stderr, and exit with its status
+    #[arg(last = true)]
     command: Vec<OsString>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    output: OutputOptions,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
-    match arguments().map_err(anyhow::Error::from_boxed)? {
-        Some(arguments) => run(arguments).await.map_err(anyhow::Error::from_boxed),
-        None => {
-            println!("{HELP}");
-            Ok(ExitCode::SUCCESS)
-        }
-    }
-}
-
-/// Parses the command line. Returns `None` for `--help`.
-fn arguments() -> Result<Option<Arguments>> {
-    // An inherited socket serves one client, and the spy may have many.
-    let mut compositor = Connector::new().without_inherited();
-    let (mut socket, mut command) = (None, Vec::new());
-    let mut words = std::env::args_os().skip(1);
-    while let Some(word) = words.next() {
-        match word.to_str() {
-            Some("--help" | "-h") => return Ok(None),
-            Some("--display") => {
-                compositor = compositor.display(words.next().ok_or("--display requires a name")?);
-            }
-            Some("--socket") => {
-                socket = Some(words.next().ok_or("--socket requires a name")?.into());
-            }
-            Some("--") => {
-                command.extend(words.by_ref());
-                if command.is_empty() {
-                    return Err(format!("-- requires a command\n\n{HELP}").into());
-                }
-            }
-            _ => {
-                let word = word.to_string_lossy();
-                return Err(format!("unknown option {word}\n\n{HELP}").into());
-            }
-        }
-    }
-    Ok(Some(Arguments { compositor, socket, command }))
+    run(Arguments::parse()).await.map_err(anyhow::Error::from_boxed)
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let Arguments { compositor, socket, command } = arguments;
+    let Arguments { display, socket, filter, output, command } = arguments;
+    // An inherited socket serves one client, and the spy may have many.
+    let mut compositor = Connector::new().without_inherited();
+    if let Some(display) = display {
+        compositor = compositor.display(display);
+    }
     // Reports a missing compositor now, and not when the first client connects.
     drop(compositor.connect().await?);
 
     let mut spied = Spied::new()?;
+    let output = Output::new(&output, !command.is_empty(), "compositor", None)?;
     let directory = if socket.is_none() { Some(private_directory("wayland_spy-")?) } else { None };
     let listener = match (&directory, socket) {
         (Some(directory), _) => Listener::bind(directory.path().join("wayland-0"))?,
@@ -122,34 +115,95 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             return Ok(code);
         }
     } else {
-        spied.output().say(format_args!("{}", path.display()));
+        output.listening(&path.display().to_string());
     }
-    let (compositor, output) = (Arc::new(compositor), spied.output());
     let accept = async || Ok(listener.accept().await?.0);
-    let spy_on = |client, number| self::spy_on(client, Arc::clone(&compositor), number, output);
-    spied.serve(accept, spy_on).await
+    let spy = Arc::new(Spy { compositor, filter, output: output.clone() });
+    let spy_on = |client, number| {
+        let spy = Arc::clone(&spy);
+        async move { spy.spy_on(client, number).await }
+    };
+    spied.serve(output, accept, spy_on).await
 }
 
-/// Forwards the messages between one client and the compositor until both directions have ended.
-async fn spy_on(
-    client: AnchovyStream<WAYLAND_SCM_RIGHTS>,
-    compositor: Arc<Connector>,
-    number: u64,
+/// What all clients share.
+struct Spy {
+    compositor: Connector,
+    filter: Filter,
     output: Output,
-) -> Result<()> {
-    let compositor = compositor.connect().await?.stream;
-    let objects = Arc::new(Mutex::new(Objects::new()));
-    let end = |socket, side| {
-        let signatures = Counts { side, objects: Arc::clone(&objects) };
-        Ok::<_, std::io::Error>(Connection::new(socket, signatures, limits(side))?.into_split())
-    };
-    let (from_client, to_client) = end(client, Side::Client)?;
-    let (from_compositor, to_compositor) = end(compositor, Side::Compositor)?;
-    tokio::try_join!(
-        pass(format!("{number} >"), from_client, to_compositor, output),
-        pass(format!("{number} <"), from_compositor, to_client, output),
-    )?;
-    Ok(())
+}
+
+impl Spy {
+    /// Forwards the messages between one client and the compositor until both directions have ended. Returns
+    /// the side that closed its connection first.
+    async fn spy_on(&self, client: AnchovyStream<WAYLAND_SCM_RIGHTS>, number: u64) -> Result<Side> {
+        let compositor = self.compositor.connect().await?.stream;
+        let objects = Arc::new(Mutex::new(Objects::new()));
+        let end = |socket, side| {
+            let signatures = Counts { side, objects: Arc::clone(&objects) };
+            let connection = Connection::new(socket, signatures, limits(side))?;
+            Ok::<_, std::io::Error>(connection.into_split())
+        };
+        let (from_client, to_client) = end(client, Side::Client)?;
+        let (from_compositor, to_compositor) = end(compositor, Side::Server)?;
+        let closed_first = OnceLock::new();
+        let from_client = async {
+            let side = self.pass(number, from_client, to_compositor).await?;
+            Result::Ok(closed_first.set(side).is_ok())
+        };
+        let from_compositor = async {
+            let side = self.pass(number, from_compositor, to_client).await?;
+            Result::Ok(closed_first.set(side).is_ok())
+        };
+        tokio::try_join!(from_client, from_compositor)?;
+        Ok(closed_first.into_inner().expect("both directions have ended"))
+    }
+
+    /// Forwards messages in one direction until one of the two has closed the connection. Returns which one.
+    ///
+    /// It receives a message after the previous one has been sent, so a peer that does not read stops the
+    /// direction. It records the objects that a message creates before it sends the message, so they are
+    /// known before the first message about them arrives.
+    async fn pass(
+        &self,
+        number: u64,
+        mut from: OwnedReadHalf<Counts>,
+        mut to: OwnedWriteHalf,
+    ) -> Result<Side> {
+        let side = from.signatures().side;
+        loop {
+            let mut message = match from.receive().await {
+                Ok(Some(message)) => message,
+                // A peer that closes with unread bytes resets the connection.
+                Ok(None) => break,
+                Err(ReceiveError::Io(error)) if is_closed(&error) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let line = {
+                let objects = &from.signatures().objects;
+                let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
+                objects.follow(side, &mut message, &self.filter)
+            };
+            if let Some(line) = line {
+                self.output.message(number, side, &line);
+            }
+            while let Err(SendError { unsent: refused, kind }) = to.send(message).await {
+                message = match (kind, refused) {
+                    // Too many descriptors are in flight until the receivers have read.
+                    (SendErrorKind::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
+                    // The peer has closed. The other direction forwards its last messages.
+                    (SendErrorKind::Io(error), _) if is_closed(&error) => return Ok(side.other()),
+                    (kind, _) => return Err(kind.into()),
+                };
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+        }
+        // The other direction continues until its sender ends it.
+        match to.shutdown().await {
+            Err(SendError { kind: SendErrorKind::Io(error), .. }) if is_closed(&error) => Ok(side),
+            outcome => Ok(outcome.map(|()| side)?),
+        }
+    }
 }
 
 /// Returns the limits of the connection to one side. The spy allows messages of any length, and sends each
@@ -157,7 +211,7 @@ async fn spy_on(
 fn limits(side: Side) -> Limits {
     let limits = match side {
         Side::Client => Limits::server(),
-        Side::Compositor => Limits::client(),
+        Side::Server => Limits::client(),
     };
     Limits { max_message_bytes: 65532, fds_with_their_message: true, ..limits }
 }
@@ -172,52 +226,5 @@ impl Signatures for Counts {
     fn fds(&mut self, object: ObjectId, opcode: u16) -> usize {
         let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         objects.fds(self.side, object, opcode)
-    }
-}
-
-/// Forwards messages in one direction until the end of the stream.
-///
-/// It receives a message after the previous one has been sent, so a peer that does not read stops the
-/// direction. It records the objects that a message creates before it sends the message, so they are known
-/// before the first message about them arrives.
-async fn pass(
-    direction: String,
-    mut from: OwnedReadHalf<Counts>,
-    mut to: OwnedWriteHalf,
-    output: Output,
-) -> Result<()> {
-    loop {
-        let mut message = match from.receive().await {
-            Ok(Some(message)) => message,
-            // A peer that closes with unread bytes resets the connection.
-            Ok(None) => break,
-            Err(ReceiveError::Io(error)) if is_gone(&error) => break,
-            Err(error) => return Err(error.into()),
-        };
-        let Counts { side, objects } = from.signatures();
-        let followed = {
-            let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
-            objects.follow(*side, &mut message)
-        };
-        let Followed { line, warning } = followed;
-        output.say(format_args!("{direction} {line}"));
-        if let Some(warning) = warning {
-            output.say(format_args!("{direction} warning: {warning}"));
-        }
-        while let Err(SendError { unsent: refused, kind }) = to.send(message).await {
-            message = match (kind, refused) {
-                // Too many descriptors are in flight until the receivers have read.
-                (SendErrorKind::TooManyFdsInFlight { .. }, Some(refused)) => *refused,
-                // The peer has closed. The other direction forwards its last messages.
-                (SendErrorKind::Io(error), _) if is_gone(&error) => return Ok(()),
-                (kind, _) => return Err(kind.into()),
-            };
-            tokio::time::sleep(RETRY_INTERVAL).await;
-        }
-    }
-    // The other direction continues until its sender ends it.
-    match to.shutdown().await {
-        Err(SendError { kind: SendErrorKind::Io(error), .. }) if is_gone(&error) => Ok(()),
-        outcome => Ok(outcome?),
     }
 }

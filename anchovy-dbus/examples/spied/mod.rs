@@ -1,9 +1,9 @@
-//! The part of a spy that does not depend on the protocol. It starts the command, if there is one, serves
-//! clients until the command ends or a signal arrives, and prints lines.
+//! The part of a spy that does not depend on the protocol. It starts the command, if there is one, and serves
+//! clients until the command ends or a signal arrives.
 
 use std::error::Error;
 use std::fs::Permissions;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
@@ -14,6 +14,12 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
+
+mod color;
+mod output;
+
+pub(crate) use color::{Color, Role};
+pub(crate) use output::{Output, OutputOptions, Record, Side};
 
 /// Maximum time for forwarding the last messages of a command after it has ended.
 const REST: Duration = Duration::from_secs(1);
@@ -57,22 +63,18 @@ impl Spied {
         }
     }
 
-    /// Returns the output for lines. With a command, it is stderr, because stdout belongs to the command.
-    pub(crate) fn output(&self) -> Output {
-        if self.command.is_some() { Output::Stderr } else { Output::Stdout }
-    }
-
     /// Serves each client in its own task, until the command ends or, without a command, a signal
-    /// arrives. Returns the exit code of the spy.
+    /// arrives. `spy_on` forwards the messages of a client, and returns which side closed the connection.
+    /// Returns the exit code of the spy.
     pub(crate) async fn serve<C, F>(
         mut self,
+        output: Output,
         accept: impl AsyncFn() -> Result<C>,
         spy_on: impl Fn(C, u64) -> F,
     ) -> Result<ExitCode>
     where
-        F: Future<Output = Result<()>> + Send + 'static,
+        F: Future<Output = Result<Side>> + Send + 'static,
     {
-        let output = self.output();
         let mut clients = JoinSet::new();
         for number in 1_u64.. {
             let client = loop {
@@ -97,11 +99,12 @@ impl Spied {
                 }
             };
             let spying = spy_on(client, number);
+            let output = output.clone();
             clients.spawn(async move {
-                output.say(format_args!("{number} connects"));
+                output.connected(number);
                 match spying.await {
-                    Ok(()) => output.say(format_args!("{number} is gone")),
-                    Err(error) => output.say(format_args!("{number} is cut off: {error}")),
+                    Ok(side) => output.closed(number, side),
+                    Err(error) => output.failed(number, &error.to_string()),
                 }
             });
         }
@@ -131,24 +134,6 @@ fn as_exit_code(status: ExitStatus) -> ExitCode {
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// The output for lines.
-#[derive(Clone, Copy)]
-pub(crate) enum Output {
-    Stdout,
-    Stderr,
-}
-
-impl Output {
-    /// Prints a whole line at once. The spy continues if the output has been closed.
-    pub(crate) fn say(self, line: std::fmt::Arguments<'_>) {
-        let line = format!("{line}\n");
-        let _ = match self {
-            Output::Stdout => std::io::stdout().lock().write_all(line.as_bytes()),
-            Output::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
-        };
-    }
-}
-
 /// Creates a directory for the socket of a spy, which only this user can enter. Dropping the value
 /// removes the directory.
 pub(crate) fn private_directory(spy: &str) -> Result<TempDir> {
@@ -157,6 +142,6 @@ pub(crate) fn private_directory(spy: &str) -> Result<TempDir> {
 }
 
 /// Returns whether the peer has closed the connection, even with unread bytes.
-pub(crate) fn is_gone(error: &std::io::Error) -> bool {
+pub(crate) fn is_closed(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }

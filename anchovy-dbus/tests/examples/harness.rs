@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anchovy_dbus::{Address, Addresses, ByteOrder, Client, Connection, Limits, Message};
 pub(crate) use interop_tests::*;
+use serde_json::{Map, Value};
 
 /// The program of an example, with nothing of the user's session.
 ///
@@ -47,6 +48,12 @@ impl DerefMut for Program {
     fn deref_mut(&mut self) -> &mut BlockingProgram {
         &mut self.program
     }
+}
+
+/// Returns a line of a spy without its time, and with one space between its columns.
+pub(crate) fn words_of(line: &str) -> String {
+    let (_, line) = line.split_once("] ").unwrap_or(("", line));
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Where a socket of that name is in this directory.
@@ -95,4 +102,20 @@ pub(crate) fn string(message: &Message) -> String {
     let text = text.strip_suffix(&[0]).expect("a byte 0 at its end");
     assert_eq!(text.len(), length as usize);
     String::from_utf8(text.to_vec()).expect("text")
+}
+
+/// Reads the JSON of the spy, and checks each object and its descriptors against the pages.
+pub(crate) fn objects(lines: &str) -> Vec<Map<String, Value>> {
+    let messages = JsonPage::parse(include_str!("../../examples/message_line/JSON.md"));
+    let descriptors = JsonPage::parse(include_str!("../../examples/describe/JSON.md"));
+    let check = |line: &str| {
+        let object: Map<String, Value> = serde_json::from_str(line).expect("an object");
+        messages.check(object["event"].as_str().unwrap(), &object);
+        for fd in object.get("fds").into_iter().flat_map(|fds| fds.as_array().unwrap()) {
+            let fd = fd.as_object().unwrap();
+            descriptors.check(fd["kind"].as_str().unwrap(), fd);
+        }
+        object
+    };
+    lines.lines().map(check).collect()
 }

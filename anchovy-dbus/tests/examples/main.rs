@@ -4,6 +4,7 @@
 #[cfg(feature = "zbus")]
 mod bus_client;
 mod dbus_spy;
+mod dbus_spy_output;
 #[cfg(feature = "zbus")]
 mod get_name_owner;
 mod harness;

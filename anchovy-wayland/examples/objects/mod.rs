@@ -1,26 +1,20 @@
-//! The objects of one client, and the description of its messages.
+//! The objects of one client, and the messages to and from them.
 //!
 //! A message identifies its object by a number. The interface of the object is known only from the message
 //! that created the object. Both sides create objects, so this module processes both directions.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use anchovy_wayland::opcodes::wl_display;
 use anchovy_wayland::{Arguments, Message, ObjectId, WireError, fds};
 use wayland_client::backend::protocol::{ArgumentType, Interface, MessageDesc};
 
+use crate::argument_names::argument_names;
 use crate::describe::describe;
+use crate::filter::Filter;
 use crate::protocols::interface;
-
-/// The sender of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The client, which sends requests.
-    Client,
-    /// The compositor, which sends events.
-    Compositor,
-}
+use crate::spied::Side;
+use crate::wire_line::{Argument, ObjectRef, Value, WireLine};
 
 /// The objects of one client.
 pub(crate) struct Objects {
@@ -59,18 +53,10 @@ impl Known {
         let Known::Whole(interface) = self else { return None };
         let messages = match side {
             Side::Client => interface.requests,
-            Side::Compositor => interface.events,
+            Side::Server => interface.events,
         };
         messages.get(usize::from(opcode))
     }
-}
-
-/// The description of a message.
-pub(crate) struct Followed {
-    /// One line with the interface, the name and the arguments of the message.
-    pub(crate) line: String,
-    /// A warning if the message creates or uses an unknown object.
-    pub(crate) warning: Option<String>,
 }
 
 impl Objects {
@@ -94,122 +80,129 @@ impl Objects {
             }
             // The table of the crate covers more protocol files.
             (None, Side::Client) => fds::requests(interface.name(), opcode),
-            (None, Side::Compositor) => fds::events(interface.name(), opcode),
+            (None, Side::Server) => fds::events(interface.name(), opcode),
         }
     }
 
-    /// Records the objects that a message creates, and describes the message:
-    /// `wl_shm#5.create_pool(new wl_shm_pool#9, fd 0, 4096); fd 0: memfd "shared" read+write`.
+    /// Records the objects that a message creates. Returns the message if it is to be printed: the filter
+    /// selects it, or there is a warning about it.
     ///
     /// The message is not changed.
-    pub(crate) fn follow(&mut self, side: Side, message: &mut Message) -> Followed {
+    pub(crate) fn follow(
+        &mut self,
+        side: Side,
+        message: &mut Message,
+        filter: &Filter,
+    ) -> Option<WireLine> {
         let (id, opcode) = (message.object(), message.opcode());
         let known = self.all.get(&id).map(|object| object.interface.clone());
-        let name = known.as_ref().map_or("unknown".to_owned(), shown);
-        let mut line = format!("{name}#{id}.");
-        let mut warning = None;
-        match known.and_then(|known| known.message(side, opcode)) {
-            Some(described) => {
-                line.push_str(described.name);
-                line.push('(');
-                let mut arguments = message.read();
-                let end = self.arguments(&mut line, described, &mut arguments, &mut warning);
-                line.push(')');
-                if let Err(error) = end {
-                    let _ = write!(line, ", malformed: {error}");
-                }
-            }
-            None => {
-                let _ = write!(line, "{opcode}(?), {} bytes", message.len());
-            }
+        let described = known.as_ref().and_then(|known| known.message(side, opcode));
+        let interface = known.as_ref().map_or("", Known::name);
+        let is_selected = filter.selects(side, interface, described.map(|message| message.name));
+        let mut line = WireLine {
+            from: side,
+            object: self.object(id),
+            name: described.map(|message| message.name),
+            opcode,
+            bytes: message.len(),
+            arguments: Vec::new(),
+            fds: Vec::new(),
+            destroyed: false,
+            malformed: None,
+            warning: None,
+        };
+        if let (Some(Known::Whole(interface)), Some(described)) = (known, described) {
+            let names = argument_names(interface.name, side == Side::Client, described.name);
+            let end = self.arguments(&mut line, described, names, &mut message.read());
+            line.malformed = end.err().map(|error| error.to_string());
         }
         match self.all.get_mut(&id) {
-            Some(object) if object.destroyed => line.push_str(", of a destroyed object"),
-            Some(object) => object.destroyed = is_destructor(&object.interface, side, opcode),
+            Some(object) => {
+                line.destroyed = object.destroyed;
+                object.destroyed |= is_destructor(&object.interface, side, opcode);
+            }
             None if !self.noted => {
                 self.noted = true;
-                warning = Some(format!(
+                line.warning = Some(format!(
                     "object {id} is unknown: its descriptors, if any, are forwarded with later messages"
                 ));
             }
             None => {}
         }
-        if (side, id, opcode) == (Side::Compositor, ObjectId::DISPLAY, wl_display::DELETE_ID) {
+        if (side, id, opcode) == (Side::Server, ObjectId::DISPLAY, wl_display::DELETE_ID) {
             if let Some(id) = message.read().uint().ok().and_then(ObjectId::new) {
                 self.all.remove(&id);
             }
         }
-        for (place, fd) in message.fds().iter().enumerate() {
-            let _ = write!(line, "; fd {place}: {}", describe(fd));
+        if !is_selected && line.warning.is_none() {
+            return None;
         }
-        Followed { line, warning }
+        line.fds = message.fds().iter().map(describe).collect();
+        Some(line)
     }
 
-    /// Describes the arguments, and records the objects that they create. Takes no descriptors.
+    /// Reads the arguments, and records the objects that they create. Takes no descriptors.
     fn arguments(
         &mut self,
-        line: &mut String,
+        line: &mut WireLine,
         message: &MessageDesc,
+        names: &[&'static str],
         arguments: &mut Arguments<'_>,
-        warning: &mut Option<String>,
     ) -> Result<(), WireError> {
-        let (mut fds, mut text) = (0, String::new());
+        let mut fds = 0;
         for (place, kind) in message.signature.iter().enumerate() {
-            if place > 0 {
-                line.push_str(", ");
-            }
-            let shown = match kind {
-                ArgumentType::Int => arguments.int()?.to_string(),
-                ArgumentType::Uint => arguments.uint()?.to_string(),
-                ArgumentType::Fixed => f64::from(arguments.fixed()?).to_string(),
-                ArgumentType::Str(_) => match arguments.optional_string()? {
-                    Some(string) => {
-                        text = string.to_string_lossy().into_owned();
-                        format!("\"{}\"", text.escape_debug())
-                    }
-                    None => "null".to_owned(),
-                },
-                ArgumentType::Object(_) => match arguments.optional_object()? {
-                    Some(id) => self.name(id),
-                    None => "null".to_owned(),
-                },
+            let value = match kind {
+                ArgumentType::Int => Value::Int(arguments.int()?),
+                ArgumentType::Uint => Value::Uint(arguments.uint()?),
+                ArgumentType::Fixed => Value::Fixed(arguments.fixed()?),
+                ArgumentType::Str(_) => {
+                    let text = arguments.optional_string()?;
+                    Value::String(text.map(|text| text.to_string_lossy().into_owned()))
+                }
+                ArgumentType::Object(_) => {
+                    Value::Object(arguments.optional_object()?.map(|id| self.object(id)))
+                }
                 ArgumentType::NewId => {
                     let id = arguments.new_id()?;
-                    let interface = match message.child_interface {
-                        Some(interface) => Known::Whole(interface),
-                        // `wl_registry.bind`: the previous argument is the interface.
-                        None => Known::from_name(std::mem::take(&mut text)),
-                    };
-                    if let Known::Name(_) = interface {
-                        *warning = Some(format!(
+                    let interface = new_interface(message, &line.arguments);
+                    if let Known::Name(name) = &interface {
+                        line.warning = Some(format!(
                             "the interface {} is unknown, and so are the objects that it creates",
-                            shown(&interface)
+                            name.escape_debug()
                         ));
                     }
                     self.insert(id, interface);
-                    format!("new {}", self.name(id))
+                    Value::NewId(self.object(id))
                 }
-                ArgumentType::Array => format!("array of {} bytes", arguments.array()?.len()),
+                ArgumentType::Array => Value::Array(arguments.array()?.len()),
                 ArgumentType::Fd => {
                     fds += 1;
-                    format!("fd {}", fds - 1)
+                    Value::Fd(fds - 1)
                 }
             };
-            line.push_str(&shown);
+            line.arguments.push(Argument { name: names.get(place).copied(), value });
         }
         Ok(())
     }
 
-    fn name(&self, id: ObjectId) -> String {
+    fn object(&self, id: ObjectId) -> ObjectRef {
         let object = self.all.get(&id);
-        let name = object.map_or("unknown".to_owned(), |object| shown(&object.interface));
-        format!("{name}#{id}")
+        let interface = object.map(|object| object.interface.name().to_owned());
+        ObjectRef { interface, id }
     }
 }
 
-/// Returns the name of an interface. A client may have chosen it, so control characters are escaped.
-fn shown(interface: &Known) -> String {
-    interface.name().escape_debug().to_string()
+/// Returns the interface of a new object. If the message does not determine it (`wl_registry.bind`), an
+/// earlier argument is its name.
+fn new_interface(message: &MessageDesc, earlier: &[Argument]) -> Known {
+    if let Some(interface) = message.child_interface {
+        return Known::Whole(interface);
+    }
+    let name = earlier.iter().find_map(|argument| match &argument.value {
+        Value::String(Some(name)) => Some(name.clone()),
+        _ => None,
+    });
+    Known::from_name(name.unwrap_or_default())
 }
 
 fn is_destructor(interface: &Known, side: Side, opcode: u16) -> bool {

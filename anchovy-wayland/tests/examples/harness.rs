@@ -20,6 +20,11 @@ pub(crate) fn example(name: &str) -> Command {
     command
 }
 
+/// Returns a line of the spy without its time.
+pub(crate) fn without_time(line: &str) -> String {
+    line.split_once("] ").map_or(line, |(_, line)| line).to_owned()
+}
+
 /// Checks the exit status and the output of a program with these arguments.
 pub(crate) fn assert_output(name: &str, arguments: &[&str], code: i32, part: &str) {
     let mut command = example(name);

@@ -7,3 +7,4 @@ mod harness;
 mod pool;
 mod shm_client;
 mod wayland_spy;
+mod wayland_spy_output;

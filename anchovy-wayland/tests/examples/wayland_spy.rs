@@ -47,7 +47,7 @@ impl Spied {
     fn client(&mut self) -> (UnixStream, UnixStream) {
         let client = UnixStream::connect(self.directory.join("spy")).unwrap();
         let (compositor, _) = self.listener.accept().unwrap();
-        self.spy.line_with(" connects");
+        self.spy.line_with(" connected");
         (client, compositor)
     }
 }
@@ -88,7 +88,7 @@ fn get_registry(client: &mut UnixStream, compositor: &mut UnixStream) {
     cross(&bytes(message(1, 1).new_id(id(2))), client, compositor);
 }
 
-const MEMFD: &str = "memfd \"anchovy\" read+write sealed(seal)";
+const MEMFD: &str = "memfd \"anchovy\" 0 bytes read+write sealed(seal)";
 
 #[test]
 fn a_client_behaves_the_same_proxied_and_directly() {
@@ -106,8 +106,8 @@ fn a_client_behaves_the_same_proxied_and_directly() {
         assert_eq!(address, directory.join("spy").display().to_string());
         let spied = run_to_end(spied.args(["--frames", "5", "--display", &address]));
         let mut lines = Vec::new();
-        while lines.last().is_none_or(|line| line != "1 is gone") {
-            lines.push(spy.line());
+        while lines.last().is_none_or(|line| line != "client 1 closed the connection") {
+            lines.push(without_time(&spy.line()));
         }
         assert_eq!(spy.end_with(Signal::INT), Some(0));
 
@@ -121,23 +121,24 @@ fn a_client_behaves_the_same_proxied_and_directly() {
         let [(_, holders)] = &spied.fds[..] else { panic!("{:?}", spied.fds) };
         assert!(holders.iter().any(|name| name == "shm_client"), "{holders:?}");
 
-        let pool = "1 > wl_shm#5.create_pool(new wl_shm_pool#7, fd 0, 524288); \
-            fd 0: memfd \"shm_client\" read+write sealed(seal,shrink)";
+        let pool = "{client 1}  -> wl_shm#5.create_pool(id: new id wl_shm_pool#7, fd: fd 0, \
+            size: 524288); fd 0: memfd \"shm_client\" 524288 bytes read+write sealed(seal,shrink)";
         for expected in [
-            "1 connects",
-            "1 > wl_display#1.get_registry(new wl_registry#2)",
-            "1 < wl_registry#2.global(2, \"wl_shm\", 1)",
-            "1 < wl_callback#3.done(0)",
-            "1 < wl_display#1.delete_id(3)",
-            "1 > wl_registry#2.bind(3, \"xdg_wm_base\", 1, new xdg_wm_base#6)",
+            "client 1 connected",
+            "{client 1}  -> wl_display#1.get_registry(registry: new id wl_registry#2)",
+            "{client 1} wl_registry#2.global(name: 2, interface: \"wl_shm\", version: 1)",
+            "{client 1} wl_callback#3.done(callback_data: 0)",
+            "{client 1} wl_display#1.delete_id(id: 3)",
+            "{client 1}  -> wl_registry#2.bind(name: 3, interface: \"xdg_wm_base\", version: 1, \
+                id: new id xdg_wm_base#6)",
             pool,
-            "1 > xdg_wm_base#6.get_xdg_surface(new xdg_surface#11, wl_surface#10)",
-            "1 < xdg_wm_base#6.ping(4711)",
-            "1 < xdg_toplevel#12.configure(0, 0, array of 0 bytes)",
-            "1 > wl_surface#10.attach(wl_buffer#8, 0, 0)",
-            "1 > wl_surface#10.frame(new wl_callback#3)",
-            "1 < wl_buffer#8.release()",
-            "1 > xdg_toplevel#12.destroy()",
+            "{client 1}  -> xdg_wm_base#6.get_xdg_surface(id: new id xdg_surface#11, surface: wl_surface#10)",
+            "{client 1} xdg_wm_base#6.ping(serial: 4711)",
+            "{client 1} xdg_toplevel#12.configure(width: 0, height: 0, states: array[0])",
+            "{client 1}  -> wl_surface#10.attach(buffer: wl_buffer#8, x: 0, y: 0)",
+            "{client 1}  -> wl_surface#10.frame(callback: new id wl_callback#3)",
+            "{client 1} wl_buffer#8.release()",
+            "{client 1}  -> xdg_toplevel#12.destroy()",
         ] {
             assert!(lines.iter().any(|line| line == expected), "{expected}\n{lines:#?}");
         }
@@ -178,11 +179,9 @@ fn each_descriptor_is_forwarded_with_its_own_message() {
         let ends = [28, 56, 72];
         let expected: Vec<_> = ends.into_iter().zip(identities(&fds)).collect();
         assert_eq!(owners, expected);
-        let line = spied.spy.line_with("create_pool");
-        assert_eq!(
-            line,
-            format!("1 > wl_shm#3.create_pool(new wl_shm_pool#4, fd 0, 0); fd 0: {MEMFD}")
-        );
+        let line = without_time(&spied.spy.line_with("create_pool"));
+        let call = "wl_shm#3.create_pool(id: new id wl_shm_pool#4, fd: fd 0, size: 0)";
+        assert_eq!(line, format!("{{client 1}}  -> {call}; fd 0: {MEMFD}"));
     });
 }
 
@@ -195,28 +194,32 @@ fn events_of_destroyed_objects_keep_their_descriptors() {
         cross(&bytes(message(3, 1).new_id(id(4))), &mut client, &mut compositor);
         let keymap = bytes(message(4, 0).uint(1).uint(24325));
         cross_with(&keymap, &memfds(1), &compositor, &client);
-        let line = spied.spy.line_with("keymap");
-        assert_eq!(line, format!("1 < wl_keyboard#4.keymap(1, fd 0, 24325); fd 0: {MEMFD}"));
+        let line = without_time(&spied.spy.line_with("keymap"));
+        let event = "wl_keyboard#4.keymap(format: 1, fd: fd 0, size: 24325)";
+        assert_eq!(line, format!("{{client 1}} {event}; fd 0: {MEMFD}"));
 
         // Released, and the compositor does not know yet.
         cross(&bytes(message(4, 0)), &mut client, &mut compositor);
         cross_with(&keymap, &memfds(1), &compositor, &client);
-        let line = spied.spy.line_with("keymap");
-        let line_end = format!("(1, fd 0, 24325), of a destroyed object; fd 0: {MEMFD}");
-        assert!(line.ends_with(&line_end), "{line}");
+        let line = without_time(&spied.spy.line_with("keymap"));
+        let note = "the client has destroyed the object";
+        assert_eq!(line, format!("{{client 1}} {event}; {note}; fd 0: {MEMFD}"));
 
         // Its number is free, and that of another object then, of which the same event has none.
         cross(&bytes(message(1, 1).uint(4)), &mut compositor, &mut client);
         cross(&bytes(message(4, 0)), &mut compositor, &mut client);
-        assert_eq!(spied.spy.line_with("#4."), "1 < unknown#4.0(?), 8 bytes");
+        let line = spied.spy.line_with("#4.");
+        assert!(line.contains("} [unknown]#4.[event 0](8 bytes); warning: object 4 "), "{line}");
         cross(&bytes(message(3, 0).new_id(id(4))), &mut client, &mut compositor);
         cross(
             &bytes(message(4, 0).uint(1).object(id(9)).fixed(1.into()).fixed(2.into())),
             &mut compositor,
             &mut client,
         );
-        let line = spied.spy.line_with("< wl_pointer#4");
-        assert_eq!(line, "1 < wl_pointer#4.enter(1, unknown#9, 1, 2)");
+        let line = without_time(&spied.spy.line_with("wl_pointer#4.enter"));
+        let arguments =
+            "serial: 1, surface: [unknown]#9, surface_x: 1.00000000, surface_y: 2.00000000";
+        assert_eq!(line, format!("{{client 1}} wl_pointer#4.enter({arguments})"));
 
         // Objects that the compositor makes.
         cross(&bind(2, "wl_data_device_manager", 5), &mut client, &mut compositor);
@@ -227,12 +230,15 @@ fn events_of_destroyed_objects_keep_their_descriptors() {
         let (_reader, writer) = pipe();
         let receive = bytes(message(offer.get(), 1).string("text"));
         cross_with(&receive, &[writer], &client, &compositor);
-        let line = spied.spy.line_with("offer(new");
-        assert_eq!(line, "1 < wl_data_device#6.data_offer(new wl_data_offer#4278190080)");
-        let line = spied.spy.line_with("offer(");
-        assert_eq!(line, "1 < wl_data_offer#4278190080.offer(\"a\\n\\\"b\\\"\")");
-        let line = spied.spy.line_with("receive");
-        let start = "1 > wl_data_offer#4278190080.receive(\"text\", fd 0); fd 0: pipe:[";
+        let line = without_time(&spied.spy.line_with("data_offer("));
+        let new = "id: new id wl_data_offer#4278190080";
+        assert_eq!(line, format!("{{client 1}} wl_data_device#6.data_offer({new})"));
+        let line = without_time(&spied.spy.line_with(".offer("));
+        let text = r#"mime_type: "a\n\"b\"""#;
+        assert_eq!(line, format!("{{client 1}} wl_data_offer#4278190080.offer({text})"));
+        let line = without_time(&spied.spy.line_with("receive"));
+        let start = "{client 1}  -> wl_data_offer#4278190080.receive(mime_type: \"text\", fd: fd 0); \
+            fd 0: pipe:[";
         assert!(line.starts_with(start) && line.ends_with("] write nonblock"), "{line}");
     });
 }
@@ -246,18 +252,20 @@ fn it_marks_unknown_messages_and_forwards_them() {
         cross(&bytes(message(3, 5).new_id(id(4))), &mut client, &mut compositor);
         cross(&bytes(message(4, 0).uint(7)), &mut client, &mut compositor);
         cross(&bytes(message(4, 0)), &mut client, &mut compositor);
+        let interface =
+            "the interface frog\\n_v1 is unknown, and so are the objects that it creates";
+        let object =
+            "object 4 is unknown: its descriptors, if any, are forwarded with later messages";
+        let arguments = r#"name: 1, interface: "frog\n_v1", version: 1, id: new id frog\n_v1#3"#;
+        spied.spy.line_with("get_registry");
         for expected in [
-            "1 > wl_registry#2.bind(1, \"frog\\n_v1\", 1, new frog\\n_v1#3)",
-            "1 > warning: the interface frog\\n_v1 is unknown, and so are the objects that it creates",
-            "1 > frog\\n_v1#3.5(?), 12 bytes",
-            "1 > unknown#4.0(?), 12 bytes",
-            "1 > warning: object 4 is unknown: its descriptors, if any, are forwarded with later messages",
-            "1 > unknown#4.0(?), 8 bytes",
+            format!("wl_registry#2.bind({arguments}); warning: {interface}"),
+            "frog\\n_v1#3.[request 5](12 bytes)".to_owned(),
+            format!("[unknown]#4.[request 0](12 bytes); warning: {object}"),
+            "[unknown]#4.[request 0](8 bytes)".to_owned(),
         ] {
-            if expected.contains("bind") {
-                spied.spy.line_with("get_registry");
-            }
-            assert_eq!(spied.spy.line(), expected);
+            let line = without_time(&spied.spy.line());
+            assert_eq!(line, format!("{{client 1}}  -> {expected}"));
         }
         // There is a table of messages with descriptors that has more.
         cross(&bind(2, "weston_debug_v1", 5), &mut client, &mut compositor);
@@ -268,8 +276,8 @@ fn it_marks_unknown_messages_and_forwards_them() {
 
         // What is malformed is for the compositor to judge.
         cross(&bytes(message(1, 0)), &mut client, &mut compositor);
-        let line = spied.spy.line_with("malformed");
-        assert!(line.starts_with("1 > wl_display#1.sync(), malformed: "), "{line}");
+        let line = without_time(&spied.spy.line_with("malformed"));
+        assert!(line.starts_with("{client 1}  -> wl_display#1.sync(); malformed: "), "{line}");
         cross(
             &bytes(message(1, 0).new_id(id(7)).array(&[7; 60_000])),
             &mut client,
@@ -288,7 +296,7 @@ fn the_end_of_one_direction_does_not_end_the_other() {
         cross(&bytes(message(2, 1).uint(7)), &mut compositor, &mut client);
         drop(compositor);
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
-        spied.spy.line_with("1 is gone");
+        spied.spy.line_with("client 1 closed the connection");
 
         // Messages before the end arrive, although no client reads any more.
         let (mut client, mut compositor) = spied.client();
@@ -301,7 +309,7 @@ fn the_end_of_one_direction_does_not_end_the_other() {
         compositor.read_to_end(&mut received).unwrap();
         assert_eq!(received, all);
         drop(compositor);
-        spied.spy.line_with("2 is gone");
+        spied.spy.line_with("client 2 closed the connection");
 
         // The final messages of a compositor that does not read.
         let (mut client, mut compositor) = spied.client();
@@ -315,9 +323,10 @@ fn the_end_of_one_direction_does_not_end_the_other() {
         let mut received = Vec::new();
         let _ = client.read_to_end(&mut received);
         assert_eq!(received, error);
-        spied.spy.line_with("3 < wl_display#1.error(wl_display#1, 3, \"the end\")");
+        let error = "error(object_id: wl_display#1, code: 3, message: \"the end\")";
+        spied.spy.line_with(&format!("{{client 3}} wl_display#1.{error}"));
         drop(client);
-        spied.spy.line_with("3 is gone");
+        spied.spy.line_with("the compositor closed the connection of client 3");
     });
 }
 
@@ -363,7 +372,7 @@ fn invalid_clients_and_compositors_do_not_disturb_others() {
         bad.write_all(&[0; 16]).unwrap();
         assert_eq!(its.read(&mut [0]).unwrap(), 0);
         assert!(matches!(bad.read(&mut [0]), Ok(0) | Err(_)));
-        spied.spy.line_with("2 is cut off: received a malformed message");
+        spied.spy.line_with("client 2 was disconnected: received a malformed message");
 
         let (mut poor, mut its) = spied.client();
         get_registry(&mut poor, &mut its);
@@ -371,13 +380,13 @@ fn invalid_clients_and_compositors_do_not_disturb_others() {
         poor.write_all(&bytes(message(3, 0).new_id(id(4)).int(1))).unwrap();
         assert_eq!(its.read(&mut [0]).unwrap(), 0);
         spied.spy.line_with(
-            "3 is cut off: message with opcode 0 of object 3 has 1 descriptor, 0 arrived",
+            "client 3 was disconnected: message with opcode 0 of object 3 has 1 descriptor, 0 arrived",
         );
 
         let (mut sane, mut mad) = spied.client();
         mad.write_all(&[0xff; 64]).unwrap();
         assert_eq!(sane.read(&mut [0]).unwrap(), 0);
-        spied.spy.line_with("4 is cut off: received a malformed message");
+        spied.spy.line_with("client 4 was disconnected: received a malformed message");
 
         let pool = bytes(message(3, 0).new_id(id(4)).int(1));
         cross_with(&pool, &memfds(1), &client, &compositor);
@@ -385,7 +394,7 @@ fn invalid_clients_and_compositors_do_not_disturb_others() {
 }
 
 /// Has a test run the spy with a command, on a compositor.
-fn with_command(clients: usize, test: impl FnOnce(&Directory, &mut Command)) {
+pub(crate) fn with_command(clients: usize, test: impl FnOnce(&Directory, &mut Command)) {
     let mut command = example("wayland_spy");
     guarded(|| {
         let directory = Directory::new();
@@ -409,21 +418,21 @@ fn the_output_of_a_command_is_separate_from_the_messages() {
         let ended = run_to_end(command.arg("--").arg(globals));
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert_eq!(ended.stdout.lines().count(), 3, "{}", ended.stdout);
-        let lines: Vec<_> = ended.stderr.lines().collect();
+        let lines: Vec<_> = ended.stderr.lines().map(without_time).collect();
         assert_eq!(
-            lines[..8],
+            lines,
             [
-                "1 connects",
-                "1 > wl_display#1.get_registry(new wl_registry#2)",
-                "1 > wl_display#1.sync(new wl_callback#3)",
-                "1 < wl_registry#2.global(1, \"wl_compositor\", 4)",
-                "1 < wl_registry#2.global(2, \"wl_shm\", 1)",
-                "1 < wl_registry#2.global(3, \"xdg_wm_base\", 3)",
-                "1 < wl_callback#3.done(0)",
-                "1 < wl_display#1.delete_id(3)",
+                "client 1 connected",
+                "{client 1}  -> wl_display#1.get_registry(registry: new id wl_registry#2)",
+                "{client 1}  -> wl_display#1.sync(callback: new id wl_callback#3)",
+                "{client 1} wl_registry#2.global(name: 1, interface: \"wl_compositor\", version: 4)",
+                "{client 1} wl_registry#2.global(name: 2, interface: \"wl_shm\", version: 1)",
+                "{client 1} wl_registry#2.global(name: 3, interface: \"xdg_wm_base\", version: 3)",
+                "{client 1} wl_callback#3.done(callback_data: 0)",
+                "{client 1} wl_display#1.delete_id(id: 3)",
+                "client 1 closed the connection",
             ]
         );
-        assert_eq!(lines[8..], ["1 is gone"]);
     });
 }
 
@@ -476,12 +485,12 @@ fn it_exits_with_the_status_of_its_command() {
 fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: wayland_spy"),
+        (&["--help"], 0, "Examples:"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 1, "unknown option --loud"),
-        (&["wayland-0"], 1, "unknown option wayland-0"),
-        (&["--"], 1, "-- requires a command"),
-        (&["--display"], 1, "--display requires a name"),
-        (&["--socket"], 1, "--socket requires a name"),
+        (&["--loud"], 2, "unexpected argument '--loud'"),
+        (&["wayland-0"], 2, "unexpected argument 'wayland-0'"),
+        (&["--display"], 2, "a value is required for '--display <NAME>'"),
+        (&["--socket"], 2, "a value is required for '--socket <NAME>'"),
         (&["--display", "/nonexistent/wayland-0", "--", "true"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("wayland_spy", arguments, code, part);

@@ -43,7 +43,7 @@ fn create_sends_immediately_and_feed_create_with_the_next_flush() {
     run(async {
         let (mut near, mut far) = client().await;
         assert_eq!(near.feed_create("wl_surface", create_surface).await.unwrap(), id(2));
-        assert_eq!(far.read(), []);
+        assert_eq!(far.read(), [0_u8; 0]);
         assert_eq!(near.create("wl_surface", create_surface).await.unwrap(), id(3));
         assert_eq!(new_ids(&far.read()), [2, 3]);
     });
@@ -175,7 +175,7 @@ fn a_request_without_its_new_id_is_rejected() {
         let create = near.create("wl_surface", |_| create_surface(id(9)));
         let CreateError::NewId { id: new_id, found } = create.await.unwrap_err() else { panic!() };
         assert_eq!((new_id, found), (id(2), Some(id(9))));
-        assert_eq!(far.read(), []);
+        assert_eq!(far.read(), [0_u8; 0]);
         assert_eq!(surface(&mut near).await, 2);
     });
 }

@@ -52,6 +52,59 @@ fn the_table_matches_all_protocol_files() {
     });
 }
 
+/// The names of the arguments that an example prints.
+const ARGUMENT_NAMES: &str = include_str!("../../examples/argument_names/arguments.txt");
+
+#[test]
+fn the_argument_names_match_all_protocol_files() {
+    guarded(|| {
+        let mut interfaces = BTreeMap::new();
+        for file in protocol_files() {
+            let text = fs::read_to_string(&file).unwrap();
+            let document = Document::parse(&text).unwrap();
+            if document.root_element().has_tag_name("protocol") {
+                let nodes = document.descendants().filter(|node| node.has_tag_name("interface"));
+                interfaces.extend(
+                    nodes.map(|node| (node.attribute("name").unwrap().to_owned(), messages(node))),
+                );
+            }
+        }
+        let mut expected = String::new();
+        for (interface, messages) in interfaces.iter().filter(|(_, messages)| !messages.is_empty())
+        {
+            expected += &format!("{interface}\n{messages}");
+        }
+        if ARGUMENT_NAMES != expected {
+            let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("arguments.txt");
+            fs::write(&file, expected).unwrap();
+            panic!("arguments.txt should be {}", file.display());
+        }
+    });
+}
+
+/// Returns a line for each message of an interface that has arguments, requests first.
+fn messages(interface: roxmltree::Node<'_, '_>) -> String {
+    let mut lines = String::new();
+    for (tag, sign) in [("request", '>'), ("event", '<')] {
+        for message in interface.children().filter(|node| node.has_tag_name(tag)) {
+            let mut names = Vec::new();
+            for argument in message.children().filter(|node| node.has_tag_name("arg")) {
+                let is_new = argument.attribute("type") == Some("new_id");
+                if is_new && argument.attribute("interface").is_none() {
+                    // Without an interface in the file, the message contains one (wayland.xml, bind).
+                    names.extend(["interface", "version"]);
+                }
+                names.extend(argument.attribute("name"));
+            }
+            if !names.is_empty() {
+                let name = message.attribute("name").unwrap();
+                lines += &format!("{sign} {name} {}\n", names.join(" "));
+            }
+        }
+    }
+    lines
+}
+
 #[test]
 fn no_object_that_a_compositor_creates_has_events_with_descriptors() {
     guarded(|| {

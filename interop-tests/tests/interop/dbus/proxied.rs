@@ -132,7 +132,7 @@ impl Running {
     async fn ended(self) -> Option<(u64, u64)> {
         match self {
             Running::Spy(mut spy) => {
-                while !spy.line().await.ends_with("is gone") {}
+                while !spy.line().await.contains(" closed the connection") {}
                 None
             }
             Running::Copy(copying) => {

@@ -53,7 +53,7 @@ fn wtype(transcript: &Transcript) {
         let wtype = Program::start(spied.program("wtype").args(words));
         spied.sees("zwp_virtual_keyboard_v1", transcript).await;
         spied.sees(".keymap(", transcript).await;
-        spied.sees("1 < wl_keyboard", transcript).await;
+        spied.sees("{client 1} wl_keyboard", transcript).await;
         drop((wtype, foot));
         spied.see_unchanged(2, transcript).await;
     });

@@ -1,0 +1,1 @@
+../../../anchovy-dbus/examples/spied/output.rs
