@@ -14,52 +14,39 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anchovy_dbus::{
-    Addresses, ByteOrder, Flags, Guid, Incoming, Limits, Listener, Message, MessageType, Server,
+    AddressError, Addresses, ByteOrder, Flags, Guid, Incoming, Limits, Listener, Message,
+    MessageType, Server,
 };
+use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-mod describe;
-mod message_line;
 mod report;
 
-use message_line::line;
 use report::report;
-
-const HELP: &str = "\
-Usage: peer_server ADDRESS [--max-fds N] [--anonymous]
-
-Listens on ADDRESS (such as unix:path=/tmp/peer), prints the address, and replies to every method
-call with the same body and the same descriptors. It replies to Hello, Ping, GetMachineId and GetId
-as a bus does. It prints a line for each message.
-
-  --max-fds N   maximum number of descriptors in a message, 0 to 253; default: 16
-  --anonymous   also accepts clients that use ANONYMOUS
-
-SIGINT and SIGTERM end the server, which removes its socket.";
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
+/// Replies to every method call with the same body and the same descriptors.
+///
+/// The server prints its address, and a line for each message. It replies to Hello, Ping, GetMachineId and
+/// GetId as a bus does. SIGINT and SIGTERM end it, and it removes its socket.
+#[derive(Parser)]
 struct Arguments {
-    addresses: Addresses,
-    max_fds: Option<usize>,
+    /// Listen on this address, such as unix:path=/tmp/peer
+    #[arg(value_parser = addresses)]
+    address: Addresses,
+    /// Maximum number of descriptors in a message [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=253))]
+    max_fds: Option<u8>,
+    /// Also accept clients that use ANONYMOUS
+    #[arg(long)]
     anonymous: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments = match arguments() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("peer_server: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    match serve(arguments).await {
+    match serve(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("peer_server: {}", report(&*error));
@@ -68,38 +55,15 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line. Returns `None` for `--help`.
-fn arguments() -> std::result::Result<Option<Arguments>, String> {
-    let (mut addresses, mut max_fds, mut anonymous) = (None, None, false);
-    // An address is ASCII, so the conversion changes no valid address.
-    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    while let Some(word) = words.next() {
-        match &*word {
-            "--help" | "-h" => return Ok(None),
-            "--anonymous" => anonymous = true,
-            "--max-fds" => {
-                let number = words.next().ok_or("--max-fds needs a number")?;
-                let most = number.parse().ok().filter(|most| *most <= anchovy::DBUS_FD_LIMIT);
-                max_fds = Some(most.ok_or(format!("--max-fds takes 0 to 253, not {number}"))?);
-            }
-            option if option.starts_with('-') => {
-                return Err(format!("there is no option {option}\n\n{HELP}"));
-            }
-            address if addresses.is_none() => {
-                let read = address.parse::<Addresses>();
-                addresses = Some(read.map_err(|error| format!("{address}: {}", report(&error)))?);
-            }
-            second => return Err(format!("{second} is a second address\n\n{HELP}")),
-        }
-    }
-    let addresses = addresses.ok_or(format!("an address is missing\n\n{HELP}"))?;
-    Ok(Some(Arguments { addresses, max_fds, anonymous }))
+fn addresses(text: &str) -> std::result::Result<Addresses, String> {
+    text.parse().map_err(|error: AddressError| report(&error))
 }
 
 async fn serve(arguments: Arguments) -> Result<()> {
     raise_fd_limit();
     let mut limits = Limits::server();
     if let Some(most) = arguments.max_fds {
+        let most = usize::from(most);
         limits = Limits { max_received_fds: most, max_sent_fds: most, ..limits };
     }
     let mut server = Server::new(Guid::generate()?).limits(limits);
@@ -110,7 +74,7 @@ async fn serve(arguments: Arguments) -> Result<()> {
     // Before the address is printed, so that a signal after that removes the socket.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let listener = server.bind(&arguments.addresses)?;
+    let listener = server.bind(&arguments.address)?;
     say(format_args!("{}", listener.address()));
     tokio::select! {
         error = accept(&listener, server.guid()) => Err(error),
@@ -176,6 +140,24 @@ async fn talk(incoming: Incoming, name: &str, guid: Guid) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns a line about a message, such as `call 7 /org/example org.example.Files.Take(h), 4 bytes, 1
+/// descriptors`.
+fn line(message: &Message) -> String {
+    let header = message.header();
+    let message_type = match header.message_type() {
+        MessageType::MethodCall => "call".to_owned(),
+        MessageType::MethodReturn => "return".to_owned(),
+        MessageType::Error => "error".to_owned(),
+        MessageType::Signal => "signal".to_owned(),
+        MessageType::Unknown(code) => format!("type-{code}"),
+    };
+    let serial = header.serial().map_or(0, Into::into);
+    let names = [header.interface(), header.member()].into_iter().flatten();
+    let (path, names) = (header.path().unwrap_or("-"), names.collect::<Vec<_>>().join("."));
+    let (signature, bytes, fds) = (header.signature(), header.body_len(), header.unix_fds());
+    format!("{message_type} {serial} {path} {names}({signature}), {bytes} bytes, {fds} descriptors")
 }
 
 /// Returns the reply to a call. The descriptors of the call move to the reply, or are closed.

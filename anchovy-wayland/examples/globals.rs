@@ -6,33 +6,30 @@
 //! ```
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anchovy_wayland::{Connection, Connector, Limits};
-use anyhow::{Context, bail};
+use anyhow::Context;
+use clap::Parser;
 
-const HELP: &str = "\
-Prints the globals of a compositor: their names (numbers), interfaces and versions.
-
-Usage: globals [OPTIONS] [DISPLAY]
-
-DISPLAY is the name or the path of a display. Default: the display that the environment names.
-
-Options:
-  --timeout SECONDS   time to wait for the reply, default 5
-  -h, --help          print this help";
-
+/// Prints the globals of a compositor: their names (numbers), interfaces and versions.
+#[derive(Parser)]
 struct Arguments {
-    connector: Connector,
+    /// Name or path of the display [default: the display that the environment names]
+    display: Option<PathBuf>,
+    /// Time to wait for the reply
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let Some(Arguments { connector, timeout }) = arguments()? else {
-        println!("{HELP}");
-        return Ok(());
-    };
+    let Arguments { display, timeout } = Arguments::parse();
+    let mut connector = Connector::new();
+    if let Some(display) = display {
+        connector = connector.display(display);
+    }
     // Connecting waits while the backlog of the compositor is full.
     let connected = tokio::time::timeout(timeout, connector.connect()).await;
     let connected = connected.context("connecting to the compositor timed out")??;
@@ -52,34 +49,6 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Parses the command line. Returns `None` for `--help`.
-fn arguments() -> anyhow::Result<Option<Arguments>> {
-    let (mut display, mut timeout) = (None, Duration::from_secs(5));
-    let mut words = std::env::args_os().skip(1);
-    while let Some(word) = words.next() {
-        match word.to_str() {
-            Some("--help" | "-h") => return Ok(None),
-            Some("--timeout") => {
-                let number = words.next().context("--timeout requires a number of seconds")?;
-                let seconds = number.to_str().and_then(|number| number.parse().ok());
-                timeout = seconds
-                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                    .with_context(|| {
-                        format!("{} is not a number of seconds", number.to_string_lossy())
-                    })?;
-            }
-            Some(option) if option.starts_with('-') => {
-                bail!("unknown option {option}\n\n{HELP}");
-            }
-            _ if display.is_some() => {
-                bail!("unexpected second display {}\n\n{HELP}", word.to_string_lossy());
-            }
-            _ => display = Some(word),
-        }
-    }
-    let connector = match display {
-        Some(display) => Connector::new().display(display),
-        None => Connector::new(),
-    };
-    Ok(Some(Arguments { connector, timeout }))
+fn seconds(text: &str) -> anyhow::Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }

@@ -13,21 +13,12 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anchovy_wayland::{Connection, Connector, Limits, Message, MessageBuilder, ObjectId};
 use anyhow::{Context, Result, bail};
-
-const HELP: &str = "\
-Shows a window with moving stripes until it is closed.
-
-Usage: shm_client [OPTIONS]
-
-Options:
-  --display NAME   the compositor, default: the display that the environment names
-  --frames N       show at most N frames (1 or more)
-  --seconds N      show the window for at most N seconds (1 or more)
-  -h, --help       print this help";
+use clap::{Parser, value_parser};
 
 /// The opcodes of the requests and events that this example uses (`wayland.xml`, `xdg-shell.xml`).
 mod protocol {
@@ -83,59 +74,34 @@ const PICTURE: u32 = WIDTH * HEIGHT * 4;
 /// Maximum time until the compositor shows the window.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Shows a window with moving stripes until it is closed.
+#[derive(Parser)]
 struct Options {
-    connector: Connector,
+    /// Show the window on this compositor [default: the display that the environment names]
+    #[arg(long, value_name = "NAME")]
+    display: Option<PathBuf>,
+    /// Show at most N frames
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     frames: Option<u64>,
-    time: Option<Duration>,
+    /// Show the window for at most N seconds
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    match options()? {
-        Some(options) => show(&options).await,
-        None => {
-            println!("{HELP}");
-            Ok(())
-        }
-    }
+    show(Options::parse()).await
 }
 
-/// Parses the command line. Returns `None` for `--help`.
-fn options() -> Result<Option<Options>> {
-    let mut options = Options { connector: Connector::new(), frames: None, time: None };
-    let mut words = std::env::args_os().skip(1);
-    while let Some(word) = words.next() {
-        let word = word.to_string_lossy();
-        match &*word {
-            "--help" | "-h" => return Ok(None),
-            "--display" => {
-                let name = words.next().context("--display requires a name")?;
-                options.connector = options.connector.display(name);
-            }
-            "--frames" | "--seconds" => {
-                let number = words.next().unwrap_or_default();
-                let number: u32 = number
-                    .to_str()
-                    .and_then(|number| number.parse().ok())
-                    .filter(|number| *number > 0)
-                    .with_context(|| format!("{word} requires a number of 1 or more"))?;
-                if word == "--frames" {
-                    options.frames = Some(number.into());
-                } else {
-                    options.time = Some(Duration::from_secs(number.into()));
-                }
-            }
-            _ => bail!("unknown option {word}\n\n{HELP}"),
-        }
+async fn show(options: Options) -> Result<()> {
+    let mut connector = Connector::new();
+    if let Some(display) = options.display {
+        connector = connector.display(display);
     }
-    Ok(Some(options))
-}
-
-async fn show(options: &Options) -> Result<()> {
-    let mut window = tokio::time::timeout(TIMEOUT, Window::open(&options.connector))
+    let mut window = tokio::time::timeout(TIMEOUT, Window::open(&connector))
         .await
         .with_context(|| format!("the compositor did not show the window within {TIMEOUT:?}"))??;
-    let time = options.time.unwrap_or(Duration::MAX);
+    let time = options.seconds.map_or(Duration::MAX, Duration::from_secs);
     let why = match tokio::time::timeout(time, window.run(options.frames)).await {
         Ok(why) => why?,
         Err(_) => " within the maximum time",

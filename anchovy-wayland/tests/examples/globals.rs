@@ -94,11 +94,11 @@ fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: globals"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 1, "unknown option --loud"),
-        (&["/a", "/b"], 1, "unexpected second display /b"),
-        (&["--timeout"], 1, "--timeout requires a number of seconds"),
-        (&["--timeout", "soon"], 1, "soon is not a number of seconds"),
-        (&["--timeout", "-1"], 1, "-1 is not a number of seconds"),
+        (&["--loud"], 2, "unexpected argument '--loud'"),
+        (&["/a", "/b"], 2, "unexpected argument '/b'"),
+        (&["--timeout"], 2, "a value is required for '--timeout <SECONDS>'"),
+        (&["--timeout", "soon"], 2, "invalid value 'soon' for '--timeout <SECONDS>'"),
+        (&["--timeout=-1"], 2, "invalid value '-1' for '--timeout <SECONDS>'"),
         (&["/nonexistent/wayland-0"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("globals", arguments, code, part);

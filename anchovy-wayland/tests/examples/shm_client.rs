@@ -108,11 +108,11 @@ fn invalid_arguments_are_reported() {
     for (arguments, code, part) in [
         (&["--help"][..], 0, "Usage: shm_client"),
         (&[], 1, "XDG_RUNTIME_DIR"),
-        (&["--loud"], 1, "unknown option --loud"),
-        (&["--display"], 1, "--display requires a name"),
-        (&["--frames"], 1, "--frames requires a number of 1 or more"),
-        (&["--frames", "0"], 1, "--frames requires a number of 1 or more"),
-        (&["--seconds", "-1"], 1, "--seconds requires a number of 1 or more"),
+        (&["--loud"], 2, "unexpected argument '--loud'"),
+        (&["--display"], 2, "a value is required for '--display <NAME>'"),
+        (&["--frames"], 2, "a value is required for '--frames <N>'"),
+        (&["--frames", "0"], 2, "invalid value '0' for '--frames <N>'"),
+        (&["--seconds", "-1"], 2, "unexpected argument '-1'"),
         (&["--display", "/nonexistent/wayland-0"], 1, "/nonexistent/wayland-0"),
     ] {
         assert_output("shm_client", arguments, code, part);
