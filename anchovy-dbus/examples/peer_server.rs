@@ -157,7 +157,9 @@ fn line(message: &Message) -> String {
     let names = [header.interface(), header.member()].into_iter().flatten();
     let (path, names) = (header.path().unwrap_or("-"), names.collect::<Vec<_>>().join("."));
     let (signature, bytes, fds) = (header.signature(), header.body_len(), header.unix_fds());
-    format!("{message_type} {serial} {path} {names}({signature}), {bytes} bytes, {fds} descriptors")
+    let lost = if message.truncation().is_some() { ", truncated: all were lost" } else { "" };
+    let names = format!("{names}({signature})");
+    format!("{message_type} {serial} {path} {names}, {bytes} bytes, {fds} descriptors{lost}")
 }
 
 /// Returns the reply to a call. The descriptors of the call move to the reply, or are closed.

@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+/// The beginning of the type of a field that can be absent.
+const OPTIONAL: &str = "optional ";
+
 /// A page with a table of fields for all objects, and one for each section.
 ///
-/// A row of a table is `` | `name` | type | value | ``. The type of an optional field ends with `?`.
+/// A row of a table is `` | `name` | type | value | ``. The type of a field that can be absent begins
+/// with "optional".
 /// The types of a field are separated by "or".
 #[derive(Debug)]
 pub struct JsonPage {
@@ -65,10 +69,10 @@ impl JsonPage {
         for (field, kind) in &documented {
             match object.get(field) {
                 Some(value) => {
-                    let mut types = kind.trim_end_matches('?').split(" or ");
+                    let mut types = kind.trim_start_matches(OPTIONAL).split(" or ");
                     assert!(types.any(|kind| kind == type_of(value)), "{field} of {object:?}");
                 }
-                None => assert!(kind.ends_with('?'), "{section} has no {field}: {object:?}"),
+                None => assert!(kind.starts_with(OPTIONAL), "{section} has no {field}: {object:?}"),
             }
         }
         for field in object.keys() {

@@ -61,11 +61,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn of(fd: BorrowedFd<'_>) -> Kind {
+    pub(crate) fn from_fd(fd: BorrowedFd<'_>) -> Kind {
         let Ok(stat) = rustix::fs::fstat(fd) else { return Kind::Unknown { inode: 0 } };
         let file_type = FileType::from_raw_mode(stat.st_mode);
         if file_type == FileType::Socket {
-            return Kind::Socket(Socket::of(fd, stat.st_ino));
+            return Kind::Socket(Socket::from_fd(fd, stat.st_ino));
         }
         // A path. For a file without a path, a text of the kernel: "pipe:[4711]", "anon_inode:[eventfd]".
         let Ok(link) = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())) else {

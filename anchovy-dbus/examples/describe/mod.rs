@@ -31,7 +31,7 @@ pub(crate) fn describe(fd: impl AsFd) -> Described {
     let fd = fd.as_fd();
     let flags = rustix::fs::fcntl_getfl(fd).unwrap_or(OFlags::empty());
     Described {
-        kind: Kind::of(fd),
+        kind: Kind::from_fd(fd),
         access: access(flags),
         append: flags.contains(OFlags::APPEND),
         nonblock: flags.contains(OFlags::NONBLOCK),

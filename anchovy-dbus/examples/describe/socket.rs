@@ -28,7 +28,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn of(fd: BorrowedFd<'_>, inode: u64) -> Socket {
+    pub(super) fn from_fd(fd: BorrowedFd<'_>, inode: u64) -> Socket {
         let local = getsockname(fd).ok();
         let peer = getpeername(fd);
         Socket {

@@ -138,9 +138,9 @@ fn only_one_of_two_calls_takes_a_descriptor() {
         let outcomes = receivers.map(join);
         let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         assert_eq!(taken, 1, "{outcomes:?}");
-        let again =
+        let is_refused =
             |outcome: &Result<_, _>| matches!(outcome, Err(ReceiveError::AlreadyTaken { .. }));
-        assert!(outcomes.iter().any(again), "{outcomes:?}");
+        assert!(outcomes.iter().any(is_refused), "{outcomes:?}");
     });
 }
 

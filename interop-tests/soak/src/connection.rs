@@ -1,4 +1,4 @@
-//! One connection: messages to a peer, and what comes back.
+//! One connection: messages to a peer, and the replies.
 
 use std::collections::VecDeque;
 use std::io;
@@ -81,7 +81,7 @@ async fn up_to<T>(turns: usize, cancels: bool, future: impl Future<Output = T>) 
     }
 }
 
-/// Accepts a peer, sends it messages, and checks what comes back.
+/// Accepts a peer, sends it messages, and checks the replies.
 pub(crate) async fn exchange_messages<P: Protocol>(
     rng: &mut Rng,
     (listener, path): (&P::Listener, &Path),

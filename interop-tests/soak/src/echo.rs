@@ -36,7 +36,7 @@ pub(crate) fn run_child(protocol: &str, path: &Path) -> Result<()> {
             _ => bail!("no protocol {protocol}"),
         })
     })?;
-    // The parent may close a connection at any time. It counts what came back.
+    // The parent may close a connection at any time. It counts the replies.
     if outcome.is_err() {
         std::process::exit(2);
     }

@@ -42,7 +42,7 @@ fn a_declared_length_reserves_no_memory() {
         let start = resident(server);
         let mut hostile = attacked.hostile(HOSTILE[0], ATTACK);
         let connections = hostile.answer();
-        // The server has read the starts before it answers what came after them.
+        // The server has read the starts before it answers the messages after them.
         let rounds = honest.rounds(ROUNDS, 0);
         let peak = peak_resident(server);
         report(
