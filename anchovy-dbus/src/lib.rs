@@ -163,7 +163,7 @@ println!("printing as job {job}");
 //! | the start of a message, and not the rest in time | [`MessageOverdue`](ReceiveError::MessageOverdue) on a server; a client waits, unless [`Limits::message_timeout`] is set |
 //! | the start of a message, and one descriptor set after another | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) |
 //! | the start of a message, and then closes the connection | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) |
-//! | more descriptors than its account has room for | [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
+//! | more descriptors than its account has room for | receiving waits until other connections of this uid release descriptors; if they hold only their sockets and pidfds, [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
 //! | a message that needs more memory than the account of the peer can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
 //! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors, and [`Message::truncation`] returns the reason |
 //! | its handshake and then a message with descriptors before it reads a reply, in two `sendmsg` calls or one | its `sendmsg` fails if the kernel can refuse descriptors. On older kernels, and with [`Server::fds_before_agreement`] on all kernels, the message has its descriptors |
@@ -222,7 +222,8 @@ println!("printing as job {job}");
 //!   before the last message, the descriptors arrive with an earlier message. Then
 //!   [`receive`](Connection::receive) returns an error, or a message with the wrong descriptor of the
 //!   same peer. The same can happen if a peer declares descriptors for one message and sends them with
-//!   the next, and one read returns both. No known program does either.
+//!   the next, and one read returns both. A proxy that copies bytes and descriptors without parsing
+//!   messages can do the former ([`anchovy::copy`](anchovy::copy())). No known program does the latter.
 //! - The only mechanisms are `EXTERNAL` and `ANONYMOUS`. The only transport is Unix sockets.
 //!
 //! # Platform-specific behavior

@@ -67,8 +67,9 @@
 //! descriptors that were not taken from it.
 //!
 //! Descriptors may arrive before their message: libwayland sends them as early as it can. The
-//! documentation of the protocol also allows them to arrive after their message. libwayland does not
-//! accept such descriptors, and neither does this crate.
+//! documentation of the protocol also allows them to arrive after their message. libwayland and this
+//! crate do not wait for such descriptors: receiving fails if they have not arrived when the message is
+//! decoded.
 //!
 //! # Handling of protocol violations
 //!
@@ -107,7 +108,7 @@
 //! | Sends the start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
 //! | Sends an out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
 //! | Sends descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
-//! | Does not read | Sending waits while the send buffer is full. A server also waits while its clients of this user have not read so many descriptors that their account has no room for more. |
+//! | Does not read | Sending waits while the send buffer is full. On a server, sending descriptors also waits while the account of the user has no room for more descriptors that were sent to its clients and that they have not read. |
 //! | Connects while the account of its user has no room for another connection | The connection is closed and [counted](Listener::refused). |
 //!
 //! Sending:

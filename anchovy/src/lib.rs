@@ -87,7 +87,8 @@
 //! A stream socket has no message boundaries. The kernel records only which bytes and descriptors
 //! one `sendmsg` sent together. On Linux, a read can return bytes of earlier sends, followed by bytes
 //! of a `sendmsg` with descriptors. The read does not continue after the last byte of that `sendmsg`
-//! (unix(7)), and returns at most its first 36,544 bytes (measured on Linux 6.18):
+//! (unix(7)). It returns at most the first 36,544 bytes of that `sendmsg` (measured on Linux 6.18),
+//! in addition to the bytes of earlier sends:
 //!
 //! ```text
 //! sent      AAAA       BBBB + 2 descriptors       CCCC
@@ -119,16 +120,16 @@
 //! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull): nothing was read |
 //! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
 //! | Descriptors in flight: sent by all processes of this user, and not received yet | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
-//! | Received descriptors in an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. If only open connections and this stream use it, waiting cannot help. A read then fails with [`OverBudget`](FdError::OverBudget) if more descriptors arrive than there is room for: the read side fails permanently |
+//! | Received descriptors in an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. If the account holds only the sockets of connections and what this stream has received, waiting cannot help: a read then fails with [`OverBudget`](FdError::OverBudget) if more descriptors arrive than there is room for, and the read side fails permanently |
 //! | Descriptors in flight in an account | no account | [`set_account`](AnchovyStream::set_account) | Sends wait for room in the account. A send for which it could never have room fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //!
 //! An *account* counts, and limits, what a group of peers makes this process hold, by default all peers
 //! with the same uid; see [`Budget`].
 //!
-//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`. The limit for one
-//! message is at most `FD_LIMIT`, and that for one received message at most the limit of the read
-//! queue. Setting another value fails with [`LimitOutOfRange`](FdError::LimitOutOfRange), and the
-//! limit is unchanged.
+//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`. Both limits
+//! for one message are at most `FD_LIMIT`. The one for received messages is also at most the limit of
+//! the read queue. Setting a value out of range fails with
+//! [`LimitOutOfRange`](FdError::LimitOutOfRange), and the limit is unchanged.
 //!
 //! # Child processes
 //!

@@ -10,7 +10,7 @@ use crate::sys::options;
 /// [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing) does the same for a
 /// stream; this function is for other sockets. A connection inherits the setting of its listener
 /// at the time of connect(2). So if it is disabled on a listener before listen(2), no client can
-/// ever send a descriptor, not even with its first byte.
+/// send a descriptor, not even with its first byte, unless it is enabled again for the accepted stream.
 ///
 /// # Errors
 ///

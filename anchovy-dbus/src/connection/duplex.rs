@@ -293,8 +293,8 @@ impl Connection {
         self.write.feed(message)
     }
 
-    /// Takes the message whose descriptors the kernel refused to send out of the full buffer; see
-    /// [`OwnedWriteHalf::take_refused`].
+    /// Removes from the full buffer the message whose descriptors the kernel refused to send, and returns
+    /// it; see [`OwnedWriteHalf::take_refused`].
     pub fn take_refused(&mut self) -> Option<Message> {
         self.write.take_refused()
     }

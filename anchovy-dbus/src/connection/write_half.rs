@@ -194,7 +194,8 @@ impl OwnedWriteHalf {
         })
     }
 
-    /// Takes the message whose descriptors the kernel refused to send out of the full buffer.
+    /// Removes from the full buffer the message whose descriptors the kernel refused to send, and returns
+    /// it.
     ///
     /// While the buffer is full, [`feed`](Self::feed), [`send`](Self::send) and
     /// [`call`](crate::Connection::call) send earlier messages from it. If the kernel refuses the

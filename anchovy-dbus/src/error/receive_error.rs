@@ -70,7 +70,8 @@ pub enum ReceiveError {
         bytes: usize,
     },
     /// The peer sent more descriptors than the account of its uid has room for
-    /// ([`Listener::with_budget`](crate::Listener::with_budget)).
+    /// ([`Listener::with_budget`](crate::Listener::with_budget)), and waiting cannot help: the account
+    /// holds only sockets, pidfds and what this connection has received.
     FdsOverBudget {
         /// Number of descriptors.
         count: usize,

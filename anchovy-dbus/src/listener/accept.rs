@@ -18,7 +18,9 @@ const FDS_OF_CLIENT: usize = 2;
 
 /// A listening socket whose clients perform the handshake of a [`Server`].
 ///
-/// Dropping the listener removes the file of the socket.
+/// Dropping the listener removes the file of a socket that [`Server::bind`] has made. For a socket that
+/// was passed to [`Server::with_listener`], see
+/// [`ListenerBuilder::unlink_on_drop`](anchovy::ListenerBuilder::unlink_on_drop).
 ///
 /// # Examples
 ///

@@ -53,11 +53,15 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 /// - bytes that wait to be received or sent.
 ///
 /// A [`Connection`] over an accepted stream uses the same account. If the account of a new client has no
-/// room for its socket, the socket is closed and [counted](Self::refused). While an account is full, its
-/// connections do not read and do not accept messages to send. If a message needs
-/// more than the account can ever have, receiving ends with
-/// [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) or
-/// [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget). Clients with other uids are not affected.
+/// room for its socket, the socket is closed and [counted](Self::refused). Clients with other uids
+/// are not affected.
+///
+/// | The account has no room for | Result |
+/// |---|---|
+/// | received descriptors | its connections do not read; if it holds only sockets and what the connection itself has received, and more descriptors arrive, receiving ends with [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) |
+/// | sent descriptors | sending descriptors waits |
+/// | received bytes | a connection that needs more memory does not read; if the account can never have the memory, receiving ends with [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget) |
+/// | unsent bytes | a connection with more than 8 KiB of them accepts no further message |
 ///
 /// Several listeners of a process should share one budget, with
 /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget) or [`with_budget`](Self::with_budget).

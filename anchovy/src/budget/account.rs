@@ -12,8 +12,8 @@ use super::resource::{Resource, Usage};
 /// process hold.
 ///
 /// By default, the group is all peers with the same uid ([`AccountKey`]). An account *has room* for an
-/// amount if the amount does not exceed its [share](super::Budget). All clones, and all accounts with
-/// the same key in the same budget, refer to the same account.
+/// amount if what it holds and the amount together do not exceed its [maximum](super::Budget). All
+/// clones, and all accounts with the same key in the same budget, refer to the same account.
 #[derive(Clone)]
 pub struct Account {
     ledgers: Arc<Ledgers>,

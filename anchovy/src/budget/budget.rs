@@ -34,14 +34,18 @@ const BYTES: usize = 512 << 20;
 /// nothing yet can get at least 1/((n+1)·(n+2)) of the total. So no group of peers can use up what
 /// another group needs.
 ///
-/// When an account reaches its maximum, its peers are paused until it has room again: nothing is read
-/// from them and no descriptors are sent to them, but bytes without descriptors are still sent. A
-/// listener disconnects further clients of the account. Other accounts are not affected.
+/// When an account reaches the maximum of a resource, its streams wait until there is room again:
 ///
-/// A pause that could never end is an error instead; see
-/// [`set_account`](crate::AnchovyStream::set_account). A read fails if only open connections, and what the
-/// stream itself has received, use the account, and more descriptors arrive than there is room for. A send
-/// fails if the account could never have room for its descriptors.
+/// | Resource | Without room |
+/// |---|---|
+/// | received descriptors | nothing is read; a listener disconnects further clients of the account |
+/// | descriptors in flight | no descriptors are sent; bytes without descriptors are |
+/// | bytes of memory | a framed stream that needs more memory does not read, or accepts no further frame |
+///
+/// Other accounts are not affected. A wait that could never end is an error instead; see
+/// [`set_account`](crate::AnchovyStream::set_account). If the account holds only the sockets of connections
+/// and what the stream itself has received, a read does not wait: it fails if more descriptors arrive than
+/// there is room for. A send fails if the account could never have room for its descriptors.
 ///
 /// Clones refer to the same budget. All listeners of a process should share one budget.
 ///

@@ -122,7 +122,7 @@
 //! | drops the future of a [`Framed::send`] that has accepted its frame | the unsent part of the frame is in the buffer, and the next flush sends it |
 //! | reunites halves of two streams | [`ReuniteError`](crate::ReuniteError) with both halves |
 //! | takes more descriptors than are available to the frame | [`TakeFdsError::Missing`] |
-//! | takes only some descriptors of a set, after a frame was discarded that may have been sent with some of them ([`ReceivedFds::discard`]) | [`TakeFdsError::Ambiguous`] |
+//! | takes only a part of a set, although a [discarded](ReceivedFds::discard) frame may have been sent with descriptors of this set | [`TakeFdsError::Ambiguous`] |
 //!
 //! | the peer does | result |
 //! |---|---|

@@ -161,8 +161,9 @@ pub enum Placement {
 /// [`frame_timeout`](Self::frame_timeout) ends such connections.
 ///
 /// With [`Attribution::Range`] and [`Attribution::LastByte`], each read first charges the account for
-/// [`max_waiting_fds`](Self::max_waiting_fds) descriptors, but for this purpose for at most a quarter of the
-/// total of the budget. The charge is kept while any descriptor waits for its frame, and released
+/// [`max_waiting_fds`](Self::max_waiting_fds) descriptors or a quarter of the total of the budget, whichever
+/// is less, but always for the descriptors of one more message
+/// ([`read_fd_limit`](crate::AnchovyStream::read_fd_limit)). The charge is kept while any descriptor waits for its frame, and released
 /// otherwise. So the room for the rest of a frame is charged before its first descriptor arrives, and no
 /// two connections wait for room that the other one holds. With [`Attribution::Fifo`], the account is
 /// charged for the descriptors that wait, and during a read for those of one more message.

@@ -54,9 +54,10 @@ pub struct ReceivedFds<'a> {
 impl ReceivedFds<'_> {
     /// Returns the number of descriptors that are available to a frame of `length` bytes.
     ///
-    /// If all bytes of the frame have arrived, the number is final. With
-    /// [`Attribution::LastByte`](super::Attribution::LastByte), it is the number of descriptors of the
-    /// frame.
+    /// With [`Attribution::Range`](super::Attribution::Range) and
+    /// [`Attribution::LastByte`](super::Attribution::LastByte), the number is final once all bytes of the
+    /// frame have arrived; with `LastByte`, it is then the number of descriptors of the frame. With
+    /// [`Attribution::Fifo`](super::Attribution::Fifo), it is the number of all descriptors that wait.
     #[inline]
     pub fn available(&self, length: usize) -> usize {
         self.sets_of(length).map(|set| set.fds).sum()
@@ -74,8 +75,9 @@ impl ReceivedFds<'_> {
     /// - [`TakeFdsError::Ambiguous`] if only a part of a set would be taken, and a
     ///   [discarded](Self::discard) frame may have been sent with some of its descriptors.
     ///
-    /// A decoder calls this method when all bytes of the frame have arrived. More descriptors for it
-    /// cannot arrive then, so the decoder returns the error.
+    /// A decoder calls this method when all bytes of the frame have arrived. With `Range` and `LastByte`,
+    /// no more descriptors for the frame can arrive then; with `Fifo`, the protocol must not send them
+    /// later. So the decoder returns the error.
     #[inline]
     pub fn take(&mut self, length: usize, count: usize) -> Result<TakenFds<'_>, TakeFdsError> {
         if count == 0 {

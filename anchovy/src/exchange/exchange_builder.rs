@@ -96,9 +96,9 @@ impl ExchangeBuilder {
     /// (`RLIMIT_NOFILE`, often 1,024). A server with many clients should set a low limit, or an
     /// [account](AnchovyStream::set_account) for each client.
     ///
-    /// Descriptors are numbered in the order in which they are sent. [`Exchange::receive`] does not wait
-    /// for an id whose number is more than this limit higher than that of the last descriptor that has
-    /// arrived. It fails ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
+    /// Descriptors are numbered from 0, in the order in which they are sent. If n descriptors have arrived,
+    /// [`Exchange::receive`] waits only for ids with numbers below n + this limit. For a higher number it
+    /// fails at once ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
     pub fn max_unclaimed(mut self, limit: usize) -> Self {
         self.max_unclaimed = Some(limit);
         self

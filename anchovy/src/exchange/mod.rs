@@ -11,8 +11,8 @@
 //!    the descriptor.
 //!
 //! To pass descriptors, both ends of the connection have to be exchanges. A peer without an exchange
-//! can receive the bytes alone. It receives one descriptor with the first byte, the carrier (see below),
-//! which it should close.
+//! can still receive the bytes. With the first byte it also receives one descriptor, the carrier (see
+//! below), which it should close.
 //!
 //! # Examples
 //!

@@ -25,10 +25,9 @@ pub enum ReceiveError {
         /// The id.
         id: FdId,
     },
-    /// The number of the id is more than [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed) higher
-    /// than that of the last descriptor that has arrived.
+    /// The number of the id, which counts from 0, is `arrived + limit` or higher. The limit is
+    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed).
     ///
-    /// Ids are counted from 0: the number of the id is at least `arrived + limit`.
     /// The kind is [`io::ErrorKind::InvalidInput`].
     OutOfRange {
         /// The id.
