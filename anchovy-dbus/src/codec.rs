@@ -69,7 +69,6 @@ impl MessageCodec {
     }
 
     /// Returns an error if this message must not be sent.
-    #[inline]
     pub(crate) fn check(&self, message: &Message) -> Result<(), CodecError> {
         message.check_fds()?;
         let count = message.fds().len();
@@ -88,38 +87,34 @@ impl MessageCodec {
     }
 }
 
-impl MessageCodec {
-    /// Decodes a message into `decoded`, if a complete one has arrived.
-    #[inline]
-    pub(crate) fn decode_into(
+impl Decoder for MessageCodec {
+    type Item = Message;
+    type Error = CodecError;
+
+    fn decode(
         &mut self,
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
-        decoded: &mut Option<Message>,
-    ) -> Result<(), ReceiveError<CodecError>> {
+    ) -> Result<Option<Message>, ReceiveError<CodecError>> {
         let frame = match self.arriving {
             Some(frame) => frame,
             None => match Frame::read(bytes, &self.limits).map_err(invalid)? {
                 Some(frame) => *self.arriving.insert(frame),
-                None => return Ok(()),
+                None => return Ok(None),
             },
         };
         let length = frame.len();
         if bytes.len() < length {
-            return Ok(());
+            return Ok(None);
         }
         self.arriving = None;
 
         let head = bytes.split_to(frame.head_length()).freeze();
-        let body = match frame.body_length() {
-            // It would share the memory of the read, which takes an atomic operation.
-            0 => Bytes::new(),
-            length => bytes.split_to(length).freeze(),
-        };
-        let message = decoded.insert(Message::from_parts(&frame, head, body).map_err(invalid)?);
+        let body = bytes.split_to(frame.body_length()).freeze();
+        let mut message = Message::from_parts(&frame, head, body).map_err(invalid)?;
         let declared = message.header().unix_fds() as usize;
         if declared == 0 {
-            return Ok(());
+            return Ok(Some(message));
         }
         let limit = self.limits.max_received_fds;
         if !self.unix_fds {
@@ -134,29 +129,13 @@ impl MessageCodec {
                 message.set_charge(fds.take_charge(declared));
             }
         }
-        Ok(())
-    }
-}
-
-impl Decoder for MessageCodec {
-    type Item = Message;
-    type Error = CodecError;
-
-    fn decode(
-        &mut self,
-        bytes: &mut BytesMut,
-        fds: &mut ReceivedFds<'_>,
-    ) -> Result<Option<Message>, ReceiveError<CodecError>> {
-        let mut decoded = None;
-        self.decode_into(bytes, fds, &mut decoded)?;
-        Ok(decoded)
+        Ok(Some(message))
     }
 }
 
 impl Encoder<Message> for MessageCodec {
     type Error = CodecError;
 
-    #[inline]
     fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), CodecError> {
         self.check(message)?;
         message.encode_head(bytes)?;
@@ -166,24 +145,20 @@ impl Encoder<Message> for MessageCodec {
         Ok(())
     }
 
-    #[inline]
     fn fds<'a>(&mut self, message: &'a mut Message) -> Option<&'a mut Vec<OwnedFd>> {
         Some(message.fds_mut())
     }
 
-    #[inline]
     fn payload(&mut self, message: &Message) -> Bytes {
         if is_short(message) { Bytes::new() } else { message.body().clone() }
     }
 }
 
-#[cold]
 fn invalid(error: MessageError) -> ReceiveError<CodecError> {
     ReceiveError::Codec(CodecError::Message(error))
 }
 
 /// Sharing the bytes of a built body takes an allocation. Copying a few bytes is faster.
-#[inline]
 fn is_short(message: &Message) -> bool {
     message.body().len() < 4 << 10
 }

@@ -200,6 +200,7 @@ impl<'a> PendingCall<'a> {
     ) -> Poll<Result<(), CallError>> {
         match self.connection.write.poll_room(cx) {
             Poll::Ready(Ok(())) => {
+                let Some(message) = message.take() else { return Poll::Ready(Ok(())) };
                 self.serial = Some(self.connection.write.take(message)?);
                 return Poll::Ready(Ok(()));
             }
@@ -256,14 +257,14 @@ impl<'a> PendingCall<'a> {
                 return Poll::Ready(Err(CallError::TooMuchKept { kept, unsent: None }));
             }
             let message = match read.poll_arriving(cx) {
-                Poll::Ready(Ok(Some(message))) => message,
+                Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(ended) => {
                     self.serial = None;
                     let error = match ended {
                         // The peer closed its socket before it had read everything.
-                        Err(ReceiveError::Io(error)) if is_reset(&error) => CallError::Closed,
-                        Err(error) => error.into(),
-                        Ok(_) => CallError::Closed,
+                        Some(Err(ReceiveError::Io(error))) if is_reset(&error) => CallError::Closed,
+                        Some(Err(error)) => error.into(),
+                        _ => CallError::Closed,
                     };
                     return Poll::Ready(Err(error));
                 }

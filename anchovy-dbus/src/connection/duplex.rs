@@ -11,7 +11,6 @@ use anchovy::codec::{Framed, FramedParts, ReadPolicy};
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::codecs::{ReadCodec, WriteCodec};
 use super::parts::ConnectionParts;
 use super::peer::Peer;
 use super::policies::{read_policy, write_policy};
@@ -102,8 +101,7 @@ impl Connection {
         let mut parts = FramedParts::new(socket, codec);
         (parts.read_policy, parts.write_policy) = (read_policy, write_policy);
         (parts.read_buffer, parts.read_sets) = rest;
-        let split = |codec: MessageCodec| (ReadCodec::new(codec.clone()), WriteCodec(codec));
-        let (read, write) = Framed::from_parts(parts).into_split_with(split);
+        let (read, write) = Framed::from_parts(parts).into_split();
         let read = OwnedReadHalf::new(read, Arc::clone(&peer));
         Ok(Connection { read, write: OwnedWriteHalf::new(write, peer) })
     }
@@ -232,8 +230,7 @@ impl Connection {
         let unix_fds = self.unix_fds();
         let (read, kept_messages) = self.read.into_framed();
         let write = self.write.into_framed();
-        let framed = read.reunite_with(write, |codec, _| codec).expect("they are of one stream");
-        let parts = framed.into_parts();
+        let parts = read.reunite(write).expect("they are of one stream").into_parts();
         ConnectionParts {
             socket: parts.stream,
             kept_messages,
@@ -254,9 +251,8 @@ impl Connection {
     /// # Cancel safety
     ///
     /// This method is cancel safe.
-    #[inline]
-    pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
-        self.read.receive()
+    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
+        self.read.receive().await
     }
 
     /// Sends a message and returns its serial; see [`OwnedWriteHalf::send`].
@@ -268,12 +264,8 @@ impl Connection {
     /// # Cancel safety
     ///
     /// This method is not cancel safe: the message can be dropped.
-    #[inline]
-    pub fn send(
-        &mut self,
-        message: Message,
-    ) -> impl Future<Output = Result<NonZeroU32, SendError>> {
-        self.write.send(message)
+    pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
+        self.write.send(message).await
     }
 
     /// Adds a message to the buffer and returns its serial; see [`OwnedWriteHalf::feed`].
@@ -285,12 +277,8 @@ impl Connection {
     /// # Cancel safety
     ///
     /// This method is not cancel safe: the message can be dropped.
-    #[inline]
-    pub fn feed(
-        &mut self,
-        message: Message,
-    ) -> impl Future<Output = Result<NonZeroU32, SendError>> {
-        self.write.feed(message)
+    pub async fn feed(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
+        self.write.feed(message).await
     }
 
     /// Removes from the full buffer the message whose descriptors the kernel refused to send, and returns
@@ -349,7 +337,6 @@ impl OwnedReadHalf {
 impl Stream for Connection {
     type Item = Result<Message, ReceiveError>;
 
-    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.get_mut().read).poll_next(cx)
     }

@@ -5,7 +5,6 @@
 
 mod abandoned_calls;
 mod call;
-mod codecs;
 pub(crate) mod duplex;
 mod kept_messages;
 mod parts;

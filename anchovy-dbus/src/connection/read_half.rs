@@ -13,10 +13,10 @@ use anchovy::codec::FramedRead;
 use futures_core::Stream;
 
 use super::abandoned_calls::AbandonedCalls;
-use super::codecs::ReadCodec;
 use super::kept_messages::KeptMessages;
 use super::peer::Peer;
 use super::write_half::OwnedWriteHalf;
+use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
 use crate::error::kept_limit::KeptLimit;
 use crate::error::receive_error::ReceiveError;
@@ -31,7 +31,7 @@ use crate::message::names::is_bus_name;
 /// [`Connection::into_split`](crate::Connection::into_split) creates it.
 #[derive(Debug)]
 pub struct OwnedReadHalf {
-    framed: FramedRead<DBUS_SCM_RIGHTS, ReadCodec>,
+    framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
     peer: Arc<Peer>,
     /// A copy of [`Peer::has_sent`], which needs no atomic load for each message.
     peer_has_sent: bool,
@@ -45,7 +45,7 @@ pub struct OwnedReadHalf {
 
 impl OwnedReadHalf {
     pub(super) fn new(
-        framed: FramedRead<DBUS_SCM_RIGHTS, ReadCodec>,
+        framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
         peer: Arc<Peer>,
     ) -> OwnedReadHalf {
         OwnedReadHalf {
@@ -59,7 +59,9 @@ impl OwnedReadHalf {
     }
 
     /// Returns the reader of frames, and the kept messages, which arrived before its frames.
-    pub(super) fn into_framed(self) -> (FramedRead<DBUS_SCM_RIGHTS, ReadCodec>, VecDeque<Message>) {
+    pub(super) fn into_framed(
+        self,
+    ) -> (FramedRead<DBUS_SCM_RIGHTS, MessageCodec>, VecDeque<Message>) {
         let kept = self.kept.map(|kept| kept.into_messages()).unwrap_or_default();
         (self.framed, kept)
     }
@@ -73,14 +75,13 @@ impl OwnedReadHalf {
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        self.framed.codec().codec.limits()
+        self.framed.codec().limits()
     }
 
     pub(super) fn set_abandoned(&mut self, abandoned: Arc<AbandonedCalls>) {
         self.abandoned = Some(abandoned);
     }
 
-    #[inline]
     fn take_kept(&mut self) -> Option<Message> {
         let kept = self.kept.as_mut()?;
         let message = kept.pop();
@@ -98,42 +99,38 @@ impl OwnedReadHalf {
 
     /// Returns the limit that the kept messages have reached, if any.
     pub(super) fn reached_limit(&mut self) -> Option<KeptLimit> {
-        self.kept.as_mut()?.reached_limit(self.framed.codec().codec.limits())
+        self.kept.as_mut()?.reached_limit(self.framed.codec().limits())
     }
 
-    /// Returns the next message that has not been kept, or `None` at the end of the stream.
+    /// Returns the next message that has not been kept.
     ///
     /// Late replies are discarded.
-    #[inline]
     pub(super) fn poll_arriving(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Message>, ReceiveError>> {
+    ) -> Poll<Option<Result<Message, ReceiveError>>> {
         loop {
-            match ready!(Pin::new(&mut self.framed).poll_next(cx)) {
-                Some(Ok(())) if self.note_decoded() => {
-                    return Poll::Ready(Ok(self.framed.codec_mut().decoded.take()));
+            let next = match ready!(Pin::new(&mut self.framed).poll_next(cx)) {
+                Some(Ok(message)) => {
+                    if !self.note(&message) {
+                        continue;
+                    }
+                    Some(Ok(message))
                 }
-                Some(Ok(())) => self.framed.codec_mut().decoded = None,
-                Some(Err(error)) => {
-                    // The descriptors of a message that was decoded before the error are closed.
-                    self.framed.codec_mut().decoded = None;
-                    return Poll::Ready(Err(self.end_with(error.into())));
-                }
-                None => return Poll::Ready(self.end()),
-            }
+                Some(Err(error)) => Some(Err(self.end_with(error.into()))),
+                None => self.end(),
+            };
+            return Poll::Ready(next);
         }
     }
 
-    /// Updates the state of the connection from the decoded message. Returns whether the caller receives
-    /// the message. The reply to an abandoned call is discarded.
-    #[inline]
-    fn note_decoded(&mut self) -> bool {
+    /// Updates the state of the connection from a message. Returns whether the caller receives the
+    /// message. The reply to an abandoned call is discarded.
+    fn note(&mut self, message: &Message) -> bool {
         if !self.peer_has_sent {
             self.peer_has_sent = true;
             self.peer.has_sent.store(true, Ordering::Release);
         }
-        let Some(message) = &self.framed.codec().decoded else { return true };
         let Some(serial) = message.replies_to() else { return true };
         if self.peer.hello() == Some(serial) {
             self.peer.set_hello(None);
@@ -152,16 +149,14 @@ impl OwnedReadHalf {
 
     /// Returns what the caller receives at the end of the stream: an error if the connection was
     /// closed before the reply to `Hello`, `None` otherwise.
-    #[cold]
-    fn end(&mut self) -> Result<Option<Message>, ReceiveError> {
+    fn end(&mut self) -> Option<Result<Message, ReceiveError>> {
         if self.end_is_reported || !self.peer.has_missed_hello() {
-            return Ok(None);
+            return None;
         }
         self.end_is_reported = true;
-        Err(ReceiveError::ClosedBeforeHello)
+        Some(Err(ReceiveError::ClosedBeforeHello))
     }
 
-    #[cold]
     fn end_with(&mut self, error: ReceiveError) -> ReceiveError {
         self.end_is_reported = true;
         match error {
@@ -213,30 +208,20 @@ impl OwnedReadHalf {
     /// # Cancel safety
     ///
     /// This method is cancel safe. No message is lost.
-    #[inline]
-    pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
-        poll_fn(|cx| self.poll_message(cx))
-    }
-
-    /// Returns the next message, or `None` at the end of the stream.
-    #[inline]
-    pub(super) fn poll_message(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Message>, ReceiveError>> {
-        match self.take_kept() {
-            Some(message) => Poll::Ready(Ok(Some(message))),
-            None => self.poll_arriving(cx),
-        }
+    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await.transpose()
     }
 }
 
 impl Stream for OwnedReadHalf {
     type Item = Result<Message, ReceiveError>;
 
-    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_message(cx).map(Result::transpose)
+        let this = self.get_mut();
+        match this.take_kept() {
+            Some(message) => Poll::Ready(Some(Ok(message))),
+            None => this.poll_arriving(cx),
+        }
     }
 }
 

@@ -43,8 +43,8 @@ pub struct Message {
     pub(super) serial: Option<NonZeroU32>,
     pub(super) fds: Vec<OwnedFd>,
     pub(super) truncation: Option<Truncation>,
-    /// The charge for the descriptors, if their peer has an account. Boxed, because few messages have it.
-    pub(super) charge: Option<Box<Charge>>,
+    /// The charge for the descriptors, if their peer has an account.
+    pub(super) charge: Option<Charge>,
 }
 
 impl Message {
@@ -129,12 +129,12 @@ impl Message {
 
     /// Sets the charge for the descriptors, which ends when they are taken.
     pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
-        self.charge = charge.map(Box::new);
+        self.charge = charge;
     }
 
     /// Takes the charge for the descriptors.
     pub(crate) fn take_charge(&mut self) -> Option<Charge> {
-        self.charge.take().map(|charge| *charge)
+        self.charge.take()
     }
 
     /// Sets the serial, or removes it.

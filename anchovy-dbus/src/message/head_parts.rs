@@ -192,23 +192,19 @@ impl HeadWriter {
         }
     }
 
-    /// Writes the start of a field and four bytes: its number, or the length of its text. Returns the
-    /// bytes from the start of the field.
-    #[inline(always)]
-    fn put(&mut self, code: u8, [a, b, c, d]: [u8; 4]) -> &mut [u8] {
+    /// Writes the start of a field and four bytes: its number, or the length of its text.
+    #[inline]
+    fn put(&mut self, code: u8, [a, b, c, d]: [u8; 4]) {
         let [code, one, type_code, nul] = STARTS[usize::from(code)];
         let start = [code, one, type_code, nul, a, b, c, d];
-        let field = &mut self.head[self.end..];
-        field[..start.len()].copy_from_slice(&start);
-        field
+        self.head[self.end..][..start.len()].copy_from_slice(&start);
     }
 
     /// Writes a field whose text begins `start` bytes after the field.
-    // In a call with a constant code, the compiler knows the start and the rules of the field.
-    #[inline(always)]
     fn put_text(&mut self, code: u8, length: [u8; 4], start: usize, text: &str) {
+        self.put(code, length);
         let (text, position) = (text.as_bytes(), self.end + start);
-        self.put(code, length)[start..start + text.len()].copy_from_slice(text);
+        self.head[position..][..text.len()].copy_from_slice(text);
         self.is_valid &= is_valid(code, text);
         self.fields.insert(code, position);
         self.end = (position + text.len() + 1).next_multiple_of(8);

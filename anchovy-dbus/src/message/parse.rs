@@ -68,7 +68,6 @@ impl Message {
     ///
     /// Returns [`MessageError::Length`] if the lengths of the parts are not those of the frame, or the
     /// error of a header field.
-    #[inline]
     pub(crate) fn from_parts(
         frame: &Frame,
         head: Bytes,
