@@ -68,7 +68,9 @@ fn address(any: SocketAddrAny) -> Option<String> {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn abstract_name(unix: &SocketAddrUnix) -> Option<String> {
-    unix.abstract_name().map(|name| format!("@{}", String::from_utf8_lossy(name)))
+    // The kernel reports the address of an unnamed socket as an abstract name of no bytes.
+    let name = unix.abstract_name().filter(|name| !name.is_empty())?;
+    Some(format!("@{}", String::from_utf8_lossy(name)))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
