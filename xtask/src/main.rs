@@ -16,6 +16,7 @@ mod interop;
 mod links;
 mod lock;
 mod loom;
+mod miri;
 mod msrv;
 mod mutants;
 mod named_tests;
@@ -68,6 +69,7 @@ enum Task {
     Faults(faults::Arguments),
     Fuzz(fuzz::Arguments),
     Loom(loom::Arguments),
+    Miri(miri::Arguments),
     Mutants(mutants::Arguments),
     Soak(soak::Arguments),
     Cycles(cycles::Arguments),
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Task::Faults(arguments) => faults::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Loom(arguments) => loom::run(&arguments),
+        Task::Miri(arguments) => miri::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
