@@ -151,6 +151,7 @@ impl Ledger {
         cx: &mut Context<'_>,
     ) -> Poll<usize> {
         let amount = wanted.amount();
+        let mut wakers = Vec::new();
         let mut state = self.lock();
         if let Some(number) = ticket.0 {
             let granted =
@@ -164,22 +165,21 @@ impl Ledger {
                     return Poll::Ready(granted.min(amount));
                 }
                 // The request now wants more than was taken for it.
-                Some(granted) => {
-                    let wakers = state.give_back(key, granted);
-                    wakers.into_iter().for_each(Waker::wake);
-                }
+                Some(granted) => wakers = state.give_back(key, granted),
                 None => {}
             }
         }
         let (own, pinned) = state.accounts.get(&key).map_or((0, 0), |held| (held.own, held.pinned));
         if let Some(admitted) = wanted.admitted(&state.pool, own, pinned) {
             state.take(key, admitted);
-            let wakers = state.forget(key, ticket);
+            wakers.extend(state.forget(key, ticket));
             drop(state);
             wakers.into_iter().for_each(Waker::wake);
             return Poll::Ready(admitted);
         }
         state.wait(key, wanted, ticket, cx.waker());
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
         Poll::Pending
     }
 

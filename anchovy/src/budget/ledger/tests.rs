@@ -1,7 +1,7 @@
 //! The order in which requests continue, and what a release costs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Wake;
 
 use proptest::prelude::*;
@@ -107,6 +107,37 @@ fn a_waiting_request_can_change_its_amount() {
     ledger.give_back(A, 1);
     assert!(task.poll(&ledger, 2), "less than was waited for");
     assert_eq!(ledger.used(), 16);
+}
+
+/// A task that uses the ledger while it is woken, as one does that its waker runs at once.
+struct Immediate {
+    ledger: Arc<Ledger>,
+    is_woken: AtomicBool,
+}
+
+impl Wake for Immediate {
+    fn wake(self: Arc<Self>) {
+        assert!(self.ledger.0.try_lock().is_ok(), "woken while the ledger is locked");
+        self.is_woken.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_request_that_wants_more_wakes_the_next_one_after_unlocking() {
+    let ledger = Arc::new(Ledger::new(100));
+    assert!(ledger.try_take(A, 50, 0));
+    let mut first = Task::new(1);
+    assert!(!first.poll(&ledger, 10));
+    let next = Immediate { ledger: Arc::clone(&ledger), is_woken: AtomicBool::new(false) };
+    let next = Arc::new(next);
+    let waker = Arc::clone(&next).into();
+    let (mut ticket, wanted) = (Ticket::default(), Wanted::Exactly(10));
+    let mut cx = Context::from_waker(&waker);
+    assert!(ledger.poll_take(A, wanted, &mut ticket, &mut cx).is_pending());
+
+    ledger.give_back(A, 10);
+    assert!(!first.poll(&ledger, 20), "it was granted 10");
+    assert!(next.is_woken.load(Ordering::Relaxed));
 }
 
 #[test]
