@@ -2,6 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
+use std::error::Error;
+use std::io;
 use std::os::fd::AsFd;
 
 use anchovy::UnixStream;
@@ -23,6 +25,11 @@ const REQUESTS: usize = 64;
 /// Returns the body of a response, which is the identity of a file.
 fn body(identity: Identity) -> Bytes {
     format!("{identity:?}").into()
+}
+
+fn is_broken_pipe(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[test]
@@ -75,6 +82,9 @@ fn concurrent_http_2_requests_receive_their_own_descriptors() {
         assert_eq!((near_fds.unclaimed(), near_fds.queued()), (0, 0));
         drop(sender);
         connection.await.unwrap().unwrap();
-        serving.await.unwrap().unwrap();
+        // The client may have closed the connection before the server has written its last frame.
+        if let Err(error) = serving.await.unwrap() {
+            assert!(is_broken_pipe(&error), "{error:?}");
+        }
     });
 }

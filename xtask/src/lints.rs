@@ -1,0 +1,137 @@
+//! The steps of CI that run no tests: clippy, documentation, packages and other systems.
+//!
+//! They run beside the tests, many of which wait most of the time, in a target directory of their own,
+//! because two calls of cargo cannot build in the same directory.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command;
+use crate::faults;
+use crate::features;
+use crate::fuzz;
+use crate::msrv;
+use crate::package_contents;
+use crate::selections::{ANCHOVY_WITHOUT_FEATURES, WITH_ALL_FEATURES};
+use crate::steps::Steps;
+use crate::targets;
+use crate::tools::OnMissing;
+
+const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";
+const DENY: &str = "-- -D warnings -D clippy::incompatible_msrv";
+
+/// Runs all lints, and prints the seconds of each step.
+pub(crate) fn run_all(on_missing: OnMissing) -> Result<()> {
+    let mut steps = Steps::default();
+    for (name, selection) in [&ANCHOVY_WITHOUT_FEATURES].into_iter().chain(WITH_ALL_FEATURES) {
+        steps.step(&format!("clippy: {name}"), || {
+            cargo(&format!("clippy {selection} --all-targets {DENY}"))
+        })?;
+    }
+    for (name, selection) in WITH_ALL_FEATURES {
+        steps.step(&format!("clippy of the tests with other programs: {name}"), || {
+            cargo(&format!("clippy {selection} --test programs {DENY}"))
+        })?;
+    }
+    steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
+    steps.step("clippy of the fuzz targets", fuzz::lint)?;
+    steps.step("clippy of the fault tests", faults::lint)?;
+    steps.step("features", features::check_all)?;
+
+    steps.step("documentation", || {
+        let mut doc = command::cargo("doc --workspace --exclude xtask --no-deps --all-features");
+        command::run(doc.env("RUSTDOCFLAGS", "-D warnings").stdin(Stdio::null()))
+    })?;
+    steps.step("oldest Rust", || msrv::check(on_missing))?;
+    steps.step("files of the packages", package_contents::check_all)?;
+    steps.step("packages", packages)?;
+
+    let (installed, not_installed) = targets::installed_and_not()?;
+    for target in &installed {
+        steps.step(&format!("check for {target}"), || {
+            cargo(&format!("check -p anchovy -p anchovy-dbus -p anchovy-wayland --all-features --target {target}"))
+        })?;
+    }
+
+    println!("\n{}", steps.table());
+    if !installed.is_empty() {
+        println!("checked for other systems: {}", installed.join(", "));
+    }
+    if !not_installed.is_empty() {
+        println!("not checked, target not installed: {}", not_installed.join(", "));
+    }
+    println!("lints: all {} steps passed", steps.count());
+    Ok(())
+}
+
+/// The lints in a process of their own.
+pub(crate) struct Background {
+    process: Child,
+    /// What the process prints.
+    output: PathBuf,
+}
+
+impl Background {
+    /// Starts the lints. They get only the processor time that the tests leave.
+    pub(crate) fn start(install: bool) -> Result<Background> {
+        let directory = command::target_directory()?;
+        let output = directory.join("lints.log");
+        let file =
+            File::create(&output).with_context(|| format!("cannot create {}", output.display()))?;
+        let mut command = command::program("nice");
+        command.args(["-n", "10"]).arg(std::env::current_exe()?).args(["ci", "--lints"]);
+        if install {
+            command.arg("--install");
+        }
+        command.env("CARGO_TARGET_DIR", directory.join("lints")).stdin(Stdio::null());
+        let process = command.stdout(file.try_clone()?).stderr(file).spawn();
+        let process = process.context("cannot start the lints")?;
+        eprintln!("the lints run in the background and print to {}", output.display());
+        Ok(Background { process, output })
+    }
+
+    /// Waits for the end of the lints, and prints their output.
+    pub(crate) fn wait(mut self) -> Result<()> {
+        let status = self.process.wait()?;
+        eprint!("{}", fs::read_to_string(&self.output)?);
+        ensure!(status.success(), "the lints ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Background {
+    /// Ends the lints if a test has failed.
+    fn drop(&mut self) {
+        // It fails if the process has ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Builds the published packages.
+///
+/// The target directory is a new one. Cargo unpacks packages that others in the workspace need into
+/// its home, in a directory that depends on the target directory and the version, and does not check
+/// whether an existing copy is up to date.
+fn packages() -> Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let target_directory = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
+    // One call for all packages: one may depend on another that is not published yet.
+    let outcome = cargo(&format!(
+        "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests \
+         --exclude counts --exclude rpc-examples --exclude guides --exclude soak-test --allow-dirty \
+         --target-dir {target_directory}"
+    ));
+    // Only the result of cargo counts.
+    let _ = fs::remove_dir_all(command::root().join(target_directory));
+    outcome
+}
+
+/// Runs cargo without input, so that no check waits for an answer.
+fn cargo(arguments: &str) -> Result<()> {
+    command::run(command::cargo(arguments).stdin(Stdio::null()))
+}
