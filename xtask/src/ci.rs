@@ -19,7 +19,6 @@ use crate::lock;
 use crate::loom;
 use crate::named_tests;
 use crate::plain_path;
-use crate::selections::WITH_ALL_FEATURES;
 use crate::steps::Steps;
 use crate::tools;
 use crate::words;
@@ -37,8 +36,8 @@ use crate::words;
 ///   words           sources and pages have no phrase of xtask/words.txt: `cargo xtask words`
 ///   dependencies    number, licenses, sources, unsafe code, minimum versions: `cargo xtask dependencies`
 ///   lock file       only one package is named anchovy, so that `-p anchovy` is unambiguous
-///   tests           tests and doc tests: first `cargo test` in a PATH that has nothing but Rust and a
-///                   shell, then those of all packages with all features; the programs of the guides
+///   tests           tests and doc tests: first those of the three crates, in a PATH that has nothing
+///                   but Rust and a shell, then those of the other packages; the programs of the guides
 ///                   in docs/ are doc tests too
 ///   programs        the targets `programs`: tests that need strace, Python, dbus-daemon and others
 ///   counts          system calls, allocations and instructions of hot paths: `cargo xtask counts`
@@ -50,6 +49,7 @@ use crate::words;
 /// These steps run beside the tests, in the background. Their output is printed at the end:
 ///
 ///   clippy          no warnings; all packages with all features, and anchovy without features
+///   default tests   the tests of the three crates compile without features
 ///   features        the libraries have no warnings with each combination of their features
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
@@ -102,16 +102,11 @@ fn check(arguments: &Arguments, steps: &mut Steps) -> Result<()> {
     let lints = Background::start(arguments.install)?;
     steps.step("tests and doc tests with nothing but Rust", plain_path::test)?;
     // Any selection of targets, even `--all-targets`, excludes the doc tests.
-    for (name, selection) in WITH_ALL_FEATURES {
-        steps.step(&format!("tests and doc tests: {name}"), || {
-            cargo(&format!("test {selection}"))
-        })?;
-    }
-    for (name, selection) in WITH_ALL_FEATURES {
-        steps.step(&format!("tests with other programs: {name}"), || {
-            cargo(&format!("test {selection} --test programs"))
-        })?;
-    }
+    steps.step("tests and doc tests: other packages", || {
+        let others = "--exclude anchovy --exclude anchovy-dbus --exclude anchovy-wayland";
+        cargo(&format!("test --workspace {others}"))
+    })?;
+    steps.step("tests with other programs", || cargo("test --all-features --test programs"))?;
 
     steps.step("counts", counts::check)?;
     steps.step("fuzz corpora", fuzz::replay)?;

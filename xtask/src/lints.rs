@@ -16,7 +16,6 @@ use crate::features;
 use crate::fuzz;
 use crate::msrv;
 use crate::package_contents;
-use crate::selections::{ANCHOVY_WITHOUT_FEATURES, WITH_ALL_FEATURES};
 use crate::steps::Steps;
 use crate::targets;
 use crate::tools::OnMissing;
@@ -27,16 +26,18 @@ const DENY: &str = "-- -D warnings -D clippy::incompatible_msrv";
 /// Runs all lints, and prints the seconds of each step.
 pub(crate) fn run_all(on_missing: OnMissing) -> Result<()> {
     let mut steps = Steps::default();
-    for (name, selection) in [&ANCHOVY_WITHOUT_FEATURES].into_iter().chain(WITH_ALL_FEATURES) {
-        steps.step(&format!("clippy: {name}"), || {
-            cargo(&format!("clippy {selection} --all-targets {DENY}"))
-        })?;
-    }
-    for (name, selection) in WITH_ALL_FEATURES {
-        steps.step(&format!("clippy of the tests with other programs: {name}"), || {
-            cargo(&format!("clippy {selection} --test programs {DENY}"))
-        })?;
-    }
+    // Alone, because cargo would otherwise enable the features that other packages require.
+    steps.step("clippy: anchovy, no features", || {
+        cargo(&format!("clippy -p anchovy --all-targets {DENY}"))
+    })?;
+    steps.step("clippy: all packages, all features", || {
+        cargo(&format!("clippy --workspace --all-features --all-targets {DENY}"))
+    })?;
+    // `--all-targets` leaves these out.
+    steps.step("clippy of the tests with other programs", || {
+        cargo(&format!("clippy --all-features --test programs {DENY}"))
+    })?;
+    steps.step("default tests", || cargo("check --tests"))?;
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
     steps.step("clippy of the fuzz targets", fuzz::lint)?;
     steps.step("clippy of the fault tests", faults::lint)?;

@@ -25,7 +25,6 @@ mod package_contents;
 mod package_manager;
 mod plain_path;
 mod requirements;
-mod selections;
 mod semver;
 mod soak;
 mod steps;

@@ -21,9 +21,14 @@ const TOOLCHAIN: &[&str] = &["rustc", "rustdoc", "cc", "ld", "as", "ar"];
 const BASE: &[&str] = &["sh", "cat", "env", "ls", "sleep", "true"];
 
 /// Runs `cargo test` in a PATH without any other program.
+///
+/// All features are enabled, so that no test has to be built and run twice. The lints check that the tests
+/// compile without features, too.
 pub(crate) fn test() -> Result<()> {
     let directory = PlainPath::new(&command::target_directory()?)?;
-    command::run(command::cargo("test").env("PATH", &directory.path).stdin(Stdio::null()))
+    command::run(
+        command::cargo("test --all-features").env("PATH", &directory.path).stdin(Stdio::null()),
+    )
 }
 
 /// A directory of links to programs, which is removed when this is dropped.
