@@ -131,8 +131,9 @@ println!("printing as job {job}");
 //! of all messages that it has not returned are closed. Other connections are not affected.
 //!
 //! Since Linux 6.16, the kernel can refuse descriptors (`SO_PASSRIGHTS`): the `sendmsg` of the peer
-//! fails with `EPERM`. A server lets the kernel refuse descriptors until descriptor passing is agreed
-//! on, and so does every connection for which descriptor passing was not negotiated. The *account* of a
+//! fails with `EPERM`. A server lets the kernel refuse descriptors until descriptor passing is
+//! negotiated. If it was not negotiated in the handshake, both client and server let the kernel refuse
+//! descriptors for the rest of the connection. The *account* of a
 //! uid limits what its clients make a server hold; see
 //! [below](#limits-on-what-clients-make-a-server-hold).
 //!
@@ -152,7 +153,7 @@ println!("printing as job {job}");
 //! | descriptors that were not negotiated | its `sendmsg` fails if the kernel can refuse descriptors; otherwise [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) |
 //! | a declaration without descriptors, if descriptors were not negotiated | [`FdsNotAgreed`](ReceiveError::FdsNotAgreed) |
 //! | `UNIX_FDS` with the value 4294967295 | [`TooManyFds`](ReceiveError::TooManyFds) |
-//! | more descriptors at once than [`Limits::max_received_fds`], or declares more | [`TooManyFds`](ReceiveError::TooManyFds) |
+//! | more descriptors in one `sendmsg` than [`Limits::max_received_fds`], or a message that declares more than this limit | [`TooManyFds`](ReceiveError::TooManyFds) |
 //! | `UNIX_FDS` with another type, or twice | [`Message`](ReceiveError::Message) |
 //! | a body with an index (`h`) to which no descriptor belongs, or with the same index twice | the message; the caller checks bodies |
 //! | a message with descriptors in the other byte order | the message has its descriptors |
@@ -201,9 +202,8 @@ println!("printing as job {job}");
 //! | sent descriptors | the client has read them | sending descriptors to that client waits |
 //!
 //! While descriptors of a connection wait for the rest of their message, the uid is charged for
-//! [`Limits::max_waiting_fds`] descriptors, even if fewer wait. So its other connections cannot take the
-//! room that the rest of the message needs. For this purpose, a connection is charged at most a quarter
-//! of the total of the budget. If the rest of the message does not arrive,
+//! [`Limits::max_waiting_fds`] descriptors, or for a quarter of the total of the budget if that is less,
+//! even if fewer wait. So its other connections cannot take the room that the rest of the message needs. If the rest of the message does not arrive,
 //! [`receive`](Connection::receive) returns
 //! [`FdsOverdue`](ReceiveError::FdsOverdue) after [`Limits::fd_timeout`], or
 //! [`MessageOverdue`](ReceiveError::MessageOverdue) after [`Limits::message_timeout`], whichever ends

@@ -56,7 +56,7 @@ pub struct Limits {
     /// [`max_received_fds`](Self::max_received_fds) for the next read. So when a read begins, at most
     /// `max_waiting_fds - max_received_fds` descriptors may wait. Default: twice `max_received_fds`.
     ///
-    /// Lower values count as twice `max_received_fds`, because the read that completes a message can
+    /// Values below twice `max_received_fds` count as twice `max_received_fds`, because the read that completes a message can
     /// return the descriptors of the next one.
     pub max_waiting_fds: usize,
     /// Maximum time that descriptors wait for the rest of their message. `None` sets no limit.
@@ -182,7 +182,8 @@ pub struct HandshakeLimits {
     /// Maximum length of a line including its `\r\n`, in bytes. Default: 16 KiB, as in dbus-daemon and
     /// dbus-broker.
     ///
-    /// With 0 or 1, the first byte of a line exceeds the limit.
+    /// A line that has this many bytes and no `\r\n` yet fails, too. So with 0 or 1, the first byte of a
+    /// line fails.
     pub max_line_bytes: usize,
     /// Maximum number of bytes of all lines of the peer, including the NUL byte of a client. Default:
     /// 64 KiB.

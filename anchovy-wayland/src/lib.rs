@@ -108,7 +108,7 @@
 //! | Sends the start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
 //! | Sends an out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
 //! | Sends descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
-//! | Does not read | Sending waits while the send buffer is full. On a server, sending descriptors also waits while the account of the user has no room for more descriptors that were sent to its clients and that they have not read. |
+//! | Does not read | Sending waits while the send buffer is full. On a server, descriptors that the clients of a user have not read are charged to the account of the user. Sending more waits while the account has no room for them. |
 //! | Connects while the account of its user has no room for another connection | The connection is closed and [counted](Listener::refused). |
 //!
 //! Sending:
@@ -133,7 +133,7 @@
 //! | Builds a request that does not contain the allocated id | [`CreateError::NewId`]. Nothing is sent, and the id is free again. |
 //! | Panics in the function that builds a request | The id is free again. |
 //! | Creates an object, and the kernel refuses the descriptors of its request | [`CreateError::Send`] with the request, and the id is free again. |
-//! | Creates an object, and the kernel refuses the descriptors of an earlier message | [`create`](Connection::create) returns the id, the request waits in the send buffer after that message, and the next flush reports the error. If the send buffer was full before, [`CreateError::Send`]: no request is built, and no id is allocated. |
+//! | Creates an object, and the kernel refuses the descriptors of an earlier message | If the send buffer has room for the request: [`create`](Connection::create) returns the id, the request waits there after that message, and the next flush reports the error. Otherwise: [`CreateError::Send`] without a request; none is built, and no id is allocated. |
 //! | Creates an object while all ids are in use | [`CreateError::NoIds`] or [`RoundtripError::NoIds`]. Nothing is sent. |
 //! | Drops the future of [`create`](Connection::create) while the send buffer is full | No object is created. |
 //! | Drops the future of [`create`](Connection::create) after the request was added to the send buffer | The next flush creates the object, and the caller does not know its id. |

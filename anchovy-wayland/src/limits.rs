@@ -119,9 +119,9 @@ impl Limits {
     ///
     /// libwayland (since 1.23) and wayland-rs send the descriptors of queued messages early: each time 28
     /// descriptors are queued, one `sendmsg` sends them with 1 byte. The remaining bytes and descriptors are
-    /// sent later. So a client can queue up to 139 descriptors between two flushes before receiving ends
-    /// with [`TooManyWaitingFds`](crate::ReceiveError::TooManyWaitingFds): 112 that arrive early, and up to
-    /// 27 in the last `sendmsg`. For clients that queue more, raise
+    /// sent later. So a client can queue up to 139 descriptors between two flushes: 112 that arrive early,
+    /// and up to 27 in the last `sendmsg`. With 140, receiving ends with
+    /// [`TooManyWaitingFds`](crate::ReceiveError::TooManyWaitingFds). For clients that queue more, raise
     /// [`max_waiting_fds`](Self::max_waiting_fds). The [budget](crate::Listener#budget) limits the
     /// descriptors of all connections of a user.
     pub fn server() -> Limits {

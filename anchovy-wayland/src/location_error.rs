@@ -22,9 +22,9 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LocationError {
-    /// `XDG_RUNTIME_DIR` is not set, or the environment is not used
-    /// ([`without_environment`](crate::Connector::without_environment)), and the name is not an absolute
-    /// path.
+    /// The name is not an absolute path, and there is no runtime directory: the program has set none, and
+    /// `XDG_RUNTIME_DIR` is not set or is ignored
+    /// ([`without_environment`](crate::Connector::without_environment)).
     NoRuntimeDirectory,
     /// The runtime directory (`XDG_RUNTIME_DIR`) is empty.
     EmptyRuntimeDirectory,

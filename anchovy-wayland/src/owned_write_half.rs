@@ -86,14 +86,14 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     /// Returns a [`SendError`]. Its field `unsent` is one of the following:
     ///
     /// - This message, if it exceeds a limit, or if the socket failed before there was room for it.
-    /// - Except on a client: the message whose descriptors the kernel refused, this message or an earlier
-    ///   one. If it is an earlier one, this message waits in the send buffer, or is dropped if there was no
-    ///   room for it.
+    /// - Except on a client: the message whose descriptors the kernel refused. It is the message that was
+    ///   passed to this method, or an earlier one. If it is an earlier one, the message that was passed is in
+    ///   the send buffer if there was room for it; otherwise it was dropped, and its descriptors were closed.
     /// - `None`, if the socket failed after this message was added to the send buffer.
     ///
     /// On a client, a message whose descriptors the kernel refused stays in the send buffer; see
-    /// [`SendErrorKind::TooManyFdsInFlight`]. Then `unsent` is this message, if there was no room for it, and
-    /// `None` if it was added to the send buffer.
+    /// [`SendErrorKind::TooManyFdsInFlight`]. In this case, `unsent` is the message that
+    /// was passed to this method if there was no room for it, and `None` if it was added to the send buffer.
     ///
     /// # Cancel safety
     ///

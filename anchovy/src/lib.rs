@@ -117,10 +117,10 @@
 //! |---|---|---|---|
 //! | Descriptors in one sent message | `FD_LIMIT` | [`set_write_fd_limit`](AnchovyStream::set_write_fd_limit) | [`TooManyToSend`](FdError::TooManyToSend): nothing was sent |
 //! | Descriptors in one received message | `FD_LIMIT` | [`set_read_fd_limit`](AnchovyStream::set_read_fd_limit) | [`TooManyReceived`](FdError::TooManyReceived): the read side fails permanently |
-//! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull): nothing was read |
+//! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull) if there is no room for those of one more message: nothing was read |
 //! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
 //! | Descriptors in flight: sent by all processes of this user, and not received yet | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
-//! | Received descriptors in an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. If the account holds only the sockets of connections and what this stream has received, waiting cannot help: a read then fails with [`OverBudget`](FdError::OverBudget) if more descriptors arrive than there is room for, and the read side fails permanently |
+//! | Received descriptors in an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account, unless waiting cannot help because the account holds only the sockets of connections and what this stream has received. Then the read uses the room that is left. If more descriptors arrive, it fails with [`OverBudget`](FdError::OverBudget), and the read side fails permanently |
 //! | Descriptors in flight in an account | no account | [`set_account`](AnchovyStream::set_account) | Sends wait for room in the account. A send for which it could never have room fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //!
 //! An *account* counts, and limits, what a group of peers makes this process hold, by default all peers

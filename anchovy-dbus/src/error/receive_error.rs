@@ -53,8 +53,8 @@ pub enum ReceiveError {
     TooManyWaitingFds {
         /// Number of waiting descriptors.
         waiting: usize,
-        /// Maximum number: `max_waiting_fds` less [`max_received_fds`](crate::Limits::max_received_fds),
-        /// which the next read may return.
+        /// Maximum number when a read begins: `max_waiting_fds` less
+        /// [`max_received_fds`](crate::Limits::max_received_fds). The read may return that many more.
         limit: usize,
     },
     /// Descriptors waited longer than [`Limits::fd_timeout`](crate::Limits::fd_timeout) for the rest of
@@ -81,7 +81,7 @@ pub enum ReceiveError {
     /// A message needs more memory than the account of the peer's uid can ever have
     /// ([`Listener::with_budget`](crate::Listener::with_budget)).
     BytesOverBudget {
-        /// Number of bytes of memory that receiving more of the message needs.
+        /// Size in bytes of the buffer that is needed to receive more of the message.
         bytes: usize,
     },
     /// The kernel did not deliver all descriptors of a message.

@@ -56,7 +56,7 @@ pub enum ListenError {
         /// Reason why the file is not used.
         reason: LockRefusal,
     },
-    /// There is a socket without write permission for its owner and its group. As in libwayland, such a
+    /// There is a socket for which neither owner nor group has write permission. As in libwayland, such a
     /// socket is not replaced.
     WriteProtected {
         /// Path of the socket.

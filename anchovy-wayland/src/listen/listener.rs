@@ -32,7 +32,7 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// - a file that is not a socket;
 /// - a socket that a process has open, whether or not that process holds the lock;
-/// - a socket without write permission for its owner and its group.
+/// - a socket for which neither owner nor group has write permission.
 ///
 /// An existing lock file is used only if it is a regular file of this user with one hard link. Otherwise
 /// binding fails with [`LockRefused`](ListenError::LockRefused).

@@ -10,7 +10,7 @@ use super::listen_error::ListenError;
 /// The write permissions of owner and group. libwayland does not replace a socket that has neither.
 const REPLACEABLE: u32 = 0o220;
 
-/// Fails if the path is a socket without write permission for its owner and its group.
+/// Fails if the path is a socket for which neither owner nor group has write permission.
 pub(super) fn check(path: &Path) -> Result<(), ListenError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() && found.mode() & REPLACEABLE == 0 => {

@@ -9,7 +9,7 @@ use crate::count::Count;
 /// A violation of the wire format by one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireError {
-    /// Id of the object of the message, or 0.
+    /// Id of the object of the message, as in its header. 0 only if the header has this invalid id.
     pub object: u32,
     /// Number of the request or event in its interface, from 0.
     pub opcode: u16,

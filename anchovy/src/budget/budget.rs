@@ -27,8 +27,8 @@ const BYTES: usize = 512 << 20;
 ///
 /// An account may hold at most (total − amounts of all other accounts) / (n + 1), where n is the number
 /// of accounts that hold something, including itself. So a single account may hold half of the total.
-/// An account that holds more than its maximum, which other accounts have lowered since, keeps what it has
-/// and gets nothing more.
+/// The maximum of an account falls when other accounts take more. An account that then holds more than
+/// its maximum keeps what it has and gets nothing more.
 ///
 /// While n accounts hold something, at least 1/(n+1) of each total is free, and an account that holds
 /// nothing yet can get at least 1/((n+1)·(n+2)) of the total. So no group of peers can use up what

@@ -160,11 +160,11 @@ pub enum Placement {
 /// several connections can fill the account, so that none of them can be completed. A
 /// [`frame_timeout`](Self::frame_timeout) ends such connections.
 ///
-/// With [`Attribution::Range`] and [`Attribution::LastByte`], each read first charges the account for
-/// [`max_waiting_fds`](Self::max_waiting_fds) descriptors or a quarter of the total of the budget, whichever
-/// is less, but always for the descriptors of one more message
-/// ([`read_fd_limit`](crate::AnchovyStream::read_fd_limit)). The charge is kept while any descriptor waits for its frame, and released
-/// otherwise. So the room for the rest of a frame is charged before its first descriptor arrives, and no
+/// With [`Attribution::Range`] and [`Attribution::LastByte`], each read first raises the charge of the
+/// stream to [`max_waiting_fds`](Self::max_waiting_fds) descriptors or a quarter of the total of the budget,
+/// whichever is less, but at least to the descriptors that wait and those of one more message
+/// ([`read_fd_limit`](crate::AnchovyStream::read_fd_limit)). The charge is kept while any descriptor waits
+/// for its frame, and released otherwise. So the room for the rest of a frame is charged before its first descriptor arrives, and no
 /// two connections wait for room that the other one holds. With [`Attribution::Fifo`], the account is
 /// charged for the descriptors that wait, and during a read for those of one more message.
 ///
@@ -203,16 +203,16 @@ pub struct ReadPolicy {
     pub survive_truncation: bool,
     /// Maximum number of descriptors that wait for their frames. 512 by default.
     ///
-    /// Before each read, there must be room for the descriptors of one more message
-    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)). Otherwise the stream of frames ends
-    /// with [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). While no
-    /// descriptor waits, a message can have more descriptors than this number. If the kernel truncated
-    /// the descriptors of a message, they count as one.
+    /// If descriptors wait when a read begins, and they and those of one more message
+    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)) exceed this number, the stream of
+    /// frames ends with [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). If
+    /// none waits, the read begins in any case, so one message can have more descriptors than this number.
+    /// If the kernel truncated the descriptors of a message, they count as one.
     pub max_waiting_fds: usize,
-    /// Number of bytes that may wait for the end of a frame. 16 MiB by default.
+    /// Maximum length of a frame in bytes. 16 MiB by default.
     ///
-    /// If this number or more bytes wait, the stream of frames ends with
-    /// [`ReceiveError::FrameTooLong`](super::ReceiveError::FrameTooLong). One read can return up to 256 KiB,
+    /// If this many bytes or more of a frame have arrived, and its end has not, the stream of frames ends
+    /// with [`ReceiveError::FrameTooLong`](super::ReceiveError::FrameTooLong). One read can return up to 256 KiB,
     /// so a frame that is up to 256 KiB longer may still be received.
     pub max_frame_bytes: usize,
     /// Time that descriptors may wait for the rest of their frame. No limit by default.

@@ -55,9 +55,9 @@ pub enum ReceiveError<E> {
     ///
     /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
     AmbiguousFds {
-        /// Number of these descriptors that the frame would take.
+        /// Number of descriptors that the frame would take of those that arrived together.
         declared: usize,
-        /// Number of these descriptors that no earlier frame has taken.
+        /// Number of those that arrived together and that no earlier frame has taken.
         available: usize,
     },
     /// Descriptors arrived that the decoder has not taken for any frame.

@@ -25,9 +25,9 @@ pub enum TakeFdsError {
     /// [discarded](super::ReceivedFds::discard) frame may have been sent with some of them. So it is not
     /// known which of them belong to the frame.
     Ambiguous {
-        /// Number of these descriptors that the frame would take.
+        /// Number of descriptors that the frame would take of those that arrived together.
         declared: usize,
-        /// Number of these descriptors that no earlier frame has taken.
+        /// Number of those that arrived together and that no earlier frame has taken.
         available: usize,
     },
     /// The kernel dropped some of the descriptors that may belong to the frame (`MSG_CTRUNC`).

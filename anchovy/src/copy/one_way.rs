@@ -23,7 +23,7 @@ use super::sides::{FdReader, FdWriter};
 /// | Rule of the receiver | Used by | After a copy |
 /// |---|---|---|
 /// | Descriptors are taken in order. | Wayland | Each descriptor belongs to its message. |
-/// | A message gets the number of descriptors in its header, from the reads that returned its bytes. | D-Bus, for example anchovy-dbus | Each descriptor belongs to its message if the receiver reads as much at once as the copier wrote (at most 8 KiB). Otherwise the receiver may report an error, but assigns no descriptor to another message. |
+/// | A message gets the number of descriptors in its header, from the reads that returned its bytes. | D-Bus, for example anchovy-dbus | Each message gets its own descriptors if one read of the receiver returns all that one write of the copier sent (at most 8 KiB). Otherwise the receiver may report an error, but assigns no descriptor to another message. |
 /// | Each read asks for the bytes of one message only, and the descriptors of the read belong to it. | GDBus, sd-bus | If the sender sends two messages before the copier reads, the descriptors of the second may be assigned to the first. For example, a client calls a method with descriptors right after `Hello`. |
 /// | The descriptors of a read belong to the message that has the last byte of the read. | varlink | Descriptors may be assigned to another message of the same read, unless the sender waits for the reply to each message before it sends the next one. |
 ///

@@ -10,10 +10,13 @@ use super::nonce::Nonce;
 ///
 /// It consists of the number of the descriptor, counted from 0 for each direction of a connection, and
 /// of a random 64-bit number of that direction. So an id of another connection never refers to a
-/// descriptor of this one. It is refused with
-/// [`ReceiveError::ForeignId`](super::ReceiveError::ForeignId) once the first descriptor of the peer,
-/// which contains its random number, has arrived; before that, with
-/// [`ReceiveError::NotArrived`](super::ReceiveError::NotArrived) after the timeout.
+/// descriptor of this one.
+///
+/// Once the first descriptor of the peer (the carrier), which contains the random number of the peer, has
+/// arrived, an id of another connection is refused with
+/// [`ReceiveError::ForeignId`](super::ReceiveError::ForeignId). Before that, it is refused with
+/// [`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange) if its number is too high, and otherwise
+/// with [`ReceiveError::NotArrived`](super::ReceiveError::NotArrived) after the timeout.
 ///
 /// Its text is the number in decimal, a hyphen, and the random number as 16 lower-case hexadecimal
 /// digits: `3-9f8a04c1b2d3e4f5`. The text has at most 37 ASCII characters, none of which has to be

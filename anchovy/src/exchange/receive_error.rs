@@ -17,8 +17,8 @@ use super::fd_id::FdId;
 pub enum ReceiveError {
     /// The id belongs to another connection, or this side has sent its descriptor.
     ///
-    /// Ids of another connection are recognized once the first descriptor of the peer, which contains
-    /// its random number, has arrived. Before that, the call waits, and fails with
+    /// Ids of another connection are recognized once the first descriptor of the peer (the carrier), which
+    /// contains the random number of the peer, has arrived. Before that, the call waits, and fails with
     /// [`NotArrived`](Self::NotArrived) if the descriptor does not arrive within the timeout. The kind is
     /// [`io::ErrorKind::InvalidInput`].
     ForeignId {
