@@ -141,7 +141,7 @@ println!("printing as job {job}");
 //! |---|---|
 //! | each message in its own `sendmsg` | each message has its descriptors |
 //! | a message with descriptors and then one without, in one `sendmsg` | each message has its descriptors |
-//! | a message without descriptors and then one with descriptors, in one `sendmsg` | each message has its descriptors |
+//! | a message without descriptors and then one with descriptors, in one `sendmsg` | each message has its descriptors, with the exception in [Limitations](#limitations) |
 //! | two messages that declare one descriptor each, and two descriptors, in one `sendmsg` | each message has one if one read returns bytes of both; otherwise [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
 //! | descriptors with a later part of their message, or with its last byte | the message has its descriptors |
 //! | descriptors with the last byte of their message and the whole next message | the first message has them |

@@ -154,8 +154,8 @@ impl From<ConnectErrorKind> for io::Error {
     }
 }
 
-/// The kind is that of the last address whose socket refused the connection, or
-/// [`Unsupported`](io::ErrorKind::Unsupported) if there is none.
+/// The kind is that of the last attempt that failed with [`ConnectErrorKind::Socket`], or
+/// [`Unsupported`](io::ErrorKind::Unsupported) if no attempt did.
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> io::Error {
         let kind = error.attempts.iter().rev().find_map(|attempt| match &attempt.kind {

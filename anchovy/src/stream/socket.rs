@@ -115,8 +115,8 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe if the closure does nothing when it returns `WouldBlock`. The future
-    /// waits, and can be dropped, only after such a call.
+    /// This method is cancel safe if a call of the closure that returns `WouldBlock` has no effect. The
+    /// future waits only before the first call and after such calls.
     pub async fn async_io<R>(
         &self,
         interest: Interest,
