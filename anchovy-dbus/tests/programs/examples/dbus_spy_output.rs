@@ -70,7 +70,7 @@ fn only_a_terminal_gets_colors() {
         command.args(["--", "dbus-send", "--session"]).args(LIST_NAMES).env_remove("NO_COLOR");
         let output = terminal_output(command);
         assert!(output.contains("\x1b[36mcall  \x1b[0m"), "{output:?}");
-        assert!(!run_to_end(command).stderr.contains('\x1b'), "a pipe is no terminal");
+        assert!(!run_to_end(command).stderr.contains('\x1b'), "a pipe is not a terminal");
         let output = terminal_output(command.env("NO_COLOR", ""));
         assert!(output.contains('\x1b'), "{output:?}");
         let output = terminal_output(command.env("NO_COLOR", "1"));
