@@ -144,7 +144,7 @@ println!("printing as job {job}");
 //! | a message without descriptors and then one with descriptors, in one `sendmsg` | each message has its descriptors, with the exception in [Limitations](#limitations) |
 //! | two messages that declare one descriptor each, and two descriptors, in one `sendmsg` | each message has one if one read returns bytes of both; otherwise [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
 //! | descriptors with a later part of their message, or with its last byte | the message has its descriptors |
-//! | descriptors with the last byte of their message and the whole next message | the first message has them |
+//! | in one `sendmsg`: descriptors, the last byte of their message, and the whole next message | the first message has them |
 //! | the descriptors of one message in two `sendmsg` calls | the message has both sets, in order |
 //! | the same set twice | [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
 //! | fewer descriptors than a message declares | [`MissingFds`](ReceiveError::MissingFds) |
@@ -221,9 +221,10 @@ println!("printing as job {job}");
 //!   delivers the descriptors with the first bytes of the `sendmsg`. If the read that returns them ends
 //!   before the last message, the descriptors arrive with an earlier message. Then
 //!   [`receive`](Connection::receive) returns an error, or a message with the wrong descriptor of the
-//!   same peer. The same can happen if a peer declares descriptors for one message and sends them with
-//!   the next, and one read returns both. A proxy that copies bytes and descriptors without parsing
-//!   messages can do the former ([`anchovy::copy`](anchovy::copy())). No known program does the latter.
+//!   same peer. A proxy that copies bytes and descriptors without parsing messages
+//!   can send such messages ([`anchovy::copy`](anchovy::copy())).
+//! - A peer can declare descriptors for one message and send them with the next. If one read returns both,
+//!   the result is the same. No known program does this.
 //! - The only mechanisms are `EXTERNAL` and `ANONYMOUS`. The only transport is Unix sockets.
 //!
 //! # Platform-specific behavior

@@ -52,12 +52,12 @@ pub struct Limits {
     /// its messages may declare. Values over 253, the limit of the kernel, have no further effect.
     /// Default: 253 on a client, 16 on a server.
     pub max_received_fds: usize,
-    /// Maximum of a sum: the number of received descriptors that wait for the rest of their message, and
-    /// [`max_received_fds`](Self::max_received_fds) for the next read. So when a read begins, at most
-    /// `max_waiting_fds - max_received_fds` descriptors may wait. Default: twice `max_received_fds`.
+    /// Maximum number of descriptors that wait for the rest of their message, including up to
+    /// [`max_received_fds`](Self::max_received_fds) that the next read may add. So when a read begins, at
+    /// most `max_waiting_fds - max_received_fds` descriptors may wait. Default: twice `max_received_fds`.
     ///
-    /// Values below twice `max_received_fds` count as twice `max_received_fds`, because the read that completes a message can
-    /// return the descriptors of the next one.
+    /// Values below twice `max_received_fds` count as twice `max_received_fds`, because the read that
+    /// completes a message can return the descriptors of the next one.
     pub max_waiting_fds: usize,
     /// Maximum time that descriptors wait for the rest of their message. `None` sets no limit.
     /// Default: 150 seconds on a client, as in dbus-daemon (`pending_fd_timeout`); 30 seconds on a

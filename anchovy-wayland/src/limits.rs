@@ -31,8 +31,8 @@ pub struct Limits {
     /// that a header can specify) count as 65532. A server should allow at least 148 bytes, the maximum
     /// length of its [error event](crate::DisplayError::message).
     pub max_message_bytes: usize,
-    /// Maximum of a sum: the number of received descriptors that wait for their message, and 28 for the next
-    /// read. Default: 1024 + 28 on a client, as in libwayland; 112 + 28 on a server.
+    /// Maximum number of descriptors that wait for their message, including up to 28 that the next read may
+    /// add. Default: 1024 + 28 on a client, as in libwayland; 112 + 28 on a server.
     ///
     /// If more than `max_waiting_fds - 28` descriptors wait when a read begins, receiving ends with
     /// [`TooManyWaitingFds`](crate::ReceiveError::TooManyWaitingFds).

@@ -87,8 +87,9 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     ///
     /// - This message, if it exceeds a limit, or if the socket failed before there was room for it.
     /// - Except on a client: the message whose descriptors the kernel refused. It is the message that was
-    ///   passed to this method, or an earlier one. If it is an earlier one, the message that was passed is in
-    ///   the send buffer if there was room for it; otherwise it was dropped, and its descriptors were closed.
+    ///   passed to this method, or an earlier one. If it is an earlier one, the message that was passed is not
+    ///   returned: it is in the send buffer if there was room for it; if not, the message that was passed was
+    ///   dropped and its descriptors were closed.
     /// - `None`, if the socket failed after this message was added to the send buffer.
     ///
     /// On a client, a message whose descriptors the kernel refused stays in the send buffer; see

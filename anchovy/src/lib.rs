@@ -123,8 +123,8 @@
 //! | Received descriptors in an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account, unless waiting cannot help because the account holds only the sockets of connections and what this stream has received. Then the read uses the room that is left. If more descriptors arrive, it fails with [`OverBudget`](FdError::OverBudget), and the read side fails permanently |
 //! | Descriptors in flight in an account | no account | [`set_account`](AnchovyStream::set_account) | Sends wait for room in the account. A send for which it could never have room fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //!
-//! An *account* counts, and limits, what a group of peers makes this process hold, by default all peers
-//! with the same uid; see [`Budget`].
+//! An *account* counts and limits what a group of peers makes this process hold. By default, all peers
+//! with the same uid are one group; see [`Budget`].
 //!
 //! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`. Both limits
 //! for one message are at most `FD_LIMIT`. The one for received messages is also at most the limit of

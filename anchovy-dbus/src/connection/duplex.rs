@@ -281,8 +281,8 @@ impl Connection {
         self.write.feed(message).await
     }
 
-    /// Removes from the buffer an earlier message whose descriptors the kernel refused to send while a
-    /// method waited for room in the buffer, and returns it; see [`OwnedWriteHalf::take_refused`].
+    /// If the kernel refused the descriptors of a message, removes that message from the buffer and returns
+    /// it; see [`OwnedWriteHalf::take_refused`].
     pub fn take_refused(&mut self) -> Option<Message> {
         self.write.take_refused()
     }

@@ -168,8 +168,8 @@ impl OwnedWriteHalf {
         }
     }
 
-    /// Removes from the buffer an earlier message whose descriptors the kernel refused to send while a
-    /// method waited for room in the buffer, and returns it.
+    /// If the kernel refused the descriptors of a message, removes that message from the buffer and returns
+    /// it.
     ///
     /// While the buffer is full, [`feed`](Self::feed), [`send`](Self::send) and
     /// [`call`](crate::Connection::call) send earlier messages from it. If the kernel refuses the

@@ -120,10 +120,9 @@ impl fmt::Display for ErrorReply {
 
 impl Error for ErrorReply {}
 
-/// The kind has the meaning of the name, such as
+/// The kind of the [`io::Error`] is the one that corresponds to the name of the D-Bus error, such as
 /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for
-/// `org.freedesktop.DBus.Error.AccessDenied`. It is [`Other`](io::ErrorKind::Other) for names without
-/// such a kind.
+/// `org.freedesktop.DBus.Error.AccessDenied`, or [`Other`](io::ErrorKind::Other) if none corresponds to it.
 impl From<ErrorReply> for io::Error {
     fn from(error: ErrorReply) -> io::Error {
         io::Error::new(error.io_kind(), error)

@@ -6,8 +6,8 @@ use crate::descriptors::Descriptors;
 
 /// A limit on kept messages that was reached.
 ///
-/// Kept messages arrived while a [call](crate::Connection::call) waited for its reply and have not been
-/// received since.
+/// A *kept message* is one that arrived while a [call](crate::Connection::call) waited for its reply, and
+/// that has not been received since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeptLimit {

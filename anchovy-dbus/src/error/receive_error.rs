@@ -54,7 +54,8 @@ pub enum ReceiveError {
         /// Number of waiting descriptors.
         waiting: usize,
         /// Maximum number when a read begins: `max_waiting_fds` less
-        /// [`max_received_fds`](crate::Limits::max_received_fds). The read may return that many more.
+        /// [`max_received_fds`](crate::Limits::max_received_fds), because the read may return up to
+        /// `max_received_fds` more.
         limit: usize,
     },
     /// Descriptors waited longer than [`Limits::fd_timeout`](crate::Limits::fd_timeout) for the rest of

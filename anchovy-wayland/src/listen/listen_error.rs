@@ -13,7 +13,7 @@ use crate::location_error::LocationError;
 
 /// The error of listening on a display.
 ///
-/// Binding removes the files that it has created before it returns an error.
+/// If binding fails, the files that it has created are removed.
 /// [`Listener::from_parts`](crate::Listener::from_parts) removes no files.
 ///
 /// # Examples

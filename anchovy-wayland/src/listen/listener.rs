@@ -58,7 +58,7 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// | The account has no room for | Result |
 /// |---|---|
-/// | received descriptors | its connections do not read; if it holds only sockets and what the connection itself has received, and more descriptors arrive, receiving ends with [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) |
+/// | received descriptors | its connections do not read. A connection still reads if the account holds only sockets and what this connection has received; if more descriptors arrive than there is room for, receiving ends with [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) |
 /// | sent descriptors | sending descriptors waits |
 /// | received bytes | a connection that needs more memory does not read; if the account can never have the memory, receiving ends with [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget) |
 /// | unsent bytes | a connection with more than 8 KiB of them accepts no further message |

@@ -26,7 +26,7 @@ pub enum Attribution {
     /// For protocols in which the descriptors form a queue that is separate from the bytes (Wayland,
     /// X11).
     Fifo,
-    /// A frame gets all descriptors of each read whose last byte is one of its bytes.
+    /// A frame gets all descriptors of each read whose last byte belongs to the frame.
     ///
     /// For protocols whose frames do not contain the number of their descriptors (varlink, as systemd and
     /// zlink extend it). The decoder takes the descriptors of a frame with
@@ -52,8 +52,8 @@ pub enum Attribution {
     ///
     /// Kernels that are derived from BSD end a read *before* the first byte of the next `sendmsg` with
     /// descriptors. So a read that returns descriptors begins with a byte of their `sendmsg`, and may end
-    /// with bytes of later calls. There, a frame gets all descriptors of each read whose *first* byte is
-    /// one of its bytes. If each frame with descriptors has a `sendmsg` of its own, it gets the
+    /// with bytes of later calls. There, a frame gets all descriptors of each read whose *first* byte
+    /// belongs to the frame. If each frame with descriptors has a `sendmsg` of its own, it gets the
     /// descriptors that it was sent with, as on Linux. This is not tested.
     LastByte,
 }
@@ -160,13 +160,14 @@ pub enum Placement {
 /// several connections can fill the account, so that none of them can be completed. A
 /// [`frame_timeout`](Self::frame_timeout) ends such connections.
 ///
-/// With [`Attribution::Range`] and [`Attribution::LastByte`], each read first raises the charge of the
-/// stream to [`max_waiting_fds`](Self::max_waiting_fds) descriptors or a quarter of the total of the budget,
-/// whichever is less, but at least to the descriptors that wait and those of one more message
-/// ([`read_fd_limit`](crate::AnchovyStream::read_fd_limit)). The charge is kept while any descriptor waits
-/// for its frame, and released otherwise. So the room for the rest of a frame is charged before its first descriptor arrives, and no
-/// two connections wait for room that the other one holds. With [`Attribution::Fifo`], the account is
-/// charged for the descriptors that wait, and during a read for those of one more message.
+/// With [`Attribution::Range`] and [`Attribution::LastByte`], the stream reserves room in the account before
+/// it reads: for [`max_waiting_fds`](Self::max_waiting_fds) descriptors, or for a quarter of the total of the
+/// budget if that is less. If the number of waiting descriptors plus
+/// [`read_fd_limit`](crate::AnchovyStream::read_fd_limit) is larger, it reserves room for that sum. The room
+/// stays reserved while any descriptor waits for its frame. So the room for the rest of a frame is reserved
+/// before its first descriptor arrives, and no two connections wait for room that the other one holds. With
+/// [`Attribution::Fifo`], a stream reserves room only for the descriptors that wait, and during a read for
+/// `read_fd_limit` more.
 ///
 /// ```
 /// use std::time::Duration;
@@ -203,10 +204,11 @@ pub struct ReadPolicy {
     pub survive_truncation: bool,
     /// Maximum number of descriptors that wait for their frames. 512 by default.
     ///
-    /// If descriptors wait when a read begins, and they and those of one more message
-    /// ([limit of the stream](crate::AnchovyStream::read_fd_limit)) exceed this number, the stream of
-    /// frames ends with [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). If
-    /// none waits, the read begins in any case, so one message can have more descriptors than this number.
+    /// Each read may return up to [`read_fd_limit`](crate::AnchovyStream::read_fd_limit) descriptors. If
+    /// descriptors wait when a read begins, and their number plus `read_fd_limit` exceeds this number, the
+    /// stream of frames ends with
+    /// [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). If none waits, the read
+    /// begins in any case, so one message can have more descriptors than this number.
     /// If the kernel truncated the descriptors of a message, they count as one.
     pub max_waiting_fds: usize,
     /// Maximum length of a frame in bytes. 16 MiB by default.

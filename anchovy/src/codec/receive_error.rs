@@ -55,9 +55,11 @@ pub enum ReceiveError<E> {
     ///
     /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
     AmbiguousFds {
-        /// Number of descriptors that the frame would take of those that arrived together.
+        /// Number of descriptors that the frame would take from this set (the descriptors that arrived
+        /// together). It is less than the number that the frame declares if the frame also takes
+        /// descriptors of an earlier set.
         declared: usize,
-        /// Number of those that arrived together and that no earlier frame has taken.
+        /// Number of descriptors of this set that no earlier frame has taken.
         available: usize,
     },
     /// Descriptors arrived that the decoder has not taken for any frame.

@@ -75,9 +75,9 @@ impl ReceivedFds<'_> {
     /// - [`TakeFdsError::Ambiguous`] if only a part of a set would be taken, and a
     ///   [discarded](Self::discard) frame may have been sent with some of its descriptors.
     ///
-    /// A decoder calls this method when all bytes of the frame have arrived. With `Range` and `LastByte`,
-    /// no more descriptors for the frame can arrive then; with `Fifo`, the protocol must not send them
-    /// later. So the decoder returns the error.
+    /// Call this method when all bytes of the frame have arrived, and if it fails, return the error from
+    /// `decode`. Waiting does not help: no more descriptors for the frame can arrive then. (With `Fifo`, the
+    /// protocol must forbid its peers to send them later.)
     #[inline]
     pub fn take(&mut self, length: usize, count: usize) -> Result<TakenFds<'_>, TakeFdsError> {
         if count == 0 {

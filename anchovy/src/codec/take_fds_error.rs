@@ -25,9 +25,11 @@ pub enum TakeFdsError {
     /// [discarded](super::ReceivedFds::discard) frame may have been sent with some of them. So it is not
     /// known which of them belong to the frame.
     Ambiguous {
-        /// Number of descriptors that the frame would take of those that arrived together.
+        /// Number of descriptors that the frame would take from this set (the descriptors that arrived
+        /// together). It is less than the number that the frame declares if the frame also takes
+        /// descriptors of an earlier set.
         declared: usize,
-        /// Number of those that arrived together and that no earlier frame has taken.
+        /// Number of descriptors of this set that no earlier frame has taken.
         available: usize,
     },
     /// The kernel dropped some of the descriptors that may belong to the frame (`MSG_CTRUNC`).

@@ -132,8 +132,9 @@ impl<C> WithFds<C> {
     ///
     /// The caller sets [`Attribution::LastByte`] and [`Placement::Alone`] in the policies of the parts,
     /// as [`WithFds::framed`] does. With another placement, a receiver may attribute descriptors to a
-    /// wrong item. With another attribution, items get the same descriptors on Linux, but wrong ones on
-    /// kernels that are derived from BSD. With [`Attribution::Fifo`], two connections of one
+    /// wrong item. `WithFds` itself always takes descriptors as [`Attribution::LastByte`] does. So another
+    /// attribution in the policies changes nothing on Linux, but on kernels that are derived from BSD, items
+    /// get wrong descriptors. With [`Attribution::Fifo`], two connections of one
     /// [account](AnchovyStream::set_account) can also block each other: each has an incomplete item, and
     /// waits for room that the descriptors of the other one use.
     pub fn new(codec: C) -> WithFds<C> {

@@ -15,7 +15,8 @@ use super::fd_id::FdId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiveError {
-    /// The id belongs to another connection, or this side has sent its descriptor.
+    /// The id belongs to another connection, or it is an id that [`Exchange::send`](super::Exchange::send) of
+    /// this side returned.
     ///
     /// Ids of another connection are recognized once the first descriptor of the peer (the carrier), which
     /// contains the random number of the peer, has arrived. Before that, the call waits, and fails with

@@ -47,8 +47,8 @@ use crate::socket::Socket;
 /// ```
 ///
 /// Some numbers of descriptors are also valid sizes: 32 is `cmsg_space!(ScmRights(2))`, and 40 is
-/// `cmsg_space!(ScmRights(4))`. (The sizes are those of [`rustix::cmsg_space!`], which adds 8
-/// bytes for alignment to the CMSG_SPACE of cmsg(3).) The compiler cannot detect a mistake there.
+/// `cmsg_space!(ScmRights(4))`. ([`rustix::cmsg_space!`] returns the CMSG_SPACE of cmsg(3) plus 8
+/// bytes for alignment.) The compiler cannot detect a mistake there.
 /// Therefore `Debug` and limit errors include both the number and `S`, and
 /// [`FD_LIMIT`](Self::FD_LIMIT) is the number for `S`.
 ///

@@ -21,10 +21,10 @@ use crate::valid_space::{AncillarySpace, ValidSpace};
 pub struct Parts {
     /// The socket. It is non-blocking.
     ///
-    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. `SO_INQ` is off, unless the
-    /// stream was created with [`StreamBuilder::inq(false)`](crate::StreamBuilder::inq), which never
-    /// changes the option. It is off even if it was on before the socket became a stream, because
-    /// this crate does not read its former value.
+    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. `SO_INQ` is off, even
+    /// if it was on before the socket became a stream: this crate does not read its former value. Only a
+    /// stream that was created with [`StreamBuilder::inq(false)`](crate::StreamBuilder::inq) never changes
+    /// the option.
     pub socket: StdUnixStream,
     /// Received descriptors that the program has not taken.
     pub read_queue: VecDeque<OwnedFd>,

@@ -285,11 +285,11 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// The peer determines how much of this limit is used, and each descriptor in the queue takes
     /// one entry of the process's descriptor table (`RLIMIT_NOFILE`, often 1024). A server with
-    /// many clients should lower both limits: first the number in one `sendmsg`, with
-    /// [`set_read_fd_limit`](Self::set_read_fd_limit), and then this limit, to the sum of that number
-    /// and of the maximum number of descriptors in one protocol message. The sum is needed because all
-    /// descriptors of an incomplete protocol message may be in the queue, and the next read still
-    /// requires room for another `sendmsg`.
+    /// many clients should lower two limits: first [`set_read_fd_limit(m)`](Self::set_read_fd_limit), where
+    /// m is the largest number of descriptors that a client may send in one `sendmsg`; then
+    /// `set_read_queue_limit(m + p)`, where p is the largest number of descriptors in one protocol message.
+    /// The sum is needed because all descriptors of an incomplete protocol message may be in the queue, and
+    /// the next read still requires room for another `sendmsg`.
     ///
     /// To keep all clients together from filling the table, use a [`Budget`](crate::Budget); see
     /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget).

@@ -116,7 +116,8 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Cancel safety
     ///
     /// This method is cancel safe if a call of the closure that returns `WouldBlock` has no effect. The
-    /// future waits only before the first call and after such calls.
+    /// future waits only before the first call and after such calls, so it cannot be dropped after a call
+    /// that has had an effect.
     pub async fn async_io<R>(
         &self,
         interest: Interest,
