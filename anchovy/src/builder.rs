@@ -50,12 +50,12 @@ pub struct StreamBuilder<const S: usize> {
 }
 
 impl<const S: usize> AnchovyStream<S> {
-    /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`, whose queues are
-    /// kept.
+    /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`. Some properties of an
+    /// `AnchovyStream` are kept; see [`IntoUnixStream`].
     ///
-    /// A stream of std is made non-blocking. A stream of tokio is registered with the runtime again: a
-    /// read of tokio that ended early because of descriptors may have recorded the socket as not
-    /// readable although more bytes are queued.
+    /// A stream of std is made non-blocking. A stream of tokio is registered with the runtime again,
+    /// because tokio may have recorded the socket as not readable although bytes are queued. This happens
+    /// if a read of tokio ended early because of descriptors.
     ///
     /// A read without a control buffer (read(2), recv(2)) makes the kernel close the descriptors
     /// that were sent with those bytes. So do not read from the socket before the conversion.
@@ -161,58 +161,62 @@ impl<const S: usize> StreamBuilder<S> {
         }
     }
 
-    /// Sets the maximum number of descriptors in one received message, which may be odd; see
-    /// [`AnchovyStream::set_read_fd_limit`]. With 0, a message must not have any.
+    /// Sets the maximum number of descriptors in one received message; see
+    /// [`AnchovyStream::set_read_fd_limit`]. With 0, a message must not have descriptors.
     ///
-    /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
+    /// `limit` can be any number up to [`AnchovyStream::FD_LIMIT`], also an odd one. Default:
+    /// `FD_LIMIT`.
     pub fn read_fd_limit(mut self, limit: usize) -> Self {
         self.read_fd_limit = Some(limit);
         self
     }
 
-    /// Sets the maximum number of descriptors in the read queue, which must be at least
-    /// [`read_fd_limit`](Self::read_fd_limit); see [`AnchovyStream::set_read_queue_limit`].
+    /// Sets the maximum number of descriptors in the read queue; see
+    /// [`AnchovyStream::set_read_queue_limit`].
     ///
-    /// Default: [`AnchovyStream::DEFAULT_READ_QUEUE_LIMIT`].
+    /// `limit` must be at least [`read_fd_limit`](Self::read_fd_limit). Default:
+    /// [`AnchovyStream::DEFAULT_READ_QUEUE_LIMIT`].
     pub fn read_queue_limit(mut self, limit: usize) -> Self {
         self.read_queue_limit = Some(limit);
         self
     }
 
-    /// Sets the maximum number of descriptors in one sent message, which may be odd; see
+    /// Sets the maximum number of descriptors in one sent message; see
     /// [`AnchovyStream::set_write_fd_limit`]. With 0, a write with descriptors fails.
     ///
-    /// Default and maximum: [`AnchovyStream::FD_LIMIT`].
+    /// `limit` can be any number up to [`AnchovyStream::FD_LIMIT`], also an odd one. Default:
+    /// `FD_LIMIT`.
     pub fn write_fd_limit(mut self, limit: usize) -> Self {
         self.write_fd_limit = Some(limit);
         self
     }
 
     /// Sets whether a write queue with more than [`write_fd_limit`](Self::write_fd_limit)
-    /// descriptors is sent in several messages. Default: `false`: a write with such a queue fails
-    /// with [`FdError::TooManyToSend`] and sends nothing.
+    /// descriptors is sent in several messages. Default: `false`.
+    ///
+    /// With `false`, a write with such a queue fails with [`FdError::TooManyToSend`] and sends nothing.
     ///
     /// With `true`, the first `write_fd_limit` descriptors are sent with the first byte of the write, the
-    /// next ones with the second byte, and so on. The last group, which may be smaller, is sent with all
-    /// remaining bytes. A write with too few bytes fails with [`FdError::FdsWithoutBytes`] and
-    /// sends nothing.
+    /// next `write_fd_limit` descriptors with the second byte, and so on. The last group of descriptors,
+    /// which may be smaller, is sent with all remaining bytes. A write with fewer bytes than groups fails
+    /// with [`FdError::FdsWithoutBytes`] and sends nothing.
     ///
-    /// This option is for protocols that take descriptors first in, first out, regardless of the
-    /// bytes they arrive with, and that do not process a protocol message before it is complete.
-    /// Wayland is one: with [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS), the 8 bytes of a
-    /// message header suffice for 8 × 28 = 224 descriptors. Do not use it if descriptors
+    /// This option is for protocols with two properties. Descriptors are taken first in, first out,
+    /// regardless of the bytes that they arrive with. And no protocol message is processed before it is
+    /// complete. Wayland is such a protocol: with [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS), the 8
+    /// bytes of a message header suffice for 8 × 28 = 224 descriptors. Do not set the option if descriptors
     /// belong to the bytes or to the message that they arrive with, as in D-Bus: a receiver that
-    /// expects all of them with the first byte finds only the first group. Therefore it is not the
-    /// default.
+    /// expects all descriptors with the first byte finds only the first group.
     ///
     /// # Partial writes
     ///
-    /// If the socket becomes full between two messages, or the
-    /// [account](AnchovyStream::set_account) has no room for the next one, the write returns the
-    /// number of bytes sent. The descriptors that were sent with them are closed on this side, and
-    /// the rest stays in the [write queue](AnchovyStream::write_queue). A further write, such as the
-    /// next one of `write_all`, sends them. If a `write_all` is dropped before it completes, the
-    /// descriptors that were not sent stay in the queue too.
+    /// If a message cannot be sent after an earlier one of the same write, the write ends there. For
+    /// example, the socket may be full, or the [account](AnchovyStream::set_account) may have no room for
+    /// the descriptors of the message. The write returns the number of bytes sent. The descriptors that
+    /// were sent are closed on this side, and the others stay in the
+    /// [write queue](AnchovyStream::write_queue). The next write sends them. `write_all` writes until all
+    /// bytes are sent. If its future is dropped before it completes, the descriptors that were not sent
+    /// stay in the queue.
     ///
     /// [`send_with_fds`](AnchovyStream::send_with_fds) is not affected: it always sends one
     /// message.
@@ -244,9 +248,9 @@ impl<const S: usize> StreamBuilder<S> {
 
     /// Sets whether to enable `SO_INQ` if the kernel supports it (Linux 6.17). Default: `true`.
     ///
-    /// With this option every receive reports how many bytes are still queued, which saves reads
-    /// that find nothing. Without it, a read that does not fill its buffer costs another system
-    /// call (`FIONREAD`).
+    /// With this option, the kernel reports with every receive how many bytes are still queued. This
+    /// saves reads that find nothing. Without the option, a read that does not fill its buffer and
+    /// receives no descriptors costs another system call (`FIONREAD`).
     ///
     /// The option belongs to the socket, not to the descriptor. If other code receives from the same
     /// socket, through a duplicate or in another process, its `recvmsg` reports `MSG_CTRUNC` unless
@@ -257,14 +261,14 @@ impl<const S: usize> StreamBuilder<S> {
     }
 
     /// Sets whether each receive reports the process that sent the bytes, in
-    /// [`Received::sender`](crate::Received::sender) (`SO_PASSCRED`, Linux only). By default the option
-    /// is left as it is on the socket, which is off for a new one.
+    /// [`Received::sender`](crate::Received::sender) (`SO_PASSCRED`, Linux only). By default, the option
+    /// of the socket is not changed. On a new socket, the option is off.
     ///
     /// [`peer_cred`](AnchovyStream::peer_cred) returns the process that called connect(2), listen(2)
-    /// or socketpair(2) for the other end. It may have passed that end on to another process, or
-    /// share it with several. With this option, the kernel names the process that called `sendmsg`,
-    /// for each receive, and a receive never returns bytes of two processes. Bytes that were sent
-    /// before the option was set have no sender.
+    /// or socketpair(2) for the other end of the connection. That process may have passed the other end
+    /// to another process, or may share it with several. With this option, the kernel names the process
+    /// that called `sendmsg`, for each receive. A receive never returns bytes of two processes. Bytes that
+    /// were sent before the option was set have no sender.
     ///
     /// The option belongs to the socket, and stays set when
     /// [`into_parts`](AnchovyStream::into_parts) returns the socket.
@@ -297,8 +301,8 @@ impl<const S: usize> StreamBuilder<S> {
         self
     }
 
-    /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`, whose queues are
-    /// kept.
+    /// Converts the `UnixStream` of std or of tokio, or another `AnchovyStream`; see
+    /// [`AnchovyStream::new`].
     ///
     /// # Errors
     ///
@@ -322,7 +326,7 @@ impl<const S: usize> StreamBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Returns a [`ConnectError`]. If a limit is out of range, it is
+    /// Returns a [`ConnectError`]. If a limit is out of range, the error is
     /// [`Limit`](ConnectError::Limit), and no connection is attempted.
     ///
     /// # Panics
@@ -339,7 +343,7 @@ impl<const S: usize> StreamBuilder<S> {
         self.registered(stream).map_err(|error| ConnectError::Io { path: path.to_owned(), error })
     }
 
-    /// Creates a pair of connected streams, both with these limits.
+    /// Creates a pair of connected streams, both with the limits and options of this builder.
     ///
     /// # Errors
     ///

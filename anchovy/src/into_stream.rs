@@ -9,9 +9,9 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// A socket that can be converted into an [`AnchovyStream`]: the `UnixStream` of std or of tokio,
 /// or another `AnchovyStream`, which may have a different `S`.
 ///
-/// An `AnchovyStream` keeps its queues, its account and the error of a failed read side. It does not keep
-/// its limits: the new stream has those of the builder, or the default ones. To convert an `OwnedFd`,
-/// convert it into a `UnixStream` of std first (`From<OwnedFd>`).
+/// The conversion of an `AnchovyStream` keeps its queues, its account and the error of a failed read side.
+/// It does not keep the limits of the stream: the new stream has the limits of the builder, or the default
+/// limits. To convert an `OwnedFd`, convert it into a `UnixStream` of std first (`From<OwnedFd>`).
 ///
 /// This trait is sealed.
 pub trait IntoUnixStream: sealed::Sealed {}

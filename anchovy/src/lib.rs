@@ -51,10 +51,10 @@
 //! # }
 //! ```
 //!
-//! [`UnixStream`] sends and receives up to 253 descriptors in one message, the maximum of the kernel.
-//! For a protocol with a smaller maximum, use [`AnchovyStream<S>`](AnchovyStream). `S` is the size, in
-//! bytes, of a control buffer (cmsg(3)) for this maximum: [`WAYLAND_SCM_RIGHTS`] for 28 descriptors,
-//! [`cmsg_space!`] for any other number.
+//! [`UnixStream`] sends and receives up to 253 descriptors in one message (one `sendmsg`), the maximum of
+//! the kernel. For a protocol with a smaller maximum, use [`AnchovyStream<S>`](AnchovyStream). `S` is the
+//! size, in bytes, of a control buffer (cmsg(3)) for this maximum: [`WAYLAND_SCM_RIGHTS`] for 28
+//! descriptors, [`cmsg_space!`] for any other number.
 //!
 //! | Task | Method |
 //! |---|---|
@@ -97,39 +97,41 @@
 //! ```
 //!
 //! So descriptors arrive with the read that returns the first byte of their `sendmsg`, and never
-//! later. If the peer sends the descriptors of a protocol message with its first byte, as this crate
-//! does, a program that reads the header and then the body receives all of them with the header. If
-//! a read returns bytes of several protocol messages, only the protocol can tell which of them the
-//! descriptors belong to.
+//! later. This crate sends the descriptors of a protocol message with the first byte of that message.
+//! If the peer does the same, a program that reads the header and then the body receives all descriptors
+//! of the message with the header. If a read returns bytes of several protocol messages, only the
+//! protocol can tell to which of these messages the descriptors belong.
 //!
 //! Do not write several protocol messages with descriptors at once through a `BufWriter` or through
-//! the `Framed` of tokio-util: all descriptors would be sent with the first one. The feature
-//! `codec` provides a `Framed` that keeps them apart.
+//! the `Framed` of tokio-util: all descriptors would be sent with the first of these messages. The
+//! feature `codec` provides a `Framed` that sends the descriptors of each message with that message.
 //!
 //! An out-of-band byte (`MSG_OOB`) is received in order like any other byte, with its descriptors. A
 //! read that would reach it ends before it, and the next read begins with it.
 //!
 //! # Limits
 //!
-//! An operation that exceeds a limit fails with an [`FdError`], which the [`io::Error`] contains.
+//! An operation that exceeds a limit fails with an [`FdError`], which the [`io::Error`] contains. The
+//! limits of an account usually make the operation wait instead.
 //!
 //! | Limit | Default | Set with | Error |
 //! |---|---|---|---|
 //! | Descriptors in one sent message | `FD_LIMIT` | [`set_write_fd_limit`](AnchovyStream::set_write_fd_limit) | [`TooManyToSend`](FdError::TooManyToSend): nothing was sent |
 //! | Descriptors in one received message | `FD_LIMIT` | [`set_read_fd_limit`](AnchovyStream::set_read_fd_limit) | [`TooManyReceived`](FdError::TooManyReceived): the read side fails permanently |
-//! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull) if there is no room for those of one more message: nothing was read |
+//! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull) if the queue has no room for the descriptors of one more message: nothing was read |
 //! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
 //! | Descriptors in flight: sent by all processes of this user, and not received yet | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
-//! | Received descriptors in an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account, unless waiting cannot help because the account holds only the sockets of connections and what this stream has received. Then the read uses the room that is left. If more descriptors arrive, it fails with [`OverBudget`](FdError::OverBudget), and the read side fails permanently |
-//! | Descriptors in flight in an account | no account | [`set_account`](AnchovyStream::set_account) | Sends wait for room in the account. A send for which it could never have room fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
+//! | Received descriptors that are charged to an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. Waiting cannot help if the account holds only the sockets of connections and what this stream has received. The read then uses the room that is left. If more descriptors arrive, the read side fails permanently with [`OverBudget`](FdError::OverBudget) |
+//! | Descriptors in flight that are charged to an account | no account | [`set_account`](AnchovyStream::set_account) | Sends with descriptors wait for room in the account. If the account could never have room for the descriptors, the send fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //!
 //! An *account* counts and limits what a group of peers makes this process hold. By default, all peers
 //! with the same uid are one group; see [`Budget`].
 //!
-//! `FD_LIMIT` is [`AnchovyStream::FD_LIMIT`], the number of descriptors for `S`. Both limits
-//! for one message are at most `FD_LIMIT`. The one for received messages is also at most the limit of
-//! the read queue. Setting a value out of range fails with
-//! [`LimitOutOfRange`](FdError::LimitOutOfRange), and the limit is unchanged.
+//! [`FD_LIMIT`](AnchovyStream::FD_LIMIT) is the maximum number of descriptors in one message for the `S`
+//! of the stream. The limit for one sent message and the limit for one received message are at most
+//! `FD_LIMIT`. The limit for one received message is also at most the limit of the read queue. Setting a
+//! limit to a value out of range fails with [`LimitOutOfRange`](FdError::LimitOutOfRange), and the limit
+//! is unchanged.
 //!
 //! # Child processes
 //!
@@ -154,7 +156,7 @@
 //! |---|---|
 //! | `codec` | Framing in which each frame has its own descriptors; see the module `codec`. |
 //! | `serde` | Conversion of [`exchange::FdId`] into a string and back, for serde. |
-//! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors, and one DEBUG event for each read side that fails. |
+//! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors, and one DEBUG event for each read side that fails with [`TooManyReceived`](FdError::TooManyReceived) or [`Truncated`](FdError::Truncated). |
 //!
 //! [`io::Error`]: std::io::Error
 //! [`AsyncRead`]: tokio::io::AsyncRead

@@ -9,8 +9,9 @@ use crate::sys::options;
 ///
 /// [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing) does the same for a
 /// stream; this function is for other sockets. A connection inherits the setting of its listener
-/// at the time of connect(2). So if it is disabled on a listener before listen(2), no client can
-/// send a descriptor, not even with its first byte, unless it is enabled again for the accepted stream.
+/// at the time of connect(2). So if passing is disabled on a listener before listen(2), a client cannot
+/// send descriptors, not even with the first byte of the connection. After accept(2), passing can be
+/// enabled for a single connection.
 ///
 /// # Errors
 ///

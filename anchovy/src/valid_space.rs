@@ -15,8 +15,8 @@ pub struct AncillarySpace<const S: usize>;
 /// [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) with N from 1 to 253. The functions with which
 /// a program first names `S` have this bound: `new`, `builder`, `connect`, `pair` and `from_parts`
 /// of a stream, and `bind`, `builder`, `from_std`, `from_tokio` and `from_fd` of a listener. So an
-/// invalid `S` is a compile error at the line that uses it. Methods of builders, streams and
-/// listeners do not have the bound. Generic code needs it only if it calls one of these functions.
+/// invalid `S` is a compile error at the line that uses it. Generic code needs the bound only if it
+/// calls one of these functions. Methods that take `self` do not have the bound.
 ///
 /// This trait is sealed.
 ///

@@ -44,7 +44,8 @@ impl Account {
     /// Charges `amount` of a resource if the account has room for `amount + more`. Returns `None`
     /// otherwise. Only `amount` is charged.
     ///
-    /// This is for a caller that needs `more` soon, and for which `amount` alone is useless.
+    /// This method is for a caller that needs room for `more` soon, and for which `amount` alone is
+    /// useless.
     pub fn try_charge_with_room(
         &self,
         resource: Resource,

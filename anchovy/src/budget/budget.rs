@@ -17,21 +17,21 @@ const RESERVE: usize = 64;
 /// maximum length (128 MiB) in a buffer that was doubled while it grew.
 const BYTES: usize = 512 << 20;
 
-/// A limit on the descriptors and the memory that all peers together make a process hold, of which
-/// each group of peers can use only a share.
+/// A limit on the descriptors and the memory that all peers together make a process hold. Each group of
+/// peers can use only a share of them.
 ///
-/// A budget limits three numbers: descriptors that this process holds for its peers, descriptors that
-/// were sent to peers and that they have not read (*in flight*), and bytes of memory. While something
-/// is held for a peer, it is *charged* to the [account](Account) of the peer: the number is added to
-/// that of the account. By default, there is one account for each uid.
+/// A budget limits three resources, each with a *total*: descriptors that this process holds for its
+/// peers, descriptors that were sent to peers and not read by them (*in flight*), and bytes of memory.
+/// While something is held for a peer, it is *charged* to the [account](Account) of the peer: the number
+/// of descriptors or bytes counts as held by the account. By default, there is one account for each uid.
 ///
-/// An account may hold at most (total − amounts of all other accounts) / (n + 1), where n is the number
-/// of accounts that hold something, including itself. So a single account may hold half of the total.
-/// The maximum of an account falls when other accounts take more. An account that then holds more than
-/// its maximum keeps what it has and gets nothing more.
+/// Of each resource, an account may hold at most (total − amounts of all other accounts) / (n + 1). Here n
+/// is the number of accounts that hold something of the resource, including the account itself. So a
+/// single account may hold half of the total. The maximum of an account falls when other accounts take
+/// more. An account that then holds more than its maximum keeps what it has and gets nothing more.
 ///
-/// While n accounts hold something, at least 1/(n+1) of each total is free, and an account that holds
-/// nothing yet can get at least 1/((n+1)·(n+2)) of the total. So no group of peers can use up what
+/// While n accounts hold something of a resource, at least 1/(n+1) of its total is free. An account that
+/// holds nothing yet can get at least 1/((n+1)·(n+2)) of the total. So no group of peers can use up what
 /// another group needs.
 ///
 /// When an account reaches the maximum of a resource, its streams wait until there is room again:
@@ -39,10 +39,10 @@ const BYTES: usize = 512 << 20;
 /// | Resource | Without room |
 /// |---|---|
 /// | received descriptors | nothing is read; a listener disconnects further clients of the account |
-/// | descriptors in flight | no descriptors are sent; bytes without descriptors are |
-/// | bytes of memory | a framed stream that needs more memory does not read, or accepts no further frame |
+/// | descriptors in flight | no descriptors are sent; bytes without descriptors are still sent |
+/// | bytes of memory | a framed stream (module `codec`) that needs more memory to receive does not read; one that needs more memory to send accepts no further frame |
 ///
-/// Other accounts are not affected. A wait that could never end is an error instead; see
+/// Other accounts are not affected. A stream does not wait for room if the wait could never end; see
 /// [`set_account`](crate::AnchovyStream::set_account). If the account holds only the sockets of connections
 /// and what the stream itself has received, a read does not wait: it fails if more descriptors arrive than
 /// there is room for. A send fails if the account could never have room for its descriptors.
@@ -131,8 +131,8 @@ pub struct BudgetBuilder {
 }
 
 impl BudgetBuilder {
-    /// Sets the number of descriptors that are reserved for the process itself. It is subtracted
-    /// from default totals only. Default: 64.
+    /// Sets the number of descriptors that are reserved for the process itself. The number is subtracted
+    /// from default totals only, not from totals that the program sets. Default: 64.
     pub fn reserve(mut self, reserve: usize) -> Self {
         self.reserve = reserve;
         self

@@ -53,8 +53,8 @@ impl Charge {
     }
 
     /// Charges `amount` more as soon as the account has room for it. Until then, the task waits in a
-    /// queue of the account. `request` stores its position in the queue between calls, and must be used
-    /// for one charge only.
+    /// queue of the account. `request` stores the position of the task in the queue between calls. Do not
+    /// use one `request` with several [`Charge`]s.
     pub fn poll_grow(
         &mut self,
         cx: &mut Context<'_>,
@@ -79,10 +79,11 @@ impl Charge {
 
     /// Marks the charge as one that lasts as long as a connection, such as that of a socket.
     ///
-    /// A read for which the account has no room waits until other charges of the account are released,
-    /// but not for pinned ones. If the account has only pinned charges and that of the reading stream,
-    /// the read does not wait. It then fails with [`FdError::OverBudget`](crate::FdError::OverBudget) if
-    /// more descriptors arrive than there is room for.
+    /// A read for which the account has no room waits until charges of the account are released. It does
+    /// not wait for pinned charges. If all charges of the account are pinned or belong to the reading
+    /// stream, the read does not wait at all. It then fails with
+    /// [`FdError::OverBudget`](crate::FdError::OverBudget) if more descriptors arrive than there is room
+    /// for.
     pub fn pin(mut self) -> Charge {
         if !self.pinned {
             self.pinned = true;

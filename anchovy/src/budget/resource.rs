@@ -4,9 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Descriptors that this process holds for a peer: its socket, received descriptors that the
-    /// program has not taken, and a pidfd of the peer if another crate, such as anchovy-dbus, charges
-    /// one.
+    /// Descriptors that this process holds for a peer: the socket of its connection, if a listener has
+    /// charged it, and received descriptors that the program has not taken. Other crates can charge more:
+    /// anchovy-dbus charges a pidfd of the peer.
     HeldFds,
     /// Descriptors that were sent to a peer and that it has not read. The kernel counts them
     /// against this user, over all processes (unix(7), `ETOOMANYREFS`).

@@ -106,13 +106,13 @@ pub enum FdError {
         /// Maximum number of descriptors in the read queue.
         limit: usize,
     },
-    /// A send has descriptors but too few bytes to send them with, or the stream was shut down
-    /// with descriptors in the write queue.
+    /// A send has descriptors but too few bytes to send them with, or a shutdown was refused because
+    /// the write queue has descriptors.
     ///
-    /// The kernel drops descriptors that are sent on a stream without a byte. So nothing was sent
-    /// or closed. Write at least one byte, or clear the write queue. With
-    /// [`spread_fds`](crate::StreamBuilder::spread_fds), each message needs one byte, so write
-    /// more bytes at once. A write of zero bytes through `AsyncWrite` is no error; it sends nothing
+    /// Nothing was sent, closed or shut down. The reason for the error is that the kernel drops
+    /// descriptors that are sent on a stream without a byte. Write at least one byte, or clear the write
+    /// queue. With [`spread_fds`](crate::StreamBuilder::spread_fds), each message needs one byte, so
+    /// write more bytes at once. A write of zero bytes through `AsyncWrite` is no error; it sends nothing
     /// and keeps the queue. The kind is [`io::ErrorKind::InvalidInput`].
     FdsWithoutBytes {
         /// Number of descriptors without a byte to send them with.
@@ -121,9 +121,9 @@ pub enum FdError {
     /// [`send_with_fds`](crate::AnchovyStream::send_with_fds) was called while the write queue
     /// contains descriptors.
     ///
-    /// The write queue is sent with the *next* byte, so both would be sent as one descriptor set.
-    /// The call fails even if it has no descriptors. Nothing was sent or closed. Send the queue
-    /// first, with a write through `AsyncWrite` or `try_write`, or clear it. The kind is
+    /// The write queue is sent with the *next* byte, so its descriptors and those of the call would be
+    /// sent together. The call fails even if it passes no descriptors. Nothing was sent or closed. Send
+    /// the queue first, with a write through `AsyncWrite` or `try_write`, or clear it. The kind is
     /// [`io::ErrorKind::InvalidInput`].
     WriteQueueNotEmpty {
         /// Number of descriptors in the write queue.

@@ -29,10 +29,9 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// killed, and [`mode`](crate::ListenerBuilder::mode) sets the file mode before the first client can
 /// connect.
 ///
-/// Dropping the listener closes the socket. If [`bind`](Self::bind) made the socket's file, and
-/// the path still names that file, it is removed first;
-/// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop) changes that. Accepted streams stay
-/// open.
+/// Dropping the listener closes the socket. If [`bind`](Self::bind) created the file of the socket, the
+/// drop also removes this file, unless the path names another file by then. To keep the file, set
+/// [`unlink_on_drop(false)`](crate::ListenerBuilder::unlink_on_drop). Accepted streams stay open.
 ///
 /// # Examples
 ///
@@ -210,9 +209,9 @@ impl<const S: usize> AnchovyListener<S> {
 
     /// Closes the listener and removes the file of its socket, if the path still names that file.
     ///
-    /// After [`bind`](crate::ListenerBuilder::bind), the file is removed even with
-    /// [`unlink_on_drop(false)`](crate::ListenerBuilder::unlink_on_drop). After
-    /// [`build`](crate::ListenerBuilder::build), it is removed only with `unlink_on_drop(true)`.
+    /// The file of a listener that [`bind`](crate::ListenerBuilder::bind) returned is removed even with
+    /// [`unlink_on_drop(false)`](crate::ListenerBuilder::unlink_on_drop). The file of a listener that
+    /// [`build`](crate::ListenerBuilder::build) returned is removed only with `unlink_on_drop(true)`.
     ///
     /// Accepted streams stay open. Clients that wait to be accepted are disconnected.
     ///
@@ -229,10 +228,10 @@ impl<const S: usize> AnchovyListener<S> {
     /// Converts the listener into a listener of std, which is non-blocking.
     ///
     /// The file of the socket is not removed, so a child process can continue to listen on the
-    /// socket. To convert it back into an `AnchovyListener` that removes the file, use
+    /// socket. To convert the listener of std back into an `AnchovyListener` that removes the file, use
     /// [`build`](crate::ListenerBuilder::build) with
     /// [`unlink_on_drop(true)`](crate::ListenerBuilder::unlink_on_drop). If
-    /// [`fd_passing(false)`](crate::ListenerBuilder::fd_passing) was set, it stays set on the
+    /// [`fd_passing(false)`](crate::ListenerBuilder::fd_passing) was set, passing stays disabled on the
     /// socket.
     ///
     /// # Errors
@@ -259,9 +258,9 @@ impl<const S: usize> AnchovyListener<S> {
 
     /// Returns the absolute path of the socket's file.
     ///
-    /// Returns `None` for an abstract name, and for a socket that was passed to
-    /// [`build`](crate::ListenerBuilder::build) without
-    /// [`unlink_on_drop`](crate::ListenerBuilder::unlink_on_drop).
+    /// Returns `None` for an abstract name. For a socket that was passed to
+    /// [`build`](crate::ListenerBuilder::build), also returns `None` unless
+    /// [`unlink_on_drop(true)`](crate::ListenerBuilder::unlink_on_drop) was set.
     pub fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(PathGuard::path)
     }

@@ -58,9 +58,10 @@ pub enum ListenError {
         /// The user id of the socket's owner.
         uid: u32,
     },
-    /// The file at the path was moved aside while a stale socket was being replaced, and could not be
-    /// moved back, usually because another program has put a second file at the path. No file was
-    /// lost: the moved one is at `moved_to`.
+    /// While a stale socket was being replaced, the file at the path was moved aside for a check and
+    /// could not be moved back; see [`replace_stale`](crate::ListenerBuilder::replace_stale). The usual
+    /// reason is that another program has put a second file at the path. No file was lost: the file that
+    /// was moved is at `moved_to`.
     MovedAside {
         /// The path.
         path: PathBuf,
@@ -89,7 +90,8 @@ pub enum ListenError {
     NotAListener,
     /// A system call failed.
     Io {
-        /// The path, or `None` for an adopted socket without a path.
+        /// The path. For a socket that was passed to [`build`](crate::ListenerBuilder::build), the path is
+        /// `None` unless the system call was a check of its file.
         path: Option<PathBuf>,
         /// The error of the system.
         error: io::Error,

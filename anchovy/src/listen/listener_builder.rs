@@ -60,9 +60,9 @@ impl<const S: usize> AnchovyListener<S> {
     ///
     /// # Errors
     ///
-    /// Returns a [`ListenError`]. If the path exists, it is [`InUse`](ListenError::InUse); set
-    /// [`replace_stale`](ListenerBuilder::replace_stale) to remove the socket of a server that was
-    /// killed.
+    /// Returns a [`ListenError`]. If the path exists, the error is [`InUse`](ListenError::InUse). To
+    /// replace the socket of a server that was killed, set
+    /// [`replace_stale`](ListenerBuilder::replace_stale).
     ///
     /// # Panics
     ///
@@ -172,31 +172,32 @@ impl<const S: usize> ListenerBuilder<S> {
     /// - in a directory with the sticky bit, a socket of another user, even if this process runs
     ///   as root.
     ///
-    /// The check whether a process has the socket open uses a datagram socket, which the kernel never
-    /// connects to a stream socket. So the server of the socket gets no connection because of the check.
+    /// To check whether a process has the socket open, `bind` tries to connect a datagram socket to it.
+    /// The kernel never connects a datagram socket to a stream socket, so the server does not notice the
+    /// check.
     ///
-    /// The removal and the following bind happen under a lock on the directory (flock(2)). If two
-    /// processes that use this crate start at once, exactly one gets the path. The call waits up
-    /// to one second for the lock. It needs permission to read the directory.
+    /// `bind` holds a lock on the directory (flock(2)) while it removes the stale socket and binds the
+    /// new one. If two processes that use this crate start at once, exactly one gets the path. `bind`
+    /// waits up to one second for the lock, and needs permission to read the directory.
     ///
     /// # Programs that do not take the lock
     ///
-    /// Such a program may put a file of its own at the path during the call. So that this file is not
-    /// lost, the file at the path is first renamed to a private name, such as `.socket.4d2-0`, in the
-    /// same directory, and then checked:
+    /// A program that does not take the lock may put a file of its own at the path during the call of
+    /// `bind`. So that this file is not lost, the file at the path is first renamed to a private name, such
+    /// as `.socket.4d2-0`, in the same directory. The renamed file is then checked:
     ///
     /// - If it is the stale socket, it is removed.
-    /// - If it is the file of the other program, it is renamed back, and this call fails with
+    /// - If it is the file of the other program, it is renamed back, and `bind` fails with
     ///   [`InUse`](ListenError::InUse) or [`NotASocket`](ListenError::NotASocket). In between,
     ///   nothing is at the path.
-    /// - If it cannot be renamed back, usually because another program has put a second file at the
-    ///   path meanwhile, this call fails with [`MovedAside`](ListenError::MovedAside), which contains
-    ///   the private name.
+    /// - If it cannot be renamed back, `bind` fails with [`MovedAside`](ListenError::MovedAside), which
+    ///   contains the private name. The usual reason is that another program has put a second file at the
+    ///   path meanwhile.
     ///
-    /// Two races remain for a program with write permission for the directory. If it renames a file
-    /// to the private name, that file is removed. If it renames a socket over the new one before
-    /// `bind` returns, that socket is mistaken for the new one, and is removed when the listener is
-    /// dropped.
+    /// A program with write permission for the directory can still cause two mistakes. If it renames a
+    /// file to the private name, that file is removed. If it renames a socket of its own over the new
+    /// socket before `bind` returns, `bind` takes that socket for the new one. The socket of the program is
+    /// then removed when the listener is dropped.
     ///
     /// If this process is killed during the removal, the stale socket stays at the private name.
     pub fn replace_stale(mut self, replace_stale: bool) -> Self {
@@ -213,7 +214,7 @@ impl<const S: usize> ListenerBuilder<S> {
     ///
     /// # Platform-specific behavior
     ///
-    /// On systems derived from BSD, a socket has no mode before it is bound. There it is bound in
+    /// On systems derived from BSD, a socket has no mode before it is bound. There, the socket is bound in
     /// a private directory beside the path. The maximum length of the path is therefore shorter,
     /// and `local_addr` returns the path in that directory.
     pub fn mode(mut self, mode: u32) -> Self {
@@ -226,7 +227,7 @@ impl<const S: usize> ListenerBuilder<S> {
     /// [`build`](Self::build).
     ///
     /// The file is removed only if the path still names the same file (device and inode). If
-    /// another server has replaced it, its file stays.
+    /// another server has replaced the file, the file of that server stays.
     pub fn unlink_on_drop(mut self, unlink: bool) -> Self {
         self.unlink_on_drop = Some(unlink);
         self
@@ -245,11 +246,11 @@ impl<const S: usize> ListenerBuilder<S> {
     /// Default: the setting of the socket, which is `true` for a new one.
     ///
     /// With `false`, a client's `sendmsg` that has descriptors fails with `EPERM`, even if it is the
-    /// first one of the connection. Descriptors can still arrive if the kernel does not have the option,
-    /// or if the client sent them before the listening socket was passed to [`build`](Self::build).
-    /// Therefore `false` also sets the default of [`read_fd_limit`](Self::read_fd_limit) to 0, so that
-    /// the read side of the stream then fails with
-    /// [`TooManyReceived`](crate::FdError::TooManyReceived).
+    /// first one of the connection. Descriptors can still arrive in two cases: the kernel does not have
+    /// the option, or the client connected before the listening socket was passed to
+    /// [`build`](Self::build), and sent the descriptors before it was accepted. Therefore `false` also
+    /// sets the default of [`read_fd_limit`](Self::read_fd_limit) to 0: if descriptors arrive, the read
+    /// side of the stream fails with [`TooManyReceived`](crate::FdError::TooManyReceived).
     ///
     /// To enable passing for a single stream later, use
     /// [`set_fd_passing`](crate::AnchovyStream::set_fd_passing) and
@@ -299,8 +300,9 @@ impl<const S: usize> ListenerBuilder<S> {
     /// [`StreamBuilder::sender_credentials`].
     ///
     /// Connections inherit the option from the listener at the time of connect(2), so bytes that a
-    /// client sends before it is accepted have a sender too. If the listener was adopted, bytes that
-    /// were sent before have none.
+    /// client sends before it is accepted have a sender too. If a client connected before the listening
+    /// socket was passed to [`build`](Self::build), bytes that it sent before it was accepted may have no
+    /// sender.
     pub fn sender_credentials(mut self, on: bool) -> Self {
         self.stream = self.stream.sender_credentials(on);
         self
@@ -333,8 +335,8 @@ impl<const S: usize> ListenerBuilder<S> {
     /// # Panics
     ///
     /// Panics outside of a tokio runtime with I/O and time enabled.
-    /// [`accept`](AnchovyListener::accept) needs a timer if the descriptor table is full; the
-    /// check is here so that a missing timer is noticed at the start.
+    /// [`accept`](AnchovyListener::accept) needs a timer if the descriptor table is full. This method
+    /// panics without one so that the missing timer is noticed at the start.
     pub fn bind(&self, path: impl AsRef<Path>) -> Result<AnchovyListener<S>, ListenError> {
         let path = SocketPath::new(path.as_ref())?;
         let options = self.accept_options(true)?;
@@ -376,9 +378,9 @@ impl<const S: usize> ListenerBuilder<S> {
     ///
     /// - [`ListenError::NotAListener`] if `socket` is not a listening Unix stream socket.
     /// - [`ListenError::Limit`] if a limit of the accepted streams is out of range.
-    /// - [`ListenError::Io`] if [`unlink_on_drop`](Self::unlink_on_drop) is set and the path of
-    ///   the socket does not exist.
-    /// - [`ListenError::AbstractName`] if [`unlink_on_drop`](Self::unlink_on_drop) is set and the
+    /// - [`ListenError::Io`] if a system call fails, or if
+    ///   [`unlink_on_drop(true)`](Self::unlink_on_drop) is set and the path of the socket does not exist.
+    /// - [`ListenError::AbstractName`] if [`unlink_on_drop(true)`](Self::unlink_on_drop) is set and the
     ///   socket has no path.
     ///
     /// # Panics

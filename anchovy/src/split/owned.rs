@@ -20,7 +20,8 @@ pub struct OwnedReadHalf<const S: usize> {
 /// The owned write half of a stream, which [`AnchovyStream::into_split`] returns.
 ///
 /// Dropping it closes the descriptors in its write queue and shuts down the write side, so the
-/// peer reads the end of the stream after the last byte. [`forget`](Self::forget) drops it without the shutdown.
+/// peer reads the end of the stream after the last byte. [`forget`](Self::forget) drops the half without
+/// the shutdown.
 pub struct OwnedWriteHalf<const S: usize> {
     pub(crate) socket: Arc<Socket>,
     pub(crate) sender: Sender,

@@ -22,8 +22,7 @@ use crate::socket::Socket;
 /// # The size `S`
 ///
 /// `S` is the size, in bytes, of a control buffer (cmsg(3)) for the maximum number of descriptors in one
-/// message:
-/// [`DBUS_SCM_RIGHTS`](crate::DBUS_SCM_RIGHTS), [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS),
+/// message: [`DBUS_SCM_RIGHTS`](crate::DBUS_SCM_RIGHTS), [`WAYLAND_SCM_RIGHTS`](crate::WAYLAND_SCM_RIGHTS),
 /// or [`cmsg_space!(ScmRights(N))`](crate::cmsg_space) for N from 1 to 253. An expression as `S`
 /// requires braces:
 ///
@@ -48,9 +47,10 @@ use crate::socket::Socket;
 ///
 /// Some numbers of descriptors are also valid sizes: 32 is `cmsg_space!(ScmRights(2))`, and 40 is
 /// `cmsg_space!(ScmRights(4))`. ([`rustix::cmsg_space!`] returns the CMSG_SPACE of cmsg(3) plus 8
-/// bytes for alignment.) The compiler cannot detect a mistake there.
-/// Therefore `Debug` and limit errors include both the number and `S`, and
-/// [`FD_LIMIT`](Self::FD_LIMIT) is the number for `S`.
+/// bytes for alignment.) If such a number is passed instead of the size, the compiler cannot detect the
+/// mistake. [`FD_LIMIT`](Self::FD_LIMIT) is the maximum number of descriptors for `S`, and the `Debug`
+/// output of a stream contains both. Errors such as
+/// [`TooManyToSend`](crate::FdError::TooManyToSend) contain `S` and the limit.
 ///
 /// # Platform-specific behavior
 ///

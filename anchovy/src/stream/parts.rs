@@ -21,17 +21,17 @@ use crate::valid_space::{AncillarySpace, ValidSpace};
 pub struct Parts {
     /// The socket. It is non-blocking.
     ///
-    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. `SO_INQ` is off, even
-    /// if it was on before the socket became a stream: this crate does not read its former value. Only a
-    /// stream that was created with [`StreamBuilder::inq(false)`](crate::StreamBuilder::inq) never changes
-    /// the option.
+    /// `SO_OOBINLINE` is on, so that a queued out-of-band byte is not lost. `SO_INQ` is off, even if the
+    /// option was on before the socket became a stream: this crate does not read the former value. The
+    /// exception is a stream that was created with
+    /// [`StreamBuilder::inq(false)`](crate::StreamBuilder::inq), which does not change the option.
     pub socket: StdUnixStream,
     /// Received descriptors that the program has not taken.
     pub read_queue: VecDeque<OwnedFd>,
     /// Descriptors that were not sent.
     pub write_queue: VecDeque<OwnedFd>,
-    /// The error of the read side, if it has failed. Descriptors are missing from the read queue
-    /// in this case.
+    /// The error of the read side, if the read side has failed. In this case, received descriptors
+    /// were lost.
     pub read_error: Option<FdError>,
     limits: (ReceiveLimits, SendLimits),
     inq: bool,
@@ -41,8 +41,8 @@ impl<const S: usize> AnchovyStream<S> {
     /// Converts the stream into its parts: the socket, the queues, the error of a failed read side
     /// and the limits. Other code can then use the socket.
     ///
-    /// The [account](Self::set_account) is not kept, and its charges are released. `SO_INQ` is
-    /// disabled if this crate has enabled it.
+    /// The [account](Self::set_account) is not kept, and what is charged for this stream is released.
+    /// `SO_INQ` is disabled if this crate has enabled it.
     ///
     /// # Errors
     ///
@@ -84,9 +84,9 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Converts the parts of a stream back into a stream, with its queues and limits.
     ///
-    /// The stream has no [account](Self::set_account). A read side that has failed stays failed. If
-    /// the parts are of a stream with another `S`, limits above [`FD_LIMIT`](Self::FD_LIMIT) are
-    /// reduced to it.
+    /// The stream has no [account](Self::set_account). A read side that has failed stays failed. The
+    /// parts may be of a stream with another `S`: limits for one message that exceed
+    /// [`FD_LIMIT`](Self::FD_LIMIT) are reduced to `FD_LIMIT`.
     ///
     /// # Errors
     ///

@@ -50,17 +50,18 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Messages in several reads
     ///
-    /// Descriptors arrive with the read that returns the first byte of their `sendmsg`. For a peer
-    /// that sends each protocol message with this crate, that is the first byte of the protocol
-    /// message. So a program that reads a header and then a body, with `read_exact` or with this
-    /// method, receives all descriptors with the header and none with the body. On Linux, the same read
-    /// may also return bytes of an earlier `sendmsg`, before those of this one, but never bytes of a
-    /// later one. For other systems, see the
+    /// Descriptors arrive with the read that returns the first byte of their `sendmsg`. This crate sends
+    /// the descriptors of a protocol message with the first byte of that message. If the peer does the same,
+    /// a program that reads a header and then a body, with `read_exact` or with this method, receives all
+    /// descriptors with the header and none with the body.
+    ///
+    /// On Linux, a read that receives descriptors may begin with bytes of earlier sends. It never returns
+    /// bytes that were sent after the `sendmsg` with the descriptors. For other systems, see the
     /// [crate documentation](crate#platform-specific-behavior).
     ///
     /// # State shared with the sender
     ///
-    /// A received descriptor refers to the *same* open file as the sender's (dup(2)):
+    /// A received descriptor refers to the *same* open file as the sender's descriptor (dup(2)):
     ///
     /// - The file offset is shared. Reading continues where the sender stopped.
     /// - Status flags such as `O_NONBLOCK` are shared. A socket from tokio is non-blocking: as a
@@ -238,10 +239,10 @@ impl<const S: usize> AnchovyStream<S> {
         self.receiver.limits.fd_limit
     }
 
-    /// Sets the maximum number of descriptors in one received message. It can be any number up to
-    /// [`FD_LIMIT`](Self::FD_LIMIT), also an odd one. With 0, a message must not have any.
+    /// Sets the maximum number of descriptors in one received message. `limit` can be any number up to
+    /// [`FD_LIMIT`](Self::FD_LIMIT), also an odd one. With 0, a message must not have descriptors.
     ///
-    /// If a message has more, the read side fails permanently with
+    /// If a message has more than `limit` descriptors, the read side fails permanently with
     /// [`TooManyReceived`](crate::FdError::TooManyReceived).
     ///
     /// # Errors

@@ -15,10 +15,10 @@ use crate::sys::options;
 impl<const S: usize> AnchovyStream<S> {
     /// Maximum number of descriptors in one message for this `S`.
     ///
-    /// On 64-bit systems, `S` is rounded up, so it is the same for an odd number below 253 and for the
-    /// next even number. The constant is the even one: 28 for `cmsg_space!(ScmRights(27))`. To set an
-    /// odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit) and
-    /// [`set_write_fd_limit`](Self::set_write_fd_limit).
+    /// On 64-bit systems, [`cmsg_space!`](crate::cmsg_space) rounds up, so `S` is the same for an odd
+    /// number below 253 and for the next even number. `FD_LIMIT` is then the even number: 28 for
+    /// `cmsg_space!(ScmRights(27))`. To set an odd limit, use [`set_read_fd_limit`](Self::set_read_fd_limit)
+    /// and [`set_write_fd_limit`](Self::set_write_fd_limit).
     pub const FD_LIMIT: usize = Space::from_bytes(S).fds();
 
     /// Sets the account that is charged for this peer from now on.
@@ -27,21 +27,22 @@ impl<const S: usize> AnchovyStream<S> {
     /// descriptors that the program has not taken, and for sent descriptors that the peer has not read. A
     /// listener with a [budget](crate::ListenerBuilder::budget) sets the account of each stream.
     ///
-    /// - Every read waits while the account has no room for the descriptors of one message
-    ///   ([`read_fd_limit`](Self::read_fd_limit)). If the account holds only sockets and what this
-    ///   stream has received, waiting cannot help. The read then uses the remaining room, and fails
-    ///   with [`OverBudget`](crate::FdError::OverBudget) if more descriptors arrive.
-    /// - Sends with descriptors wait while the account has no room for them. If it could never have
-    ///   enough room, they fail with [`TooManyInFlight`](crate::FdError::TooManyInFlight).
-    /// - Sends without descriptors do not wait.
+    /// - Reads wait while the account has no room for the descriptors of one message
+    ///   ([`read_fd_limit`](Self::read_fd_limit)). Waiting cannot help if the account holds only the
+    ///   sockets of connections and what this stream has received. The read then uses the room that is
+    ///   left, and fails with [`OverBudget`](crate::FdError::OverBudget) if more descriptors arrive.
+    /// - Sends with descriptors wait while the account has no room for the descriptors. If the account
+    ///   could never have room for them, the send fails with
+    ///   [`TooManyInFlight`](crate::FdError::TooManyInFlight).
+    /// - Sends without descriptors do not wait for the account.
     ///
-    /// If the stream had another account, its charges move to the new account:
+    /// If the stream had another account, what is charged for the stream moves to the new account:
     ///
     /// - Sent descriptors that the peer has not read move at once. If the new account has no room for
     ///   them, they are no longer charged.
     /// - Received descriptors that the program has not taken move with the next read.
     /// - The socket, if a listener has charged it, moves at once. If the new account has no room for
-    ///   it, it stays charged to the former account.
+    ///   the socket, the socket stays charged to the former account.
     ///
     /// # Examples
     ///
@@ -109,15 +110,15 @@ impl<const S: usize> AnchovyStream<S> {
         self.socket.io().try_io(interest, io)
     }
 
-    /// Waits for the socket and runs a closure that performs non-blocking I/O on it, until the
-    /// closure returns something other than `WouldBlock`. The closure bypasses queues and limits;
-    /// see [`try_io`](Self::try_io).
+    /// Waits until the socket is ready for `interest`, and runs a closure that performs non-blocking I/O on
+    /// it. Repeats both until the closure returns something other than `WouldBlock`. The closure bypasses
+    /// queues and limits; see [`try_io`](Self::try_io).
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe if a call of the closure that returns `WouldBlock` has no effect. The
-    /// future waits only before the first call and after such calls, so it cannot be dropped after a call
-    /// that has had an effect.
+    /// This method is cancel safe if the closure has no effect when it returns `WouldBlock`. The future
+    /// waits only before the first call of the closure and after calls that return `WouldBlock`. So it
+    /// cannot be dropped after any other call.
     pub async fn async_io<R>(
         &self,
         interest: Interest,

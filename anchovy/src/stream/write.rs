@@ -20,9 +20,9 @@ impl<const S: usize> AnchovyStream<S> {
 
     /// Returns the write queue mutably, to add descriptors to it.
     ///
-    /// The next write sends them all in one message, so the queue must not exceed
-    /// [`write_fd_limit`](Self::write_fd_limit) then. A stream with
-    /// [`spread_fds`](crate::StreamBuilder::spread_fds) sends a longer queue in several messages.
+    /// The next write sends the whole queue in one message. It fails if the queue has more than
+    /// [`write_fd_limit`](Self::write_fd_limit) descriptors. A stream with
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds) sends such a queue in several messages.
     pub fn write_queue_mut(&mut self) -> &mut VecDeque<OwnedFd> {
         &mut self.sender.queue
     }
@@ -155,12 +155,13 @@ impl<const S: usize> AnchovyStream<S> {
         self.sender.limits.fd_limit
     }
 
-    /// Sets the maximum number of descriptors in one sent message. It can be any number up to
+    /// Sets the maximum number of descriptors in one sent message. `limit` can be any number up to
     /// [`FD_LIMIT`](Self::FD_LIMIT), also an odd one. With 0, a write with descriptors fails.
     ///
-    /// Without [`spread_fds`](crate::StreamBuilder::spread_fds), one write sends one message. A
-    /// write with more descriptors fails with [`TooManyToSend`](crate::FdError::TooManyToSend) and
-    /// sends nothing.
+    /// A write with more than `limit` descriptors fails with
+    /// [`TooManyToSend`](crate::FdError::TooManyToSend) and sends nothing. The exception is a stream with
+    /// [`spread_fds`](crate::StreamBuilder::spread_fds), which sends a longer write queue in several
+    /// messages.
     ///
     /// # Errors
     ///
@@ -179,12 +180,12 @@ impl<const S: usize> AnchovyStream<S> {
 /// no effect. A shutdown with descriptors in the queue fails with
 /// [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes), and the write side stays open.
 ///
-/// If a future such as `write_all` is dropped before it completes, some bytes may have been sent.
-/// The descriptors were sent if and only if the queue is empty.
+/// If a future such as that of `write_all` is dropped before it completes, some bytes may have been
+/// sent. Descriptors that are still in the queue were not sent. All others were sent.
 ///
 /// With [`spread_fds`](crate::StreamBuilder::spread_fds), a queue that exceeds the limit of one
-/// message is sent with the first few bytes. If such a write returns a smaller number than
-/// requested, the rest of the queue is sent with the next write.
+/// message is sent with the first few bytes of the write. If the write sends only a part of its bytes, a
+/// part of the queue may remain. The next write sends the rest.
 impl<const S: usize> AsyncWrite for AnchovyStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
