@@ -127,9 +127,10 @@ pub trait Decoder {
 
     /// Removes one frame as [`decode`](Self::decode) does, after the peer has ended the stream.
     ///
-    /// The method is called until it returns `None` or an error. The default implementation checks only
-    /// `bytes`. If `decode` removes bytes before their frame is complete, implement this method, and return
-    /// an error if such a frame is left incomplete.
+    /// The method is called until it returns `None` or an error. The default implementation calls `decode`,
+    /// and recognizes an incomplete frame only by the bytes that are left in `bytes`. If `decode` removes
+    /// bytes before their frame is complete, implement this method, and return an error if the last frame is
+    /// incomplete.
     ///
     /// # Errors
     ///

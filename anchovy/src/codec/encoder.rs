@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 ///
 /// | the frame | implement | send it with |
 /// |---|---|---|
-/// | owns them, and they are closed here once they have been sent | [`fds`](Self::fds) | everything that sends frames |
+/// | owns them, and they are closed here once they have been sent | [`fds`](Self::fds) | `send`, `feed` or the `Sink` |
 /// | borrows them, and they stay open here | [`borrowed_fds`](Self::borrowed_fds) | [`Framed::send`](super::Framed::send) |
 ///
 /// A codec whose frames have no descriptors implements neither.
@@ -77,7 +77,7 @@ pub trait Encoder<Item> {
 
     /// Returns the descriptors that the frame owns, in order, or `None` if it has no list of them.
     ///
-    /// They are counted before the frame is encoded, and moved out of the list when it is accepted.
+    /// They are counted before the frame is encoded, and moved out of the list when the frame is accepted.
     /// The default is `None`.
     #[inline]
     fn fds<'a>(&mut self, frame: &'a mut Item) -> Option<&'a mut Vec<OwnedFd>> {

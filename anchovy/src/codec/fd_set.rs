@@ -31,12 +31,12 @@ use crate::error::truncation::Truncation;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FdSet {
-    /// Range of bytes, from the start of the buffer in [`FramedParts`](super::FramedParts). Sets are in
-    /// order, and their ranges do not overlap.
+    /// Range of bytes in a buffer of [`FramedParts`](super::FramedParts), counted from the start of the
+    /// buffer. Sets are in order, and their ranges do not overlap.
     ///
-    /// For received descriptors, it is the range that one `recvmsg` returned. With
-    /// [`Attribution::LastByte`](super::Attribution::LastByte), only its last byte matters. For
-    /// descriptors that are sent, it is the range of their frame.
+    /// For received descriptors, this is the range of the bytes that one `recvmsg` returned. With
+    /// [`Attribution::LastByte`](super::Attribution::LastByte), only the last byte of the range matters. For
+    /// descriptors that are sent, this is the range of their frame.
     pub range: Range<usize>,
     /// The descriptors, in order.
     pub fds: Vec<OwnedFd>,

@@ -11,8 +11,8 @@ use crate::error::transfer_error::TransferError;
 /// Why a flush failed; from the `flush` and `close` methods of [`Framed`](super::Framed) and
 /// [`FramedWrite`](super::FramedWrite).
 ///
-/// What was not sent stays in the buffer. A frame whose descriptors are the cause can be
-/// [taken back](super::Framed::take_refused).
+/// What was not sent stays in the buffer. If the kernel refused the descriptors of a frame,
+/// [`take_refused`](super::Framed::take_refused) removes that frame.
 ///
 /// It converts into [`SendErrorKind<E>`](super::SendErrorKind) for every `E`, and into
 /// [`io::Error`].
@@ -47,7 +47,7 @@ pub enum FlushError {
     /// [limit of the stream](crate::AnchovyStream::write_fd_limit), which was lowered after the frame
     /// was accepted.
     ///
-    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// As an [`io::Error`], its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
     TooManyFds {
         /// Number of descriptors of the frame.
         count: usize,
@@ -56,18 +56,18 @@ pub enum FlushError {
     },
     /// There are descriptors, and no bytes to send them with.
     ///
-    /// Either the framed stream is closed while the write queue of its stream has descriptors, or an
-    /// [`FdSet`](super::FdSet) that was passed to [`Framed::from_parts`](super::Framed::from_parts) has an
-    /// empty range.
+    /// Either the framed stream is closed while the write queue of its stream has descriptors and no frame is
+    /// in the buffer, or an [`FdSet`](super::FdSet) that was passed to
+    /// [`Framed::from_parts`](super::Framed::from_parts) has an empty range.
     ///
-    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// As an [`io::Error`], its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
     FdsWithoutBytes {
         /// Number of descriptors.
         count: usize,
     },
     /// Descriptors wait in the write queue of the stream, and would be sent with the frame.
     ///
-    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// As an [`io::Error`], its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
     WriteQueueNotEmpty {
         /// Number of descriptors in the write queue.
         queued: usize,
@@ -75,16 +75,18 @@ pub enum FlushError {
     /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
     /// The peer disabled them on its socket (`SO_PASSRIGHTS`), or a security module denied them. As
-    /// an [`io::Error`], [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+    /// an [`io::Error`], its kind is [`PermissionDenied`](io::ErrorKind::PermissionDenied).
     FdsRefusedByPeer {
         /// Number of descriptors of the frame.
         count: usize,
     },
     /// The user of this process has more descriptors in flight than `RLIMIT_NOFILE` (`ETOOMANYREFS`,
-    /// unix(7)). Descriptors are in flight from the call that sends them until the peer receives them.
+    /// unix(7)). Or the frame has more descriptors than the account of the peer could ever hold in flight;
+    /// see [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight). Descriptors are in flight from the
+    /// call that sends them until the peer receives them.
     ///
-    /// A later flush can send the same frame, after receivers have read. As an [`io::Error`],
-    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    /// In the first case, a later flush can send the same frame, after receivers have read. As an
+    /// [`io::Error`], its kind is [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     TooManyFdsInFlight {
         /// Number of descriptors of the frame.
         count: usize,
@@ -144,7 +146,8 @@ impl Error for FlushError {
     }
 }
 
-/// Keeps the error of the socket as it is; the others become the payload.
+/// Returns the error of the socket as it is. The [`io::Error`] contains any other error
+/// ([`io::Error::get_ref`]).
 impl From<FlushError> for io::Error {
     fn from(error: FlushError) -> io::Error {
         match error {

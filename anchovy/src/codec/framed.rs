@@ -99,8 +99,8 @@ impl<const S: usize, C> Framed<S, C> {
     /// [`from_parts`](Self::from_parts) puts the parts together again. The new framed stream continues
     /// with the deadlines and counts of this one. If this stream of frames has ended, so has the new one.
     ///
-    /// Between `into_parts` and `from_parts`, bytes and descriptors that wait are not charged to the
-    /// [account](AnchovyStream::account) of the peer.
+    /// Bytes and descriptors that wait are no longer charged to the [account](AnchovyStream::account) of the
+    /// peer. The new framed stream charges them again when it reads or sends.
     pub fn into_parts(mut self) -> FramedParts<S, C> {
         self.stream.receiver.release_waiting();
         let read_progress = self.read.progress();
@@ -160,7 +160,7 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Returns the next frame if it has arrived already. Nothing is read.
     ///
-    /// Returns `None` if the buffer has no complete frame. More frames may follow.
+    /// Returns `None` if the buffer has no complete frame. This is not the end of the stream of frames.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl<const S: usize, C> Framed<S, C> {
     /// [policy](ReadPolicy) expires, but not when bytes arrive.
     ///
     /// A caller that must not read more for now polls this method, so that the timeouts still apply. To
-    /// read again, it polls the stream.
+    /// read again, the caller uses [`next`](Self::next) or the [`Stream`].
     ///
     /// # Errors
     ///

@@ -100,8 +100,8 @@ impl<const S: usize, C> Framed<S, C> {
     ///
     /// # Errors
     ///
-    /// The frame is always returned in [`unsent`](SendError::unsent): it was rejected, or the buffer
-    /// was full and sending what it holds failed. A frame that borrows descriptors is rejected with
+    /// The frame is always returned in [`unsent`](SendError::unsent): it was rejected, or earlier frames in
+    /// the buffer had to be sent first and this failed. A frame that borrows descriptors is rejected with
     /// [`SendErrorKind::BorrowedFds`].
     ///
     /// # Panics
@@ -140,12 +140,13 @@ impl<const S: usize, C> Framed<S, C> {
 
     /// Sends all frames that wait in the buffer, and shuts the write side down.
     ///
-    /// The peer reads the end of the stream after them. Frames can still be received.
+    /// The peer reads the end of the stream after these frames. Frames can still be received.
     ///
     /// # Errors
     ///
     /// [`FlushError`]. What was not sent stays in the buffer. If descriptors are in the write queue of
-    /// the stream itself, the error is [`FlushError::FdsWithoutBytes`].
+    /// the stream itself, the error is [`FlushError::WriteQueueNotEmpty`] if frames wait in the buffer, and
+    /// [`FlushError::FdsWithoutBytes`] otherwise.
     ///
     /// # Cancel safety
     ///

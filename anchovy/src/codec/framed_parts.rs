@@ -36,12 +36,13 @@ pub struct FramedParts<const S: usize, C> {
     pub codec: C,
     /// Bytes that have arrived and are not decoded.
     pub read_buffer: BytesMut,
-    /// The descriptor sets that arrived with these bytes, in order. Ranges count from the start of the
-    /// buffer.
+    /// The descriptor sets that arrived with the bytes of `read_buffer`, in order. Ranges count from the
+    /// start of that buffer.
     pub read_sets: Vec<FdSet>,
     /// Unsent bytes.
     pub write_buffer: BytesMut,
-    /// The descriptor sets that are sent with these bytes, in order, with the ranges of their frames.
+    /// The unsent descriptors, in order. Each set has the descriptors of one frame and the range of this
+    /// frame in `write_buffer`.
     pub write_sets: Vec<FdSet>,
     /// The policy for received frames.
     pub read_policy: ReadPolicy,

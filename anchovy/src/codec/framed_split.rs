@@ -85,7 +85,7 @@ impl<const S: usize, R> FramedRead<S, R> {
         self.reunite_with(write, |codec, _| codec)
     }
 
-    /// Reunites the two halves of one framed stream, with the codec that `join` makes of theirs.
+    /// Reunites the two halves of one framed stream, with the codec that `join` makes of their codecs.
     ///
     /// # Errors
     ///

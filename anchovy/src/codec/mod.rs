@@ -33,7 +33,7 @@
 //! |---|---|
 //! | send a frame now | [`Framed::send`] |
 //! | send many frames with few calls | [`Framed::feed`], then [`Framed::flush`] |
-//! | send frames without descriptors | an [`Encoder`] with `encode` alone |
+//! | send frames without descriptors | an [`Encoder`] that implements only `encode` |
 //! | use a codec that was written for tokio-util | [`WithFds::framed`] |
 //! | send descriptors that the program keeps | [`Encoder::borrowed_fds`] |
 //! | receive frames | [`Framed::next`] |
@@ -45,7 +45,7 @@
 //!
 //! # Which bytes carry the descriptors
 //!
-//! Each `| |` is one call, and `+2` stands for the two descriptors of the call:
+//! Each `| |` is one system call, and `+2` stands for the two descriptors of the call:
 //!
 //! ```text
 //! frames     [ A ][ B, 2 fds ][ C ][ D, 1 fd ]
@@ -58,49 +58,51 @@
 //! ```
 //!
 //! The descriptors that one `recvmsg` returns are a *descriptor set*, and the bytes that it returns are the
-//! *range* of the set. The kernel does not report which of these bytes a descriptor was sent with. So it
-//! depends on the protocol which descriptors a decoder can take for a frame ([`ReceivedFds::take`]). A frame
-//! *declares* a number of descriptors if the decoder can determine it from the bytes of the frame. The
-//! [`Attribution`] is the rule of the protocol:
+//! *range* of the set. A descriptor *waits* from its arrival until a decoder takes it for a frame
+//! ([`ReceivedFds::take`]) or it is closed. A frame *declares* a number of descriptors if the decoder can
+//! determine the number from the bytes of the frame. The kernel does not report which bytes of the range a
+//! descriptor was sent with. So the protocol determines by which rule a frame gets its descriptors
+//! ([`Attribution`]):
 //!
 //! - [`Range`](Attribution::Range): a frame declares a number. The decoder takes this number of descriptors,
 //!   the oldest first, from the sets whose range contains a byte of the frame.
 //! - [`Fifo`](Attribution::Fifo): a frame declares a number. The decoder takes this number of descriptors,
-//!   the oldest first, from all that wait.
+//!   the oldest first, from all descriptors that wait.
 //! - [`LastByte`](Attribution::LastByte): a frame does not declare a number. The decoder takes all
 //!   descriptors of each set whose range ends with a byte of the frame.
 //!
 //! Descriptors that are not taken for any frame are *unclaimed*. They end the stream of frames with an
-//! error, or are closed and counted ([`Unclaimed`]). With `Range` and `LastByte`, this happens when the range
-//! of their set is decoded, so they are never given to a later frame. With `Fifo`, they wait for later
-//! frames, and this happens at the end of the stream. If the decoder discards a frame,
-//! [`ReceivedFds::discard`] closes its descriptors.
+//! error, or are closed and counted ([`Unclaimed`]). With `Range` and `LastByte`, descriptors wait only until
+//! all bytes of the range of their set are decoded. Those that are left then are unclaimed, and no later
+//! frame gets them. With `Fifo`, descriptors wait for later frames. Those that are left at the end of the
+//! stream are unclaimed. If the decoder discards a frame, [`ReceivedFds::discard`] closes its descriptors.
 //!
 //! # Guarantees
 //!
 //! - Sending: the descriptors of a frame are sent once, in one `sendmsg`, with the first byte of the frame
-//!   or earlier ([`Placement`]). Frames without descriptors share calls. While the socket has no room,
-//!   sending waits. The error of a rejected frame contains the frame, unchanged and with all its
-//!   descriptors ([`SendError::unsent`]).
-//! - Receiving with [`Attribution::Range`]: exact for every sender that begins a new `sendmsg` with
-//!   each frame that has descriptors. If a sender sends descriptors before the first byte of their frame,
-//!   they are attributed correctly if the read that returns them also returns a byte of the frame.
-//!   Otherwise the stream of frames ends with an error. If frames declare wrong numbers, the stream of
-//!   frames ends with an error, or at worst a frame gets descriptors that arrived in the same set but were
-//!   sent for another frame.
-//! - Receiving with [`Attribution::Fifo`]: in order, for protocols in which only the order matters.
-//! - Receiving with [`Attribution::LastByte`]: exact for every sender that gives each frame with
-//!   descriptors a `sendmsg` of its own. If another frame follows in the same `sendmsg`, that later frame
-//!   may get the descriptors.
-//! - Limits: the number of descriptors that wait, the number of bytes that wait for the end of a frame,
-//!   and, if configured, the time that each may wait.
+//!   or earlier ([`Placement`]). One `sendmsg` can send several frames without descriptors. While the socket
+//!   has no room, sending waits. The error of a rejected frame contains the frame, unchanged and with all
+//!   its descriptors ([`SendError::unsent`]).
+//! - Receiving with [`Attribution::Range`]: each frame gets exactly its own descriptors if the sender begins
+//!   a new `sendmsg` with each frame that has descriptors. Other senders send descriptors before the first
+//!   byte of their frame. Such descriptors are attributed correctly if one read returns both them and a byte
+//!   of their frame. Otherwise the stream of frames ends with an error. If frames declare wrong numbers, the
+//!   stream of frames ends with an error, or at worst a frame gets descriptors that arrived in the same set
+//!   but were sent for another frame.
+//! - Receiving with [`Attribution::Fifo`]: frames get descriptors in the order in which these arrived, for
+//!   protocols in which only the order matters.
+//! - Receiving with [`Attribution::LastByte`]: each frame gets exactly its own descriptors if the sender
+//!   gives each frame with descriptors a `sendmsg` of its own. If another frame follows in the same
+//!   `sendmsg`, that later frame may get the descriptors.
+//! - Limits: [`ReadPolicy`] limits the number of descriptors that wait and the length of a frame. It can also
+//!   limit the time for which descriptors wait, and the time in which the rest of a frame must arrive.
 //!
 //! # Errors
 //!
 //! If the codec or a limit rejects a frame, [`SendError::unsent`] is this frame, with its descriptors, and
-//! later frames can be sent. A frame whose descriptors the kernel refuses stays in the buffer. The next
-//! flush tries to send it again, unless [`Framed::take_refused`] has removed it. If the frame borrows the
-//! descriptors, it does not stay in the buffer: it is in [`SendError::unsent`].
+//! later frames can be sent. If the kernel refuses descriptors that a frame owns, the frame stays in the
+//! buffer. The next flush tries to send it again, unless [`Framed::take_refused`] has removed it. If the
+//! kernel refuses descriptors that a frame borrows, the frame is in [`SendError::unsent`].
 //!
 //! A [`ReceiveError`] ends the stream of frames. Descriptors that wait are closed, and bytes that are not
 //! decoded are dropped.
@@ -116,8 +118,8 @@
 //! | gives a frame that borrows descriptors to [`Framed::feed`] or to the `Sink` | [`SendErrorKind::BorrowedFds`] |
 //! | sends a frame that owns descriptors and borrows others | [`SendErrorKind::OwnedAndBorrowedFds`] |
 //! | sends a frame while an earlier frame in the buffer cannot be sent | the error of that frame; the new frame is in [`SendError::unsent`], or in the buffer if it was accepted |
-//! | flushes when frames cannot be sent | [`FlushError`]; they stay in the buffer |
-//! | closes while the write queue of the stream itself has descriptors | [`FlushError::FdsWithoutBytes`]; the write side stays open |
+//! | flushes when frames cannot be sent | [`FlushError`]; the frames stay in the buffer |
+//! | closes while the write queue of the stream itself has descriptors | [`FlushError::FdsWithoutBytes`], or [`FlushError::WriteQueueNotEmpty`] if frames are in the buffer; the write side stays open |
 //! | drops the future of a [`Framed::send`] that has not accepted its frame | nothing of the frame is sent, and it is dropped with the descriptors that it owns |
 //! | drops the future of a [`Framed::send`] that has accepted its frame | the unsent part of the frame is in the buffer, and the next flush sends it |
 //! | reunites halves of two streams | [`ReuniteError`](crate::ReuniteError) with both halves |
@@ -127,13 +129,13 @@
 //! | the peer does | result |
 //! |---|---|
 //! | sends fewer descriptors than its frames declare | [`ReceiveError::MissingFds`] |
-//! | sends more descriptors than its frames declare | [`ReceiveError::UnclaimedFds`], or with [`Unclaimed::Close`] they are closed and counted |
+//! | sends more descriptors than its frames declare | [`ReceiveError::UnclaimedFds`], or with [`Unclaimed::Close`] the unclaimed descriptors are closed and counted |
 //! | sends more descriptors in one message than the limit of the stream | [`ReceiveError::TooManyFds`] |
 //! | sends descriptors for frames that it does not complete | [`ReceiveError::TooManyWaitingFds`], [`ReceiveError::FdsOverdue`] |
 //! | sends a frame that is too long, or does not complete it | [`ReceiveError::FrameTooLong`], [`ReceiveError::FrameOverdue`] |
-//! | sends a frame that does not parse | [`ReceiveError::Codec`], or an item if the decoder discards it |
-//! | sends two frames with descriptors in one `sendmsg`, and the decoder discards the first | [`ReceiveError::AmbiguousFds`] or [`ReceiveError::MissingFds`] |
-//! | sends a frame with descriptors and the start of the next in one `sendmsg`, and [`Attribution::LastByte`] is set | the next frame gets the descriptors if one read returns both |
+//! | sends a frame that does not parse | [`ReceiveError::Codec`], or the item that the decoder returns for a frame that it discards |
+//! | sends two frames with descriptors in one `sendmsg`, and the decoder discards the first | [`ReceiveError::AmbiguousFds`] or [`ReceiveError::MissingFds`], except with [`Attribution::LastByte`] |
+//! | sends a frame with descriptors and the start of the next frame in one `sendmsg` | with [`Attribution::LastByte`], the next frame gets the descriptors if one read returns bytes of both frames |
 //! | closes the connection inside a frame | [`ReceiveError::ClosedInsideFrame`] |
 //! | sends descriptors while the descriptor table of this process is full | [`ReceiveError::Truncated`], or with [`ReadPolicy::survive_truncation`] the decoder gets the cause from [`ReceivedFds::truncation`] |
 

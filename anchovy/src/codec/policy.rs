@@ -20,7 +20,7 @@ pub enum Attribution {
     /// For protocols whose frames contain the number of their descriptors (D-Bus).
     #[default]
     Range,
-    /// A frame gets the number of descriptors that the decoder asks for, the oldest ones that wait,
+    /// A frame gets the number of descriptors that the decoder asks for: the oldest descriptors that wait,
     /// whichever bytes they arrived with.
     ///
     /// For protocols in which the descriptors form a queue that is separate from the bytes (Wayland,
@@ -34,15 +34,15 @@ pub enum Attribution {
     /// codecs that were written for tokio-util.
     ///
     /// On Linux, a read that returns descriptors ends with a byte of their `sendmsg`, and may begin with
-    /// bytes of earlier calls. It returns at most the first 36,544 bytes of that `sendmsg` (measured on
-    /// Linux 6.18). So the result depends on the sender:
+    /// bytes of earlier `sendmsg` calls. The read returns at most the first 36,544 bytes of the `sendmsg`
+    /// with the descriptors (measured on Linux 6.18). So the result depends on the sender:
     ///
     /// | Sender | Frame that gets the descriptors |
     /// |---|---|
     /// | sends each frame that has descriptors in a `sendmsg` of its own ([`Placement::Alone`], systemd, zlink) | the frame that they were sent with |
     /// | begins a `sendmsg` with a frame that has descriptors and 36,544 bytes or more, and other frames follow | the frame that they were sent with |
-    /// | begins a `sendmsg` with a shorter frame that has descriptors, and other frames follow ([`Placement::FirstByte`]) | the last frame of which the read has a byte, which may be a wrong one |
-    /// | sends the descriptors of several frames in one `sendmsg` ([`Placement::Together`]) | the last frame of which the read has a byte gets all of them |
+    /// | begins a `sendmsg` with a shorter frame that has descriptors, and other frames follow ([`Placement::FirstByte`]) | the frame with the last byte of the read, which may be a wrong one |
+    /// | sends the descriptors of several frames in one `sendmsg` ([`Placement::Together`]) | the frame with the last byte of the read gets all of them |
     ///
     /// A dishonest sender can move its own descriptors between its own frames, within one read.
     /// Descriptors that the decoder does not take are closed or end the stream of frames
@@ -52,14 +52,17 @@ pub enum Attribution {
     ///
     /// Kernels that are derived from BSD end a read *before* the first byte of the next `sendmsg` with
     /// descriptors. So a read that returns descriptors begins with a byte of their `sendmsg`, and may end
-    /// with bytes of later calls. There, a frame gets all descriptors of each read whose *first* byte
-    /// belongs to the frame. If each frame with descriptors has a `sendmsg` of its own, it gets the
-    /// descriptors that it was sent with, as on Linux. This is not tested.
+    /// with bytes of later `sendmsg` calls. On these systems, a frame gets all descriptors of each read whose
+    /// *first* byte belongs to the frame. If each frame with descriptors has a `sendmsg` of its own, it gets
+    /// the descriptors that it was sent with, as on Linux. This is not tested.
     LastByte,
 }
 
-/// The handling of descriptors that the decoder has not taken for any frame when the bytes that they
-/// arrived with are decoded.
+/// The handling of unclaimed descriptors: all bytes that they arrived with are decoded, and the decoder has
+/// not taken them for any frame.
+///
+/// With [`Attribution::Fifo`], descriptors wait for later frames, and are unclaimed only at the end of the
+/// stream.
 ///
 /// ```
 /// use anchovy::codec::{ReadPolicy, Unclaimed};
@@ -99,7 +102,7 @@ pub enum Placement {
     /// In order, with the first byte of their frame or earlier. One `sendmsg` has the descriptors of
     /// several frames, up to the [limit of the stream](crate::AnchovyStream::write_fd_limit).
     ///
-    /// Wayland allows this, and it makes the fewest calls.
+    /// Wayland allows this, and it needs the fewest system calls.
     Together,
 }
 
@@ -111,11 +114,11 @@ pub enum Placement {
 /// |---|---|---|
 /// | [`attribution`](Self::attribution) | [`Attribution::Range`] | No frame gets descriptors that arrived with other bytes. |
 /// | [`unclaimed`](Self::unclaimed) | [`Unclaimed::Error`] | A peer that sends more descriptors than its frames have is noticed. |
-/// | [`survive_truncation`](Self::survive_truncation) | `false` | Descriptors are missing, and the peer does not know it. |
+/// | [`survive_truncation`](Self::survive_truncation) | `false` | After a truncation, descriptors are missing, and the peer does not know it. |
 /// | [`max_waiting_fds`](Self::max_waiting_fds) | 512 | Room for two full sets: the kernel allows 253 descriptors in a message (`SCM_MAX_FD`). One full set can wait while the next is received. |
-/// | [`max_frame_bytes`](Self::max_frame_bytes) | 16 MiB | Twice the limit of tokio-util's `LengthDelimitedCodec`. A protocol with a limit of its own sets that (D-Bus: 128 MiB, libwayland: 4 KiB). |
+/// | [`max_frame_bytes`](Self::max_frame_bytes) | 16 MiB | Twice the limit of tokio-util's `LengthDelimitedCodec`. If the protocol has a limit of its own, set that one (D-Bus: 128 MiB, libwayland: 4 KiB). |
 /// | [`fd_timeout`](Self::fd_timeout) | `None` | The time that a peer needs is not known here. dbus-daemon allows 150 seconds (`pending_fd_timeout`). |
-/// | [`frame_timeout`](Self::frame_timeout) | `None` | As above. A server sets both for clients that it does not trust. |
+/// | [`frame_timeout`](Self::frame_timeout) | `None` | The time that a peer needs is not known here. A server sets `fd_timeout` and `frame_timeout` for clients that it does not trust. |
 ///
 /// ```
 /// use anchovy::codec::{Attribution, ReadPolicy, Unclaimed};
@@ -143,18 +146,18 @@ pub enum Placement {
 /// | longer | more, until the connection waits for the next frame or receives a shorter one |
 ///
 /// A buffer of more than 2 MiB is released as soon as its frame is decoded. Frames can share the memory
-/// of the buffer; it is then freed when the last of them is dropped. Apart from such memory, a connection
-/// holds at most twice [`max_frame_bytes`](Self::max_frame_bytes) plus 512 KiB. Memory grows with the
-/// bytes that have arrived, whatever length a peer declares.
+/// of the buffer. Shared memory is freed when the last of these frames is dropped. Apart from shared memory,
+/// a connection holds at most 512 KiB more than twice [`max_frame_bytes`](Self::max_frame_bytes). Memory
+/// grows with the bytes that have arrived, whatever length a peer declares.
 ///
 /// Freed memory returns to the allocator. The allocator of glibc keeps up to twice the largest freed
 /// block, at most 64 MB, unless `M_TRIM_THRESHOLD` is set (mallopt(3)).
 ///
 /// # Accounts
 ///
-/// If the stream has an [account](crate::AnchovyStream::set_account), descriptors that wait for their
-/// frames are charged to it, and the memory of the buffer above 8 KiB. A buffer that was charged shrinks
-/// to 8 KiB when the connection waits for the next frame.
+/// If the stream has an [account](crate::AnchovyStream::set_account), the account is charged for descriptors
+/// that wait for their frames. It is also charged for the memory of the buffer, except the first 8 KiB. A
+/// buffer that was charged shrinks to 8 KiB when the connection waits for the next frame.
 ///
 /// While the account has no room, nothing is read, and timeouts continue to run. Incomplete frames of
 /// several connections can fill the account, so that none of them can be completed. A
@@ -165,9 +168,9 @@ pub enum Placement {
 /// budget if that is less. If the number of waiting descriptors plus
 /// [`read_fd_limit`](crate::AnchovyStream::read_fd_limit) is larger, it reserves room for that sum. The room
 /// stays reserved while any descriptor waits for its frame. So the room for the rest of a frame is reserved
-/// before its first descriptor arrives, and no two connections wait for room that the other one holds. With
-/// [`Attribution::Fifo`], a stream reserves room only for the descriptors that wait, and during a read for
-/// `read_fd_limit` more.
+/// before its first descriptor arrives. It cannot happen that two connections each wait for room that the
+/// other one holds. With [`Attribution::Fifo`], a stream reserves room only for the descriptors that wait,
+/// and during a read for `read_fd_limit` more.
 ///
 /// ```
 /// use std::time::Duration;
@@ -192,12 +195,13 @@ pub struct ReadPolicy {
     /// With [`Attribution::Fifo`], this applies at the end of the stream only, because descriptors wait for
     /// later frames until then.
     pub unclaimed: Unclaimed,
-    /// Whether the stream of frames continues after the kernel truncated a set. `false` by default.
+    /// Whether the stream of frames continues after the kernel truncated a set, which means that it did not
+    /// deliver all descriptors. `false` by default.
     ///
-    /// If it is `true`, all descriptors of the set are closed. The decoder gets the cause from
-    /// [`ReceivedFds::truncation`](super::ReceivedFds::truncation) with each frame that the set may belong
-    /// to. If it is `false`, the stream of frames ends with
-    /// [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
+    /// If this is `true`, the delivered descriptors of the set are closed. For each frame that the set may
+    /// belong to, the decoder gets the cause from
+    /// [`ReceivedFds::truncation`](super::ReceivedFds::truncation). If this is `false`, the stream of frames
+    /// ends with [`ReceiveError::Truncated`](super::ReceiveError::Truncated).
     ///
     /// With [`Attribution::Fifo`], the stream of frames always ends: the number of missing descriptors is
     /// not known, so later frames would get wrong ones.
@@ -205,11 +209,11 @@ pub struct ReadPolicy {
     /// Maximum number of descriptors that wait for their frames. 512 by default.
     ///
     /// Each read may return up to [`read_fd_limit`](crate::AnchovyStream::read_fd_limit) descriptors. If
-    /// descriptors wait when a read begins, and their number plus `read_fd_limit` exceeds this number, the
-    /// stream of frames ends with
+    /// descriptors wait when a read begins, and their number plus `read_fd_limit` exceeds `max_waiting_fds`,
+    /// the stream of frames ends with
     /// [`ReceiveError::TooManyWaitingFds`](super::ReceiveError::TooManyWaitingFds). If none waits, the read
-    /// begins in any case, so one message can have more descriptors than this number.
-    /// If the kernel truncated the descriptors of a message, they count as one.
+    /// begins in any case, so one message can have more descriptors than `max_waiting_fds`. A truncated set
+    /// counts as one descriptor.
     pub max_waiting_fds: usize,
     /// Maximum length of a frame in bytes. 16 MiB by default.
     ///
@@ -220,15 +224,16 @@ pub struct ReadPolicy {
     /// Time that descriptors may wait for the rest of their frame. No limit by default.
     ///
     /// Descriptors that wait longer end the stream of frames with
-    /// [`ReceiveError::FdsOverdue`](super::ReceiveError::FdsOverdue). It needs a runtime with timers.
+    /// [`ReceiveError::FdsOverdue`](super::ReceiveError::FdsOverdue). The timeout needs a tokio runtime with
+    /// time enabled.
     pub fd_timeout: Option<Duration>,
     /// Time in which the rest of a frame has to arrive, with or without descriptors. No limit by
     /// default.
     ///
-    /// It begins when a read first had to wait for the rest. Bytes that arrive later do not extend it. A
-    /// frame that takes longer ends the stream of frames with
+    /// The time begins when a read first had to wait for the rest. Bytes that arrive later do not extend it.
+    /// A frame that takes longer ends the stream of frames with
     /// [`ReceiveError::FrameOverdue`](super::ReceiveError::FrameOverdue). A connection on which no frame
-    /// has begun may wait forever. It needs a runtime with timers.
+    /// has begun may wait forever. The timeout needs a tokio runtime with time enabled.
     pub frame_timeout: Option<Duration>,
 }
 
@@ -253,7 +258,7 @@ impl Default for ReadPolicy {
 ///
 /// | field | default | reason |
 /// |---|---|---|
-/// | [`placement`](Self::placement) | [`Placement::Alone`] | Every receiver attributes such descriptors correctly. |
+/// | [`placement`](Self::placement) | [`Placement::Alone`] | Every receiver attributes the descriptors correctly. |
 /// | [`max_buffered_bytes`](Self::max_buffered_bytes) | 64 KiB | Small frames share calls, and a peer that does not read is noticed early. A socket takes about 208 KiB at once (`net.core.wmem_default`). |
 /// | [`max_buffered_fds`](Self::max_buffered_fds) | 256 | Room for one full set: the kernel allows 253 descriptors in a message (`SCM_MAX_FD`). |
 ///
@@ -272,15 +277,15 @@ impl Default for ReadPolicy {
 ///
 /// A buffer that is empty keeps at most 256 KiB, or 8 KiB if the stream has an account. Larger memory is
 /// freed when its last byte has been sent. The unsent bytes are at most
-/// [`max_buffered_bytes`](Self::max_buffered_bytes) and one more frame. The memory of the buffer
-/// can be larger than that, because it grows by doubling. A long [payload](super::Encoder::payload) is not
-/// copied into the buffer, and is dropped once it has been sent.
+/// [`max_buffered_bytes`](Self::max_buffered_bytes) plus the length of one frame. The memory of the buffer
+/// can be larger than the unsent bytes, because it grows by doubling. A long
+/// [payload](super::Encoder::payload) is not copied into the buffer, and is dropped once it has been sent.
 ///
 /// # Accounts
 ///
-/// If the stream has an [account](crate::AnchovyStream::set_account), unsent bytes above 8 KiB are charged
-/// to it. A frame is accepted before it is charged. If the account has no room for the charge, the next
-/// frame is accepted when there is room or the unsent bytes have been sent.
+/// If the stream has an [account](crate::AnchovyStream::set_account), the account is charged for unsent
+/// bytes, except the first 8 KiB. A frame is accepted before it is charged. The next frame is accepted only
+/// when the account has room for this charge, or when all unsent bytes have been sent.
 ///
 /// ```
 /// use anchovy::codec::WritePolicy;

@@ -42,30 +42,29 @@ pub enum ReceiveError<E> {
     Io(io::Error),
     /// The decoder asked for more descriptors than are available to the frame.
     ///
-    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    /// As an [`io::Error`], its kind is [`InvalidData`](io::ErrorKind::InvalidData).
     MissingFds {
         /// Number of descriptors that the decoder asked for.
         declared: usize,
         /// Number of descriptors that are available to the frame.
         available: usize,
     },
-    /// The decoder asked for only some of the descriptors that arrived together, and a
-    /// [discarded](super::ReceivedFds::discard) frame may have been sent with some of them. So it is not
-    /// known which of them belong to the frame.
+    /// The decoder asked for only a part of a set (the descriptors that arrived together). A
+    /// [discarded](super::ReceivedFds::discard) frame may have been sent with another part of the set. So it
+    /// is not known which descriptors of the set belong to which frame.
     ///
-    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    /// As an [`io::Error`], its kind is [`InvalidData`](io::ErrorKind::InvalidData).
     AmbiguousFds {
-        /// Number of descriptors that the frame would take from this set (the descriptors that arrived
-        /// together). It is less than the number that the frame declares if the frame also takes
-        /// descriptors of an earlier set.
+        /// Number of descriptors that the frame would take from the set. It is less than the number that the
+        /// frame declares if the frame also takes descriptors of an earlier set.
         declared: usize,
-        /// Number of descriptors of this set that no earlier frame has taken.
+        /// Number of descriptors of the set that no earlier frame has taken.
         available: usize,
     },
     /// Descriptors arrived that the decoder has not taken for any frame.
     ///
-    /// The frame that was decoded last is dropped too, because it may have the wrong descriptors. As an
-    /// [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    /// If this is found when a frame is decoded, that frame is dropped, too, because it may have the wrong
+    /// descriptors. As an [`io::Error`], its kind is [`InvalidData`](io::ErrorKind::InvalidData).
     UnclaimedFds {
         /// Number of descriptors that were not taken.
         count: usize,
@@ -73,7 +72,7 @@ pub enum ReceiveError<E> {
     /// The peer sent more descriptors in one message than the
     /// [limit of the stream](crate::AnchovyStream::read_fd_limit).
     ///
-    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    /// As an [`io::Error`], its kind is [`InvalidData`](io::ErrorKind::InvalidData).
     TooManyFds {
         /// Number of descriptors received.
         count: usize,
@@ -83,7 +82,7 @@ pub enum ReceiveError<E> {
     /// Too many descriptors wait for frames that are not complete
     /// ([`ReadPolicy::max_waiting_fds`](super::ReadPolicy::max_waiting_fds)).
     ///
-    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    /// As an [`io::Error`], its kind is [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     TooManyWaitingFds {
         /// Number of descriptors that wait.
         waiting: usize,
@@ -94,7 +93,7 @@ pub enum ReceiveError<E> {
     /// Descriptors waited too long for the rest of their frame
     /// ([`ReadPolicy::fd_timeout`](super::ReadPolicy::fd_timeout)).
     ///
-    /// As an [`io::Error`], [`TimedOut`](io::ErrorKind::TimedOut).
+    /// As an [`io::Error`], its kind is [`TimedOut`](io::ErrorKind::TimedOut).
     FdsOverdue {
         /// Number of descriptors that wait.
         waiting: usize,
@@ -102,7 +101,7 @@ pub enum ReceiveError<E> {
     /// The rest of a frame did not arrive in time
     /// ([`ReadPolicy::frame_timeout`](super::ReadPolicy::frame_timeout)).
     ///
-    /// As an [`io::Error`], [`TimedOut`](io::ErrorKind::TimedOut).
+    /// As an [`io::Error`], its kind is [`TimedOut`](io::ErrorKind::TimedOut).
     FrameOverdue {
         /// Number of bytes of the frame that arrived.
         bytes: usize,
@@ -110,16 +109,17 @@ pub enum ReceiveError<E> {
     /// A frame is longer than allowed
     /// ([`ReadPolicy::max_frame_bytes`](super::ReadPolicy::max_frame_bytes)).
     ///
-    /// As an [`io::Error`], [`InvalidData`](io::ErrorKind::InvalidData).
+    /// As an [`io::Error`], its kind is [`InvalidData`](io::ErrorKind::InvalidData).
     FrameTooLong {
-        /// Length of the frame in bytes, as far as it is known.
+        /// Number of bytes of the frame that have arrived, or the length of the frame if the decoder itself
+        /// returns this error.
         length: usize,
         /// The most bytes that a frame may have.
         limit: usize,
     },
     /// The read queue of the stream has no room for the descriptors of another message.
     ///
-    /// Only descriptors that were read outside the codec are in that queue. As an [`io::Error`],
+    /// Only descriptors that were read outside the codec are in that queue. As an [`io::Error`], its kind is
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     ReadQueueFull {
         /// Number of descriptors in the read queue.
@@ -130,7 +130,7 @@ pub enum ReceiveError<E> {
     /// The peer sent descriptors for which its [account](crate::Account) has no room left; see
     /// [`FdError::OverBudget`].
     ///
-    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    /// As an [`io::Error`], its kind is [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     FdsOverBudget {
         /// Number of descriptors received in one message.
         count: usize,
@@ -140,22 +140,22 @@ pub enum ReceiveError<E> {
     /// A frame needs more memory than the [account](crate::Account) of the peer could ever have
     /// ([`Resource::Bytes`](crate::Resource::Bytes)).
     ///
-    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    /// As an [`io::Error`], its kind is [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     BytesOverBudget {
         /// Size in bytes of the buffer that is needed to receive more of the frame.
         bytes: usize,
     },
     /// The kernel did not deliver all descriptors of a message (`MSG_CTRUNC`).
     ///
-    /// As an [`io::Error`], [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) for a full table, and
-    /// [`InvalidData`](io::ErrorKind::InvalidData) otherwise.
+    /// As an [`io::Error`], its kind is [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) if a table was full,
+    /// and [`InvalidData`](io::ErrorKind::InvalidData) otherwise.
     Truncated {
         /// The cause, as far as it is known.
         cause: Truncation,
     },
     /// The peer closed the connection inside a frame.
     ///
-    /// As an [`io::Error`], [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+    /// As an [`io::Error`], its kind is [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
     ClosedInsideFrame {
         /// Number of bytes of the frame that arrived.
         bytes: usize,
@@ -256,7 +256,8 @@ impl<E: Error + 'static> Error for ReceiveError<E> {
     }
 }
 
-/// Keeps the error of the socket and that of the codec as they are; the others become the payload.
+/// Returns the error of the socket as it is, and converts the error of the codec with `Into`. The
+/// [`io::Error`] contains any other error ([`io::Error::get_ref`]).
 impl<E> From<ReceiveError<E>> for io::Error
 where
     E: Into<io::Error> + Error + Send + Sync + 'static,

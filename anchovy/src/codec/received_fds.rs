@@ -14,10 +14,10 @@ use crate::held_fds::HeldFds;
 
 /// The descriptors that have arrived, as a [`Decoder`](super::Decoder) sees them.
 ///
-/// `length` is the length of a frame in bytes. The frame begins at the first byte of the buffer that was
-/// passed to [`decode`](super::Decoder::decode). Call the methods before you remove the frame from the
-/// buffer. A *descriptor set* is what one read returned, and its *range* is the bytes of that read; see the
-/// [module](super#which-bytes-carry-the-descriptors).
+/// The parameter `length` of the methods is the length of a frame in bytes. The frame begins at the first
+/// byte of the buffer that was passed to [`decode`](super::Decoder::decode). Call the methods before you
+/// remove the frame from the buffer. A *descriptor set* is the descriptors that one read returned, and its
+/// *range* is the bytes that this read returned; see the [module](super#which-bytes-carry-the-descriptors).
 ///
 /// ```
 /// # use std::os::fd::OwnedFd;
@@ -73,7 +73,7 @@ impl ReceivedFds<'_> {
     /// - [`TakeFdsError::Truncated`] if a set that may belong to the frame was truncated. No descriptors
     ///   of another set are taken instead, because they may belong to the next frame.
     /// - [`TakeFdsError::Ambiguous`] if only a part of a set would be taken, and a
-    ///   [discarded](Self::discard) frame may have been sent with some of its descriptors.
+    ///   [discarded](Self::discard) frame may have been sent with some descriptors of this set.
     ///
     /// Call this method when all bytes of the frame have arrived, and if it fails, return the error from
     /// `decode`. Waiting does not help: no more descriptors for the frame can arrive then. (With `Fifo`, the
@@ -91,12 +91,13 @@ impl ReceivedFds<'_> {
     ///
     /// This method is for protocols whose frames do not contain the number of their descriptors
     /// ([`Attribution::LastByte`](super::Attribution::LastByte)). With
-    /// [`Attribution::Range`](super::Attribution::Range) it also takes descriptors that were sent for a
-    /// later frame, and with [`Attribution::Fifo`](super::Attribution::Fifo) all that wait.
+    /// [`Attribution::Range`](super::Attribution::Range) it may also take descriptors that were sent for a
+    /// later frame. With [`Attribution::Fifo`](super::Attribution::Fifo) it takes all descriptors that wait.
     ///
     /// # Errors
     ///
-    /// Returns [`TakeFdsError::Truncated`] if a set among them was truncated. No descriptor is taken then.
+    /// Returns [`TakeFdsError::Truncated`] if a set that may belong to the frame was truncated. No descriptor
+    /// is taken then.
     ///
     /// # Examples
     ///
@@ -199,25 +200,27 @@ impl ReceivedFds<'_> {
         Ok(())
     }
 
-    /// Closes the descriptors of a frame of `length` bytes that cannot be parsed. Returns how many were
-    /// closed now.
+    /// Closes the descriptors of a frame of `length` bytes that cannot be parsed. Returns the number of
+    /// descriptors that this call has closed.
     ///
     /// A decoder that discards such a frame, instead of returning an error, calls this method before it
     /// removes the bytes; see [`Decoder`](super::Decoder) for an example. The number of descriptors of the
     /// frame need not be known:
     ///
-    /// - A set whose range ends within the frame is closed.
+    /// - All descriptors of each set whose range ends within the frame are closed. With
+    ///   [`Attribution::Fifo`](super::Attribution::Fifo), the same applies to sets that arrived before the
+    ///   frame and still wait.
     /// - With [`Attribution::LastByte`](super::Attribution::LastByte), every other set belongs to a
     ///   later frame and is not affected.
-    /// - With the other attributions, a set whose range extends past the end of the frame belongs either
-    ///   to this frame or to a later one. The decoder can take the whole set for a later frame. Taking only
-    ///   a part fails with [`TakeFdsError::Ambiguous`]. If the set has not been taken when its range is
-    ///   decoded, it is closed.
+    /// - With the other attributions, a set whose range begins before the end of the frame and ends after it
+    ///   may belong to this frame or to later ones. The decoder can take the whole set for a later frame.
+    ///   Taking only a part fails with [`TakeFdsError::Ambiguous`]. If the set has not been taken when all
+    ///   bytes of its range are decoded, it is closed.
     ///
     /// Closed descriptors are counted in [`Framed::unclaimed_fds`](super::Framed::unclaimed_fds).
     ///
-    /// On Linux, later frames then get exactly their own descriptors if the sender begins a new `sendmsg`
-    /// with each frame that has descriptors ([`Placement::Alone`](super::Placement::Alone),
+    /// On Linux, frames after a discarded one get exactly their own descriptors if the sender begins a new
+    /// `sendmsg` with each frame that has descriptors ([`Placement::Alone`](super::Placement::Alone),
     /// [`Placement::FirstByte`](super::Placement::FirstByte)).
     ///
     /// Do not discard frames of a sender that sends descriptors before the first byte of their frame
@@ -241,12 +244,12 @@ impl ReceivedFds<'_> {
         count
     }
 
-    /// Takes the charge of `count` descriptors that were [taken](Self::take). Returns `None` if the peer
-    /// has no [account](crate::AnchovyStream::set_account).
+    /// Takes the [`Charge`] for `count` descriptors that were [taken](Self::take) for the frame. Returns
+    /// `None` if the peer has no [account](crate::AnchovyStream::set_account).
     ///
-    /// The decoder stores the charge in the frame, with the descriptors. They then count against the
-    /// account of the peer until the charge is dropped. If the decoder does not take the charge, they count
-    /// until the frame is decoded.
+    /// The decoder stores the charge in the frame, with the descriptors. The descriptors then count against
+    /// the account of the peer until the charge is dropped. If the decoder does not take the charge, the
+    /// descriptors count only until the frame is decoded.
     ///
     /// ```
     /// # use std::os::fd::OwnedFd;
@@ -274,9 +277,9 @@ impl ReceivedFds<'_> {
     /// Returns the cause if the kernel truncated a set that may belong to a frame of `length` bytes.
     ///
     /// This is for decoders with
-    /// [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation). Without it, a truncated
-    /// set ends the stream of frames. All descriptors of a truncated set are closed, so the decoder returns
-    /// the frame without descriptors, or an error.
+    /// [`ReadPolicy::survive_truncation`](super::ReadPolicy::survive_truncation). If that is `false`, a
+    /// truncated set ends the stream of frames. All descriptors of a truncated set are closed, so the decoder
+    /// returns the frame without descriptors, or an error.
     #[inline]
     pub fn truncation(&self, length: usize) -> Option<Truncation> {
         let end = self.position.saturating_add(length as u64);

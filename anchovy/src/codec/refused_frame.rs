@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
-/// A frame whose descriptors the kernel refused, as the bytes and descriptors that were not sent.
+/// The bytes and descriptors of a frame whose descriptors the kernel refused. None of them was sent.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -30,8 +30,8 @@ use bytes::Bytes;
 /// ```
 #[derive(Debug)]
 pub struct RefusedFrame {
-    /// Its bytes; none of them was sent.
+    /// The bytes of the frame.
     pub bytes: Bytes,
-    /// Its descriptors.
+    /// The descriptors of the frame.
     pub fds: Vec<OwnedFd>,
 }

@@ -13,8 +13,8 @@ use crate::error::transfer_error::TransferError;
 /// If the frame was not accepted, `unsent` is the unchanged frame: no byte of it was sent, and none of its
 /// descriptors was closed.
 ///
-/// If a flush failed, what was not sent stays in the buffer. A frame whose descriptors are the cause can
-/// be [taken back].
+/// If a flush failed, what was not sent stays in the buffer. If the kernel refused the descriptors of a frame
+/// in the buffer, [`take_refused`] removes that frame.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/codec/tests/lines.rs"));
@@ -36,7 +36,7 @@ use crate::error::transfer_error::TransferError;
 /// # }
 /// ```
 ///
-/// [taken back]: crate::codec::Framed::take_refused
+/// [`take_refused`]: crate::codec::Framed::take_refused
 pub struct SendError<T, K> {
     /// The frame, if it was not accepted.
     pub unsent: Option<T>,
@@ -82,7 +82,7 @@ pub enum SendErrorKind<E> {
     /// The frame has more descriptors than the
     /// [limit of the stream](crate::AnchovyStream::write_fd_limit).
     ///
-    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// As an [`io::Error`], its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
     TooManyFds {
         /// Number of descriptors of the frame.
         count: usize,
@@ -91,14 +91,14 @@ pub enum SendErrorKind<E> {
     },
     /// The frame has descriptors but no bytes.
     ///
-    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// As an [`io::Error`], its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
     FdsWithoutBytes {
         /// Number of descriptors of the frame.
         count: usize,
     },
     /// Descriptors wait in the write queue of the stream, and would be sent with the frame.
     ///
-    /// As an [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// As an [`io::Error`], its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
     WriteQueueNotEmpty {
         /// Number of descriptors in the write queue.
         queued: usize,
@@ -106,16 +106,18 @@ pub enum SendErrorKind<E> {
     /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
     /// The peer disabled them on its socket (`SO_PASSRIGHTS`), or a security module denied them. As
-    /// an [`io::Error`], [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+    /// an [`io::Error`], its kind is [`PermissionDenied`](io::ErrorKind::PermissionDenied).
     FdsRefusedByPeer {
         /// Number of descriptors of the frame.
         count: usize,
     },
     /// The user of this process has more descriptors in flight than `RLIMIT_NOFILE` (`ETOOMANYREFS`,
-    /// unix(7)). Descriptors are in flight from the call that sends them until the peer receives them.
+    /// unix(7)). Or the frame has more descriptors than the account of the peer could ever hold in flight;
+    /// see [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight). Descriptors are in flight from the
+    /// call that sends them until the peer receives them.
     ///
-    /// The same frame can be sent after receivers have read. As an [`io::Error`],
-    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
+    /// In the first case, the same frame can be sent after receivers have read. As an [`io::Error`], its kind
+    /// is [`QuotaExceeded`](io::ErrorKind::QuotaExceeded).
     TooManyFdsInFlight {
         /// Number of descriptors of the frame.
         count: usize,
@@ -124,7 +126,7 @@ pub enum SendErrorKind<E> {
     /// it cannot be kept in the buffer.
     ///
     /// [`Framed::send`](super::Framed::send) accepts it; `feed` and the `Sink` do not. As an
-    /// [`io::Error`], [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// [`io::Error`], its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
     BorrowedFds {
         /// Number of descriptors that the frame borrows.
         count: usize,
@@ -132,7 +134,7 @@ pub enum SendErrorKind<E> {
     /// The frame borrows descriptors and owns others, and they would have to be sent in one message.
     ///
     /// An encoder for such frames returns all of them from
-    /// [`borrowed_fds`](super::Encoder::borrowed_fds). As an [`io::Error`],
+    /// [`borrowed_fds`](super::Encoder::borrowed_fds). As an [`io::Error`], its kind is
     /// [`InvalidInput`](io::ErrorKind::InvalidInput).
     OwnedAndBorrowedFds {
         /// Number of descriptors that the frame owns.
@@ -202,7 +204,8 @@ impl<E: Error + 'static> Error for SendErrorKind<E> {
     }
 }
 
-/// Keeps the error of the socket and that of the codec as they are; the others become the payload.
+/// Returns the error of the socket as it is, and converts the error of the codec with `Into`. The
+/// [`io::Error`] contains any other error ([`io::Error::get_ref`]).
 impl<E> From<SendErrorKind<E>> for io::Error
 where
     E: Into<io::Error> + Error + Send + Sync + 'static,

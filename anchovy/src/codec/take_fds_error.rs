@@ -21,15 +21,14 @@ pub enum TakeFdsError {
         /// Number of descriptors that are available to the frame.
         available: usize,
     },
-    /// The decoder asked for only some of the descriptors that arrived together, and a
-    /// [discarded](super::ReceivedFds::discard) frame may have been sent with some of them. So it is not
-    /// known which of them belong to the frame.
+    /// The decoder asked for only a part of a set (the descriptors that arrived together). A
+    /// [discarded](super::ReceivedFds::discard) frame may have been sent with another part of the set. So it
+    /// is not known which descriptors of the set belong to which frame.
     Ambiguous {
-        /// Number of descriptors that the frame would take from this set (the descriptors that arrived
-        /// together). It is less than the number that the frame declares if the frame also takes
-        /// descriptors of an earlier set.
+        /// Number of descriptors that the frame would take from the set. It is less than the number that the
+        /// frame declares if the frame also takes descriptors of an earlier set.
         declared: usize,
-        /// Number of descriptors of this set that no earlier frame has taken.
+        /// Number of descriptors of the set that no earlier frame has taken.
         available: usize,
     },
     /// The kernel dropped some of the descriptors that may belong to the frame (`MSG_CTRUNC`).

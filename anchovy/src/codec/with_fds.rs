@@ -16,7 +16,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A codec that was written for tokio-util, whose items have descriptors.
 ///
-/// The codec knows nothing of descriptors, so it cannot determine how many an item has:
+/// The codec knows nothing of descriptors, so it cannot determine how many an item has. The frames are:
 ///
 /// | Frame | Meaning |
 /// |---|---|
@@ -24,10 +24,9 @@ use crate::stream::anchovy_stream::AnchovyStream;
 /// | sent `(T, Vec<OwnedFd>)` | an item, and descriptors that are closed here once they have been sent |
 /// | sent `(T, &[impl AsFd])` | an item, and descriptors that stay open here; only [`Framed::send`] accepts it |
 ///
-/// An item with descriptors has a `sendmsg` to itself ([`Placement::Alone`]). Items without descriptors
-/// share calls. The peer must send in the same way: with each item that has descriptors in a `sendmsg` of
-/// its own, received descriptors are attributed correctly. See [`Attribution::LastByte`] for what happens
-/// otherwise.
+/// An item with descriptors has a `sendmsg` to itself ([`Placement::Alone`]). One `sendmsg` can send several
+/// items without descriptors. Received descriptors are attributed correctly if the peer, too, sends each item
+/// with descriptors in a `sendmsg` of its own. For other peers, see [`Attribution::LastByte`].
 ///
 /// The encoder takes a clone of the item, because the error of a rejected frame contains the item
 /// ([`SendError::unsent`](super::SendError::unsent)). Clones of `&str`, [`Bytes`](bytes::Bytes) and
@@ -132,11 +131,11 @@ impl<C> WithFds<C> {
     ///
     /// The caller sets [`Attribution::LastByte`] and [`Placement::Alone`] in the policies of the parts,
     /// as [`WithFds::framed`] does. With another placement, a receiver may attribute descriptors to a
-    /// wrong item. `WithFds` itself always takes descriptors as [`Attribution::LastByte`] does. So another
-    /// attribution in the policies changes nothing on Linux, but on kernels that are derived from BSD, items
-    /// get wrong descriptors. With [`Attribution::Fifo`], two connections of one
-    /// [account](AnchovyStream::set_account) can also block each other: each has an incomplete item, and
-    /// waits for room that the descriptors of the other one use.
+    /// wrong item. `WithFds` itself always takes descriptors as [`Attribution::LastByte`] does. So on Linux,
+    /// items get the same descriptors if the policies have another attribution. On kernels that are derived
+    /// from BSD, items then get wrong descriptors. With [`Attribution::Fifo`], two connections of one
+    /// [account](AnchovyStream::set_account) can block each other on every system: each has an incomplete
+    /// item, and waits for room that the descriptors of the other connection use.
     pub fn new(codec: C) -> WithFds<C> {
         WithFds { codec }
     }

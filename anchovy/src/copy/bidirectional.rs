@@ -8,7 +8,7 @@ use super::copied::Copied;
 use super::copier::Copier;
 use crate::stream::anchovy_stream::AnchovyStream;
 
-/// Copies bytes and descriptors between two streams, in both directions, until both have ended.
+/// Copies bytes and descriptors between two streams, in both directions, until both streams have ended.
 /// Returns how much was copied from `a` to `b`, and from `b` to `a`.
 ///
 /// If one stream ends, the write side of the other is shut down, and the other direction continues. If
@@ -23,7 +23,7 @@ use crate::stream::anchovy_stream::AnchovyStream;
 ///
 /// # Cancel safety
 ///
-/// This function is not cancel safe, for the same reason as [`copy`](crate::copy()). To stop it and
+/// This function is not cancel safe, for the same reason as [`copy`](crate::copy()). To stop a copy and
 /// continue it later, split both streams and use one [`Copier`] for each direction.
 ///
 /// # Examples

@@ -15,16 +15,16 @@ use super::sides::{FdReader, FdWriter};
 ///
 /// # Protocols
 ///
-/// The descriptors of a read are sent with its first byte, in one `sendmsg` with the other bytes of
-/// that read. A read may begin with bytes of earlier messages. So a descriptor may be attached to an
+/// The descriptors that a read returned are sent with the first byte that it returned, in one `sendmsg` with
+/// its other bytes. A read may begin with bytes of earlier messages. So a descriptor may be attached to an
 /// earlier byte than at the source, but never to a later one. The effect depends on how the receiver
 /// assigns descriptors to protocol messages:
 ///
 /// | Rule of the receiver | Used by | After a copy |
 /// |---|---|---|
-/// | Descriptors are taken in order. | Wayland | Each descriptor belongs to its message. |
-/// | A message gets the number of descriptors in its header, from the reads that returned its bytes. | D-Bus, for example anchovy-dbus | Each message gets its own descriptors if one read of the receiver returns all that one write of the copier sent (at most 8 KiB). Otherwise the receiver may report an error, but assigns no descriptor to another message. |
-/// | Each read asks for the bytes of one message only, and the descriptors of the read belong to it. | GDBus, sd-bus | If the sender sends two messages before the copier reads, the descriptors of the second may be assigned to the first. For example, a client calls a method with descriptors right after `Hello`. |
+/// | Each message gets the oldest descriptors that have not been taken. | Wayland | Each message gets its own descriptors. |
+/// | A message gets as many descriptors as its header declares, from the reads that returned its bytes. | D-Bus, for example anchovy-dbus | Each message gets its own descriptors if one read of the receiver returns all that one write of the copier sent (at most 8 KiB). Otherwise the receiver may report an error, but assigns no descriptor to another message. |
+/// | Each read asks for the bytes of one message only, and the descriptors of the read belong to it. | GDBus, sd-bus | If the sender sends two messages before the copier reads, the descriptors of the second may be assigned to the first. This can happen if a client calls a method with descriptors right after `Hello`. |
 /// | The descriptors of a read belong to the message that has the last byte of the read. | varlink | Descriptors may be assigned to another message of the same read, unless the sender waits for the reply to each message before it sends the next one. |
 ///
 /// Except for protocols of the first row, write a proxy with the codec of the protocol instead.

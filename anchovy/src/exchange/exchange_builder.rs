@@ -97,15 +97,15 @@ impl ExchangeBuilder {
     /// [account](AnchovyStream::set_account) for each client.
     ///
     /// Descriptors are numbered from 0, in the order in which they are sent. If n descriptors have arrived,
-    /// [`Exchange::receive`] waits only for ids with numbers below n + this limit. For a higher number it
-    /// fails at once ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
+    /// [`Exchange::receive`] waits only for ids with numbers below n + `max_unclaimed`. For that number and
+    /// all higher ones it fails at once ([`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange)).
     pub fn max_unclaimed(mut self, limit: usize) -> Self {
         self.max_unclaimed = Some(limit);
         self
     }
 
-    /// Sets the time after which a descriptor that was not taken is closed, and for which
-    /// [`Exchange::receive`] waits for a descriptor. Default: 30 seconds.
+    /// Sets the time for which a descriptor waits to be taken before it is closed. [`Exchange::receive`]
+    /// waits for a descriptor for the same time. Default: 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -126,12 +126,13 @@ impl ExchangeBuilder {
     ///
     /// - [`FdError::WriteQueueNotEmpty`] if the write queue has descriptors. The peer would treat them
     ///   as descriptors of the exchange.
-    /// - [`FdError::LimitOutOfRange`] if the read limit or the write limit of the stream is 0.
+    /// - [`FdError::LimitOutOfRange`] if [`read_fd_limit`](AnchovyStream::read_fd_limit) or
+    ///   [`write_fd_limit`](AnchovyStream::write_fd_limit) of the stream is 0.
     /// - [`ExchangeError::NotAnExchange`](super::ExchangeError::NotAnExchange) if the first descriptor
-    ///   in the read queue is not the one that an exchange sends first (the
-    ///   [carrier](super#which-bytes-carry-which-descriptor)).
+    ///   in the read queue is not a [carrier](super#which-bytes-carry-which-descriptor), which every exchange
+    ///   sends first.
     /// - [`ExchangeError::TooManyUnclaimed`](super::ExchangeError::TooManyUnclaimed) if the read queue
-    ///   has more descriptors than [`max_unclaimed`](Self::max_unclaimed).
+    ///   has more than [`max_unclaimed`](Self::max_unclaimed) descriptors after the carrier.
     /// - An error of the system, in particular of memfd_create(2), such as a full descriptor table.
     ///
     /// # Panics

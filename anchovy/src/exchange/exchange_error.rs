@@ -11,24 +11,24 @@ use crate::error::fd_error::FdError;
 /// descriptors.
 ///
 /// The [`io::Error`] of the read contains it; [`from_io_error`](Self::from_io_error) returns it. Every
-/// later read fails with it, and so does [`Exchange::receive`](super::Exchange::receive)
-/// for a descriptor that can no longer be received
-/// ([`ReceiveError::StreamFailed`](super::ReceiveError::StreamFailed)).
+/// later read fails with the same error. For a descriptor that can no longer be received,
+/// [`Exchange::receive`](super::Exchange::receive) returns
+/// [`ReceiveError::StreamFailed`](super::ReceiveError::StreamFailed), which contains this error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The peer sent descriptors, and the first one is not the one that an exchange sends first (the
-    /// [carrier](super#which-bytes-carry-which-descriptor)).
+    /// The first descriptor that the peer sent is not a
+    /// [carrier](super#which-bytes-carry-which-descriptor), which every exchange sends first.
     ///
     /// The peer does not use this module, or has sent other descriptors before it created its exchange.
-    /// All descriptors that came with the read were closed, and its bytes are lost. The kind is
+    /// All descriptors that the read returned were closed, and the bytes of the read are lost. The kind is
     /// [`io::ErrorKind::InvalidData`].
     NotAnExchange {
         /// Number of descriptors received.
         count: usize,
     },
-    /// More descriptors have arrived and were not taken than
-    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed) allows.
+    /// The number of descriptors that have arrived and were not taken exceeds
+    /// [`max_unclaimed`](super::ExchangeBuilder::max_unclaimed).
     ///
     /// All of them were closed, including those that arrived with earlier reads, and the bytes of the
     /// read are lost. The kind is [`io::ErrorKind::QuotaExceeded`].
@@ -46,7 +46,8 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Returns the error of an exchange that `error` contains, if any.
+    /// Returns the `ExchangeError` in the error of a read, if there is one. If `error` contains an
+    /// [`FdError`], returns it as [`Stream`](Self::Stream).
     ///
     /// # Examples
     ///

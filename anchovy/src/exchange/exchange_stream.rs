@@ -247,8 +247,8 @@ impl Carrier {
 ///
 /// # Errors
 ///
-/// A read returns the errors of [`AnchovyStream::recv`], or an [`ExchangeError`], which
-/// [`ExchangeError::from_io_error`] returns.
+/// A read returns the errors of [`AnchovyStream::recv`], or an [`io::Error`] that contains an
+/// [`ExchangeError`]. [`ExchangeError::from_io_error`] returns the contained error.
 impl<const S: usize> AsyncRead for ExchangeStream<S> {
     #[inline]
     fn poll_read(
@@ -273,9 +273,9 @@ impl<const S: usize> AsyncRead for ExchangeStream<S> {
 /// A write returns an error of the socket. If descriptors are queued, it can also return
 /// [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) or
 /// [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight). In both cases nothing was sent, and
-/// the write can be repeated. But RPC libraries do not repeat it; they close the connection. To avoid
-/// `TooManyInFlight`, set an [account](AnchovyStream::set_account): the stream then waits until the peer
-/// has read earlier descriptors.
+/// the write can be repeated. But RPC libraries do not repeat a failed write; they close the connection. To
+/// avoid `TooManyInFlight`, set an [account](AnchovyStream::set_account): writes then wait until the peer has
+/// read earlier descriptors.
 impl<const S: usize> AsyncWrite for ExchangeStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,

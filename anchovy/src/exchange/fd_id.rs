@@ -18,7 +18,7 @@ use super::nonce::Nonce;
 /// [`ReceiveError::OutOfRange`](super::ReceiveError::OutOfRange) if its number is too high, and otherwise
 /// with [`ReceiveError::NotArrived`](super::ReceiveError::NotArrived) after the timeout.
 ///
-/// Its text is the number in decimal, a hyphen, and the random number as 16 lower-case hexadecimal
+/// The text of an id is its number in decimal, a hyphen, and the random number as 16 lower-case hexadecimal
 /// digits: `3-9f8a04c1b2d3e4f5`. The text has at most 37 ASCII characters, none of which has to be
 /// escaped in JSON, XML, a URL or an HTTP header. Each id has exactly one text. With the feature
 /// `serde`, an id is serialized as this text.

@@ -31,10 +31,10 @@ impl Exchange {
     /// Queues a descriptor, which is sent with the next byte that is written to the stream, and returns
     /// its id. Put the id into a request that is written after this call.
     ///
-    /// The peer normally has the descriptor when it has the id; otherwise its call of
-    /// [`receive`](Self::receive) waits for it. That happens if the next write has too few bytes for
-    /// all queued descriptors: at most [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) of them are
-    /// sent with one byte. The others are sent with the write after that.
+    /// Normally, the descriptor arrives no later than the id. It may arrive later if the next write has too
+    /// few bytes for all queued descriptors: at most [`write_fd_limit`](crate::AnchovyStream::write_fd_limit)
+    /// of them are sent with one byte, and the remaining ones with the write after that. In this case
+    /// [`receive`](Self::receive) of the peer waits for the descriptor.
     ///
     /// The descriptor is closed on this side when it has been sent, when the write side of the stream is
     /// shut down, or when the stream is dropped.
@@ -62,9 +62,9 @@ impl Exchange {
         self.send(duplicate).map_err(|error| SendError { unsent: None, ..error })
     }
 
-    /// Returns the descriptor that the peer has sent with this id. If it has not arrived, waits for it,
-    /// for at most the [timeout](super::ExchangeBuilder::timeout). This works only while the stream is
-    /// read, which an RPC library does.
+    /// Returns the descriptor of an id that [`send`](Self::send) of the peer has returned. If the descriptor
+    /// has not arrived, waits for it, for at most the [timeout](super::ExchangeBuilder::timeout).
+    /// Descriptors arrive only while the stream is read, which an RPC library does.
     ///
     /// The descriptor is close-on-exec. It refers to the *same* open file as the peer's: file offset
     /// and status flags are shared (dup(2)). The file can be of any type, so check it before use if the

@@ -1,7 +1,7 @@
 //! Descriptors together with the bytes of an RPC library.
 //!
 //! Libraries such as hyper, tonic and capnp read and write the bytes of a stream themselves, and do
-//! not support descriptors. An exchange passes descriptors together with their bytes: [`new`] turns an
+//! not support descriptors. An exchange passes descriptors together with these bytes: [`new`] turns an
 //! [`AnchovyStream`](crate::AnchovyStream) into an [`ExchangeStream`] and an [`Exchange`]. The program
 //! gives the `ExchangeStream` to the library, and keeps the `Exchange`, a handle that can be cloned.
 //!
@@ -68,10 +68,10 @@
 //!
 //! Each end of a connection chooses a random number, which is a part of the ids of all descriptors that
 //! it sends. The *carrier* is a descriptor that each end sends with its first byte, before all other
-//! descriptors. It is a sealed memfd (memfd_create(2)) that contains this number. So the receiver can
-//! recognize ids of other connections. It closes the carrier at once. If the kernel refuses descriptors
-//! at the first byte, that byte is sent without the carrier, and the carrier is sent together with the
-//! first descriptor.
+//! descriptors. It is a sealed memfd (memfd_create(2)) that contains the random number of the sender. The
+//! receiver reads the number and closes the carrier at once. With the number, it can recognize ids of other
+//! connections. If the kernel refuses descriptors at the first byte, that byte is sent without the carrier,
+//! and the carrier is sent together with the first descriptor.
 //!
 //! At most [`write_fd_limit`](crate::AnchovyStream::write_fd_limit) descriptors are sent with one byte. If
 //! more are queued, the first group is sent with the first byte, the next group with the second byte,
@@ -100,21 +100,21 @@
 //!
 //! | Who | Does | Result |
 //! |---|---|---|
-//! | The peer | sends an id of another connection | [`ReceiveError::ForeignId`] once the carrier of the peer has arrived; before that, [`ReceiveError::NotArrived`] after `timeout` |
+//! | The peer | sends an id of another connection | [`ReceiveError::ForeignId`] once the carrier of the peer has arrived; before that, [`ReceiveError::OutOfRange`] if the number of the id is too high, and otherwise [`ReceiveError::NotArrived`] after `timeout` |
 //! | The peer | sends an id whose descriptor it never sends | [`ReceiveError::NotArrived`] after `timeout` |
-//! | The peer | ends the stream before the descriptor of an id | [`ReceiveError::EndOfStream`] |
-//! | The peer | sends an id with a number that is too high | [`ReceiveError::OutOfRange`] |
+//! | The peer | ends the stream before it sends the descriptor of an id | [`ReceiveError::EndOfStream`] |
+//! | The peer | sends an id whose number is too high ([`max_unclaimed`](ExchangeBuilder::max_unclaimed)) | [`ReceiveError::OutOfRange`] |
 //! | The peer | sends text that is no id | [`ParseFdIdError`] |
 //! | The peer | sends up to `max_unclaimed` descriptors that are not taken | the descriptors are closed after `timeout` |
 //! | The peer | sends more than `max_unclaimed` descriptors that are not taken | reads fail with [`ExchangeError::TooManyUnclaimed`], `receive` with [`ReceiveError::StreamFailed`] |
 //! | The peer | sends descriptors without an exchange | reads fail with [`ExchangeError::NotAnExchange`], `receive` with [`ReceiveError::StreamFailed`] |
 //! | The peer | sends more descriptors in one message than the stream allows | reads fail with [`FdError::TooManyReceived`](crate::FdError::TooManyReceived), `receive` with [`ReceiveError::StreamFailed`] |
-//! | The peer | refuses descriptors (`SO_PASSRIGHTS`) | writes fail with [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) while a descriptor is queued; bytes alone are sent |
-//! | The peer | does not read, so that too many descriptors are in flight (sent and not received) | writes fail with [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) while a descriptor is queued; bytes alone are sent |
-//! | The caller | receives an id that it has sent itself | [`ReceiveError::ForeignId`] |
-//! | The caller | receives an id twice | [`ReceiveError::AlreadyTaken`] |
-//! | The caller | receives an id later than `timeout` after the arrival of its descriptor | [`ReceiveError::Expired`] |
-//! | The caller | receives an id whose descriptor had not arrived when the stream was dropped | [`ReceiveError::Closed`] |
+//! | The peer | refuses descriptors (`SO_PASSRIGHTS`) | writes fail with [`FdError::RefusedByPeer`](crate::FdError::RefusedByPeer) while a descriptor is queued; otherwise bytes are sent |
+//! | The peer | does not read, so that too many descriptors are in flight (sent and not received) | writes fail with [`FdError::TooManyInFlight`](crate::FdError::TooManyInFlight) while a descriptor is queued; otherwise bytes are sent |
+//! | The caller | calls `receive` with an id that `send` of the same side returned | [`ReceiveError::ForeignId`] |
+//! | The caller | calls `receive` with an id whose descriptor was taken before | [`ReceiveError::AlreadyTaken`] |
+//! | The caller | calls `receive` later than `timeout` after the arrival of the descriptor | [`ReceiveError::Expired`] |
+//! | The caller | calls `receive` with an id whose descriptor had not arrived when the stream was dropped | [`ReceiveError::Closed`] |
 //! | The caller | queues more than `max_queued` descriptors | [`SendErrorKind::TooManyQueued`], and the descriptor is returned |
 //! | The caller | queues a descriptor after the stream was shut down or dropped | [`SendErrorKind::Closed`], and the descriptor is returned |
 //! | The caller | shuts down the stream while descriptors are queued | the descriptors are closed |

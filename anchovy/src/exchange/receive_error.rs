@@ -10,8 +10,9 @@ use super::fd_id::FdId;
 
 /// The error of [`Exchange::receive`](super::Exchange::receive).
 ///
-/// It concerns one id. Except for [`StreamFailed`](Self::StreamFailed), which reports a failure of the
-/// whole read side, the stream and all other descriptors are not affected.
+/// It concerns one id. [`EndOfStream`](Self::EndOfStream), [`Closed`](Self::Closed) and
+/// [`StreamFailed`](Self::StreamFailed) also mean that no more descriptors arrive. The remaining errors do
+/// not affect the stream and other descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -19,9 +20,10 @@ pub enum ReceiveError {
     /// this side returned.
     ///
     /// Ids of another connection are recognized once the first descriptor of the peer (the carrier), which
-    /// contains the random number of the peer, has arrived. Before that, the call waits, and fails with
-    /// [`NotArrived`](Self::NotArrived) if the descriptor does not arrive within the timeout. The kind is
-    /// [`io::ErrorKind::InvalidInput`].
+    /// contains the random number of the peer, has arrived. Before that, the call fails with
+    /// [`OutOfRange`](Self::OutOfRange) if the number of the id is too high, and otherwise waits. If the
+    /// carrier does not arrive within the timeout, the call fails with [`NotArrived`](Self::NotArrived). The
+    /// kind is [`io::ErrorKind::InvalidInput`].
     ForeignId {
         /// The id.
         id: FdId,
@@ -40,8 +42,8 @@ pub enum ReceiveError {
     },
     /// The descriptor was taken before.
     ///
-    /// Only the last 1,024 ids that expired are remembered. Earlier ones are reported as taken too.
-    /// The kind is [`io::ErrorKind::NotFound`].
+    /// This error is also returned for a descriptor that has [expired](Self::Expired), if 1,024 others have
+    /// expired after it. The kind is [`io::ErrorKind::NotFound`].
     AlreadyTaken {
         /// The id.
         id: FdId,
