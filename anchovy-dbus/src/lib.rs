@@ -87,22 +87,22 @@ println!("printing as job {job}");
 //! |---|---|
 //! | replies with an error | [`ErrorReply`](CallError::ErrorReply), which contains the message |
 //! | sends other messages before the reply | [`receive`](Connection::receive) returns them first, in order |
-//! | sends so many that they reach [`Limits::max_kept_messages`], [`max_kept_bytes`](Limits::max_kept_bytes) or [`max_kept_fds`](Limits::max_kept_fds) | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, and [`receive`](Connection::receive) returns the messages |
-//! | sends so many that the account of its uid has no room for them, on a connection of a [`Listener`] ([`Budget`]) | [`TooMuchKept`](CallError::TooMuchKept), with the same effect |
-//! | does not read until its own messages have been read | the connection reads while it writes |
+//! | sends so many other messages before the reply that they reach [`Limits::max_kept_messages`], [`max_kept_bytes`](Limits::max_kept_bytes) or [`max_kept_fds`](Limits::max_kept_fds) | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, and [`receive`](Connection::receive) returns the messages |
+//! | on a connection of a [`Listener`], sends so many other messages before the reply that the [`Budget`] has no room for them | [`TooMuchKept`](CallError::TooMuchKept); the call is abandoned, and [`receive`](Connection::receive) returns the messages |
+//! | does not read until its own messages have been read | the call succeeds, because the connection reads while it writes |
 //! | replies before the whole call was sent | the reply is returned; the rest of the call stays in the buffer until the next `flush`, `send` or `call` |
 //! | closes the connection between two messages | [`Closed`](CallError::Closed) |
-//! | closes the connection before it has read everything (`ECONNRESET`) | [`Closed`](CallError::Closed) |
+//! | closes the connection before it has read all messages (`ECONNRESET`) | [`Closed`](CallError::Closed) |
 //! | closes the connection inside a message | [`Receive`](CallError::Receive) |
 //! | sends bytes that are not a valid message | [`Receive`](CallError::Receive) |
-//! | is a bus, and closes the connection because the first message was not `Hello` | [`ClosedBeforeHello`](CallError::ClosedBeforeHello), also from [`receive`](ReceiveError::ClosedBeforeHello) and [`send`](SendErrorKind::ClosedBeforeHello) |
-//! | replies to `Hello` without a unique name | [`NoUniqueName`](CallError::NoUniqueName) |
+//! | is a bus, and closes the connection because the first message of the client was not `Hello` | [`ClosedBeforeHello`](CallError::ClosedBeforeHello), also from [`receive`](ReceiveError::ClosedBeforeHello) and [`send`](SendErrorKind::ClosedBeforeHello) |
+//! | replies to [`Connection::hello`] without a unique name | [`NoUniqueName`](CallError::NoUniqueName) |
 //!
 //! With the feature `zbus`:
 //!
 //! | The caller or the peer | Result |
 //! |---|---|
-//! | The caller builds a body from a value that cannot be encoded. | `MessageError::Body`. The error contains the descriptors that were added. |
+//! | The caller builds a body from a value that cannot be encoded. | `MessageError::Body`. The error contains the descriptors that were added to the builder. |
 //! | The caller requests a value whose signature differs from that of the body. | `BodyError::Signature`, with both signatures. |
 //! | The peer sends a body that does not match its signature, or that has an index (`h`) to which no descriptor belongs. | `BodyError::Decode`. |
 //! | The peer sends a body that is longer than its values. | `BodyError::TrailingBytes`. |
@@ -122,20 +122,21 @@ println!("printing as job {job}");
 //!
 //! The descriptors of one read are a *descriptor set*. This crate records which bytes were read with
 //! each set. A message gets descriptors only from sets that were read with its own bytes, and as many
-//! as it declares. If a set has more descriptors than its messages declare, the connection ends. So if
-//! each `UNIX_FDS` of the peer is the true number, no message gets the descriptors of another one. For
-//! the exceptions, see [Limitations](#limitations).
-//!
-//! Peers send descriptors in many ways, and some violate the protocol. In this table, an error
-//! means that [`receive`](Connection::receive) returns this [`ReceiveError`], and that the descriptors
-//! of all messages that it has not returned are closed. Other connections are not affected.
+//! as it declares. If a set has more descriptors than are declared by the messages that were read with
+//! it, the connection ends. So if each `UNIX_FDS` of the peer is the true number, no message gets the
+//! descriptors of another one, with the exceptions in [Limitations](#limitations).
 //!
 //! Since Linux 6.16, the kernel can refuse descriptors (`SO_PASSRIGHTS`): the `sendmsg` of the peer
 //! fails with `EPERM`. A server lets the kernel refuse descriptors until descriptor passing is
 //! negotiated. If it was not negotiated in the handshake, both client and server let the kernel refuse
-//! descriptors for the rest of the connection. The *account* of a
-//! uid limits what its clients make a server hold; see
+//! descriptors for the rest of the connection.
+//!
+//! The *account* of a uid limits what the clients of the uid make a server hold; see
 //! [below](#limits-on-what-clients-make-a-server-hold).
+//!
+//! Peers send descriptors in many ways, and some violate the protocol. In this table, an error
+//! means that [`receive`](Connection::receive) returns this [`ReceiveError`], and that the descriptors
+//! of all messages that `receive` has not returned are closed. Other connections are not affected.
 //!
 //! | The peer sends | Result |
 //! |---|---|
@@ -146,7 +147,7 @@ println!("printing as job {job}");
 //! | descriptors with a later part of their message, or with its last byte | the message has its descriptors |
 //! | in one `sendmsg`: descriptors, the last byte of their message, and the whole next message | the first message has them |
 //! | the descriptors of one message in two `sendmsg` calls | the message has both sets, in order |
-//! | the same set twice | [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
+//! | the descriptors of a message twice | [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
 //! | fewer descriptors than a message declares | [`MissingFds`](ReceiveError::MissingFds) |
 //! | more descriptors than a message declares, or descriptors without a declaration | [`UnclaimedFds`](ReceiveError::UnclaimedFds) |
 //! | three descriptors with a message that declares one, and none with a message that declares two | [`UnclaimedFds`](ReceiveError::UnclaimedFds), and the second message is not received |
@@ -155,7 +156,7 @@ println!("printing as job {job}");
 //! | `UNIX_FDS` with the value 4294967295 | [`TooManyFds`](ReceiveError::TooManyFds) |
 //! | more descriptors in one `sendmsg` than [`Limits::max_received_fds`], or a message that declares more than this limit | [`TooManyFds`](ReceiveError::TooManyFds) |
 //! | `UNIX_FDS` with another type, or twice | [`Message`](ReceiveError::Message) |
-//! | a body with an index (`h`) to which no descriptor belongs, or with the same index twice | the message; the caller checks bodies |
+//! | a body with an index (`h`) to which no descriptor belongs, or with the same index twice | the message is received; the caller checks bodies |
 //! | a message with descriptors in the other byte order | the message has its descriptors |
 //! | a message of an unknown type with descriptors | the message has its descriptors |
 //! | an invalid byte order, type 0, version 2, serial 0, or a length over its limit | [`Message`](ReceiveError::Message), before the rest of the message arrives |
@@ -164,8 +165,8 @@ println!("printing as job {job}");
 //! | the start of a message, and not the rest in time | [`MessageOverdue`](ReceiveError::MessageOverdue) on a server; a client waits, unless [`Limits::message_timeout`] is set |
 //! | the start of a message, and one descriptor set after another | [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) |
 //! | the start of a message, and then closes the connection | [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage) |
-//! | more descriptors than its account has room for | receiving waits until other connections of this uid release descriptors; if they hold only their sockets and pidfds, [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
-//! | a message that needs more memory than the account of the peer can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
+//! | more descriptors than the account of its uid has room for | receiving waits until other connections of this uid release descriptors; if these connections hold only their sockets and pidfds, [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
+//! | a message that needs more memory than the account of its uid can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
 //! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors, and [`Message::truncation`] returns the reason |
 //! | its handshake and then a message with descriptors before it reads a reply, in two `sendmsg` calls or one | its `sendmsg` fails if the kernel can refuse descriptors. On older kernels, and with [`Server::fds_before_agreement`] on all kernels, the message has its descriptors |
 //! | descriptors in a `sendmsg` that contains only bytes of its handshake | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, the handshake fails with [`Descriptors`](HandshakeError::Descriptors) |
@@ -188,49 +189,52 @@ println!("printing as job {job}");
 //!
 //! # Limits on what clients make a server hold
 //!
-//! All connections of a process share its descriptor table and its memory. A [`Listener`] charges each
-//! uid for what its clients make the process hold ([`Budget`]). What one uid may hold shrinks as more
-//! uids hold something, so that room is left for a uid that holds nothing yet:
+//! All connections of a process share its descriptor table and its memory. The [`Budget`] of a
+//! [`Listener`] has an account for each uid. What the clients of the uid make the process hold is charged
+//! to the account. What one account may hold shrinks as more accounts hold something, so that room is left
+//! for a uid that holds nothing yet.
 //!
 //! | Charged | Until | At the limit |
 //! |---|---|---|
-//! | the socket and the pidfd of a client | both halves of the connection are dropped | a further client is closed at once and [counted](Listener::refused) |
+//! | the socket and the pidfd of a client | both halves of the connection are dropped | a further client of the uid is closed at once and [counted](Listener::refused) |
 //! | received descriptors | they are [taken](Message::take_fds), forwarded or dropped with their message | the server does not read from the clients of the uid |
 //! | memory for received bytes | the message is received | the server does not read from the client that needs more |
 //! | memory for messages that a [call](Connection::call) keeps | they are received | the call fails with [`TooMuchKept`](CallError::TooMuchKept) |
-//! | memory for messages that wait to be sent | they have been sent | sending to that client waits |
-//! | sent descriptors | the client has read them | sending descriptors to that client waits |
+//! | memory for messages that wait to be sent | they have been sent | sending to the client waits |
+//! | sent descriptors | the client has read them | sending descriptors to the client waits |
 //!
-//! While descriptors of a connection wait for the rest of their message, the uid is charged for
-//! [`Limits::max_waiting_fds`] descriptors, or for a quarter of the total of the budget if that is less,
-//! even if fewer wait. So its other connections cannot take the room that the rest of the message needs. If the rest of the message does not arrive,
-//! [`receive`](Connection::receive) returns
-//! [`FdsOverdue`](ReceiveError::FdsOverdue) after [`Limits::fd_timeout`], or
-//! [`MessageOverdue`](ReceiveError::MessageOverdue) after [`Limits::message_timeout`], whichever ends
-//! first.
+//! While descriptors of a connection wait for the rest of their message, a fixed number of descriptors is
+//! charged to the account, even if fewer wait. This number is [`Limits::max_waiting_fds`], or a quarter of
+//! the total of the budget if that is less. So other connections of the uid cannot take the room that the
+//! rest of the message needs. If the rest of the message does not arrive,
+//! [`receive`](Connection::receive) returns [`FdsOverdue`](ReceiveError::FdsOverdue) after
+//! [`Limits::fd_timeout`], or [`MessageOverdue`](ReceiveError::MessageOverdue) after
+//! [`Limits::message_timeout`], whichever ends first.
 //!
 //! Up to 64 clients can be in their handshake at once ([`Listener::with_max_unauthenticated`]). At this
 //! number, a new client is accepted only if another uid has more clients in the handshake than the uid
-//! of the new client. Then the uid with the most clients in the handshake loses the oldest of them:
-//! its handshake ends with [`HandshakeError::Displaced`]. Otherwise the new client is closed at once
-//! and [counted](Listener::refused).
+//! of the new client has. Then the oldest client of the uid with the most clients in the handshake is
+//! displaced: its handshake fails with [`HandshakeError::Displaced`]. Otherwise the new client is closed
+//! at once and [counted](Listener::refused).
 //!
 //! # Limitations
 //!
 //! - One `sendmsg` can contain several messages, of which only the last has descriptors. The kernel
 //!   delivers the descriptors with the first bytes of the `sendmsg`. If the read that returns them ends
 //!   before the last message, the descriptors arrive with an earlier message. Then
-//!   [`receive`](Connection::receive) returns an error, or a message with the wrong descriptor of the
-//!   same peer. A proxy that copies bytes and descriptors without parsing messages
-//!   can send such messages ([`anchovy::copy`](anchovy::copy())).
-//! - A peer can declare descriptors for one message and send them with the next. If one read returns both,
-//!   the result is the same. No known program does this.
+//!   [`receive`](Connection::receive) returns an error, or a message with a wrong descriptor. The wrong
+//!   descriptor comes from this peer, too. A proxy that copies bytes and descriptors without parsing
+//!   messages can send such messages ([`anchovy::copy`](anchovy::copy())).
+//! - A peer can declare descriptors for one message and send them with the next. If one read returns both
+//!   messages, the first one gets descriptors that were sent with the second, or `receive` returns an
+//!   error. No known program does this.
 //! - The only mechanisms are `EXTERNAL` and `ANONYMOUS`. The only transport is Unix sockets.
 //!
 //! # Platform-specific behavior
 //!
 //! This crate is tested on Linux. On FreeBSD, the reference implementation sends credentials with the
-//! first byte of the handshake. This crate does not send them, so servers on FreeBSD may reject it.
+//! first byte of the handshake. This crate does not send them, so servers on FreeBSD may reject its
+//! clients.
 //!
 //! [tokio]: https://tokio.rs
 

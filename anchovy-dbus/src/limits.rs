@@ -6,8 +6,9 @@ use anchovy::DBUS_FD_LIMIT;
 
 /// Maximum number of descriptors in one message that every peer accepts: 16.
 ///
-/// This is the limit of libdbus (`DBUS_DEFAULT_MAX_MESSAGE_UNIX_FDS`), and so of dbus-daemon and its
-/// clients. libdbus disconnects a peer that sends more. The specification defines no limit.
+/// This is the limit of libdbus (`DBUS_DEFAULT_MAX_MESSAGE_UNIX_FDS`), and so of dbus-daemon and of
+/// clients that use libdbus. libdbus disconnects a peer that sends more. The specification defines no
+/// limit.
 pub const INTEROPERABLE_FDS: usize = 16;
 
 /// Maximum length of a message, in bytes: 2²⁷ (D-Bus Specification, "Message Format").
@@ -52,9 +53,11 @@ pub struct Limits {
     /// its messages may declare. Values over 253, the limit of the kernel, have no further effect.
     /// Default: 253 on a client, 16 on a server.
     pub max_received_fds: usize,
-    /// Maximum number of descriptors that wait for the rest of their message, including up to
-    /// [`max_received_fds`](Self::max_received_fds) that the next read may add. So when a read begins, at
-    /// most `max_waiting_fds - max_received_fds` descriptors may wait. Default: twice `max_received_fds`.
+    /// Maximum number of descriptors that wait for the rest of their message. Default: twice
+    /// [`max_received_fds`](Self::max_received_fds).
+    ///
+    /// Each read may add up to `max_received_fds` descriptors. So when a read begins, at most
+    /// `max_waiting_fds - max_received_fds` descriptors may wait.
     ///
     /// Values below twice `max_received_fds` count as twice `max_received_fds`, because the read that
     /// completes a message can return the descriptors of the next one.
@@ -98,9 +101,9 @@ pub struct Limits {
     /// [`TooMuchKept`](crate::CallError::TooMuchKept). 0 counts as 1. Default: 1024, which requires at
     /// most 4 KiB of memory.
     ///
-    /// The late reply to an abandoned call is discarded. At this number, a further call is refused,
-    /// because its late reply could not be distinguished from other messages. A call whose reply never
-    /// arrives counts until the connection ends.
+    /// The connection stores the serials of abandoned calls, so that it can recognize and discard their late
+    /// replies. At this number, a further call is refused. A call whose reply never arrives counts until the
+    /// connection ends.
     ///
     /// dbus-daemon allows 128 calls without a reply on a connection to the system bus
     /// (`max_replies_per_connection`).
@@ -182,8 +185,8 @@ pub struct HandshakeLimits {
     /// Maximum length of a line including its `\r\n`, in bytes. Default: 16 KiB, as in dbus-daemon and
     /// dbus-broker.
     ///
-    /// A line that has this many bytes and no `\r\n` yet fails, too. So with 0 or 1, the first byte of a
-    /// line fails.
+    /// The handshake also fails when a line has this many bytes and no `\r\n` yet. So with 0 or 1, it fails
+    /// at the first byte of a line.
     pub max_line_bytes: usize,
     /// Maximum number of bytes of all lines of the peer, including the NUL byte of a client. Default:
     /// 64 KiB.

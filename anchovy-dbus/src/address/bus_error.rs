@@ -32,8 +32,8 @@ pub enum BusAddressError {
     },
     /// Neither `DBUS_SESSION_BUS_ADDRESS` nor `XDG_RUNTIME_DIR` is set.
     NoSessionBus,
-    /// `DBUS_SESSION_BUS_ADDRESS` is not set, and `XDG_RUNTIME_DIR` is not absolute, as the XDG Base
-    /// Directory Specification requires.
+    /// `DBUS_SESSION_BUS_ADDRESS` is not set, and `XDG_RUNTIME_DIR` is a relative path. The XDG Base
+    /// Directory Specification requires an absolute path.
     RelativeRuntimeDirectory {
         /// The value of `XDG_RUNTIME_DIR`.
         directory: PathBuf,
@@ -68,11 +68,11 @@ pub enum BusAddressError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RuntimeSocketProblem {
-    /// Its metadata cannot be read. Usually it does not exist.
+    /// The metadata of the file cannot be read. Usually the file does not exist.
     Io(io::Error),
-    /// It is not a socket. A symbolic link to a socket is not accepted.
+    /// The file is not a socket. A symbolic link to a socket is not accepted.
     NotASocket,
-    /// It belongs to another user.
+    /// The file belongs to another user.
     Foreign {
         /// The user id of the owner.
         owner: u32,

@@ -49,7 +49,7 @@ pub struct ConnectError {
 pub struct ConnectAttempt {
     /// The address.
     pub address: Address,
-    /// The reason why it could not be connected to.
+    /// The reason why the address could not be connected to.
     pub kind: ConnectErrorKind,
 }
 

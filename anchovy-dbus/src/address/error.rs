@@ -45,8 +45,8 @@ pub enum AddressError {
     },
     /// The name of a transport or a key has a byte outside of `[-0-9A-Za-z_/.\*]`.
     ///
-    /// The specification does not define the bytes of a name. All names that it defines have only
-    /// these.
+    /// The specification does not define the bytes of a name. All names that it defines have only these
+    /// bytes.
     BadName {
         /// Position of the byte.
         position: usize,
@@ -99,7 +99,7 @@ pub enum AddressError {
         /// Position of the address.
         position: usize,
     },
-    /// The transport `unix` has two of these keys.
+    /// The transport `unix` has two of the keys `path`, `abstract`, `dir`, `tmpdir` and `runtime`.
     TwoSockets {
         /// Position of the second key.
         position: usize,

@@ -49,9 +49,10 @@ pub struct ListenError {
 pub struct ListenAttempt {
     /// The address.
     pub address: Address,
-    /// The path of the socket, if the address has one.
+    /// The path of the socket, if the address has one. If generating its name failed
+    /// ([`RandomName`](ListenErrorKind::RandomName)), the path of its directory.
     pub path: Option<PathBuf>,
-    /// The reason why it could not be listened on.
+    /// The reason why the address could not be listened on.
     pub kind: ListenErrorKind,
 }
 

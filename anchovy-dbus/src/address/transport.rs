@@ -27,9 +27,8 @@ pub enum Transport {
     Path(PathBuf),
     /// `unix:abstract=`: a name in the abstract namespace, for connecting and listening. Linux only.
     ///
-    /// Every process in the network namespace can connect to it, even from another file system
-    /// namespace, and every process can bind the name first (D-Bus Specification, "Unix Domain
-    /// Sockets").
+    /// Every process in the network namespace can connect to this name, even from another mount namespace.
+    /// Every process can also bind the name first (D-Bus Specification, "Unix Domain Sockets").
     Abstract(Vec<u8>),
     /// `unix:dir=`: a socket with a random name in this directory, for listening only.
     Dir(PathBuf),
@@ -43,8 +42,8 @@ pub enum Transport {
     /// Any other transport, such as `tcp`, `nonce-tcp`, `unixexec`, `launchd`, `systemd` and
     /// `autolaunch`.
     ///
-    /// Such an address is parsed, so that a list that contains a Unix socket can be used. It is
-    /// supported neither for connecting nor for listening.
+    /// Such an address is supported neither for connecting nor for listening. It is parsed, so that a list
+    /// that also contains a Unix socket can be used.
     Other(OtherTransport),
 }
 

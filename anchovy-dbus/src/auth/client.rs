@@ -22,11 +22,10 @@ use crate::limits::HandshakeLimits;
 /// [replies](Reply).
 ///
 /// A *pipelined* handshake sends all requests at once: it is one call of [`pipeline`](Self::pipeline). A
-/// *stepwise* handshake waits for each reply: it is [`authenticate`](Self::authenticate) until the server
-/// accepts, then
-/// [`negotiate_unix_fd`](Self::negotiate_unix_fd) to request descriptor passing, then
-/// [`begin`](Self::begin). A call in another order returns
-/// [`OutOfOrder`](HandshakeError::OutOfOrder) and changes nothing.
+/// *stepwise* handshake waits for each reply. Call [`authenticate`](Self::authenticate), and call it
+/// again after each rejection, until the server accepts the client. To request descriptor passing, call
+/// [`negotiate_unix_fd`](Self::negotiate_unix_fd) next. At the end, call [`begin`](Self::begin). A call in
+/// another order returns [`OutOfOrder`](HandshakeError::OutOfOrder) and changes nothing.
 ///
 /// After an error other than `OutOfOrder`, the handshake stays failed: every method that returns a
 /// `Result` returns the same error, received bytes are dropped, and no output is added.
@@ -106,14 +105,17 @@ impl ClientAuth {
 
     /// Requests descriptor passing. Servers agree only after `OK`.
     ///
-    /// This method can be called after `OK` has arrived, or before, if `OK` is the only reply that has not
-    /// arrived yet. With [`ExternalUid`](Login::ExternalUid) and [`Anonymous`](Login::Anonymous), this is
-    /// the case after [`authenticate`](Self::authenticate). With [`External`](Login::External), it is the
-    /// case after the server has sent `DATA`.
+    /// This method can be called after `OK` has arrived, and also while `OK` is the only reply that has not
+    /// arrived:
+    ///
+    /// - With [`ExternalUid`](Login::ExternalUid) and [`Anonymous`](Login::Anonymous), as soon as
+    ///   [`authenticate`](Self::authenticate) has been called.
+    /// - With [`External`](Login::External), as soon as [`next_reply`](Self::next_reply) has processed the
+    ///   `DATA` of the server.
     ///
     /// # Errors
     ///
-    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if the request is made earlier, or if `BEGIN`
+    /// Returns [`OutOfOrder`](HandshakeError::OutOfOrder) if this method is called earlier, or if `BEGIN`
     /// has been sent.
     pub fn negotiate_unix_fd(&mut self) -> Result<(), HandshakeError> {
         self.inbox.check()?;

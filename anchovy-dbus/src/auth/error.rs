@@ -36,11 +36,12 @@ pub enum HandshakeError {
         /// Maximum number of clients in the handshake.
         limit: usize,
     },
-    /// The server rejected a client that sent the whole handshake at once, as
-    /// [`Client::connect`](crate::Client::connect) does by default.
+    /// The server rejected the client.
     ///
-    /// A client that performs the handshake step by step gets [`Rejected`](crate::client::Rejected)
-    /// instead, and can authenticate in another way.
+    /// [`Client`](crate::Client) returns this error if it performs the whole handshake, and
+    /// [`ClientAuth`](crate::auth::ClientAuth) if the handshake is pipelined. A program that performs the
+    /// steps of the handshake itself gets [`client::Rejected`](crate::client::Rejected) instead, and can
+    /// authenticate in another way.
     Rejected {
         /// The mechanisms that the server lists, separated by spaces.
         mechanisms: String,
@@ -90,7 +91,7 @@ pub enum HandshakeError {
         /// Maximum number of invalid lines.
         limit: usize,
     },
-    /// Descriptors arrived with bytes of the handshake, or after it without being negotiated.
+    /// Descriptors arrived with bytes of the handshake only, or descriptor passing was not negotiated.
     Descriptors {
         /// Number of descriptors, which were closed.
         count: usize,

@@ -3,8 +3,8 @@
 //! Before the first message, the two ends exchange lines of text. The client authenticates, and
 //! descriptor passing is negotiated (D-Bus Specification, "Authentication Protocol"). The state
 //! machines take the bytes and descriptors of each receive, and return the bytes to send and the
-//! events. They accept only lines of the grammar: if two ends disagree on where the handshake ends, they
-//! disagree on what is a message (CVE-2018-6560).
+//! events. They accept only lines that match the grammar of the specification: if two ends disagree on
+//! where the handshake ends, they disagree on what is a message (CVE-2018-6560).
 //!
 //! [`client`](crate::client) and [`server`](crate::server) run the state machines over a socket. A
 //! proxy, a fuzzer or another runtime can run them without one.
@@ -35,12 +35,12 @@
 //! # Protocol violations
 //!
 //! The specification leaves many cases open, and existing servers differ. This crate follows the
-//! specification. In cases that it leaves open, this crate behaves as the stricter one of dbus-daemon
-//! and dbus-broker does, except in the rows whose last column is *this crate*.
+//! specification. In cases that the specification leaves open, this crate behaves as the stricter one of
+//! dbus-daemon and dbus-broker does, except in the rows whose last column is *this crate*.
 //!
-//! The last column names the implementations that do the same. *All* includes at least dbus-daemon and
-//! dbus-broker. *The grammar* is the grammar of the lines in the specification. The numbers are the
-//! defaults of [`HandshakeLimits`](crate::HandshakeLimits).
+//! The last column names the implementations that do the same, or the specification if it requires the
+//! result. *All* includes at least dbus-daemon and dbus-broker. *The grammar* is the grammar of the lines
+//! in the specification. The numbers are the defaults of [`HandshakeLimits`](crate::HandshakeLimits).
 //!
 //! | The client sends | Result | Same behavior in |
 //! |---|---|---|
@@ -63,7 +63,7 @@
 //! | `NEGOTIATE_UNIX_FD` twice | `AGREE_UNIX_FD` twice | all |
 //! | a wrong uid and the rest of the handshake in one write | `REJECTED`, `ERROR`, and the connection is closed at `BEGIN` | dbus-daemon, dbus-broker |
 //! | the sixth line that this crate or the caller rejects ([`max_rejects`](crate::HandshakeLimits::max_rejects)) | `REJECTED`, and the connection is closed | dbus-daemon |
-//! | the sixteenth line that is an error ([`max_errors`](crate::HandshakeLimits::max_errors)) | `ERROR`, and the connection is closed | this crate; others have no limit, or a limit of one |
+//! | the sixteenth line to which the reply is `ERROR` ([`max_errors`](crate::HandshakeLimits::max_errors)) | `ERROR`, and the connection is closed | this crate; others have no limit, or a limit of one |
 //! | a line that has more than 16 KiB including `\r\n`, or 16 KiB and no `\r\n` yet ([`max_line_bytes`](crate::HandshakeLimits::max_line_bytes)) | the connection is closed | dbus-daemon, dbus-broker |
 //! | more than 64 KiB of lines ([`max_bytes`](crate::HandshakeLimits::max_bytes)) | the connection is closed | this crate |
 //! | no `BEGIN` within 30 seconds ([`timeout`](crate::HandshakeLimits::timeout)) | the connection is closed | dbus-daemon |

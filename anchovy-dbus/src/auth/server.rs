@@ -94,8 +94,8 @@ pub enum Event {
 pub struct Request {
     /// The mechanism that the client uses.
     pub mechanism: Mechanism,
-    /// The uid that the kernel reports, which is also the one that the client claims if it claims one.
-    /// `None` with `ANONYMOUS`.
+    /// The uid that the kernel reports, or `None` with `ANONYMOUS`. If the client claims a uid, it is the
+    /// same one.
     pub uid: Option<u32>,
 }
 

@@ -22,7 +22,8 @@ use crate::limits::{HandshakeLimits, Limits};
 use crate::message::content::Message;
 use crate::socket::Socket;
 
-/// A builder for client connections: the identity of the client, what it negotiates, and its limits.
+/// A builder for client connections: the identity and the limits of the client, and whether it negotiates
+/// descriptor passing.
 ///
 /// # Examples
 ///
@@ -82,8 +83,8 @@ impl Client {
     /// Waits for each reply of the handshake before the next request is sent (*stepwise*). Default: all
     /// requests are sent in one write (*pipelined*).
     ///
-    /// A stepwise handshake takes three round trips instead of one. It is required for proxies that do
-    /// not support a pipelined handshake (xdg-dbus-proxy before 0.1.6).
+    /// A stepwise handshake takes up to three round trips instead of one. It is required for proxies that
+    /// do not support a pipelined handshake (xdg-dbus-proxy before 0.1.6).
     ///
     /// Servers that use libdbus or sd-bus lose descriptors that they read together with `BEGIN`. After a
     /// stepwise handshake, the client does not know when the server has read `BEGIN`. So wait for the

@@ -87,7 +87,7 @@ impl Connection {
     /// first message to a bus.
     ///
     /// If the name is known, this method returns it and sends nothing. If `Hello` has been sent and its
-    /// reply has not arrived, it waits for that reply.
+    /// reply has not arrived, this method waits for the reply.
     ///
     /// # Errors
     ///

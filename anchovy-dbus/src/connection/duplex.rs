@@ -117,7 +117,8 @@ impl Connection {
         }
     }
 
-    /// Returns the guid of the server, which is that of this process if this end is the server.
+    /// Returns the guid of the server. On the side of the server, it is the guid that was passed to
+    /// [`Server::new`](crate::Server::new).
     pub fn guid(&self) -> Guid {
         self.read.guid()
     }

@@ -175,7 +175,8 @@ impl OwnedReadHalf {
         Arc::ptr_eq(&self.peer, write.peer())
     }
 
-    /// Returns the guid of the server, which is that of this process if this end is the server.
+    /// Returns the guid of the server. On the side of the server, it is the guid that was passed to
+    /// [`Server::new`](crate::Server::new).
     pub fn guid(&self) -> Guid {
         self.peer.guid
     }

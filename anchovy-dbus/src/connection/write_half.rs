@@ -94,7 +94,8 @@ impl OwnedWriteHalf {
         self.next_serial = after(serial);
     }
 
-    /// Returns the guid of the server, which is that of this process if this end is the server.
+    /// Returns the guid of the server. On the side of the server, it is the guid that was passed to
+    /// [`Server::new`](crate::Server::new).
     pub fn guid(&self) -> Guid {
         self.peer.guid
     }

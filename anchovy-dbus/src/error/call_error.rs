@@ -76,10 +76,12 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Returns the message of the call with its descriptors, if nothing of it was sent.
+    /// Returns the unsent message that the error contains, with its descriptors, if there is one. Nothing of
+    /// this message was sent.
     ///
-    /// With [`Send`](Self::Send), it can be a message that was fed before the call. In that case the
-    /// call is sent with the next flush; compare the serials.
+    /// It is the message of the call, or, only with [`Send`](Self::Send), a message that was fed before the
+    /// call; compare the serials. In the second case, the call is sent with the next flush, and its reply is
+    /// discarded.
     pub fn into_unsent(self) -> Option<Message> {
         match self {
             CallError::NotACall { unsent }

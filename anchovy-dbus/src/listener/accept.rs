@@ -94,7 +94,8 @@ impl Listener {
     /// dbus-daemon for the system bus (`max_incomplete_connections`).
     ///
     /// At this number, a new client is accepted only if another uid has more clients in the handshake
-    /// than the uid of the new client. Then the oldest handshake of the uid that has the most ends with
+    /// than the uid of the new client has. Then the oldest client of the uid with the most clients in the
+    /// handshake is displaced: its handshake fails with
     /// [`HandshakeError::Displaced`](crate::HandshakeError::Displaced). Otherwise the new client is
     /// closed at once and [counted](Self::refused).
     pub fn with_max_unauthenticated(mut self, most: usize) -> Listener {

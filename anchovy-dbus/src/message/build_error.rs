@@ -25,7 +25,8 @@ use super::error::MessageError;
 pub struct BuildError {
     /// The reason.
     pub error: MessageError,
-    /// All descriptors that were passed, in order. They are open.
+    /// All descriptors that were added to the builder or passed to
+    /// [`Message::from_bytes`](crate::Message::from_bytes), in order. They are open.
     pub fds: Vec<OwnedFd>,
 }
 

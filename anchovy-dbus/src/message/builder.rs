@@ -85,6 +85,9 @@ impl<'a> MessageBuilder<'a> {
     }
 
     /// Sets the byte order of all numbers, in the body too. Default: that of this machine.
+    ///
+    /// A value of `body_of` is converted to this byte order. The bytes of any other body are not
+    /// converted: they must already have this byte order.
     #[inline]
     pub fn byte_order(mut self, byte_order: ByteOrder) -> Self {
         self.head.byte_order = byte_order;

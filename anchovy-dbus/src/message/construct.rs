@@ -64,8 +64,8 @@ impl Message {
     /// Returns a builder for the reply to a call. Its destination is the sender of the call, and its
     /// `REPLY_SERIAL` is the serial of the call.
     ///
-    /// If the call has no serial, because it was neither received nor sent,
-    /// [`build`](MessageBuilder::build) returns an error.
+    /// If the call has no serial, [`build`](MessageBuilder::build) returns an error. Every received call
+    /// has a serial.
     ///
     /// # Examples
     ///
@@ -84,7 +84,8 @@ impl Message {
         Message::answer(MessageType::MethodReturn, call)
     }
 
-    /// Returns a builder for the error reply to a call, as [`method_return`](Self::method_return) does.
+    /// Returns a builder for the error reply to a call. Its destination and its `REPLY_SERIAL` are set as by
+    /// [`method_return`](Self::method_return).
     ///
     /// By convention, the first argument of the body is a string that describes the error.
     ///
@@ -116,11 +117,11 @@ impl Message {
         answer
     }
 
-    /// Returns a builder with the header, serial and body of this message. It has only the header fields
-    /// that the specification defines. It does not have the descriptors: add them with
+    /// Returns a builder with the header, serial and body of this message. Header fields that the
+    /// specification does not define are left out. The descriptors are left out too: add them with
     /// [`fds`](MessageBuilder::fds).
     ///
-    /// A bus uses it to forward a message with the name of the sender.
+    /// For example, a bus sets the sender of a message in this way before it forwards the message.
     ///
     /// # Examples
     ///

@@ -17,11 +17,11 @@ use crate::descriptors::Descriptors;
 
 /// The reason why a message is not valid (D-Bus Specification, "Message Protocol" and "Marshaling").
 ///
-/// The same rules apply to received and to built messages. After an invalid message, the start of the
-/// next message is unknown, so the connection must be closed.
+/// The same rules apply to received and to built messages. After a peer has sent an invalid message, the
+/// start of the next message is unknown, so the connection must be closed.
 ///
-/// The error converts into an [`io::Error`] of the kind [`InvalidData`](io::ErrorKind::InvalidData).
-/// [`MessageError::from_io_error`] returns it.
+/// This error converts into an [`io::Error`] of the kind [`InvalidData`](io::ErrorKind::InvalidData).
+/// [`MessageError::from_io_error`] returns the `MessageError` of such an `io::Error`.
 ///
 /// # Examples
 ///
@@ -60,9 +60,9 @@ pub enum MessageError {
     },
     /// The number of bytes is not the one that the header declares.
     Length {
-        /// Number of bytes that the header declares, or 16 if the header is not complete.
+        /// Number of bytes that the header declares, or 16 if there are fewer than 16 bytes.
         declared: usize,
-        /// Number of bytes.
+        /// Number of bytes that are present.
         length: usize,
     },
     /// A padding byte after a header field is not 0.
@@ -77,7 +77,7 @@ pub enum MessageError {
         field: HeaderField,
         /// The reason.
         error: FieldError,
-        /// The value, if it is an invalid name, path or signature, or a reserved one.
+        /// The value, if it is an invalid name, path or signature, or a reserved path or interface.
         value: Option<RefusedValue>,
     },
     /// A header field occurs twice.
@@ -100,13 +100,15 @@ pub enum MessageError {
     FdCount {
         /// Number of descriptors that the header declares.
         declared: u32,
-        /// Number of descriptors.
+        /// Number of descriptors that are present.
         present: usize,
     },
 }
 
 impl MessageError {
-    /// Returns the [`MessageError`] that `error` contains, if any.
+    /// Returns the [`MessageError`] if `error` was converted from one, or from a
+    /// [`BuildError`](crate::BuildError). Returns `None` for every other error, such as one that was
+    /// converted from [`ReceiveError::Message`](crate::ReceiveError::Message).
     ///
     /// # Examples
     ///

@@ -48,8 +48,8 @@ pub enum FieldError {
     Signature(SignatureError),
     /// An interface, member, error or bus name is not valid.
     Name,
-    /// The interface `org.freedesktop.DBus.Local` and the path `/org/freedesktop/DBus/Local` are
-    /// reserved for messages inside a process.
+    /// The value is the interface `org.freedesktop.DBus.Local` or the path
+    /// `/org/freedesktop/DBus/Local`, which are reserved for messages inside a process.
     Reserved,
     /// A serial is 0.
     NoSerial,

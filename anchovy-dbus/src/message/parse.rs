@@ -14,8 +14,8 @@ use crate::limits::Limits;
 impl Message {
     /// Parses a message from all its bytes and its descriptors.
     ///
-    /// Its length is limited by the specification only. The time is linear in the length of the header
-    /// fields ([`Limits::max_fields_bytes`]).
+    /// Only the specification limits the length of the message. The time that this method takes is linear
+    /// in the length of the header fields; see [`Limits::max_fields_bytes`].
     ///
     /// # Errors
     ///

@@ -88,8 +88,9 @@ impl Server {
     /// that uses [`External`](Mechanism::External) and claims another uid, which is always rejected.
     /// With [`Anonymous`](Mechanism::Anonymous), the client claims no uid.
     ///
-    /// If [`anonymous`](Self::anonymous) is called after this method, the function does not decide about
-    /// clients that use `ANONYMOUS`. If it is called before, the function does.
+    /// If [`anonymous`](Self::anonymous) was called before this method, the function also decides about
+    /// clients that use `ANONYMOUS`. If `anonymous` is called after this method, these clients are accepted
+    /// without a call of the function.
     pub fn authorize(
         mut self,
         authorize: impl Fn(&Credentials, Mechanism) -> bool + Send + Sync + 'static,
@@ -101,8 +102,8 @@ impl Server {
     /// Offers `ANONYMOUS` in addition to `EXTERNAL`, and accepts every client that uses it without
     /// calling the function of [`authorize`](Self::authorize).
     ///
-    /// A later call of `authorize` replaces this: its function then decides about clients that use
-    /// `ANONYMOUS` too.
+    /// If `authorize` is called after this method, its function decides about clients that use `ANONYMOUS`
+    /// too.
     pub fn anonymous(mut self) -> Server {
         self.mechanisms = vec![Mechanism::External, Mechanism::Anonymous];
         let authorize = self.authorize;
@@ -121,9 +122,9 @@ impl Server {
     /// Receives descriptors that clients send before descriptor passing is agreed on. Default: the
     /// kernel refuses them, if it can (`SO_PASSRIGHTS`, Linux 6.16).
     ///
-    /// By default, a client that sends a message with descriptors before it has read `AGREE_UNIX_FD`
-    /// gets `EPERM`. With this option, its descriptors stay with their message if descriptor passing is
-    /// agreed on afterwards. If it is not agreed on, the connection is closed.
+    /// If the kernel refuses descriptors, a client that sends a message with descriptors before it has read
+    /// `AGREE_UNIX_FD` gets `EPERM`. With this option, the descriptors stay with their message if descriptor
+    /// passing is agreed on afterwards. If it is not agreed on, the connection is closed.
     pub fn fds_before_agreement(mut self) -> Server {
         self.kernel_refuses = false;
         self
