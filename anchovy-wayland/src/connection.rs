@@ -45,21 +45,22 @@ use crate::wire::message::Message;
 /// # Sending
 ///
 /// Messages that wait in the send buffer are sent together, with at most 28 descriptors in one
-/// `sendmsg`. No descriptor is sent after the first byte of its message. With
+/// `sendmsg`. Each descriptor is sent before or with the first byte of its message. With
 /// [`fds_with_their_message`](Limits::fds_with_their_message), each message with descriptors begins a
 /// new `sendmsg`. This `sendmsg` has the descriptors of no other message, but may have the bytes of
 /// later messages without descriptors.
 ///
-/// If the peer does not read, sending waits: no further message is accepted while
-/// [`max_buffered_bytes`](Limits::max_buffered_bytes) or more bytes wait.
+/// If the peer does not read, sending waits: no further message is accepted while the send buffer is full
+/// ([`max_buffered_bytes`](Limits::max_buffered_bytes), [`max_buffered_fds`](Limits::max_buffered_fds)).
 ///
 /// # The error of a compositor
 ///
 /// A compositor that rejects a request sends `wl_display.error` and closes the connection. The client
-/// often notices this when it sends its next request. If sending fails on the connection of a client,
-/// the method reads the events that have arrived, and returns the error of the compositor
-/// ([`SendErrorKind::Display`](crate::SendErrorKind::Display)) instead of that of the socket. Events
-/// that arrived before the error can still be received. The methods of the [`Sink`] and of
+/// often notices this when it sends its next request. If a method of `Connection<Objects>` cannot send
+/// because the peer has closed the connection, the method reads the events that have arrived. If
+/// `wl_display.error` is one of them, the method returns
+/// [`SendErrorKind::Display`](crate::SendErrorKind::Display) instead of the error of the socket. Events that
+/// arrived before `wl_display.error` can still be received. The methods of the [`Sink`] and of
 /// [`OwnedWriteHalf`] do not read, and return the error of the socket, for example `EPIPE`.
 ///
 /// # Cancel safety

@@ -10,8 +10,9 @@ use crate::wire::object_id::ObjectId;
 
 /// The error of creating an object.
 ///
-/// The id is free again, unless the kind of [`Send`](Self::Send) is [`Io`](crate::SendErrorKind::Io) or
-/// [`Display`](crate::SendErrorKind::Display).
+/// After [`Send`](Self::Send) with the kind [`Io`](crate::SendErrorKind::Io) or
+/// [`Display`](crate::SendErrorKind::Display), the id may stay in use. After any other error, the id is free
+/// again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CreateError {

@@ -30,8 +30,8 @@ const MAX_TEXT: usize = 127;
 pub struct DisplayError {
     /// Id of the object that caused the error, or 0 if the compositor named no object.
     pub object: u32,
-    /// Interface of that object. The [`Connection`](crate::Connection) of a client sets it for objects that
-    /// the client has created. It is not sent.
+    /// Interface of that object. The [`Connection`](crate::Connection) of a client sets it for the display
+    /// and for objects that the client has created. It is not sent.
     pub interface: Option<String>,
     /// Code of the error, which the interface of that object defines. The codes of `wl_display` are
     /// associated constants of this type.
@@ -57,7 +57,8 @@ impl DisplayError {
 
     /// Builds the event. Send it before you close the connection.
     ///
-    /// The text is truncated at the first NUL and after 127 bytes, the size of libwayland's buffer.
+    /// The text is truncated at the first NUL and after 127 bytes: libwayland's buffer has 128 bytes,
+    /// including the NUL.
     pub fn message(&self) -> Message {
         let text = self.text.split('\0').next().unwrap_or_default();
         let mut end = text.len().min(MAX_TEXT);

@@ -1,8 +1,9 @@
 //! The number of descriptors of each message of published protocols.
 //!
 //! The bytes of a message do not contain this number. The protocol file specifies it for each interface
-//! and opcode. Only a few messages have descriptors. The [table](ALL) contains those of the protocol
-//! files that it lists, for programs that do not read protocol files.
+//! and opcode. Only a few messages have descriptors. The [table](ALL) contains these messages of the
+//! published protocols, for programs that do not read protocol files. The documentation of the table names
+//! the sources of the protocol files.
 //!
 //! The connection of a client uses the table. A compositor or a proxy records the interface of each
 //! object when a request creates the object, and implements
@@ -161,8 +162,8 @@ const fn event(
 ///
 /// The protocol files are those of Wayland itself, wayland-protocols 1.44, wlr-protocols,
 /// plasma-wayland-protocols, Hyprland, river, weston (`weston-debug`), Mesa (`wayland-drm`) and GTK
-/// (`gtk-primary-selection`). Later versions of an interface do not change its messages. An unpublished
-/// interface with the same name may have other messages.
+/// (`gtk-primary-selection`). Later versions of an interface may add messages, and do not change the messages
+/// of earlier versions. An unpublished interface with the same name may have other messages.
 #[rustfmt::skip]
 pub const ALL: &[FdMessage] = &[
     request("ext_data_control_offer_v1", 0, "receive", 1, 1, "ext-data-control-v1"),

@@ -54,7 +54,8 @@ impl Globals {
     ///
     /// # Errors
     ///
-    /// Returns an [`AddError`] if clients could not bind the global. It is not added.
+    /// Returns an [`AddError`] if clients could not bind the global, or if all names have been used. The
+    /// global is not added.
     pub fn add(&mut self, interface: &str, version: u32) -> Result<&Global, AddError> {
         if version == 0 {
             return Err(AddError::Version { interface: interface.to_owned() });
@@ -74,9 +75,9 @@ impl Globals {
     /// Withdraws a global: new registries do not announce it. Clients can still bind it until it is
     /// [removed](Self::remove).
     ///
-    /// Withdraw a global some time before you remove it, because a client may send `bind` before it
-    /// receives the event of the removal. To announce the removal to the current clients, send the events
-    /// of [`Registries::removed`](crate::Registries::removed).
+    /// When you withdraw a global, send the events of [`Registries::removed`](crate::Registries::removed) to
+    /// the current clients. Remove the global some time later, because a client may send `bind` before it
+    /// receives these events.
     ///
     /// Returns `false` if there is no global with this name, or if it was withdrawn before.
     pub fn withdraw(&mut self, name: u32) -> bool {
@@ -84,8 +85,10 @@ impl Globals {
         entry.map(|entry| entry.withdrawn = true).is_some()
     }
 
-    /// Removes a global and returns it. [`Registries::answer`](crate::Registries::answer) reports an error
-    /// to clients that bind it later, so [withdraw](Self::withdraw) it some time before.
+    /// Removes a global and returns it.
+    ///
+    /// If a client binds the global later, [`Registries::answer`](crate::Registries::answer) returns an error
+    /// for this client. So [withdraw](Self::withdraw) the global some time before.
     pub fn remove(&mut self, name: u32) -> Option<Global> {
         self.entries.remove(&name).map(|entry| entry.global)
     }

@@ -57,11 +57,15 @@
 //! ```
 //!
 //! The bytes of a message do not contain the types of its arguments. Only the protocol file specifies
-//! the number of descriptors. The table [`fds`] lists the numbers of the published protocols, by
-//! interface. The connection of a client ([`Connection::connect`], [`Connection::client`]) records the
-//! interface of each object that the client creates, and looks up the number. For other protocols, the
-//! program sets the numbers ([`Connection::set_event_fds`]). For all other connections, the program
-//! implements [`Signatures`], for which it can use the same table.
+//! the number of descriptors. The table [`fds`] lists the messages with descriptors of the published
+//! protocols, by interface. A connection determines the number of descriptors of a received message as
+//! follows:
+//!
+//! - The connection of a client ([`Connection::connect`], [`Connection::client`]) records the interface of
+//!   each object that the client creates, and looks up the number in the table. The program sets the
+//!   numbers of events that are not in the table ([`Connection::set_event_fds`]).
+//! - All other connections call an implementation of [`Signatures`], which the program supplies. The
+//!   implementation can use the same table.
 //!
 //! So each message is received with exactly its descriptors. Dropping the message closes the
 //! descriptors that were not taken from it.
@@ -74,20 +78,21 @@
 //! # Handling of protocol violations
 //!
 //! In this table, "ends with" means that [`receive`](Connection::receive) returns this error, that all
-//! waiting descriptors are closed, and that nothing more can be received. A [`WireErrorKind`] is inside
-//! [`ReceiveError::Wire`]. Unless the client has closed the connection, a server can report the error to
-//! its client ([`DisplayError::from_receive_error`]). Arguments are checked when they are read
-//! ([`Arguments`]).
+//! waiting descriptors are closed, and that nothing more can be received. If this error is a
+//! [`WireErrorKind`], it is inside [`ReceiveError::Wire`]. Unless the client has closed the connection or
+//! the socket has failed, a server can report the error to its client
+//! ([`DisplayError::from_receive_error`]). "Reading it returns" means that the method of [`Arguments`] that
+//! reads the argument returns the error: arguments are not checked before.
 //!
 //! | The peer | Result |
 //! |---|---|
-//! | Sends a message without one of its descriptors | Ends with [`MissingFds`](ReceiveError::MissingFds). |
+//! | Sends a message without one of its descriptors | Ends with [`MissingFds`](ReceiveError::MissingFds). If descriptors of later messages have already arrived, the message takes one of them instead. |
 //! | Sends a descriptor in a later `sendmsg` than its message | Ends with [`MissingFds`](ReceiveError::MissingFds) if the message is decoded before the descriptor arrives. Otherwise the message is received with its descriptor. |
 //! | Sends a descriptor in an earlier `sendmsg` than its message, or together with only a part of the message | The message is received with its descriptor. |
 //! | Sends more than 28 descriptors in one `sendmsg` | Ends with [`TooManyFds`](ReceiveError::TooManyFds). |
 //! | Sends the 40 descriptors of several messages in two `sendmsg` calls, as libwayland does: 28 with the first byte of the messages, and 12 with the remaining bytes | Each message is received with its descriptors. |
 //! | Sends descriptors that no message takes | Ends with [`TooManyWaitingFds`](ReceiveError::TooManyWaitingFds) after more than 1024 of them ([servers](Limits::server): 112), with [`FdsOverdue`](ReceiveError::FdsOverdue) after 30 seconds (servers only), or with [`UnclaimedFds`](ReceiveError::UnclaimedFds) at the end of the stream. |
-//! | Sends more descriptors than the [account](Listener#budget) of its user has room for | Receiving waits until other connections of this user release descriptors. If no other connection holds any, it ends with [`FdsOverBudget`](ReceiveError::FdsOverBudget). |
+//! | Sends more descriptors than the [account](Listener#budget) of its user has room for | Receiving waits until other connections of this user release received descriptors. If no other connection of this user holds received descriptors, ends with [`FdsOverBudget`](ReceiveError::FdsOverBudget). |
 //! | Sends a message that needs more memory than the account of its user can ever have | Ends with [`BytesOverBudget`](ReceiveError::BytesOverBudget). |
 //! | Sends a message length of 0, 4 or 7 | Ends with [`TooShort`](WireErrorKind::TooShort). |
 //! | Sends a message length of 10 or 13 | Ends with [`Unaligned`](WireErrorKind::Unaligned). |
@@ -108,18 +113,19 @@
 //! | Sends the start of a message, and then the end of the stream | Ends with [`ClosedInsideMessage`](ReceiveError::ClosedInsideMessage). |
 //! | Sends an out-of-band byte (`MSG_OOB`) | The message that contains the byte is received with its descriptors. |
 //! | Sends descriptors while the descriptor table of this process is full | Ends with [`Truncated`](ReceiveError::Truncated), because the later descriptors can no longer be assigned to messages. |
-//! | Does not read | Sending waits while the send buffer is full. On a server, descriptors that the clients of a user have not read are charged to the account of the user. Sending more waits while the account has no room for them. |
+//! | Does not read | Sending waits while the send buffer is full. On a server, descriptors that the clients of a user have not read are charged to the account of the user. While the account has no room for the descriptors of a message, sending this message waits. |
 //! | Connects while the account of its user has no room for another connection | The connection is closed and [counted](Listener::refused). |
 //!
-//! Sending:
+//! In the table about sending, "the message is returned" means that the [`SendError`] contains the message.
+//! A [`WireErrorKind`] is inside [`SendErrorKind::Wire`].
 //!
 //! | The caller sends | Result |
 //! |---|---|
 //! | A message of more than 4096 bytes (by default) | [`TooLong`](WireErrorKind::TooLong); the message is returned. |
 //! | A message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds); the message is returned. |
 //! | A message whose descriptors were taken from it | [`FdsTaken`](WireErrorKind::FdsTaken); the message is returned. |
-//! | Several messages with more than 28 descriptors in total | Several `sendmsg` calls. No descriptor is sent after the first byte of its message. |
-//! | Descriptors while too many are in flight: sent by all processes of this user, and not received yet (`ETOOMANYREFS`, unix(7)) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight); on a server, the message is returned. On a client, it stays in the send buffer, unless it is the request of [`create`](Connection::create), which is returned. |
+//! | Several messages with more than 28 descriptors in total | Several `sendmsg` calls. Each descriptor is sent before or with the first byte of its message. |
+//! | Descriptors, while the processes of this user have sent too many that were not received yet (`ETOOMANYREFS`, unix(7)) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight). On a server, the message is returned. On a client, the request of [`create`](Connection::create) is returned, and any other message stays in the send buffer. |
 //!
 //! # Clients
 //!
@@ -133,19 +139,19 @@
 //! | Builds a request that does not contain the allocated id | [`CreateError::NewId`]. Nothing is sent, and the id is free again. |
 //! | Panics in the function that builds a request | The id is free again. |
 //! | Creates an object, and the kernel refuses the descriptors of its request | [`CreateError::Send`] with the request, and the id is free again. |
-//! | Creates an object, and the kernel refuses the descriptors of an earlier message | If the send buffer has room for the request: [`create`](Connection::create) returns the id, the request waits there after that message, and the next flush reports the error. Otherwise: [`CreateError::Send`] without a request; none is built, and no id is allocated. |
-//! | Creates an object while all ids are in use | [`CreateError::NoIds`] or [`RoundtripError::NoIds`]. Nothing is sent. |
+//! | Creates an object, and the kernel refuses the descriptors of an earlier message | If the send buffer has room for the request, [`create`](Connection::create) returns the id. The request waits in the send buffer after the earlier message, and the next flush tries to send both. If the send buffer is full, [`CreateError::Send`] without a request. No request is built, and no id is allocated. |
+//! | Creates an object, or calls [`roundtrip`](Connection::roundtrip) or [`registry`](Connection::registry), while all ids are in use | [`CreateError::NoIds`] or [`RoundtripError::NoIds`]. Nothing is sent. |
 //! | Drops the future of [`create`](Connection::create) while the send buffer is full | No object is created. |
 //! | Drops the future of [`create`](Connection::create) after the request was added to the send buffer | The next flush creates the object, and the caller does not know its id. |
 //! | Binds an interface that the compositor does not have | [`BindError::NoGlobal`]. Nothing is sent. |
 //! | Binds a version that the compositor does not have | [`BindError::Version`] with both versions. Nothing is sent. |
-//! | Drops the future of [`roundtrip`](Connection::roundtrip) or [`registry`](Connection::registry) | The reply is discarded. No other event is lost. |
+//! | Drops the future of [`roundtrip`](Connection::roundtrip) or [`registry`](Connection::registry) | The reply is discarded, and with `registry` also all events of its `wl_registry`. No other event is lost. |
 //!
 //! | The compositor | Result |
 //! |---|---|
 //! | Does not reply within 10 seconds | [`RoundtripError::TimedOut`]. The connection stays usable, and the late reply is discarded. |
 //! | Closes the connection before it replies | [`RoundtripError::Closed`], or the error of the socket. Events that arrived before can be received. |
-//! | Sends more than 8192 messages, 1 MiB or 1024 descriptors of other events before it replies | [`RoundtripError::TooManyMessages`], [`TooManyBytes`](RoundtripError::TooManyBytes) or [`TooManyFds`](RoundtripError::TooManyFds). The connection is usable again when these events have been received. |
+//! | Sends more than 8192 messages, 1 MiB or 1024 descriptors of other events before it replies | [`RoundtripError::TooManyMessages`], [`TooManyBytes`](RoundtripError::TooManyBytes) or [`TooManyFds`](RoundtripError::TooManyFds). [`roundtrip`](Connection::roundtrip) and [`registry`](Connection::registry) can be used again when these events have been received. |
 //! | Announces more than 4096 globals | [`RegistryError::TooManyGlobals`]. The connection stays usable. |
 //! | Sends a malformed event of the `wl_registry` of [`registry`](Connection::registry), or of the `wl_callback` that [`roundtrip`](Connection::roundtrip) waits for | [`RoundtripError::Registry`] or [`RoundtripError::Wire`]. |
 //! | Sends a malformed event of `wl_display` | Ends with [`ReceiveError::Wire`]. |

@@ -59,8 +59,9 @@ pub struct Limits {
     /// While this number or more descriptors wait, no further message is accepted.
     pub max_buffered_fds: usize,
     /// Whether each message with descriptors begins a new `sendmsg`, which has the descriptors of no other
-    /// message. The `sendmsg` may have the bytes of later messages without descriptors. Default: `false`, and
-    /// one `sendmsg` has the descriptors of several messages, as in libwayland.
+    /// message. The `sendmsg` may have the bytes of later messages without descriptors. Default: `false`.
+    ///
+    /// With `false`, one `sendmsg` may have the descriptors of several messages, as in libwayland.
     pub fds_with_their_message: bool,
     /// Maximum time that [`roundtrip`](crate::Connection::roundtrip) and
     /// [`registry`](crate::Connection::registry) of a client wait for the reply, from the start of the
@@ -113,9 +114,12 @@ impl Limits {
 
     /// Returns the limits for a compositor, which does not trust its clients.
     ///
-    /// They are those of [`client`](Self::client), except that 112 descriptors (four full `sendmsg` calls)
-    /// can wait while reads continue, that descriptors wait for at most 30 seconds, and that a message must
-    /// arrive within 30 seconds.
+    /// They are those of [`client`](Self::client), with three exceptions:
+    ///
+    /// - Receiving continues while at most 112 descriptors (four full `sendmsg` calls) wait for their
+    ///   messages.
+    /// - Descriptors wait for at most 30 seconds.
+    /// - The rest of an incomplete message must arrive within 30 seconds.
     ///
     /// libwayland (since 1.23) and wayland-rs send the descriptors of queued messages early: each time 28
     /// descriptors are queued, one `sendmsg` sends them with 1 byte. The remaining bytes and descriptors are

@@ -17,8 +17,8 @@ pub mod wl_display {
 
 /// `wl_registry`, the list of the globals of a compositor.
 pub mod wl_registry {
-    /// Request. Binds a global. Arguments: `uint` (the name), `new_id` without an interface in the protocol
-    /// file.
+    /// Request. Binds a global. Arguments: `uint` (the name), `new_id` whose interface the protocol file does
+    /// not specify.
     pub const BIND: u16 = 0;
     /// Event. Announces a global. Arguments: `uint` (the name), `string` (the interface), `uint` (the
     /// version).

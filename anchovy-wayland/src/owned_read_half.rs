@@ -245,8 +245,8 @@ impl<G: Signatures> OwnedReadHalf<G> {
 }
 
 impl OwnedReadHalf<Objects> {
-    /// Returns the interface of an object. Returns `None` if this client has not created an object with
-    /// this id.
+    /// Returns the interface of an object: of the display, or of an object that this client has created.
+    /// Returns `None` if there is no such object with this id.
     ///
     /// The interface is recorded until the compositor sends `wl_display.delete_id` for the object.
     pub fn interface(&self, id: ObjectId) -> Option<Cow<'static, str>> {
@@ -257,7 +257,9 @@ impl OwnedReadHalf<Objects> {
     /// those of unpublished interfaces.
     ///
     /// `count` is called with the interface and the opcode of each event that is not in the table, and
-    /// returns the number of descriptors. Call this method before you create objects with such events.
+    /// returns the number of descriptors. The table contains only events with descriptors. So `count` is also
+    /// called for published events without descriptors, and must return 0 for them. Call this method before
+    /// you create objects of unpublished interfaces.
     pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
         self.framed.codec_mut().source.set_event_fds(count);
     }

@@ -21,7 +21,7 @@ use crate::wire::wire_error::WireError;
 /// The write half of a client (`OwnedWriteHalf<Objects>`) [creates](OwnedWriteHalf::create) objects, and
 /// shares the ids with the read half. The write half of a compositor or a proxy is an `OwnedWriteHalf<()>`.
 ///
-/// Dropping it closes the descriptors of unsent messages and shuts down the write side of the socket.
+/// Dropping the half closes the descriptors of unsent messages and shuts down the write side of the socket.
 #[derive(Debug)]
 pub struct OwnedWriteHalf<I = ()> {
     pub(crate) framed: FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>,
@@ -83,18 +83,20 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     ///
     /// # Errors
     ///
-    /// Returns a [`SendError`]. Its field `unsent` is one of the following:
+    /// Returns a [`SendError`]. In this table, the new message is the message that was passed to this method,
+    /// and an earlier message is one that was in the send buffer before.
     ///
-    /// - This message, if it exceeds a limit, or if the socket failed before there was room for it.
-    /// - Except on a client: the message whose descriptors the kernel refused. It is the message that was
-    ///   passed to this method, or an earlier one. If it is an earlier one, the message that was passed is not
-    ///   returned: it is in the send buffer if there was room for it; if not, the message that was passed was
-    ///   dropped and its descriptors were closed.
-    /// - `None`, if the socket failed after this message was added to the send buffer.
+    /// | Cause | `unsent` | `unsent` on a client |
+    /// |---|---|---|
+    /// | The new message exceeds a limit, or descriptors were taken from it | the new message | the new message |
+    /// | The socket failed before there was room for the new message | the new message | the new message |
+    /// | The socket failed after the new message was added to the send buffer | `None` | `None` |
+    /// | The kernel refused the descriptors of the new message | the new message | `None` |
+    /// | The kernel refused the descriptors of an earlier message before there was room for the new message | the earlier message; the new message is dropped, and its descriptors are closed | the new message |
+    /// | The kernel refused the descriptors of an earlier message after the new message was added to the send buffer | the earlier message; the new message stays in the send buffer | `None` |
     ///
     /// On a client, a message whose descriptors the kernel refused stays in the send buffer; see
-    /// [`SendErrorKind::TooManyFdsInFlight`]. In this case, `unsent` is the message that
-    /// was passed to this method if there was no room for it, and `None` if it was added to the send buffer.
+    /// [`SendErrorKind::TooManyFdsInFlight`].
     ///
     /// # Cancel safety
     ///

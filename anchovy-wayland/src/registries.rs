@@ -66,10 +66,11 @@ impl Registries {
     /// disconnect the client.
     ///
     /// - The opcode is unknown, or the request is malformed.
-    /// - The new id belongs to the server, or it is the id of a registry. The caller checks whether another
-    ///   object has this id.
+    /// - The new id belongs to the server, or it is the id of the display or of a registry. The caller checks
+    ///   whether another object has this id.
     /// - The client has [`MAX_REGISTRIES`] registries.
-    /// - No global has this name, or the global has another interface or a lower version.
+    /// - No global has the name in the `bind` request, the global with this name has another interface or a
+    ///   lower version than the request, or the version in the request is 0.
     pub fn answer(&mut self, globals: &Globals, request: &Message) -> Result<Answer, DisplayError> {
         let (object, opcode) = (request.object(), request.opcode());
         match opcode {

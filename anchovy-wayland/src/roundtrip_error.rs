@@ -14,7 +14,7 @@ use crate::wire::wire_error::WireError;
 /// The error of [`roundtrip`](crate::Connection::roundtrip) and
 /// [`registry`](crate::Connection::registry).
 ///
-/// Other events that arrived before the error can still be received.
+/// Events for the caller that arrived before the error can still be received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RoundtripError {
@@ -22,7 +22,7 @@ pub enum RoundtripError {
     Display(DisplayError),
     /// Receiving failed, and nothing more can be received.
     Receive(ReceiveError),
-    /// A request could not be sent: a request of this method or an earlier one.
+    /// A request of this method, or an earlier message, could not be sent.
     Send(SendError),
     /// The compositor closed the connection before it replied.
     Closed,
@@ -34,19 +34,19 @@ pub enum RoundtripError {
         timeout: Duration,
     },
     /// More than [`Limits::max_kept_messages`](crate::Limits::max_kept_messages) messages arrived before
-    /// the reply. The connection is usable again when they have been received.
+    /// the reply. The method can be used again when these messages have been received.
     TooManyMessages {
         /// The limit.
         limit: usize,
     },
-    /// Messages that use more than [`Limits::max_kept_bytes`](crate::Limits::max_kept_bytes) arrived before
-    /// the reply. The connection is usable again when they have been received.
+    /// Messages that use more memory than [`Limits::max_kept_bytes`](crate::Limits::max_kept_bytes) arrived
+    /// before the reply. The method can be used again when these messages have been received.
     TooManyBytes {
         /// The limit, in bytes of memory.
         limit: usize,
     },
     /// Messages with more than [`Limits::max_kept_fds`](crate::Limits::max_kept_fds) descriptors arrived
-    /// before the reply. The connection is usable again when they have been received.
+    /// before the reply. The method can be used again when these messages have been received.
     TooManyFds {
         /// The limit.
         limit: usize,

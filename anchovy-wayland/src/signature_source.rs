@@ -17,7 +17,8 @@ use crate::wire::wire_error::WireError;
 ///
 /// The trait is sealed. Implement [`Signatures`] instead.
 pub trait SignatureSource: sealed::Sealed {
-    /// The ids that the write half allocates: `()`, or the [`Objects`](crate::Objects) of a client.
+    /// The type with which the write half allocates ids: [`Objects`](crate::Objects) on a client, and `()`
+    /// on other connections, which allocate no ids.
     type Ids: fmt::Debug + Send + Sync + Unpin;
 
     /// Whether this is the source of a client, which handles the events of `wl_display`.

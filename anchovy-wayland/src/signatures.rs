@@ -8,16 +8,15 @@ use crate::wire::object_id::ObjectId;
 
 /// A source of the number of descriptors that each received message has.
 ///
-/// A connection calls [`fds`](Self::fds) once for each received message, in order, when all bytes of the
-/// message have arrived. Messages are decoded one at a time, when they are received. So the
-/// implementation can use what the caller has learned from earlier messages, such as the objects that
-/// they create.
+/// A connection calls [`fds`](Self::fds) once for each message, in order: after all bytes of the message
+/// have arrived, and immediately before the connection returns the message to the caller. So the
+/// implementation can use what the caller has learned from earlier messages, such as the objects that they
+/// create.
 ///
-/// **A wrong number assigns wrong descriptors to all later messages.** For example, an implementation
-/// that always returns 0 is wrong for a client with a keyboard: the keymap is received as a descriptor
-/// that no message takes, and the next message with a descriptor gets it. A number that is too high
-/// takes the descriptors of later messages. If they have not arrived yet, receiving ends with
-/// [`MissingFds`](crate::ReceiveError::MissingFds).
+/// **A wrong number assigns wrong descriptors to all later messages.** For example, if an implementation
+/// returns 0 for `wl_keyboard.keymap`, the next message with a descriptor gets the descriptor of the keymap.
+/// If a number is too high, the message takes descriptors of later messages. If these descriptors have not
+/// arrived yet, receiving ends with [`MissingFds`](crate::ReceiveError::MissingFds).
 ///
 /// - Clients do not implement this trait: [`Connection::connect`](crate::Connection::connect) and
 ///   [`Connection::client`](crate::Connection::client) record the interface of each object that they

@@ -40,9 +40,9 @@ impl OwnedWriteHalf<Objects> {
     /// If the kernel refuses the descriptors of an *earlier* message, the result depends on the send
     /// buffer:
     ///
-    /// - If it had room for the request, this method returns the id. The request waits in the buffer after
-    ///   that message, and the next flush reports the error.
-    /// - If it was full, this method returns [`CreateError::Send`] and does not call `request`.
+    /// - If the buffer had room for the request, this method returns the id. The request waits in the buffer
+    ///   after the earlier message, and the next flush tries to send both.
+    /// - If the buffer was full, this method returns [`CreateError::Send`] and does not call `request`.
     ///
     /// # Cancel safety
     ///

@@ -33,8 +33,8 @@ impl Connection<Objects> {
     ///
     /// After [`TimedOut`](RoundtripError::TimedOut) the connection stays usable, and the late reply is
     /// discarded. After [`TooManyMessages`](RoundtripError::TooManyMessages),
-    /// [`TooManyBytes`](RoundtripError::TooManyBytes) or [`TooManyFds`](RoundtripError::TooManyFds) it is
-    /// usable again when the kept events have been received.
+    /// [`TooManyBytes`](RoundtripError::TooManyBytes) or [`TooManyFds`](RoundtripError::TooManyFds), this
+    /// method can be used again when the kept events have been received.
     ///
     /// # Panics
     ///
@@ -96,14 +96,14 @@ impl Connection<Objects> {
     /// Requests the globals of the compositor and waits for all of them: sends `wl_display.get_registry`
     /// and `wl_display.sync` in one write, and waits for the `done` event of the callback.
     ///
-    /// Events of the registry that arrive after the reply are received as all other events; pass them to
-    /// [`Registry::update`]. Other events that arrive before the reply are kept for
-    /// [`receive`](Connection::receive), in order.
+    /// Events of other objects that arrive before the reply are kept for [`receive`](Connection::receive), in
+    /// order. Events of the registry that arrive after the reply are returned by `receive`; pass them to
+    /// [`Registry::update`].
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`roundtrip`](Self::roundtrip). After an error, all events of this registry
-    /// are discarded, including those that arrive later.
+    /// Returns a [`RoundtripError`]; see [`roundtrip`](Self::roundtrip). After an error, all events of this
+    /// registry are discarded, including those that arrive later.
     ///
     /// # Panics
     ///

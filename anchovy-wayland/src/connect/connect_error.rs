@@ -9,9 +9,9 @@ use crate::location_error::LocationError;
 
 /// The error of connecting to a compositor.
 ///
-/// After an error, no other display is tried. `Display` includes the text of the error that the variant
-/// contains. So [`source`](Error::source) does not return that error, but its source: the error of the
-/// system, if there is one.
+/// After an error, no other display is tried. The text of this error describes the error that the variant
+/// contains. So [`source`](Error::source) does not return the contained error, but the source of the
+/// contained error: the error of the system, if there is one.
 ///
 /// # Examples
 ///

@@ -66,10 +66,11 @@ pub async fn connect() -> Result<Connected, ConnectError> {
 /// - it is a connected Unix stream socket;
 /// - it was not taken before in this process.
 ///
-/// The connection is moved to a new close-on-exec descriptor. The variable stays set, because
-/// `std::env::remove_var` is not sound in a process with threads. The descriptor with this number then
-/// refers to an unconnected close-on-exec socket, until the process ends. So another library that reads the
-/// variable gets a socket that fails, and not a file that has been opened with the same number later.
+/// The connection is moved to a new close-on-exec descriptor. From then on until the process ends, the
+/// descriptor with the number in `WAYLAND_SOCKET` refers to an unconnected socket, and is close-on-exec. The
+/// variable stays set, because `std::env::remove_var` is not sound in a process with threads. So another
+/// library that reads the variable gets a socket that fails, and not a file that has been opened with the
+/// same number later.
 ///
 /// The caller must ensure the following:
 ///

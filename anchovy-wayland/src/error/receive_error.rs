@@ -33,8 +33,8 @@ pub enum ReceiveError {
     Display(DisplayError),
     /// A message has arrived without all of its descriptors.
     ///
-    /// Descriptors may arrive before their message, and not after it. A wrong number in
-    /// [`Signatures`](crate::Signatures) can cause this error too.
+    /// Descriptors may arrive before their message. The connection does not wait for descriptors that arrive
+    /// after their message. A wrong number in [`Signatures`](crate::Signatures) can cause this error too.
     MissingFds {
         /// The message.
         position: DecodePosition,

@@ -16,10 +16,12 @@ use crate::wire::wire_error::WireError;
 
 /// The error of sending a message or of flushing.
 ///
-/// `unsent` is a message that was not sent, with its descriptors, if there is one. No byte of it was sent.
+/// If the error returns a message, the field `unsent` contains the message with its descriptors. No byte of
+/// this message was sent.
+///
 /// Unless the kind is [`Io`](SendErrorKind::Io) or [`Display`](SendErrorKind::Display), the connection can
-/// send other messages. On a client, a message whose descriptors the kernel refused stays in the send
-/// buffer, and must be sent before any later message.
+/// send other messages. On a client, this has one exception: while a message whose descriptors the kernel
+/// refused is in the send buffer, no later message is sent.
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// The cause of a [`SendError`].
@@ -44,8 +46,9 @@ pub enum SendErrorKind {
     },
     /// The kernel refused to send descriptors to this peer (`EPERM`).
     ///
-    /// On the connection of a client, the message stays in the send buffer. Each flush tries again, and
-    /// fails until the peer accepts descriptors.
+    /// On the connection of a client, the message stays in the send buffer, unless it is the request of
+    /// [`create`](crate::Connection::create). Each flush tries again, and fails until the peer accepts
+    /// descriptors.
     FdsRefusedByPeer {
         /// Number of descriptors of the message.
         count: usize,
@@ -53,9 +56,12 @@ pub enum SendErrorKind {
     /// The user of this process has more descriptors in flight than `RLIMIT_NOFILE` (`ETOOMANYREFS`,
     /// unix(7)). Descriptors are in flight from the call that sends them until the peer receives them.
     ///
-    /// The message can be sent again after the receivers have read. On the connection of a client, it stays
-    /// in the send buffer, and the next flush sends it, because it may create an object and the compositor
-    /// must receive the ids of objects in order.
+    /// The message can be sent again after the receivers have read.
+    ///
+    /// On the connection of a client, the message stays in the send buffer, unless it is the request of
+    /// [`create`](crate::Connection::create). The next flush tries to send the message again. A client keeps
+    /// the message because it may create an object, and the compositor must receive the ids of objects in
+    /// order.
     TooManyFdsInFlight {
         /// Number of descriptors of the message.
         count: usize,
@@ -127,7 +133,9 @@ impl SendErrorKind {
     }
 }
 
-/// Returns the error of the socket unchanged. The other variants become the inner error.
+/// Returns the error in [`SendErrorKind::Io`] unchanged. For [`SendErrorKind::Display`],
+/// [`get_ref`](io::Error::get_ref) of the new error returns the [`DisplayError`], and for all other variants
+/// the [`SendErrorKind`].
 impl From<SendErrorKind> for io::Error {
     fn from(kind: SendErrorKind) -> io::Error {
         let io_kind = match kind {

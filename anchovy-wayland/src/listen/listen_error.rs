@@ -35,7 +35,8 @@ use crate::location_error::LocationError;
 pub enum ListenError {
     /// The path of the socket cannot be determined.
     Location(LocationError),
-    /// Another process holds the lock. Usually it is a running compositor.
+    /// Another process, or another listener of this process, holds the lock. Usually another compositor is
+    /// running.
     Locked {
         /// Path of the lock file.
         path: PathBuf,
@@ -62,9 +63,12 @@ pub enum ListenError {
         /// Path of the socket.
         path: PathBuf,
     },
-    /// The socket cannot be bound: a process has the socket open, although no process holds the lock
-    /// ([`InUse`](anchovy::ListenError::InUse)), the path is not a socket
-    /// ([`NotASocket`](anchovy::ListenError::NotASocket)), or a system call failed.
+    /// The socket cannot be bound or used, for example for one of these reasons:
+    ///
+    /// - A process has the socket open, although no process holds the lock
+    ///   ([`InUse`](anchovy::ListenError::InUse)).
+    /// - The file at the path is not a socket ([`NotASocket`](anchovy::ListenError::NotASocket)).
+    /// - A system call failed ([`Io`](anchovy::ListenError::Io)).
     Socket(anchovy::ListenError),
     /// No name of a display was free.
     NoFreeName {

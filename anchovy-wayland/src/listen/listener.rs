@@ -44,12 +44,12 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// # Budget
 ///
-/// The [`budget`](Self::budget) of the listener has an account for each uid, which counts what its clients
-/// make this process hold. The following count towards the account of a client:
+/// The [`budget`](Self::budget) of the listener has one account for each uid. The account counts what all
+/// clients with this uid make this process hold:
 ///
-/// - its socket;
-/// - descriptors that it has sent and that no message has taken;
-/// - descriptors that were sent to it and that it has not received;
+/// - the sockets of the clients;
+/// - descriptors that the clients have sent and that no message has taken;
+/// - descriptors that were sent to the clients and that the clients have not received;
 /// - bytes that wait to be received or sent.
 ///
 /// A [`Connection`] over an accepted stream uses the same account. If the account of a new client has no
@@ -58,10 +58,10 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// | The account has no room for | Result |
 /// |---|---|
-/// | received descriptors | its connections do not read. A connection still reads if the account holds only sockets and what this connection has received; if more descriptors arrive than there is room for, receiving ends with [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget) |
-/// | sent descriptors | sending descriptors waits |
-/// | received bytes | a connection that needs more memory does not read; if the account can never have the memory, receiving ends with [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget) |
-/// | unsent bytes | a connection with more than 8 KiB of them accepts no further message |
+/// | received descriptors | The connections of the account do not read, with one exception: if the account holds only sockets and the descriptors that one connection has received, this connection reads. If it receives more descriptors than there is room for, receiving ends with [`FdsOverBudget`](crate::ReceiveError::FdsOverBudget). |
+/// | sent descriptors | Sending descriptors waits. |
+/// | received bytes | A connection that needs more memory does not read. If the account can never have room for this memory, receiving ends with [`BytesOverBudget`](crate::ReceiveError::BytesOverBudget). |
+/// | unsent bytes | A connection with more than 8 KiB of unsent bytes accepts no further message. |
 ///
 /// Several listeners of a process should share one budget, with
 /// [`ListenerBuilder::budget`](crate::ListenerBuilder::budget) or [`with_budget`](Self::with_budget).
@@ -202,7 +202,9 @@ impl Listener {
     ///
     /// - [`NotHandedOver`](ListenError::NotHandedOver): the socket is bound to another path, or the lock
     ///   belongs to another file.
-    /// - [`Locked`](ListenError::Locked): another process holds the lock.
+    /// - [`Locked`](ListenError::Locked): another process, or another listener of this process, holds the
+    ///   lock.
+    /// - [`Lock`](ListenError::Lock): a system call for the lock file failed.
     /// - [`Socket`](ListenError::Socket): the socket cannot be used.
     ///
     /// # Panics
@@ -264,7 +266,8 @@ impl Listener {
     /// Returns the name or the absolute path to which the listener was bound. Returns `None` if
     /// [another program has bound the socket](Listener::from_std).
     ///
-    /// Clients with the same `XDG_RUNTIME_DIR` can use it as `WAYLAND_DISPLAY`.
+    /// Clients can use the name as `WAYLAND_DISPLAY`. If it is not an absolute path, `XDG_RUNTIME_DIR` of the
+    /// client must be the runtime directory of the listener.
     pub fn name(&self) -> Option<&Path> {
         self.name.as_deref()
     }
