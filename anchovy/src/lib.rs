@@ -28,9 +28,9 @@
 //! # }
 //! ```
 //!
-//! [`AnchovyStream`] also implements [`AsyncRead`] and [`AsyncWrite`]. Such a stream has two
-//! queues: the write queue with the descriptors to send with the next byte, and the read queue
-//! with the descriptors that have been received.
+//! [`AnchovyStream`] also implements [`AsyncRead`] and [`AsyncWrite`]. Each stream has two queues: the
+//! write queue with the descriptors to send with the next byte, and the read queue with the
+//! descriptors that have been received.
 //!
 //! ```
 //! use std::fs::File;
@@ -121,7 +121,7 @@
 //! | Descriptors in the read queue | 1024 + `FD_LIMIT` | [`set_read_queue_limit`](AnchovyStream::set_read_queue_limit) | [`ReadQueueFull`](FdError::ReadQueueFull) if the queue has no room for the descriptors of one more message: nothing was read |
 //! | Descriptors in the table of the process or of the system | `RLIMIT_NOFILE`, `fs.file-max` | – | [`Truncated`](FdError::Truncated): the read side fails permanently |
 //! | Descriptors in flight: sent by all processes of this user, and not received yet | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
-//! | Received descriptors that are charged to an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. Waiting cannot help if the account holds only the sockets of connections and what this stream has received. The read then uses the room that is left. If more descriptors arrive, the read side fails permanently with [`OverBudget`](FdError::OverBudget) |
+//! | Received descriptors that are charged to an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. If the account holds only the sockets of connections and what this stream has received, waiting cannot help. In this case, the read uses the room that is left, and if more descriptors arrive, the read side fails permanently with [`OverBudget`](FdError::OverBudget) |
 //! | Descriptors in flight that are charged to an account | no account | [`set_account`](AnchovyStream::set_account) | Sends with descriptors wait for room in the account. If the account could never have room for the descriptors, the send fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //!
 //! An *account* counts and limits what a group of peers makes this process hold. By default, all peers
@@ -156,7 +156,7 @@
 //! |---|---|
 //! | `codec` | Framing in which each frame has its own descriptors; see the module `codec`. |
 //! | `serde` | Conversion of [`exchange::FdId`] into a string and back, for serde. |
-//! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors, and one DEBUG event for each read side that fails with [`TooManyReceived`](FdError::TooManyReceived) or [`Truncated`](FdError::Truncated). |
+//! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors. A receive with too many descriptors ([`TooManyReceived`](FdError::TooManyReceived)) or missing ones ([`Truncated`](FdError::Truncated)) has a DEBUG event instead. One DEBUG event for each [`exchange`] whose read side fails. |
 //!
 //! [`io::Error`]: std::io::Error
 //! [`AsyncRead`]: tokio::io::AsyncRead

@@ -28,9 +28,9 @@ impl<const S: usize> AnchovyStream<S> {
     /// listener with a [budget](crate::ListenerBuilder::budget) sets the account of each stream.
     ///
     /// - Reads wait while the account has no room for the descriptors of one message
-    ///   ([`read_fd_limit`](Self::read_fd_limit)). Waiting cannot help if the account holds only the
-    ///   sockets of connections and what this stream has received. The read then uses the room that is
-    ///   left, and fails with [`OverBudget`](crate::FdError::OverBudget) if more descriptors arrive.
+    ///   ([`read_fd_limit`](Self::read_fd_limit)). If the account holds only the sockets of connections
+    ///   and what this stream has received, waiting cannot help. In this case, the read uses the room that
+    ///   is left, and fails with [`OverBudget`](crate::FdError::OverBudget) if more descriptors arrive.
     /// - Sends with descriptors wait while the account has no room for the descriptors. If the account
     ///   could never have room for them, the send fails with
     ///   [`TooManyInFlight`](crate::FdError::TooManyInFlight).
@@ -116,9 +116,8 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe if the closure has no effect when it returns `WouldBlock`. The future
-    /// waits only before the first call of the closure and after calls that return `WouldBlock`. So it
-    /// cannot be dropped after any other call.
+    /// This method is cancel safe if the closure has no effect when it returns `WouldBlock`. After any
+    /// other result, the future completes without waiting again, so no result is lost if it is dropped.
     pub async fn async_io<R>(
         &self,
         interest: Interest,

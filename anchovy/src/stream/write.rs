@@ -49,7 +49,8 @@ impl<const S: usize> AnchovyStream<S> {
     /// - [`RefusedByPeer`](crate::FdError::RefusedByPeer) if the kernel refuses descriptors for
     ///   this peer.
     /// - [`TooManyInFlight`](crate::FdError::TooManyInFlight) if too many descriptors were sent and
-    ///   not received yet.
+    ///   not received yet, or `fds` has more descriptors than the [account](Self::set_account) could
+    ///   ever have room for.
     ///
     /// # Cancel safety
     ///
