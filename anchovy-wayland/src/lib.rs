@@ -86,7 +86,7 @@
 //!
 //! | The peer | Result |
 //! |---|---|
-//! | Sends a message without one of its descriptors | Ends with [`MissingFds`](ReceiveError::MissingFds). If descriptors of later messages have already arrived, the message takes one of them instead. |
+//! | Sends a message without one of its descriptors | If descriptors of later messages have already arrived, the message takes one of them instead. Otherwise ends with [`MissingFds`](ReceiveError::MissingFds). |
 //! | Sends a descriptor in a later `sendmsg` than its message | Ends with [`MissingFds`](ReceiveError::MissingFds) if the message is decoded before the descriptor arrives. Otherwise the message is received with its descriptor. |
 //! | Sends a descriptor in an earlier `sendmsg` than its message, or together with only a part of the message | The message is received with its descriptor. |
 //! | Sends more than 28 descriptors in one `sendmsg` | Ends with [`TooManyFds`](ReceiveError::TooManyFds). |
@@ -116,7 +116,7 @@
 //! | Does not read | Sending waits while the send buffer is full. On a server, descriptors that the clients of a user have not read are charged to the account of the user. While the account has no room for the descriptors of a message, sending this message waits. |
 //! | Connects while the account of its user has no room for another connection | The connection is closed and [counted](Listener::refused). |
 //!
-//! In the table about sending, "the message is returned" means that the [`SendError`] contains the message.
+//! In the following table, "the message is returned" means that the [`SendError`] contains the message.
 //! A [`WireErrorKind`] is inside [`SendErrorKind::Wire`].
 //!
 //! | The caller sends | Result |
@@ -125,7 +125,7 @@
 //! | A message with more than 28 descriptors | [`TooManyFds`](SendErrorKind::TooManyFds); the message is returned. |
 //! | A message whose descriptors were taken from it | [`FdsTaken`](WireErrorKind::FdsTaken); the message is returned. |
 //! | Several messages with more than 28 descriptors in total | Several `sendmsg` calls. Each descriptor is sent before or with the first byte of its message. |
-//! | Descriptors, while the processes of this user have sent too many that were not received yet (`ETOOMANYREFS`, unix(7)) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight). On a server, the message is returned. On a client, the request of [`create`](Connection::create) is returned, and any other message stays in the send buffer. |
+//! | Descriptors, while the processes of this user have sent too many that were not received yet (`ETOOMANYREFS`, unix(7)) | [`TooManyFdsInFlight`](SendErrorKind::TooManyFdsInFlight). On the connection of a client ([`Connection::client`]), the request of [`create`](Connection::create) is returned, and any other message stays in the send buffer. On all other connections, the message is returned. |
 //!
 //! # Clients
 //!
@@ -144,7 +144,7 @@
 //! | Drops the future of [`create`](Connection::create) while the send buffer is full | No object is created. |
 //! | Drops the future of [`create`](Connection::create) after the request was added to the send buffer | The next flush creates the object, and the caller does not know its id. |
 //! | Binds an interface that the compositor does not have | [`BindError::NoGlobal`]. Nothing is sent. |
-//! | Binds a version that the compositor does not have | [`BindError::Version`] with both versions. Nothing is sent. |
+//! | Binds a version that the compositor does not have | [`BindError::Version`] with the requested and the offered versions. Nothing is sent. |
 //! | Drops the future of [`roundtrip`](Connection::roundtrip) or [`registry`](Connection::registry) | The reply is discarded, and with `registry` also all events of its `wl_registry`. No other event is lost. |
 //!
 //! | The compositor | Result |

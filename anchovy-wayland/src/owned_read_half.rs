@@ -256,10 +256,10 @@ impl OwnedReadHalf<Objects> {
     /// Sets the number of descriptors of events that are not in the table [`fds`](mod@crate::fds), such as
     /// those of unpublished interfaces.
     ///
-    /// `count` is called with the interface and the opcode of each event that is not in the table, and
-    /// returns the number of descriptors. The table contains only events with descriptors. So `count` is also
-    /// called for published events without descriptors, and must return 0 for them. Call this method before
-    /// you create objects of unpublished interfaces.
+    /// `count` returns the number of descriptors. It is called with the interface and the opcode of each event
+    /// that is not in the table and whose object this client has created. The table contains only events with
+    /// descriptors. So `count` is also called for published events without descriptors, and must return 0 for
+    /// them. Call this method before you create objects of unpublished interfaces.
     pub fn set_event_fds(&mut self, count: impl Fn(&str, u16) -> usize + Send + Sync + 'static) {
         self.framed.codec_mut().source.set_event_fds(count);
     }

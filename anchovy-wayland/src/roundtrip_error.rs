@@ -20,7 +20,7 @@ use crate::wire::wire_error::WireError;
 pub enum RoundtripError {
     /// The compositor reported an error of this client (`wl_display.error`) and disconnects it.
     Display(DisplayError),
-    /// Receiving failed, and nothing more can be received.
+    /// Receiving failed. No event can arrive any more.
     Receive(ReceiveError),
     /// A request of this method, or an earlier message, could not be sent.
     Send(SendError),

@@ -54,9 +54,11 @@ pub enum SendErrorKind {
         count: usize,
     },
     /// The user of this process has more descriptors in flight than `RLIMIT_NOFILE` (`ETOOMANYREFS`,
-    /// unix(7)). Descriptors are in flight from the call that sends them until the peer receives them.
+    /// unix(7)). Or the message has more descriptors than the [account](crate::Listener#budget) of the client
+    /// could ever hold in flight. Descriptors are in flight from the call that sends them until the peer
+    /// receives them.
     ///
-    /// The message can be sent again after the receivers have read.
+    /// In the first case, the message can be sent again after the receivers have read.
     ///
     /// On the connection of a client, the message stays in the send buffer, unless it is the request of
     /// [`create`](crate::Connection::create). The next flush tries to send the message again. A client keeps

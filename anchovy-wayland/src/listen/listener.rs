@@ -24,9 +24,10 @@ const FDS_OF_CLIENT: usize = 1 + WAYLAND_FD_LIMIT;
 ///
 /// # The lock
 ///
-/// While the listener exists, it holds a lock (flock(2)) on a file beside the socket, whose name is that of
-/// the socket and `.lock`. libwayland uses the same file, so this listener and a compositor with
-/// libwayland do not take each other's name.
+/// A listener that has bound its socket holds a lock (flock(2)) on a file beside the socket. The name of this
+/// file is the name of the socket followed by `.lock`. libwayland uses the same file, so this listener and a
+/// compositor with libwayland do not take each other's name. A listener over a socket that
+/// [another program has bound](Self::from_std) has no lock and removes no files.
 ///
 /// Binding replaces the socket of a compositor that was killed. It does not replace
 ///

@@ -167,10 +167,12 @@ pub enum Placement {
 /// it reads: for [`max_waiting_fds`](Self::max_waiting_fds) descriptors, or for a quarter of the total of the
 /// budget if that is less. If the number of waiting descriptors plus
 /// [`read_fd_limit`](crate::AnchovyStream::read_fd_limit) is larger, it reserves room for that sum. The room
-/// stays reserved while any descriptor waits for its frame. So the room for the rest of a frame is reserved
-/// before its first descriptor arrives. It cannot happen that two connections each wait for room that the
-/// other one holds. With [`Attribution::Fifo`], a stream reserves room only for the descriptors that wait,
-/// and during a read for `read_fd_limit` more.
+/// stays reserved while any descriptor waits for its frame. So the room for the rest of a frame is usually
+/// reserved before its first descriptor arrives. Two connections can each wait for room that the other one
+/// holds only if the waiting descriptors of a connection plus `read_fd_limit` exceed a quarter of the total.
+///
+/// With [`Attribution::Fifo`], a stream reserves room only for the descriptors that wait, and during a read
+/// for `read_fd_limit` more.
 ///
 /// ```
 /// use std::time::Duration;
@@ -218,8 +220,8 @@ pub struct ReadPolicy {
     /// Maximum length of a frame in bytes. 16 MiB by default.
     ///
     /// If this many bytes or more of a frame have arrived, and its end has not, the stream of frames ends
-    /// with [`ReceiveError::FrameTooLong`](super::ReceiveError::FrameTooLong). One read can return up to 256 KiB,
-    /// so a frame that is up to 256 KiB longer may still be received.
+    /// with [`ReceiveError::FrameTooLong`](super::ReceiveError::FrameTooLong). One read can return up to
+    /// 256 KiB, so a frame that is up to 256 KiB longer may still be received.
     pub max_frame_bytes: usize,
     /// Time that descriptors may wait for the rest of their frame. No limit by default.
     ///

@@ -205,7 +205,7 @@ impl ReceivedFds<'_> {
     ///
     /// A decoder that discards such a frame, instead of returning an error, calls this method before it
     /// removes the bytes; see [`Decoder`](super::Decoder) for an example. The number of descriptors of the
-    /// frame need not be known:
+    /// frame need not be known. The effect on a descriptor set depends on its range:
     ///
     /// - All descriptors of each set whose range ends within the frame are closed. With
     ///   [`Attribution::Fifo`](super::Attribution::Fifo), the same applies to sets that arrived before the
@@ -219,9 +219,10 @@ impl ReceivedFds<'_> {
     ///
     /// Closed descriptors are counted in [`Framed::unclaimed_fds`](super::Framed::unclaimed_fds).
     ///
-    /// On Linux, frames after a discarded one get exactly their own descriptors if the sender begins a new
-    /// `sendmsg` with each frame that has descriptors ([`Placement::Alone`](super::Placement::Alone),
-    /// [`Placement::FirstByte`](super::Placement::FirstByte)).
+    /// On Linux, frames after a discarded one get exactly their own descriptors if the sender gives each
+    /// frame with descriptors a `sendmsg` of its own ([`Placement::Alone`](super::Placement::Alone)). Except
+    /// with [`Attribution::LastByte`](super::Attribution::LastByte), it is enough that each frame with
+    /// descriptors begins a new `sendmsg` ([`Placement::FirstByte`](super::Placement::FirstByte)).
     ///
     /// Do not discard frames of a sender that sends descriptors before the first byte of their frame
     /// ([`Placement::Together`](super::Placement::Together), libwayland). This method may then close

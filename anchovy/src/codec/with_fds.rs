@@ -131,9 +131,11 @@ impl<C> WithFds<C> {
     ///
     /// The caller sets [`Attribution::LastByte`] and [`Placement::Alone`] in the policies of the parts,
     /// as [`WithFds::framed`] does. With another placement, a receiver may attribute descriptors to a
-    /// wrong item. `WithFds` itself always takes descriptors as [`Attribution::LastByte`] does. So on Linux,
-    /// items get the same descriptors if the policies have another attribution. On kernels that are derived
-    /// from BSD, items then get wrong descriptors. With [`Attribution::Fifo`], two connections of one
+    /// wrong item.
+    ///
+    /// `WithFds` itself always takes descriptors as [`Attribution::LastByte`] does. If the policies have
+    /// another attribution, items get the same descriptors on Linux, but may get wrong ones on kernels that
+    /// are derived from BSD. With [`Attribution::Fifo`], two connections of one
     /// [account](AnchovyStream::set_account) can block each other on every system: each has an incomplete
     /// item, and waits for room that the descriptors of the other connection use.
     pub fn new(codec: C) -> WithFds<C> {

@@ -17,8 +17,9 @@ use super::sides::{FdReader, FdWriter};
 ///
 /// The descriptors that a read returned are sent with the first byte that it returned, in one `sendmsg` with
 /// its other bytes. A read may begin with bytes of earlier messages. So a descriptor may be attached to an
-/// earlier byte than at the source, but never to a later one. The effect depends on how the receiver
-/// assigns descriptors to protocol messages:
+/// earlier byte than at the source. It is attached to a later byte only if the destination
+/// [spreads](crate::StreamBuilder::spread_fds) descriptors over several bytes. The effect depends on how the
+/// receiver assigns descriptors to protocol messages:
 ///
 /// | Rule of the receiver | Used by | After a copy |
 /// |---|---|---|
@@ -38,6 +39,7 @@ use super::sides::{FdReader, FdWriter};
 /// | Cause | Error |
 /// |---|---|
 /// | The read returned more descriptors than the destination may send at once, and the destination does not [spread](crate::StreamBuilder::spread_fds) them. | [`TooManyToSend`](crate::FdError::TooManyToSend) |
+/// | The destination spreads the descriptors, and needs more bytes for this than the read returned. | [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes) |
 /// | The write queue of the destination has descriptors. | [`WriteQueueNotEmpty`](crate::FdError::WriteQueueNotEmpty), or [`FdsWithoutBytes`](crate::FdError::FdsWithoutBytes) when the source ends |
 /// | The peer of the destination refuses descriptors. | [`RefusedByPeer`](crate::FdError::RefusedByPeer) |
 ///
