@@ -128,8 +128,8 @@ println!("printing as job {job}");
 //!
 //! Since Linux 6.16, the kernel can refuse descriptors (`SO_PASSRIGHTS`): the `sendmsg` of the peer
 //! fails with `EPERM`. A server lets the kernel refuse descriptors until descriptor passing is
-//! negotiated. If it was not negotiated in the handshake, both client and server let the kernel refuse
-//! descriptors for the rest of the connection.
+//! negotiated, unless [`Server::fds_before_agreement`] is set. If descriptor passing was not negotiated in
+//! the handshake, both client and server let the kernel refuse descriptors for the rest of the connection.
 //!
 //! The *account* of a uid limits what the clients of the uid make a server hold; see
 //! [below](#limits-on-what-clients-make-a-server-hold).
@@ -168,7 +168,7 @@ println!("printing as job {job}");
 //! | more descriptors than the account of its uid has room for | receiving waits until other connections of this uid release descriptors; if these connections hold only their sockets and pidfds, [`FdsOverBudget`](ReceiveError::FdsOverBudget) |
 //! | a message that needs more memory than the account of its uid can ever have | [`BytesOverBudget`](ReceiveError::BytesOverBudget) |
 //! | descriptors while the descriptor table of this process is full | [`Truncated`](ReceiveError::Truncated) on a client; a server receives the message without descriptors, and [`Message::truncation`] returns the reason |
-//! | its handshake and then a message with descriptors before it reads a reply, in two `sendmsg` calls or one | its `sendmsg` fails if the kernel can refuse descriptors. On older kernels, and with [`Server::fds_before_agreement`] on all kernels, the message has its descriptors |
+//! | its handshake and then a message with descriptors before the server has replied, in two `sendmsg` calls or one | its `sendmsg` fails if the kernel can refuse descriptors. On older kernels, and with [`Server::fds_before_agreement`] on all kernels, the message has its descriptors |
 //! | descriptors in a `sendmsg` that contains only bytes of its handshake | its `sendmsg` fails if the kernel can refuse descriptors; otherwise, the handshake fails with [`Descriptors`](HandshakeError::Descriptors) |
 //! | (the peer is a server) `AGREE_UNIX_FD` and then a message with descriptors | the message has its descriptors |
 //!

@@ -18,8 +18,9 @@ use super::mechanism::Mechanism;
 pub enum Login {
     /// `EXTERNAL` without a uid: the server uses the uid that the kernel reports.
     ///
-    /// In another user namespace, this user has another uid, which the client need not know with this
-    /// form. Servers of GDBus before 2.73.3 require [`ExternalUid`](Self::ExternalUid).
+    /// If the server is in another user namespace, this user can have another uid there. With this form, the
+    /// client need not know that uid. Servers that use GDBus before 2.73.3 require
+    /// [`ExternalUid`](Self::ExternalUid).
     #[default]
     External,
     /// `EXTERNAL` with this uid, which the server compares with the uid that the kernel reports. Both

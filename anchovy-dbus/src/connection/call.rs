@@ -46,9 +46,9 @@ impl Connection {
     ///
     /// No received message is lost. If the future is dropped while it waits for room in the buffer
     /// ([`Limits::max_buffered_bytes`](crate::Limits::max_buffered_bytes)), the message is dropped and
-    /// never sent. If it is dropped later, the message was sent, or is sent with the next flush. Its
-    /// reply is then discarded, and the descriptors of the reply are closed: neither another call nor
-    /// `receive` returns it. The same applies to a call that timed out.
+    /// never sent. If the future is dropped later, the message was sent, or is sent with the next flush.
+    /// Its reply is then discarded, and the descriptors of the reply are closed: neither another call nor
+    /// `receive` returns it. The reply to a call that timed out is discarded in the same way.
     ///
     /// # Examples
     ///

@@ -125,15 +125,15 @@ impl OwnedWriteHalf {
     ///
     /// - If `feed` failed, `unsent` is the message, and nothing of it was sent.
     /// - If `flush` failed because the kernel refused the descriptors of a message, `unsent` is the
-    ///   refused message. It is this message, or one that was fed before; compare the serials. If it is
-    ///   another one, this message is sent with the next flush.
+    ///   refused message: the one that was passed to this method, or an earlier one; compare the serials.
+    ///   If it is an earlier one, the message that was passed to this method is sent with the next flush.
     /// - If the socket failed during `flush`, `unsent` is `None`.
     ///
     /// # Cancel safety
     ///
     /// This method is not cancel safe. If the future is dropped while it waits for room in the buffer
     /// ([`Limits::max_buffered_bytes`](crate::Limits::max_buffered_bytes)), the message is dropped.
-    /// If it is dropped later, the message is sent with the next flush.
+    /// If the future is dropped later, the message is sent with the next flush.
     pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
         let serial = self.feed(message).await?;
         self.flush().await?;

@@ -79,9 +79,9 @@ impl CallError {
     /// Returns the unsent message that the error contains, with its descriptors, if there is one. Nothing of
     /// this message was sent.
     ///
-    /// It is the message of the call, or, only with [`Send`](Self::Send), a message that was fed before the
-    /// call; compare the serials. In the second case, the call is sent with the next flush, and its reply is
-    /// discarded.
+    /// This is the message of the call. Only with [`Send`](Self::Send), it can also be a message that was
+    /// fed before the call; compare the serials. In that case, the call is sent with the next flush, and its
+    /// reply is discarded.
     pub fn into_unsent(self) -> Option<Message> {
         match self {
             CallError::NotACall { unsent }

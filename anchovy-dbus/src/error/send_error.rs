@@ -15,10 +15,10 @@ use crate::message::error::MessageError;
 
 /// The error of sending a message or of a flush.
 ///
-/// If a message was refused, `unsent` is that message with its descriptors. Nothing of it was sent, and
-/// other messages can still be sent. The methods document which message it is; see
-/// [`feed`](crate::OwnedWriteHalf::feed), [`send`](crate::OwnedWriteHalf::send) and
-/// [`flush`](crate::OwnedWriteHalf::flush).
+/// If `unsent` contains a message, nothing of this message was sent, and none of its descriptors was closed.
+/// The methods document which message it is; see [`feed`](crate::OwnedWriteHalf::feed),
+/// [`send`](crate::OwnedWriteHalf::send) and [`flush`](crate::OwnedWriteHalf::flush). Other messages can
+/// still be sent, unless the socket failed.
 pub type SendError = codec::SendError<Box<Message>, SendErrorKind>;
 
 /// The cause of a [`SendError`].
@@ -54,7 +54,7 @@ pub enum SendErrorKind {
         /// Maximum number of descriptors.
         limit: usize,
     },
-    /// The message has descriptors, and the client has not sent a message.
+    /// The message has descriptors, and the server has not received a message of the client yet.
     ///
     /// A client that sends the whole handshake at once, without waiting for replies, may still be reading
     /// these replies. A client that uses sd-bus fails if descriptors arrive with them.

@@ -12,8 +12,8 @@ impl Message {
     /// Decodes the body (feature `zbus`).
     ///
     /// The fields of a tuple or a struct are the arguments of the message. For a message with one
-    /// argument, `T` is the type of the argument, or a tuple of it. For a message without arguments, it
-    /// is `()`.
+    /// argument of type `A`, `T` is `(A,)`. It can also be `A`, unless the argument is a struct. For a
+    /// message without arguments, `T` is `()`.
     ///
     /// Each descriptor in the result (type `h`, [`zbus::OwnedFd`]) is a duplicate (`F_DUPFD_CLOEXEC`).
     /// The original stays in the message and is closed with it. To get the descriptors without

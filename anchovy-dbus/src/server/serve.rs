@@ -122,21 +122,21 @@ impl Server {
     /// Receives descriptors that clients send before descriptor passing is agreed on. Default: the
     /// kernel refuses them, if it can (`SO_PASSRIGHTS`, Linux 6.16).
     ///
-    /// If the kernel refuses descriptors, a client that sends a message with descriptors before it has read
-    /// `AGREE_UNIX_FD` gets `EPERM`. With this option, the descriptors stay with their message if descriptor
-    /// passing is agreed on afterwards. If it is not agreed on, the connection is closed.
+    /// If the kernel refuses descriptors, a client that sends a message with descriptors before the server
+    /// has sent `AGREE_UNIX_FD` gets `EPERM`. With this option, the descriptors stay with their message if
+    /// descriptor passing is agreed on afterwards. If it is not agreed on, the connection is closed.
     pub fn fds_before_agreement(mut self) -> Server {
         self.kernel_refuses = false;
         self
     }
 
-    /// Allows the server to send descriptors before the client has sent a message. Default: messages
-    /// with descriptors are refused with [`FdsTooEarly`](crate::SendErrorKind::FdsTooEarly) until a
-    /// message of the client has been received.
+    /// Allows the server to send descriptors before it has received a message of the client. Default:
+    /// until then, messages with descriptors are refused with
+    /// [`FdsTooEarly`](crate::SendErrorKind::FdsTooEarly).
     ///
     /// A client that sends the whole handshake at once, without waiting for replies, may still be reading
     /// these replies. A client that uses sd-bus fails if descriptors arrive with them. Use this option only
-    /// if the clients are known to support it.
+    /// if the clients are known to accept descriptors with these replies.
     pub fn fds_at_once(mut self) -> Server {
         self.fds_at_once = true;
         self
