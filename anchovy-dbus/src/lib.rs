@@ -222,9 +222,9 @@ println!("printing as job {job}");
 //! - One `sendmsg` can contain several messages, of which only the last has descriptors. The kernel
 //!   delivers the descriptors with the first bytes of the `sendmsg`. If the read that returns them ends
 //!   before the last message, the descriptors arrive with an earlier message. Then
-//!   [`receive`](Connection::receive) returns an error, or a message with a wrong descriptor. The wrong
-//!   descriptor comes from this peer, too. A proxy that copies bytes and descriptors without parsing
-//!   messages can send such messages ([`anchovy::copy`](anchovy::copy())).
+//!   [`receive`](Connection::receive) returns [`UnclaimedFds`](ReceiveError::UnclaimedFds), and no message
+//!   gets a wrong descriptor. A proxy that copies bytes and descriptors without parsing messages can send
+//!   such messages ([`anchovy::copy`](anchovy::copy())).
 //! - A peer can declare descriptors for one message and send them with the next. If one read returns both
 //!   messages, the first one gets descriptors that were sent with the second, or `receive` returns an
 //!   error. No known program does this.

@@ -111,8 +111,10 @@
 //!
 //! # Limits
 //!
-//! An operation that exceeds a limit fails with an [`FdError`], which the [`io::Error`] contains. The
-//! limits of an account usually make the operation wait instead.
+//! An operation that exceeds a limit fails with an [`FdError`], which the [`io::Error`] contains. An
+//! operation that exceeds a limit of an account usually waits instead. An *account* counts and limits what
+//! a group of peers makes this process hold. By default, all peers with the same uid are one group; see
+//! [`Budget`].
 //!
 //! | Limit | Default | Set with | Error |
 //! |---|---|---|---|
@@ -123,9 +125,6 @@
 //! | Descriptors in flight: sent by all processes of this user, and not received yet | `RLIMIT_NOFILE` | – | [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
 //! | Received descriptors that are charged to an account | no account | [`set_account`](AnchovyStream::set_account) | Reads wait for room in the account. If the account holds only the sockets of connections and what this stream has received, waiting cannot help. In this case, the read uses the room that is left, and if more descriptors arrive, the read side fails permanently with [`OverBudget`](FdError::OverBudget) |
 //! | Descriptors in flight that are charged to an account | no account | [`set_account`](AnchovyStream::set_account) | Sends with descriptors wait for room in the account. If the account could never have room for the descriptors, the send fails with [`TooManyInFlight`](FdError::TooManyInFlight): nothing was sent |
-//!
-//! An *account* counts and limits what a group of peers makes this process hold. By default, all peers
-//! with the same uid are one group; see [`Budget`].
 //!
 //! [`FD_LIMIT`](AnchovyStream::FD_LIMIT) is the maximum number of descriptors in one message for the `S`
 //! of the stream. The limit for one sent message and the limit for one received message are at most

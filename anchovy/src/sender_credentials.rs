@@ -8,8 +8,8 @@ use std::os::fd::BorrowedFd;
 /// [`StreamBuilder::sender_credentials`](crate::StreamBuilder::sender_credentials).
 ///
 /// By default these are the process id and the real user and group id of the sender. A sender can
-/// attach credentials itself instead: its effective or saved ids, or any ids with the capabilities
-/// `CAP_SYS_ADMIN`, `CAP_SETUID` and `CAP_SETGID` (unix(7)).
+/// attach credentials itself instead: its effective or saved ids. With a capability, it can attach any
+/// process id (`CAP_SYS_ADMIN`), user id (`CAP_SETUID`) or group id (`CAP_SETGID`); see unix(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SenderCredentials {

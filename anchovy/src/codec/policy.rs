@@ -58,8 +58,8 @@ pub enum Attribution {
     LastByte,
 }
 
-/// The handling of unclaimed descriptors: all bytes that they arrived with are decoded, and the decoder has
-/// not taken them for any frame.
+/// The handling of unclaimed descriptors. Descriptors are unclaimed if all bytes that they arrived with are
+/// decoded, and the decoder has not taken them for any frame.
 ///
 /// With [`Attribution::Fifo`], descriptors wait for later frames, and are unclaimed only at the end of the
 /// stream.
@@ -165,11 +165,12 @@ pub enum Placement {
 ///
 /// With [`Attribution::Range`] and [`Attribution::LastByte`], the stream reserves room in the account before
 /// it reads: for [`max_waiting_fds`](Self::max_waiting_fds) descriptors, or for a quarter of the total of the
-/// budget if that is less. If the number of waiting descriptors plus
-/// [`read_fd_limit`](crate::AnchovyStream::read_fd_limit) is larger, it reserves room for that sum. The room
-/// stays reserved while any descriptor waits for its frame. So the room for the rest of a frame is usually
-/// reserved before its first descriptor arrives. Two connections can each wait for room that the other one
-/// holds only if the waiting descriptors of a connection plus `read_fd_limit` exceed a quarter of the total.
+/// budget if that is less. If this is less than the number of waiting descriptors plus
+/// [`read_fd_limit`](crate::AnchovyStream::read_fd_limit), the stream reserves room for that sum instead,
+/// and releases what it does not need after the read. The first amount stays reserved while any descriptor
+/// waits for its frame, so the room for the rest of a frame is usually reserved before its first descriptor
+/// arrives. Two connections can block each other, each waiting for room that the other one holds. This can
+/// happen only if the waiting descriptors of a connection plus `read_fd_limit` exceed a quarter of the total.
 ///
 /// With [`Attribution::Fifo`], a stream reserves room only for the descriptors that wait, and during a read
 /// for `read_fd_limit` more.

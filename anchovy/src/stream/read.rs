@@ -20,8 +20,9 @@ impl<const S: usize> AnchovyStream<S> {
     /// A read requires room for the descriptors of one message, so `read_queue_limit -
     /// read_fd_limit` descriptors can wait in the queue while reads continue: by default 1024, and
     /// more if `read_fd_limit` is lowered. The buffer of libwayland has room for 1024 descriptors
-    /// too. A peer that conforms to D-Bus or Wayland never sends 1024 before a protocol message is
-    /// complete. For a server with many clients, see
+    /// too. A D-Bus message has at most 253 descriptors. A Wayland client can send more than 1024
+    /// descriptors before their messages if it queues as many requests before it flushes; raise the limit
+    /// for such clients. For a server with many clients, see
     /// [`set_read_queue_limit`](Self::set_read_queue_limit).
     pub const DEFAULT_READ_QUEUE_LIMIT: usize = default_queue_limit(Self::FD_LIMIT);
 
