@@ -12,7 +12,8 @@ use crate::command;
 ///
 /// The group `stream` compares anchovy with tokio's UnixStream and with other crates that pass
 /// descriptors, `dbus` compares anchovy-dbus with zbus, and `wayland` compares anchovy-wayland with
-/// wayland-rs.
+/// wayland-rs. `spies` compares clients that connect through the examples dbus_spy and wayland_spy
+/// with clients that connect directly.
 ///
 /// Each benchmark has a baseline: hand-written system calls that do the same work, in the same
 /// batches and without checks. The ratio to the baseline shows how much can still be gained. Goals
@@ -44,8 +45,8 @@ Examples:
   cargo xtask bench --compare before.json        what got faster or slower since another report"
 )]
 pub(crate) struct Arguments {
-    /// Benchmarks to run, by their names in the report, or groups: `stream`, `dbus` or `wayland`;
-    /// without any, all of them
+    /// Benchmarks to run, by their names in the report, or groups: `stream`, `dbus`, `wayland`
+    /// or `spies`; without any, all of them
     #[arg(value_name = "BENCHMARK", verbatim_doc_comment)]
     works: Vec<String>,
 

@@ -27,22 +27,16 @@ pub(crate) fn name(count: usize) -> String {
     format!("echoes on {count} connection{}", if count == 1 { "" } else { "s" })
 }
 
-/// Removes the benchmarks that need more descriptors than this process may open.
-pub(crate) fn fit(rows: &mut Vec<Row>, limit: u64) {
-    rows.retain(|row| {
-        let Some(growth) = row.growth.as_ref().filter(|growth| growth.chart == CHART) else {
-            return true;
-        };
-        // Both ends, and what the process has open already.
-        let needed = 2 * growth.at as u64 + 100;
-        if needed > limit {
-            eprintln!(
-                "skipped {:?}: it needs {needed} descriptors, the limit is {limit}",
-                row.work
-            );
-        }
-        needed <= limit
-    });
+/// Returns the numbers of connections of [`CHART`]: up to 10,000, or as many as fit into this number of
+/// descriptors.
+pub(crate) fn counts(limit: u64) -> Vec<usize> {
+    // Both ends, and what the process has open already.
+    let most = (limit.saturating_sub(100) / 2) as usize;
+    let largest = if most < 10_000 { most / 100 * 100 } else { 10_000 };
+    let mut counts: Vec<_> =
+        [1, 10, 100, 1_000, 5_000].into_iter().filter(|n| *n < largest).collect();
+    counts.push(largest.max(1));
+    counts
 }
 
 /// Sends a message on each of `count` connections, and then receives the echo of each. Each far end is a

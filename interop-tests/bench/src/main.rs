@@ -15,6 +15,7 @@ mod live;
 mod report;
 mod row;
 mod sendfd;
+mod spies;
 mod stream;
 mod wayland;
 mod work;
@@ -36,11 +37,11 @@ const QUICK_ROUNDS: usize = 3;
 
 fn main() {
     let options = Options::of_this_process();
-    let mut rows = chosen(&options.words);
-    connections::fit(&mut rows, raise_fd_limit());
+    let mut rows = chosen(&options.words, raise_fd_limit());
     // It serves all rounds and ends with this process.
     let _daemon = dbus::daemon_for(&mut rows);
     wayland::find(&mut rows);
+    let _spies = spies::start(&rows);
 
     let old =
         options.compare.as_deref().map(|path| Report::read(path).unwrap_or_else(|e| fail(&e)));
@@ -128,13 +129,18 @@ fn measure(rows: &[Row], rounds: usize) -> Vec<Vec<Vec<f64>>> {
 }
 
 /// The benchmarks by group.
-fn groups() -> [(&'static str, Vec<Row>); 3] {
-    [("stream", stream::rows()), ("dbus", dbus::rows()), ("wayland", wayland::rows())]
+fn groups(limit: u64) -> [(&'static str, Vec<Row>); 4] {
+    [
+        ("stream", stream::rows(limit)),
+        ("dbus", dbus::rows()),
+        ("wayland", wayland::rows()),
+        ("spies", spies::rows()),
+    ]
 }
 
 /// Returns the benchmarks with these names and of these groups, or all.
-fn chosen(words: &[String]) -> Vec<Row> {
-    let groups = groups();
+fn chosen(words: &[String], limit: u64) -> Vec<Row> {
+    let groups = groups(limit);
     let is = |word: &String, group: &str, row: &Row| word == group || *word == row.work;
     let exists = |word: &&String| {
         groups.iter().any(|(group, rows)| rows.iter().any(|row| is(word, group, row)))

@@ -17,7 +17,8 @@ type Bytes = Baseline<false>;
 type Fds = Baseline<true>;
 type Exchanged = ExchangeStream<DBUS_SCM_RIGHTS>;
 
-pub(crate) fn rows() -> Vec<Row> {
+/// The benchmarks, for a process that may open this number of descriptors.
+pub(crate) fn rows(limit: u64) -> Vec<Row> {
     let mut rows = vec![
         Row::new("ping-pong, 64 B", "ns per round trip")
             .peer("tokio UnixStream", ping_pong(pair::<Tokio>, 64, 0))
@@ -107,7 +108,7 @@ pub(crate) fn rows() -> Vec<Row> {
                 .growth("ping-pong by number of descriptors", fds),
         );
     }
-    for count in [1, 10, 100, 1_000, 5_000, 10_000] {
+    for count in connections::counts(limit) {
         rows.push(
             Row::new(connections::name(count), "ns per message and echo")
                 .peer("tokio UnixStream", echoes::<Tokio>(count))

@@ -14,7 +14,10 @@ use std::sync::OnceLock;
 
 use interop_tests::DbusDaemon;
 
+pub(crate) use ours::calls_to_daemon;
+
 use crate::row::{Role, Row};
+use crate::spies;
 
 const PATH: &str = "/org/example/Bench";
 const INTERFACE: &str = "org.example.Bench";
@@ -111,15 +114,16 @@ pub(crate) fn rows() -> Vec<Row> {
 
 static ADDRESS: OnceLock<String> = OnceLock::new();
 
-/// Starts a daemon if a benchmark needs it. Without one, removes the benchmark.
+/// Starts a daemon if a benchmark needs it. Without one, removes these benchmarks.
 pub(crate) fn daemon_for(rows: &mut Vec<Row>) -> Option<DbusDaemon> {
-    if rows.iter().all(|row| row.work != WITH_DAEMON) {
+    let needs_daemon = |row: &Row| [WITH_DAEMON, spies::DBUS].contains(&&*row.work);
+    if !rows.iter().any(needs_daemon) {
         return None;
     }
     let version = Command::new("dbus-daemon").arg("--version").stdout(Stdio::null()).status();
     if !version.is_ok_and(|status| status.success()) {
-        eprintln!("skipped {WITH_DAEMON:?}: dbus-daemon was not found");
-        rows.retain(|row| row.work != WITH_DAEMON);
+        eprintln!("skipped {WITH_DAEMON:?} and {:?}: dbus-daemon was not found", spies::DBUS);
+        rows.retain(|row| !needs_daemon(row));
         return None;
     }
     let daemon = DbusDaemon::start();
@@ -128,6 +132,6 @@ pub(crate) fn daemon_for(rows: &mut Vec<Row>) -> Option<DbusDaemon> {
 }
 
 /// Returns the address of the daemon.
-fn address() -> &'static str {
+pub(crate) fn address() -> &'static str {
     ADDRESS.get().expect("a daemon was started")
 }

@@ -182,16 +182,35 @@ fn bus_call(member: &str) -> Message {
         .expect("a good call")
 }
 
+/// Connects to a bus, which answers `Hello`.
+async fn connected(address: &str) -> Connection {
+    let addresses: Addresses = address.parse().expect("an address");
+    let connected = Client::new().connect_and_send(&addresses, bus_call("Hello")).await;
+    let (mut bus, serial) = connected.expect("the bus is there");
+    answer(&mut bus, serial).await;
+    bus
+}
+
 pub(crate) fn connect_to_daemon() -> Duration {
     run(async {
         let start = Instant::now();
         for _ in 0..CONNECTS {
-            let addresses: Addresses = address().parse().expect("an address");
-            let connected = Client::new().connect_and_send(&addresses, bus_call("Hello")).await;
-            let (mut bus, serial) = connected.expect("the bus is there");
-            answer(&mut bus, serial).await;
+            connected(address()).await;
         }
         start.elapsed() / CONNECTS
+    })
+}
+
+/// Calls the bus at this address.
+pub(crate) fn calls_to_daemon(address: &str) -> Duration {
+    const CALLS: u32 = 200;
+    run(async {
+        let mut bus = connected(address).await;
+        let start = Instant::now();
+        for _ in 0..CALLS {
+            call(&mut bus, bus_call("GetId")).await;
+        }
+        start.elapsed() / CALLS
     })
 }
 

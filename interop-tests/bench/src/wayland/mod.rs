@@ -13,6 +13,7 @@ mod proxy;
 mod theirs;
 
 pub(crate) use libwayland::find;
+pub(crate) use proxy::{answer, client_roundtrips};
 use theirs::{BATCH, LARGE_BATCH, PAIRS, PLAIN};
 
 use crate::row::Row;

@@ -54,7 +54,7 @@ impl Signatures for Objects {
 /// The connection of the compositor.
 pub(super) type Compositor = Connection<Objects>;
 
-pub(super) fn pair() -> (Connection, Compositor) {
+fn pair() -> (Connection, Compositor) {
     let (near, far) = UnixStream::pair().expect("a pair");
     (client(near), compositor(far))
 }

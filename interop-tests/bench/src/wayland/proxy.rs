@@ -14,13 +14,13 @@ use futures_util::FutureExt;
 use tokio::net::UnixStream;
 
 use super::ROUNDTRIPS;
-use super::ours::{Compositor, client, compositor, feed_sync, handle, pair, receive_done};
+use super::ours::{client, compositor, feed_sync, handle, receive_done};
 use crate::work::{run, together};
 
 pub(crate) fn roundtrip_direct() -> Duration {
     run(async {
-        let (client, compositor) = pair();
-        together(answer(compositor), roundtrips(client)).await
+        let (near, far) = UnixStream::pair().expect("a pair");
+        together(answer(far), roundtrips(client(near))).await
     })
 }
 
@@ -29,8 +29,13 @@ pub(crate) fn roundtrip_through() -> Duration {
         let (first, near) = UnixStream::pair().expect("a pair");
         let (far, last) = UnixStream::pair().expect("a pair");
         proxy(near, far);
-        together(answer(compositor(last)), roundtrips(client(first))).await
+        together(answer(last), roundtrips(client(first))).await
     })
+}
+
+/// Measures roundtrips of a client on this socket.
+pub(crate) async fn client_roundtrips(socket: UnixStream) -> Duration {
+    roundtrips(client(socket)).await
 }
 
 async fn roundtrips(mut client: Connection) -> Duration {
@@ -44,7 +49,8 @@ async fn roundtrips(mut client: Connection) -> Duration {
 }
 
 /// Answers as a compositor does, until the client disconnects.
-async fn answer(mut compositor: Compositor) {
+pub(crate) async fn answer(socket: UnixStream) {
+    let mut compositor = compositor(socket);
     while let Some(request) = compositor.receive().await.expect("a request") {
         handle(&mut compositor, request).await;
         compositor.flush().await.expect("the near end is there");
