@@ -270,7 +270,7 @@ impl<G: SignatureSource> Connection<G> {
     /// # Errors
     ///
     /// Returns the error of getsockopt(2).
-    pub fn peer_cred(&self) -> io::Result<tokio::net::unix::UCred> {
+    pub fn peer_cred(&self) -> io::Result<anchovy::PeerCredentials> {
         self.read.framed.get_ref().peer_cred()
     }
 

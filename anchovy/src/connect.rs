@@ -12,28 +12,27 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::UnixStream;
 use tokio::time::sleep;
 
 use crate::error::fd_error::FdError;
 use crate::path::{DisplayPath, PathError, SocketPath};
+use crate::reactor::Stream;
 
 /// The delay between two attempts while the backlog of the listener is full. It is too short for a
 /// person to notice, and much longer than accepting a connection takes.
 const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Connects to the socket at `path`, and waits while the backlog of its listener is full.
-pub(crate) async fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
-    let SocketPath { path, address } = SocketPath::new(path)?;
-    let address = address.into();
+pub(crate) async fn connect(path: &Path) -> Result<Stream, ConnectError> {
+    let path = SocketPath::new(path)?;
     // Created before the first attempt, so that a runtime without timers panics always or never.
     let mut retry = sleep(RETRY_INTERVAL);
     loop {
-        match UnixStream::connect_addr(&address).await {
+        match Stream::connect(&path).await {
             // A non-blocking socket gets EAGAIN if the backlog is full (connect(2)), and readiness
             // does not report when there is room.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => retry.await,
-            Err(error) => return Err(ConnectError::from_io_error(path, error)),
+            Err(error) => return Err(ConnectError::from_io_error(path.path, error)),
             Ok(stream) => return Ok(stream),
         }
         retry = sleep(RETRY_INTERVAL);

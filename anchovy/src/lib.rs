@@ -183,6 +183,7 @@ mod faults;
 pub mod fuzzing;
 mod held_fds;
 mod in_flight;
+mod inq;
 mod into_stream;
 mod limits;
 mod listen;
@@ -192,7 +193,10 @@ mod passing;
 mod path;
 mod path_guard;
 mod peer_account;
+mod peer_credentials;
+mod reactor;
 mod receive;
+mod receive_mode;
 mod send;
 mod sender_credentials;
 mod socket;
@@ -218,6 +222,7 @@ pub use listen::{AnchovyListener, IntoUnixListener, ListenError, ListenerBuilder
 pub use passing::set_fd_passing;
 pub use path::PathError;
 pub use path_guard::PathGuard;
+pub use peer_credentials::PeerCredentials;
 pub use receive::Received;
 /// Returns the size, in bytes, of a control buffer (cmsg(3)) with room for a number of descriptors.
 /// This is the value of `S` in [`AnchovyStream<S>`](AnchovyStream).

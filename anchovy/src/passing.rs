@@ -7,8 +7,9 @@ use crate::sys::options;
 
 /// Sets whether peers can send descriptors to this socket (`SO_PASSRIGHTS`).
 ///
-/// [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing) does the same for a
-/// stream; this function is for other sockets. A connection inherits the setting of its listener
+/// This function is for listeners and for sockets of other types. For a stream of this crate, use
+/// [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing), because the stream has to know
+/// the setting. A connection inherits the setting of its listener
 /// at the time of connect(2). So if passing is disabled on a listener before listen(2), a client cannot
 /// send descriptors, not even with the first byte of the connection. After accept(2), passing can be
 /// enabled for a single connection.

@@ -3,12 +3,12 @@
 //! A socket address has room for about a hundred bytes (`sun_path`, unix(7)). For a longer path
 //! the kernel returns an error without the length and the limit, so both are checked here.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+use rustix::net::SocketAddrUnix;
 
 /// Size of `sun_path`, in bytes: 108 on Linux (unix(7)), 104 on systems derived from BSD.
 const SUN_PATH: usize =
@@ -137,7 +137,7 @@ impl fmt::Display for DisplayPath<'_> {
 pub(crate) struct SocketPath {
     /// The path as passed by the caller. An abstract name begins with a NUL byte.
     pub(crate) path: PathBuf,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: SocketAddrUnix,
 }
 
 impl SocketPath {
@@ -154,8 +154,7 @@ impl SocketPath {
             [_, rest @ ..] if rest.contains(&0) => return Err(PathError::NulInPath { path }),
             _ => {
                 check_len(bytes, &path)?;
-                let address = SocketAddr::from_pathname(OsStr::from_bytes(bytes));
-                address.expect("length and NUL bytes were checked")
+                SocketAddrUnix::new(bytes).expect("length and NUL bytes were checked")
             }
         };
         Ok(SocketPath { path, address })
@@ -175,17 +174,12 @@ fn check_len(name: &[u8], path: &Path) -> Result<(), PathError> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn abstract_address(name: &[u8]) -> Result<SocketAddr, PathError> {
-    #[cfg(target_os = "android")]
-    use std::os::android::net::SocketAddrExt;
-    #[cfg(target_os = "linux")]
-    use std::os::linux::net::SocketAddrExt;
-
-    Ok(SocketAddr::from_abstract_name(name).expect("the length was checked"))
+fn abstract_address(name: &[u8]) -> Result<SocketAddrUnix, PathError> {
+    Ok(SocketAddrUnix::new_abstract_name(name).expect("the length was checked"))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn abstract_address(_: &[u8]) -> Result<SocketAddr, PathError> {
+fn abstract_address(_: &[u8]) -> Result<SocketAddrUnix, PathError> {
     Err(PathError::AbstractUnsupported)
 }
 
@@ -194,13 +188,13 @@ mod tests {
     use super::*;
 
     fn check(path: &[u8]) -> Result<SocketPath, PathError> {
-        SocketPath::new(Path::new(OsStr::from_bytes(path)))
+        SocketPath::new(Path::new(std::ffi::OsStr::from_bytes(path)))
     }
 
     #[test]
     fn the_longest_path_is_accepted_and_one_byte_more_is_not() {
         let path = vec![b'a'; LONGEST];
-        assert_eq!(check(&path).unwrap().address.as_pathname().unwrap().as_os_str().len(), LONGEST);
+        assert_eq!(check(&path).unwrap().address, SocketAddrUnix::new(&path[..]).unwrap());
         let error = check(&[&path[..], b"b"].concat()).unwrap_err();
         assert!(matches!(
             error,
@@ -225,10 +219,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn nul_bytes_are_part_of_an_abstract_name() {
-        use std::os::linux::net::SocketAddrExt;
-
         let checked = check(b"\0a\0b\0").unwrap();
-        assert_eq!(checked.address.as_abstract_name(), Some(&b"a\0b\0"[..]));
+        assert_eq!(checked.address.abstract_name(), Some(&b"a\0b\0"[..]));
     }
 
     #[test]

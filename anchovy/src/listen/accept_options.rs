@@ -2,11 +2,9 @@
 
 use std::io;
 
-use tokio::net::UnixStream;
-
 use crate::budget::Budget;
 use crate::builder::StreamBuilder;
-use crate::passing::set_fd_passing;
+use crate::reactor::Stream;
 use crate::stream::anchovy_stream::AnchovyStream;
 
 /// Limits and options of accepted streams.
@@ -15,6 +13,8 @@ pub(super) struct AcceptOptions<const S: usize> {
     pub(super) stream: StreamBuilder<S>,
     /// Set on each accepted socket, because it is not inherited.
     pub(super) fd_passing: Option<bool>,
+    /// Whether the kernel has refused descriptors since before listen(2).
+    pub(super) refused: bool,
     /// The budget that clients are charged to.
     pub(super) budget: Option<Budget>,
 }
@@ -22,7 +22,7 @@ pub(super) struct AcceptOptions<const S: usize> {
 impl<const S: usize> AcceptOptions<S> {
     /// Converts an accepted socket into a stream. If the account of the client has no room for it,
     /// closes the socket and returns `None`.
-    pub(super) fn stream(&self, socket: UnixStream) -> io::Result<Option<AnchovyStream<S>>> {
+    pub(super) fn stream(&self, socket: Stream) -> io::Result<Option<AnchovyStream<S>>> {
         let charged = match &self.budget {
             None => None,
             Some(budget) => {
@@ -31,11 +31,11 @@ impl<const S: usize> AcceptOptions<S> {
                 Some((account, charge))
             }
         };
+        let mut stream = self.stream.registered(socket, self.refused)?;
         if let Some(on) = self.fd_passing {
             // If the kernel does not have the option, the limit of the stream applies.
-            let _ = set_fd_passing(&socket, on);
+            let _ = stream.socket.set_fd_passing(on);
         }
-        let mut stream = self.stream.registered(socket)?;
         if let Some((account, charge)) = charged {
             stream.socket.set_account(account, Some(charge));
         }

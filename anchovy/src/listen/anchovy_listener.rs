@@ -12,13 +12,13 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::net::unix::SocketAddr;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::task::yield_now;
 
 use super::accept_options::AcceptOptions;
 use super::backoff::{AfterError, Backoff};
 use crate::budget::Budget;
 use crate::path_guard::PathGuard;
+use crate::reactor::{Listener, Stream};
 use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A listener that accepts [`AnchovyStream`]s.
@@ -71,7 +71,7 @@ pub struct AnchovyListener<const S: usize> {
     // The order matters: the path is removed before the socket is closed. Otherwise another server
     // could consider the socket stale and replace it in between.
     file: Option<PathGuard>,
-    socket: UnixListener,
+    socket: Listener,
     options: AcceptOptions<S>,
     /// State of `poll_accept`, which has no future to store it in.
     backoff: Mutex<Backoff>,
@@ -88,7 +88,7 @@ const MAX_IN_A_ROW: u32 = 4;
 impl<const S: usize> AnchovyListener<S> {
     pub(super) fn assemble(
         file: Option<PathGuard>,
-        socket: UnixListener,
+        socket: Listener,
         options: AcceptOptions<S>,
         backoff: Backoff,
     ) -> Self {
@@ -170,7 +170,7 @@ impl<const S: usize> AnchovyListener<S> {
         }
     }
 
-    fn stream(&self, socket: UnixStream) -> io::Result<Option<AnchovyStream<S>>> {
+    fn stream(&self, socket: Stream) -> io::Result<Option<AnchovyStream<S>>> {
         let stream = self.options.stream(socket)?;
         if stream.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);

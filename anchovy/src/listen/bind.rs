@@ -30,7 +30,7 @@ pub(super) struct Bound {
 pub(super) fn bind_abstract(name: &SocketPath) -> Result<Bound, ListenError> {
     let failed = |error| failed(&name.path, error);
     let socket = stream_socket().map_err(failed)?;
-    bind(&socket, &address(name).map_err(failed)?).map_err(failed)?;
+    bind(&socket, &name.address).map_err(failed)?;
     Ok(Bound { file: None, socket })
 }
 
@@ -112,17 +112,6 @@ fn failed(path: &Path, error: io::Error) -> ListenError {
         io::ErrorKind::AddrInUse => ListenError::InUse { path },
         _ => ListenError::Io { path: Some(path), error },
     }
-}
-
-fn address(path: &SocketPath) -> io::Result<SocketAddrUnix> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if path.is_abstract() {
-        use std::os::unix::ffi::OsStrExt;
-
-        let name = &path.path.as_os_str().as_bytes()[1..];
-        return Ok(SocketAddrUnix::new_abstract_name(name)?);
-    }
-    Ok(SocketAddrUnix::new(&path.path)?)
 }
 
 fn bind(socket: &OwnedFd, address: &SocketAddrUnix) -> io::Result<()> {

@@ -18,6 +18,7 @@ use crate::builder::StreamBuilder;
 use crate::passing::set_fd_passing;
 use crate::path::SocketPath;
 use crate::path_guard::PathGuard;
+use crate::reactor::Listener;
 use crate::valid_space::{AncillarySpace, ValidSpace};
 
 /// The default backlog, as in tokio. The limit of the system (`net.core.somaxconn`) may be lower.
@@ -339,7 +340,7 @@ impl<const S: usize> ListenerBuilder<S> {
     /// panics without one so that the missing timer is noticed at the start.
     pub fn bind(&self, path: impl AsRef<Path>) -> Result<AnchovyListener<S>, ListenError> {
         let path = SocketPath::new(path.as_ref())?;
-        let options = self.accept_options(true)?;
+        let mut options = self.accept_options(true)?;
         let backoff = Backoff::new();
 
         let Bound { mut file, socket } = if path.is_abstract() {
@@ -353,13 +354,13 @@ impl<const S: usize> ListenerBuilder<S> {
         if let Some(on) = self.fd_passing {
             // Every connection inherits the option if it is set before listen(2). Without the
             // option in the kernel, the limit of each stream applies.
-            let _ = set_fd_passing(&socket, on);
+            options.refused = set_fd_passing(&socket, on).is_ok() && !on;
         }
         options.stream.set_inherited(&socket).map_err(failed)?;
         // listen(2) takes an int.
         let backlog = self.backlog.try_into().unwrap_or(i32::MAX);
         rustix::net::listen(&socket, backlog).map_err(|errno| failed(errno.into()))?;
-        let socket = UnixListener::from_std(StdUnixListener::from(socket)).map_err(failed)?;
+        let socket = Listener::new(StdUnixListener::from(socket)).map_err(failed)?;
         if let Some(file) = &mut file {
             file.set_removes(self.unlink_on_drop.unwrap_or(true));
         }
@@ -399,7 +400,7 @@ impl<const S: usize> ListenerBuilder<S> {
         }
         let failed = |error| ListenError::Io { path: None, error };
         options.stream.set_inherited(&socket).map_err(failed)?;
-        let socket = UnixListener::from_std(socket).map_err(failed)?;
+        let socket = Listener::new(socket).map_err(failed)?;
         Ok(AnchovyListener::assemble(file, socket, options, backoff))
     }
 
@@ -412,7 +413,7 @@ impl<const S: usize> ListenerBuilder<S> {
         }
         stream.check()?;
         let fd_passing = if inherits_fd_passing { None } else { self.fd_passing };
-        Ok(AcceptOptions { stream, fd_passing, budget: self.budget.clone() })
+        Ok(AcceptOptions { stream, fd_passing, refused: false, budget: self.budget.clone() })
     }
 
     fn check_mode(&self) -> Result<(), ListenError> {

@@ -4,11 +4,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use tokio::io::{Interest, Ready};
-use tokio::net::unix::{SocketAddr, UCred};
+use tokio::net::unix::SocketAddr;
 
 use super::borrowed::{ReadHalf, WriteHalf};
 use super::owned::{OwnedReadHalf, OwnedWriteHalf};
 use crate::passing;
+use crate::peer_credentials::PeerCredentials;
 use crate::space::Space;
 use crate::sys::options;
 
@@ -60,7 +61,7 @@ macro_rules! socket_methods {
 
             /// Returns the credentials of the peer; see
             /// [`AnchovyStream::peer_cred`](crate::AnchovyStream::peer_cred).
-            pub fn peer_cred(&self) -> io::Result<UCred> {
+            pub fn peer_cred(&self) -> io::Result<PeerCredentials> {
                 self.socket.io().peer_cred()
             }
 
@@ -79,7 +80,7 @@ macro_rules! socket_methods {
             /// Sets whether peers can send descriptors to this socket; see
             /// [`AnchovyStream::set_fd_passing`](crate::AnchovyStream::set_fd_passing).
             pub fn set_fd_passing(&self, on: bool) -> io::Result<()> {
-                passing::set_fd_passing(self, on)
+                self.socket.set_fd_passing(on)
             }
 
             /// Returns and clears the pending error of the socket; see

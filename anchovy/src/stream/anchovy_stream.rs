@@ -55,9 +55,10 @@ use crate::socket::Socket;
 /// # Platform-specific behavior
 ///
 /// On Linux, a peer can send an out-of-band byte (`MSG_OOB`, unix(7)). Every stream sets
-/// `SO_OOBINLINE`, so this byte and its descriptors are received in order like any others. Without
-/// that option, the kernel drops the byte and closes the descriptors. A read ends before an
-/// out-of-band byte, and the next read starts with it.
+/// `SO_OOBINLINE` before its first receive, so this byte and its descriptors are received in order like
+/// any others. Without that option, the kernel drops the byte and closes the descriptors. A read ends
+/// before an out-of-band byte, and the next read starts with it. After a peer has sent such a byte, each
+/// read that does not fill its buffer is followed by one that finds nothing.
 ///
 /// # Examples
 ///

@@ -71,7 +71,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// ```
     pub fn into_parts(self) -> io::Result<Parts> {
         let AnchovyStream { socket, receiver, sender } = self;
-        let inq = socket.has_inq();
+        let inq = socket.permits_inq();
         Ok(Parts {
             socket: socket.into_std()?,
             read_queue: receiver.queue,

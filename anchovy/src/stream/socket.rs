@@ -4,11 +4,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use tokio::io::{Interest, Ready};
-use tokio::net::unix::{SocketAddr, UCred};
+use tokio::net::unix::SocketAddr;
 
 use super::anchovy_stream::AnchovyStream;
 use crate::budget::Account;
 use crate::passing;
+use crate::peer_credentials::PeerCredentials;
 use crate::space::Space;
 use crate::sys::options;
 
@@ -153,7 +154,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn peer_cred(&self) -> io::Result<UCred> {
+    pub fn peer_cred(&self) -> io::Result<PeerCredentials> {
         self.socket.io().peer_cred()
     }
 
@@ -185,6 +186,11 @@ impl<const S: usize> AnchovyStream<S> {
     /// process never receives them. Bytes alone can still be sent, and descriptors that are already
     /// in flight still arrive.
     ///
+    /// After passing was disabled and a receive has found the socket empty, the stream receives with
+    /// recv(2), which is faster than `recvmsg`. The kernel closes descriptors that arrive with it. So enable
+    /// passing with this method only, not with `SO_PASSRIGHTS` on the descriptor, and do not enable
+    /// `SO_PASSCRED` or `SO_PASSPIDFD` on the descriptor while passing is disabled.
+    ///
     /// # Errors
     ///
     /// If `on` is false, returns [`Unsupported`](std::io::ErrorKind::Unsupported) before Linux
@@ -207,7 +213,7 @@ impl<const S: usize> AnchovyStream<S> {
     /// # }
     /// ```
     pub fn set_fd_passing(&self, on: bool) -> io::Result<()> {
-        passing::set_fd_passing(self, on)
+        self.socket.set_fd_passing(on)
     }
 
     /// Returns and clears the pending error of the socket (`SO_ERROR`).
@@ -218,11 +224,15 @@ impl<const S: usize> AnchovyStream<S> {
 
 /// Borrows the socket, for example to set options.
 ///
-/// Reads and writes on it bypass queues and limits. If the kernel supports `SO_INQ`, the option is
-/// on. In this case a `recvmsg` of other code reports `MSG_CTRUNC` if its control buffer has no
-/// room for the control message `SCM_INQ`, even on a duplicate of the descriptor. To avoid this, set
-/// [`StreamBuilder::inq`](crate::StreamBuilder::inq) to `false`, or call
-/// [`into_parts`](crate::AnchovyStream::into_parts), which disables the option.
+/// Reads and writes on it bypass queues and limits.
+///
+/// - A stream that has received descriptors has enabled `SO_INQ`, if the kernel supports it. In this
+///   case a `recvmsg` of other code reports `MSG_CTRUNC` if its control buffer has no room for the
+///   control message `SCM_INQ`, even on a duplicate of the descriptor. To avoid this, set
+///   [`StreamBuilder::inq`](crate::StreamBuilder::inq) to `false`, or call
+///   [`into_parts`](crate::AnchovyStream::into_parts), which disables the option.
+/// - While [`set_fd_passing(false)`](crate::AnchovyStream::set_fd_passing) is in effect, do not enable
+///   `SO_PASSRIGHTS`, `SO_PASSCRED` or `SO_PASSPIDFD` with this descriptor.
 impl<const S: usize> AsFd for AnchovyStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.io().as_fd()

@@ -17,3 +17,5 @@ pub(crate) mod options;
 pub(crate) mod options;
 mod own;
 pub(crate) mod receive;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) mod register;

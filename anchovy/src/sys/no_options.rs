@@ -25,6 +25,11 @@ pub(crate) fn peer_pidfd(_: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Returns `false`: descriptors cannot be refused.
+pub(crate) fn receives_only_bytes(_: BorrowedFd<'_>) -> bool {
+    false
+}
+
 /// Returns 0: these systems do not count descriptors in flight against the sender's user.
 pub(crate) fn unsent_bytes(_: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(0)

@@ -7,6 +7,7 @@ use std::ptr;
 use libc::c_int;
 
 use super::own::own;
+use crate::peer_credentials::PeerCredentials;
 
 /// `SCM_PIDFD` (include/linux/socket.h), the control message of `SO_PASSPIDFD`.
 pub(super) const SCM_PIDFD: c_int = 4;
@@ -15,6 +16,7 @@ pub(super) const SCM_INQ: c_int = SO_INQ;
 
 // include/uapi/asm-generic/socket.h. libc has them for some architectures only, and Rust's
 // Linux targets other than sparc64 share these numbers.
+const SO_PASSPIDFD: c_int = if cfg!(target_arch = "sparc64") { 0x55 } else { 76 };
 const SO_PEERPIDFD: c_int = if cfg!(target_arch = "sparc64") { 0x56 } else { 77 };
 const SO_PASSRIGHTS: c_int = if cfg!(target_arch = "sparc64") { 0x5c } else { 83 };
 const SO_INQ: c_int = if cfg!(target_arch = "sparc64") { 0x5d } else { 84 };
@@ -41,6 +43,21 @@ pub(crate) fn peer_pidfd(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     unsafe { own(pidfd) }.map_err(io::Error::from_raw_os_error)
 }
 
+/// Returns the credentials of the peer (`SO_PEERCRED`, unix(7)).
+pub(crate) fn peer_cred(fd: BorrowedFd<'_>) -> io::Result<PeerCredentials> {
+    let none = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let found = get_as(fd, libc::SO_PEERCRED, none)?;
+    Ok(PeerCredentials::from_kernel(found.pid, found.uid, found.gid))
+}
+
+/// Returns whether peers cannot send descriptors to this socket, and whether received bytes have no
+/// control messages about their sender.
+pub(crate) fn receives_only_bytes(fd: BorrowedFd<'_>) -> bool {
+    let is_off = |option| get(fd, option).is_ok_and(|value| value == 0);
+    // A kernel without SO_PASSPIDFD has no SO_PASSRIGHTS either.
+    is_off(SO_PASSRIGHTS) && is_off(libc::SO_PASSCRED) && is_off(SO_PASSPIDFD)
+}
+
 /// Returns the kernel memory, in bytes, of data that the peer has not read (`SIOCOUTQ`). It is 0
 /// if and only if the peer has read everything.
 pub(crate) fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
@@ -52,10 +69,24 @@ pub(crate) fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
 }
 
 fn get(fd: BorrowedFd<'_>, option: c_int) -> io::Result<c_int> {
-    let mut value: c_int = 0;
-    let mut length = size_of::<c_int>() as libc::socklen_t;
+    get_as(fd, option, 0)
+}
+
+/// A value of a socket option.
+///
+/// # Safety
+///
+/// All bytes must be valid for the type.
+unsafe trait OptionValue: Copy {}
+// SAFETY: an int.
+unsafe impl OptionValue for c_int {}
+// SAFETY: a struct of three ints.
+unsafe impl OptionValue for libc::ucred {}
+
+fn get_as<T: OptionValue>(fd: BorrowedFd<'_>, option: c_int, mut value: T) -> io::Result<T> {
+    let mut length = size_of::<T>() as libc::socklen_t;
     let target = ptr::from_mut(&mut value).cast();
-    // SAFETY: the kernel writes at most `length` bytes, which is the size of `value`.
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of `value`. All bytes are valid.
     let outcome =
         unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, target, &mut length) };
     checked(outcome).map(|()| value)

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::slice;
 
 use libc::{c_int, cmsghdr, iovec, msghdr};
+use rustix::net::RecvFlags;
 use tokio::io::ReadBuf;
 
 use super::control::{ControlMessage, ControlMessages};
@@ -53,6 +54,23 @@ pub(crate) fn receive(
     unsafe { recvmsg(fd, &mut slice, 1, queue, arrival) }?;
     // SAFETY: the kernel wrote this many bytes to the start of the unfilled memory.
     unsafe { buf.assume_init(arrival.bytes) };
+    Ok(())
+}
+
+/// Receives as [`receive`] does, without control messages (recv(2)). The kernel closes descriptors that
+/// were sent with the bytes.
+pub(crate) fn receive_bytes(
+    fd: BorrowedFd<'_>,
+    buf: &mut ReadBuf<'_>,
+    arrival: &mut Arrival,
+) -> io::Result<()> {
+    // SAFETY: the kernel only writes to the memory, so no byte becomes uninitialized.
+    let unfilled = unsafe { buf.unfilled_mut() };
+    let length = faults::before(Call::Receive, fd, unfilled.len())?;
+    let (_, bytes) = rustix::net::recv(fd, &mut unfilled[..length], RecvFlags::empty())?;
+    arrival.bytes = bytes;
+    // SAFETY: the kernel wrote this many bytes to the start of the unfilled memory.
+    unsafe { buf.assume_init(bytes) };
     Ok(())
 }
 

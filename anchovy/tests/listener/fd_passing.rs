@@ -52,6 +52,23 @@ fn descriptors_are_refused_before_and_after_accept() {
 }
 
 #[test]
+fn a_client_that_connects_after_the_listener_accepts_descriptors_passes_them() {
+    if !kernel_refuses() {
+        return;
+    }
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = builder().fd_passing(false).read_fd_limit(1).bind(&path).unwrap();
+        anchovy::set_fd_passing(&listener, true).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        client.send_with_fds(b"here", &memfds(1)).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert_eq!(stream.recv(&mut [0; 8]).await.unwrap().fds, 1);
+    });
+}
+
+#[test]
 fn a_client_waiting_at_an_adopted_socket_passes_no_descriptor() {
     if !kernel_refuses() {
         return;

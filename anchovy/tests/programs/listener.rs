@@ -139,9 +139,12 @@ fn inq_is_used_unless_the_builder_disables_it() {
         for inq in [true, false] {
             let path = directory.join("socket");
             let listener = builder().inq(inq).bind(&path).unwrap();
-            let mut client = client(&path);
-            std::io::Write::write_all(&mut client, b"bytes").unwrap();
-            let (stream, _) = listener.accept().await.unwrap();
+            let client = client(&path);
+            // The option is enabled with the first descriptors.
+            foreign_send(&client, b"f", &[&[memfd().as_fd()]]).unwrap();
+            foreign_send(&client, b"bytes", &[]).unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_eq!(stream.recv(&mut [0]).await.unwrap().fds, 1);
             // The option adds a control message to every receive, and this buffer has no room for
             // it.
             let received = python(

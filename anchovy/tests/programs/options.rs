@@ -33,6 +33,32 @@ fn a_read_that_ends_at_other_credentials_keeps_the_readiness() {
 }
 
 #[test]
+fn a_read_that_ends_at_other_credentials_keeps_the_readiness_without_passing() {
+    if !kernel_is_at_least(6, 16) {
+        eprintln!("skipped: SO_PASSRIGHTS needs Linux 6.16");
+        return;
+    }
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        rustix::net::sockopt::set_socket_passcred(&near, true).unwrap();
+        let mut near = Dbus::builder().inq(false).build(near).unwrap();
+        near.set_fd_passing(false).unwrap();
+        foreign_send(&far, b"first", &[]).unwrap();
+        near.read_exact(&mut [0; 5]).await.unwrap();
+        let mut buf = [0; 64];
+        assert!(now(near.read(&mut buf)).await.is_none());
+
+        foreign_send(&far, b"ours", &[]).unwrap();
+        python(far.try_clone().unwrap().into(), "s.send(b'theirs')");
+        near.readable().await.unwrap();
+        for bytes in ["ours", "theirs"] {
+            let read = now(near.read(&mut buf)).await.expect("bytes are queued").unwrap();
+            assert_eq!(&buf[..read], bytes.as_bytes());
+        }
+    });
+}
+
+#[test]
 fn a_read_that_ends_at_another_pidfd_keeps_the_readiness() {
     run(async {
         for inq in [true, false] {
@@ -155,7 +181,10 @@ fn converting_a_stream_applies_the_inq_option_of_the_builder() {
         let (near, mut far) = Dbus::pair().unwrap();
         let mut near = Some(near);
         for inq in [true, false, false, true] {
-            let stream = Dbus::builder().inq(inq).build(near.take().unwrap()).unwrap();
+            let mut stream = Dbus::builder().inq(inq).build(near.take().unwrap()).unwrap();
+            // The option is enabled with the first descriptors.
+            far.send_with_fds(b"f", &memfds(1)).await.unwrap();
+            stream.read_exact(&mut [0]).await.unwrap();
             far.write_all(b"bytes").await.unwrap();
             // The option adds a control message to every receive, and this buffer has no room for
             // it.

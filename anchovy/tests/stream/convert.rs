@@ -220,9 +220,11 @@ fn inq_can_be_kept_off_for_a_shared_socket() {
 
 #[test]
 fn inq_causes_truncation_for_other_readers_of_a_shared_socket() {
-    // The reason for the option: if the kernel supports it, it is on.
+    // The reason for the option: if the kernel supports it, it is on after the first descriptors.
     run(async {
-        let (near, far) = with_foreign::<WAYLAND_SCM_RIGHTS>();
+        let (mut near, far) = with_foreign::<WAYLAND_SCM_RIGHTS>();
+        foreign_send(&far, b"f", &[&[memfd().as_fd()]]).unwrap();
+        near.read_exact(&mut [0]).await.unwrap();
         let shared = StdUnixStream::from(near.as_fd().try_clone_to_owned().unwrap());
         assert_eq!(foreign_view(&shared, &far, 0, 0), (0, kernel_is_at_least(6, 17)));
         drop(near);
@@ -308,7 +310,10 @@ fn from_parts_enables_inq_again() {
             let (near, far) = StdUnixStream::pair().unwrap();
             let shared = near.try_clone().unwrap();
             let near = Dbus::builder().inq(inq).build(near).unwrap();
-            let near = Dbus::from_parts(near.into_parts().unwrap()).unwrap();
+            let mut near = Dbus::from_parts(near.into_parts().unwrap()).unwrap();
+            // The option is enabled with the first descriptors.
+            foreign_send(&far, b"f", &[&[memfd().as_fd()]]).unwrap();
+            near.read_exact(&mut [0]).await.unwrap();
             foreign_send(&far, b"x", &[]).unwrap();
             let (_, _, flags) = foreign_receive(&shared, 0);
             let told = inq && kernel_is_at_least(6, 17);

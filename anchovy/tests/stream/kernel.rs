@@ -1,8 +1,14 @@
 //! The order of bytes and descriptors on Linux, as a stream receives them.
 
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags};
 use signal_hook::consts::SIGPIPE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -228,4 +234,57 @@ fn a_write_to_a_closed_peer_is_an_error_and_no_signal() {
         }
         assert!(!signalled.load(Ordering::SeqCst), "SIGPIPE was raised");
     });
+}
+
+/// Streams rely on this: after such a read, they wait for the next event.
+#[test]
+fn a_short_read_without_a_control_message_has_emptied_the_socket() {
+    let sizes = prop_oneof![Just(1usize), 2..16usize, Just(5000)];
+    // Bytes and descriptors to send, or the size of a buffer to receive into.
+    let send = (sizes.clone(), 0..3usize).prop_map(|(bytes, fds)| (Some(fds), bytes));
+    let read = sizes.prop_map(|bytes| (None, bytes));
+    let steps = proptest::collection::vec(prop_oneof![send, read], 1..40);
+    guarded(|| {
+        let fds = memfds(2);
+        let (far, near) = StdUnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_nonblocking(true).unwrap();
+        const SEED: u64 = 0x5405;
+        println!("seed {SEED:#x}");
+        let config = ProptestConfig {
+            rng_seed: RngSeed::Fixed(SEED),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        let outcome = TestRunner::new(config).run(&steps, |steps| {
+            for (fd_count, bytes) in steps {
+                let Some(count) = fd_count else {
+                    let Some((received, is_plain)) = receive(&near, bytes) else { continue };
+                    if received < bytes && is_plain {
+                        let queued = rustix::io::ioctl_fionread(&near).unwrap();
+                        prop_assert_eq!(queued, 0, "a read of {} bytes into {}", received, bytes);
+                    }
+                    continue;
+                };
+                let set: Vec<_> = fds[..count].iter().map(std::os::fd::AsFd::as_fd).collect();
+                let sets: &[&[_]] = if count == 0 { &[] } else { &[&set] };
+                // It fails if the socket is full.
+                let _ = foreign_send(&far, &vec![7; bytes], sets);
+            }
+            Ok(())
+        });
+        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    });
+}
+
+/// Calls `recvmsg` once. Returns the number of bytes, and whether there was no control message, or `None`
+/// if nothing is queued.
+fn receive(socket: &StdUnixStream, size: usize) -> Option<(usize, bool)> {
+    let mut buf = vec![0; size];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let slices = &mut [IoSliceMut::new(&mut buf)];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = rustix::net::recvmsg(socket, slices, &mut control, flags).ok()?;
+    Some((received.bytes, control.drain().count() == 0))
 }

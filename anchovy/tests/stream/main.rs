@@ -16,6 +16,7 @@ mod concurrency;
 mod convert;
 mod copy;
 mod exhaustion;
+mod fd_passing;
 mod in_flight;
 mod kernel;
 mod limits;

@@ -47,8 +47,20 @@ async fn read_now(near: &mut Dbus, count: usize) -> (String, Vec<usize>) {
     (String::from_utf8(bytes).unwrap(), fds)
 }
 
+/// Returns the pairs, and one whose kernel refuses descriptors, so that `recv` receives its bytes.
+async fn pairs_for_bytes() -> Vec<(Dbus, StdUnixStream)> {
+    let (near, far) = StdUnixStream::pair().unwrap();
+    let mut near = Dbus::new(near).unwrap();
+    if near.set_fd_passing(false).is_ok() {
+        foreign_send(&far, b"plain", &[]).unwrap();
+        near.read_exact(&mut [0; 5]).await.unwrap();
+        assert!(now(near.read(&mut [0; 8])).await.is_none());
+    }
+    pairs().chain([(near, far)]).collect()
+}
+
 async fn bytes_around_it_arrive() {
-    for (mut near, far) in pairs() {
+    for (mut near, far) in pairs_for_bytes().await {
         foreign_send(&far, b"AAAA", &[]).unwrap();
         send(&far, b"!", &[]);
         foreign_send(&far, b"BBBB", &[]).unwrap();
@@ -57,6 +69,24 @@ async fn bytes_around_it_arrive() {
         foreign_send(&far, b"CCCC", &[]).unwrap();
         assert_eq!(read_now(&mut near, 4).await.0, "CCCC");
     }
+}
+
+/// A read ends before the byte without any sign, so the stream relies on this event.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_event_announces_an_out_of_band_byte_with_the_bytes_before_it() {
+    use tokio::io::Interest;
+
+    run(async {
+        for (near, far) in pairs() {
+            foreign_send(&far, b"AAAA", &[]).unwrap();
+            let ready = near.ready(Interest::READABLE | Interest::PRIORITY).await.unwrap();
+            assert!(ready.is_readable() && !ready.is_priority(), "{ready:?}");
+            send(&far, b"!", &[]);
+            let ready = near.ready(Interest::PRIORITY).await.unwrap();
+            assert!(ready.is_priority(), "{ready:?}");
+        }
+    });
 }
 
 #[test]
@@ -70,7 +100,7 @@ fn bytes_before_at_and_after_the_mark_arrive_on_an_older_kernel() {
 }
 
 async fn several_arrive() {
-    for (mut near, far) in pairs() {
+    for (mut near, far) in pairs_for_bytes().await {
         send(&far, b"first!", &[]);
         send(&far, b"?", &[]);
         foreign_send(&far, b"between", &[]).unwrap();

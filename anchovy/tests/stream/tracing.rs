@@ -56,8 +56,8 @@ fn each_send_and_each_receive_is_one_event_with_its_counts() {
             near.write_queue_mut().extend(memfds(2));
             near.write_all(b"queued").await.unwrap();
             assert_eq!(far.read(&mut [0; 64]).await.unwrap(), 6);
-            near.send_with_fds(b"lent", &memfds(1)).await.unwrap();
             far.try_read(&mut [0; 64]).unwrap_err();
+            near.send_with_fds(b"lent", &memfds(1)).await.unwrap();
             far.recv(&mut [0; 64]).await.unwrap();
             near.try_send_with_fds(b"tried", &memfds(1)).unwrap();
             far.recv(&mut [0; 64]).await.unwrap();
