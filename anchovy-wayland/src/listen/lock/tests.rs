@@ -180,15 +180,28 @@ fn a_socket_is_refused() {
 fn a_device_is_refused() {
     guarded(|| {
         let directory = Directory::new();
-        let socket = directory.join("x");
-        let null = rustix::fs::makedev(1, 3);
-        let made =
-            rustix::fs::mknodat(CWD, path_of(&socket), FileType::CharacterDevice, MODE, null);
-        if made.is_err() {
-            eprintln!("skipped: only root can create a device");
-            return;
+        for (kind, major, name) in [
+            (FileType::CharacterDevice, 1, "a character device"),
+            (FileType::BlockDevice, 7, "a block device"),
+        ] {
+            let socket = directory.join(format!("{kind:?}"));
+            let device = rustix::fs::makedev(major, 3);
+            if rustix::fs::mknodat(CWD, path_of(&socket), kind, MODE, device).is_err() {
+                eprintln!("skipped: only root can create a device");
+                return;
+            }
+            is_refused(&socket, LockRefusal::NotAFile { found: name });
         }
-        is_refused(&socket, LockRefusal::NotAFile { found: "a character device" });
+    });
+}
+
+#[test]
+fn a_lock_file_is_opened_without_waiting() {
+    guarded(|| {
+        let directory = Directory::new();
+        let lock = Lock::acquire(&directory.join("x")).unwrap();
+        let flags = rustix::fs::fcntl_getfl(&lock.fd).unwrap();
+        assert!(flags.contains(OFlags::NONBLOCK), "{flags:?}");
     });
 }
 
