@@ -402,7 +402,8 @@ mod tests {
         let came = [near.try_clone().expect("a duplicate").into(), near.into()];
         receiver.queue.push_back(before);
         receiver.queue.extend(came);
-        let arrival = Arrival { bytes: 4, fds: 2, errno: Some(errno), ..Arrival::default() };
+        let mut arrival = Arrival::default();
+        (arrival.bytes, arrival.fds, arrival.errno) = (4, 2, Some(errno));
         let error = receiver.accept(&socket, &arrival).expect_err("a set was cut");
         (receiver, error)
     }

@@ -198,6 +198,22 @@ fn exceeding_the_account_fails_only_that_connection() {
 }
 
 #[test]
+fn a_closed_socket_whose_peer_has_only_bytes_to_read_is_not_kept() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(20).build();
+        let listener = builder().budget(budget.clone()).bind(&path).unwrap();
+        let mut client = Stream::connect(&path).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"bytes").await.unwrap();
+        drop(stream);
+        assert_eq!(budget.usage().held_fds, 0);
+        assert_eq!(client.recv(&mut [0; 8]).await.unwrap().bytes, 5);
+    });
+}
+
+#[test]
 fn a_kept_socket_is_released_for_others_once_its_peer_has_read() {
     run(async {
         let directory = Directory::new();

@@ -211,6 +211,20 @@ fn out_of_range_limits_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn limits_at_the_ends_of_their_ranges_are_accepted() {
+    run(async {
+        let (mut near, _far) = Wayland::pair().unwrap();
+        for limit in [0, 28] {
+            near.set_write_fd_limit(limit).unwrap();
+            near.set_read_fd_limit(limit).unwrap();
+            near.set_read_queue_limit(limit).unwrap();
+            near.set_read_queue_limit(28).unwrap();
+            assert_eq!((near.write_fd_limit(), near.read_fd_limit()), (limit, limit));
+        }
+    });
+}
+
+#[test]
 fn a_builder_with_out_of_range_limits_creates_no_stream() {
     run(async {
         let builder = Wayland::builder();

@@ -54,6 +54,19 @@ fn a_read_that_drains_the_socket_clears_the_readiness() {
 }
 
 #[test]
+fn nothing_is_readable_after_a_short_read_of_all_bytes() {
+    run(async {
+        for inq in [true, false] {
+            let (mut near, far) = receiver(inq);
+            foreign_send(&far, b"AAAA", &[]).unwrap();
+            near.readable().await.unwrap();
+            assert_eq!(near.read(&mut [0; 64]).await.unwrap(), 4);
+            assert!(now(near.readable()).await.is_none(), "inq: {inq}");
+        }
+    });
+}
+
+#[test]
 fn a_read_of_exactly_the_queued_bytes_makes_the_next_one_wait() {
     run(async {
         for inq in [true, false] {
@@ -215,6 +228,17 @@ fn read_and_write_readiness_are_not_confused() {
         assert!(now(std::future::poll_fn(|cx| near.poll_read_ready(cx))).await.is_some());
         assert!(now(std::future::poll_fn(|cx| near.poll_write_ready(cx))).await.is_none());
         assert_eq!(near.try_read(&mut [0; 8]).unwrap(), 4);
+    });
+}
+
+#[test]
+fn nothing_is_writable_after_a_write_of_a_part() {
+    run(async {
+        let (mut near, _far) = Dbus::pair().unwrap();
+        near.writable().await.unwrap();
+        let bytes = vec![7; 4 << 20];
+        assert!(near.try_write(&bytes).unwrap() < bytes.len());
+        assert!(now(near.writable()).await.is_none());
     });
 }
 
