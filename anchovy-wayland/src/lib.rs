@@ -178,6 +178,7 @@
 // On docs.rs, an item shows the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod announced;
 mod bind_error;
 mod bound;
 mod client;

@@ -4,6 +4,7 @@
 //! add and remove globals during the whole connection. A client finds a global by its interface and binds
 //! it by its name.
 
+use crate::announced::Announced;
 use crate::bind_error::BindError;
 use crate::create_error::CreateError;
 use crate::global::Global;
@@ -17,7 +18,7 @@ use crate::wire::wire_error::WireErrorKind;
 /// Maximum number of globals in a [`Registry`].
 ///
 /// Compositors have some dozens of globals. 4096 globals with the longest interface names require 16 MiB
-/// of memory.
+/// of memory, and the slice of [`Registry::globals`] as much again.
 pub const MAX_GLOBALS: usize = 4096;
 
 /// The globals of a compositor, as one `wl_registry` announces them.
@@ -27,8 +28,7 @@ pub const MAX_GLOBALS: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Registry {
     id: ObjectId,
-    /// In the order of their announcements.
-    globals: Vec<Global>,
+    globals: Announced,
 }
 
 /// The change that an event has caused.
@@ -68,7 +68,7 @@ impl Registry {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn new(id: ObjectId) -> Registry {
-        Registry { id, globals: Vec::new() }
+        Registry { id, globals: Announced::new() }
     }
 
     /// Returns the id of the `wl_registry`.
@@ -77,8 +77,10 @@ impl Registry {
     }
 
     /// Returns all globals, in the order of their announcements.
+    ///
+    /// The first call after a change copies all globals into the slice.
     pub fn globals(&self) -> &[Global] {
-        &self.globals
+        self.globals.as_slice()
     }
 
     /// Returns the first global of an interface. Compositors have several globals of some interfaces, such
@@ -89,7 +91,7 @@ impl Registry {
 
     /// Returns the global with this name.
     pub fn get(&self, name: u32) -> Option<&Global> {
-        self.globals.iter().find(|global| global.name == name)
+        self.globals.get(&name)
     }
 
     /// Builds the request that binds a global to a new object.
@@ -126,7 +128,8 @@ impl Registry {
     /// Applies an event of this registry and returns the change. Returns `None` for an event of another
     /// object.
     ///
-    /// If a global with the same name exists, the new global replaces it.
+    /// If a global with the same name exists, the new global replaces it, and is the last one in the order of
+    /// announcements.
     ///
     /// # Errors
     ///
@@ -144,17 +147,15 @@ impl Registry {
                     let interface = arguments.string()?.to_string_lossy();
                     Ok(Global::new(name, interface, arguments.uint()?))
                 })?;
-                let others = self.globals.iter().filter(|other| other.name != global.name);
-                if others.count() >= MAX_GLOBALS {
+                if self.globals.len() >= MAX_GLOBALS && !self.globals.contains(&global.name) {
                     return Err(RegistryError::TooManyGlobals { limit: MAX_GLOBALS });
                 }
-                self.remove(global.name);
-                self.globals.push(global.clone());
+                self.globals.add(global.name, global.clone());
                 RegistryUpdate::Added(global)
             }
             wl_registry::GLOBAL_REMOVE => {
                 let name = event.read_plain(|arguments| arguments.uint())?;
-                match self.remove(name) {
+                match self.globals.remove(&name) {
                     Some(global) => RegistryUpdate::Removed(global),
                     None => RegistryUpdate::RemovedUnknown { name },
                 }
@@ -162,10 +163,5 @@ impl Registry {
             _ => return Err(event.error(WireErrorKind::UnknownOpcode).into()),
         };
         Ok(Some(update))
-    }
-
-    fn remove(&mut self, name: u32) -> Option<Global> {
-        let at = self.globals.iter().position(|global| global.name == name)?;
-        Some(self.globals.remove(at))
     }
 }
