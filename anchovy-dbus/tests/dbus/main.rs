@@ -16,6 +16,7 @@ mod calls;
 mod connection;
 mod cves;
 mod errors;
+mod exhaustion;
 mod foreign;
 mod given_listener;
 mod harness;
