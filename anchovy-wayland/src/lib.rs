@@ -9,6 +9,7 @@
 //!
 //! ```no_run
 //! use anchovy_wayland::{Connection, Message};
+//! use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
@@ -16,10 +17,10 @@
 //! let registry = compositor.registry().await?;
 //! let shm = compositor.bind(&registry, "wl_shm", 1..=2).await?;
 //!
-//! // Sends `wl_shm.create_pool` (opcode 0) with the descriptor of the file.
-//! let file = std::fs::File::options().read(true).write(true).open("/dev/shm/pixels")?;
-//! file.set_len(4096)?;
-//! let create_pool = |id| Message::builder(shm.id, 0).new_id(id).fd(file).int(4096);
+//! // Sends `wl_shm.create_pool` (opcode 0) with the descriptor of the memory.
+//! let memory = memfd_create("pixels", MemfdFlags::CLOEXEC)?;
+//! ftruncate(&memory, 4096)?;
+//! let create_pool = |id| Message::builder(shm.id, 0).new_id(id).fd(memory).int(4096);
 //! let pool = compositor.create("wl_shm_pool", create_pool).await?;
 //!
 //! // Returns an error if the compositor rejected the request.
