@@ -7,7 +7,7 @@ mod texts;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use anchovy::codec::Encoder;
+use anchovy::codec::{Encoder, Framed, Placement, ReadPolicy, WritePolicy};
 use bytes::{BufMut, BytesMut};
 
 use crate::harness::*;
@@ -53,6 +53,46 @@ fn frames_with_descriptors_are_one_call_each_and_plain_ones_share_one() {
     let Some(trace) = trace else { return };
     let counts = count(&trace);
     assert_eq!((counts.get("sendto"), counts.get("sendmsg")), (Some(&10), Some(&10)), "{trace:?}");
+}
+
+#[test]
+fn alone_ten_alternating_frames_are_ten_calls() {
+    let name = "codec::alone_ten_alternating_frames_are_ten_calls";
+    let Some(trace) = traced(name, &[], alternating(Placement::Alone)) else { return };
+    let counts = count(&trace);
+    assert_eq!((counts.get("sendto"), counts.get("sendmsg")), (Some(&5), Some(&5)), "{trace:?}");
+}
+
+#[test]
+fn at_the_first_byte_ten_alternating_frames_are_six_calls() {
+    let name = "codec::at_the_first_byte_ten_alternating_frames_are_six_calls";
+    let Some(trace) = traced(name, &[], alternating(Placement::FirstByte)) else { return };
+    let counts = count(&trace);
+    assert_eq!((counts.get("sendto"), counts.get("sendmsg")), (Some(&1), Some(&5)), "{trace:?}");
+}
+
+#[test]
+fn together_ten_alternating_frames_are_one_call() {
+    let name = "codec::together_ten_alternating_frames_are_one_call";
+    let Some(trace) = traced(name, &[], alternating(Placement::Together)) else { return };
+    let counts = count(&trace);
+    assert_eq!((counts.get("sendto"), counts.get("sendmsg")), (None, Some(&1)), "{trace:?}");
+}
+
+/// Sends ten small frames, of which every second one has a descriptor: the case of the table in
+/// docs/performance.md.
+async fn alternating(placement: Placement) {
+    let (near, _far) = Dbus::pair().unwrap();
+    let write = WritePolicy { placement, ..WritePolicy::default() };
+    let mut near = Framed::with_policies(near, Texts, ReadPolicy::default(), write);
+    drive_io().await;
+    mark();
+    for _ in 0..5 {
+        near.feed(text("plain", 0)).await.unwrap();
+        near.feed(text("with", 1)).await.unwrap();
+    }
+    near.flush().await.unwrap();
+    mark();
 }
 
 #[test]
