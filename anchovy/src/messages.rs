@@ -148,6 +148,7 @@ fn listen_errors(page: &mut Page) {
         Path(PathError::Empty),
         Limit(limit()),
         InUse { path: path() },
+        Stale { path: path() },
         NotASocket { path: path(), found: "a directory" },
         OtherOwner { path: path(), uid: 1000 },
         MovedAside { path: path(), moved_to, error: cause() },

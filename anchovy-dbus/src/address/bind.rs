@@ -195,10 +195,15 @@ fn in_directory(
             .map_err(|error| (Some(directory.to_owned()), ListenErrorKind::RandomName(error)))?;
         tries -= 1;
         match at(directory.join(name), options) {
-            Err((_, ListenErrorKind::Socket(anchovy::ListenError::InUse { .. }))) if tries > 0 => {}
+            Err((_, ListenErrorKind::Socket(error))) if is_taken(&error) && tries > 0 => {}
             result => return result,
         }
     }
+}
+
+/// Returns whether a file is at the path, so that another name may be free.
+fn is_taken(error: &anchovy::ListenError) -> bool {
+    matches!(error, anchovy::ListenError::InUse { .. } | anchovy::ListenError::Stale { .. })
 }
 
 #[cfg(all(test, target_os = "linux"))]

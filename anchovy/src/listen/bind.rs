@@ -55,7 +55,7 @@ pub(super) fn bind_path(
     if replace_stale {
         bind_replacing(path, attempt)?;
     } else {
-        attempt().map_err(failed)?;
+        attempt().map_err(|error| refused(path, error))?;
     }
 
     let file = guard(path)?;
@@ -104,6 +104,14 @@ fn bind_replacing(path: &Path, attempt: impl Fn() -> io::Result<()>) -> Result<(
         stale::remove(path)?;
     }
     Err(ListenError::InUse { path: path.to_owned() })
+}
+
+/// Returns the error of a bind that replaces no socket.
+fn refused(path: &Path, error: io::Error) -> ListenError {
+    if error.kind() == io::ErrorKind::AddrInUse && stale::is_stale(path) {
+        return ListenError::Stale { path: path.to_owned() };
+    }
+    failed(path, error)
 }
 
 fn failed(path: &Path, error: io::Error) -> ListenError {

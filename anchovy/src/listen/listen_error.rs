@@ -35,9 +35,15 @@ pub enum ListenError {
     Path(PathError),
     /// A limit of the accepted streams is out of range.
     Limit(FdError),
-    /// The path is in use (EADDRINUSE): a process has a socket there, or the path exists and
-    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) is not set.
+    /// The path is in use (EADDRINUSE): a process has a socket there, or the path names another file
+    /// and [`replace_stale`](crate::ListenerBuilder::replace_stale) is not set.
     InUse {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The path names a socket that no process has open, usually because its server was killed, and
+    /// [`replace_stale`](crate::ListenerBuilder::replace_stale) is not set.
+    Stale {
         /// The path.
         path: PathBuf,
     },
@@ -104,7 +110,9 @@ impl ListenError {
         match self {
             ListenError::Path(error) => error.kind(),
             ListenError::Limit(error) => error.kind(),
-            ListenError::InUse { .. } | ListenError::MovedAside { .. } => io::ErrorKind::AddrInUse,
+            ListenError::InUse { .. }
+            | ListenError::Stale { .. }
+            | ListenError::MovedAside { .. } => io::ErrorKind::AddrInUse,
             ListenError::NotASocket { .. } => io::ErrorKind::AlreadyExists,
             ListenError::OtherOwner { .. } => io::ErrorKind::PermissionDenied,
             ListenError::DirectoryLocked { .. } => io::ErrorKind::ResourceBusy,
@@ -124,6 +132,11 @@ impl fmt::Display for ListenError {
             ListenError::InUse { path } => {
                 write!(f, "{} is in use; stop its server or use another path", DisplayPath(path))
             }
+            ListenError::Stale { path } => write!(
+                f,
+                "{} is a socket that no process has open; set replace_stale to replace it",
+                DisplayPath(path)
+            ),
             ListenError::NotASocket { path, found } => write!(
                 f,
                 "{} is {found}, not a socket; it was not removed, use another path",

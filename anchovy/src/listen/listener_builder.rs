@@ -61,9 +61,9 @@ impl<const S: usize> AnchovyListener<S> {
     ///
     /// # Errors
     ///
-    /// Returns a [`ListenError`]. If the path exists, the error is [`InUse`](ListenError::InUse). To
-    /// replace the socket of a server that was killed, set
-    /// [`replace_stale`](ListenerBuilder::replace_stale).
+    /// Returns a [`ListenError`]. If the path exists, the error is [`InUse`](ListenError::InUse), or
+    /// [`Stale`](ListenError::Stale) if the path is the socket of a server that was killed. To replace such a
+    /// socket, set [`replace_stale`](ListenerBuilder::replace_stale).
     ///
     /// # Panics
     ///

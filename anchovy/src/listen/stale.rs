@@ -20,6 +20,13 @@ use crate::path_guard::FileId;
 /// The bit of a directory in which only the owner of a file can remove it (chmod(2)).
 const STICKY: u32 = 0o1000;
 
+/// Returns whether the file at `path` is a socket that no process has open.
+pub(super) fn is_stale(path: &Path) -> bool {
+    // connect(2) to a file of another type fails with ECONNREFUSED too.
+    let is_socket = matches!(look(path), Ok(Some(found)) if found.file_type().is_socket());
+    is_socket && matches!(is_live(path), Ok(Liveness::Stale))
+}
+
 /// Removes the file at `path` if it is a stale socket. Returns `Ok` if no file is there.
 pub(super) fn remove(path: &Path) -> Result<(), ListenError> {
     remove_unless(path, is_live)

@@ -34,13 +34,30 @@ fn a_stale_socket_is_replaced_and_no_other_file_is_left() {
 }
 
 #[test]
-fn without_replace_stale_a_stale_socket_is_in_use() {
+fn without_replace_stale_a_stale_socket_stays_and_the_error_names_the_option() {
     run(async {
         let directory = Directory::new();
-        leave_stale(&directory.join("socket"));
-        let error = Listener::bind(directory.join("socket")).unwrap_err();
-        assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        let path = directory.join("socket");
+        leave_stale(&path);
+        let error = Listener::bind(&path).unwrap_err();
+        assert!(matches!(&error, ListenError::Stale { path: found } if *found == path));
+        assert!(error.to_string().contains("set replace_stale"), "{error}");
         assert_eq!(names(&directory), ["socket"]);
+    });
+}
+
+#[test]
+fn without_replace_stale_a_file_or_a_link_to_a_stale_socket_is_in_use() {
+    run(async {
+        let directory = Directory::new();
+        leave_stale(&directory.join("stale"));
+        fs::write(directory.join("file"), "precious").unwrap();
+        symlink(directory.join("stale"), directory.join("link")).unwrap();
+        for name in ["file", "link"] {
+            let error = Listener::bind(directory.join(name)).unwrap_err();
+            assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
+        }
+        assert_eq!(names(&directory), ["file", "link", "stale"]);
     });
 }
 
