@@ -24,3 +24,6 @@ pub use budget::{Budget, BudgetBuilder};
 pub use charge::{Charge, ChargeRequest};
 pub use key::AccountKey;
 pub use resource::{Resource, Usage};
+
+#[cfg(test)]
+mod tests;

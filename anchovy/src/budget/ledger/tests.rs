@@ -141,6 +141,23 @@ fn a_request_that_wants_more_wakes_the_next_one_after_unlocking() {
 }
 
 #[test]
+fn an_account_that_takes_nothing_is_not_kept() {
+    let ledger = Ledger::new(100);
+    assert!(ledger.try_take(A, 0, 0));
+    assert!(ledger.lock().accounts.is_empty());
+}
+
+#[test]
+fn an_account_that_has_returned_everything_is_not_kept() {
+    let ledger = Ledger::new(100);
+    assert!(ledger.try_take(A, 5, 0));
+    ledger.give_back(A, 4);
+    assert_eq!(ledger.lock().accounts.len(), 1);
+    ledger.give_back(A, 1);
+    assert!(ledger.lock().accounts.is_empty());
+}
+
+#[test]
 fn room_required_beside_an_amount_is_not_taken() {
     let ledger = Ledger::new(20);
     assert!(!ledger.try_take(A, 5, 6));
@@ -204,6 +221,7 @@ fn a_release_that_lets_nobody_continue_takes_constant_time() {
     // Fewer accounts have larger shares, so that some requests can continue.
     tasks.iter().for_each(|task| ledger.give_back(task.key, 1));
     assert!(tasks.iter().map(Task::wakes).sum::<usize>() > 0);
+    assert!(ledger.lock().comparisons > 0, "comparisons are counted");
 }
 
 #[test]
