@@ -56,3 +56,26 @@ impl Messages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_stays_until_all_its_descriptors_are_sent() {
+        let messages = |unsent: &UnsentFds| unsent.0.as_ref().map_or(0, |all| all.queue.len());
+        let mut unsent = UnsentFds::default();
+        // Messages that were sent or taken back do not count any more.
+        for _ in 0..2 {
+            unsent.push(2, None);
+            unsent.push(3, None);
+            for (left, expected) in [(5, 2), (4, 2), (3, 1), (1, 1), (0, 0)] {
+                unsent.release_until(left);
+                assert_eq!(messages(&unsent), expected, "{left} descriptors are left");
+            }
+            unsent.push(4, None);
+            unsent.pop();
+            assert_eq!(messages(&unsent), 0);
+        }
+    }
+}
