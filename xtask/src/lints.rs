@@ -14,6 +14,7 @@ use crate::command;
 use crate::faults;
 use crate::features;
 use crate::fuzz;
+use crate::loom;
 use crate::msrv;
 use crate::package_contents;
 use crate::steps::Steps;
@@ -41,6 +42,7 @@ pub(crate) fn run_all(on_missing: OnMissing) -> Result<()> {
     steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
     steps.step("clippy of the fuzz targets", fuzz::lint)?;
     steps.step("clippy of the fault tests", faults::lint)?;
+    steps.step("clippy of the loom models", loom::lint)?;
     steps.step("features", features::check_all)?;
 
     steps.step("documentation", || {

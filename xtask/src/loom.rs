@@ -56,6 +56,13 @@ fn rustc(message_format: &str) -> Command {
     rustc
 }
 
+/// Runs clippy on the models, and on what the crate has for them.
+pub(crate) fn lint() -> Result<()> {
+    // As unit tests of anchovy alone, so that no other step has to check anchovy again.
+    let clippy = "clippy -p anchovy --lib --profile test -- --cfg anchovy_loom -D warnings";
+    command::run(command::cargo(clippy).stdin(Stdio::null()))
+}
+
 /// Runs all models.
 pub(crate) fn run_all() -> Result<()> {
     run(&Arguments { model: None })
