@@ -37,7 +37,15 @@ pub struct OwnedReadHalf<G = Objects> {
     pub(crate) framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
     /// `Some` on a client.
     inbox: Option<Box<Inbox>>,
+    /// Messages since the last one that counted against the budget of the task.
+    uncounted: u8,
 }
+
+/// Number of received messages that count as one operation against the budget of the task.
+///
+/// One read can return hundreds of messages. If only reads counted, other tasks would wait until thousands of
+/// messages are handled. Receiving four of them takes less time than a system call.
+const MESSAGES_PER_OPERATION: u8 = 4;
 
 /// The error of receiving a message of an internal object.
 #[derive(Debug)]
@@ -57,7 +65,7 @@ impl<G> OwnedReadHalf<G> {
         framed: FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
         inbox: Option<Box<Inbox>>,
     ) -> OwnedReadHalf<G> {
-        OwnedReadHalf { framed, inbox }
+        OwnedReadHalf { framed, inbox, uncounted: 0 }
     }
 
     pub(crate) fn reply_timeout(&self) -> Option<Duration> {
@@ -99,18 +107,19 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, ReceiveError>> {
         loop {
-            let Some(inbox) = &mut self.inbox else { return poll_arrived(&mut self.framed, cx) };
+            let OwnedReadHalf { framed, inbox, uncounted } = self;
+            let Some(inbox) = inbox else { return poll_counted(framed, uncounted, cx) };
             let (message, origin) = if let Some(message) = inbox.kept.pop() {
                 (message, Origin::Kept)
             } else if let Some(end) = &mut inbox.end {
                 return Poll::Ready(end.unreported.take().map_or(Ok(None), Err));
             } else {
-                match ready!(poll_arrived(&mut self.framed, cx)) {
+                match ready!(poll_counted(framed, uncounted, cx)) {
                     Ok(Some(message)) => (message, Origin::Socket),
                     end => return Poll::Ready(end),
                 }
             };
-            match self.framed.codec_mut().source.admit(&message, origin) {
+            match framed.codec_mut().source.admit(&message, origin) {
                 Ok(Admission::Event) => return Poll::Ready(Ok(Some(message))),
                 // A reply of a roundtrip that has timed out or was dropped.
                 Ok(Admission::Internal | Admission::Handled) => {}
@@ -211,6 +220,21 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
     }
 }
 
+/// Polls as [`poll_arrived`] does, and counts messages against the budget of the task.
+#[inline]
+fn poll_counted<G: SignatureSource + Unpin>(
+    framed: &mut FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
+    uncounted: &mut u8,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<Message>, ReceiveError>> {
+    if *uncounted >= MESSAGES_PER_OPERATION {
+        ready!(poll_proceed(cx)).made_progress();
+        *uncounted = 0;
+    }
+    *uncounted += 1;
+    poll_arrived(framed, cx)
+}
+
 /// Polls for the next message from the socket. Returns `None` at the end of the stream.
 #[inline]
 fn poll_arrived<G: SignatureSource + Unpin>(
@@ -239,8 +263,8 @@ impl<G: Signatures> OwnedReadHalf<G> {
 
     /// Converts the [`Signatures`] of the connection.
     pub fn map_signatures<H: Signatures>(self, map: impl FnOnce(G) -> H) -> OwnedReadHalf<H> {
-        let OwnedReadHalf { framed, inbox } = self;
-        OwnedReadHalf { framed: framed.map_codec(|codec| codec.map(map)), inbox }
+        let OwnedReadHalf { framed, inbox, uncounted } = self;
+        OwnedReadHalf { framed: framed.map_codec(|codec| codec.map(map)), inbox, uncounted }
     }
 }
 

@@ -56,7 +56,7 @@ pub use strace::{count, is_traced, mark, trace, traced};
 pub use stream_tap::{Passed, StreamTap, Way};
 pub use table::{FullTable, Lowered};
 pub use tap::{Said, Tap, Tapped};
-pub use turns::{drive_io, now};
+pub use turns::{drive_io, now, turns_of_another_task};
 
 /// The pages of the workspace whose examples are tested.
 #[cfg(doctest)]

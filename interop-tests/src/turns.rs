@@ -2,9 +2,12 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::yield_now;
 
 /// Lets tokio poll its I/O driver, so that it notices events that have already happened.
 pub async fn drive_io() {
@@ -21,4 +24,21 @@ pub async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
+}
+
+/// Returns the number of turns that another task, which is always ready, gets while a future runs.
+pub async fn turns_of_another_task(work: impl Future<Output = ()>) -> usize {
+    let turns = Arc::new(AtomicUsize::new(0));
+    let other_task = tokio::spawn({
+        let turns = Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        }
+    });
+    work.await;
+    other_task.abort();
+    turns.load(Ordering::Relaxed)
 }

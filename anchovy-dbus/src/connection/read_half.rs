@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use anchovy::DBUS_SCM_RIGHTS;
 use anchovy::codec::FramedRead;
 use futures_core::Stream;
+use tokio::task::coop::poll_proceed;
 
 use super::abandoned_calls::AbandonedCalls;
 use super::kept_messages::KeptMessages;
@@ -110,7 +111,12 @@ impl OwnedReadHalf {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ReceiveError>>> {
         loop {
-            let next = match ready!(Pin::new(&mut self.framed).poll_next(cx)) {
+            // One read can return hundreds of messages, which would otherwise be one operation of the
+            // task: other tasks would wait until all of them are handled.
+            let turn = ready!(poll_proceed(cx));
+            let arrived = ready!(Pin::new(&mut self.framed).poll_next(cx));
+            turn.made_progress();
+            let next = match arrived {
                 Some(Ok(message)) => {
                     if !self.note(&message) {
                         continue;

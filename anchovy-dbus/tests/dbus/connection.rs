@@ -2,6 +2,7 @@
 //! canceled sends.
 
 use std::future::poll_fn;
+use std::io::Write;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 
@@ -31,6 +32,24 @@ fn a_call_and_its_answer_cross_with_their_descriptors() {
         let answer = client.receive().await.unwrap().unwrap();
         assert_eq!(answer.header().reply_serial(), Some(serial));
         assert_eq!(identities(answer.fds()), expected);
+    });
+}
+
+#[test]
+fn other_tasks_run_while_many_messages_are_received() {
+    /// The budget of a task is 128 (tokio::task::coop), and these are ten times as many.
+    const MESSAGES: usize = 1280;
+    run(async {
+        let (mut connection, mut foreign) = with_foreign_client(&server()).await;
+        foreign.write_all(&signal_bytes("A", 0).repeat(MESSAGES)).unwrap();
+        drive_io().await;
+        let turns = turns_of_another_task(async {
+            for _ in 0..MESSAGES {
+                connection.receive().await.unwrap().unwrap();
+            }
+        });
+        let turns = turns.await;
+        assert!(turns >= 9, "{turns} turns of the other task");
     });
 }
 

@@ -2,8 +2,6 @@
 
 use std::os::fd::AsFd;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anchovy_wayland::{Connection, Limits, Message, ReceiveError, RoundtripError, SendErrorKind};
@@ -38,19 +36,7 @@ fn other_tasks_run_while_a_roundtrip_receives_many_messages() {
             far.send_all(&(0..MESSAGES).map(|_| message()).collect::<Vec<_>>());
             far.send(&done(2));
             drive_io().await;
-            let turns = Arc::new(AtomicUsize::new(0));
-            let other_task = tokio::spawn({
-                let turns = Arc::clone(&turns);
-                async move {
-                    loop {
-                        turns.fetch_add(1, Ordering::Relaxed);
-                        tokio::task::yield_now().await;
-                    }
-                }
-            });
-            near.roundtrip().await.unwrap();
-            other_task.abort();
-            let turns = turns.load(Ordering::Relaxed);
+            let turns = turns_of_another_task(async { near.roundtrip().await.unwrap() }).await;
             assert!(turns >= 9, "{turns} turns of the other task");
         }
     });

@@ -2,6 +2,8 @@
 //! and cancellation.
 
 use std::cell::RefCell;
+use std::io::Write;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +24,25 @@ fn a_request_and_an_event_arrive_with_their_descriptors() {
         goes_on(&mut both).await;
         let uid = rustix::process::geteuid().as_raw();
         assert_eq!(both.0.peer_cred().unwrap().uid(), uid);
+    });
+}
+
+#[test]
+fn other_tasks_run_while_many_messages_are_received() {
+    /// The budget of a task is 128 (tokio::task::coop), and four messages count once: ten times as many.
+    const MESSAGES: usize = 5120;
+    run(async {
+        let (near, mut foreign) = StdUnixStream::pair().unwrap();
+        let mut far = connection(near, Limits::default());
+        foreign.write_all(&bytes(PLAIN, 0, &[7]).repeat(MESSAGES)).unwrap();
+        drive_io().await;
+        let turns = turns_of_another_task(async {
+            for _ in 0..MESSAGES {
+                far.receive().await.unwrap().unwrap();
+            }
+        });
+        let turns = turns.await;
+        assert!(turns >= 9, "{turns} turns of the other task");
     });
 }
 
