@@ -80,7 +80,6 @@ struct Page {
     shown: BTreeMap<String, Dependency>,
 }
 
-#[derive(Default)]
 struct Dependency {
     version: Option<String>,
     path: Option<String>,
