@@ -437,3 +437,27 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_send_without_descriptors_is_an_io_error() {
+        for errno in [Errno::PERM, Errno::TOOMANYREFS] {
+            let TransferError::Io(error) = send_error(errno.into(), 0) else { panic!("{errno}") };
+            assert_eq!(Errno::from_io_error(&error), Some(errno));
+            assert!(!matches!(send_error(errno.into(), 1), TransferError::Io(_)));
+        }
+    }
+
+    #[test]
+    fn an_interrupted_call_is_repeated() {
+        let mut calls = 0;
+        let outcome = uninterrupted(|| {
+            calls += 1;
+            if calls < 3 { Err(ErrorKind::Interrupted.into()) } else { Ok(calls) }
+        });
+        assert_eq!(outcome.unwrap(), 3);
+    }
+}

@@ -50,3 +50,38 @@ impl DirectoryLock {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+
+    use interop_tests::Directory;
+    use rustix::io::{FdFlags, fcntl_getfd};
+
+    use super::*;
+
+    #[test]
+    fn no_child_inherits_the_lock() {
+        let directory = Directory::new();
+        let lock = DirectoryLock::acquire(&directory.join("socket")).unwrap();
+        assert!(fcntl_getfd(&lock._directory).unwrap().contains(FdFlags::CLOEXEC));
+    }
+
+    #[test]
+    fn a_name_alone_locks_the_working_directory() {
+        let lock = DirectoryLock::acquire(Path::new("socket")).unwrap();
+        let (locked, working) =
+            (rustix::fs::fstat(&lock._directory).unwrap(), rustix::fs::stat(".").unwrap());
+        assert_eq!((locked.st_dev, locked.st_ino), (working.st_dev, working.st_ino));
+    }
+
+    #[test]
+    fn only_a_directory_is_locked() {
+        let directory = Directory::new();
+        let file = directory.join("file");
+        fs::write(&file, "").unwrap();
+        let error = DirectoryLock::acquire(&file.join("socket")).unwrap_err();
+        let ListenError::Io { error, .. } = error else { panic!("{error:?}") };
+        assert_eq!(Errno::from_io_error(&error), Some(Errno::NOTDIR));
+    }
+}

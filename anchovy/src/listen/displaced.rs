@@ -135,6 +135,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_that_cannot_be_moved_is_an_error() {
+        let directory = Directory::new();
+        let file = directory.join("file");
+        fs::write(&file, "").unwrap();
+        let error = Displaced::take(&file.join("socket")).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
     fn a_file_is_moved_to_a_private_name_and_back() {
         let directory = Directory::new();
         let path = directory.join("file");

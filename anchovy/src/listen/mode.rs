@@ -135,8 +135,19 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
 
     use interop_tests::{Directory, entries};
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
     use super::*;
+
+    #[test]
+    fn a_file_has_the_mode_as_soon_as_it_is_bound() {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        assert!(set_before_bind(&socket, 0o600).unwrap());
+        rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & PERMISSIONS, 0o600);
+    }
 
     #[test]
     fn a_socket_bound_in_a_private_directory_has_its_path_and_its_mode() {

@@ -178,6 +178,13 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_cannot_be_examined_is_an_error() {
+        let directory = Directory::new();
+        let path = stale(&directory).join("socket");
+        assert_eq!(look(&path).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
     fn a_stale_socket_is_removed() {
         let directory = Directory::new();
         let path = stale(&directory);

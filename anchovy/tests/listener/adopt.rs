@@ -185,3 +185,13 @@ fn another_process_takes_over_a_listener_without_losing_a_client() {
         assert!(names(&directory).is_empty());
     });
 }
+
+#[test]
+fn a_listener_has_one_descriptor_and_has_refused_nothing_at_first() {
+    run(async {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("socket")).unwrap();
+        assert_eq!(listener.as_raw_fd(), listener.as_fd().as_raw_fd());
+        assert_eq!(listener.refused(), 0);
+    });
+}
