@@ -121,6 +121,9 @@ impl Outbound {
             return Err(SendErrorKind::FdsWithoutBytes { count });
         }
 
+        if payload.is_empty() {
+            return Ok(length);
+        }
         if payload.len() < COPIED {
             self.tail.extend_from_slice(&payload);
         } else {
@@ -164,6 +167,10 @@ impl Outbound {
 
     /// Returns the next `sendmsg`, with at most `most` descriptors, if there is anything to send.
     pub(crate) fn next(&self, placement: Placement, most: usize) -> Option<Call> {
+        // The usual case: no frame has descriptors.
+        if self.frames.is_empty() && self.fds.is_empty() {
+            return (!self.is_empty()).then(|| Call { bytes: self.len(), fds: 0 });
+        }
         // Descriptors without a byte can come from the parts of a caller. Sending them fails.
         if self.is_empty() && self.fds.is_empty() {
             return None;
@@ -339,6 +346,7 @@ impl Outbound {
     }
 
     /// Returns the number of unsent descriptors.
+    #[inline]
     pub(crate) fn unsent_fds(&self) -> usize {
         self.fds.len()
     }

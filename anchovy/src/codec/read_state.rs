@@ -259,9 +259,11 @@ impl ReadState {
         if count >= spare {
             self.room = FIRST;
         }
-        let now = self.policy.fd_timeout.map(|_| Instant::now());
+        let fds = receiver.queue.len();
+        // Only a descriptor set has a time of arrival.
+        let has_set = fds > older || truncated.is_some();
+        let now = self.policy.fd_timeout.filter(|_| has_set).map(|_| Instant::now());
         if older == 0 {
-            let fds = receiver.queue.len();
             self.inbound.received(count, take(&mut receiver.queue, fds), truncated, now);
         } else {
             self.inbound.received(count, receiver.queue.drain(older..), truncated, now);
