@@ -12,13 +12,13 @@ const MAX_NAME_BYTES: usize = 255;
 ///
 /// The name has two or more elements with dots between them. No element begins with a digit.
 pub(super) fn is_interface(name: &[u8]) -> bool {
-    name.len() <= MAX_NAME_BYTES && elements(name, NAME) == Some(Elements::Several)
+    name.len() <= MAX_NAME_BYTES && elements(name, &NAME) == Some(Elements::Several)
 }
 
 /// Returns whether this is a valid name of a method or a signal: one element, which does not begin with
 /// a digit.
 pub(super) fn is_member(name: &[u8]) -> bool {
-    name.len() <= MAX_NAME_BYTES && elements(name, NAME) == Some(Elements::One)
+    name.len() <= MAX_NAME_BYTES && elements(name, &NAME) == Some(Elements::One)
 }
 
 /// Returns whether this is a valid bus name: a unique name (`:1.7`) or a well-known name
@@ -27,8 +27,8 @@ pub(super) fn is_member(name: &[u8]) -> bool {
 /// Elements may have hyphens. Only the elements of a unique name may begin with a digit.
 pub(crate) fn is_bus_name(name: &[u8]) -> bool {
     let elements = match name.strip_prefix(b":") {
-        Some(unique) => elements(unique, UNIQUE_NAME),
-        None => elements(name, WELL_KNOWN_NAME),
+        Some(unique) => elements(unique, &UNIQUE_NAME),
+        None => elements(name, &WELL_KNOWN_NAME),
     };
     name.len() <= MAX_NAME_BYTES && elements == Some(Elements::Several)
 }
@@ -39,7 +39,7 @@ pub(crate) fn is_bus_name(name: &[u8]) -> bool {
 pub(super) fn is_object_path(path: &[u8]) -> bool {
     match path.strip_prefix(b"/") {
         Some(b"") => true,
-        Some(rest) => elements(rest, PATH).is_some(),
+        Some(rest) => elements(rest, &PATH).is_some(),
         None => false,
     }
 }
@@ -102,18 +102,18 @@ fn is_in_names(byte: u8, may_be_hyphen: bool) -> bool {
 /// The rules for a name besides its length and its number of elements.
 ///
 /// An element has letters, digits and underscores.
-#[derive(Clone, Copy)]
 struct Rules {
     separator: u8,
-    has_hyphens: bool,
+    /// One more byte that an element may have. Where there is none, this is the underscore.
+    other: u8,
     /// Whether an element may begin with a digit.
     begins_with_digits: bool,
 }
 
-const NAME: Rules = Rules { separator: b'.', has_hyphens: false, begins_with_digits: false };
-const WELL_KNOWN_NAME: Rules = Rules { has_hyphens: true, ..NAME };
-const UNIQUE_NAME: Rules = Rules { begins_with_digits: true, ..WELL_KNOWN_NAME };
-const PATH: Rules = Rules { separator: b'/', has_hyphens: false, begins_with_digits: true };
+static NAME: Rules = Rules { separator: b'.', other: b'_', begins_with_digits: false };
+static WELL_KNOWN_NAME: Rules = Rules { separator: b'.', other: b'-', begins_with_digits: false };
+static UNIQUE_NAME: Rules = Rules { separator: b'.', other: b'-', begins_with_digits: true };
+static PATH: Rules = Rules { separator: b'/', other: b'_', begins_with_digits: true };
 
 /// The number of elements of a name.
 #[derive(Debug, PartialEq, Eq)]
@@ -122,68 +122,74 @@ enum Elements {
     Several,
 }
 
-/// The highest bit of each of eight bytes, which no byte of ASCII has.
-const HIGH: u64 = all(0x80);
-
 /// Returns the number of elements, or `None` if one of them is empty or not valid.
 ///
-/// Building and receiving a message checks several names. So eight bytes are checked at once, and the
-/// result for each of them is its highest bit.
-#[inline]
-fn elements(name: &[u8], rules: Rules) -> Option<Elements> {
-    // The last element is empty, which the bytes after a separator would show otherwise.
-    if name.last().is_none_or(|last| *last == rules.separator) {
+/// Building and receiving a message checks several names. So up to 16 bytes are checked at once.
+fn elements(name: &[u8], rules: &Rules) -> Option<Elements> {
+    let (first, bytes) = name.split_first()?;
+    let (last, before) = name.split_last()?;
+    let begin = check(&[rules.separator], &[*first], rules);
+    if begin.is_invalid || *last == rules.separator {
         return None;
     }
-    let (mut invalid, mut any_separator) = (0, 0);
-    // The first byte begins an element, as each byte after a separator does.
-    let mut first = 0x80;
-    let mut check = |word: u64, used: u64| {
-        let ascii = word & !HIGH;
-        let letters = range(ascii | all(0x20), b'a', b'z');
-        let digits = range(ascii, b'0', b'9');
-        let separators = equal(ascii, rules.separator);
-        let hyphens = if rules.has_hyphens { equal(ascii, b'-') } else { 0 };
-        let valid = letters | digits | separators | equal(ascii, b'_') | hyphens;
-        let begins = (separators << 8) | first;
-        let refused = if rules.begins_with_digits { separators } else { separators | digits };
-        invalid |= ((!valid | word) & used) | (begins & refused);
-        any_separator |= separators;
-        first = separators >> 56;
+    let checked = match bytes.len() {
+        0..4 => check_all::<1>(before, bytes, rules),
+        4..8 => check_all::<4>(before, bytes, rules),
+        8..16 => check_all::<8>(before, bytes, rules),
+        _ => check_all::<16>(before, bytes, rules),
     };
-    let mut words = name.chunks_exact(8);
-    for word in &mut words {
-        check(word.first_chunk().map_or(0, |word| u64::from_le_bytes(*word)), HIGH);
+    match checked {
+        Checked { is_invalid: true, .. } => None,
+        Checked { has_separator: true, .. } => Some(Elements::Several),
+        _ => Some(Elements::One),
     }
-    let rest = words.remainder();
-    if !rest.is_empty() {
-        let unused = 64 - 8 * rest.len();
-        let word = match name.last_chunk() {
-            Some(last) => u64::from_le_bytes(*last) >> unused,
-            None => rest.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
-        };
-        check(word, HIGH >> unused);
+}
+
+/// The result of a check of several bytes.
+#[derive(Clone, Copy)]
+struct Checked {
+    is_invalid: bool,
+    has_separator: bool,
+}
+
+/// Checks all bytes, each with the byte before it. There are `N` or more, or none.
+#[inline(always)]
+fn check_all<const N: usize>(before: &[u8], bytes: &[u8], rules: &Rules) -> Checked {
+    let mut all = Checked { is_invalid: false, has_separator: false };
+    let mut add = |before: Option<&[u8; N]>, bytes: Option<&[u8; N]>| {
+        let (Some(before), Some(bytes)) = (before, bytes) else { return };
+        let checked = check(before, bytes, rules);
+        all.is_invalid |= checked.is_invalid;
+        all.has_separator |= checked.has_separator;
+    };
+    let words = bytes.chunks_exact(N);
+    // The last bytes overlap with those before.
+    if !words.remainder().is_empty() {
+        add(before.last_chunk(), bytes.last_chunk());
     }
-    let elements = if any_separator == 0 { Elements::One } else { Elements::Several };
-    (invalid == 0).then_some(elements)
+    for (before, bytes) in before.chunks_exact(N).zip(words) {
+        add(before.first_chunk(), bytes.first_chunk());
+    }
+    all
 }
 
-/// Returns eight times this byte.
-const fn all(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
-/// Returns which of eight bytes of ASCII are from `first` to `last`.
-#[inline]
-fn range(bytes: u64, first: u8, last: u8) -> u64 {
-    // No sum exceeds a byte. It has the highest bit if the byte is `first` or more, or more than `last`.
-    (bytes + all(0x80 - first)) & !(bytes + all(0x7f - last)) & HIGH
-}
-
-/// Returns which of eight bytes of ASCII are this byte.
-#[inline]
-fn equal(bytes: u64, byte: u8) -> u64 {
-    !((bytes ^ all(byte)) + all(0x7f)) & HIGH
+/// Checks bytes, each with the byte before it. An element begins after a separator.
+///
+/// Without branches, the compiler uses the instructions for several bytes at once.
+#[inline(always)]
+fn check<const N: usize>(before: &[u8; N], bytes: &[u8; N], rules: &Rules) -> Checked {
+    let mut all = Checked { is_invalid: false, has_separator: false };
+    for (before, byte) in before.iter().zip(bytes) {
+        let begins = *before == rules.separator;
+        let is_separator = *byte == rules.separator;
+        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        let is_digit = byte.wrapping_sub(b'0') < 10;
+        let is_word = is_letter | (*byte == b'_') | (*byte == rules.other);
+        let may_be_digit = !begins | rules.begins_with_digits;
+        all.is_invalid |= !(is_word | (is_digit & may_be_digit) | (is_separator & !begins));
+        all.has_separator |= is_separator;
+    }
+    all
 }
 
 #[cfg(test)]
@@ -203,13 +209,13 @@ mod tests {
     }
 
     /// Returns the number of elements as the specification counts them.
-    fn counted(name: &[u8], rules: Rules) -> Option<Elements> {
+    fn counted(name: &[u8], rules: &Rules) -> Option<Elements> {
         let is_valid = |element: &[u8]| {
             let begins_with_digit = element.first().is_some_and(u8::is_ascii_digit);
             let mut bytes = element.iter();
             !element.is_empty()
                 && (rules.begins_with_digits || !begins_with_digit)
-                && bytes.all(|byte| *byte != b'.' && is_in_names(*byte, rules.has_hyphens))
+                && bytes.all(|byte| *byte != b'.' && is_in_names(*byte, rules.other == b'-'))
         };
         let elements: Vec<&[u8]> = name.split(|byte| *byte == rules.separator).collect();
         let number = if elements.len() == 1 { Elements::One } else { Elements::Several };
@@ -218,9 +224,13 @@ mod tests {
 
     #[test]
     fn every_byte_at_every_position_is_checked() {
-        for rules in [NAME, WELL_KNOWN_NAME, UNIQUE_NAME, PATH] {
+        for rules in [&NAME, &WELL_KNOWN_NAME, &UNIQUE_NAME, &PATH] {
             let separator = char::from(rules.separator);
-            let names = ["abcdefghijklmnopqrstu", "a.bc_d.e.F0.ghi.Z.j.k", "aaaaaaa.bbbbbbb.ccccc"];
+            let names = [
+                "abcdefghijklmnopqrstu",
+                "a.bc_d.e.F0.ghi.Z.j.k",
+                "a.bbbbbbbbbbbbbbb.ccccccccccccccc.d",
+            ];
             for name in names.map(|name| name.replace('.', &separator.to_string()).into_bytes()) {
                 for length in 0..=name.len() {
                     let mut name = name[..length].to_vec();
