@@ -71,6 +71,12 @@ impl MessageCodec {
     /// Returns an error if this message must not be sent.
     pub(crate) fn check(&self, message: &Message) -> Result<(), CodecError> {
         message.check_fds()?;
+        self.check_limits(message)
+    }
+
+    /// Returns an error if a message with all its descriptors must not be sent.
+    #[inline]
+    fn check_limits(&self, message: &Message) -> Result<(), CodecError> {
         let count = message.fds().len();
         if count > 0 && !self.unix_fds {
             return Err(CodecError::FdsNotAgreed { count });
@@ -96,22 +102,21 @@ impl Decoder for MessageCodec {
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
     ) -> Result<Option<Message>, ReceiveError<CodecError>> {
-        let frame = match self.arriving {
+        let frame = match self.arriving.take() {
             Some(frame) => frame,
             None => match Frame::read(bytes, &self.limits).map_err(invalid)? {
-                Some(frame) => *self.arriving.insert(frame),
+                Some(frame) => frame,
                 None => return Ok(None),
             },
         };
         let length = frame.len();
         if bytes.len() < length {
+            self.arriving = Some(frame);
             return Ok(None);
         }
-        self.arriving = None;
 
-        let head = bytes.split_to(frame.head_length()).freeze();
-        let body = bytes.split_to(frame.body_length()).freeze();
-        let mut message = Message::from_parts(&frame, head, body).map_err(invalid)?;
+        let whole = bytes.split_to(length).freeze();
+        let mut message = Message::from_frame(&frame, whole).map_err(invalid)?;
         let declared = message.header().unix_fds() as usize;
         if declared == 0 {
             return Ok(Some(message));
@@ -136,29 +141,34 @@ impl Decoder for MessageCodec {
 impl Encoder<Message> for MessageCodec {
     type Error = CodecError;
 
+    #[inline]
     fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), CodecError> {
-        self.check(message)?;
+        self.check_limits(message)?;
         message.encode_head(bytes)?;
         if is_short(message) {
-            bytes.extend_from_slice(message.body());
+            bytes.extend_from_slice(message.body_bytes());
         }
         Ok(())
     }
 
+    #[inline]
     fn fds<'a>(&mut self, message: &'a mut Message) -> Option<&'a mut Vec<OwnedFd>> {
         Some(message.fds_mut())
     }
 
+    #[inline]
     fn payload(&mut self, message: &Message) -> Bytes {
         if is_short(message) { Bytes::new() } else { message.body().clone() }
     }
 }
 
+#[cold]
 fn invalid(error: MessageError) -> ReceiveError<CodecError> {
     ReceiveError::Codec(CodecError::Message(error))
 }
 
 /// Sharing the bytes of a built body takes an allocation. Copying a few bytes is faster.
+#[inline]
 fn is_short(message: &Message) -> bool {
-    message.body().len() < 4 << 10
+    message.body_bytes().len() < 4 << 10
 }

@@ -200,7 +200,6 @@ impl<'a> PendingCall<'a> {
     ) -> Poll<Result<(), CallError>> {
         match self.connection.write.poll_room(cx) {
             Poll::Ready(Ok(())) => {
-                let Some(message) = message.take() else { return Poll::Ready(Ok(())) };
                 self.serial = Some(self.connection.write.take(message)?);
                 return Poll::Ready(Ok(()));
             }

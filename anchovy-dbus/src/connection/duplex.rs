@@ -15,6 +15,7 @@ use super::parts::ConnectionParts;
 use super::peer::Peer;
 use super::policies::{read_policy, write_policy};
 use super::read_half::OwnedReadHalf;
+use super::write_codec::WriteCodec;
 use super::write_half::OwnedWriteHalf;
 use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
@@ -101,7 +102,8 @@ impl Connection {
         let mut parts = FramedParts::new(socket, codec);
         (parts.read_policy, parts.write_policy) = (read_policy, write_policy);
         (parts.read_buffer, parts.read_sets) = rest;
-        let (read, write) = Framed::from_parts(parts).into_split();
+        let split = |codec: MessageCodec| (codec.clone(), WriteCodec(codec));
+        let (read, write) = Framed::from_parts(parts).into_split_with(split);
         let read = OwnedReadHalf::new(read, Arc::clone(&peer));
         Ok(Connection { read, write: OwnedWriteHalf::new(write, peer) })
     }
@@ -231,7 +233,8 @@ impl Connection {
         let unix_fds = self.unix_fds();
         let (read, kept_messages) = self.read.into_framed();
         let write = self.write.into_framed();
-        let parts = read.reunite(write).expect("they are of one stream").into_parts();
+        let framed = read.reunite_with(write, |codec, _| codec).expect("they are of one stream");
+        let parts = framed.into_parts();
         ConnectionParts {
             socket: parts.stream,
             kept_messages,
@@ -252,8 +255,9 @@ impl Connection {
     /// # Cancel safety
     ///
     /// This method is cancel safe.
-    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
-        self.read.receive().await
+    #[inline]
+    pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
+        self.read.receive()
     }
 
     /// Sends a message and returns its serial; see [`OwnedWriteHalf::send`].
@@ -265,8 +269,12 @@ impl Connection {
     /// # Cancel safety
     ///
     /// This method is not cancel safe: the message can be dropped.
-    pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
-        self.write.send(message).await
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: Message,
+    ) -> impl Future<Output = Result<NonZeroU32, SendError>> {
+        self.write.send(message)
     }
 
     /// Adds a message to the buffer and returns its serial; see [`OwnedWriteHalf::feed`].
@@ -278,8 +286,12 @@ impl Connection {
     /// # Cancel safety
     ///
     /// This method is not cancel safe: the message can be dropped.
-    pub async fn feed(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
-        self.write.feed(message).await
+    #[inline]
+    pub fn feed(
+        &mut self,
+        message: Message,
+    ) -> impl Future<Output = Result<NonZeroU32, SendError>> {
+        self.write.feed(message)
     }
 
     /// If the kernel refused the descriptors of a message, removes that message from the buffer and returns

@@ -79,7 +79,7 @@ impl KeptMessages {
     }
 
     fn memory(&self) -> usize {
-        self.bytes + self.messages.len() * size_of::<Message>()
+        self.bytes + self.messages.len() * Message::MEMORY
     }
 }
 

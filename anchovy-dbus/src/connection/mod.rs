@@ -12,6 +12,7 @@ mod peer;
 mod policies;
 pub(crate) mod read_half;
 mod unsent_fds;
+mod write_codec;
 pub(crate) mod write_half;
 
 pub use duplex::Connection;

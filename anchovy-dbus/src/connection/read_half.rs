@@ -215,8 +215,9 @@ impl OwnedReadHalf {
     /// # Cancel safety
     ///
     /// This method is cancel safe. No message is lost.
-    pub async fn receive(&mut self) -> Result<Option<Message>, ReceiveError> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await.transpose()
+    #[inline]
+    pub fn receive(&mut self) -> impl Future<Output = Result<Option<Message>, ReceiveError>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx).map(Option::transpose))
     }
 }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use anchovy::DBUS_SCM_RIGHTS;
 use anchovy::codec::{self, FramedWrite};
@@ -15,8 +15,8 @@ use futures_sink::Sink;
 use super::abandoned_calls::AbandonedCalls;
 use super::peer::Peer;
 use super::unsent_fds::UnsentFds;
+use super::write_codec::WriteCodec;
 use crate::bus::{BUS_NAME, HELLO};
-use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
 use crate::error::codec_error::CodecError;
 use crate::error::send_error::{SendError, SendErrorKind};
@@ -29,7 +29,7 @@ use crate::message::content::Message;
 /// descriptors that have not been sent, and shuts down the write side of the socket.
 #[derive(Debug)]
 pub struct OwnedWriteHalf {
-    framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
+    framed: FramedWrite<DBUS_SCM_RIGHTS, WriteCodec>,
     peer: Arc<Peer>,
     pub(super) next_serial: NonZeroU32,
     /// Whether a message with a destination has been accepted. Always `true` on a server.
@@ -44,7 +44,7 @@ pub struct OwnedWriteHalf {
 
 impl OwnedWriteHalf {
     pub(super) fn new(
-        framed: FramedWrite<DBUS_SCM_RIGHTS, MessageCodec>,
+        framed: FramedWrite<DBUS_SCM_RIGHTS, WriteCodec>,
         peer: Arc<Peer>,
     ) -> OwnedWriteHalf {
         OwnedWriteHalf {
@@ -58,7 +58,7 @@ impl OwnedWriteHalf {
         }
     }
 
-    pub(super) fn into_framed(self) -> FramedWrite<DBUS_SCM_RIGHTS, MessageCodec> {
+    pub(super) fn into_framed(self) -> FramedWrite<DBUS_SCM_RIGHTS, WriteCodec> {
         self.framed
     }
 
@@ -71,6 +71,7 @@ impl OwnedWriteHalf {
     }
 
     /// Returns whether this message is `Hello`, if it is the first one with a destination.
+    #[inline]
     pub(super) fn is_first_and_hello(&self, message: &Message) -> Option<bool> {
         if self.is_past_hello {
             return None;
@@ -90,6 +91,7 @@ impl OwnedWriteHalf {
         }
     }
 
+    #[inline]
     pub(super) fn continue_after(&mut self, serial: NonZeroU32) {
         self.next_serial = after(serial);
     }
@@ -134,10 +136,19 @@ impl OwnedWriteHalf {
     /// This method is not cancel safe. If the future is dropped while it waits for room in the buffer
     /// ([`Limits::max_buffered_bytes`](crate::Limits::max_buffered_bytes)), the message is dropped.
     /// If the future is dropped later, the message is sent with the next flush.
-    pub async fn send(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
-        let serial = self.feed(message).await?;
-        self.flush().await?;
-        Ok(serial)
+    #[inline]
+    pub fn send(
+        &mut self,
+        message: Message,
+    ) -> impl Future<Output = Result<NonZeroU32, SendError>> {
+        let (mut message, mut fed) = (Some(message), None);
+        poll_fn(move |cx| {
+            let serial = match fed {
+                Some(serial) => serial,
+                None => *fed.insert(ready!(self.poll_feed(cx, &mut message))?),
+            };
+            self.poll_all(cx).map_ok(|()| serial)
+        })
     }
 
     /// Adds a message to the buffer and returns its serial. The message is sent with the next
@@ -162,11 +173,26 @@ impl OwnedWriteHalf {
     ///
     /// This method is not cancel safe. If the future is dropped, the message is dropped and never
     /// sent.
-    pub async fn feed(&mut self, message: Message) -> Result<NonZeroU32, SendError> {
-        match poll_fn(|cx| self.poll_room(cx)).await {
+    #[inline]
+    pub fn feed(
+        &mut self,
+        message: Message,
+    ) -> impl Future<Output = Result<NonZeroU32, SendError>> {
+        let mut message = Some(message);
+        poll_fn(move |cx| self.poll_feed(cx, &mut message))
+    }
+
+    /// Waits for room in the buffer, and adds the message to it.
+    #[inline]
+    fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<NonZeroU32, SendError>> {
+        Poll::Ready(match ready!(self.poll_room(cx)) {
             Ok(()) => self.take(message),
             Err(kind) => Err(refused(message, kind)),
-        }
+        })
     }
 
     /// If the kernel refused the descriptors of a message, removes that message from the buffer and returns
@@ -214,47 +240,55 @@ impl OwnedWriteHalf {
         poll_fn(|cx| Pin::new(&mut *self).poll_close(cx)).await
     }
 
-    /// Adds a message to the buffer, which has room.
-    pub(super) fn take(&mut self, mut message: Message) -> Result<NonZeroU32, SendError> {
+    /// Adds a message to the buffer, which has room. The message is not moved, unless it is returned in
+    /// the error.
+    #[inline]
+    pub(super) fn take(&mut self, message: &mut Option<Message>) -> Result<NonZeroU32, SendError> {
+        let accepted = self.accept(message.as_mut().expect("a future is not polled after its end"));
+        match accepted {
+            Ok(serial) => {
+                *message = None;
+                Ok(serial)
+            }
+            Err(kind) => Err(refused(message, kind)),
+        }
+    }
+
+    /// Adds a message to the buffer, and takes its descriptors. After an error, the message is as it was
+    /// before.
+    #[inline]
+    fn accept(&mut self, message: &mut Message) -> Result<NonZeroU32, SendErrorKind> {
         let count = message.fds().len();
         // If descriptors were not negotiated, the codec returns the error.
         let may_be_early = self.peer.unix_fds && !self.peer.fds_at_once;
         if count > 0 && may_be_early && !self.peer.has_sent.load(Ordering::Acquire) {
-            return Err(refused(message, SendErrorKind::FdsTooEarly { count }));
+            return Err(SendErrorKind::FdsTooEarly { count });
         }
         let given = message.serial();
         let serial = given.unwrap_or_else(|| self.free_serial());
         if given.is_some() && self.is_abandoned(serial) {
-            return Err(refused(message, SendErrorKind::SerialInUse { serial }));
+            return Err(SendErrorKind::SerialInUse { serial });
         }
         message.set_serial(serial);
-        let is_first_and_hello = self.is_first_and_hello(&message);
-        let charge = message.take_charge();
-        match Pin::new(&mut self.framed).start_send(message) {
-            Ok(()) => {
-                if given.is_none() {
-                    self.continue_after(serial);
-                }
-                if let Some(is_hello) = is_first_and_hello {
-                    self.note_first(is_hello, serial);
-                }
-                if count > 0 {
-                    self.unsent_fds.push(count, charge);
-                }
-                Ok(serial)
-            }
-            Err(error) => {
-                let unsent = error.unsent.map(|mut message| {
-                    message.restore_serial(given);
-                    message.set_charge(charge);
-                    Box::new(message)
-                });
-                Err(SendError { unsent, kind: error.kind.into() })
-            }
+        if let Err(error) = Pin::new(&mut self.framed).start_send(&mut *message) {
+            let kind = error.kind.into();
+            message.restore_serial(given);
+            return Err(kind);
         }
+        if given.is_none() {
+            self.continue_after(serial);
+        }
+        if let Some(is_hello) = self.is_first_and_hello(message) {
+            self.note_first(is_hello, serial);
+        }
+        if count > 0 {
+            self.unsent_fds.push(count, message.take_charge());
+        }
+        Ok(serial)
     }
 
     /// Returns the next serial that is not the one of an abandoned call.
+    #[inline]
     fn free_serial(&self) -> NonZeroU32 {
         let mut serial = self.next_serial;
         while self.is_abandoned(serial) {
@@ -263,30 +297,40 @@ impl OwnedWriteHalf {
         serial
     }
 
+    #[inline]
     fn is_abandoned(&self, serial: NonZeroU32) -> bool {
         self.abandoned.as_ref().is_some_and(|abandoned| abandoned.contains(serial))
     }
 
     /// Waits until the buffer has room for a message. A refused message stays in the buffer, for
     /// [`take_refused`](Self::take_refused).
+    #[inline]
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendErrorKind>> {
-        let outcome = Pin::new(&mut self.framed).poll_ready(cx);
+        let outcome = Sink::<&mut Message>::poll_ready(Pin::new(&mut self.framed), cx);
         self.after_flush(outcome)
     }
 
     /// Waits until the buffer is empty. A refused message is returned.
+    #[inline]
     pub(super) fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let outcome = Pin::new(&mut self.framed).poll_flush(cx);
+        let outcome = Sink::<&mut Message>::poll_flush(Pin::new(&mut self.framed), cx);
         self.after_flush(outcome).map_err(|kind| self.with_refused(kind))
     }
 
+    #[inline]
     fn after_flush(
         &mut self,
-        outcome: Poll<Result<(), codec::SendError<Message, codec::SendErrorKind<CodecError>>>>,
+        outcome: Poll<Result<(), codec::SendError<&mut Message, codec::SendErrorKind<CodecError>>>>,
     ) -> Poll<Result<(), SendErrorKind>> {
         self.unsent_fds.release_until(self.framed.unsent_fds());
         self.first_is_refused = false;
-        outcome.map_err(|error| match SendErrorKind::from(error.kind) {
+        outcome.map_err(|error| self.failed(error.kind.into()))
+    }
+
+    /// Returns the error of a flush, and notes whether the first message in the buffer is refused.
+    #[cold]
+    fn failed(&mut self, kind: SendErrorKind) -> SendErrorKind {
+        match kind {
             SendErrorKind::Io(error) if is_disconnect(&error) && self.peer.has_missed_hello() => {
                 SendErrorKind::ClosedBeforeHello
             }
@@ -298,10 +342,11 @@ impl OwnedWriteHalf {
                 );
                 kind
             }
-        })
+        }
     }
 
     /// Returns the error with the message whose descriptors were refused, if there is one.
+    #[cold]
     fn with_refused(&mut self, kind: SendErrorKind) -> SendError {
         SendError { unsent: self.take_refused().map(Box::new), kind }
     }
@@ -317,8 +362,9 @@ impl OwnedWriteHalf {
     }
 }
 
-fn refused(message: Message, kind: SendErrorKind) -> SendError {
-    SendError { unsent: Some(Box::new(message)), kind }
+#[cold]
+fn refused(message: &mut Option<Message>, kind: SendErrorKind) -> SendError {
+    SendError { unsent: message.take().map(Box::new), kind }
 }
 
 /// Returns the serial after this one.
@@ -341,7 +387,7 @@ impl Sink<Message> for OwnedWriteHalf {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
-        self.get_mut().take(message).map(|_| ())
+        self.get_mut().take(&mut Some(message)).map(|_| ())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
@@ -351,7 +397,7 @@ impl Sink<Message> for OwnedWriteHalf {
     /// Sends all messages in the buffer, and shuts down the write side of the socket.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.framed).poll_close(cx);
+        let outcome = Sink::<&mut Message>::poll_close(Pin::new(&mut this.framed), cx);
         this.after_flush(outcome).map_err(|kind| this.with_refused(kind))
     }
 }

@@ -16,6 +16,7 @@ use super::body_value::EncodedBody;
 use super::build_error::BuildError;
 use super::byte_order::ByteOrder;
 use super::content::Message;
+#[cfg(feature = "zbus")]
 use super::error::MessageError;
 use super::fields::Fields;
 use super::flags::Flags;
@@ -79,7 +80,7 @@ impl<'a> MessageBuilder<'a> {
         MessageBuilder {
             head: HeadParts::from_header(header),
             serial: header.serial(),
-            body: Body::Bytes { signature: header.signature(), bytes: message.body.clone() },
+            body: Body::Bytes { signature: header.signature(), bytes: message.body().clone() },
             fds: Vec::new(),
         }
     }
@@ -238,38 +239,51 @@ impl<'a> MessageBuilder<'a> {
     /// Returns a [`BuildError`] with the added descriptors if the message is not valid, or if the value
     /// of the body cannot be encoded. The rules are those for received messages, except that the message
     /// needs no serial.
-    pub fn build(mut self) -> Result<Message, BuildError> {
-        match self.write() {
-            Ok((head, fields, body)) => {
-                let MessageBuilder { serial, fds, .. } = self;
-                Ok(Message { head, body, fields, serial, fds, truncation: None, charge: None })
-            }
-            Err(error) => Err(BuildError { error, fds: self.fds }),
-        }
-    }
-
-    /// Writes the header, and takes the body and its descriptors. After an error, the builder has only
-    /// the descriptors that were added to it.
-    #[inline]
-    fn write(&mut self) -> Result<(Bytes, Fields, Bytes), MessageError> {
-        match &mut self.body {
+    pub fn build(self) -> Result<Message, BuildError> {
+        match self.body {
             Body::Bytes { signature, bytes } => {
-                let (head, fields) = self.head.write(signature, bytes.len(), self.fds.len())?;
-                Ok((head, fields, std::mem::take(bytes)))
+                assemble(&self.head, signature, self.serial, bytes, self.fds)
             }
             #[cfg(feature = "zbus")]
             Body::Value(encoded) => {
-                let encoded = match encoded {
-                    Ok(encoded) => encoded,
-                    Err(error) => return Err(error.clone().into()),
+                let taken = encoded.map_err(MessageError::from).and_then(|mut encoded| {
+                    let bytes = encoded.take_bytes(self.head.byte_order)?;
+                    Ok((encoded, bytes))
+                });
+                let (mut encoded, bytes) = match taken {
+                    Ok(taken) => taken,
+                    Err(error) => return Err(BuildError { error, fds: self.fds }),
                 };
-                let bytes = encoded.take_bytes(self.head.byte_order)?;
-                let count = self.fds.len() + encoded.fds.len();
-                let (head, fields) = self.head.write(encoded.signature(), bytes.len(), count)?;
-                let before = encoded.before;
-                self.fds.splice(before..before, encoded.fds.drain(..));
-                Ok((head, fields, bytes))
+                let (before, count, mut fds) = (encoded.before, encoded.fds.len(), self.fds);
+                fds.splice(before..before, encoded.fds.drain(..));
+                let built = assemble(&self.head, encoded.signature(), self.serial, bytes, fds);
+                built.map_err(|mut refused| {
+                    // The caller has added only the others.
+                    refused.fds.drain(before..before + count);
+                    refused
+                })
             }
         }
+    }
+}
+
+/// Writes the header, and returns the message with the parts that the builder has.
+#[inline]
+fn assemble(
+    head: &HeadParts<'_>,
+    signature: &str,
+    serial: Option<NonZeroU32>,
+    body: Bytes,
+    fds: Vec<OwnedFd>,
+) -> Result<Message, BuildError> {
+    let mut fields = Fields::default();
+    match head.write(signature, body.len(), fds.len(), &mut fields) {
+        Ok(head) => {
+            // A header has at most 2²⁶ + 16 bytes.
+            let head_length = head.len() as u32;
+            let (bytes, body) = (head.into(), body.into());
+            Ok(Message { bytes, body, fields, head_length, serial, fds, rare: None })
+        }
+        Err(error) => Err(BuildError { error, fds }),
     }
 }

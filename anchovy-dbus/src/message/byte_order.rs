@@ -28,6 +28,7 @@ impl ByteOrder {
         if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
 
     /// Returns the byte order for the first byte of a message.
+    #[inline]
     pub(super) fn from_byte(byte: u8) -> Option<ByteOrder> {
         match byte {
             b'l' => Some(ByteOrder::Little),
@@ -37,6 +38,7 @@ impl ByteOrder {
     }
 
     /// Returns the first byte of a message.
+    #[inline]
     pub(super) fn byte(self) -> u8 {
         match self {
             ByteOrder::Little => b'l',
@@ -44,6 +46,7 @@ impl ByteOrder {
         }
     }
 
+    #[inline]
     pub(super) fn read(self, bytes: [u8; 4]) -> u32 {
         match self {
             ByteOrder::Little => u32::from_le_bytes(bytes),
@@ -51,6 +54,7 @@ impl ByteOrder {
         }
     }
 
+    #[inline]
     pub(super) fn write(self, number: u32) -> [u8; 4] {
         match self {
             ByteOrder::Little => number.to_le_bytes(),

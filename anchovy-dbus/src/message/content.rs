@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 
 use anchovy::{Charge, Truncation};
 use bytes::{Bytes, BytesMut};
@@ -36,21 +37,52 @@ use super::message_type::MessageType;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Message {
-    pub(super) head: Bytes,
-    pub(super) body: Bytes,
+    /// The header. After it, the body of a received message.
+    pub(super) bytes: Bytes,
+    /// The body of a built message. That of a received message is stored when it is used, because sharing
+    /// the memory of `bytes` takes two atomic operations.
+    pub(super) body: OnceLock<Bytes>,
     pub(super) fields: Fields,
-    /// The serial. The one in `head` is ignored, and is 0 if the message was built.
+    /// Number of bytes of the header.
+    pub(super) head_length: u32,
+    /// The serial. The one in `bytes` is ignored, and is 0 if the message was built.
     pub(super) serial: Option<NonZeroU32>,
     pub(super) fds: Vec<OwnedFd>,
-    pub(super) truncation: Option<Truncation>,
+    /// Boxed, because few messages have it, and a message is moved several times.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// The parts that few messages have.
+#[derive(Default)]
+pub(super) struct Rare {
+    truncation: Option<Truncation>,
     /// The charge for the descriptors, if their peer has an account.
-    pub(super) charge: Option<Charge>,
+    charge: Option<Charge>,
 }
 
 impl Message {
+    /// Memory in bytes of a message, besides its bytes and the list of its descriptors.
+    pub(crate) const MEMORY: usize = size_of::<Message>() + size_of::<Rare>();
+
     /// Returns the bytes of the body, in the byte order of the message. They are not checked.
+    #[inline]
     pub fn body(&self) -> &Bytes {
-        &self.body
+        self.body.get_or_init(|| self.bytes.slice(self.head_length as usize..))
+    }
+
+    /// Returns the bytes of the header.
+    #[inline]
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes[..self.head_length as usize]
+    }
+
+    /// Returns the bytes of the body without sharing their memory.
+    #[inline]
+    pub(crate) fn body_bytes(&self) -> &[u8] {
+        match self.body.get() {
+            Some(body) => body,
+            None => &self.bytes[self.head_length as usize..],
+        }
     }
 
     /// Returns the serial, which the reply to the message contains.
@@ -59,6 +91,7 @@ impl Message {
     /// [`MessageBuilder::serial`](crate::MessageBuilder::serial) or [`set_serial`](Self::set_serial)
     /// sets it. The connection assigns a serial to a message that has none, and
     /// [`send`](crate::Connection::send) returns it.
+    #[inline]
     pub fn serial(&self) -> Option<NonZeroU32> {
         self.serial
     }
@@ -77,11 +110,13 @@ impl Message {
     /// assert_eq!(call.header().serial(), Some(NonZeroU32::MIN));
     /// # Ok::<(), anchovy_dbus::BuildError>(())
     /// ```
+    #[inline]
     pub fn set_serial(&mut self, serial: NonZeroU32) {
         self.serial = Some(serial);
     }
 
     /// Returns the descriptors. The body refers to them by their index.
+    #[inline]
     pub fn fds(&self) -> &[OwnedFd] {
         &self.fds
     }
@@ -104,11 +139,12 @@ impl Message {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_fds(&mut self) -> Vec<OwnedFd> {
-        self.charge = None;
+        self.set_charge(None);
         std::mem::take(&mut self.fds)
     }
 
     /// Returns the descriptors mutably, for the encoder.
+    #[inline]
     pub(crate) fn fds_mut(&mut self) -> &mut Vec<OwnedFd> {
         &mut self.fds
     }
@@ -118,23 +154,27 @@ impl Message {
     /// In such a message, [`fds`](Self::fds) is empty: the descriptors that the kernel delivered were
     /// closed. Only a server receives such messages.
     pub fn truncation(&self) -> Option<Truncation> {
-        self.truncation
+        self.rare.as_ref()?.truncation
     }
 
     /// Adds the descriptors to a received message, or none and the reason of the truncation.
     pub(crate) fn attach(&mut self, fds: Vec<OwnedFd>, truncation: Option<Truncation>) {
         self.fds = fds;
-        self.truncation = truncation;
+        if truncation.is_some() || self.rare.is_some() {
+            self.rare.get_or_insert_default().truncation = truncation;
+        }
     }
 
     /// Sets the charge for the descriptors, which ends when they are taken.
     pub(crate) fn set_charge(&mut self, charge: Option<Charge>) {
-        self.charge = charge;
+        if charge.is_some() || self.rare.is_some() {
+            self.rare.get_or_insert_default().charge = charge;
+        }
     }
 
     /// Takes the charge for the descriptors.
     pub(crate) fn take_charge(&mut self) -> Option<Charge> {
-        self.charge.take()
+        self.rare.as_mut()?.charge.take()
     }
 
     /// Sets the serial, or removes it.
@@ -145,13 +185,13 @@ impl Message {
     /// Copies the bytes into their own memory, so that the message does not keep the memory of a read.
     pub(crate) fn detach(&mut self) {
         let mut bytes = BytesMut::with_capacity(self.len());
-        bytes.extend_from_slice(&self.head);
-        bytes.extend_from_slice(&self.body);
-        self.head = bytes.split_to(self.head.len()).freeze();
-        self.body = bytes.freeze();
+        bytes.extend_from_slice(self.head());
+        bytes.extend_from_slice(self.body_bytes());
+        (self.bytes, self.body) = (bytes.freeze(), OnceLock::new());
     }
 
     /// Returns the serial of the call that this message is the reply to, if it is one.
+    #[inline]
     pub(crate) fn replies_to(&self) -> Option<NonZeroU32> {
         let header = self.header();
         match header.message_type() {
@@ -161,8 +201,9 @@ impl Message {
     }
 
     /// Returns the length of header and body together, in bytes.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.head.len() + self.body.len()
+        self.head().len() + self.body_bytes().len()
     }
 }
 
@@ -175,7 +216,7 @@ impl fmt::Debug for Message {
         if !self.fds.is_empty() {
             output.field("fds", &self.fds.len());
         }
-        if let Some(truncation) = self.truncation {
+        if let Some(truncation) = self.truncation() {
             output.field("truncation", &truncation);
         }
         output.finish()

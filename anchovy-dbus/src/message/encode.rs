@@ -32,9 +32,9 @@ impl Message {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn to_bytes(&self) -> Result<Bytes, MessageError> {
-        let mut bytes = BytesMut::with_capacity(self.head.len() + self.body.len());
+        let mut bytes = BytesMut::with_capacity(self.len());
         self.encode_head(&mut bytes)?;
-        bytes.put_slice(&self.body);
+        bytes.put_slice(self.body_bytes());
         Ok(bytes.freeze())
     }
 
@@ -48,12 +48,13 @@ impl Message {
         self.check_fds()?;
         let serial = self.header().byte_order().write(serial.get());
         let start = out.len();
-        out.extend_from_slice(&self.head);
+        out.extend_from_slice(self.head());
         out[start..][SERIAL].copy_from_slice(&serial);
         Ok(())
     }
 
     /// Returns an error unless the message has as many descriptors as the header declares.
+    #[inline]
     pub(crate) fn check_fds(&self) -> Result<(), MessageError> {
         let (declared, present) = (self.header().unix_fds(), self.fds.len());
         if declared as usize == present {

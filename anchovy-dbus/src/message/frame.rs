@@ -37,21 +37,42 @@ impl Frame {
     /// Returns the error of an invalid byte or number as soon as `bytes` contain it.
     #[inline]
     pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Frame>, MessageError> {
-        let Some(&first) = bytes.first() else { return Ok(None) };
-        let order = ByteOrder::from_byte(first).ok_or(MessageError::ByteOrder(first))?;
-        let Some(&code) = bytes.get(1) else { return Ok(None) };
-        let message_type = message_type(code)?;
-        match bytes.get(3) {
-            Some(&version) if version != VERSION => return Err(MessageError::Version(version)),
-            _ => {}
+        match bytes.first_chunk() {
+            Some(start) => Frame::parse(start, limits).map(Some),
+            None if bytes.is_empty() => Ok(None),
+            None => Frame::check_begun(bytes).map(|()| None),
         }
-        let Some(body_length) = number(bytes, 4, order) else { return Ok(None) };
-        let Some(serial) = number(bytes, 8, order) else { return Ok(None) };
+    }
+
+    #[inline]
+    fn parse(start: &[u8; FIXED_BYTES], limits: &Limits) -> Result<Frame, MessageError> {
+        let [order, code, _, version, numbers @ ..] = *start;
+        let order = ByteOrder::from_byte(order).ok_or(MessageError::ByteOrder(order))?;
+        let message_type = message_type(code)?;
+        if version != VERSION {
+            return Err(MessageError::Version(version));
+        }
+        let [b0, b1, b2, b3, s0, s1, s2, s3, fields @ ..] = numbers;
+        let body = order.read([b0, b1, b2, b3]).into();
+        let serial = order.read([s0, s1, s2, s3]);
         let serial = NonZeroU32::new(serial).ok_or(MessageError::NoSerial)?;
-        let Some(fields_length) = number(bytes, 12, order) else { return Ok(None) };
-        let lengths = Lengths { fields: fields_length.into(), body: body_length.into() };
+        let lengths = Lengths { fields: order.read(fields).into(), body };
         let frame = Frame::new(order, message_type, lengths, limits)?;
-        Ok(Some(Frame { serial: Some(serial), ..frame }))
+        Ok(Frame { serial: Some(serial), ..frame })
+    }
+
+    /// Returns an error if fewer than 16 bytes contain an invalid byte or number.
+    #[cold]
+    fn check_begun(bytes: &[u8]) -> Result<(), MessageError> {
+        // Bytes of a valid frame stand for those that have not arrived. The lengths are checked when both
+        // have arrived.
+        let mut start = *b"l\x01\0\x01\0\0\0\0\xff\xff\xff\xff\0\0\0\0";
+        for position in [0, 1, 3, 8, 9, 10, 11] {
+            if let Some(byte) = bytes.get(position) {
+                start[position] = *byte;
+            }
+        }
+        Frame::parse(&start, &Limits::SPECIFICATION).map(|_| ())
     }
 
     /// Creates the frame of a message that has no serial yet.
@@ -59,6 +80,7 @@ impl Frame {
     /// # Errors
     ///
     /// Returns [`MessageError::FieldsTooLong`] or [`MessageError::TooLong`].
+    #[inline]
     pub(super) fn new(
         byte_order: ByteOrder,
         message_type: MessageType,
@@ -86,21 +108,25 @@ impl Frame {
     }
 
     /// Returns the length of the header fields, in bytes.
+    #[inline]
     pub(super) fn fields_length(self) -> usize {
         self.fields_length as usize
     }
 
     /// Returns the length of the header, in bytes, with its padding to a multiple of 8.
+    #[inline]
     pub(crate) fn head_length(self) -> usize {
         FIXED_BYTES + self.fields_length().next_multiple_of(8)
     }
 
     /// Returns the length of the body, in bytes.
+    #[inline]
     pub(crate) fn body_length(self) -> usize {
         self.body_length as usize
     }
 
     /// Returns the length of header and body together, in bytes.
+    #[inline]
     pub(crate) fn len(self) -> usize {
         self.head_length() + self.body_length()
     }
@@ -114,14 +140,9 @@ pub(super) struct Lengths {
 }
 
 /// Returns the message type with this code.
+#[inline]
 pub(super) fn message_type(code: u8) -> Result<MessageType, MessageError> {
     if code == 0 { Err(MessageError::NoType) } else { Ok(MessageType::from_code(code)) }
-}
-
-/// Returns the number at this position, if `bytes` contain it.
-fn number(bytes: &[u8], at: usize, order: ByteOrder) -> Option<u32> {
-    let bytes = bytes.get(at..)?.first_chunk()?;
-    Some(order.read(*bytes))
 }
 
 #[cfg(test)]

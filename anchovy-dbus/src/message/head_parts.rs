@@ -5,8 +5,6 @@
 
 use std::num::NonZeroU32;
 
-use bytes::Bytes;
-
 use super::byte_order::ByteOrder;
 use super::error::MessageError;
 use super::field::{HeaderField, STARTS, code};
@@ -36,6 +34,7 @@ pub(super) struct HeadParts<'a> {
 }
 
 impl<'a> HeadParts<'a> {
+    #[inline]
     pub(super) fn new(message_type: MessageType) -> HeadParts<'a> {
         HeadParts {
             byte_order: ByteOrder::NATIVE,
@@ -67,16 +66,18 @@ impl<'a> HeadParts<'a> {
         }
     }
 
-    /// Writes the header without a serial, and checks its fields as those of a received message.
+    /// Writes the header without a serial, and checks its fields as those of a received message. Stores the
+    /// positions of the fields in `fields`, which must be the default value.
     #[inline]
     pub(super) fn write(
         &self,
         signature: &str,
         body_len: usize,
         fds: usize,
-    ) -> Result<(Bytes, Fields), MessageError> {
-        let fields = self.fields_length(signature, fds);
-        let lengths = Lengths { fields, body: body_len as u64 };
+        fields: &mut Fields,
+    ) -> Result<Vec<u8>, MessageError> {
+        let fields_length = self.fields_length(signature, fds);
+        let lengths = Lengths { fields: fields_length, body: body_len as u64 };
         // Before the header is written, so that no memory is used for a message that is too long.
         let limits = &Limits::SPECIFICATION;
         let frame = Frame::new(self.byte_order, self.message_type, lengths, limits)?;
@@ -91,7 +92,7 @@ impl<'a> HeadParts<'a> {
         let message_type = message_type(self.message_type.code())?;
         let frame = Frame { message_type, ..frame };
 
-        let mut output = HeadWriter::new(&frame, self.flags);
+        let mut output = HeadWriter::new(&frame, self.flags, fields);
         output.text(code::PATH, self.path);
         output.text(code::INTERFACE, self.interface);
         output.text(code::MEMBER, self.member);
@@ -101,15 +102,15 @@ impl<'a> HeadParts<'a> {
         output.number(code::REPLY_SERIAL, self.reply_serial.map_or(0, NonZeroU32::get));
         output.number(code::UNIX_FDS, fds as u32);
         output.signature(signature_len, signature);
-        let HeadWriter { head, fields, is_valid, .. } = output;
+        let HeadWriter { head, is_valid, .. } = output;
         if is_valid {
             fields.check(&frame, !signature.is_empty())?;
-            debug_assert_eq!(Fields::read(&frame, &head), Ok(fields), "it is read as written");
-            return Ok((head.into(), fields));
+            debug_assert_eq!(Fields::read(&frame, &head), Ok(*fields), "it is read as written");
+            return Ok(head);
         }
         // A receiver would refuse the header. Its parser knows why.
-        let fields = Fields::read(&frame, &head)?;
-        Ok((head.into(), fields))
+        *fields = Fields::read(&frame, &head)?;
+        Ok(head)
     }
 
     /// Returns the length of all fields, in bytes. There is padding between fields, but not after the last.
@@ -142,19 +143,19 @@ impl<'a> HeadParts<'a> {
 }
 
 /// A header that is being written, and whether what was written is valid.
-struct HeadWriter {
+struct HeadWriter<'f> {
     /// All bytes of the header. Those that have not been written are 0, as are NUL bytes and padding.
     head: Vec<u8>,
     /// The end of the fields that have been written, with padding.
     end: usize,
     order: ByteOrder,
-    fields: Fields,
+    fields: &'f mut Fields,
     is_valid: bool,
 }
 
-impl HeadWriter {
+impl<'f> HeadWriter<'f> {
     #[inline]
-    fn new(frame: &Frame, flags: Flags) -> HeadWriter {
+    fn new(frame: &Frame, flags: Flags, fields: &'f mut Fields) -> HeadWriter<'f> {
         let (order, code) = (frame.byte_order, frame.message_type.code());
         let mut fixed = [0; FIXED_BYTES];
         fixed[..4].copy_from_slice(&[order.byte(), code, flags.bits(), VERSION]);
@@ -163,10 +164,11 @@ impl HeadWriter {
         let mut head = Vec::with_capacity(frame.head_length());
         head.extend_from_slice(&fixed);
         head.resize(frame.head_length(), 0);
-        HeadWriter { head, end: FIXED_BYTES, order, fields: Fields::default(), is_valid: true }
+        HeadWriter { head, end: FIXED_BYTES, order, fields, is_valid: true }
     }
 
-    #[inline]
+    // In a call with a constant code, the compiler knows the start and the rules of the field.
+    #[inline(always)]
     fn text(&mut self, code: u8, text: Option<&str>) {
         let Some(text) = text else { return };
         let length = self.order.write(text.len() as u32);
@@ -192,22 +194,26 @@ impl HeadWriter {
         }
     }
 
-    /// Writes the start of a field and four bytes: its number, or the length of its text.
-    #[inline]
-    fn put(&mut self, code: u8, [a, b, c, d]: [u8; 4]) {
+    /// Writes the start of a field and four bytes: its number, or the length of its text. Returns the
+    /// bytes from the start of the field.
+    #[inline(always)]
+    fn put(&mut self, code: u8, [a, b, c, d]: [u8; 4]) -> &mut [u8] {
         let [code, one, type_code, nul] = STARTS[usize::from(code)];
         let start = [code, one, type_code, nul, a, b, c, d];
-        self.head[self.end..][..start.len()].copy_from_slice(&start);
+        let field = &mut self.head[self.end..];
+        field[..start.len()].copy_from_slice(&start);
+        field
     }
 
     /// Writes a field whose text begins `start` bytes after the field.
+    #[inline(always)]
     fn put_text(&mut self, code: u8, length: [u8; 4], start: usize, text: &str) {
-        self.put(code, length);
-        let (text, position) = (text.as_bytes(), self.end + start);
-        self.head[position..][..text.len()].copy_from_slice(text);
+        let text = text.as_bytes();
+        let end = start + text.len();
+        self.put(code, length)[start..end].copy_from_slice(text);
         self.is_valid &= is_valid(code, text);
-        self.fields.insert(code, position);
-        self.end = (position + text.len() + 1).next_multiple_of(8);
+        self.fields.insert(code, self.end + start);
+        self.end += (end + 1).next_multiple_of(8);
     }
 }
 

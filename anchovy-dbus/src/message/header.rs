@@ -40,6 +40,7 @@ pub struct Header<'a> {
 
 impl Message {
     /// Returns the header.
+    #[inline]
     pub fn header(&self) -> Header<'_> {
         Header { message: self }
     }
@@ -47,51 +48,61 @@ impl Message {
 
 impl<'a> Header<'a> {
     /// Returns the byte order of the header and the body.
+    #[inline]
     pub fn byte_order(self) -> ByteOrder {
         ByteOrder::from_byte(self.byte(0)).unwrap_or(ByteOrder::NATIVE)
     }
 
     /// Returns the type of the message.
+    #[inline]
     pub fn message_type(self) -> MessageType {
         MessageType::from_code(self.byte(1))
     }
 
     /// Returns the flags.
+    #[inline]
     pub fn flags(self) -> Flags {
         Flags::from_bits_retain(self.byte(2))
     }
 
     /// Returns the serial; see [`Message::serial`].
+    #[inline]
     pub fn serial(self) -> Option<NonZeroU32> {
         self.message.serial
     }
 
     /// Returns the length of the body, in bytes.
+    #[inline]
     pub fn body_len(self) -> usize {
-        self.message.body.len()
+        self.message.body_bytes().len()
     }
 
     /// Returns `PATH`: the path of the object that is called or that sends the signal.
+    #[inline]
     pub fn path(self) -> Option<&'a str> {
         self.text(HeaderField::Path)
     }
 
     /// Returns `INTERFACE`: the interface of the method or the signal.
+    #[inline]
     pub fn interface(self) -> Option<&'a str> {
         self.text(HeaderField::Interface)
     }
 
     /// Returns `MEMBER`: the name of the method or the signal.
+    #[inline]
     pub fn member(self) -> Option<&'a str> {
         self.text(HeaderField::Member)
     }
 
     /// Returns `ERROR_NAME`: the name of the error.
+    #[inline]
     pub fn error_name(self) -> Option<&'a str> {
         self.text(HeaderField::ErrorName)
     }
 
     /// Returns `DESTINATION`: the bus name of the receiver.
+    #[inline]
     pub fn destination(self) -> Option<&'a str> {
         self.text(HeaderField::Destination)
     }
@@ -99,11 +110,13 @@ impl<'a> Header<'a> {
     /// Returns `SENDER`: the bus name of the sender.
     ///
     /// A bus sets it. If the peer is not a bus, the value is not verified.
+    #[inline]
     pub fn sender(self) -> Option<&'a str> {
         self.text(HeaderField::Sender)
     }
 
     /// Returns `REPLY_SERIAL`: the serial of the call that this message replies to.
+    #[inline]
     pub fn reply_serial(self) -> Option<NonZeroU32> {
         self.number(HeaderField::ReplySerial).and_then(NonZeroU32::new)
     }
@@ -111,6 +124,7 @@ impl<'a> Header<'a> {
     /// Returns `SIGNATURE`: the types of the body. It is empty if and only if the body is empty.
     ///
     /// The signature is valid. The body is not compared with it.
+    #[inline]
     pub fn signature(self) -> &'a str {
         self.text(HeaderField::Signature).unwrap_or_default()
     }
@@ -119,22 +133,25 @@ impl<'a> Header<'a> {
     ///
     /// [`Message::fds`] has as many, unless they were [taken](Message::take_fds) or
     /// [not delivered](Message::truncation).
+    #[inline]
     pub fn unix_fds(self) -> u32 {
         self.number(HeaderField::UnixFds).unwrap_or_default()
     }
 
+    #[inline]
     fn byte(self, at: usize) -> u8 {
-        self.message.head.get(at).copied().unwrap_or_default()
+        self.message.bytes.get(at).copied().unwrap_or_default()
     }
 
     /// Returns the text of this field, which is ASCII.
     fn text(self, field: HeaderField) -> Option<&'a str> {
-        let text = self.message.fields.text(field, &self.message.head);
+        let text = self.message.fields.text(field, &self.message.bytes);
         std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
     }
 
+    #[inline]
     fn number(self, field: HeaderField) -> Option<u32> {
-        self.message.fields.number(field, &self.message.head)
+        self.message.fields.number(field, &self.message.bytes)
     }
 }
 

@@ -29,6 +29,7 @@ pub enum MessageType {
 
 impl MessageType {
     /// Returns the type with this code. Codes other than 1 to 4 are unknown, and no message has 0.
+    #[inline]
     pub fn from_code(code: u8) -> MessageType {
         match code {
             1 => MessageType::MethodCall,
@@ -40,6 +41,7 @@ impl MessageType {
     }
 
     /// Returns the code of the type, which is the second byte of a message.
+    #[inline]
     pub fn code(self) -> u8 {
         match self {
             MessageType::MethodCall => 1,

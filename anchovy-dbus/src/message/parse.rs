@@ -1,6 +1,7 @@
 //! A message from its bytes and descriptors.
 
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -51,35 +52,31 @@ impl Message {
         }
     }
 
-    fn parse_whole(mut bytes: Bytes) -> Result<Message, MessageError> {
-        let length = bytes.len();
+    fn parse_whole(bytes: Bytes) -> Result<Message, MessageError> {
         let Some(frame) = Frame::read(&bytes, &Limits::SPECIFICATION)? else {
-            return Err(MessageError::Length { declared: FIXED_BYTES, length });
+            return Err(MessageError::Length { declared: FIXED_BYTES, length: bytes.len() });
         };
-        let head = bytes.split_to(frame.head_length().min(length));
-        Message::from_parts(&frame, head, bytes)
+        Message::from_frame(&frame, bytes)
     }
 
-    /// Creates a message from its frame, its header and its body.
+    /// Creates a message from its frame and all its bytes.
     ///
     /// The message has no descriptors; [`attach`](Self::attach) adds them.
     ///
     /// # Errors
     ///
-    /// Returns [`MessageError::Length`] if the lengths of the parts are not those of the frame, or the
-    /// error of a header field.
-    pub(crate) fn from_parts(
-        frame: &Frame,
-        head: Bytes,
-        body: Bytes,
-    ) -> Result<Message, MessageError> {
-        if (head.len(), body.len()) != (frame.head_length(), frame.body_length()) {
-            let length = head.len().saturating_add(body.len());
-            return Err(MessageError::Length { declared: frame.len(), length });
+    /// Returns [`MessageError::Length`] if the number of bytes is not that of the frame, or the error of a
+    /// header field.
+    #[inline]
+    pub(crate) fn from_frame(frame: &Frame, bytes: Bytes) -> Result<Message, MessageError> {
+        if bytes.len() != frame.len() {
+            return Err(MessageError::Length { declared: frame.len(), length: bytes.len() });
         }
-        let fields = Fields::read(frame, &head)?;
-        let (serial, fds) = (frame.serial, Vec::new());
-        Ok(Message { head, body, fields, serial, fds, truncation: None, charge: None })
+        let fields = Fields::read(frame, &bytes[..frame.head_length()])?;
+        // A header has at most 2²⁶ + 16 bytes.
+        let (head_length, serial) = (frame.head_length() as u32, frame.serial);
+        let (body, fds) = (OnceLock::new(), Vec::new());
+        Ok(Message { bytes, body, fields, head_length, serial, fds, rare: None })
     }
 }
 
@@ -92,7 +89,7 @@ mod tests {
     /// Parses a message with this header and this body.
     fn parse(head: Bytes, body: Bytes, limits: &Limits) -> Result<Message, MessageError> {
         let frame = Frame::read(&head, limits)?.expect("16 bytes");
-        Message::from_parts(&frame, head, body)
+        Message::from_frame(&frame, [head, body].concat().into())
     }
 
     /// Returns the header and the body of a message, as they would arrive.
@@ -119,7 +116,6 @@ mod tests {
         for (head, body) in [
             (head.clone(), body.slice(1..)),
             (head.clone(), Bytes::from_static(&[0; 6])),
-            (head.slice(..head.len() - 1), Bytes::from_static(&[0; 6])),
             (head.slice(..16), body.clone()),
         ] {
             let length = head.len() + body.len();
