@@ -27,7 +27,8 @@
 //! | F9 | seven lines with out-of-band bytes, with and without descriptors | six lines lose a byte or a descriptor, or wait for the next send; all seven without `SO_INQ` | every byte and every descriptor of the seven arrives, with and without `SO_INQ` |
 //! | F10 | one user connects, sends garbage and disconnects, 93,000 times a second | another user's median round trip 17 µs → 740 µs (of a loop that accepts and drops: 20 µs → 32 µs) | another user's median round trip 16 → 70 µs at 66,000 times a second |
 //!
-//! The figures of the next rows are those of debug builds on the same machine while it had other work.
+//! The figures of the next rows are those of debug builds on the same machine while it had other work; those
+//! of F14, of a release build with as much other work.
 //! They bound what an attack takes by counts; how often it is repeated depends on the machine. Up to
 //! F18, two users attack at once, and each test fails if a descriptor of the attack is left at its end.
 //! In F19 and F20, the client that is attacked has its honest connection on the same thread.
@@ -38,8 +39,8 @@
 //! | F11 | the same, and the server receives descriptors early | descriptors end a handshake: 1,092 connections end | median 0.22, 4.5 ms; p99 3.1, 56 ms | 274 descriptors, 7 MB |
 //! | F12 | 253 descriptors between `AGREE_UNIX_FD` and `BEGIN` | descriptors end a handshake: 2,016 connections end | median 0.24, 0.56 ms; p99 3.5, 22 ms | 380 descriptors, 7 MB |
 //! | F13 | messages with 16 descriptors, and with 253 on every other connection | 16 for a message: 1,216 connections end | median 0.27, 1.8 ms; p99 4.1, 17 ms | 358 descriptors, 7 MB |
-//! | F14 | calls of 48 bytes, 41,000 a second on 4 connections, all answered | a connection has 128 operations until the next has its turn | median 0.28, 17 ms; p99 1.4, 26 ms | 21 descriptors, 7 MB |
-//! | F14 | Wayland requests of 8 bytes, 129,000 a second on 4 connections, all answered | the same | median 0.21, 8.3 ms; p99 0.7, 15 ms | 16 descriptors, 7 MB |
+//! | F14 | calls of 48 bytes, 203,000 a second on 4 connections, all answered | a connection has 64 messages until the next has its turn | median 0.06, 0.70 ms; p99 0.5, 2.8 ms. Before messages counted against the budget of the task: median 3.4 ms, p99 6.2 ms | 21 descriptors, 5 MB |
+//! | F14 | Wayland requests of 8 bytes, 245,000 a second on 4 connections, all answered | a connection has 102 messages until the next has its turn | median 0.05, 1.6 ms; p99 0.5, 7.6 ms. Before: median 3.2 ms, p99 7.5 ms | 16 descriptors, 5 MB |
 //! | F15 | halves of messages with 16 descriptors on up to 200 connections of each user; timeouts of 0.5 s | the share of the users and the timeouts; at the end, all connections have ended | median 0.27, 0.81 ms; p99 3.9, 8.8 ms | 899 descriptors, 7 MB |
 //! | F15 | the same of Wayland with 28 descriptors; server with `RLIMIT_NOFILE` 1024 | the same | median 0.18, 1.4 ms; p99 2.6, 29 ms | 492 descriptors, 7 MB |
 //! | F16 | 100 handshakes of each user, a byte every 20 ms; timeout of 0.5 s | the last one ends after 0.53 s | median 0.29, 0.29 ms; p99 1.0, 1.6 ms | 141 descriptors, 7 MB |
