@@ -12,9 +12,7 @@ const PACKAGES: &[&str] = &["anchovy", "anchovy-dbus", "anchovy-wayland"];
 /// Lints the library of each published package with each combination of its features.
 pub(crate) fn check_all() -> Result<()> {
     for package in PACKAGES {
-        let path = command::root().join(package).join("Cargo.toml");
-        let manifest =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let manifest = manifest(package)?;
         for features in combinations(&features(&manifest)) {
             let arguments = format!(
                 "clippy --lib -p {package} --no-default-features --features={} -- -D warnings",
@@ -24,6 +22,21 @@ pub(crate) fn check_all() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns all features of the published packages with the names of their packages: `anchovy/codec`.
+pub(crate) fn of_all_packages() -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for package in PACKAGES {
+        let manifest = manifest(package)?;
+        all.extend(features(&manifest).iter().map(|feature| format!("{package}/{feature}")));
+    }
+    Ok(all)
+}
+
+fn manifest(package: &str) -> Result<String> {
+    let path = command::root().join(package).join("Cargo.toml");
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Returns the features of a manifest, without `default`.
@@ -62,8 +75,19 @@ mod tests {
             ("anchovy-dbus", &["zbus"]),
             ("anchovy-wayland", &["wayland-backend"]),
         ] {
-            let path = command::root().join(package).join("Cargo.toml");
-            assert_eq!(features(&fs::read_to_string(path).unwrap()), expected);
+            assert_eq!(features(&manifest(package).unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn features_of_all_packages_have_the_names_of_their_packages() {
+        let expected = [
+            "anchovy/codec",
+            "anchovy/serde",
+            "anchovy/tracing",
+            "anchovy-dbus/zbus",
+            "anchovy-wayland/wayland-backend",
+        ];
+        assert_eq!(of_all_packages().unwrap(), expected);
     }
 }

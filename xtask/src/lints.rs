@@ -21,7 +21,9 @@ use crate::steps::Steps;
 use crate::targets;
 use crate::tools::OnMissing;
 
-const BENCH: &str = "--manifest-path interop-tests/bench/Cargo.toml";
+/// The measured programs are built without this feature.
+const BENCH: &str =
+    "--manifest-path interop-tests/bench/Cargo.toml --all-targets --features shared-builds";
 const DENY: &str = "-- -D warnings -D clippy::incompatible_msrv";
 
 /// Runs all lints, and prints the seconds of each step.
@@ -31,22 +33,25 @@ pub(crate) fn run_all(on_missing: OnMissing) -> Result<()> {
     steps.step("clippy: anchovy, no features", || {
         cargo(&format!("clippy -p anchovy --all-targets {DENY}"))
     })?;
+    // `--all-features` would also enable `libwayland` of interop-tests, which enables no code of its own,
+    // and with which wayland-client and all that depends on it are built once more.
+    let all = format!("--workspace --features {}", features::of_all_packages()?.join(","));
     steps.step("clippy: all packages, all features", || {
-        cargo(&format!("clippy --workspace --all-features --all-targets {DENY}"))
+        cargo(&format!("clippy {all} --all-targets {DENY}"))
     })?;
-    // `--all-targets` leaves these out.
+    // `--all-targets` leaves these out. The same packages, so that nothing is built again.
     steps.step("clippy of the tests with other programs", || {
-        cargo(&format!("clippy --all-features --test programs {DENY}"))
+        cargo(&format!("clippy {all} --test programs {DENY}"))
     })?;
     steps.step("default tests", || cargo("check --tests"))?;
-    steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} --all-targets {DENY}")))?;
+    steps.step("clippy of the bench", || cargo(&format!("clippy {BENCH} {DENY}")))?;
     steps.step("clippy of the fuzz targets", fuzz::lint)?;
     steps.step("clippy of the fault tests", faults::lint)?;
     steps.step("clippy of the loom models", loom::lint)?;
     steps.step("features", features::check_all)?;
 
     steps.step("documentation", || {
-        let mut doc = command::cargo("doc --workspace --exclude xtask --no-deps --all-features");
+        let mut doc = command::cargo(&format!("doc {all} --exclude xtask --no-deps"));
         command::run(doc.env("RUSTDOCFLAGS", "-D warnings").stdin(Stdio::null()))
     })?;
     steps.step("oldest Rust", || msrv::check(on_missing))?;
