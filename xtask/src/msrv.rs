@@ -10,13 +10,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+use crate::features;
 use crate::tools::{OnMissing, has_apt_get, install_packages};
 
-/// Packages, with the features that this version has to build.
-///
-/// Feature `zbus` of anchovy-dbus is missing: zbus itself needs a later compiler.
-const SELECTIONS: &[&str] =
-    &["-p anchovy -p anchovy-wayland --all-features", "-p anchovy-dbus --no-default-features"];
+/// The only feature that needs a later compiler: zbus itself does.
+const LATER: &str = "anchovy-dbus/zbus";
 
 /// Checks the packages with the oldest compiler that they support.
 pub(crate) fn check(on_missing: OnMissing) -> Result<()> {
@@ -25,12 +23,12 @@ pub(crate) fn check(on_missing: OnMissing) -> Result<()> {
         Some(compiler) => compiler,
         None => install(&version, on_missing)?,
     };
-    for selection in SELECTIONS {
-        // In a shared directory, each of the two compilers would replace what the other one has built.
-        let arguments = format!("check {selection} --target-dir target/msrv");
-        command::run(command::cargo(&arguments).env("RUSTC", &compiler))?;
-    }
-    Ok(())
+    let mut features = features::of_all_packages()?;
+    features.retain(|feature| feature != LATER);
+    let mut check = command::cargo("check -p anchovy -p anchovy-dbus -p anchovy-wayland");
+    check.arg("--features").arg(features.join(","));
+    // In a shared directory, each of the two compilers would replace what the other one has built.
+    command::run(check.args(["--target-dir", "target/msrv"]).env("RUSTC", &compiler))
 }
 
 /// Returns `rust-version` of the workspace.
