@@ -54,7 +54,7 @@ use crate::words;
 ///   documentation   no warnings and no broken links
 ///   oldest Rust     the three crates compile with the rust-version of Cargo.toml (anchovy-dbus
 ///                   without feature zbus, whose dependency needs a later version)
-///   packages        the packages for crates.io build from the files that they contain
+///   packages        the packages for crates.io compile from the files that they contain
 ///   other systems   the three crates compile for each installed target (rustup target add)
 ///
 /// At the end, prints the seconds of each step and the targets that were not checked.

@@ -6,7 +6,6 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 
@@ -17,6 +16,7 @@ use crate::fuzz;
 use crate::loom;
 use crate::msrv;
 use crate::package_contents;
+use crate::packages;
 use crate::steps::Steps;
 use crate::targets;
 use crate::tools::OnMissing;
@@ -56,7 +56,7 @@ pub(crate) fn run_all(on_missing: OnMissing) -> Result<()> {
     })?;
     steps.step("oldest Rust", || msrv::check(on_missing))?;
     steps.step("files of the packages", package_contents::check_all)?;
-    steps.step("packages", packages)?;
+    steps.step("packages", packages::check_all)?;
 
     let (installed, not_installed) = targets::installed_and_not()?;
     for target in &installed {
@@ -118,25 +118,6 @@ impl Drop for Background {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Builds the published packages.
-///
-/// The target directory is a new one. Cargo unpacks packages that others in the workspace need into
-/// its home, in a directory that depends on the target directory and the version, and does not check
-/// whether an existing copy is up to date.
-fn packages() -> Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let target_directory = format!("target/packages-{}-{}", std::process::id(), now.as_nanos());
-    // One call for all packages: one may depend on another that is not published yet.
-    let outcome = cargo(&format!(
-        "package --workspace --exclude xtask --exclude interop-tests --exclude fault-tests \
-         --exclude counts --exclude rpc-examples --exclude guides --exclude soak-test --allow-dirty \
-         --target-dir {target_directory}"
-    ));
-    // Only the result of cargo counts.
-    let _ = fs::remove_dir_all(command::root().join(target_directory));
-    outcome
 }
 
 /// Runs cargo without input, so that no check waits for an answer.

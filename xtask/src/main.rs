@@ -23,6 +23,7 @@ mod mutants;
 mod named_tests;
 mod package_contents;
 mod package_manager;
+mod packages;
 mod plain_path;
 mod requirements;
 mod semver;
