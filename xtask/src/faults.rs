@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use crate::command;
 
-/// The flag that compiles the hooks into anchovy.
-const FLAG: &str = "--cfg anchovy_faults";
+/// Calls rustc with `--cfg anchovy_faults`, which compiles the hooks into anchovy. In `RUSTFLAGS`, the
+/// flag would build every dependency once more.
+const RUSTC: &str = "xtask/rustc-with-faults.sh";
 
 /// Run transfers whose system calls fail or end early
 ///
@@ -41,8 +42,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    // A directory of its own: the flag builds every dependency once more.
-    let mut test = command::cargo("test -p fault-tests --target-dir target/faults");
+    let mut test = command::cargo("test -p fault-tests");
     test.args(&arguments.test).args(["--", "--nocapture", "--test-threads=1"]);
     if let Some(seed) = arguments.seed {
         test.env("ANCHOVY_SEED", seed.to_string());
@@ -50,13 +50,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(seeds) = arguments.seeds {
         test.env("ANCHOVY_SEEDS", seeds.to_string());
     }
-    command::run(test.env("RUSTFLAGS", FLAG).stdin(Stdio::null()))
+    test.env("RUSTC_WORKSPACE_WRAPPER", command::root().join(RUSTC));
+    command::run(test.stdin(Stdio::null()))
 }
 
 /// Runs clippy on the tests, and on what the crates have for them.
 pub(crate) fn lint() -> Result<()> {
-    let clippy = "clippy -p fault-tests --all-targets --target-dir target/faults -- -D warnings";
-    command::run(command::cargo(clippy).env("RUSTFLAGS", FLAG).stdin(Stdio::null()))
+    let clippy = "clippy -p fault-tests --all-targets -- --cfg anchovy_faults -D warnings";
+    command::run(command::cargo(clippy).stdin(Stdio::null()))
 }
 
 /// Runs all tests with their usual number of seeds.
