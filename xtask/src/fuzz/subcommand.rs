@@ -82,18 +82,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Replays the corpora of all targets with the current compiler.
 pub(crate) fn replay() -> Result<()> {
-    on_stable("test --manifest-path fuzz/Cargo.toml --test corpus")
+    on_stable("test", "--test corpus")
 }
 
 /// Runs clippy on the targets, without the runners, and on what the crates have for them.
 pub(crate) fn lint() -> Result<()> {
-    on_stable("clippy --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings")
+    on_stable("clippy", "--all-targets -- -D warnings")
 }
 
-/// Runs cargo with what `cfg(fuzzing)` adds to the crates.
-fn on_stable(arguments: &str) -> Result<()> {
-    let mut command = command::cargo(arguments);
-    command::run(command.env("RUSTFLAGS", "--cfg fuzzing").stdin(Stdio::null()))
+/// Runs cargo with what `cfg(fuzzing)` adds to the crates, and with the dependencies that other steps have
+/// built.
+///
+/// In `RUSTFLAGS`, the flag would build every dependency once more. So rustc is called by a program that
+/// adds it. cargo does not know of that: with another profile of anchovy, it keeps what is built here
+/// apart from what is built without the flag.
+fn on_stable(subcommand: &str, arguments: &str) -> Result<()> {
+    const PROFILE: &str = "profile.dev.package.anchovy.codegen-units=255";
+    let mut command = command::cargo(subcommand);
+    command.args(["--manifest-path", "fuzz/Cargo.toml", "--config", PROFILE, "--target-dir"]);
+    command.arg(command::target_directory()?).args(arguments.split_whitespace());
+    command.env("RUSTC_WRAPPER", command::root().join("xtask/rustc-with-fuzzing.sh"));
+    command::run(command.stdin(Stdio::null()))
 }
 
 /// Runs a target and prints the output of libFuzzer.
