@@ -381,9 +381,9 @@ impl<const S: usize> StreamBuilder<S> {
         Ok(AnchovyStream { socket, receiver, sender })
     }
 
-    fn with_options(&self, socket: Socket) -> io::Result<Socket> {
+    fn with_options(&self, mut socket: Socket) -> io::Result<Socket> {
         if let Some(on) = self.sender_credentials {
-            set_passcred(socket.io().as_fd(), on)?;
+            socket.set_sender_credentials(on)?;
         }
         if self.inq { Ok(socket.with_inq()) } else { socket.without_inq() }
     }

@@ -31,6 +31,7 @@ use crate::limits::DBUS_SCM_RIGHTS;
 use crate::peer_account::PeerAccount;
 use crate::reactor::Stream;
 use crate::receive_mode::{Call, ReceiveMode};
+use crate::sender_credentials::set_passcred;
 use crate::space::SCM_MAX_FD;
 use crate::sys::options;
 use crate::sys::receive::{self, Arrival};
@@ -100,6 +101,16 @@ impl Socket {
             options::set_inq(self.io().as_fd(), false)?;
         }
         Ok(self)
+    }
+
+    /// Sets whether the kernel reports the sender of received bytes.
+    pub(crate) fn set_sender_credentials(&mut self, on: bool) -> io::Result<()> {
+        set_passcred(self.io().as_fd(), on)?;
+        if on {
+            // `recv` reports no sender.
+            self.mode = ReceiveMode::new(false);
+        }
+        Ok(())
     }
 
     /// Sets whether peers can send descriptors to this socket.

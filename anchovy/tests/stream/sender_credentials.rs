@@ -112,6 +112,24 @@ fn a_change_of_sender_keeps_the_readiness_without_inq() {
 }
 
 #[test]
+fn a_stream_that_refuses_descriptors_names_senders_once_that_is_requested() {
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let mut near = Dbus::new(near).unwrap();
+        if near.set_fd_passing(false).is_err() {
+            return;
+        }
+        foreign_send(&far, b"plain", &[]).unwrap();
+        assert_eq!(near.recv(&mut [0; 64]).await.unwrap().sender, None);
+
+        let mut near = Dbus::builder().sender_credentials(true).build(near).unwrap();
+        foreign_send(&far, b"named", &[]).unwrap();
+        let sender = near.recv(&mut [0; 64]).await.unwrap().sender.expect("it was requested");
+        assert_eq!(sender.pid, Some(std::process::id()));
+    });
+}
+
+#[test]
 fn accepted_streams_name_senders_from_their_first_byte() {
     run(async {
         let directory = Directory::new();
