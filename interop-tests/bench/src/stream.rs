@@ -52,7 +52,7 @@ pub(crate) fn rows(limit: u64) -> Vec<Row> {
             .in_readme("Ping-pong of 64 bytes and 1 descriptor")
             .growth("ping-pong by number of descriptors", 1),
         Row::new("send of 64 B and 1 descriptor that is kept", "ns per send")
-            .peer("duplicate and queue", work::send_duplicate)
+            .peer("anchovy, try_clone and queue", work::send_duplicate)
             .baseline(work::send_baseline)
             .ours("borrowed", work::send_borrowed)
             .at_most_of_peer(0.85)

@@ -45,7 +45,7 @@ fn section(report: &Report) -> String {
     }
     section.push_str(
         "\n`cargo xtask bench` measures this on your machine. [All benchmarks](docs/benchmarks/README.md)\n\
-         have their figures, the machine and charts of the growth with sizes and numbers.\n",
+         have their figures, the machine, and charts by message size, number of descriptors and connections.\n",
     );
     section
 }
