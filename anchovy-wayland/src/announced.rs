@@ -131,12 +131,12 @@ mod tests {
             globals.add(Counting(name), global(name));
         }
         for name in [0, 1, 2000, 4094, 4095, 5000] {
-            let again = comparisons(|| globals.add(Counting(name), global(name)));
+            let repeated = comparisons(|| globals.add(Counting(name), global(name)));
             let found = comparisons(|| assert!(globals.get(&Counting(name)).is_some()));
             let removed = comparisons(|| assert!(globals.remove(&Counting(name)).is_some()));
             let missed = comparisons(|| assert!(globals.remove(&Counting(name)).is_none()));
-            let most = [again, found, removed, missed].into_iter().max();
-            assert!(most <= Some(MOST), "{name}: {again}, {found}, {removed}, {missed}");
+            let most = [repeated, found, removed, missed].into_iter().max();
+            assert!(most <= Some(MOST), "{name}: {repeated}, {found}, {removed}, {missed}");
         }
     }
 
