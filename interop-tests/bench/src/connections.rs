@@ -14,7 +14,6 @@ use crate::Ours;
 use crate::baseline::Baseline;
 use crate::contestant::{Contestant, Tokio};
 use crate::live;
-use crate::row::Row;
 use crate::work::run;
 
 const MESSAGE: [u8; 64] = [7; 64];
