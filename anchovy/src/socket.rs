@@ -211,8 +211,7 @@ impl Socket {
         queue: &mut VecDeque<OwnedFd>,
         arrival: &mut Arrival,
     ) -> io::Result<()> {
-        let room = buf.remaining();
-        self.try_receive_with(room, arrival, |call, arrival| {
+        self.try_receive_with(arrival, |call, arrival| {
             let socket = self.io().as_fd();
             match call {
                 Call::Message => receive::receive(socket, buf, queue, arrival),
@@ -228,8 +227,7 @@ impl Socket {
         queue: &mut VecDeque<OwnedFd>,
         arrival: &mut Arrival,
     ) -> io::Result<()> {
-        let room = bufs.iter().map(|buf| buf.len()).sum();
-        self.try_receive_with(room, arrival, |_, arrival| {
+        self.try_receive_with(arrival, |_, arrival| {
             receive::receive_vectored(self.io().as_fd(), bufs, queue, arrival)
         })
     }
@@ -237,7 +235,6 @@ impl Socket {
     #[inline]
     fn try_receive_with(
         &self,
-        room: usize,
         arrival: &mut Arrival,
         mut receive: impl FnMut(Call, &mut Arrival) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -246,11 +243,7 @@ impl Socket {
             self.mode.receive(&self.io().as_fd(), |call| {
                 uninterrupted(|| receive(call, arrival))?;
                 arrived = true;
-                if self.is_read_empty(arrival, room) {
-                    Err(ErrorKind::WouldBlock.into())
-                } else {
-                    Ok(())
-                }
+                if self.is_read_empty(arrival) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
             })
         });
         if arrived { Ok(()) } else { outcome }
@@ -266,7 +259,7 @@ impl Socket {
     /// On systems other than Linux a read also ends *before* a control message, so nothing is
     /// known.
     #[inline]
-    fn is_read_empty(&self, arrival: &Arrival, room: usize) -> bool {
+    fn is_read_empty(&self, arrival: &Arrival) -> bool {
         if arrival.bytes == 0 {
             return false; // The end of the stream: it stays readable.
         }
@@ -276,7 +269,7 @@ impl Socket {
                 self.inq.enable(self.io().as_fd());
                 false
             }
-            None => arrival.bytes < room && !self.io().has_priority(),
+            None => arrival.bytes < arrival.room && !self.io().has_priority(),
         }
     }
 

@@ -22,6 +22,8 @@ use crate::sender_credentials::SenderCredentials;
 pub(crate) struct Arrival {
     /// Number of bytes written to the caller's memory.
     pub(crate) bytes: usize,
+    /// Number of bytes that the kernel had room for.
+    pub(crate) room: usize,
     /// Number of descriptors appended to the queue.
     pub(crate) fds: usize,
     /// Whether control messages, or parts of them, are missing (`MSG_CTRUNC`).
@@ -49,6 +51,7 @@ pub(crate) fn receive(
     // SAFETY: the kernel only writes to the memory, so no byte becomes uninitialized.
     let unfilled = unsafe { buf.unfilled_mut() };
     let length = faults::before(Call::Receive, fd, unfilled.len())?;
+    arrival.room = length;
     let mut slice = iovec { iov_base: unfilled.as_mut_ptr().cast(), iov_len: length };
     // SAFETY: the slice is within the unfilled memory, which nothing else uses during the call.
     unsafe { recvmsg(fd, &mut slice, 1, queue, arrival) }?;
@@ -67,6 +70,7 @@ pub(crate) fn receive_bytes(
     // SAFETY: the kernel only writes to the memory, so no byte becomes uninitialized.
     let unfilled = unsafe { buf.unfilled_mut() };
     let length = faults::before(Call::Receive, fd, unfilled.len())?;
+    arrival.room = length;
     let (_, bytes) = rustix::net::recv(fd, &mut unfilled[..length], RecvFlags::empty())?;
     arrival.bytes = bytes;
     // SAFETY: the kernel wrote this many bytes to the start of the unfilled memory.
@@ -82,6 +86,7 @@ pub(crate) fn receive_vectored(
     arrival: &mut Arrival,
 ) -> io::Result<()> {
     faults::receiving(fd, bufs, |bufs| {
+        arrival.room = bufs.iter().map(|buf| buf.len()).sum();
         // SAFETY: `IoSliceMut` is guaranteed to have the layout of `iovec`, and each of them is
         // memory that nothing else uses during the call.
         unsafe { recvmsg(fd, bufs.as_mut_ptr().cast(), bufs.len(), queue, arrival) }
