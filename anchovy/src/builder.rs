@@ -95,7 +95,7 @@ impl<const S: usize> AnchovyStream<S> {
     }
 
     /// Connects to the socket at `path`. A path that begins with a NUL byte is an abstract name
-    /// (Linux only), as for tokio's [`UnixStream::connect`].
+    /// (Linux only), as for tokio's [`UnixStream::connect`](tokio::net::UnixStream::connect).
     ///
     /// While the backlog of the listener is full, this method waits without a time limit, as a
     /// blocking connect(2) does. Use a timeout if the server may hang.
