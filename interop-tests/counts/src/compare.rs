@@ -60,7 +60,12 @@ impl Counts {
 }
 
 fn tolerance(name: &str) -> u64 {
-    if name.ends_with(": instructions") { TOLERANCE } else { 0 }
+    match name {
+        // On a loaded machine, the runtime polls for clients more often: 8 percent more.
+        "accept a connection: instructions" => 2 * TOLERANCE,
+        _ if name.ends_with(": instructions") => TOLERANCE,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
