@@ -1,7 +1,7 @@
 //! Sockets on `AsyncFd`.
 
 use std::ffi::OsStr;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 #[cfg(target_os = "android")]
 use std::os::android::net::SocketAddrExt;
@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{
     SocketAddr as StdSocketAddr, UnixListener as StdUnixListener, UnixStream as StdUnixStream,
 };
+use std::pin::pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
@@ -92,11 +93,18 @@ impl Stream {
     }
 
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        let mut known = pin!(self.socket.ready(interest));
         if self.assumed.is(interest) {
             poll_fn(assume).await?;
-            return Ok(self.assumed.ready(interest));
+            let assumed = self.assumed.ready(interest);
+            // An event may have told more.
+            return poll_fn(|cx| match known.as_mut().poll(cx) {
+                Poll::Ready(guard) => Poll::Ready(guard.map(|guard| guard.ready() | assumed)),
+                Poll::Pending => Poll::Ready(Ok(assumed)),
+            })
+            .await;
         }
-        Ok(self.socket.ready(interest).await?.ready())
+        Ok(known.await?.ready())
     }
 
     /// Calls `io` if the socket is ready. Clears the readiness if `io` returns `WouldBlock`.

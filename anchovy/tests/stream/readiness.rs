@@ -146,6 +146,17 @@ fn readiness_is_reported_as_by_tokio() {
 }
 
 #[test]
+fn readiness_for_reading_is_reported_beside_that_for_writing() {
+    run(async {
+        let (near, mut far) = Dbus::pair().unwrap();
+        far.write_all(b"bytes").await.unwrap();
+        drive_io().await;
+        let ready = near.ready(Interest::READABLE | Interest::WRITABLE).await.unwrap();
+        assert!(ready.is_readable() && ready.is_writable(), "{ready:?}");
+    });
+}
+
+#[test]
 fn try_io_uses_the_readiness_of_the_stream() {
     run(async {
         let (mut near, far) = Dbus::pair().unwrap();
