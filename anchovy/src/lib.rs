@@ -155,7 +155,7 @@
 //! |---|---|
 //! | `codec` | Framing in which each frame has its own descriptors; see the module `codec`. |
 //! | `serde` | Conversion of [`exchange::FdId`] into a string and back, for serde. |
-//! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors. A receive with too many descriptors ([`TooManyReceived`](FdError::TooManyReceived)) or missing ones ([`Truncated`](FdError::Truncated)) has a DEBUG event instead. One DEBUG event for each [`exchange`] whose read side fails. |
+//! | `tracing` | One TRACE event for each send and each receive, with the numbers of bytes and descriptors. A receive with too many descriptors ([`TooManyReceived`](FdError::TooManyReceived), [`OverBudget`](FdError::OverBudget)) or missing ones ([`Truncated`](FdError::Truncated)) has a DEBUG event instead. One DEBUG event for each [`exchange`] whose read side fails. |
 //!
 //! [`io::Error`]: std::io::Error
 //! [`AsyncRead`]: tokio::io::AsyncRead

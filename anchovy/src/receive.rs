@@ -311,9 +311,7 @@ impl Receiver {
     fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
         let Arrival { bytes, fds, sender, .. } = *arrival;
         if let Some(error) = self.over_budget(fds) {
-            self.queue.truncate(self.queue.len() - fds);
-            self.failed = Some(Box::new(error));
-            return Err(error);
+            return Err(self.fail(bytes, fds, error));
         }
         if fds <= self.limits.fd_limit && !arrival.truncated && arrival.errno.is_none() {
             #[cfg(feature = "tracing")]
@@ -334,17 +332,23 @@ impl Receiver {
                 FdError::Truncated { received: fds, cause: Truncation::from_errno(errno) }
             }
         };
-        self.queue.truncate(self.queue.len() - fds);
         #[cfg(feature = "codec")]
         if let (FdError::Truncated { cause, .. }, true) = (error, self.survives_truncation) {
+            self.queue.truncate(self.queue.len() - fds);
             #[cfg(feature = "tracing")]
             tracing::debug!(bytes, fds, %error, "received, without a truncated descriptor set");
             return Ok(Received { bytes, fds: 0, sender, truncated: Some(cause) });
         }
+        Err(self.fail(bytes, fds, error))
+    }
+
+    /// Closes the descriptors that have just been received and fails the side.
+    fn fail(&mut self, _bytes: usize, fds: usize, error: FdError) -> FdError {
+        self.queue.truncate(self.queue.len() - fds);
         self.failed = Some(Box::new(error));
         #[cfg(feature = "tracing")]
-        tracing::debug!(bytes, fds, %error, "the read side failed");
-        Err(error)
+        tracing::debug!(bytes = _bytes, fds, %error, "the read side failed");
+        error
     }
 }
 
