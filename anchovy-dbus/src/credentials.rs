@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use anchovy::{Charge, Resource};
+use anchovy::{Charge, PeerCredentials, Resource};
 
 use crate::socket::Socket;
 
@@ -16,9 +16,7 @@ use crate::socket::Socket;
 /// and after it exits, another process can get its pid. The pidfd always refers to the original process.
 #[derive(Debug)]
 pub struct Credentials {
-    uid: u32,
-    gid: u32,
-    pid: Option<i32>,
+    peer: PeerCredentials,
     pidfd: Option<OwnedFd>,
     /// The charge for the pidfd, if the peer has an account.
     charge: Option<Charge>,
@@ -27,9 +25,7 @@ pub struct Credentials {
 impl Credentials {
     /// Reads the credentials of the peer, without a pidfd.
     pub(crate) fn from_socket(socket: &Socket) -> io::Result<Credentials> {
-        let peer = socket.peer_cred()?;
-        let (uid, gid, pid) = (peer.uid(), peer.gid(), peer.pid());
-        Ok(Credentials { uid, gid, pid, pidfd: None, charge: None })
+        Ok(Credentials { peer: socket.peer_cred()?, pidfd: None, charge: None })
     }
 
     /// Adds the pidfd, if it is available. It is not available on an old kernel, after the process has
@@ -55,17 +51,17 @@ impl Credentials {
     /// Returns the effective user id in the user namespace of this process. It is 65534 for a user
     /// without an id in this namespace (user_namespaces(7)).
     pub fn uid(&self) -> u32 {
-        self.uid
+        self.peer.uid()
     }
 
     /// Returns the effective group id in the user namespace of this process.
     pub fn gid(&self) -> u32 {
-        self.gid
+        self.peer.gid()
     }
 
     /// Returns the process id in the pid namespace of this process, if it has one there.
     pub fn pid(&self) -> Option<i32> {
-        self.pid
+        self.peer.pid()
     }
 
     /// Returns a descriptor of the process (`SO_PEERPIDFD`, Linux 6.5; pidfd_open(2)).

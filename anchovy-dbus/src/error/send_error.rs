@@ -101,7 +101,7 @@ impl fmt::Display for SendErrorKind {
             }
             SendErrorKind::FdsTooEarly { count } => write!(
                 f,
-                "cannot send {} before the client has sent a message",
+                "cannot send {} before a message of the client has arrived",
                 Descriptors(*count)
             ),
             SendErrorKind::FdsRefusedByPeer { count } => {

@@ -893,7 +893,7 @@ fn descriptors_to_a_client_that_may_still_be_in_its_handshake_come_back() {
     run(async {
         let (mut connection, foreign) = Role::Server.connected().await;
         let expected = "FdsTooEarly { count: 1 }";
-        let rule = "before the client has sent a message";
+        let rule = "before a message of the client has arrived";
         let back =
             comes_back(&mut connection, &foreign, signal("A", memfds(1)), expected, rule).await;
         foreign.send(&message("P", 0, 0), 0);
