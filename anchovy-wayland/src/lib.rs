@@ -190,6 +190,7 @@ mod connection_parts;
 mod count;
 mod create_error;
 mod decode_position;
+mod display_cause;
 mod display_error;
 mod display_report;
 mod error;

@@ -78,3 +78,69 @@ fn every_public_error_becomes_an_io_error_of_its_kind() {
     check(RoundtripError::Receive(ReceiveError::Io(broken())), ErrorKind::BrokenPipe);
     check(RoundtripError::Display(display()), ErrorKind::Other);
 }
+
+/// Checks that the error of the compositor is found in an error and in the `io::Error` of it.
+fn finds<E: Error + Send + Sync + Into<io::Error> + 'static>(error: E, expected: &DisplayError) {
+    assert_eq!(DisplayError::from_error(&error), Some(expected), "{error:?}");
+    let shown = format!("{error:?}");
+    assert_eq!(DisplayError::from_error(&error.into()), Some(expected), "{shown} as io::Error");
+}
+
+#[test]
+fn the_error_of_the_compositor_is_found_in_every_error_that_contains_it() {
+    let display = DisplayError::new(id(7), 1, "no");
+    let kind = || SendErrorKind::Display(display.clone());
+    let send = || SendError { unsent: None, kind: kind() };
+
+    finds(display.clone(), &display);
+    finds(ReceiveError::Display(display.clone()), &display);
+    finds(kind(), &display);
+    finds(send(), &display);
+    finds(CreateError::Send(send()), &display);
+    finds(BindError::Create(CreateError::Send(send())), &display);
+    finds(RoundtripError::Display(display.clone()), &display);
+    finds(RoundtripError::Receive(ReceiveError::Display(display.clone())), &display);
+    finds(RoundtripError::Send(send()), &display);
+    finds(io::Error::other(io::Error::from(display.clone())), &display);
+}
+
+#[test]
+fn the_error_of_the_compositor_is_found_in_the_source_of_another_error() {
+    #[derive(Debug)]
+    struct Program(ReceiveError);
+
+    impl std::fmt::Display for Program {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the program failed")
+        }
+    }
+
+    impl Error for Program {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    let display = DisplayError::new(id(7), 1, "no");
+    let program = Program(ReceiveError::Display(display.clone()));
+    assert_eq!(DisplayError::from_error(&program), Some(&display));
+    assert_eq!(DisplayError::from_error(&io::Error::other(program)), Some(&display));
+}
+
+#[test]
+fn an_error_without_an_error_of_the_compositor_contains_none() {
+    let wire = WireError { object: 7, opcode: 3, kind: WireErrorKind::NullString };
+    let send = || SendError { unsent: None, kind: SendErrorKind::Wire(wire) };
+    let errors: [Box<dyn Error>; 7] = [
+        Box::new(wire),
+        Box::new(ReceiveError::Wire(wire)),
+        Box::new(send()),
+        Box::new(BindError::Create(CreateError::Send(send()))),
+        Box::new(RoundtripError::Closed),
+        Box::new(io::Error::from(RoundtripError::Send(send()))),
+        Box::new(io::Error::from(ErrorKind::BrokenPipe)),
+    ];
+    for error in errors {
+        assert_eq!(DisplayError::from_error(&*error), None, "{error:?}");
+    }
+}
