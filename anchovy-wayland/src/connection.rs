@@ -175,6 +175,15 @@ impl<G: SignatureSource + Unpin> Connection<G> {
         self.read.receive()
     }
 
+    /// Returns the next message if it has arrived already; see [`OwnedReadHalf::next_buffered`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`OwnedReadHalf::receive`].
+    pub fn next_buffered(&mut self) -> Option<Result<Message, ReceiveError>> {
+        self.read.next_buffered()
+    }
+
     /// Sends a message and waits until it has been sent; see [`OwnedWriteHalf::send`].
     ///
     /// # Errors

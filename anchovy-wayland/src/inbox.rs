@@ -6,6 +6,8 @@ use crate::display_error::DisplayError;
 use crate::error::receive_error::ReceiveError;
 use crate::kept::Kept;
 use crate::limits::Limits;
+use crate::signature_source::Admission;
+use crate::wire::wire_error::WireError;
 
 /// The messages that arrived while the connection waited for a reply, and after them the error that ended
 /// receiving.
@@ -35,6 +37,16 @@ impl Inbox {
     pub(crate) fn end_with(&mut self, error: DisplayError) {
         let unreported = Some(ReceiveError::Display(error.clone()));
         self.end = Some(End { unreported, display: Some(error) });
+    }
+
+    /// Records a message that is not for the caller.
+    pub(crate) fn apply(&mut self, admission: Result<Admission, WireError>) {
+        match admission {
+            // `Internal` is a reply of a roundtrip that has timed out or was dropped.
+            Ok(Admission::Event | Admission::Internal | Admission::Handled) => {}
+            Ok(Admission::Display(error)) => self.end_with(error),
+            Err(error) => self.end_after(Some(error.into())),
+        }
     }
 
     /// Ends receiving. The caller receives `unreported` after the kept messages.

@@ -121,10 +121,37 @@ impl<G: SignatureSource + Unpin> OwnedReadHalf<G> {
             };
             match framed.codec_mut().source.admit(&message, origin) {
                 Ok(Admission::Event) => return Poll::Ready(Ok(Some(message))),
-                // A reply of a roundtrip that has timed out or was dropped.
-                Ok(Admission::Internal | Admission::Handled) => {}
-                Ok(Admission::Display(error)) => inbox.end_with(error),
-                Err(error) => inbox.end_after(Some(error.into())),
+                admission => inbox.apply(admission),
+            }
+        }
+    }
+
+    /// Returns the next message if it has arrived already. Nothing is read from the socket.
+    ///
+    /// After a [`roundtrip`](crate::Connection::roundtrip), a loop over this method handles the events that
+    /// arrived before the reply. The result is `None` if no complete message has been read, which is not the
+    /// end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub fn next_buffered(&mut self) -> Option<Result<Message, ReceiveError>> {
+        loop {
+            let OwnedReadHalf { framed, inbox, .. } = self;
+            let Some(inbox) = inbox else { return next_buffered(framed) };
+            let (message, origin) = if let Some(message) = inbox.kept.pop() {
+                (message, Origin::Kept)
+            } else if let Some(end) = &mut inbox.end {
+                return end.unreported.take().map(Err);
+            } else {
+                match next_buffered(framed)? {
+                    Ok(message) => (message, Origin::Socket),
+                    Err(error) => return Some(Err(error)),
+                }
+            };
+            match framed.codec_mut().source.admit(&message, origin) {
+                Ok(Admission::Event) => return Some(Ok(message)),
+                admission => inbox.apply(admission),
             }
         }
     }
@@ -233,6 +260,16 @@ fn poll_counted<G: SignatureSource + Unpin>(
     }
     *uncounted += 1;
     poll_arrived(framed, cx)
+}
+
+/// Returns the next message that was read from the socket.
+fn next_buffered<G: SignatureSource + Unpin>(
+    framed: &mut FramedRead<WAYLAND_SCM_RIGHTS, Codec<G>>,
+) -> Option<Result<Message, ReceiveError>> {
+    match framed.next_buffered()? {
+        Ok(()) => framed.codec_mut().decoded.take().map(Ok),
+        Err(error) => Some(Err(ReceiveError::from_codec(error, framed.codec().last))),
+    }
 }
 
 /// Polls for the next message from the socket. Returns `None` at the end of the stream.

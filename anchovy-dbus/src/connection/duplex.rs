@@ -260,6 +260,15 @@ impl Connection {
         self.read.receive()
     }
 
+    /// Returns the next message if it has arrived already; see [`OwnedReadHalf::next_buffered`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`ReceiveError`].
+    pub fn next_buffered(&mut self) -> Option<Result<Message, ReceiveError>> {
+        self.read.next_buffered()
+    }
+
     /// Sends a message and returns its serial; see [`OwnedWriteHalf::send`].
     ///
     /// # Errors

@@ -130,6 +130,29 @@ impl OwnedReadHalf {
         }
     }
 
+    /// Returns the next message if it has arrived already. Nothing is read from the socket.
+    ///
+    /// After a [`call`](crate::Connection::call), a loop over this method handles the messages that arrived
+    /// before the reply. The result is `None` if no complete message has been read, which is not the end of
+    /// the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub fn next_buffered(&mut self) -> Option<Result<Message, ReceiveError>> {
+        if let Some(message) = self.take_kept() {
+            return Some(Ok(message));
+        }
+        loop {
+            match self.framed.next_buffered()? {
+                Ok(message) if self.note(&message) => return Some(Ok(message)),
+                // The reply to an abandoned call.
+                Ok(_) => {}
+                Err(error) => return Some(Err(self.end_with(error.into()))),
+            }
+        }
+    }
+
     /// Updates the state of the connection from a message. Returns whether the caller receives the
     /// message. The reply to an abandoned call is discarded.
     fn note(&mut self, message: &Message) -> bool {

@@ -113,6 +113,56 @@ fn messages_between_two_calls_and_their_replies_are_received_in_order() {
 }
 
 #[test]
+fn messages_before_a_reply_are_buffered_and_later_ones_are_not_read() {
+    run(async {
+        let (mut client, mut server) = pair().await;
+        assert!(client.next_buffered().is_none());
+        let serve = async {
+            let call = server.receive().await.unwrap().unwrap();
+            server.feed(signal("A", memfds(1))).await.unwrap();
+            server.feed(reply_to(&call, Vec::new())).await.unwrap();
+            server.send(signal("B", Vec::new())).await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(client.call(call()), serve);
+        outcome.unwrap();
+        server.send(signal("C", Vec::new())).await.unwrap();
+        drive_io().await;
+        let first = client.next_buffered().unwrap().unwrap();
+        assert_eq!((first.header().member(), first.fds().len()), (Some("A"), 1));
+        assert_eq!(told(&client.next_buffered().unwrap().unwrap()).0, "B");
+        assert!(client.next_buffered().is_none(), "the last one is not read yet");
+        assert_eq!(take(&mut client).await.0, "C");
+    });
+}
+
+#[test]
+fn the_late_reply_to_a_dropped_call_is_not_buffered() {
+    run(async {
+        let (mut client, mut server) = pair().await;
+        drop_a_call(&mut client).await;
+        let call = server.receive().await.unwrap().unwrap();
+        server.feed(signal("A", Vec::new())).await.unwrap();
+        server.feed(reply_to(&call, Vec::new())).await.unwrap();
+        server.send(signal("B", Vec::new())).await.unwrap();
+        assert_eq!(take(&mut client).await.0, "A");
+        assert_eq!(told(&client.next_buffered().unwrap().unwrap()).0, "B");
+        assert!(client.next_buffered().is_none());
+    });
+}
+
+#[test]
+fn a_malformed_message_ends_the_buffered_ones() {
+    run(async {
+        let (mut connection, foreign) = Role::Client.connected().await;
+        foreign.send(&[message("A", 0, 0), vec![0; 16]].concat(), 0);
+        assert_eq!(take(&mut connection).await.0, "A");
+        let error = connection.next_buffered().unwrap().unwrap_err();
+        assert!(matches!(error, ReceiveError::Message(_)), "{error:?}");
+        assert!(connection.next_buffered().is_none());
+    });
+}
+
+#[test]
 fn a_reply_to_another_call_is_kept_for_receive() {
     run(async {
         let (mut client, mut server) = pair().await;

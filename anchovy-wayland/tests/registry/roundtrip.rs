@@ -4,7 +4,9 @@ use std::os::fd::AsFd;
 use std::pin::pin;
 use std::time::Duration;
 
-use anchovy_wayland::{Connection, Limits, Message, ReceiveError, RoundtripError, SendErrorKind};
+use anchovy_wayland::{
+    Connection, DisplayError, Limits, Message, ReceiveError, RoundtripError, SendErrorKind,
+};
 use tokio::time::{advance, pause};
 
 use crate::harness::*;
@@ -23,6 +25,40 @@ fn a_roundtrip_ends_with_its_callback_and_keeps_other_events_in_order() {
         roundtrip.await.unwrap();
         let left = [other(1), other(2), other(3)];
         assert_eq!(all_parts(&received(&mut near).await), all_parts(&left));
+    });
+}
+
+#[test]
+fn the_events_of_a_roundtrip_are_buffered_and_later_ones_are_not_read() {
+    run(async {
+        let (mut near, mut far) = client().await;
+        assert!(near.next_buffered().is_none());
+        far.send_all(&[other(1), other(2), done(2), delete_id(2), other(3)]);
+        near.roundtrip().await.unwrap();
+        far.send(&other(4));
+        drive_io().await;
+        let mut buffered = Vec::new();
+        while let Some(event) = near.next_buffered() {
+            buffered.push(event.unwrap());
+        }
+        assert_eq!(all_parts(&buffered), all_parts(&[other(1), other(2), other(3)]));
+        assert_eq!(parts(&near.receive().await.unwrap().unwrap()), parts(&other(4)));
+    });
+}
+
+#[test]
+fn the_error_of_the_compositor_follows_the_buffered_events() {
+    run(async {
+        let (mut near, mut far) = client().await;
+        far.send_all(&[other(1), done(2), other(2)]);
+        far.send(&DisplayError::new(id(1), 3, "no").message());
+        near.roundtrip().await.unwrap();
+        for event in [other(1), other(2)] {
+            assert_eq!(parts(&near.next_buffered().unwrap().unwrap()), parts(&event));
+        }
+        let error = near.next_buffered().unwrap().unwrap_err();
+        assert!(matches!(error, ReceiveError::Display(_)), "{error:?}");
+        assert!(near.next_buffered().is_none());
     });
 }
 

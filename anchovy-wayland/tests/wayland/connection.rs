@@ -46,6 +46,41 @@ fn other_tasks_run_while_many_messages_are_received() {
     });
 }
 
+#[test]
+fn messages_that_one_read_returned_are_buffered() {
+    run(async {
+        let (near, mut foreign) = StdUnixStream::pair().unwrap();
+        let mut far = connection(near, Limits::default());
+        foreign.write_all(&bytes(PLAIN, 0, &[7]).repeat(3)).unwrap();
+        drive_io().await;
+        assert!(far.next_buffered().is_none(), "nothing has been read");
+        far.receive().await.unwrap().unwrap();
+        foreign.write_all(&bytes(PLAIN, 0, &[7])).unwrap();
+        drive_io().await;
+        for _ in 0..2 {
+            assert_eq!(far.next_buffered().unwrap().unwrap().object(), id(PLAIN));
+        }
+        assert!(far.next_buffered().is_none(), "the last one is not read yet");
+        far.receive().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_malformed_message_ends_the_buffered_ones() {
+    run(async {
+        let (near, mut foreign) = StdUnixStream::pair().unwrap();
+        let mut far = connection(near, Limits::default());
+        let mut sent = bytes(PLAIN, 0, &[7]);
+        sent.extend(bytes(0, 0, &[7]));
+        foreign.write_all(&sent).unwrap();
+        drive_io().await;
+        far.receive().await.unwrap().unwrap();
+        let error = far.next_buffered().unwrap().unwrap_err();
+        assert!(matches!(error, ReceiveError::Wire(_)), "{error:?}");
+        assert!(far.next_buffered().is_none());
+    });
+}
+
 /// Allocations of a thousand rounds, once all buffers have their size. Each round makes a message
 /// three times, sends all at once, and receives them.
 fn allocations(message: impl Fn() -> Message) -> u64 {
