@@ -52,7 +52,7 @@ impl fmt::Display for LocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LocationError::NoRuntimeDirectory => f.write_str(
-                "XDG_RUNTIME_DIR is not set, or the environment is not used; set it, or use an absolute path",
+                "XDG_RUNTIME_DIR is not set, or this program ignores it; set it, or use an absolute path",
             ),
             LocationError::EmptyRuntimeDirectory => f.write_str(
                 "the runtime directory (XDG_RUNTIME_DIR) is empty; set it to an absolute path",

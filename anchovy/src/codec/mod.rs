@@ -136,7 +136,9 @@
 //! | sends a frame that does not parse | [`ReceiveError::Codec`], or the item that the decoder returns for a frame that it discards |
 //! | sends two frames with descriptors in one `sendmsg`, and the decoder discards the first | [`ReceiveError::AmbiguousFds`] or [`ReceiveError::MissingFds`]. With [`Attribution::Fifo`], the second frame may instead get descriptors of a later frame. With [`Attribution::LastByte`], all descriptors go to one frame: if this is the discarded one, they are closed. |
 //! | sends a frame with descriptors and the start of the next frame in one `sendmsg` | with [`Attribution::LastByte`], the next frame gets the descriptors if one read returns bytes of both frames |
+//! | closes the connection between two frames | `None` |
 //! | closes the connection inside a frame | [`ReceiveError::ClosedInsideFrame`] |
+//! | closes the connection, or is killed, while bytes from this side are unread | what the peer has sent, then [`ReceiveError::Io`] with [`ConnectionReset`](std::io::ErrorKind::ConnectionReset) |
 //! | sends descriptors while the descriptor table of this process is full | [`ReceiveError::Truncated`], or with [`ReadPolicy::survive_truncation`] the decoder gets the cause from [`ReceivedFds::truncation`] |
 
 mod deadlines;
