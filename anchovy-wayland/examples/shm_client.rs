@@ -259,7 +259,7 @@ impl Window {
         Ok(())
     }
 
-    /// Destroys the window.
+    /// Destroys the window, and waits until the compositor has handled that.
     async fn close(mut self) -> Result<()> {
         for (object, opcode) in [
             (self.toplevel, xdg_toplevel::DESTROY),
@@ -268,7 +268,7 @@ impl Window {
         ] {
             self.compositor.feed(Message::builder(object, opcode).build()?).await?;
         }
-        self.compositor.flush().await?;
+        self.compositor.roundtrip().await?;
         Ok(())
     }
 }

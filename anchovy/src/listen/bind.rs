@@ -99,6 +99,8 @@ fn bind_replacing(path: &Path, attempt: impl Fn() -> io::Result<()>) -> Result<(
             Err(error) => return Err(failed(path, error)),
         }
         if lock.is_none() {
+            // Before the lock, so that other processes need not wait for it.
+            stale::wait_while_live(path);
             lock = Some(DirectoryLock::acquire(path)?);
         }
         stale::remove(path)?;

@@ -175,7 +175,9 @@ impl<const S: usize> ListenerBuilder<S> {
     ///
     /// To check whether a process has the socket open, `bind` tries to connect a datagram socket to it.
     /// The kernel never connects a datagram socket to a stream socket, so the server does not notice the
-    /// check.
+    /// check. While a process has it open, `bind` repeats the check for up to 250 milliseconds, because a
+    /// process that was killed has its sockets open for some milliseconds. A process with much memory ends
+    /// later; then the error is [`InUse`](ListenError::InUse).
     ///
     /// `bind` holds a lock on the directory (flock(2)) while it removes the stale socket and binds the
     /// new one. If two processes that use this crate start at once, exactly one gets the path. `bind`
@@ -326,7 +328,8 @@ impl<const S: usize> ListenerBuilder<S> {
     /// abstract name (Linux only), as for tokio's `UnixListener`.
     ///
     /// This method makes blocking system calls, which may wait for a disk. With
-    /// [`replace_stale`](Self::replace_stale), it may also wait for other processes.
+    /// [`replace_stale`](Self::replace_stale), it may also wait for other processes: up to 250 milliseconds
+    /// for the end of a process that has the socket open, and up to a second for the lock.
     ///
     /// # Errors
     ///

@@ -9,6 +9,8 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -25,6 +27,23 @@ pub(super) fn is_stale(path: &Path) -> bool {
     // connect(2) to a file of another type fails with ECONNREFUSED too.
     let is_socket = matches!(look(path), Ok(Some(found)) if found.file_type().is_socket());
     is_socket && matches!(is_live(path), Ok(Liveness::Stale))
+}
+
+/// The longest time to wait for the end of a process that has the socket open. A process that was killed
+/// has its sockets open for some milliseconds, until the kernel has freed its memory.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Waits while a process has the socket at `path` open, in case the process is about to end.
+pub(super) fn wait_while_live(path: &Path) {
+    wait_while(|| matches!(is_live(path), Ok(Liveness::Live)));
+}
+
+fn wait_while(mut is_live: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while is_live() && start.elapsed() < LONGEST_WAIT {
+        thread::sleep(CHECK_INTERVAL);
+    }
 }
 
 /// Removes the file at `path` if it is a stale socket. Returns `Ok` if no file is there.
@@ -182,6 +201,31 @@ mod tests {
         let directory = Directory::new();
         let path = stale(&directory).join("socket");
         assert_eq!(look(&path).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_awaited() {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let mut server = Some(UnixListener::bind(&path).unwrap());
+        let mut checks = 0;
+        wait_while(|| {
+            checks += 1;
+            let live = is_live(&path).unwrap();
+            if checks == 3 {
+                server = None;
+            }
+            live == Liveness::Live
+        });
+        assert_eq!(checks, 4);
+        remove(&path).unwrap();
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_not_awaited_forever() {
+        let start = Instant::now();
+        wait_while(|| true);
+        assert!(start.elapsed() >= LONGEST_WAIT);
     }
 
     #[test]
