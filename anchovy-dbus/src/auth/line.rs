@@ -67,6 +67,7 @@ mod tests {
     #[test]
     fn a_long_line_is_shortened_for_display() {
         assert_eq!(printable(b"OK\x1b[2J"), "OK\\x1b[2J");
+        assert_eq!(printable(&[b'x'; 80]), "x".repeat(80));
         assert_eq!(printable(&[b'x'; 200]).chars().count(), 81);
     }
 }

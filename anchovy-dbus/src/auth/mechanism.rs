@@ -44,3 +44,18 @@ impl fmt::Display for Mechanism {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mechanism_is_found_by_its_name() {
+        for mechanism in [Mechanism::External, Mechanism::Anonymous] {
+            assert_eq!(Mechanism::named(mechanism.name()), Some(mechanism));
+        }
+        for name in ["", "external", "DBUS_COOKIE_SHA1"] {
+            assert_eq!(Mechanism::named(name), None, "{name:?}");
+        }
+    }
+}

@@ -324,6 +324,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_at_the_end_of_the_array_is_a_usual_field() {
+        let null = std::fs::File::open("/dev/null").expect("a file");
+        let call = Message::method_call("/", "M").fd(null).serial(NonZeroU32::MIN);
+        let head = call.build().expect("a message").to_bytes().expect("a serial");
+        let frame = Frame::read(&head, &Limits::client()).expect("no error").expect("16 bytes");
+        let end = FIXED_BYTES + frame.fields_length();
+        let next = Fields::default().read_usual(&head, end - 8, end, frame.byte_order);
+        assert_eq!(next, Some(end));
+    }
+
+    #[test]
     fn usual_fields_begin_at_multiples_of_eight() {
         let (frame, mut head) = header(ByteOrder::Little);
         head.truncate(FIXED_BYTES);

@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_broken_rule_of_a_name_is_named() {
-        let long = long(256);
+        let (longest, long) = (format!("{}-", long(254)), long(256));
         for (field, value, rule) in [
             (HeaderField::Path, "", "is empty"),
             (HeaderField::Path, "no/slash", "begin with /"),
@@ -326,10 +326,11 @@ mod tests {
             (HeaderField::Interface, "a", "two elements"),
             (HeaderField::Interface, "a..b", "element is empty"),
             (HeaderField::Interface, "a.b-c", "hyphen"),
-            (HeaderField::Interface, "a.b c", "only letters"),
+            (HeaderField::Interface, "a.b c", "only letters, digits, underscores and dots"),
             (HeaderField::Interface, ":a.b", "only letters"),
             (HeaderField::ErrorName, "a.1b", "begin with a digit"),
             (HeaderField::ErrorName, &long, "255 bytes"),
+            (HeaderField::ErrorName, &longest, "hyphen"),
             (HeaderField::Member, "a.b", "not have a dot"),
             (HeaderField::Member, "1a", "begin with a digit"),
             (HeaderField::Destination, ":1", "two elements"),

@@ -52,6 +52,13 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_a_refused_value_has_64_characters_at_most() {
+        let text = |value: &str| RefusedValue::new(value.as_bytes(), None).text().to_owned();
+        assert_eq!(text("a\nb"), "a\nb");
+        assert_eq!(text(&"ä".repeat(65)), "ä".repeat(64));
+    }
+
+    #[test]
     fn a_refused_value_is_quoted_and_cut_after_64_characters() {
         assert_eq!(shown(b"a\nb"), r#""a\nb""#);
         assert_eq!(shown(b"\xff"), "\"\u{fffd}\"");

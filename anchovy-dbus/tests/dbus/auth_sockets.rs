@@ -85,6 +85,11 @@ fn handshake_bytes_with_descriptors_close_with_fds_before_agreement() {
 }
 
 #[test]
+fn handshake_bytes_with_descriptors_close_with_fds_before_agreement_and_without_fds() {
+    run(refuses_by_itself(server().fds_before_agreement().without_fds()));
+}
+
+#[test]
 fn descriptors_with_bytes_of_the_handshake_close_on_an_older_kernel() {
     on_an_older_kernel(refuses_by_itself(server()));
 }
@@ -165,6 +170,23 @@ fn descriptors_pass_from_agree_unix_fd_to_cancel_or_error_and_again() {
         far.write_all(&LINES[1..]).unwrap();
         let mut connection = turn(&mut handshake).await.unwrap().unwrap();
         send_fd(&far, &signal_bytes("S", 1)).unwrap();
+        assert_eq!(connection.receive().await.unwrap().unwrap().fds().len(), 1);
+    });
+}
+
+#[test]
+fn with_fds_before_agreement_descriptors_pass_after_cancel_too() {
+    run(async {
+        let (near, mut far) = StdUnixStream::pair().unwrap();
+        let server = server().fds_before_agreement();
+        let mut handshake = pin!(server.handshake(near));
+        let lines = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nCANCEL\r\n";
+        far.write_all(lines).unwrap();
+        assert!(turn(&mut handshake).await.is_none());
+        far.write_all(b"AUTH EXTERNAL\r\nDATA\r\n").unwrap();
+        let bytes = [b"NEGOTIATE_UNIX_FD\r\nBEGIN\r\n", &signal_bytes("S", 1)[..]].concat();
+        send_fd(&far, &bytes).unwrap();
+        let mut connection = turn(&mut handshake).await.unwrap().unwrap();
         assert_eq!(connection.receive().await.unwrap().unwrap().fds().len(), 1);
     });
 }

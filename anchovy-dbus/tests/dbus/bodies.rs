@@ -1,6 +1,7 @@
 //! Bodies as values: what is encoded and decoded, with descriptors, in either byte order.
 
 use std::collections::HashMap;
+use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -271,6 +272,13 @@ fn a_value_that_cannot_be_encoded_is_an_error_with_all_descriptors() {
         assert_eq!(refused.to_string(), text);
         assert_eq!(identities(&refused.fds), expected);
     });
+}
+
+#[test]
+fn a_value_that_cannot_be_encoded_is_invalid_input() {
+    let refused = call().body_of(&Refuses).build().unwrap_err();
+    let MessageError::Body(error) = refused.error else { panic!("{refused:?}") };
+    assert_eq!(io::Error::from(*error).kind(), io::ErrorKind::InvalidInput);
 }
 
 #[test]

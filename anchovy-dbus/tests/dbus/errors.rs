@@ -247,6 +247,25 @@ fn every_public_error_becomes_an_io_error_of_its_kind() {
     });
 }
 
+#[test]
+fn errors_of_the_handshake_become_io_errors_of_their_kinds() {
+    for (error, kind) in [
+        (HandshakeError::Closed { pipelined: true }, io::ErrorKind::UnexpectedEof),
+        (HandshakeError::Displaced { limit: 64 }, io::ErrorKind::QuotaExceeded),
+        (HandshakeError::FdsOverBudget { count: 2, available: 1 }, io::ErrorKind::QuotaExceeded),
+        (HandshakeError::Rejected { mechanisms: String::new() }, io::ErrorKind::PermissionDenied),
+        (HandshakeError::TooManyRejects { limit: 8 }, io::ErrorKind::PermissionDenied),
+        (
+            HandshakeError::OutOfOrder { call: "begin", reason: "not accepted" },
+            io::ErrorKind::InvalidInput,
+        ),
+        (HandshakeError::BeginTooEarly, io::ErrorKind::InvalidData),
+    ] {
+        let text = error.to_string();
+        assert_eq!(io::Error::from(error).kind(), kind, "{text}");
+    }
+}
+
 #[cfg(feature = "zbus")]
 #[test]
 fn an_error_of_a_body_becomes_an_io_error_of_its_kind() {
@@ -296,6 +315,16 @@ fn debug_of_a_message_is_one_short_line() {
 }
 
 #[test]
+fn debug_of_a_header_has_the_fields_that_are_present() {
+    let signal = Message::signal("/org/example", "org.example.Files", "Changed").build().unwrap();
+    assert_eq!(
+        format!("{:?}", signal.header()),
+        "Header { type: Signal, path: \"/org/example\", interface: \"org.example.Files\", \
+         member: \"Changed\" }"
+    );
+}
+
+#[test]
 fn the_value_that_is_refused_is_in_the_text() {
     for (builder, text) in [
         (
@@ -310,6 +339,11 @@ fn the_value_that_is_refused_is_in_the_text() {
             Message::method_call("/", "M").interface("a"),
             "\"a\" is not a valid interface name: it must have two elements or more, with a dot \
              between them",
+        ),
+        (
+            Message::method_call("/", "M").error_name("a"),
+            "\"a\" is not a valid error name: it must have two elements or more, with a dot between \
+             them",
         ),
         (
             Message::method_call("/", "M").destination("a.1b"),

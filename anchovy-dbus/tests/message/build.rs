@@ -80,6 +80,14 @@ fn no_field_may_be_missing() {
 }
 
 #[test]
+fn an_unknown_type_with_a_known_code_needs_the_fields_of_that_type() {
+    assert_eq!(
+        refused(Message::builder(MessageType::Unknown(4))),
+        MessageError::FieldMissing { field: HeaderField::Path, message_type: MessageType::Signal }
+    );
+}
+
+#[test]
 fn the_type_0_is_not_built() {
     assert_eq!(refused(Message::builder(MessageType::Unknown(0))), MessageError::NoType);
 }

@@ -246,6 +246,13 @@ fn arrays_count_as_containers() {
     wrong(FieldError::TooDeep, "v", |raw| inner(raw, 31));
 }
 
+#[test]
+fn an_array_in_a_struct_is_one_container_deeper() {
+    let inner = |raw: Raw, count| variants_of(raw, count).signature("(ay)").align(8).number(0);
+    right("v", |raw| inner(raw, 59));
+    wrong(FieldError::TooDeep, "v", |raw| inner(raw, 60));
+}
+
 /// So many variants within each other, the last of which has its value still to come.
 fn variants_of(raw: Raw, count: usize) -> Raw {
     (1..count).fold(raw, |raw, _| raw.signature("v"))

@@ -66,3 +66,18 @@ pub(super) fn claim<'a>(counts: impl Iterator<Item = &'a mut usize>, mut left: u
         left -= taken;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taken_descriptors_know_how_many_are_left() {
+        let file = || std::fs::File::open("/dev/null").expect("a file").into();
+        let mut queue: VecDeque<OwnedFd> = (0..3).map(|_| file()).collect();
+        let mut taken = take(&mut queue, 2);
+        assert_eq!(taken.len(), 2);
+        taken.next().expect("a descriptor");
+        assert_eq!((taken.len(), taken.size_hint()), (1, (1, Some(1))));
+    }
+}

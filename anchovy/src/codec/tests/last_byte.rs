@@ -2,6 +2,7 @@
 //! byte of the read that brought it.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use bytes::BytesMut;
@@ -320,6 +321,43 @@ fn by_first_byte_messages_keep_their_descriptors_where_sets_begin_reads() {
         }
         assert_eq!(receiving.received, sent);
     }
+}
+
+/// Adds a read of this many bytes and descriptors.
+fn read(inbound: &mut Inbound, bytes: usize, fds: usize) {
+    inbound.buffer.bytes.extend_from_slice(&vec![b'a'; bytes]);
+    inbound.received(bytes, (0..fds).map(|_| memfd()), None, None);
+}
+
+/// Returns the ranges of the sets that wait.
+fn ranges(inbound: Inbound) -> Vec<Range<usize>> {
+    inbound.into_parts().1.into_iter().map(|set| set.range).collect()
+}
+
+#[test]
+fn by_first_byte_the_range_of_a_set_is_the_first_byte_of_its_read() {
+    let mut inbound = Inbound::default();
+    read(&mut inbound, 2, 0);
+    read(&mut inbound, 3, 1);
+    inbound.attribute_by_first_byte(3);
+    assert_eq!(ranges(inbound), [2..3]);
+}
+
+#[test]
+fn by_first_byte_a_read_without_a_set_leaves_the_set_before_it_as_it_is() {
+    let mut inbound = Inbound::default();
+    read(&mut inbound, 4, 1);
+    read(&mut inbound, 1, 0);
+    inbound.attribute_by_first_byte(1);
+    assert_eq!(ranges(inbound), [0..4]);
+}
+
+#[test]
+fn by_first_byte_a_read_of_no_bytes_leaves_the_set_before_it_as_it_is() {
+    let mut inbound = Inbound::default();
+    read(&mut inbound, 4, 1);
+    inbound.attribute_by_first_byte(0);
+    assert_eq!(ranges(inbound), [0..4]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
+use std::pin::Pin;
 
 use anchovy::codec::{FramedRead, FramedWrite};
 use futures_util::{SinkExt, StreamExt};
@@ -117,6 +118,34 @@ fn the_traits_of_futures_util_do_the_same_as_the_methods() {
             assert_eq!(StreamExt::next(&mut read).await.unwrap().unwrap().fds.len(), fds);
         }
         assert!(StreamExt::next(&mut read).await.is_none());
+    });
+}
+
+#[test]
+fn a_flush_through_the_sink_sends_what_waits() {
+    run(async {
+        let (mut near, _far) = pair();
+        near.feed(text("waits", 1)).await.unwrap();
+        SinkExt::<Text>::flush(&mut near).await.unwrap();
+        assert_eq!((near.unsent_bytes(), near.unsent_fds()), (0, 0));
+
+        let (_read, mut write) = near.into_split();
+        write.feed(text("waits", 1)).await.unwrap();
+        SinkExt::<Text>::flush(&mut write).await.unwrap();
+        assert_eq!((write.unsent_bytes(), write.unsent_fds()), (0, 0));
+    });
+}
+
+#[test]
+fn a_sink_whose_buffer_is_full_is_not_ready() {
+    run(async {
+        let (mut near, _far) = full().await;
+        let ready = now(poll_fn(|cx| Sink::<Text>::poll_ready(Pin::new(&mut near), cx))).await;
+        assert!(ready.is_none(), "there is no room");
+
+        let (_read, mut write) = near.into_split();
+        let ready = now(poll_fn(|cx| Sink::<Text>::poll_ready(Pin::new(&mut write), cx))).await;
+        assert!(ready.is_none(), "there is no room");
     });
 }
 

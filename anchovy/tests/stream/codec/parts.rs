@@ -211,6 +211,82 @@ fn parts_keep_that_a_stream_of_frames_has_ended() {
 }
 
 #[test]
+fn halves_have_the_policies_of_the_whole_stream() {
+    run(async {
+        let read_policy = ReadPolicy { max_frame_bytes: 7, ..ReadPolicy::default() };
+        let write_policy = WritePolicy { max_buffered_bytes: 7, ..WritePolicy::default() };
+        let (near, _far) = Dbus::pair().unwrap();
+        let near = Framed::with_policies(near, Texts, read_policy.clone(), write_policy.clone());
+        let (read, write) = near.into_split();
+        assert_eq!((read.read_policy(), write.write_policy()), (&read_policy, &write_policy));
+    });
+}
+
+#[test]
+fn a_read_half_shows_the_bytes_and_descriptors_that_wait() {
+    run(async {
+        let (near, far) = receiver(ReadPolicy::default());
+        let (mut read, _write) = near.into_split();
+        let _pipes = send_pipes(&far, &bytes_of(b"a frame", 2)[..3], 2);
+        drive_io().await;
+        assert!(now(read.next()).await.is_none(), "the frame is incomplete");
+        assert_eq!(&read.read_buffer()[..], &bytes_of(b"a frame", 2)[..3]);
+        assert_eq!(read.waiting_fds(), 2);
+    });
+}
+
+#[test]
+fn a_read_half_counts_unclaimed_descriptors() {
+    run(async {
+        let policy = ReadPolicy { unclaimed: Unclaimed::Close, ..ReadPolicy::default() };
+        let (near, far) = receiver(policy);
+        let (mut read, _write) = near.into_split();
+        let _pipes = send_pipes(&far, &bytes_of(b"one of three", 1), 3);
+        read.next().await.unwrap().unwrap();
+        assert_eq!(read.unclaimed_fds(), 2);
+    });
+}
+
+#[test]
+fn a_paused_read_half_returns_a_frame_that_has_arrived() {
+    run(async {
+        let (near, far) = receiver(ReadPolicy::default());
+        let (mut read, _write) = near.into_split();
+        foreign_send(&far, &[bytes_of(b"first", 0), bytes_of(b"second", 0)].concat(), &[]).unwrap();
+        assert_eq!(read.next().await.unwrap().unwrap().payload, "first");
+        let item = poll_fn(|cx| read.poll_paused(cx)).await.unwrap().unwrap();
+        assert_eq!(item.payload, "second");
+        assert!(now(poll_fn(|cx| read.poll_paused(cx))).await.is_none(), "nothing is left");
+    });
+}
+
+#[test]
+fn a_write_half_counts_what_is_not_sent() {
+    run(async {
+        let (near, _far) = pair();
+        let (_read, mut write) = near.into_split();
+        write.feed(text("three", 2)).await.unwrap();
+        assert_eq!((write.unsent_bytes(), write.unsent_fds()), (HEADER + 5, 2));
+    });
+}
+
+#[test]
+fn a_write_half_returns_a_frame_that_the_peer_refuses() {
+    run(async {
+        let (near, far) = Dbus::pair().unwrap();
+        if far.set_fd_passing(false).is_err() {
+            assert!(!kernel_is_at_least(6, 16));
+            return;
+        }
+        let (_read, mut write) = Framed::new(near, Texts).into_split();
+        write.feed(text("refused", 2)).await.unwrap();
+        write.flush().await.unwrap_err();
+        let refused = write.take_refused().expect("its descriptors are the cause");
+        assert_eq!((refused.bytes.len(), refused.fds.len()), (HEADER + 7, 2));
+    });
+}
+
+#[test]
 fn framed_streams_are_send_sync_and_static() {
     fn goes_anywhere<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
     fn is_both<T: Stream + Sink<Text>>() {}
