@@ -298,9 +298,10 @@ fn accept(listener: &StdUnixListener) -> io::Result<(Stream, SocketAddr)> {
 /// Converts the address of the peer of an accepted socket. Most clients have none.
 fn converted(socket: &StdUnixStream, address: Option<SocketAddrAny>) -> io::Result<StdSocketAddr> {
     let address = address.and_then(|any| SocketAddrUnix::try_from(any).ok());
-    if let Some(path) = address.as_ref().and_then(SocketAddrUnix::path) {
-        // rustix adds a second NUL byte to the longest path.
-        let path = path.to_bytes().split(|byte| *byte == 0).next().unwrap_or_default();
+    // Not `path`: for the longest path it creates a `CString` with two NUL bytes, without a check. If std is
+    // built with debug assertions, this panics.
+    if let Some(path) = address.as_ref().and_then(SocketAddrUnix::path_bytes) {
+        let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
         return StdSocketAddr::from_pathname(OsStr::from_bytes(path));
     }
     match address.as_ref().and_then(SocketAddrUnix::abstract_name) {
