@@ -62,7 +62,13 @@ fn guarded_for(timeout: Duration, test: impl FnOnce()) {
     drop(runtime());
     let before = descriptors();
     test();
-    assert_eq!(before, descriptors(), "descriptors before and after the test");
+    let mut after = descriptors();
+    if std::env::var_os("TSAN_OPTIONS").is_some() {
+        // With its first report, ThreadSanitizer starts a program that names functions, and keeps pipes
+        // to it. It does so even for a report that it suppresses.
+        after.retain(|number, file| before.contains_key(number) || !file.starts_with("pipe:"));
+    }
+    assert_eq!(before, after, "descriptors before and after the test");
 
     drop(done);
     watchdog.join().expect("the watchdog only watches");

@@ -26,6 +26,7 @@ mod package_manager;
 mod packages;
 mod plain_path;
 mod requirements;
+mod sanitize;
 mod semver;
 mod soak;
 mod steps;
@@ -73,6 +74,7 @@ enum Task {
     Loom(loom::Arguments),
     Miri(miri::Arguments),
     Mutants(mutants::Arguments),
+    Sanitize(sanitize::Arguments),
     Soak(soak::Arguments),
     Cycles(cycles::Arguments),
     Words(words::Arguments),
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         Task::Loom(arguments) => loom::run(&arguments),
         Task::Miri(arguments) => miri::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
+        Task::Sanitize(arguments) => sanitize::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
         Task::Cycles(arguments) => cycles::run(&arguments),
         Task::Words(arguments) => words::run(&arguments),
