@@ -16,7 +16,17 @@ const REQUIREMENTS: &[Requirement] = &[(
 /// The modules whose unit tests make no system call, of each crate. Tests with sockets, files or
 /// processes are left out: miri runs none of the system calls for descriptors.
 const MODULES: &[(&str, &[&str])] = &[
-    ("anchovy", &["budget::", "held_fds::", "path::", "space::", "sys::control::"]),
+    (
+        "anchovy",
+        &[
+            "budget::ledger::",
+            "budget::share::",
+            "held_fds::",
+            "path::",
+            "space::",
+            "sys::control::",
+        ],
+    ),
     ("anchovy-dbus", &["address::escape::", "address::parse::", "auth::", "guid::", "message::"]),
     (
         "anchovy-wayland",
@@ -29,7 +39,7 @@ const MODULES: &[(&str, &[&str])] = &[
 /// miri runs the tests in an interpreter that finds undefined behavior. It cannot run the system calls
 /// that pass descriptors, so only the tests of these modules are run:
 ///
-///   anchovy            budget, held_fds, path, space, sys::control
+///   anchovy            budget::ledger, budget::share, held_fds, path, space, sys::control
 ///   anchovy-dbus       address::escape, address::parse, auth, guid, message
 ///   anchovy-wayland    globals, object_table, wire::body, wire::fixed, wire::header
 ///
@@ -60,6 +70,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         miri.args(["--lib", "--target-dir", "target/miri", "--"]).args(*modules);
         // Directories and the environment, which the harness of some tests asks for.
         miri.env("MIRIFLAGS", "-Zmiri-disable-isolation");
+        // Of the tests that have the default number, 256.
+        miri.env("PROPTEST_CASES", "16");
         command::run(miri.stdin(Stdio::null()))?;
     }
     Ok(())

@@ -303,6 +303,8 @@ mod tests {
 
     #[test]
     fn usual_fields_are_read_as_all_others() {
+        // miri is slow.
+        let step = if cfg!(miri) { 51 } else { 1 };
         for order in [ByteOrder::Little, ByteOrder::Big] {
             let (frame, mut head) = header(order);
             let usual = |fields: &mut Fields, head: &[u8], position, end, order| {
@@ -312,14 +314,14 @@ mod tests {
             let mut valid = 0;
             for position in FIXED_BYTES..head.len() {
                 let before = head[position];
-                for byte in 0..=u8::MAX {
+                for byte in (0..=u8::MAX).step_by(step) {
                     head[position] = byte;
                     valid += usize::from(check(&frame, &head));
                 }
                 head[position] = before;
             }
             // Most changes of a letter are valid, and those of other bytes are not.
-            assert!(valid > 1000, "{valid}");
+            assert!(valid * step > 1000, "{valid}");
         }
     }
 

@@ -157,7 +157,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            cases: 1000,
+            cases: if cfg!(miri) { 3 } else { 1000 },
             failure_persistence: None,
             rng_seed: RngSeed::Fixed(0x0b5e),
             ..ProptestConfig::default()

@@ -273,7 +273,7 @@ const SEED: u64 = 0x6462_7573;
 
 fn runner() -> TestRunner {
     TestRunner::new(ProptestConfig {
-        cases: 2000,
+        cases: if cfg!(miri) { 3 } else { 2000 },
         rng_seed: RngSeed::Fixed(SEED),
         failure_persistence: None,
         ..ProptestConfig::default()

@@ -71,7 +71,7 @@ fn written(messages: &[(c_int, c_int, Vec<u8>, i8)]) -> Vec<u8> {
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 2048,
+        cases: if cfg!(miri) { 10 } else { 2048 },
         rng_seed: RngSeed::Fixed(0xc0_4712),
         failure_persistence: None,
         ..ProptestConfig::default()
