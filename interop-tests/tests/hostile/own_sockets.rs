@@ -9,6 +9,7 @@ use crate::attacked::{against, report};
 use crate::beside::beside;
 use crate::child::{say, told_to_stop, wait_for_the_end};
 use crate::servers::ServerKind;
+use crate::tally::Tally;
 use crate::wire::{authenticate, method_call, read_message, send_fds};
 
 pub(crate) const ATTACK: &str = "own-sockets";
@@ -90,8 +91,11 @@ fn sockets_that_refer_to_themselves_are_closed() {
     let kind = ServerKind::DbusWithShortTimeouts;
     against(kind, |attacked| {
         let beside = beside(attacked, ATTACK);
-        report("F17", &beside);
+        let tally = Tally::ask(&mut attacked.server);
+        report("F17", format_args!("{beside}; server: {}", tally.ends));
         beside.assert_bounds(kind.most_descriptors(), MEMORY);
+        let error = "the rest of a message with 1 descriptor did not arrive in time";
+        assert!(tally.ends.contains(error), "no connection ended because {error}: {}", tally.ends);
         for said in &beside.said {
             assert!(!said.starts_with("0 own ends"), "{said}");
         }

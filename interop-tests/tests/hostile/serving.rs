@@ -1,6 +1,5 @@
 //! What the servers do with their clients: they answer everything.
 
-use std::io::BufRead;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +12,12 @@ use rustix::fs::Mode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
-use crate::child::say;
+use crate::child::{commands, say};
 use crate::lines::serve_lines;
 use crate::servers::{
     ServerKind, dbus_listener, lines_listener, wayland_connection, wayland_listener,
 };
+use crate::tally;
 
 /// The D-Bus servers keep calls of this member until they end.
 pub(crate) const KEEP: &str = "Keep";
@@ -28,7 +28,7 @@ pub(crate) const GIVE_FDS: &str = "GiveFds";
 /// Serves until the test ends.
 pub(crate) fn run(kind: ServerKind, path: &Path) {
     std::thread::spawn(|| {
-        std::io::stdin().lock().lines().for_each(drop);
+        commands().for_each(|_| say(tally::summary()));
         std::process::exit(0);
     });
     // Clients of other users connect.
@@ -63,9 +63,18 @@ async fn serve_dbus(listener: anchovy_dbus::Listener) {
     loop {
         let incoming = listener.accept().await.expect("the next client");
         let (kept, file) = (Arc::clone(&kept), Arc::clone(&file));
-        tokio::spawn(async move {
-            let Ok(mut connection) = incoming.handshake().await else { return };
-            while let Ok(Some(call)) = connection.receive().await {
+        tokio::spawn(tally::counted(async move {
+            let mut connection = match incoming.handshake().await {
+                Ok(connection) => connection,
+                Err(error) => return tally::note_end(&error),
+            };
+            loop {
+                let call = match connection.receive().await {
+                    Ok(Some(call)) => call,
+                    Ok(None) => return,
+                    Err(error) => return tally::note_end(&error),
+                };
+                tally::note_message();
                 let mut reply = dbus_reply(&call, &file);
                 if call.header().member() == Some(KEEP) {
                     kept.lock().unwrap_or_else(PoisonError::into_inner).push(call);
@@ -83,7 +92,7 @@ async fn serve_dbus(listener: anchovy_dbus::Listener) {
                     }
                 }
             }
-        });
+        }));
     }
 }
 
@@ -99,16 +108,17 @@ async fn serve_wayland(kind: ServerKind, listener: Listener) {
     say("listening");
     loop {
         let (stream, _) = listener.accept().await.expect("the next client");
-        tokio::spawn(async move {
+        tokio::spawn(tally::counted(async move {
             let mut connection = wayland_connection(kind, stream);
             while let Ok(Some(request)) = connection.receive().await {
+                tally::note_message();
                 let event = anchovy_wayland::Message::builder(request.object(), 0).uint(1);
                 drop(request);
                 if connection.send(event.build().expect("a valid event")).await.is_err() {
                     break;
                 }
             }
-        });
+        }));
     }
 }
 
