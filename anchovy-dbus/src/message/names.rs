@@ -110,10 +110,10 @@ struct Rules {
     begins_with_digits: bool,
 }
 
-static NAME: Rules = Rules { separator: b'.', other: b'_', begins_with_digits: false };
-static WELL_KNOWN_NAME: Rules = Rules { separator: b'.', other: b'-', begins_with_digits: false };
-static UNIQUE_NAME: Rules = Rules { separator: b'.', other: b'-', begins_with_digits: true };
-static PATH: Rules = Rules { separator: b'/', other: b'_', begins_with_digits: true };
+const NAME: Rules = Rules { separator: b'.', other: b'_', begins_with_digits: false };
+const WELL_KNOWN_NAME: Rules = Rules { separator: b'.', other: b'-', begins_with_digits: false };
+const UNIQUE_NAME: Rules = Rules { separator: b'.', other: b'-', begins_with_digits: true };
+const PATH: Rules = Rules { separator: b'/', other: b'_', begins_with_digits: true };
 
 /// The number of elements of a name.
 #[derive(Debug, PartialEq, Eq)]
@@ -124,72 +124,101 @@ enum Elements {
 
 /// Returns the number of elements, or `None` if one of them is empty or not valid.
 ///
-/// Building and receiving a message checks several names. So up to 16 bytes are checked at once.
+/// Building and receiving a message checks several names. So eight bytes are checked at once.
+// Inlined, so that the compiler knows the rules.
+#[inline(always)]
 fn elements(name: &[u8], rules: &Rules) -> Option<Elements> {
-    let (first, bytes) = name.split_first()?;
     let (last, before) = name.split_last()?;
-    let begin = check(&[rules.separator], &[*first], rules);
-    if begin.is_invalid || *last == rules.separator {
+    if *last == rules.separator {
         return None;
     }
-    let checked = match bytes.len() {
-        0..4 => check_all::<1>(before, bytes, rules),
-        4..8 => check_all::<4>(before, bytes, rules),
-        8..16 => check_all::<8>(before, bytes, rules),
-        _ => check_all::<16>(before, bytes, rules),
-    };
-    match checked {
-        Checked { is_invalid: true, .. } => None,
-        Checked { has_separator: true, .. } => Some(Elements::Several),
-        _ => Some(Elements::One),
+    let mut checked = Checked { invalid: 0, separators: 0 };
+    if let Some(word) = short_word(name) {
+        checked.add(word, true, rules);
+        // The bytes after the name are 0.
+        checked.invalid &= !(u64::MAX << (8 * name.len()));
+    } else {
+        let words = name.chunks_exact(8);
+        let has_rest = !words.remainder().is_empty();
+        let mut begins = true;
+        for word in words.filter_map(<[u8]>::first_chunk) {
+            begins = checked.add(u64::from_le_bytes(*word), begins, rules);
+        }
+        // The last eight bytes overlap with those before.
+        if let (true, Some(word), [.., byte, _, _, _, _, _, _, _]) =
+            (has_rest, name.last_chunk(), before)
+        {
+            checked.add(u64::from_le_bytes(*word), *byte == rules.separator, rules);
+        }
+    }
+    if checked.invalid & HIGH != 0 {
+        None
+    } else if checked.separators & HIGH != 0 {
+        Some(Elements::Several)
+    } else {
+        Some(Elements::One)
     }
 }
 
-/// The result of a check of several bytes.
-#[derive(Clone, Copy)]
+/// Returns less than eight bytes as a word, with zeros after them.
+#[inline(always)]
+pub(super) fn short_word(bytes: &[u8]) -> Option<u64> {
+    let length = bytes.len();
+    if length >= 8 {
+        return None;
+    }
+    // Two words, or three bytes, that may overlap have the same bytes where they do.
+    Some(match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) | u64::from(last) << (8 * (length - 4))
+        }
+        _ => [0, length / 2, length.saturating_sub(1)].into_iter().fold(0, |word, at| {
+            word | u64::from(bytes.get(at).copied().unwrap_or_default()) << (8 * at)
+        }),
+    })
+}
+
+/// The highest bit of each byte.
+const HIGH: u64 = repeated(0x80);
+
+/// Returns a word in which each byte is this one.
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The results of checks, in the highest bit of each byte. The other bits are of no use.
 struct Checked {
-    is_invalid: bool,
-    has_separator: bool,
+    invalid: u64,
+    separators: u64,
 }
 
-/// Checks all bytes, each with the byte before it. There are `N` or more, or none.
-#[inline(always)]
-fn check_all<const N: usize>(before: &[u8], bytes: &[u8], rules: &Rules) -> Checked {
-    let mut all = Checked { is_invalid: false, has_separator: false };
-    let mut add = |before: Option<&[u8; N]>, bytes: Option<&[u8; N]>| {
-        let (Some(before), Some(bytes)) = (before, bytes) else { return };
-        let checked = check(before, bytes, rules);
-        all.is_invalid |= checked.is_invalid;
-        all.has_separator |= checked.has_separator;
-    };
-    let words = bytes.chunks_exact(N);
-    // The last bytes overlap with those before.
-    if !words.remainder().is_empty() {
-        add(before.last_chunk(), bytes.last_chunk());
+impl Checked {
+    /// Checks eight bytes, of which the first one begins an element if `begins`. Returns whether the byte
+    /// after them does.
+    ///
+    /// No sum of two bytes has a carry if all bytes are ASCII. Another byte is invalid by its own highest
+    /// bit, which no carry can change.
+    #[inline(always)]
+    fn add(&mut self, word: u64, begins: bool, rules: &Rules) -> bool {
+        // The highest bit of a sum tells whether a byte is at least, or above, a bound.
+        let at_least = |word: u64, bound: u8| word.wrapping_add(repeated(0x80 - bound));
+        let is_other_than = |byte: u8| (word ^ repeated(byte)).wrapping_add(repeated(0x7f));
+        let lower = word | repeated(0x20);
+        let letters = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
+        let digits = at_least(word, b'0') & !at_least(word, b'9' + 1);
+        let separators = !is_other_than(rules.separator) & HIGH;
+        let others = !(is_other_than(b'_') & is_other_than(rules.other));
+        let begins = separators << 8 | u64::from(begins) << 7;
+        let after_begin = if rules.begins_with_digits {
+            digits | (separators & !begins)
+        } else {
+            (digits | separators) & !begins
+        };
+        self.invalid |= word | !(letters | others | after_begin);
+        self.separators |= separators;
+        separators >> 63 != 0
     }
-    for (before, bytes) in before.chunks_exact(N).zip(words) {
-        add(before.first_chunk(), bytes.first_chunk());
-    }
-    all
-}
-
-/// Checks bytes, each with the byte before it. An element begins after a separator.
-///
-/// Without branches, the compiler uses the instructions for several bytes at once.
-#[inline(always)]
-fn check<const N: usize>(before: &[u8; N], bytes: &[u8; N], rules: &Rules) -> Checked {
-    let mut all = Checked { is_invalid: false, has_separator: false };
-    for (before, byte) in before.iter().zip(bytes) {
-        let begins = *before == rules.separator;
-        let is_separator = *byte == rules.separator;
-        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let is_digit = byte.wrapping_sub(b'0') < 10;
-        let is_word = is_letter | (*byte == b'_') | (*byte == rules.other);
-        let may_be_digit = !begins | rules.begins_with_digits;
-        all.is_invalid |= !(is_word | (is_digit & may_be_digit) | (is_separator & !begins));
-        all.has_separator |= is_separator;
-    }
-    all
 }
 
 #[cfg(test)]
