@@ -68,6 +68,52 @@ impl MessageCodec {
         &self.limits
     }
 
+    /// Stores the next message in `decoded`, which is `None`, if the whole message has arrived.
+    ///
+    /// After an error, a message in `decoded` is not valid.
+    #[inline]
+    pub(crate) fn decode_into(
+        &mut self,
+        decoded: &mut Option<Message>,
+        bytes: &mut BytesMut,
+        fds: &mut ReceivedFds<'_>,
+    ) -> Result<(), ReceiveError<CodecError>> {
+        let frame = match self.arriving.take() {
+            Some(frame) => frame,
+            None => match Frame::read(bytes, &self.limits).map_err(invalid)? {
+                Some(frame) => frame,
+                None => return Ok(()),
+            },
+        };
+        let length = frame.len();
+        if bytes.len() < length {
+            self.arriving = Some(frame);
+            return Ok(());
+        }
+
+        let whole = bytes.split_to(length).freeze();
+        let message = decoded.insert(Message::unparsed(whole, Vec::new()));
+        message.parse_fields(&frame).map_err(invalid)?;
+        let declared = message.header().unix_fds() as usize;
+        if declared == 0 {
+            return Ok(());
+        }
+        let limit = self.limits.max_received_fds;
+        if !self.unix_fds {
+            return Err(ReceiveError::Codec(CodecError::FdsNotAgreed { count: declared }));
+        } else if declared > limit {
+            return Err(ReceiveError::Codec(CodecError::TooManyFds { count: declared, limit }));
+        }
+        match fds.truncation(length) {
+            Some(cause) => message.attach(Vec::new(), Some(cause)),
+            None => {
+                message.attach(fds.take(length, declared)?.into_vec(), None);
+                message.set_charge(fds.take_charge(declared));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns an error if this message must not be sent.
     pub(crate) fn check(&self, message: &Message) -> Result<(), CodecError> {
         message.check_fds()?;
@@ -102,39 +148,9 @@ impl Decoder for MessageCodec {
         bytes: &mut BytesMut,
         fds: &mut ReceivedFds<'_>,
     ) -> Result<Option<Message>, ReceiveError<CodecError>> {
-        let frame = match self.arriving.take() {
-            Some(frame) => frame,
-            None => match Frame::read(bytes, &self.limits).map_err(invalid)? {
-                Some(frame) => frame,
-                None => return Ok(None),
-            },
-        };
-        let length = frame.len();
-        if bytes.len() < length {
-            self.arriving = Some(frame);
-            return Ok(None);
-        }
-
-        let whole = bytes.split_to(length).freeze();
-        let mut message = Message::from_frame(&frame, whole).map_err(invalid)?;
-        let declared = message.header().unix_fds() as usize;
-        if declared == 0 {
-            return Ok(Some(message));
-        }
-        let limit = self.limits.max_received_fds;
-        if !self.unix_fds {
-            return Err(ReceiveError::Codec(CodecError::FdsNotAgreed { count: declared }));
-        } else if declared > limit {
-            return Err(ReceiveError::Codec(CodecError::TooManyFds { count: declared, limit }));
-        }
-        match fds.truncation(length) {
-            Some(cause) => message.attach(Vec::new(), Some(cause)),
-            None => {
-                message.attach(fds.take(length, declared)?.into_vec(), None);
-                message.set_charge(fds.take_charge(declared));
-            }
-        }
-        Ok(Some(message))
+        let mut decoded = None;
+        self.decode_into(&mut decoded, bytes, fds)?;
+        Ok(decoded)
     }
 }
 
@@ -144,10 +160,7 @@ impl Encoder<Message> for MessageCodec {
     #[inline]
     fn encode(&mut self, message: &Message, bytes: &mut BytesMut) -> Result<(), CodecError> {
         self.check_limits(message)?;
-        message.encode_head(bytes)?;
-        if is_short(message) {
-            bytes.extend_from_slice(message.body_bytes());
-        }
+        message.encode(bytes, is_short(message))?;
         Ok(())
     }
 

@@ -18,7 +18,6 @@ use super::byte_order::ByteOrder;
 use super::content::Message;
 #[cfg(feature = "zbus")]
 use super::error::MessageError;
-use super::fields::Fields;
 use super::flags::Flags;
 use super::head_parts::HeadParts;
 use super::message_type::MessageType;
@@ -162,9 +161,13 @@ impl<'a> MessageBuilder<'a> {
     ///
     /// The signature is checked. The bytes are not compared with it.
     #[inline]
-    pub fn body(mut self, signature: &'a str, body: impl Into<Bytes>) -> Self {
-        self.body = Body::Bytes { signature, bytes: body.into() };
-        self
+    pub fn body(self, signature: &'a str, body: impl Into<Bytes>) -> Self {
+        // If the conversion panics, the parts that have to be dropped are dropped one by one, so that the
+        // compiler need not keep the builder in memory.
+        let MessageBuilder { head, serial, body: replaced, fds } = self;
+        let bytes = body.into();
+        drop(replaced);
+        MessageBuilder { head, serial, body: Body::Bytes { signature, bytes }, fds }
     }
 
     /// Sets the body to a value (feature `zbus`).
@@ -239,51 +242,46 @@ impl<'a> MessageBuilder<'a> {
     /// Returns a [`BuildError`] with the added descriptors if the message is not valid, or if the value
     /// of the body cannot be encoded. The rules are those for received messages, except that the message
     /// needs no serial.
+    // This and the setters are inlined, so that neither the builder nor the message is moved.
+    #[inline]
     pub fn build(self) -> Result<Message, BuildError> {
-        match self.body {
+        let MessageBuilder { head, serial, body, fds } = self;
+        match body {
             Body::Bytes { signature, bytes } => {
-                assemble(&self.head, signature, self.serial, bytes, self.fds)
+                match head.write(signature, bytes, fds.len(), serial) {
+                    Ok(content) => Ok(Message { content, fds, rare: None }),
+                    Err(error) => Err(BuildError { error, fds }),
+                }
             }
             #[cfg(feature = "zbus")]
-            Body::Value(encoded) => {
-                let taken = encoded.map_err(MessageError::from).and_then(|mut encoded| {
-                    let bytes = encoded.take_bytes(self.head.byte_order)?;
-                    Ok((encoded, bytes))
-                });
-                let (mut encoded, bytes) = match taken {
-                    Ok(taken) => taken,
-                    Err(error) => return Err(BuildError { error, fds: self.fds }),
-                };
-                let (before, count, mut fds) = (encoded.before, encoded.fds.len(), self.fds);
-                fds.splice(before..before, encoded.fds.drain(..));
-                let built = assemble(&self.head, encoded.signature(), self.serial, bytes, fds);
-                built.map_err(|mut refused| {
-                    // The caller has added only the others.
-                    refused.fds.drain(before..before + count);
-                    refused
-                })
-            }
+            Body::Value(encoded) => build_value(&head, serial, encoded, fds),
         }
     }
 }
 
-/// Writes the header, and returns the message with the parts that the builder has.
-#[inline]
-fn assemble(
+/// Builds a message whose body is a value.
+#[cfg(feature = "zbus")]
+fn build_value(
     head: &HeadParts<'_>,
-    signature: &str,
     serial: Option<NonZeroU32>,
-    body: Bytes,
-    fds: Vec<OwnedFd>,
+    encoded: Result<EncodedBody, BodyError>,
+    mut fds: Vec<OwnedFd>,
 ) -> Result<Message, BuildError> {
-    let mut fields = Fields::default();
-    match head.write(signature, body.len(), fds.len(), &mut fields) {
-        Ok(head) => {
-            // A header has at most 2²⁶ + 16 bytes.
-            let head_length = head.len() as u32;
-            let (bytes, body) = (head.into(), body.into());
-            Ok(Message { bytes, body, fields, head_length, serial, fds, rare: None })
+    let taken = encoded.map_err(MessageError::from).and_then(|mut encoded| {
+        let bytes = encoded.take_bytes(head.byte_order)?;
+        Ok((encoded, bytes))
+    });
+    let (mut encoded, bytes) = match taken {
+        Ok(taken) => taken,
+        Err(error) => return Err(BuildError { error, fds }),
+    };
+    let count = fds.len() + encoded.fds.len();
+    match head.write(encoded.signature(), bytes, count, serial) {
+        Ok(content) => {
+            fds.splice(encoded.before..encoded.before, encoded.fds.drain(..));
+            Ok(Message { content, fds, rare: None })
         }
+        // The caller has added only these.
         Err(error) => Err(BuildError { error, fds }),
     }
 }

@@ -108,7 +108,7 @@ impl Message {
     #[inline]
     fn answer(message_type: MessageType, call: &Message) -> MessageBuilder<'_> {
         let mut answer = Message::builder(message_type);
-        if let Some(serial) = call.serial {
+        if let Some(serial) = call.serial() {
             answer = answer.reply_serial(serial);
         }
         if let Some(sender) = call.header().sender() {

@@ -37,19 +37,24 @@ use super::message_type::MessageType;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Message {
-    /// The header. After it, the body of a received message.
-    pub(super) bytes: Bytes,
-    /// The body of a built message. That of a received message is stored when it is used, because sharing
-    /// the memory of `bytes` takes two atomic operations.
-    pub(super) body: OnceLock<Bytes>,
-    pub(super) fields: Fields,
-    /// Number of bytes of the header.
-    pub(super) head_length: u32,
-    /// The serial. The one in `bytes` is ignored, and is 0 if the message was built.
-    pub(super) serial: Option<NonZeroU32>,
+    pub(super) content: Content,
     pub(super) fds: Vec<OwnedFd>,
     /// Boxed, because few messages have it, and a message is moved several times.
     pub(super) rare: Option<Box<Rare>>,
+}
+
+/// A message without its descriptors.
+pub(super) struct Content {
+    /// The header. After it, the body of a received message, or a short body of a built one.
+    pub(super) bytes: Bytes,
+    /// A long body of a built message. Any other body is stored when it is used, because sharing the memory
+    /// of `bytes` takes two atomic operations.
+    pub(super) body: OnceLock<Bytes>,
+    pub(super) fields: Fields,
+    /// Number of bytes of the header, which are at most 2²⁶ + 16.
+    pub(super) head_length: u32,
+    /// The serial. The one in `bytes` is ignored, and is 0 if the message was built.
+    pub(super) serial: Option<NonZeroU32>,
 }
 
 /// The parts that few messages have.
@@ -67,21 +72,29 @@ impl Message {
     /// Returns the bytes of the body, in the byte order of the message. They are not checked.
     #[inline]
     pub fn body(&self) -> &Bytes {
-        self.body.get_or_init(|| self.bytes.slice(self.head_length as usize..))
+        let Content { bytes, body, head_length, .. } = &self.content;
+        body.get_or_init(|| bytes.slice(*head_length as usize..))
     }
 
     /// Returns the bytes of the header.
     #[inline]
     pub(super) fn head(&self) -> &[u8] {
-        &self.bytes[..self.head_length as usize]
+        &self.content.bytes[..self.content.head_length as usize]
+    }
+
+    /// Returns the bytes of the header and of the body after it, if they are in one piece of memory.
+    #[inline]
+    pub(super) fn head_and_body(&self) -> Option<&[u8]> {
+        let Content { bytes, head_length, .. } = &self.content;
+        (bytes.len() > *head_length as usize).then_some(bytes)
     }
 
     /// Returns the bytes of the body without sharing their memory.
     #[inline]
     pub(crate) fn body_bytes(&self) -> &[u8] {
-        match self.body.get() {
+        match self.content.body.get() {
             Some(body) => body,
-            None => &self.bytes[self.head_length as usize..],
+            None => &self.content.bytes[self.content.head_length as usize..],
         }
     }
 
@@ -93,7 +106,7 @@ impl Message {
     /// [`send`](crate::Connection::send) returns it.
     #[inline]
     pub fn serial(&self) -> Option<NonZeroU32> {
-        self.serial
+        self.content.serial
     }
 
     /// Sets the serial.
@@ -112,7 +125,7 @@ impl Message {
     /// ```
     #[inline]
     pub fn set_serial(&mut self, serial: NonZeroU32) {
-        self.serial = Some(serial);
+        self.content.serial = Some(serial);
     }
 
     /// Returns the descriptors. The body refers to them by their index.
@@ -179,7 +192,7 @@ impl Message {
 
     /// Sets the serial, or removes it.
     pub(crate) fn restore_serial(&mut self, serial: Option<NonZeroU32>) {
-        self.serial = serial;
+        self.content.serial = serial;
     }
 
     /// Copies the bytes into their own memory, so that the message does not keep the memory of a read.
@@ -187,7 +200,7 @@ impl Message {
         let mut bytes = BytesMut::with_capacity(self.len());
         bytes.extend_from_slice(self.head());
         bytes.extend_from_slice(self.body_bytes());
-        (self.bytes, self.body) = (bytes.freeze(), OnceLock::new());
+        (self.content.bytes, self.content.body) = (bytes.freeze(), OnceLock::new());
     }
 
     /// Returns the serial of the call that this message is the reply to, if it is one.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::content::Message;
 use super::error::MessageError;
@@ -33,22 +33,30 @@ impl Message {
     /// ```
     pub fn to_bytes(&self) -> Result<Bytes, MessageError> {
         let mut bytes = BytesMut::with_capacity(self.len());
-        self.encode_head(&mut bytes)?;
-        bytes.put_slice(self.body_bytes());
+        self.encode(&mut bytes, true)?;
         Ok(bytes.freeze())
     }
 
-    /// Appends the header with the serial to `out`.
+    /// Appends the header with the serial to `out`, and after it the body if `with_body`.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`to_bytes`](Self::to_bytes), and leaves `out` unchanged.
-    pub(crate) fn encode_head(&self, out: &mut BytesMut) -> Result<(), MessageError> {
-        let serial = self.serial.ok_or(MessageError::NoSerial)?;
+    #[inline]
+    pub(crate) fn encode(&self, out: &mut BytesMut, with_body: bool) -> Result<(), MessageError> {
+        let serial = self.serial().ok_or(MessageError::NoSerial)?;
         self.check_fds()?;
         let serial = self.header().byte_order().write(serial.get());
         let start = out.len();
-        out.extend_from_slice(self.head());
+        match self.head_and_body() {
+            Some(bytes) if with_body => out.extend_from_slice(bytes),
+            _ => {
+                out.extend_from_slice(self.head());
+                if with_body {
+                    out.extend_from_slice(self.body_bytes());
+                }
+            }
+        }
         out[start..][SERIAL].copy_from_slice(&serial);
         Ok(())
     }
@@ -80,15 +88,22 @@ mod tests {
         let message = Message::from_bytes(head.clone(), Vec::new()).expect("a message");
         head.truncate(head.len() - 5);
         let mut out = BytesMut::from(&b"before"[..]);
-        message.encode_head(&mut out).expect("a serial");
+        message.encode(&mut out, false).expect("a serial");
         assert_eq!(out, [&b"before"[..], &head].concat());
+    }
+
+    #[test]
+    fn a_long_body_is_not_copied_into_the_message() {
+        let body = Bytes::from(vec![7; 4096]);
+        let call = Message::method_call("/", "M").body("ay", body.clone()).build();
+        assert_eq!(call.expect("a message").body().as_ptr(), body.as_ptr());
     }
 
     #[test]
     fn nothing_is_written_of_a_message_without_a_serial() {
         let message = Message::method_call("/", "M").build().expect("a message");
         let mut out = BytesMut::from(&b"before"[..]);
-        assert_eq!(message.encode_head(&mut out), Err(MessageError::NoSerial));
+        assert_eq!(message.encode(&mut out, false), Err(MessageError::NoSerial));
         assert_eq!(out, &b"before"[..]);
     }
 
@@ -101,7 +116,7 @@ mod tests {
         assert_eq!(message.truncation(), Some(Truncation::ProcessTableFull));
         assert_eq!(message.header().unix_fds(), 1);
         let error = MessageError::FdCount { declared: 1, present: 0 };
-        assert_eq!(message.encode_head(&mut BytesMut::new()), Err(error));
+        assert_eq!(message.encode(&mut BytesMut::new(), false), Err(error));
         assert!(format!("{message:?}").contains("ProcessTableFull"));
     }
 }

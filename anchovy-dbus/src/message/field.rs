@@ -1,9 +1,6 @@
-//! The header fields: their names and types, and the fields that each message type requires (D-Bus
-//! Specification, "Header Fields").
+//! The header fields: their names and types (D-Bus Specification, "Header Fields").
 
 use std::fmt;
-
-use super::message_type::MessageType;
 
 /// A header field.
 ///
@@ -109,19 +106,6 @@ impl HeaderField {
     /// Returns the code of the type of the field, or `None` for an unknown field.
     pub(super) fn type_code(self) -> Option<u8> {
         Some(STARTS.get(usize::from(self.code()))?[2])
-    }
-
-    /// Returns the fields that a message of this type requires.
-    pub(super) fn required(message_type: MessageType) -> &'static [HeaderField] {
-        match message_type {
-            MessageType::MethodCall => &[HeaderField::Path, HeaderField::Member],
-            MessageType::MethodReturn => &[HeaderField::ReplySerial],
-            MessageType::Error => &[HeaderField::ErrorName, HeaderField::ReplySerial],
-            MessageType::Signal => {
-                &[HeaderField::Path, HeaderField::Interface, HeaderField::Member]
-            }
-            MessageType::Unknown(_) => &[],
-        }
     }
 }
 

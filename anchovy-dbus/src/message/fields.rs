@@ -8,6 +8,7 @@ use super::error::MessageError;
 use super::field::{HeaderField, STARTS, code};
 use super::field_error::FieldError;
 use super::frame::{FIXED_BYTES, Frame};
+use super::message_type::MessageType;
 use super::names;
 use super::reader::Reader;
 use super::refused_value::RefusedValue;
@@ -30,30 +31,30 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Parses the fields of a complete header, whose frame has been parsed.
+    /// Parses the fields of a complete header, whose frame has been parsed. `self` must be the default value.
     #[inline]
-    pub(super) fn read(frame: &Frame, head: &[u8]) -> Result<Fields, MessageError> {
-        Fields::parse(frame, head, Fields::read_usual)
+    pub(super) fn read(&mut self, frame: &Frame, head: &[u8]) -> Result<(), MessageError> {
+        self.parse(frame, head, Fields::read_usual)
     }
 
     /// Parses the fields with `read_usual`, and those that it does not read with
     /// [`read_one`](Self::read_one).
     #[inline]
     fn parse(
+        &mut self,
         frame: &Frame,
         head: &[u8],
         read_usual: impl Fn(&mut Fields, &[u8], usize, usize, ByteOrder) -> Option<usize>,
-    ) -> Result<Fields, MessageError> {
+    ) -> Result<(), MessageError> {
         let end = FIXED_BYTES + frame.fields_length();
         let row = head.get(..end).ok_or(MessageError::FieldsEndEarly)?;
-        let mut fields = Fields::default();
         let mut position = FIXED_BYTES;
         while position < end {
-            position = match read_usual(&mut fields, head, position, end, frame.byte_order) {
+            position = match read_usual(self, head, position, end, frame.byte_order) {
                 Some(next) => next,
                 None => {
                     let mut reader = Reader::new(row, position, frame.byte_order);
-                    fields.read_one(&mut reader)?;
+                    self.read_one(&mut reader)?;
                     reader.position()
                 }
             };
@@ -64,8 +65,7 @@ impl Fields {
             return Err(MessageError::Padding);
         }
 
-        fields.check(frame, !fields.text(HeaderField::Signature, head).is_empty())?;
-        Ok(fields)
+        self.check(frame, !self.text(HeaderField::Signature, head).is_empty())
     }
 
     /// Returns an error if a message with this frame requires another field, or must not have the
@@ -73,9 +73,26 @@ impl Fields {
     #[inline]
     pub(super) fn check(&self, frame: &Frame, has_signature: bool) -> Result<(), MessageError> {
         let message_type = frame.message_type;
-        let required = HeaderField::required(message_type);
-        if let Some(&field) = required.iter().find(|field| !self.has(**field)) {
-            return Err(MessageError::FieldMissing { field, message_type });
+        let require = |field| match self.has(field) {
+            true => Ok(()),
+            false => Err(MessageError::FieldMissing { field, message_type }),
+        };
+        match message_type {
+            MessageType::MethodCall => {
+                require(HeaderField::Path)?;
+                require(HeaderField::Member)?;
+            }
+            MessageType::MethodReturn => require(HeaderField::ReplySerial)?,
+            MessageType::Error => {
+                require(HeaderField::ErrorName)?;
+                require(HeaderField::ReplySerial)?;
+            }
+            MessageType::Signal => {
+                require(HeaderField::Path)?;
+                require(HeaderField::Interface)?;
+                require(HeaderField::Member)?;
+            }
+            MessageType::Unknown(_) => {}
         }
         match (has_signature, frame.body_length() != 0) {
             (false, true) => Err(MessageError::BodyWithoutSignature),
@@ -271,7 +288,6 @@ mod tests {
     use super::*;
     use crate::limits::Limits;
     use crate::message::content::Message;
-    use crate::message::message_type::MessageType;
 
     /// Returns the frame and the header of a message with all known fields.
     fn header(order: ByteOrder) -> (Frame, Vec<u8>) {
@@ -293,11 +309,18 @@ mod tests {
         (frame, head[..frame.head_length()].to_vec())
     }
 
+    /// Parses the fields of a header.
+    fn read(frame: &Frame, head: &[u8]) -> Result<Fields, MessageError> {
+        let mut fields = Fields::default();
+        fields.read(frame, head).map(|()| fields)
+    }
+
     /// Checks that the short way and the long way have the same result.
     #[track_caller]
     fn check(frame: &Frame, head: &[u8]) -> bool {
-        let long = Fields::parse(frame, head, |_, _, _, _, _| None);
-        assert_eq!(Fields::read(frame, head), long, "{head:?}");
+        let mut fields = Fields::default();
+        let long = fields.parse(frame, head, |_, _, _, _, _| None).map(|()| fields);
+        assert_eq!(read(frame, head), long, "{head:?}");
         long.is_ok()
     }
 
@@ -310,7 +333,9 @@ mod tests {
             let usual = |fields: &mut Fields, head: &[u8], position, end, order| {
                 Some(fields.read_usual(head, position, end, order).expect("a usual field"))
             };
-            assert_eq!(Fields::parse(&frame, &head, usual), Fields::read(&frame, &head));
+            let mut fields = Fields::default();
+            assert_eq!(fields.parse(&frame, &head, usual), Ok(()));
+            assert_eq!(Ok(fields), read(&frame, &head));
             let mut valid = 0;
             for position in FIXED_BYTES..head.len() {
                 let before = head[position];
@@ -342,7 +367,7 @@ mod tests {
         head.truncate(FIXED_BYTES);
         head.extend_from_slice(b"\x0a\x01y\0\x07\x08\x01g\0\x01u\0\0\0\0\0");
         let frame = Frame { message_type: MessageType::Unknown(9), fields_length: 12, ..frame };
-        assert_eq!(Fields::read(&frame, &head), Err(MessageError::Padding));
+        assert_eq!(read(&frame, &head), Err(MessageError::Padding));
     }
 
     #[test]

@@ -4,8 +4,12 @@
 //! a message that a peer would refuse is not sent.
 
 use std::num::NonZeroU32;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
 
 use super::byte_order::ByteOrder;
+use super::content::Content;
 use super::error::MessageError;
 use super::field::{HeaderField, STARTS, code};
 use super::field_error::FieldError;
@@ -14,9 +18,13 @@ use super::flags::Flags;
 use super::frame::{FIXED_BYTES, Frame, Lengths, VERSION, message_type};
 use super::header::Header;
 use super::message_type::MessageType;
+use super::names::short_word;
 use super::refused_value::RefusedValue;
 use super::signature::SignatureError;
 use crate::limits::Limits;
+
+/// The longest body in bytes that is written after its header. Longer bodies are not copied.
+const COPIED_BODY: usize = 512;
 
 /// The parts of a header that do not depend on the body, the descriptors or the serial.
 #[derive(Debug)]
@@ -66,18 +74,18 @@ impl<'a> HeadParts<'a> {
         }
     }
 
-    /// Writes the header without a serial, and checks its fields as those of a received message. Stores the
-    /// positions of the fields in `fields`, which must be the default value.
-    #[inline]
+    /// Writes the header, and a short body after it. Checks the header fields as those of a received message.
+    ///
+    /// The serial is not written.
     pub(super) fn write(
         &self,
         signature: &str,
-        body_len: usize,
+        body: Bytes,
         fds: usize,
-        fields: &mut Fields,
-    ) -> Result<Vec<u8>, MessageError> {
+        serial: Option<NonZeroU32>,
+    ) -> Result<Content, MessageError> {
         let fields_length = self.fields_length(signature, fds);
-        let lengths = Lengths { fields: fields_length, body: body_len as u64 };
+        let lengths = Lengths { fields: fields_length, body: body.len() as u64 };
         // Before the header is written, so that no memory is used for a message that is too long.
         let limits = &Limits::SPECIFICATION;
         let frame = Frame::new(self.byte_order, self.message_type, lengths, limits)?;
@@ -92,7 +100,9 @@ impl<'a> HeadParts<'a> {
         let message_type = message_type(self.message_type.code())?;
         let frame = Frame { message_type, ..frame };
 
-        let mut output = HeadWriter::new(&frame, self.flags, fields);
+        let is_copied = body.len() <= COPIED_BODY;
+        let copied = if is_copied { &body[..] } else { &[] };
+        let mut output = HeadWriter::new(&frame, self.flags, copied.len());
         output.text(code::PATH, self.path);
         output.text(code::INTERFACE, self.interface);
         output.text(code::MEMBER, self.member);
@@ -102,15 +112,24 @@ impl<'a> HeadParts<'a> {
         output.number(code::REPLY_SERIAL, self.reply_serial.map_or(0, NonZeroU32::get));
         output.number(code::UNIX_FDS, fds as u32);
         output.signature(signature_len, signature);
-        let HeadWriter { head, is_valid, .. } = output;
+        let HeadWriter { head: mut bytes, mut fields, is_valid, .. } = output;
         if is_valid {
             fields.check(&frame, !signature.is_empty())?;
-            debug_assert_eq!(Fields::read(&frame, &head), Ok(*fields), "it is read as written");
-            return Ok(head);
+            #[cfg(debug_assertions)]
+            {
+                let mut read = Fields::default();
+                assert_eq!(read.read(&frame, &bytes), Ok(()), "a receiver accepts it");
+                assert_eq!(read, fields, "it is read as written");
+            }
+        } else {
+            // A receiver would refuse the header. Its parser knows why.
+            fields = Fields::default();
+            fields.read(&frame, &bytes)?;
         }
-        // A receiver would refuse the header. Its parser knows why.
-        *fields = Fields::read(&frame, &head)?;
-        Ok(head)
+        bytes.extend_from_slice(copied);
+        let (bytes, head_length) = (bytes.into(), frame.head_length() as u32);
+        let body = if is_copied { OnceLock::new() } else { body.into() };
+        Ok(Content { bytes, body, fields, head_length, serial })
     }
 
     /// Returns the length of all fields, in bytes. There is padding between fields, but not after the last.
@@ -143,28 +162,29 @@ impl<'a> HeadParts<'a> {
 }
 
 /// A header that is being written, and whether what was written is valid.
-struct HeadWriter<'f> {
+struct HeadWriter {
     /// All bytes of the header. Those that have not been written are 0, as are NUL bytes and padding.
     head: Vec<u8>,
     /// The end of the fields that have been written, with padding.
     end: usize,
     order: ByteOrder,
-    fields: &'f mut Fields,
+    fields: Fields,
     is_valid: bool,
 }
 
-impl<'f> HeadWriter<'f> {
+impl HeadWriter {
+    /// Creates a writer with memory for the header and `after` bytes after it.
     #[inline]
-    fn new(frame: &Frame, flags: Flags, fields: &'f mut Fields) -> HeadWriter<'f> {
+    fn new(frame: &Frame, flags: Flags, after: usize) -> HeadWriter {
         let (order, code) = (frame.byte_order, frame.message_type.code());
         let mut fixed = [0; FIXED_BYTES];
         fixed[..4].copy_from_slice(&[order.byte(), code, flags.bits(), VERSION]);
         fixed[4..8].copy_from_slice(&order.write(frame.body_length() as u32));
         fixed[12..].copy_from_slice(&order.write(frame.fields_length() as u32));
-        let mut head = Vec::with_capacity(frame.head_length());
+        let mut head = Vec::with_capacity(frame.head_length() + after);
         head.extend_from_slice(&fixed);
         head.resize(frame.head_length(), 0);
-        HeadWriter { head, end: FIXED_BYTES, order, fields, is_valid: true }
+        HeadWriter { head, end: FIXED_BYTES, order, fields: Fields::default(), is_valid: true }
     }
 
     // In a call with a constant code, the compiler knows the start and the rules of the field.
@@ -210,10 +230,28 @@ impl<'f> HeadWriter<'f> {
     fn put_text(&mut self, code: u8, length: [u8; 4], start: usize, text: &str) {
         let text = text.as_bytes();
         let end = start + text.len();
-        self.put(code, length)[start..end].copy_from_slice(text);
+        let field = self.put(code, length);
+        match start {
+            8 => put_words(&mut field[start..], text),
+            _ => field[start..end].copy_from_slice(text),
+        }
         self.is_valid &= is_valid(code, text);
         self.fields.insert(code, self.end + start);
         self.end += (end + 1).next_multiple_of(8);
+    }
+}
+
+/// Copies a text into words, and fills up the last word with zeros.
+// Most texts are so short that a call of memcpy takes longer.
+#[inline]
+fn put_words(words: &mut [u8], text: &[u8]) {
+    let (mut words, text) = (words.chunks_exact_mut(8), text.chunks_exact(8));
+    let rest = short_word(text.remainder());
+    for (bytes, word) in text.zip(words.by_ref()) {
+        word.copy_from_slice(bytes);
+    }
+    if let (Some(rest), Some(word)) = (rest, words.next()) {
+        word.copy_from_slice(&rest.to_le_bytes());
     }
 }
 

@@ -68,7 +68,7 @@ impl<'a> Header<'a> {
     /// Returns the serial; see [`Message::serial`].
     #[inline]
     pub fn serial(self) -> Option<NonZeroU32> {
-        self.message.serial
+        self.message.serial()
     }
 
     /// Returns the length of the body, in bytes.
@@ -140,18 +140,20 @@ impl<'a> Header<'a> {
 
     #[inline]
     fn byte(self, at: usize) -> u8 {
-        self.message.bytes.get(at).copied().unwrap_or_default()
+        self.message.content.bytes.get(at).copied().unwrap_or_default()
     }
 
     /// Returns the text of this field, which is ASCII.
     fn text(self, field: HeaderField) -> Option<&'a str> {
-        let text = self.message.fields.text(field, &self.message.bytes);
+        let content = &self.message.content;
+        let text = content.fields.text(field, &content.bytes);
         std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
     }
 
     #[inline]
     fn number(self, field: HeaderField) -> Option<u32> {
-        self.message.fields.number(field, &self.message.bytes)
+        let content = &self.message.content;
+        content.fields.number(field, &content.bytes)
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::build_error::BuildError;
-use super::content::Message;
+use super::content::{Content, Message};
 use super::error::MessageError;
+use super::field::HeaderField;
 use super::fields::Fields;
 use super::frame::{FIXED_BYTES, Frame};
 use crate::limits::Limits;
@@ -39,44 +40,62 @@ impl Message {
     /// assert_eq!(refused.fds.len(), 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    // Inlined, so that the message is created where it stays.
+    #[inline]
     pub fn from_bytes(bytes: Bytes, fds: Vec<OwnedFd>) -> Result<Message, BuildError> {
-        match Message::parse_whole(bytes) {
-            Ok(mut message) => {
-                message.attach(fds, None);
-                match message.check_fds() {
-                    Ok(()) => Ok(message),
-                    Err(error) => Err(BuildError { error, fds: message.take_fds() }),
-                }
-            }
-            Err(error) => Err(BuildError { error, fds }),
+        let mut message = Message::unparsed(bytes, fds);
+        match message.content.parse(message.fds.len()) {
+            Ok(()) => Ok(message),
+            Err(error) => Err(BuildError { error, fds: message.take_fds() }),
         }
     }
 
-    fn parse_whole(bytes: Bytes) -> Result<Message, MessageError> {
-        let Some(frame) = Frame::read(&bytes, &Limits::SPECIFICATION)? else {
-            return Err(MessageError::Length { declared: FIXED_BYTES, length: bytes.len() });
-        };
-        Message::from_frame(&frame, bytes)
+    /// Creates a message that is not valid before it is [parsed](Self::parse_fields).
+    #[inline]
+    pub(crate) fn unparsed(bytes: Bytes, fds: Vec<OwnedFd>) -> Message {
+        let (body, fields) = (OnceLock::new(), Fields::default());
+        let content = Content { bytes, body, fields, head_length: 0, serial: None };
+        Message { content, fds, rare: None }
     }
 
-    /// Creates a message from its frame and all its bytes.
-    ///
-    /// The message has no descriptors; [`attach`](Self::attach) adds them.
+    /// Parses the header fields of an [`unparsed`](Self::unparsed) message with this frame. After an error,
+    /// the message is not valid.
     ///
     /// # Errors
     ///
     /// Returns [`MessageError::Length`] if the number of bytes is not that of the frame, or the error of a
     /// header field.
     #[inline]
-    pub(crate) fn from_frame(frame: &Frame, bytes: Bytes) -> Result<Message, MessageError> {
-        if bytes.len() != frame.len() {
-            return Err(MessageError::Length { declared: frame.len(), length: bytes.len() });
+    pub(crate) fn parse_fields(&mut self, frame: &Frame) -> Result<(), MessageError> {
+        self.content.parse_fields(frame)
+    }
+}
+
+impl Content {
+    /// Parses all bytes of a message with this number of descriptors.
+    fn parse(&mut self, fds: usize) -> Result<(), MessageError> {
+        let Some(frame) = Frame::read(&self.bytes, &Limits::SPECIFICATION)? else {
+            return Err(MessageError::Length { declared: FIXED_BYTES, length: self.bytes.len() });
+        };
+        self.parse_fields(&frame)?;
+        let declared = self.fields.number(HeaderField::UnixFds, &self.bytes).unwrap_or_default();
+        if declared as usize == fds {
+            Ok(())
+        } else {
+            Err(MessageError::FdCount { declared, present: fds })
         }
-        let fields = Fields::read(frame, &bytes[..frame.head_length()])?;
+    }
+
+    #[inline]
+    fn parse_fields(&mut self, frame: &Frame) -> Result<(), MessageError> {
+        if self.bytes.len() != frame.len() {
+            let (declared, length) = (frame.len(), self.bytes.len());
+            return Err(MessageError::Length { declared, length });
+        }
+        self.fields.read(frame, &self.bytes[..frame.head_length()])?;
         // A header has at most 2²⁶ + 16 bytes.
-        let (head_length, serial) = (frame.head_length() as u32, frame.serial);
-        let (body, fds) = (OnceLock::new(), Vec::new());
-        Ok(Message { bytes, body, fields, head_length, serial, fds, rare: None })
+        (self.head_length, self.serial) = (frame.head_length() as u32, frame.serial);
+        Ok(())
     }
 }
 
@@ -89,7 +108,8 @@ mod tests {
     /// Parses a message with this header and this body.
     fn parse(head: Bytes, body: Bytes, limits: &Limits) -> Result<Message, MessageError> {
         let frame = Frame::read(&head, limits)?.expect("16 bytes");
-        Message::from_frame(&frame, [head, body].concat().into())
+        let mut message = Message::unparsed([head, body].concat().into(), Vec::new());
+        message.parse_fields(&frame).map(|()| message)
     }
 
     /// Returns the header and the body of a message, as they would arrive.
