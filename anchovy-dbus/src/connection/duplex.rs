@@ -14,6 +14,7 @@ use futures_sink::Sink;
 use super::parts::ConnectionParts;
 use super::peer::Peer;
 use super::policies::{read_policy, write_policy};
+use super::read_codec::ReadCodec;
 use super::read_half::OwnedReadHalf;
 use super::write_codec::WriteCodec;
 use super::write_half::OwnedWriteHalf;
@@ -102,7 +103,7 @@ impl Connection {
         let mut parts = FramedParts::new(socket, codec);
         (parts.read_policy, parts.write_policy) = (read_policy, write_policy);
         (parts.read_buffer, parts.read_sets) = rest;
-        let split = |codec: MessageCodec| (codec.clone(), WriteCodec(codec));
+        let split = |codec: MessageCodec| (ReadCodec::new(codec.clone()), WriteCodec(codec));
         let (read, write) = Framed::from_parts(parts).into_split_with(split);
         let read = OwnedReadHalf::new(read, Arc::clone(&peer));
         Ok(Connection { read, write: OwnedWriteHalf::new(write, peer) })

@@ -10,6 +10,7 @@ mod kept_messages;
 mod parts;
 mod peer;
 mod policies;
+mod read_codec;
 pub(crate) mod read_half;
 mod unsent_fds;
 mod write_codec;

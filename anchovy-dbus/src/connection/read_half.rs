@@ -16,8 +16,8 @@ use tokio::task::coop::poll_proceed;
 use super::abandoned_calls::AbandonedCalls;
 use super::kept_messages::KeptMessages;
 use super::peer::Peer;
+use super::read_codec::ReadCodec;
 use super::write_half::OwnedWriteHalf;
-use crate::codec::MessageCodec;
 use crate::credentials::Credentials;
 use crate::error::kept_limit::KeptLimit;
 use crate::error::receive_error::ReceiveError;
@@ -32,7 +32,7 @@ use crate::message::names::is_bus_name;
 /// [`Connection::into_split`](crate::Connection::into_split) creates it.
 #[derive(Debug)]
 pub struct OwnedReadHalf {
-    framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
+    framed: FramedRead<DBUS_SCM_RIGHTS, ReadCodec>,
     peer: Arc<Peer>,
     /// A copy of [`Peer::has_sent`], which needs no atomic load for each message.
     peer_has_sent: bool,
@@ -46,7 +46,7 @@ pub struct OwnedReadHalf {
 
 impl OwnedReadHalf {
     pub(super) fn new(
-        framed: FramedRead<DBUS_SCM_RIGHTS, MessageCodec>,
+        framed: FramedRead<DBUS_SCM_RIGHTS, ReadCodec>,
         peer: Arc<Peer>,
     ) -> OwnedReadHalf {
         OwnedReadHalf {
@@ -60,9 +60,7 @@ impl OwnedReadHalf {
     }
 
     /// Returns the reader of frames, and the kept messages, which arrived before its frames.
-    pub(super) fn into_framed(
-        self,
-    ) -> (FramedRead<DBUS_SCM_RIGHTS, MessageCodec>, VecDeque<Message>) {
+    pub(super) fn into_framed(self) -> (FramedRead<DBUS_SCM_RIGHTS, ReadCodec>, VecDeque<Message>) {
         let kept = self.kept.map(|kept| kept.into_messages()).unwrap_or_default();
         (self.framed, kept)
     }
@@ -76,7 +74,7 @@ impl OwnedReadHalf {
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        self.framed.codec().limits()
+        self.framed.codec().codec.limits()
     }
 
     pub(super) fn set_abandoned(&mut self, abandoned: Arc<AbandonedCalls>) {
@@ -100,7 +98,7 @@ impl OwnedReadHalf {
 
     /// Returns the limit that the kept messages have reached, if any.
     pub(super) fn reached_limit(&mut self) -> Option<KeptLimit> {
-        self.kept.as_mut()?.reached_limit(self.framed.codec().limits())
+        self.kept.as_mut()?.reached_limit(self.framed.codec().codec.limits())
     }
 
     /// Returns the next message that has not been kept.
@@ -117,13 +115,15 @@ impl OwnedReadHalf {
             let arrived = ready!(Pin::new(&mut self.framed).poll_next(cx));
             turn.made_progress();
             let next = match arrived {
-                Some(Ok(message)) => {
-                    if !self.note(&message) {
-                        continue;
-                    }
-                    Some(Ok(message))
+                Some(Ok(())) => match self.take_decoded() {
+                    Some(message) => Some(Ok(message)),
+                    None => continue,
+                },
+                Some(Err(error)) => {
+                    // Its descriptors are closed now.
+                    self.framed.codec_mut().decoded = None;
+                    Some(Err(self.end_with(error.into())))
                 }
-                Some(Err(error)) => Some(Err(self.end_with(error.into()))),
                 None => self.end(),
             };
             return Poll::Ready(next);
@@ -145,27 +145,44 @@ impl OwnedReadHalf {
         }
         loop {
             match self.framed.next_buffered()? {
-                Ok(message) if self.note(&message) => return Some(Ok(message)),
-                // The reply to an abandoned call.
-                Ok(_) => {}
-                Err(error) => return Some(Err(self.end_with(error.into()))),
+                // `None` is the reply to an abandoned call.
+                Ok(()) => {
+                    if let Some(message) = self.take_decoded() {
+                        return Some(Ok(message));
+                    }
+                }
+                Err(error) => {
+                    // Its descriptors are closed now.
+                    self.framed.codec_mut().decoded = None;
+                    return Some(Err(self.end_with(error.into())));
+                }
             }
         }
     }
 
-    /// Updates the state of the connection from a message. Returns whether the caller receives the
-    /// message. The reply to an abandoned call is discarded.
-    fn note(&mut self, message: &Message) -> bool {
+    /// Returns the decoded message, unless it is the reply to an abandoned call, which is discarded.
+    /// Updates the state of the connection from the message.
+    #[inline]
+    fn take_decoded(&mut self) -> Option<Message> {
+        let message = self.framed.codec().decoded.as_ref()?;
         if !self.peer_has_sent {
             self.peer_has_sent = true;
             self.peer.has_sent.store(true, Ordering::Release);
         }
-        let Some(serial) = message.replies_to() else { return true };
-        if self.peer.hello() == Some(serial) {
-            self.peer.set_hello(None);
-            self.note_name(message);
+        let mut is_abandoned = false;
+        if let Some(serial) = message.replies_to() {
+            if self.peer.hello() == Some(serial) {
+                self.peer.set_hello(None);
+                self.note_name(message);
+            }
+            is_abandoned =
+                self.abandoned.as_ref().is_some_and(|abandoned| abandoned.remove(serial));
         }
-        !self.abandoned.as_ref().is_some_and(|abandoned| abandoned.remove(serial))
+        let decoded = &mut self.framed.codec_mut().decoded;
+        if is_abandoned {
+            *decoded = None;
+        }
+        decoded.take()
     }
 
     /// Stores the unique name from the reply to `Hello`. Returns whether the reply has one.

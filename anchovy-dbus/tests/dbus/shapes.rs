@@ -184,6 +184,20 @@ fn more_descriptors_than_declared_end_with_unclaimed_descriptors() {
 }
 
 #[test]
+fn descriptors_of_a_refused_message_are_closed_with_the_error() {
+    run(async {
+        for role in ROLES {
+            let (mut connection, foreign) = role.connected().await;
+            foreign.send(&message("A", 1, 0), 2);
+            let error = connection.receive().await.unwrap_err();
+            assert_eq!(format!("{error:?}"), "UnclaimedFds { count: 1 }");
+            assert_eq!(foreign.open(), 0, "{role:?}");
+            drop(connection);
+        }
+    });
+}
+
+#[test]
 fn surplus_descriptors_are_not_given_to_the_next_message() {
     run(ends("UnclaimedFds { count: 2 }", "no message declares", |foreign| {
         foreign.send(&message("A", 1, 0), 3);
