@@ -2,8 +2,9 @@
 //!
 //! `recv` is cheaper, but the kernel closes descriptors that arrive with it. While the kernel refuses
 //! the descriptors of peers (`SO_PASSRIGHTS` is 0), only those that were sent before can arrive. So
-//! `recv` is used after the first receive that finds the socket empty: the kernel checks the option and
-//! queues a message under one lock, and takes the same lock to find that nothing is queued.
+//! `recv` is used after the first receive that leaves nothing in the socket: the kernel checks the option
+//! and queues a message under one lock, and a receive takes the same lock. So after a receive, everything
+//! that was accepted before the option was set is queued or received.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -47,6 +48,9 @@ pub(crate) trait Options {
 
     /// Returns whether the kernel refuses descriptors and adds no other control messages.
     fn receives_only_bytes(&self) -> bool;
+
+    /// Returns whether no byte is queued.
+    fn is_drained(&self) -> bool;
 }
 
 impl Options for BorrowedFd<'_> {
@@ -62,6 +66,10 @@ impl Options for BorrowedFd<'_> {
 
     fn receives_only_bytes(&self) -> bool {
         options::receives_only_bytes(*self)
+    }
+
+    fn is_drained(&self) -> bool {
+        rustix::io::ioctl_fionread(self).is_ok_and(|queued| queued == 0)
     }
 }
 
@@ -82,8 +90,8 @@ impl ReceiveMode {
         ReceiveMode { is_usual: AtomicBool::new(false), mode }
     }
 
-    /// Receives with the call that the mode requires. `receive` returns `WouldBlock` only if nothing is
-    /// left in the socket.
+    /// Receives with the call that the mode requires. `receive` returns `WouldBlock` only if an event will
+    /// announce what is left in the socket.
     #[inline]
     pub(crate) fn receive(
         &self,
@@ -108,7 +116,10 @@ impl ReceiveMode {
         }
         let outcome = receive(Call::Message);
         let is_empty = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
-        if *mode == Mode::Refusing && outcome.as_ref().is_err_and(is_empty) {
+        // The outcome alone proves only that an event announces what is queued: an out-of-band byte that no
+        // event has announced yet may be queued, with descriptors.
+        let is_empty = outcome.as_ref().is_err_and(is_empty);
+        if *mode == Mode::Refusing && is_empty && socket.is_drained() {
             self.set(&mut mode, after_refusal(socket));
         }
         outcome
@@ -219,6 +230,10 @@ mod models {
 
         fn receives_only_bytes(&self) -> bool {
             self.state().refuses
+        }
+
+        fn is_drained(&self) -> bool {
+            self.state().queued == 0
         }
     }
 

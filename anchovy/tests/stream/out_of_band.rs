@@ -71,6 +71,28 @@ async fn bytes_around_it_arrive() {
     }
 }
 
+#[test]
+fn descriptors_of_a_byte_that_no_event_has_announced_yet_arrive_after_passing_is_disabled() {
+    if !kernel_is_at_least(6, 16) {
+        return;
+    }
+    run(async {
+        let (near, far) = StdUnixStream::pair().unwrap();
+        let mut near = Dbus::new(near).unwrap();
+        foreign_send(&far, b"AAAA", &[]).unwrap();
+        near.readable().await.unwrap();
+        // The runtime has not looked for events since, and the read ends before this byte.
+        let fds = memfds(1);
+        send(&far, b"!", &fds);
+        near.set_fd_passing(false).unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(now(near.recv(&mut buf)).await.unwrap().unwrap().bytes, 4);
+        let received = near.recv(&mut buf).await.unwrap();
+        assert_eq!((&buf[..received.bytes], received.fds), (&b"!"[..], 1));
+        assert_eq!(identities(near.read_queue()), identities(&fds));
+    });
+}
+
 /// A read ends before the byte without any sign, so the stream relies on this event.
 #[test]
 #[cfg(target_os = "linux")]
