@@ -1,5 +1,6 @@
 //! The subcommand `cargo xtask mutants`.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -97,7 +98,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "MODULE", value_parser = MODULES.iter().map(|module| module.name).collect::<Vec<_>>())]
     modules: Vec<String>,
 
-    /// Make only the changes whose line in the list matches one of these regular expressions
+    /// Make only the changes whose line in the list matches one of these regular expressions, and those
+    /// with the text "delete field", which cargo-mutants never leaves out
     #[arg(long, value_name = "REGEX")]
     re: Vec<String>,
 
@@ -112,6 +114,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     requirements::ensure(REQUIREMENTS).context("mutants")?;
+    // cargo-mutants creates the directory of the module in it, and fails if this one is missing.
+    let results = command::root().join("target/mutants");
+    fs::create_dir_all(&results).with_context(|| format!("mutants: cannot create {results:?}"))?;
     let is_wanted = |module: &&Module| {
         arguments.modules.is_empty() || arguments.modules.iter().any(|name| name == module.name)
     };
@@ -122,7 +127,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             failed.push(module.name);
         }
     }
-    ensure!(failed.is_empty(), "mutants: changes of {} were not noticed", failed.join(", "));
+    ensure!(
+        failed.is_empty(),
+        "mutants: {} failed, or have changes that no test noticed",
+        failed.join(", ")
+    );
     Ok(())
 }
 
