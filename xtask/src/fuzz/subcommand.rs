@@ -29,7 +29,7 @@ const REQUIREMENTS: &[Requirement] = &[
 /// inputs in the target directory.
 ///
 /// At the end, prints the executions, the covered edges and the findings of each target. A finding is
-/// an input in `fuzz/artifacts`; `cargo fuzz run` with that file repeats it.
+/// an input in `fuzz/artifacts`; `cargo +nightly fuzz run --features libfuzzer TARGET FILE` repeats it.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -120,7 +120,7 @@ fn fuzz(target: Target, seconds: u32) -> Result<Outcome> {
 
     let line = command::line(&fuzz);
     eprintln!("$ {line}");
-    let start = Instant::now();
+    let mut start = Instant::now();
     let mut child = fuzz
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
@@ -132,6 +132,10 @@ fn fuzz(target: Target, seconds: u32) -> Result<Outcome> {
         let line = line.context("cannot read the output of the target")?;
         let line = String::from_utf8_lossy(&line);
         eprintln!("{line}");
+        // The first line of the target. cargo may have built it for minutes before.
+        if line.starts_with("INFO: Running with") {
+            start = Instant::now();
+        }
         statistics.add(&line);
     }
     let status = child.wait().context("cannot wait for the target")?;
