@@ -16,11 +16,13 @@ const ON: u8 = 2;
 const UNSUPPORTED: u8 = 3;
 
 impl Inq {
+    #[inline]
     pub(crate) fn never() -> Inq {
         Inq(AtomicU8::new(NEVER))
     }
 
     /// Permits to enable the option.
+    #[inline]
     pub(crate) fn permit(&mut self) {
         let state = self.0.get_mut();
         *state = (*state).max(PERMITTED);

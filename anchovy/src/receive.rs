@@ -15,13 +15,13 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
-use crate::budget::{Account, Charge};
+use crate::budget::{Account, Charge, Receiving};
 use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::error::truncation::Truncation;
 use crate::held_fds::{HeldFds, Holding};
 use crate::sender_credentials::SenderCredentials;
-use crate::socket::{MAX_SLICES, Socket};
+use crate::socket::{MAX_SLICES, Socket, Source};
 use crate::space::Space;
 use crate::sys::receive::Arrival;
 
@@ -77,14 +77,16 @@ pub(crate) struct ReceiveLimits {
 }
 
 impl Receiver {
+    #[inline]
     pub(crate) fn new(limits: ReceiveLimits) -> Receiver {
         Receiver { limits, ..Receiver::default() }
     }
 
-    #[inline]
+    /// Waits until there is something to receive, and receives once. Advances `buf`, and appends
+    /// descriptors to the queue.
     pub(crate) fn poll_receive(
         &mut self,
-        socket: &Socket,
+        source: Source<'_>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<Received, TransferError>> {
@@ -92,44 +94,58 @@ impl Receiver {
             return Poll::Ready(Ok(Received::default()));
         }
         self.admit()?;
-        let mut arrival = Arrival::default();
-        let Some(account) = socket.account() else {
-            ready!(socket.poll_receive(cx, buf, &mut self.queue, &mut arrival))?;
-            return Poll::Ready(self.advance(socket, &arrival, buf));
+        let socket = source.socket();
+        let receiving = match socket.account() {
+            Some(account) => Some(ready!(self.poll_begin(socket, account, cx))?),
+            None => None,
         };
+        let mut arrival = Arrival::default();
+        let received = match source.poll_receive(cx, buf, &mut self.queue, &mut arrival) {
+            Poll::Ready(Ok(())) => Poll::Ready(self.advance(socket, &arrival, buf)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => Poll::Pending,
+        };
+        if receiving.is_some() {
+            let arrived = match &received {
+                Poll::Ready(Ok(received)) => received.fds,
+                _ => 0,
+            };
+            self.update_charge(arrived);
+        }
+        received
+    }
+
+    /// Waits until there is something to receive, and the account has room for its descriptors.
+    #[inline(never)]
+    fn poll_begin<'a>(
+        &mut self,
+        socket: &Socket,
+        account: &'a Account,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Receiving<'a>>> {
         // Nothing is charged while there is nothing to receive.
         ready!(socket.io().poll_read_ready(cx))?;
         ready!(self.poll_charge(account, cx));
-        let Some(_receiving) = account.begin_receive() else {
-            // A receive on another thread uses the remaining room. It ends without waiting, so try
-            // again.
-            cx.waker().wake_by_ref();
-            self.update_charge(0);
-            return Poll::Pending;
-        };
-        let outcome = socket.poll_receive(cx, buf, &mut self.queue, &mut arrival);
-        let received = outcome.map(|outcome| match outcome {
-            Ok(()) => self.advance(socket, &arrival, buf),
-            Err(error) => Err(error.into()),
-        });
-        let arrived = match &received {
-            Poll::Ready(Ok(received)) => received.fds,
-            _ => 0,
-        };
-        self.update_charge(arrived);
-        received
+        if let Some(receiving) = account.begin_receive() {
+            return Poll::Ready(Ok(receiving));
+        }
+        // A receive on another thread uses the remaining room. It ends without waiting, so try
+        // again.
+        cx.waker().wake_by_ref();
+        self.update_charge(0);
+        Poll::Pending
     }
 
     /// Receives as [`poll_receive`](Self::poll_receive) does, and appends the descriptors to
     /// `fds`.
     pub(crate) fn poll_receive_into(
         &mut self,
-        socket: &Socket,
+        source: Source<'_>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
         fds: &mut Vec<OwnedFd>,
     ) -> Poll<Result<Received, TransferError>> {
-        let received = ready!(self.poll_receive(socket, cx, buf))?;
+        let received = ready!(self.poll_receive(source, cx, buf))?;
         self.hand_over(received.fds, fds);
         Poll::Ready(Ok(received))
     }
@@ -137,11 +153,11 @@ impl Receiver {
     /// Receives as [`poll_receive_into`](Self::poll_receive_into) does, or returns `WouldBlock`.
     pub(crate) fn try_receive_into(
         &mut self,
-        socket: &Socket,
+        source: Source<'_>,
         buf: &mut ReadBuf<'_>,
         fds: &mut Vec<OwnedFd>,
     ) -> Result<Received, TransferError> {
-        let received = self.try_receive(socket, buf)?;
+        let received = self.try_receive(source, buf)?;
         self.hand_over(received.fds, fds);
         Ok(received)
     }
@@ -164,6 +180,7 @@ impl Receiver {
         Some(self.held.as_mut()?.split_off(count))
     }
 
+    #[inline(always)]
     fn advance(
         &mut self,
         socket: &Socket,
@@ -238,17 +255,17 @@ impl Receiver {
 
     pub(crate) fn try_receive(
         &mut self,
-        socket: &Socket,
+        source: Source<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Result<Received, TransferError> {
         if buf.remaining() == 0 {
             return Ok(Received::default());
         }
         self.admit()?;
-        self.try_charge(socket)?;
+        self.try_charge(source.socket())?;
         let mut arrival = Arrival::default();
-        let received = match socket.try_receive(buf, &mut self.queue, &mut arrival) {
-            Ok(()) => self.advance(socket, &arrival, buf),
+        let received = match source.try_receive(buf, &mut self.queue, &mut arrival) {
+            Ok(()) => self.advance(source.socket(), &arrival, buf),
             Err(error) => Err(error.into()),
         };
         self.update_charge(0);
@@ -257,7 +274,7 @@ impl Receiver {
 
     pub(crate) fn try_receive_vectored(
         &mut self,
-        socket: &Socket,
+        source: Source<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Result<Received, TransferError> {
         // The kernel refuses more slices than its maximum. A receive into zero bytes would take
@@ -269,11 +286,11 @@ impl Receiver {
             return Ok(Received::default());
         }
         self.admit()?;
-        self.try_charge(socket)?;
+        self.try_charge(source.socket())?;
         let mut arrival = Arrival::default();
         let bufs = &mut bufs[..count];
-        let received = match socket.try_receive_vectored(bufs, &mut self.queue, &mut arrival) {
-            Ok(()) => self.accept(socket, &arrival).map_err(TransferError::from),
+        let received = match source.try_receive_vectored(bufs, &mut self.queue, &mut arrival) {
+            Ok(()) => self.accept(source.socket(), &arrival).map_err(TransferError::from),
             Err(error) => Err(error.into()),
         };
         self.update_charge(0);
@@ -308,17 +325,31 @@ impl Receiver {
     }
 
     /// Keeps the received descriptors, or closes them and fails the side.
+    #[inline(always)]
     fn accept(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
         let Arrival { bytes, fds, sender, .. } = *arrival;
-        if let Some(error) = self.over_budget(fds) {
-            return Err(self.fail(bytes, fds, error));
-        }
-        if fds <= self.limits.fd_limit && !arrival.truncated && arrival.errno.is_none() {
+        let is_whole = !arrival.truncated && arrival.errno.is_none();
+        // Nothing limits bytes without descriptors.
+        if is_whole && (fds == 0 || self.may_keep(fds)) {
             #[cfg(feature = "tracing")]
             tracing::trace!(bytes, fds, "received");
             return Ok(Received { bytes, fds, sender, ..Received::default() });
         }
+        self.refuse(socket, arrival)
+    }
 
+    /// Returns whether a complete set of `count` descriptors is within all limits.
+    fn may_keep(&self, count: usize) -> bool {
+        count <= self.limits.fd_limit && self.over_budget(count).is_none()
+    }
+
+    /// Closes the received descriptors and fails the side.
+    #[cold]
+    fn refuse(&mut self, socket: &Socket, arrival: &Arrival) -> Result<Received, FdError> {
+        let Arrival { bytes, fds, .. } = *arrival;
+        if let Some(error) = self.over_budget(fds) {
+            return Err(self.fail(bytes, fds, error));
+        }
         let error = match arrival.errno {
             // The delivered descriptors are still open, so a table that was full still is.
             None if arrival.truncated => {
@@ -337,6 +368,7 @@ impl Receiver {
             self.queue.truncate(self.queue.len() - fds);
             #[cfg(feature = "tracing")]
             tracing::debug!(bytes, fds, %error, "received, without a truncated descriptor set");
+            let sender = arrival.sender;
             return Ok(Received { bytes, fds: 0, sender, truncated: Some(cause) });
         }
         Err(self.fail(bytes, fds, error))

@@ -10,7 +10,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use crate::passing;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::reactor::Transfer;
+use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::sys::options;
 
@@ -18,24 +19,40 @@ use crate::sys::options;
 /// descriptors.
 #[derive(Debug)]
 pub(crate) struct ReceiveMode {
-    /// Whether the mode is [`Mode::Messages`], so that most receives need no lock.
-    is_usual: AtomicBool,
-    /// Locked during each receive in another mode, so that no descriptor is accepted between the decision
-    /// for `recv` and the call. Neither of them waits.
-    mode: Mutex<Mode>,
+    /// A [`Mode`]. It is changed only while `lock` is held.
+    mode: AtomicU8,
+    /// Held during each receive that needs it, so that no descriptor is accepted between the decision for
+    /// `recv` and the call. Neither of them waits.
+    lock: Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum Mode {
-    /// Nothing has been received. Descriptors may be queued, unless the kernel has refused them since
-    /// the connection exists.
-    New { refused: bool },
+    /// Nothing has been received. Descriptors may be queued.
+    New,
+    /// Nothing has been received. The kernel has refused descriptors since the connection exists.
+    NewRefusing,
     /// Descriptors may be queued or may still be sent.
     Messages,
     /// The kernel refuses descriptors. Those that were sent before may be queued.
     Refusing,
     /// No descriptor is queued, and the kernel refuses them.
     Bytes,
+}
+
+impl Mode {
+    const ALL: [Mode; 5] =
+        [Mode::New, Mode::NewRefusing, Mode::Messages, Mode::Refusing, Mode::Bytes];
+}
+
+/// Who can use a socket during a receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The receiver only, so nobody changes the mode.
+    Exclusive,
+    /// Other tasks too.
+    Shared,
 }
 
 /// The options of a socket.
@@ -85,83 +102,105 @@ pub(crate) enum Call {
 impl ReceiveMode {
     /// Returns the mode of a socket that this crate has not received from. `refused` tells whether the
     /// kernel has refused descriptors since the connection exists.
+    #[inline]
     pub(crate) fn new(refused: bool) -> ReceiveMode {
-        let mode = Mutex::new(Mode::New { refused });
-        ReceiveMode { is_usual: AtomicBool::new(false), mode }
+        let mode = if refused { Mode::NewRefusing } else { Mode::New };
+        ReceiveMode { mode: AtomicU8::new(mode as u8), lock: Mutex::new(()) }
     }
 
-    /// Receives with the call that the mode requires. `receive` returns `WouldBlock` only if an event will
-    /// announce what is left in the socket.
-    #[inline]
+    /// Receives with the call that the mode requires. `receive` returns `WouldBlock`, or a transfer that
+    /// exhausts the readiness, only if an event will announce what is left in the socket.
+    #[inline(always)]
     pub(crate) fn receive(
         &self,
+        access: Access,
         socket: &impl Options,
-        receive: impl FnOnce(Call) -> io::Result<()>,
-    ) -> io::Result<()> {
-        if self.is_usual.load(Ordering::Acquire) {
-            return receive(Call::Message);
-        }
-        self.receive_locked(socket, receive)
-    }
-
-    fn receive_locked(
-        &self,
-        socket: &impl Options,
-        receive: impl FnOnce(Call) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut mode = self.lock();
-        self.prepare(&mut mode, socket);
-        if *mode == Mode::Bytes {
-            return receive(Call::Bytes);
-        }
-        let outcome = receive(Call::Message);
-        let is_empty = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
-        // The outcome alone proves only that an event announces what is queued: an out-of-band byte that no
-        // event has announced yet may be queued, with descriptors.
-        let is_empty = outcome.as_ref().is_err_and(is_empty);
-        if *mode == Mode::Refusing && is_empty && socket.is_drained() {
-            self.set(&mut mode, after_refusal(socket));
+        receive: impl FnOnce(Call) -> io::Result<Transfer<()>>,
+    ) -> io::Result<Transfer<()>> {
+        // `recvmsg` is right in every mode, so it needs no lock.
+        let (call, lock) = match self.mode() {
+            Mode::Messages => (Call::Message, None),
+            Mode::Bytes if access == Access::Exclusive => (Call::Bytes, None),
+            _ => self.begin(socket),
+        };
+        let outcome = receive(call);
+        if let Some(lock) = lock {
+            self.end(lock, socket, &outcome);
         }
         outcome
     }
 
+    /// Returns the call that the mode requires, and holds the lock.
+    #[inline(never)]
+    fn begin(&self, socket: &impl Options) -> (Call, Option<MutexGuard<'_, ()>>) {
+        let lock = self.lock();
+        let is_bytes = self.prepare(&lock, socket) == Mode::Bytes;
+        (if is_bytes { Call::Bytes } else { Call::Message }, Some(lock))
+    }
+
+    #[inline(never)]
+    fn end(
+        &self,
+        lock: MutexGuard<'_, ()>,
+        socket: &impl Options,
+        outcome: &io::Result<Transfer<()>>,
+    ) {
+        let is_empty = match outcome {
+            Ok(Transfer { exhausts, .. }) => *exhausts,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        // The outcome alone proves only that an event announces what is queued: an out-of-band byte that no
+        // event has announced yet may be queued, with descriptors.
+        if self.mode() == Mode::Refusing && is_empty && socket.is_drained() {
+            self.set(&lock, after_refusal(socket));
+        }
+    }
+
     /// Sets whether the kernel refuses descriptors that peers send to this socket.
     pub(crate) fn set_fd_passing(&self, socket: &impl Options, on: bool) -> io::Result<()> {
-        let mut mode = self.lock();
-        self.prepare(&mut mode, socket);
+        let lock = self.lock();
+        let mode = self.prepare(&lock, socket);
         if on {
             // Before the kernel accepts the first descriptor.
-            self.set(&mut mode, Mode::Messages);
+            self.set(&lock, Mode::Messages);
             return socket.set_fd_passing(true);
         }
         socket.set_fd_passing(false)?;
-        if *mode == Mode::Messages {
-            self.set(&mut mode, Mode::Refusing);
+        if mode == Mode::Messages {
+            self.set(&lock, Mode::Refusing);
         }
         Ok(())
     }
 
     /// Makes a socket that nothing has been received from ready for that.
     pub(crate) fn prepare_socket(&self, socket: &impl Options) {
-        if !self.is_usual.load(Ordering::Acquire) {
-            self.prepare(&mut self.lock(), socket);
+        self.prepare(&self.lock(), socket);
+    }
+
+    /// Prepares the socket, unless that was done before. Returns the mode.
+    fn prepare(&self, lock: &MutexGuard<'_, ()>, socket: &impl Options) -> Mode {
+        let mode = self.mode();
+        if !matches!(mode, Mode::New | Mode::NewRefusing) {
+            return mode;
         }
-    }
-
-    fn prepare(&self, mode: &mut Mode, socket: &impl Options) {
-        let Mode::New { refused } = *mode else { return };
         socket.prepare();
-        self.set(mode, if refused { after_refusal(socket) } else { Mode::Messages });
+        let mode = if mode == Mode::NewRefusing { after_refusal(socket) } else { Mode::Messages };
+        self.set(lock, mode);
+        mode
     }
 
-    fn set(&self, mode: &mut Mode, new: Mode) {
-        *mode = new;
-        self.is_usual.store(new == Mode::Messages, Ordering::Release);
+    #[inline(always)]
+    fn mode(&self) -> Mode {
+        Mode::ALL[usize::from(self.mode.load(Ordering::Acquire))]
     }
 
-    fn lock(&self) -> MutexGuard<'_, Mode> {
+    fn set(&self, _: &MutexGuard<'_, ()>, mode: Mode) {
+        self.mode.store(mode as u8, Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
         // Ignores poisoning: each mode is valid.
-        self.mode.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -210,7 +249,7 @@ mod models {
         }
 
         /// Receives everything, as the two system calls do.
-        fn receive(&self, call: Call) -> io::Result<()> {
+        fn receive(&self, call: Call) -> io::Result<Transfer<()>> {
             let mut state = self.state();
             let queued = std::mem::take(&mut state.queued);
             if call == Call::Message {
@@ -254,10 +293,10 @@ mod models {
                 }
             });
             for _ in 0..2 {
-                let _ = mode.receive(&socket, |call| socket.receive(call));
+                let _ = mode.receive(Access::Shared, &socket, |call| socket.receive(call));
             }
             changing.join().unwrap();
-            let _ = mode.receive(&socket, |call| socket.receive(call));
+            let _ = mode.receive(Access::Shared, &socket, |call| socket.receive(call));
             let state = socket.state();
             assert_eq!((state.received, state.queued), (state.sent, 0));
         });

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
@@ -36,8 +36,22 @@ pub(crate) struct SendLimits {
 }
 
 impl Sender {
+    #[inline]
     pub(crate) fn new(limits: SendLimits) -> Sender {
         Sender { limits, ..Sender::default() }
+    }
+
+    /// Writes the bytes of one buffer. The queue is sent with the first byte.
+    pub(crate) fn poll_write_buf(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if buf.is_empty() || !self.queue.is_empty() {
+            return self.poll_write(socket, cx, &[IoSlice::new(buf)]).map_err(io::Error::from);
+        }
+        Poll::Ready(traced(ready!(socket.poll_send_buf(cx, buf)), 0))
     }
 
     /// Writes bytes. The queue is sent with the first byte.
@@ -54,8 +68,8 @@ impl Sender {
         }
         // The usual write has no descriptors. This path avoids the code for them.
         if self.queue.is_empty() {
-            let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
-            return Poll::Ready(traced(sent, 0));
+            let sent = ready!(socket.poll_send_bytes(cx, slices));
+            return Poll::Ready(traced(sent.map_err(TransferError::from), 0));
         }
         self.poll_write_queue(socket, cx, slices)
     }
@@ -216,8 +230,8 @@ impl Sender {
             return Poll::Ready(Ok(0));
         }
         if count == 0 {
-            let sent = ready!(socket.poll_send(cx, slices, std::iter::empty()));
-            return Poll::Ready(traced(sent, 0));
+            let sent = ready!(socket.poll_send_bytes(cx, slices));
+            return Poll::Ready(traced(sent.map_err(TransferError::from), 0));
         }
         ready!(socket.poll_admit_fds(cx, count))?;
         let sent = socket.poll_send(cx, slices, fds);
@@ -269,7 +283,11 @@ impl Sender {
     ) -> Result<usize, TransferError> {
         let sent = traced(sent, count);
         if sent.is_ok() {
-            self.queue.drain(..count);
+            if count == self.queue.len() {
+                self.queue.clear(); // Cheaper than a drain.
+            } else {
+                self.queue.drain(..count);
+            }
         }
         sent
     }
@@ -392,7 +410,7 @@ fn bytes_after<'a>(slices: &'a [IoSlice<'_>], mut count: usize) -> &'a [u8] {
     &slice.expect("every set has a byte")[count..]
 }
 
-fn traced(sent: Result<usize, TransferError>, _fds: usize) -> Result<usize, TransferError> {
+fn traced<E>(sent: Result<usize, E>, _fds: usize) -> Result<usize, E> {
     #[cfg(feature = "tracing")]
     if let &Ok(bytes) = &sent {
         tracing::trace!(bytes, fds = _fds, "sent");

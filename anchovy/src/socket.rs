@@ -2,13 +2,14 @@
 //! system call each. No module above this one makes a system call for I/O.
 //!
 //! A read that knows that it has drained the socket saves the next one a system call that finds
-//! nothing: [`Stream::try_io`] clears the readiness if its closure returns `WouldBlock`. A short read
-//! does not suffice for that. It also ends after a descriptor set, and before an out-of-band byte. More
-//! bytes may be queued then, no new edge announces them, and the next read would wait although they are
-//! there. tokio's own `UnixStream` has this problem.
+//! nothing: it clears the readiness ([`Transfer::exhausts`]). A short read does not suffice for that. It
+//! also ends after a descriptor set, and before an out-of-band byte. More bytes may be queued then, no new
+//! edge announces them, and the next read would wait although they are there. tokio's own `UnixStream` has
+//! this problem.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::task::{Context, Poll, ready};
@@ -29,8 +30,8 @@ use crate::faults;
 use crate::inq::Inq;
 use crate::limits::DBUS_SCM_RIGHTS;
 use crate::peer_account::PeerAccount;
-use crate::reactor::Stream;
-use crate::receive_mode::{Call, ReceiveMode};
+use crate::reactor::{Stream, Transfer, TryIo};
+use crate::receive_mode::{Access, Call, ReceiveMode};
 use crate::sender_credentials::set_passcred;
 use crate::space::SCM_MAX_FD;
 use crate::sys::options;
@@ -81,6 +82,7 @@ impl Socket {
 
     /// Converts a socket that is registered and was never read from. `refused` tells whether the kernel
     /// has refused descriptors since the connection exists.
+    #[inline]
     pub(crate) fn registered(io: Stream, refused: bool) -> io::Result<Socket> {
         #[cfg(target_vendor = "apple")]
         net::sockopt::set_socket_nosigpipe(&io, true)?;
@@ -90,12 +92,14 @@ impl Socket {
 
     /// Enables `SO_INQ` when it is first of use, so that every receive then reports the number of bytes
     /// that are still queued.
+    #[inline]
     pub(crate) fn with_inq(mut self) -> Socket {
         self.inq.permit();
         self
     }
 
     /// Disables `SO_INQ` if this crate has enabled it.
+    #[inline]
     pub(crate) fn without_inq(mut self) -> io::Result<Socket> {
         if std::mem::replace(&mut self.inq, Inq::never()).is_on() {
             options::set_inq(self.io().as_fd(), false)?;
@@ -183,72 +187,6 @@ impl Socket {
         options::unsent_bytes(self.io().as_fd()).is_ok_and(|unsent| unsent == 0)
     }
 
-    /// Waits until there is something to receive. Receives bytes into the unfilled part of `buf`,
-    /// without advancing it, and appends descriptors to `queue`.
-    ///
-    /// Stores the result in `arrival`, which must be the default value.
-    #[inline]
-    pub(crate) fn poll_receive(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-        queue: &mut VecDeque<OwnedFd>,
-        arrival: &mut Arrival,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.io().poll_read_ready(cx))?;
-            match self.try_receive(buf, queue, arrival) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
-            }
-        }
-    }
-
-    /// Receives as [`poll_receive`](Self::poll_receive) does, or returns `WouldBlock`.
-    pub(crate) fn try_receive(
-        &self,
-        buf: &mut ReadBuf<'_>,
-        queue: &mut VecDeque<OwnedFd>,
-        arrival: &mut Arrival,
-    ) -> io::Result<()> {
-        self.try_receive_with(arrival, |call, arrival| {
-            let socket = self.io().as_fd();
-            match call {
-                Call::Message => receive::receive(socket, buf, queue, arrival),
-                Call::Bytes => receive::receive_bytes(socket, buf, arrival),
-            }
-        })
-    }
-
-    /// Receives as [`try_receive`](Self::try_receive) does, into several buffers.
-    pub(crate) fn try_receive_vectored(
-        &self,
-        bufs: &mut [IoSliceMut<'_>],
-        queue: &mut VecDeque<OwnedFd>,
-        arrival: &mut Arrival,
-    ) -> io::Result<()> {
-        self.try_receive_with(arrival, |_, arrival| {
-            receive::receive_vectored(self.io().as_fd(), bufs, queue, arrival)
-        })
-    }
-
-    #[inline]
-    fn try_receive_with(
-        &self,
-        arrival: &mut Arrival,
-        mut receive: impl FnMut(Call, &mut Arrival) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut arrived = false;
-        let outcome = self.io().try_io(Interest::READABLE, || {
-            self.mode.receive(&self.io().as_fd(), |call| {
-                uninterrupted(|| receive(call, arrival))?;
-                arrived = true;
-                if self.is_read_empty(arrival) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
-            })
-        });
-        if arrived { Ok(()) } else { outcome }
-    }
-
     /// Returns whether nothing is left to receive, so that the next byte causes a new edge.
     ///
     /// With `SO_INQ` the kernel reports it, for 5 percent of the time in which 64 bytes are sent and
@@ -258,7 +196,7 @@ impl Socket {
     ///
     /// On systems other than Linux a read also ends *before* a control message, so nothing is
     /// known.
-    #[inline]
+    #[inline(always)]
     fn is_read_empty(&self, arrival: &Arrival) -> bool {
         if arrival.bytes == 0 {
             return false; // The end of the stream: it stays readable.
@@ -273,12 +211,36 @@ impl Socket {
         }
     }
 
-    /// Waits until there is room, and sends bytes with a descriptor set, which may be empty, in
-    /// one system call.
+    /// Waits until there is room, and sends bytes of one buffer in one system call. The buffer holds at
+    /// least one byte.
+    #[inline]
+    pub(crate) fn poll_send_buf(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.io().poll_write_io(cx, || {
+            let sent = self.send_slices(&[IoSlice::new(buf)])?;
+            Ok(Transfer { value: sent, exhausts: sent < buf.len() })
+        })
+    }
+
+    /// Waits until there is room, and sends bytes in one system call.
     ///
-    /// The descriptors are borrowed. They were sent if and only if the result is `Ok`. The slices
-    /// hold at least one byte. There are at most [`MAX_SLICES`] slices and [`SCM_MAX_FD`]
-    /// descriptors.
+    /// The slices hold at least one byte. There are at most [`MAX_SLICES`] slices.
+    #[inline(never)]
+    pub(crate) fn poll_send_bytes(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.io().poll_write_io(cx, || self.transfer(slices, iter::empty()))
+    }
+
+    /// Sends as [`poll_send_bytes`](Self::poll_send_bytes) does, with a descriptor set of at most
+    /// [`SCM_MAX_FD`] descriptors.
+    ///
+    /// The descriptors are borrowed. They were sent if and only if the result is `Ok`.
     #[inline]
     pub(crate) fn poll_send<'fd>(
         &self,
@@ -286,13 +248,9 @@ impl Socket {
         slices: &[IoSlice<'_>],
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>> + Clone,
     ) -> Poll<Result<usize, TransferError>> {
-        loop {
-            ready!(self.io().poll_write_ready(cx))?;
-            match self.try_send(slices, fds.clone()) {
-                Err(TransferError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
-            }
-        }
+        let count = fds.len();
+        let sent = ready!(self.io().poll_write_io(cx, || self.transfer(slices, fds.clone())));
+        Poll::Ready(sent.map_err(|error| send_error(error, count)))
     }
 
     /// Sends as [`poll_send`](Self::poll_send) does, or returns `WouldBlock`.
@@ -302,20 +260,22 @@ impl Socket {
         fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
     ) -> Result<usize, TransferError> {
         let count = fds.len();
-        let (mut sent, mut left) = (0, false);
-        let outcome = self.io().try_io(Interest::WRITABLE, || {
-            sent = self.send(slices, fds)?;
-            left = true;
-            // The socket is full: the peer must read first, which causes an edge.
-            if sent < total(slices) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
-        });
-        match outcome {
-            Err(error) if !left => Err(send_error(error, count)),
-            _ => Ok(sent),
-        }
+        let sent = self.io().try_transfer(Interest::WRITABLE, || self.transfer(slices, fds));
+        sent.map_err(|error| send_error(error, count))
     }
 
-    #[inline]
+    #[inline(always)]
+    fn transfer<'fd>(
+        &self,
+        slices: &[IoSlice<'_>],
+        fds: impl ExactSizeIterator<Item = BorrowedFd<'fd>>,
+    ) -> io::Result<Transfer<usize>> {
+        let sent = self.send(slices, fds)?;
+        // After a part, the socket is full: the peer must read first, which causes an edge.
+        Ok(Transfer { value: sent, exhausts: sent < total(slices) })
+    }
+
+    #[inline(always)]
     fn send<'fd>(
         &self,
         slices: &[IoSlice<'_>],
@@ -327,12 +287,19 @@ impl Socket {
             1..=8 => return self.send_set::<8>(slices, fds),
             _ => return self.send_set::<SCM_MAX_FD>(slices, fds),
         }
+        self.send_slices(slices)
+    }
+
+    /// Sends bytes without descriptors.
+    #[inline(always)]
+    fn send_slices(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let socket = self.io().as_fd();
         // With one buffer and no descriptors, `send` is cheaper than `sendmsg`.
         uninterrupted(|| {
-            faults::sending(self.io().as_fd(), slices, 0, |slices| {
+            faults::sending(socket, slices, 0, |slices| {
                 let sent = match slices {
-                    [slice] => net::send(self.io(), slice, SEND),
-                    _ => net::sendmsg(self.io(), slices, &mut SendAncillaryBuffer::default(), SEND),
+                    [slice] => net::send(socket, slice, SEND),
+                    _ => net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SEND),
                 };
                 Ok(sent?)
             })
@@ -382,6 +349,98 @@ impl Socket {
     }
 }
 
+/// A socket to receive from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    socket: &'a Socket,
+    access: Access,
+}
+
+impl<'a> Source<'a> {
+    /// Receives while no other task can use the socket, which the borrow proves.
+    #[inline]
+    pub(crate) fn exclusive(socket: &'a mut Socket) -> Source<'a> {
+        Source { socket, access: Access::Exclusive }
+    }
+
+    /// Receives while other tasks may change the options of the socket.
+    #[inline]
+    pub(crate) fn shared(socket: &'a Socket) -> Source<'a> {
+        Source { socket, access: Access::Shared }
+    }
+
+    #[inline]
+    pub(crate) fn socket(self) -> &'a Socket {
+        self.socket
+    }
+
+    /// Waits until there is something to receive. Receives bytes into the unfilled part of `buf`,
+    /// without advancing it, and appends descriptors to `queue`.
+    ///
+    /// Stores the result in `arrival`, which must be the default value.
+    #[inline(always)]
+    pub(crate) fn poll_receive(
+        self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        queue: &mut VecDeque<OwnedFd>,
+        arrival: &mut Arrival,
+    ) -> Poll<io::Result<()>> {
+        self.socket.io().poll_read_io(cx, || self.receive(buf, queue, arrival))
+    }
+
+    /// Receives as [`poll_receive`](Self::poll_receive) does, or returns `WouldBlock`.
+    pub(crate) fn try_receive(
+        self,
+        buf: &mut ReadBuf<'_>,
+        queue: &mut VecDeque<OwnedFd>,
+        arrival: &mut Arrival,
+    ) -> io::Result<()> {
+        self.socket.io().try_transfer(Interest::READABLE, || self.receive(buf, queue, arrival))
+    }
+
+    /// Receives as [`try_receive`](Self::try_receive) does, into several buffers.
+    pub(crate) fn try_receive_vectored(
+        self,
+        bufs: &mut [IoSliceMut<'_>],
+        queue: &mut VecDeque<OwnedFd>,
+        arrival: &mut Arrival,
+    ) -> io::Result<()> {
+        self.socket.io().try_transfer(Interest::READABLE, || {
+            self.receive_with(arrival, |socket, _, arrival| {
+                receive::receive_vectored(socket, bufs, queue, arrival)
+            })
+        })
+    }
+
+    /// Receives once.
+    #[inline(always)]
+    fn receive(
+        self,
+        buf: &mut ReadBuf<'_>,
+        queue: &mut VecDeque<OwnedFd>,
+        arrival: &mut Arrival,
+    ) -> io::Result<Transfer<()>> {
+        self.receive_with(arrival, |socket, call, arrival| match call {
+            Call::Message => receive::receive(socket, buf, queue, arrival),
+            Call::Bytes => receive::receive_bytes(socket, buf, arrival),
+        })
+    }
+
+    #[inline(always)]
+    fn receive_with(
+        self,
+        arrival: &mut Arrival,
+        mut receive: impl FnMut(BorrowedFd<'_>, Call, &mut Arrival) -> io::Result<()>,
+    ) -> io::Result<Transfer<()>> {
+        let fd = self.socket.io().as_fd();
+        self.socket.mode.receive(self.access, &fd, |call| {
+            uninterrupted(|| receive(fd, call, arrival))?;
+            Ok(Transfer { value: (), exhausts: self.socket.is_read_empty(arrival) })
+        })
+    }
+}
+
 /// Fails unless this is a stream socket of the Unix domain, which `From<OwnedFd>` does not check.
 fn check_is_unix_stream(stream: &StdUnixStream) -> Result<(), TransferError> {
     let local = net::getsockname(stream);
@@ -428,11 +487,12 @@ fn send_error(error: io::Error, count: usize) -> TransferError {
     }
 }
 
+#[inline]
 fn total(slices: &[IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }
 
-#[inline]
+#[inline(always)]
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

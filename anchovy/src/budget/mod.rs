@@ -23,6 +23,7 @@ pub use account::Account;
 pub use budget::{Budget, BudgetBuilder};
 pub use charge::{Charge, ChargeRequest};
 pub use key::AccountKey;
+pub(crate) use ledgers::Receiving;
 pub use resource::{Resource, Usage};
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use super::receive_error::ReceiveError;
 use crate::budget::Account;
 use crate::error::transfer_error::TransferError;
 use crate::receive::{Received, Receiver};
-use crate::socket::Socket;
+use crate::socket::{self, Socket};
 
 /// Room in bytes for reads when a frame begins, until a read fills it. Most streams are idle most of
 /// the time, and this is most of the memory that an idle stream holds.
@@ -337,7 +337,8 @@ impl AsyncRead for Source<'_> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.outcome = ready!(this.receiver.poll_receive(this.socket, cx, buf));
+        this.outcome =
+            ready!(this.receiver.poll_receive(socket::Source::shared(this.socket), cx, buf));
         // After an error, the buffer is unchanged, and the caller takes the error from `outcome`.
         Poll::Ready(Ok(()))
     }

@@ -18,7 +18,7 @@ use crate::error::fd_error::FdError;
 use crate::error::transfer_error::TransferError;
 use crate::receive::Receiver;
 use crate::send::Sender;
-use crate::socket::Socket;
+use crate::socket::{Socket, Source};
 
 /// Maximum number of bytes of one read, as in tokio's `copy`. If `SO_SNDBUF` is 16 KiB or more, the kernel
 /// accepts a write of this length whole or not at all (unix_stream_sendmsg).
@@ -188,7 +188,7 @@ impl Copier {
             self.buffer = vec![0; BUFFER].into();
         }
         let mut buf = ReadBuf::new(&mut self.buffer);
-        let received = ready!(receiver.poll_receive(socket, cx, &mut buf))?;
+        let received = ready!(receiver.poll_receive(Source::shared(socket), cx, &mut buf))?;
         (self.start, self.end) = (0, received.bytes);
         if received.fds > 0 {
             self.charge = receiver.take_newest(received.fds, &mut self.fds);

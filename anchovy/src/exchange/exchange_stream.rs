@@ -19,7 +19,7 @@ use super::incoming::End;
 use super::shared::Shared;
 use crate::error::transfer_error::TransferError;
 use crate::limits::DBUS_SCM_RIGHTS;
-use crate::socket::MAX_SLICES;
+use crate::socket::{MAX_SLICES, Source};
 use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A stream of bytes for an RPC library. An [`Exchange`] passes descriptors together with these bytes.
@@ -137,8 +137,8 @@ impl<const S: usize> ExchangeStream<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), TransferError>> {
         let (room, filled) = (buf.remaining(), buf.filled().len());
-        let receiver = &mut self.stream.receiver;
-        let received = match ready!(receiver.poll_receive(&self.stream.socket, cx, buf)) {
+        let AnchovyStream { socket, receiver, .. } = &mut self.stream;
+        let received = match ready!(receiver.poll_receive(Source::exclusive(socket), cx, buf)) {
             Ok(received) => received,
             Err(error) => {
                 if let Some(failed) = receiver.failed() {

@@ -21,11 +21,12 @@ use rustix::net::{
     AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, acceptfrom_with,
     connect, socket_with, socketpair,
 };
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::io::{Interest, Ready};
 use tokio::net::unix::SocketAddr;
 use tokio::task::coop::poll_proceed;
 
+use super::transfer::{Transfer, TryIo};
 use crate::path::SocketPath;
 use crate::peer_credentials::PeerCredentials;
 use crate::sys::{options, register};
@@ -46,6 +47,7 @@ impl Stream {
     }
 
     /// Registers a non-blocking socket that is probably ready.
+    #[inline]
     fn assumed(socket: impl Into<StdUnixStream>, ready: Ready) -> io::Result<Stream> {
         let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         let socket = register::stream(socket.into(), interest)?;
@@ -107,17 +109,81 @@ impl Stream {
         Ok(known.await?.ready())
     }
 
-    /// Calls `io` if the socket is ready. Clears the readiness if `io` returns `WouldBlock`.
-    #[inline]
-    pub(crate) fn try_io<R>(
+    /// Waits until the socket is readable, and calls `io`. Clears the readiness as `io` requires.
+    #[inline(always)]
+    pub(crate) fn poll_read_io<R>(
         &self,
-        interest: Interest,
-        io: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        if self.assumed.is(interest) {
-            return self.try_assumed(interest, io);
+        cx: &mut Context<'_>,
+        mut io: impl FnMut() -> io::Result<Transfer<R>>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let readiness = if self.assumed.is(Interest::READABLE) {
+                ready!(self.poll_assumed(cx, Interest::READABLE))?
+            } else {
+                Readiness::Known(ready!(self.socket.poll_read_ready(cx))?)
+            };
+            if let Some(outcome) = self.finish(io(), readiness, Interest::READABLE) {
+                return Poll::Ready(outcome);
+            }
         }
-        self.socket.try_io(interest, |_| io())
+    }
+
+    /// Waits until the socket is writable, and calls `io`. Clears the readiness as `io` requires.
+    #[inline(always)]
+    pub(crate) fn poll_write_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut io: impl FnMut() -> io::Result<Transfer<R>>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let readiness = if self.assumed.is(Interest::WRITABLE) {
+                ready!(self.poll_assumed(cx, Interest::WRITABLE))?
+            } else {
+                Readiness::Known(ready!(self.socket.poll_write_ready(cx))?)
+            };
+            if let Some(outcome) = self.finish(io(), readiness, Interest::WRITABLE) {
+                return Poll::Ready(outcome);
+            }
+        }
+    }
+
+    /// Returns the readiness of a socket that is assumed to be ready.
+    #[cold]
+    fn poll_assumed(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+    ) -> Poll<io::Result<Readiness<'_>>> {
+        ready!(assume(cx))?;
+        Poll::Ready(match pin!(self.socket.ready(interest)).poll(cx) {
+            Poll::Ready(known) => {
+                self.assumed.clear(interest);
+                known.map(Readiness::Known)
+            }
+            Poll::Pending => Ok(Readiness::Assumed),
+        })
+    }
+
+    /// Clears the readiness if that is required. Returns `None` if `outcome` is `WouldBlock`.
+    #[inline(always)]
+    fn finish<R>(
+        &self,
+        outcome: io::Result<Transfer<R>>,
+        readiness: Readiness<'_>,
+        interest: Interest,
+    ) -> Option<io::Result<R>> {
+        let (outcome, clears) = match outcome {
+            Ok(Transfer { value, exhausts }) => (Some(Ok(value)), exhausts),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (None, true),
+            Err(error) => (Some(Err(error)), false),
+        };
+        if clears {
+            match readiness {
+                Readiness::Assumed => self.assumed.clear(interest),
+                Readiness::Known(mut guard) => guard.clear_ready(),
+            }
+        }
+        outcome
     }
 
     #[cold]
@@ -131,7 +197,10 @@ impl Stream {
         let outcome = match io {
             // It was not called: no event has told that the socket is ready.
             Some(io) => io(),
-            None => known.map(|value| value.expect("it was called")),
+            None => {
+                self.assumed.clear(interest);
+                return known.map(|value| value.expect("it was called"));
+            }
         };
         if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.assumed.clear(interest);
@@ -181,6 +250,16 @@ impl Stream {
     }
 }
 
+impl TryIo for Stream {
+    #[inline]
+    fn try_io<R>(&self, interest: Interest, io: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        if self.assumed.is(interest) {
+            return self.try_assumed(interest, io);
+        }
+        self.socket.try_io(interest, |_| io())
+    }
+}
+
 impl AsFd for Stream {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -196,7 +275,8 @@ impl AsRawFd for Stream {
 
 /// Directions in which a socket is ready although no event has told so yet. A new socket has room for
 /// bytes, and most clients send before they are accepted, so the first operation need not wait for an event.
-/// An operation that finds the socket not ready ends the assumption.
+/// An operation that finds the socket not ready ends the assumption. So does the first operation after an
+/// event has told that the socket is ready.
 ///
 /// Events are not affected: the socket is registered before its first operation, so what arrives after
 /// that causes one.
@@ -207,6 +287,7 @@ const READ: u8 = 1;
 const WRITE: u8 = 2;
 
 impl Assumed {
+    #[inline]
     fn new(ready: Ready) -> Assumed {
         let bits = u8::from(ready.is_readable()) * READ + u8::from(ready.is_writable()) * WRITE;
         Assumed(AtomicU8::new(bits))
@@ -232,6 +313,13 @@ impl Assumed {
     fn clear(&self, interest: Interest) {
         self.0.fetch_and(!Assumed::bits(interest), Ordering::Relaxed);
     }
+}
+
+/// The reason for an operation.
+enum Readiness<'a> {
+    /// No event has told that the socket is ready.
+    Assumed,
+    Known(AsyncFdReadyGuard<'a, StdUnixStream>),
 }
 
 /// Returns `Ready`, unless the task has to let others run (`tokio::task::coop`).

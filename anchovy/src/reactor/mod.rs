@@ -3,6 +3,9 @@
 //! On Linux, the readiness includes that of out-of-band bytes, which tokio's own `UnixStream` does not
 //! request.
 
+mod transfer;
+pub(crate) use transfer::{Transfer, TryIo};
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]

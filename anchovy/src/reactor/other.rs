@@ -3,12 +3,13 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{Interest, Ready};
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 
+use super::transfer::{Transfer, TryIo};
 use crate::path::SocketPath;
 use crate::peer_credentials::PeerCredentials;
 
@@ -56,13 +57,34 @@ impl Stream {
         self.0.ready(interest).await
     }
 
-    /// Calls `io` if the socket is ready. Clears the readiness if `io` returns `WouldBlock`.
-    pub(crate) fn try_io<R>(
+    /// Waits until the socket is readable, and calls `io`. Clears the readiness as `io` requires.
+    pub(crate) fn poll_read_io<R>(
         &self,
-        interest: Interest,
-        io: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.0.try_io(interest, io)
+        cx: &mut Context<'_>,
+        mut io: impl FnMut() -> io::Result<Transfer<R>>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.try_transfer(Interest::READABLE, &mut io) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    /// Waits until the socket is writable, and calls `io`. Clears the readiness as `io` requires.
+    pub(crate) fn poll_write_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut io: impl FnMut() -> io::Result<Transfer<R>>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.try_transfer(Interest::WRITABLE, &mut io) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
     }
 
     pub(crate) async fn async_io<R>(
@@ -93,6 +115,12 @@ impl Stream {
 
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.0.take_error()
+    }
+}
+
+impl TryIo for Stream {
+    fn try_io<R>(&self, interest: Interest, io: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.0.try_io(interest, io)
     }
 }
 

@@ -14,6 +14,7 @@ use super::borrowed::ReadHalf;
 use super::owned::OwnedReadHalf;
 use crate::error::fd_error::FdError;
 use crate::receive::Received;
+use crate::socket::Source;
 
 macro_rules! read_methods {
     ([$($generics:tt)*] $half:ty, $name:literal) => {
@@ -50,7 +51,7 @@ macro_rules! read_methods {
                 buf: &mut ReadBuf<'_>,
                 fds: &mut Vec<OwnedFd>,
             ) -> Poll<io::Result<Received>> {
-                self.receiver.poll_receive_into(&self.socket, cx, buf, fds).map_err(io::Error::from)
+                self.receiver.poll_receive_into(Source::shared(&self.socket), cx, buf, fds).map_err(io::Error::from)
             }
 
             /// Receives bytes, and descriptors into a vector, or returns `WouldBlock`; see
@@ -61,7 +62,7 @@ macro_rules! read_methods {
                 fds: &mut Vec<OwnedFd>,
             ) -> io::Result<Received> {
                 let mut buf = ReadBuf::new(buf);
-                Ok(self.receiver.try_receive_into(&self.socket, &mut buf, fds)?)
+                Ok(self.receiver.try_receive_into(Source::shared(&self.socket), &mut buf, fds)?)
             }
 
             /// Receives bytes, and descriptors into the read queue; see
@@ -79,13 +80,13 @@ macro_rules! read_methods {
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<Received>> {
-                self.receiver.poll_receive(&self.socket, cx, buf).map_err(io::Error::from)
+                self.receiver.poll_receive(Source::shared(&self.socket), cx, buf).map_err(io::Error::from)
             }
 
             /// Receives bytes, and descriptors into the read queue, or returns `WouldBlock`; see
             /// [`AnchovyStream::try_recv`](crate::AnchovyStream::try_recv).
             pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
-                Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
+                Ok(self.receiver.try_receive(Source::shared(&self.socket), &mut ReadBuf::new(buf))?)
             }
 
             /// Reads bytes, or returns `WouldBlock`; see
@@ -97,7 +98,7 @@ macro_rules! read_methods {
             /// Reads bytes into several buffers, or returns `WouldBlock`; see
             /// [`AnchovyStream::try_read_vectored`](crate::AnchovyStream::try_read_vectored).
             pub fn try_read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                Ok(self.receiver.try_receive_vectored(&self.socket, bufs)?.bytes)
+                Ok(self.receiver.try_receive_vectored(Source::shared(&self.socket), bufs)?.bytes)
             }
 
             /// Waits until the stream is readable; see

@@ -10,6 +10,7 @@ use super::borrowed::{ReadHalf, WriteHalf};
 use super::owned::{OwnedReadHalf, OwnedWriteHalf};
 use crate::passing;
 use crate::peer_credentials::PeerCredentials;
+use crate::reactor::TryIo;
 use crate::space::Space;
 use crate::sys::options;
 

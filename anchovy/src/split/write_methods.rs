@@ -130,7 +130,8 @@ macro_rules! write_methods {
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+                let this = self.get_mut();
+                this.sender.poll_write_buf(&this.socket, cx, buf)
             }
 
             fn poll_write_vectored(

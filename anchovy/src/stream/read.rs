@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::anchovy_stream::AnchovyStream;
 use crate::error::fd_error::FdError;
 use crate::receive::{Received, default_queue_limit};
+use crate::socket::Source;
 
 impl<const S: usize> AnchovyStream<S> {
     /// Default maximum number of descriptors in the read queue: 1024 plus
@@ -125,7 +126,9 @@ impl<const S: usize> AnchovyStream<S> {
         buf: &mut ReadBuf<'_>,
         fds: &mut Vec<OwnedFd>,
     ) -> Poll<io::Result<Received>> {
-        self.receiver.poll_receive_into(&self.socket, cx, buf, fds).map_err(io::Error::from)
+        self.receiver
+            .poll_receive_into(Source::exclusive(&mut self.socket), cx, buf, fds)
+            .map_err(io::Error::from)
     }
 
     /// Receives as [`recv_with_fds`](Self::recv_with_fds) does, or returns `WouldBlock`.
@@ -134,7 +137,11 @@ impl<const S: usize> AnchovyStream<S> {
         buf: &mut [u8],
         fds: &mut Vec<OwnedFd>,
     ) -> io::Result<Received> {
-        Ok(self.receiver.try_receive_into(&self.socket, &mut ReadBuf::new(buf), fds)?)
+        Ok(self.receiver.try_receive_into(
+            Source::exclusive(&mut self.socket),
+            &mut ReadBuf::new(buf),
+            fds,
+        )?)
     }
 
     /// Receives once, as [`recv_with_fds`](Self::recv_with_fds) does, but appends the descriptors
@@ -178,12 +185,16 @@ impl<const S: usize> AnchovyStream<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Received>> {
-        self.receiver.poll_receive(&self.socket, cx, buf).map_err(io::Error::from)
+        self.receiver
+            .poll_receive(Source::exclusive(&mut self.socket), cx, buf)
+            .map_err(io::Error::from)
     }
 
     /// Receives as [`recv`](Self::recv) does, or returns `WouldBlock`.
     pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Received> {
-        Ok(self.receiver.try_receive(&self.socket, &mut ReadBuf::new(buf))?)
+        Ok(self
+            .receiver
+            .try_receive(Source::exclusive(&mut self.socket), &mut ReadBuf::new(buf))?)
     }
 
     /// Receives as [`try_recv`](Self::try_recv) does, and returns only the number of bytes.
@@ -215,7 +226,7 @@ impl<const S: usize> AnchovyStream<S> {
     ///
     /// At most 1,024 buffers (`UIO_MAXIOV`) are filled.
     pub fn try_read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Ok(self.receiver.try_receive_vectored(&self.socket, bufs)?.bytes)
+        Ok(self.receiver.try_receive_vectored(Source::exclusive(&mut self.socket), bufs)?.bytes)
     }
 
     /// Waits until the stream is readable. It also becomes readable if the peer closes the

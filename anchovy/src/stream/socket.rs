@@ -10,6 +10,7 @@ use super::anchovy_stream::AnchovyStream;
 use crate::budget::Account;
 use crate::passing;
 use crate::peer_credentials::PeerCredentials;
+use crate::reactor::TryIo;
 use crate::space::Space;
 use crate::sys::options;
 

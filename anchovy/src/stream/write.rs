@@ -193,7 +193,8 @@ impl<const S: usize> AsyncWrite for AnchovyStream<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+        let this = self.get_mut();
+        this.sender.poll_write_buf(&this.socket, cx, buf)
     }
 
     fn poll_write_vectored(

@@ -7,6 +7,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Registers a stream. Panics outside of a tokio runtime with I/O enabled.
+#[inline]
 pub(crate) fn stream(socket: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixStream>> {
     // SAFETY: the socket owns its descriptor, which stays the same until the socket is dropped, and
     // `AsyncFd` gives no access to the socket that could replace it.
