@@ -314,11 +314,14 @@ impl<const S: usize> StreamBuilder<S> {
     ///
     /// Panics outside of a tokio runtime with I/O enabled, as tokio's `from_std` does.
     pub fn build(&self, stream: impl IntoUnixStream) -> io::Result<AnchovyStream<S>> {
-        let (mut receiver, mut sender) = self.sides()?;
+        let (receive, send) = self.limits()?;
         let taken = stream.into_taken()?;
-        receiver.queue = taken.read_queue;
-        receiver.failed = taken.read_error.map(Box::new);
-        sender.queue = taken.write_queue;
+        let receiver = Receiver {
+            queue: taken.read_queue,
+            failed: taken.read_error.map(Box::new),
+            ..Receiver::new(receive)
+        };
+        let sender = Sender { queue: taken.write_queue, ..Sender::new(send) };
         let socket = self.with_options(taken.socket)?;
         Ok(AnchovyStream { socket, receiver, sender })
     }
@@ -370,17 +373,19 @@ impl<const S: usize> StreamBuilder<S> {
 
     /// Checks the limits.
     pub(crate) fn check(&self) -> Result<(), FdError> {
-        self.sides().map(drop)
+        self.limits().map(drop)
     }
 
     /// Creates a stream from a new socket. `refused` tells whether the kernel has refused descriptors
     /// since the connection exists.
+    #[inline]
     pub(crate) fn registered(&self, stream: Stream, refused: bool) -> io::Result<AnchovyStream<S>> {
-        let (receiver, sender) = self.sides()?;
+        let (receive, send) = self.limits()?;
         let socket = self.with_options(Socket::registered(stream, refused)?)?;
-        Ok(AnchovyStream { socket, receiver, sender })
+        Ok(AnchovyStream { socket, receiver: Receiver::new(receive), sender: Sender::new(send) })
     }
 
+    #[inline]
     fn with_options(&self, mut socket: Socket) -> io::Result<Socket> {
         if let Some(on) = self.sender_credentials {
             socket.set_sender_credentials(on)?;
@@ -388,7 +393,8 @@ impl<const S: usize> StreamBuilder<S> {
         if self.inq { Ok(socket.with_inq()) } else { socket.without_inq() }
     }
 
-    fn sides(&self) -> Result<(Receiver, Sender), FdError> {
+    #[inline]
+    fn limits(&self) -> Result<(ReceiveLimits, SendLimits), FdError> {
         let space = const { Space::from_bytes(S) };
 
         let mut receive = ReceiveLimits::new(space);
@@ -403,6 +409,6 @@ impl<const S: usize> StreamBuilder<S> {
         if let Some(limit) = self.write_fd_limit {
             send = send.with_fd_limit(limit)?;
         }
-        Ok((Receiver::new(receive), Sender::new(send)))
+        Ok((receive, send))
     }
 }

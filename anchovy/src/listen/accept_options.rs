@@ -22,6 +22,7 @@ pub(super) struct AcceptOptions<const S: usize> {
 impl<const S: usize> AcceptOptions<S> {
     /// Converts an accepted socket into a stream. If the account of the client has no room for it,
     /// closes the socket and returns `None`.
+    #[inline]
     pub(super) fn stream(&self, socket: Stream) -> io::Result<Option<AnchovyStream<S>>> {
         let charged = match &self.budget {
             None => None,

@@ -82,8 +82,8 @@ pub struct AnchovyListener<const S: usize> {
 }
 
 /// The maximum number of clients to accept in a row. Without it, a client that connects again and
-/// again would prevent other tasks from running.
-const MAX_IN_A_ROW: u32 = 4;
+/// again would prevent other tasks from running. A pause costs nearly as much as accepting a client.
+const MAX_IN_A_ROW: u32 = 16;
 
 impl<const S: usize> AnchovyListener<S> {
     pub(super) fn assemble(
@@ -127,7 +127,7 @@ impl<const S: usize> AnchovyListener<S> {
             match self.socket.accept().await {
                 Ok((socket, address)) => {
                     if let Some(stream) = self.stream(socket)? {
-                        return Ok((stream, address));
+                        return Ok((stream, address.into_address()));
                     }
                 }
                 Err(error) => match AfterError::from_io_error(&error) {
@@ -158,7 +158,7 @@ impl<const S: usize> AnchovyListener<S> {
                 Ok((socket, address)) => {
                     backoff.reset();
                     if let Some(stream) = self.stream(socket)? {
-                        return Poll::Ready(Ok((stream, address)));
+                        return Poll::Ready(Ok((stream, address.into_address())));
                     }
                 }
                 Err(error) => match AfterError::from_io_error(&error) {
@@ -170,6 +170,7 @@ impl<const S: usize> AnchovyListener<S> {
         }
     }
 
+    #[inline]
     fn stream(&self, socket: Stream) -> io::Result<Option<AnchovyStream<S>>> {
         let stream = self.options.stream(socket)?;
         if stream.is_none() {

@@ -338,14 +338,14 @@ impl Listener {
         register::listener(socket, Interest::READABLE).map(Listener)
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, ClientAddress)> {
         self.0.async_io(Interest::READABLE, accept).await
     }
 
     pub(crate) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Stream, SocketAddr)>> {
+    ) -> Poll<io::Result<(Stream, ClientAddress)>> {
         loop {
             let mut guard = ready!(self.0.poll_read_ready(cx))?;
             // `Err` means that there was no client; the readiness is cleared then.
@@ -376,36 +376,55 @@ impl AsRawFd for Listener {
     }
 }
 
-fn accept(listener: &StdUnixListener) -> io::Result<(Stream, SocketAddr)> {
+#[inline]
+fn accept(listener: &StdUnixListener) -> io::Result<(Stream, ClientAddress)> {
     let (socket, address) = acceptfrom_with(listener, FLAGS)?;
     let socket = StdUnixStream::from(socket);
-    let address = converted(&socket, address)?;
-    Ok((Stream::assumed(socket, Ready::READABLE | Ready::WRITABLE)?, address.into()))
+    let address = ClientAddress::new(&socket, address)?;
+    Ok((Stream::assumed(socket, Ready::READABLE | Ready::WRITABLE)?, address))
 }
 
-/// Converts the address of the peer of an accepted socket. Most clients have none.
-fn converted(socket: &StdUnixStream, address: Option<SocketAddrAny>) -> io::Result<StdSocketAddr> {
-    let address = address.and_then(|any| SocketAddrUnix::try_from(any).ok());
-    // Not `path`: for the longest path it creates a `CString` with two NUL bytes, without a check. If std is
-    // built with debug assertions, this panics.
-    if let Some(path) = address.as_ref().and_then(SocketAddrUnix::path_bytes) {
-        let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
-        return StdSocketAddr::from_pathname(OsStr::from_bytes(path));
-    }
-    match address.as_ref().and_then(SocketAddrUnix::abstract_name) {
-        Some(name) if !name.is_empty() => StdSocketAddr::from_abstract_name(name),
-        _ => unnamed(socket),
-    }
-}
+/// The address of an accepted client. Most clients have none, so this is small.
+#[derive(Debug)]
+pub(crate) struct ClientAddress(Option<Box<StdSocketAddr>>);
 
-/// Returns the address without a name, which std cannot create: the kernel returns it once.
-fn unnamed(socket: &StdUnixStream) -> io::Result<StdSocketAddr> {
-    static UNNAMED: OnceLock<StdSocketAddr> = OnceLock::new();
-    if let Some(unnamed) = UNNAMED.get() {
-        return Ok(unnamed.clone());
+/// The address without a name. std cannot create it, so the kernel returns it once.
+static UNNAMED: OnceLock<StdSocketAddr> = OnceLock::new();
+
+/// The length of an address without a name (unix(7)): its family alone.
+const UNNAMED_LENGTH: u32 = size_of::<libc::sa_family_t>() as u32;
+
+impl ClientAddress {
+    #[inline]
+    fn new(socket: &StdUnixStream, address: Option<SocketAddrAny>) -> io::Result<ClientAddress> {
+        if let Some(address) = address.filter(|address| address.addr_len() > UNNAMED_LENGTH) {
+            return ClientAddress::named(address);
+        }
+        if UNNAMED.get().is_none() {
+            let unnamed = socket.peer_addr()?;
+            UNNAMED.get_or_init(|| unnamed);
+        }
+        Ok(ClientAddress(None))
     }
-    let peer = socket.peer_addr()?;
-    Ok(UNNAMED.get_or_init(|| peer).clone())
+
+    #[cold]
+    fn named(address: SocketAddrAny) -> io::Result<ClientAddress> {
+        let address = SocketAddrUnix::try_from(address)?;
+        // Not `path`: for the longest path it creates a `CString` with two NUL bytes, without a check. If std
+        // is built with debug assertions, this panics.
+        let address = if let Some(path) = address.path_bytes() {
+            let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
+            StdSocketAddr::from_pathname(OsStr::from_bytes(path))?
+        } else {
+            StdSocketAddr::from_abstract_name(address.abstract_name().unwrap_or_default())?
+        };
+        Ok(ClientAddress(Some(Box::new(address))))
+    }
+
+    pub(crate) fn into_address(self) -> SocketAddr {
+        let unnamed = || UNNAMED.get().expect("it is set before").clone();
+        self.0.map_or_else(unnamed, |address| *address).into()
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -428,7 +447,7 @@ mod tests {
         let client = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None).unwrap();
         bind(&client);
         connect(&client, &SocketAddrUnix::new(directory.join("listener")).unwrap()).unwrap();
-        accept(&listener).unwrap().1
+        accept(&listener).unwrap().1.into_address()
     }
 
     #[test]
@@ -466,5 +485,13 @@ mod tests {
             rustix::net::bind(client, &address).unwrap();
         });
         assert_eq!(address.as_abstract_name(), Some(name.as_bytes()));
+    }
+
+    #[test]
+    fn the_address_of_a_client_with_an_empty_abstract_name_is_that_name() {
+        let address = accepted(|client| {
+            rustix::net::bind(client, &SocketAddrUnix::new_abstract_name(b"").unwrap()).unwrap();
+        });
+        assert_eq!(address.as_abstract_name(), Some(&b""[..]));
     }
 }

@@ -146,16 +146,17 @@ impl Listener {
         UnixListener::from_std(socket).map(Listener)
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, ClientAddress)> {
         let (socket, address) = self.0.accept().await?;
-        Ok((Stream(socket), address))
+        Ok((Stream(socket), ClientAddress(address)))
     }
 
     pub(crate) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Stream, SocketAddr)>> {
-        self.0.poll_accept(cx).map_ok(|(socket, address)| (Stream(socket), address))
+    ) -> Poll<io::Result<(Stream, ClientAddress)>> {
+        let accepted = self.0.poll_accept(cx);
+        accepted.map_ok(|(socket, address)| (Stream(socket), ClientAddress(address)))
     }
 
     pub(crate) fn into_std(self) -> io::Result<StdUnixListener> {
@@ -176,5 +177,15 @@ impl AsFd for Listener {
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+/// The address of an accepted client.
+#[derive(Debug)]
+pub(crate) struct ClientAddress(SocketAddr);
+
+impl ClientAddress {
+    pub(crate) fn into_address(self) -> SocketAddr {
+        self.0
     }
 }
