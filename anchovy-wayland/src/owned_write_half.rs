@@ -24,10 +24,13 @@ use crate::wire::wire_error::WireError;
 /// Dropping the half closes the descriptors of unsent messages and shuts down the write side of the socket.
 #[derive(Debug)]
 pub struct OwnedWriteHalf<I = ()> {
-    pub(crate) framed: FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>,
+    pub(crate) framed: Framed,
     pub(crate) ids: I,
     refused: Refused,
 }
+
+/// The framed stream that sends messages.
+type Framed = FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>;
 
 /// The handling of a message whose descriptors the kernel refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +43,7 @@ pub(crate) enum Refused {
 }
 
 impl<I> OwnedWriteHalf<I> {
-    pub(crate) fn new(
-        framed: FramedWrite<WAYLAND_SCM_RIGHTS, Codec<()>>,
-        ids: I,
-        refused: Refused,
-    ) -> OwnedWriteHalf<I> {
+    pub(crate) fn new(framed: Framed, ids: I, refused: Refused) -> OwnedWriteHalf<I> {
         OwnedWriteHalf { framed, ids, refused }
     }
 
@@ -139,22 +138,11 @@ impl<I: Unpin> OwnedWriteHalf<I> {
         if let Err(error) = ready {
             return Poll::Ready(Err(with_unsent(error, message.take())));
         }
-        if let Err(error) = self.accept(borrowed) {
+        if let Err(error) = accept(&mut self.framed, borrowed) {
             return Poll::Ready(Err(with_unsent(error, message.take())));
         }
         *message = None;
         Poll::Ready(Ok(()))
-    }
-
-    /// Adds the message to the send buffer and takes its descriptors, or returns an error without it.
-    #[inline]
-    fn accept(&mut self, message: &mut Message) -> Result<(), SendError> {
-        match Pin::new(&mut self.framed).start_send(message) {
-            Ok(()) => Ok(()),
-            Err(FramedError { kind, .. }) => {
-                Err(SendError { unsent: None, kind: SendErrorKind::from_codec(kind) })
-            }
-        }
     }
 
     /// Waits until all messages have been sent.
@@ -188,6 +176,26 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     }
 }
 
+/// Adds the message to the send buffer and takes its descriptors, or returns an error without it.
+#[inline]
+fn accept(framed: &mut Framed, message: &mut Message) -> Result<(), SendError> {
+    match Pin::new(framed).start_send(message) {
+        Ok(()) => Ok(()),
+        Err(FramedError { kind, .. }) => {
+            Err(SendError { unsent: None, kind: SendErrorKind::from_codec(kind) })
+        }
+    }
+}
+
+/// Adds the message to the send buffer, or returns it in the error.
+#[inline]
+pub(crate) fn enqueue(framed: &mut Framed, mut message: Message) -> Result<(), SendError> {
+    match accept(framed, &mut message) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(with_unsent(error, Some(message))),
+    }
+}
+
 /// Adds the message to the error, unless the error contains a refused message.
 #[cold]
 fn with_unsent(error: SendError, message: Option<Message>) -> SendError {
@@ -211,11 +219,8 @@ impl<I: Unpin> Sink<Message> for OwnedWriteHalf<I> {
     }
 
     #[inline]
-    fn start_send(self: Pin<&mut Self>, mut message: Message) -> Result<(), SendError> {
-        match self.get_mut().accept(&mut message) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(with_unsent(error, Some(message))),
-        }
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
+        enqueue(&mut self.get_mut().framed, message)
     }
 
     #[inline]

@@ -19,7 +19,7 @@ use crate::global::Global;
 use crate::interface_name::InterfaceName;
 use crate::object_table::Owner;
 use crate::objects::Objects;
-use crate::owned_write_half::OwnedWriteHalf;
+use crate::owned_write_half::{OwnedWriteHalf, enqueue};
 use crate::registry::Registry;
 use crate::wire::message_builder::MessageBuilder;
 use crate::wire::object_id::ObjectId;
@@ -164,9 +164,9 @@ impl OwnedWriteHalf<Objects> {
         request: impl FnOnce(ObjectId) -> MessageBuilder,
     ) -> Result<(ObjectId, usize), CreateError> {
         poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
-        // The reservation must not borrow the half, which sends the request.
-        let objects = self.ids.share();
-        let id = objects.reserve(interface, Owner::Caller).ok_or(CreateError::NoIds)?;
+        // The reservation borrows the ids only, and not the framed stream.
+        let OwnedWriteHalf { framed, ids, .. } = self;
+        let id = ids.reserve(interface, Owner::Caller).ok_or(CreateError::NoIds)?;
         let request = request(id.id());
         let found = request.last_new_id();
         if found != Some(id.id()) {
@@ -174,7 +174,7 @@ impl OwnedWriteHalf<Objects> {
         }
         let message = request.build()?;
         let bytes = message.len();
-        Pin::new(&mut *self).start_send(message)?;
+        enqueue(framed, message)?;
         Ok((id.into_used(), bytes))
     }
 }
