@@ -180,10 +180,14 @@ fn with_fds_before_agreement_descriptors_pass_after_cancel_too() {
         let (near, mut far) = StdUnixStream::pair().unwrap();
         let server = server().fds_before_agreement();
         let mut handshake = pin!(server.handshake(near));
-        let lines = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nCANCEL\r\n";
-        far.write_all(lines).unwrap();
-        assert!(turn(&mut handshake).await.is_none());
-        far.write_all(b"AUTH EXTERNAL\r\nDATA\r\n").unwrap();
+        for lines in [
+            "\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\n",
+            "CANCEL\r\n",
+            "AUTH EXTERNAL\r\nDATA\r\n",
+        ] {
+            far.write_all(lines.as_bytes()).unwrap();
+            assert!(turn(&mut handshake).await.is_none());
+        }
         let bytes = [b"NEGOTIATE_UNIX_FD\r\nBEGIN\r\n", &signal_bytes("S", 1)[..]].concat();
         send_fd(&far, &bytes).unwrap();
         let mut connection = turn(&mut handshake).await.unwrap().unwrap();

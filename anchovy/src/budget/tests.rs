@@ -84,3 +84,31 @@ fn concurrent_receives_need_room_for_a_full_set_each() {
     assert!(begins_second(2 * DBUS_FD_LIMIT));
     assert!(!begins_second(2 * DBUS_FD_LIMIT - 1));
 }
+
+#[test]
+fn debug_of_a_budget_has_its_usage_and_its_totals() {
+    let debug = format!("{:?}", Budget::builder().held_fds(40).build());
+    assert!(debug.starts_with("Budget { usage: Usage { held_fds: 0,"), "{debug}");
+    assert!(debug.contains("totals: ") && debug.contains("held_fds: 40"), "{debug}");
+}
+
+#[test]
+fn debug_of_an_account_has_its_key_and_its_usage() {
+    let account = account();
+    let _held = account.try_charge(Resource::HeldFds, 3);
+    let debug = format!("{account:?}");
+    assert!(debug.starts_with("Account { key: "), "{debug}");
+    assert!(debug.contains("usage: Usage { held_fds: 3,"), "{debug}");
+}
+
+#[test]
+fn debug_of_a_charge_has_its_resource_and_its_amount() {
+    let charge = account().try_charge(Resource::HeldFds, 3).expect("room");
+    let debug = format!("{charge:?}");
+    assert!(debug.contains("resource: HeldFds, amount: 3"), "{debug}");
+}
+
+#[test]
+fn debug_of_a_request_tells_whether_it_waits() {
+    assert_eq!(format!("{:?}", ChargeRequest::new()), "ChargeRequest { waits: false }");
+}

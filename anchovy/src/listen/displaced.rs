@@ -41,6 +41,12 @@ impl<'a> Displaced<'a> {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
+    /// Returns a file that was moved from `path` to this private name.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn at(path: &'a Path, private: PathBuf) -> Displaced<'a> {
+        Displaced { path, private }
+    }
+
     /// Returns the metadata of the moved file.
     pub(super) fn metadata(&self) -> io::Result<Metadata> {
         fs::symlink_metadata(&self.private)
@@ -156,6 +162,24 @@ mod tests {
         displaced.put_back().unwrap();
         assert_eq!(entries(directory.path()), std::slice::from_ref(&path));
         assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_private_name_that_is_in_use_is_passed_over() {
+        let directory = Directory::new();
+        let path = directory.join("file");
+        fs::write(&path, "precious").unwrap();
+        let last = private_name(&path).unwrap().into_os_string().into_string().unwrap();
+        let (start, number) = last.rsplit_once('-').unwrap();
+        let number = u32::from_str_radix(number, 16).unwrap();
+        // Other tests of this process use numbers too.
+        for next in 1..=32 {
+            fs::write(format!("{start}-{:x}", number + next), "other").unwrap();
+        }
+        let displaced = Displaced::take(&path).unwrap().unwrap();
+        assert_eq!(fs::read(&displaced.private).unwrap(), b"precious");
+        displaced.remove().unwrap();
+        assert_eq!(entries(directory.path()).len(), 32);
     }
 
     #[test]

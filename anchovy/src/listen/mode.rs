@@ -61,11 +61,17 @@ fn set(guard: &PathGuard, mode: u32) -> io::Result<()> {
         return Err(replaced());
     }
     // fchmod(2) refuses a descriptor that was opened with O_PATH; its entry in proc(5) works.
-    let through = format!("/proc/self/fd/{}", file.as_raw_fd());
-    match fs::set_permissions(through, Permissions::from_mode(mode)) {
+    let entry = format!("/proc/self/fd/{}", file.as_raw_fd());
+    set_through(Path::new(&entry), guard.path(), mode)
+}
+
+/// Sets the mode of a file through the entry of its descriptor in proc(5), or else at its path.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set_through(entry: &Path, path: &Path, mode: u32) -> io::Result<()> {
+    match fs::set_permissions(entry, Permissions::from_mode(mode)) {
         // proc(5) is not mounted, as in some chroots.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::set_permissions(guard.path(), Permissions::from_mode(mode))
+            fs::set_permissions(path, Permissions::from_mode(mode))
         }
         outcome => outcome,
     }
@@ -195,5 +201,65 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         }
         assert_eq!(fs::symlink_metadata(&path).unwrap().mode(), before);
+    }
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & PERMISSIONS
+    }
+
+    #[test]
+    fn the_mode_of_a_file_that_is_no_socket_is_unchanged() {
+        let directory = Directory::new();
+        let path = directory.join("file");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let guard = PathGuard::new(&path).unwrap();
+        let error = complete(&guard, 0o666).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(mode_of(&path), 0o600);
+    }
+
+    #[test]
+    fn the_mode_is_not_set_through_a_symbolic_link() {
+        let directory = Directory::new();
+        let (path, moved) = (directory.join("socket"), directory.join("moved"));
+        let _listener = UnixListener::bind(&path).unwrap();
+        let guard = PathGuard::new(&path).unwrap();
+        let before = mode_of(&path);
+        fs::rename(&path, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &path).unwrap();
+        let error = set(&guard, before ^ 0o006).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(mode_of(&moved), before);
+    }
+
+    #[test]
+    fn without_proc_the_mode_is_set_at_the_path() {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        set_through(&directory.join("not-mounted"), &path, 0o606).unwrap();
+        assert_eq!(mode_of(&path), 0o606);
+    }
+
+    #[test]
+    fn a_mode_that_proc_cannot_set_is_an_error() {
+        let directory = Directory::new();
+        let (path, file) = (directory.join("socket"), directory.join("file"));
+        let _listener = UnixListener::bind(&path).unwrap();
+        fs::write(&file, "").unwrap();
+        let before = mode_of(&path);
+        let error = set_through(&file.join("entry"), &path, before ^ 0o006).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(mode_of(&path), before);
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_not_reported_as_in_use() {
+        let directory = Directory::new();
+        let path = directory.join("a".repeat(300));
+        let bind = |inside: &Path| UnixListener::bind(inside).map(drop);
+        let error = bind_in_private_directory(&path, 0o600, bind).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidFilename);
     }
 }

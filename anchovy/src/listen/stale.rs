@@ -83,9 +83,24 @@ fn remove_unless(
 /// Removes the file at `path` if it is the socket that was `found` there. It is safe against
 /// concurrent changes by other programs.
 fn remove_same(path: &Path, found: &Metadata) -> Result<(), ListenError> {
+    let displaced = Displaced::take(path)
+        .map_err(|error| ListenError::Io { path: Some(path.to_owned()), error })?;
+    match displaced {
+        Some(displaced) => remove_displaced(path, displaced, found, Displaced::remove),
+        None => Ok(()),
+    }
+}
+
+/// Removes the file that was moved from `path` if it is the socket that was `found` there, and puts it
+/// back otherwise.
+fn remove_displaced<'a>(
+    path: &Path,
+    displaced: Displaced<'a>,
+    found: &Metadata,
+    remove: impl FnOnce(&Displaced<'a>) -> io::Result<()>,
+) -> Result<(), ListenError> {
     let failed = |error| ListenError::Io { path: Some(path.to_owned()), error };
 
-    let Some(displaced) = Displaced::take(path).map_err(failed)? else { return Ok(()) };
     let moved = match displaced.metadata() {
         Ok(moved) => moved,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -98,7 +113,7 @@ fn remove_same(path: &Path, found: &Metadata) -> Result<(), ListenError> {
         displaced.put_back()?;
         return Err(taken(path, moved.file_type()));
     }
-    match displaced.remove() {
+    match remove(&displaced) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             displaced.put_back()?;
             Err(failed(error))
@@ -186,7 +201,7 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
 
     use interop_tests::{Directory, entries};
-    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, inotify, utimensat};
 
     use super::*;
 
@@ -272,6 +287,62 @@ mod tests {
 
         fs::remove_file(&path).unwrap();
         remove_same(&path, &found).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_replaces_the_stale_one_is_never_moved() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        let events = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        let mut successor = None;
+        let removed = remove_unless(&path, |path| {
+            successor = Some(UnixListener::bind(directory.join("new"))?);
+            fs::rename(directory.join("new"), path)?;
+            inotify::add_watch(&events, directory.path(), inotify::WatchFlags::MOVE)?;
+            Ok(Liveness::Stale)
+        });
+        assert!(matches!(removed, Err(ListenError::InUse { .. })), "{removed:?}");
+        assert_eq!(rustix::io::read(&events, &mut [0; 1024]), Err(Errno::AGAIN));
+    }
+
+    #[test]
+    fn a_moved_socket_that_another_program_removes_is_no_error() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        let found = look(&path).unwrap().unwrap();
+        let displaced = Displaced::take(&path).unwrap().unwrap();
+        displaced.remove().unwrap();
+        remove_displaced(&path, displaced, &found, Displaced::remove).unwrap();
+
+        let path = stale(&directory);
+        let found = look(&path).unwrap().unwrap();
+        let displaced = Displaced::take(&path).unwrap().unwrap();
+        let remove = |_: &Displaced<'_>| Err(io::ErrorKind::NotFound.into());
+        remove_displaced(&path, displaced, &found, remove).unwrap();
+    }
+
+    #[test]
+    fn a_moved_socket_that_cannot_be_removed_is_put_back() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        let found = look(&path).unwrap().unwrap();
+        let displaced = Displaced::take(&path).unwrap().unwrap();
+        let remove = |_: &Displaced<'_>| Err(io::ErrorKind::PermissionDenied.into());
+        let error = remove_displaced(&path, displaced, &found, remove).unwrap_err();
+        let ListenError::Io { error, .. } = error else { panic!("{error:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(entries(directory.path()), std::slice::from_ref(&path));
+    }
+
+    #[test]
+    fn a_moved_socket_that_cannot_be_examined_is_an_error() {
+        let directory = Directory::new();
+        let path = stale(&directory);
+        let found = look(&path).unwrap().unwrap();
+        // The path is no directory, so there is no file in it.
+        let displaced = Displaced::at(&path, path.join("private"));
+        let error = remove_displaced(&path, displaced, &found, Displaced::remove).unwrap_err();
+        assert!(matches!(error, ListenError::MovedAside { .. }), "{error:?}");
     }
 
     #[test]

@@ -110,3 +110,20 @@ fn checked(outcome: c_int) -> io::Result<()> {
         _ => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_refuses_descriptors_receives_only_bytes() {
+        let (socket, _peer) = UnixStream::pair().expect("a pair");
+        assert!(!receives_only_bytes(socket.as_fd()));
+        // Before Linux 6.16, every socket receives descriptors.
+        let is_off = set_fd_passing(socket.as_fd(), false).is_ok();
+        assert_eq!(receives_only_bytes(socket.as_fd()), is_off);
+    }
+}

@@ -257,3 +257,15 @@ fn binding_without_timers_panics_and_leaves_no_file_behind() {
         assert!(names(&directory).is_empty());
     });
 }
+
+#[test]
+fn debug_of_a_listener_has_its_path() {
+    run(async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let listener = Listener::bind(&path).unwrap();
+        let debug = format!("{listener:?}");
+        assert!(debug.starts_with("AnchovyListener { fd: "), "{debug}");
+        assert!(debug.contains(&format!("path: Some({path:?})")), "{debug}");
+    });
+}

@@ -263,6 +263,18 @@ fn debug_and_limit_errors_name_the_count_and_the_space() {
 }
 
 #[test]
+fn debug_of_a_stream_has_the_limits_of_both_sides() {
+    run(async {
+        let (mut near, _far) = Wayland::pair().unwrap();
+        near.set_read_fd_limit(7).unwrap();
+        near.set_write_fd_limit(8).unwrap();
+        let debug = format!("{near:?}");
+        assert!(debug.contains("read_fd_limit: 7"), "{debug}");
+        assert!(debug.contains("write_fd_limit: 8"), "{debug}");
+    });
+}
+
+#[test]
 fn a_vectored_read_fails_with_a_full_queue_and_a_failed_side() {
     run(async {
         let (mut near, far) = with_foreign::<{ cmsg_space!(ScmRights(2)) }>();

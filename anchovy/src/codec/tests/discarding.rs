@@ -1,7 +1,9 @@
 //! Frames that a decoder discards without ending the stream of frames, and whose number of descriptors
 //! it does not know.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
@@ -13,7 +15,8 @@ use crate::codec::inbound::Inbound;
 use crate::codec::policy::{Attribution, Placement, ReadPolicy, Unclaimed};
 use crate::codec::read_progress::ReadProgress;
 use crate::codec::receive_error::ReceiveError;
-use crate::codec::received_fds::ReceivedFds;
+use crate::codec::received_fds::{ReceivedFds, ReceivedSet};
+use crate::codec::take_fds_error::TakeFdsError;
 
 /// Decodes [`Texts`], and rejects those that begin with an exclamation mark.
 struct Picky;
@@ -251,4 +254,49 @@ fn rejected_frames_of_a_long_exchange_leave_nothing_open() {
         }
         assert_eq!(picking.pair.inbound.waiting(), 0);
     }
+}
+
+/// A set of this range and this number of descriptors.
+fn set(range: Range<u64>, fds: usize, given_up: bool) -> ReceivedSet {
+    ReceivedSet {
+        start: range.start,
+        end: range.end,
+        fds,
+        truncated: None,
+        given_up,
+        arrived: None,
+    }
+}
+
+/// Calls `f` with these sets at the start of the stream, and returns them.
+fn with_sets<const N: usize>(
+    sets: [ReceivedSet; N],
+    f: impl FnOnce(&mut ReceivedFds<'_>),
+) -> VecDeque<ReceivedSet> {
+    let mut fds = sets.iter().flat_map(|set| (0..set.fds).map(|_| memfd())).collect();
+    let (mut sets, mut held, mut closed) = (VecDeque::from(sets), None, 0);
+    f(&mut ReceivedFds {
+        position: 0,
+        attribution: Attribution::Range,
+        fds: &mut fds,
+        sets: &mut sets,
+        held: &mut held,
+        claimed: 0,
+        closed: &mut closed,
+    });
+    sets
+}
+
+#[test]
+fn a_part_of_a_set_is_ambiguous_after_an_empty_set_too() {
+    with_sets([set(0..4, 0, false), set(4..9, 2, true)], |fds| {
+        let error = fds.take(8, 1).map(|_| ()).unwrap_err();
+        assert_eq!(error, TakeFdsError::Ambiguous { declared: 1, available: 2 });
+    });
+}
+
+#[test]
+fn a_set_that_begins_after_a_rejected_frame_belongs_to_later_frames() {
+    let sets = with_sets([set(4..8, 2, false)], |fds| assert_eq!(fds.discard(4), 0));
+    assert!(!sets[0].given_up);
 }

@@ -8,6 +8,7 @@ use crate::codec::inbound::Inbound;
 use crate::codec::memory_charge::KEPT;
 use crate::codec::outbound::Outbound;
 use crate::codec::policy::{Placement, ReadPolicy};
+use crate::codec::read_buffer::ReadBuffer;
 use crate::codec::read_progress::ReadProgress;
 use crate::codec::received_fds::ReceivedFds;
 
@@ -192,6 +193,145 @@ fn the_size_of_the_memory_is_known_however_it_is_shared() {
             assert!(2 * size >= allocated, "{size} of {allocated}");
         }
     }
+}
+
+/// A buffer of this capacity with this number of bytes.
+fn buffer(length: usize, capacity: usize) -> ReadBuffer {
+    let mut bytes = BytesMut::with_capacity(capacity);
+    bytes.resize(length, 7);
+    ReadBuffer::new(bytes)
+}
+
+#[test]
+fn the_size_of_the_memory_is_known_before_it_grows() {
+    let mut buffer = buffer(1000, 1000);
+    assert_eq!(buffer.size_with(50), 2000, "it is doubled");
+    assert_eq!(buffer.size_with(5000), 6000, "more is needed");
+    let _decoded = buffer.bytes.split_to(400);
+    assert_eq!(buffer.size_with(5000), 6000, "decoded bytes stay");
+}
+
+#[test]
+fn memory_of_decoded_bytes_is_used_again() {
+    let mut buffer = buffer(1000, 1000);
+    drop(buffer.bytes.split_to(900));
+    assert!(buffer.try_reclaim(800));
+    assert_eq!(buffer.bytes.capacity(), 1000);
+}
+
+#[test]
+fn memory_is_large_if_it_is_more_than_an_empty_buffer_keeps() {
+    assert!(!buffer(0, KEPT).begin_decode());
+    assert!(buffer(0, KEPT + 1).begin_decode());
+}
+
+#[test]
+fn two_mebibytes_are_used_again_for_the_next_frame() {
+    let mut buffer = buffer(0, 2 << 20);
+    buffer.decoded();
+    assert_eq!(buffer.allocated(), 2 << 20);
+}
+
+#[test]
+fn memory_of_which_an_eighth_is_in_use_is_kept() {
+    let mut buffer = buffer(100_000, 800_000);
+    buffer.wait(KEPT);
+    assert_eq!(buffer.allocated(), 800_000);
+}
+
+#[test]
+fn memory_that_an_empty_buffer_may_keep_is_kept() {
+    let mut buffer = buffer(0, KEPT);
+    buffer.wait(KEPT);
+    assert_eq!(buffer.allocated(), KEPT);
+}
+
+#[test]
+fn a_long_frame_in_smaller_memory_is_still_decoded_in_place() {
+    let mut buffer = buffer(200_000, 4 << 20);
+    buffer.not_decoded(200_000);
+    buffer.wait(KEPT);
+    buffer.reserve(200_000);
+    let place = buffer.bytes.as_ptr();
+    assert!(buffer.begin_decode());
+    assert_eq!(buffer.bytes.as_ptr(), place);
+}
+
+#[test]
+fn bytes_that_a_decoder_removes_early_from_large_memory_stay_removed() {
+    /// Removes the length of a frame before the rest has arrived.
+    struct Early;
+
+    impl Decoder for Early {
+        type Item = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            _: &mut ReceivedFds<'_>,
+        ) -> Result<Option<Bytes>, Error> {
+            drop(bytes.split_to(4));
+            Ok(None)
+        }
+    }
+
+    let mut inbound = Inbound::default();
+    inbound.buffer = buffer(6, KEPT + 1);
+    let decoded = inbound.decode(&mut Early, &ReadPolicy::default(), &mut None).unwrap();
+    assert_eq!((decoded, inbound.buffer.bytes.len(), inbound.taken()), (None, 2, 4));
+}
+
+/// Unsent bytes of this length in a buffer of this capacity.
+fn unsent(length: usize, capacity: usize) -> Outbound {
+    let mut bytes = BytesMut::with_capacity(capacity);
+    bytes.resize(length, 7);
+    Outbound::from_parts(bytes, Vec::new())
+}
+
+/// Sends this number of bytes, and returns the capacity of the buffer.
+fn capacity_after(mut outbound: Outbound, bytes: usize) -> usize {
+    send(&mut outbound, bytes);
+    outbound.memory().0
+}
+
+#[test]
+fn the_start_of_a_buffer_moves_when_more_than_half_has_left() {
+    assert_eq!(capacity_after(unsent(10_000, 16_000), 5_000), 16_000);
+    assert_eq!(capacity_after(unsent(10_000, 16_000), 5_001), 16_000 - 5_001);
+}
+
+#[test]
+fn the_start_of_a_buffer_does_not_move_by_4_kib_or_less() {
+    assert_eq!(capacity_after(unsent(6_000, 8_000), 4_096), 8_000);
+}
+
+#[test]
+fn bytes_are_moved_only_out_of_memory_that_no_empty_buffer_keeps() {
+    assert_eq!(capacity_after(unsent(10_000, KEPT), 6_000), KEPT - 6_000);
+}
+
+#[test]
+fn bytes_move_out_of_large_memory_as_soon_as_they_fit_into_small_memory() {
+    assert_eq!(capacity_after(unsent(300_000, 1 << 20), 200_000), 100_000);
+    assert_eq!(capacity_after(unsent(700_000, 1 << 20), 400_000), (1 << 20) - 400_000);
+}
+
+#[test]
+fn a_write_buffer_has_memory_if_it_is_more_than_may_be_kept() {
+    assert!(!unsent(0, KEPT).has_memory(KEPT));
+    assert!(unsent(0, KEPT).has_memory(KEPT - 1));
+}
+
+#[test]
+fn a_payload_of_4_kib_is_sent_without_a_copy() {
+    let chunks = |length| {
+        let mut outbound = Outbound::default();
+        push(&mut outbound, length);
+        outbound.memory().1
+    };
+    assert_eq!(chunks(4_095), 0);
+    assert_ne!(chunks(4_096), 0);
 }
 
 fn push(outbound: &mut Outbound, length: usize) {

@@ -139,3 +139,21 @@ fn a_set_of_parts_that_is_truncated_gives_out_none_of_its_descriptors() {
         Inbound::from_parts(BytesMut::from(&item[..]), sets.into(), None, &ReadProgress::default());
     assert_eq!(error(receive_all(&mut pair, &[])), "Truncated { cause: ProcessTableFull }");
 }
+
+#[test]
+fn parts_leave_out_received_sets_whose_descriptors_are_all_taken() {
+    let mut pair = Pair::new(Placement::Alone);
+    let bytes = BytesMut::from(&[&bytes_of("a", 1)[..], b"\0"].concat()[..]);
+    let set = FdSet::new(0..5, vec![memfd()]);
+    pair.inbound = Inbound::from_parts(bytes, vec![set], None, &ReadProgress::default());
+    decode_all(&mut pair).unwrap();
+    assert_eq!(pair.counts(), [1]);
+    let (bytes, sets) = pair.inbound.into_parts();
+    assert_eq!((bytes.len(), sets.len()), (1, 0));
+}
+
+#[test]
+fn parts_leave_out_unsent_sets_without_descriptors() {
+    let outbound = Outbound::from_parts(BytesMut::zeroed(10), vec![FdSet::new(4..6, Vec::new())]);
+    assert_eq!(outbound.into_parts().1.len(), 0);
+}

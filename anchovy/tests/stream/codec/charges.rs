@@ -598,3 +598,203 @@ fn a_paused_stream_decodes_what_has_arrived_and_returns_its_charge() {
         assert!(now(poll_fn(|cx| near.poll_paused(cx))).await.is_none());
     });
 }
+
+#[test]
+fn charged_frames_share_memory_too() {
+    run(async {
+        let budget = Budget::builder().bytes(4 << 20).build();
+        let (mut near, far) = charged(budget.account(1), Texts, policy());
+        foreign_send(&far, &bytes_of(b"first", 0), &[]).unwrap();
+        let first = near.next().await.unwrap().unwrap();
+        foreign_send(&far, &bytes_of(b"second", 0), &[]).unwrap();
+        let second = near.next().await.unwrap().unwrap();
+        assert_eq!(distance(&first, &second), (HEADER + 5) as isize);
+    });
+}
+
+#[test]
+fn the_start_of_a_frame_moves_to_new_memory_of_8_kib_without_a_charge() {
+    run(async {
+        let budget = Budget::builder().bytes(0).build();
+        let (mut near, far) = charged(budget.account(1), Texts, policy());
+        let second = bytes_of(b"second", 0);
+        let start = [&bytes_of(&[7; 5000], 0)[..], &second[..HEADER]].concat();
+        foreign_send(&far, &start, &[]).unwrap();
+        // It shares the memory in which the second begins.
+        let _first = near.next().await.unwrap().unwrap();
+        assert!(now(near.next()).await.is_none());
+        foreign_send(&far, &second[HEADER..], &[]).unwrap();
+        assert_eq!(near.next().await.unwrap().unwrap().payload, "second");
+    });
+}
+
+#[test]
+fn memory_of_more_than_8_kib_is_charged_before_it_is_used() {
+    run(async {
+        let budget = Budget::builder().bytes(0).build();
+        let (mut near, far) = charged(budget.account(1), Texts, policy());
+        foreign_send(&far, &bytes_of(&[7; 9000], 0), &[]).unwrap();
+        let error = near.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, ReceiveError::BytesOverBudget { bytes: 16_384 }), "{error:?}");
+    });
+}
+
+/// A charged stream whose account has room for 100,000 more bytes, and the charge for the rest.
+fn with_room_for_100_000(budget: &Budget) -> (Texting, StdUnixStream, Charge) {
+    let (near, far) = charged(budget.account(1), Texts, policy());
+    let full = budget.account(1).try_charge(Resource::Bytes, (2 << 20) - 100_000).unwrap();
+    (near, far, full)
+}
+
+#[test]
+fn memory_is_doubled_while_there_is_room_and_then_grows_by_a_quarter() {
+    run(async {
+        let budget = Budget::builder().bytes(4 << 20).build();
+        let (mut near, far, full) = with_room_for_100_000(&budget);
+        foreign_send(&far, &bytes_of(&vec![7; 150_000], 0)[..120_000], &[]).unwrap();
+        drive_io().await;
+        assert!(now(near.next()).await.is_none());
+        // 8,192 bytes are free, and doubled to 65,536. The next quarter would be 128,000.
+        let expected = 65_536 + 65_536 / 4 + 81_920 / 4;
+        assert_eq!(near.read_buffer().len(), expected);
+        assert_eq!(bytes(&budget) - full.amount(), expected - 8_192);
+    });
+}
+
+#[test]
+fn memory_that_was_waited_for_is_a_quarter_more() {
+    run(async {
+        let budget = Budget::builder().bytes(4 << 20).build();
+        let (mut near, far, full) = with_room_for_100_000(&budget);
+        foreign_send(&far, &bytes_of(&vec![7; 150_000], 0)[..120_000], &[]).unwrap();
+        drive_io().await;
+        assert!(now(near.next()).await.is_none());
+        let waiting = near.read_buffer().len();
+        drop(full);
+        assert!(now(near.next()).await.is_none());
+        assert_eq!(near.read_buffer().len(), 120_000);
+        assert_eq!(near.read_buffer().capacity(), waiting + waiting / 4);
+    });
+}
+
+#[test]
+fn charged_memory_stays_where_it_is_while_it_has_room() {
+    run(async {
+        let budget = Budget::builder().bytes(4 << 20).build();
+        let (mut near, far) = charged(budget.account(1), Texts, policy());
+        let frame = bytes_of(&[7; 30_000], 0);
+        let mut places = Vec::new();
+        for part in [&frame[..20_000], &frame[20_000..20_001]] {
+            foreign_send(&far, part, &[]).unwrap();
+            drive_io().await;
+            assert!(now(near.next()).await.is_none());
+            places.push(near.read_buffer().as_ptr());
+        }
+        assert_eq!(places[0], places[1]);
+    });
+}
+
+#[test]
+fn memory_that_a_decoder_reserves_is_charged_in_full() {
+    /// Reserves room for a frame of 100,000 bytes.
+    #[derive(Debug)]
+    struct Reserving;
+
+    impl Decoder for Reserving {
+        type Item = ();
+        type Error = io::Error;
+
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            _: &mut ReceivedFds<'_>,
+        ) -> Result<Option<()>, ReceiveError<io::Error>> {
+            if !bytes.is_empty() {
+                bytes.reserve(100_000 - bytes.len());
+            }
+            Ok(None)
+        }
+    }
+
+    run(async {
+        let budget = Budget::builder().bytes(4 << 20).build();
+        let (mut near, far) = charged(budget.account(1), Reserving, policy());
+        foreign_send(&far, &[7; 20_000], &[]).unwrap();
+        drive_io().await;
+        assert!(now(near.next()).await.is_none());
+        let capacity = near.read_buffer().capacity();
+        assert!(capacity >= 100_000, "{capacity}");
+        assert_eq!(bytes(&budget), capacity - 8_192);
+    });
+}
+
+#[test]
+fn unsent_bytes_that_fit_exactly_are_charged_and_wait() {
+    run(async {
+        let budget = Budget::builder().bytes(4 << 20).build();
+        let (mut near, _far) = sender(budget.account(1));
+        // Less than for the bytes rounded up.
+        let _full = budget.account(1).try_charge(Resource::Bytes, (2 << 20) - 4_000).unwrap();
+        near.feed(text(vec![7; 10_000], 0)).await.unwrap();
+        near.feed(text("next", 0)).await.unwrap();
+        assert_eq!(near.unsent_bytes(), HEADER + 10_000 + HEADER + 4);
+    });
+}
+
+#[test]
+fn payloads_without_a_copy_are_not_charged_once_they_have_left() {
+    run(async {
+        let budget = Budget::builder().bytes(4 << 20).build();
+        let (near, mut far) = Dbus::pair().unwrap();
+        far.set_account(budget.account(1));
+        let (mut far, _near) = (Framed::new(far, Texts), near);
+        for _ in 0..4 {
+            far.feed(text(vec![7; 4096], 0)).await.unwrap();
+        }
+        assert!(bytes(&budget) > 0);
+        far.flush().await.unwrap();
+        assert_eq!(bytes(&budget), 0);
+    });
+}
+
+#[test]
+fn a_request_for_memory_ends_when_the_memory_is_freed() {
+    /// Removes all bytes.
+    #[derive(Debug)]
+    struct All;
+
+    impl Decoder for All {
+        type Item = usize;
+        type Error = io::Error;
+
+        fn decode(
+            &mut self,
+            bytes: &mut BytesMut,
+            _: &mut ReceivedFds<'_>,
+        ) -> Result<Option<usize>, ReceiveError<io::Error>> {
+            Ok((!bytes.is_empty()).then(|| bytes.split().len()))
+        }
+    }
+
+    run(async {
+        let budget = Budget::builder().bytes(64 << 20).build();
+        let (mut near, far) = charged(budget.account(1), Texts, policy());
+        // There is room for 4 MiB, but not for a quarter more.
+        let full = budget.account(1).try_charge(Resource::Bytes, (32 << 20) - 4_500_000).unwrap();
+        let frame = bytes_of(&vec![7; 6 << 20], 0);
+        for part in frame[..(4 << 20) + 10_000].chunks(64 << 10) {
+            foreign_send(&far, part, &[]).unwrap();
+            drive_io().await;
+            assert!(now(near.next()).await.is_none());
+        }
+        assert_eq!(near.read_buffer().len(), 4 << 20);
+        let mut near = near.map_codec(|_| All);
+        let mut rest = (4 << 20) + 10_000;
+        while let Some(Some(length)) = now(near.next()).await {
+            rest -= length.unwrap();
+        }
+        assert_eq!(rest, 0);
+        drop(full);
+        assert_eq!(bytes(&budget), 0);
+    });
+}

@@ -53,6 +53,11 @@ fn send_pipes(far: &StdUnixStream, bytes: &[u8], count: usize) -> Vec<OwnedFd> {
     readers
 }
 
+/// Returns the number of bytes between the payloads of two frames in memory.
+fn distance(first: &Text, second: &Text) -> isize {
+    (second.payload.as_ptr() as isize).wrapping_sub(first.payload.as_ptr() as isize)
+}
+
 fn pipe_of_two() -> (OwnedFd, OwnedFd) {
     crate::harness::pipe()
 }

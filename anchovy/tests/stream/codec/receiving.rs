@@ -560,3 +560,84 @@ fn a_stream_that_is_paused_reads_nothing_and_keeps_its_deadline() {
         assert!(poll_fn(|cx| near.poll_paused(cx)).await.is_none());
     });
 }
+
+#[test]
+fn descriptors_in_the_queue_of_the_stream_go_to_no_frame() {
+    run(async {
+        let (mut stream, far) = with_foreign::<DBUS_SCM_RIGHTS>();
+        let _pipes = send_pipes(&far, b"not framed", 1);
+        stream.recv(&mut [0; 64]).await.unwrap();
+        let expected = identities(stream.read_queue());
+        let mut near = Framed::new(stream, Texts);
+        let _more = send_pipes(&far, &bytes_of(b"a frame", 1), 1);
+        let item = near.next().await.unwrap().unwrap();
+        assert_eq!(item.fds.len(), 1);
+        assert_ne!(identities(&item.fds), expected);
+        assert_eq!(identities(near.get_ref().read_queue()), expected);
+    });
+}
+
+#[test]
+fn a_stream_of_short_frames_has_room_of_2_kib() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        for _ in 0..2 {
+            foreign_send(&far, &bytes_of(b"short", 0), &[]).unwrap();
+            near.next().await.unwrap().unwrap();
+        }
+        assert!(now(near.next()).await.is_none());
+        let capacity = near.read_buffer().capacity();
+        assert!(capacity <= 2048, "{capacity}");
+    });
+}
+
+#[test]
+fn frames_share_memory_until_less_than_half_of_the_room_is_left() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        foreign_send(&far, &bytes_of(&[7; 1024 - HEADER], 0), &[]).unwrap();
+        let first = near.next().await.unwrap().unwrap();
+        foreign_send(&far, &bytes_of(b"second", 0), &[]).unwrap();
+        let second = near.next().await.unwrap().unwrap();
+        assert_eq!(distance(&first, &second), 1024);
+    });
+}
+
+#[test]
+fn after_a_read_that_fills_its_room_there_is_room_of_8_kib() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        foreign_send(&far, &bytes_of(&[7; 4000], 0)[..3000], &[]).unwrap();
+        drive_io().await;
+        assert!(now(near.next()).await.is_none(), "the frame is incomplete");
+        let capacity = near.read_buffer().capacity();
+        assert!(capacity >= 8192, "{capacity}");
+    });
+}
+
+#[test]
+fn nothing_is_decoded_after_the_end_of_the_stream_of_frames() {
+    /// Decodes nothing.
+    #[derive(Debug)]
+    struct Fails;
+
+    impl Decoder for Fails {
+        type Item = ();
+        type Error = &'static str;
+
+        fn decode(
+            &mut self,
+            _: &mut BytesMut,
+            _: &mut ReceivedFds<'_>,
+        ) -> Result<Option<()>, ReceiveError<&'static str>> {
+            Err(ReceiveError::Codec("no frames"))
+        }
+    }
+
+    run(async {
+        let (near, _far) = with_foreign::<DBUS_SCM_RIGHTS>();
+        let mut near = Framed::new(near, Fails);
+        near.next().await.unwrap().unwrap_err();
+        assert!(near.next_buffered().is_none());
+    });
+}
