@@ -28,7 +28,7 @@ const MODULES: &[Module] = &[
     Module { name: "socket", files: &["anchovy/src/socket.rs"], tests: &["stream", "listener"] },
     Module { name: "sys", files: &["anchovy/src/sys/**"], tests: &["stream", "listener"] },
     Module { name: "listener", files: &["anchovy/src/listen/**"], tests: &["listener"] },
-    Module { name: "codec", files: &["anchovy/src/codec/**"], tests: &["stream"] },
+    Module { name: "codec", files: &["anchovy/src/codec/**"], tests: &["stream", "errors"] },
     Module {
         name: "budget",
         files: &["anchovy/src/budget/**"],
@@ -139,6 +139,9 @@ fn run_module(module: &Module, arguments: &Arguments) -> Result<()> {
     if arguments.list {
         return command::run(mutants(module, arguments).arg("--list").stdin(Stdio::null()));
     }
+    // cargo-mutants creates only the last directory of its output.
+    let output = command::root().join("target/mutants");
+    fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
     // Examples and doc tests repeat what the others check.
     let mut fast_tests = mutants(module, arguments);
     fast_tests.args(["--", "--lib", "--"]);

@@ -112,3 +112,8 @@ fn debug_of_a_charge_has_its_resource_and_its_amount() {
 fn debug_of_a_request_tells_whether_it_waits() {
     assert_eq!(format!("{:?}", ChargeRequest::new()), "ChargeRequest { waits: false }");
 }
+
+#[test]
+fn a_budget_has_512_mib_by_default() {
+    assert_eq!(Budget::default().totals().bytes, 512 << 20);
+}
