@@ -92,6 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_kept_message_counts_its_bytes_and_its_own_memory() {
+        let call =
+            Message::method_call("/", "M").serial(NonZeroU32::MIN).build().expect("a message");
+        let length = call.to_bytes().expect("a serial").len();
+        let mut kept = KeptMessages::default();
+        kept.push(call, None);
+        let memory = kept.memory() - length;
+        let size = size_of::<Message>();
+        assert!(memory >= size && memory < 2 * size, "{memory} for a message of {size}");
+    }
+
+    #[test]
     fn a_kept_message_does_not_keep_the_memory_of_its_read() {
         let call = Message::method_call("/", "M").serial(NonZeroU32::MIN).body("ay", vec![0; 5]);
         let mut read = call.build().expect("a message").to_bytes().expect("a serial").to_vec();

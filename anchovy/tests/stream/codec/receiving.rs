@@ -578,6 +578,17 @@ fn descriptors_in_the_queue_of_the_stream_go_to_no_frame() {
 }
 
 #[test]
+fn the_first_read_has_room_of_2_kib() {
+    run(async {
+        let (mut near, far) = receiver(ReadPolicy::default());
+        let long = vec![7; 2048 - 2 * HEADER - 5];
+        foreign_send(&far, &[bytes_of(b"first", 0), bytes_of(&long, 0)].concat(), &[]).unwrap();
+        near.next().await.unwrap().unwrap();
+        assert_eq!(&near.next_buffered().unwrap().unwrap().payload[..], &long);
+    });
+}
+
+#[test]
 fn a_stream_of_short_frames_has_room_of_2_kib() {
     run(async {
         let (mut near, far) = receiver(ReadPolicy::default());
