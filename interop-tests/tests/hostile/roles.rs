@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::measure::address_space;
 use crate::process::ROLE;
@@ -63,22 +64,49 @@ fn a_child_of_this_program_plays_its_role() {
             if kind == ServerKind::DbusWithLittleAddressSpace {
                 limit_address_space(ADDRESS_SPACE);
             }
+            run_on(Processors::First);
             serving::run(kind, Path::new(path));
         }
         ["honest", kind, path] => {
             raise_descriptor_limit();
+            run_on(Processors::First);
             honest::run(ServerKind::from_name(kind).expect("a kind of servers"), Path::new(path));
         }
         ["victim", kind, honest, hostile] => {
             let kind = ServerKind::from_name(kind).expect("a kind of servers");
+            run_on(Processors::First);
             victim::run(kind, Path::new(honest), Path::new(hostile));
         }
         ["hostile", attack, path] => {
             raise_descriptor_limit();
+            run_on(Processors::Others);
             let (_, attack) = ATTACKS.iter().find(|(name, _)| *name == attack).expect("an attack");
             attack(Path::new(path));
         }
         _ => panic!("there is no role {role:?}"),
+    }
+}
+
+/// A part of the processors of this machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Processors {
+    First,
+    Others,
+}
+
+/// Makes this process run on a part of the processors only. So the honest client waits for the server, and
+/// not for a processor that an attacker uses. On a machine with one processor, there is no such part.
+fn run_on(part: Processors) {
+    let all = sched_getaffinity(None).expect("the processors of this process");
+    let mut usable = (0..CpuSet::MAX_CPU).filter(|number| all.is_set(*number));
+    let Some(first) = usable.next() else { return };
+    let mut set = CpuSet::new();
+    match part {
+        Processors::First => set.set(first),
+        Processors::Others => usable.for_each(|number| set.set(number)),
+    }
+    if set.count() > 0 {
+        sched_setaffinity(None, &set).expect("processors of this process");
     }
 }
 
