@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use anchovy::WAYLAND_SCM_RIGHTS;
 use anchovy::codec::{self, FramedWrite};
 use futures_sink::Sink;
+use tokio::task::coop::poll_proceed;
 
 use crate::codec::Codec;
 use crate::error::send_error::{SendError, SendErrorKind};
@@ -102,7 +103,16 @@ impl<I: Unpin> OwnedWriteHalf<I> {
     /// If the future is dropped before there was room for the message, the message is dropped. If it is
     /// dropped later, the next flush sends the message.
     pub async fn send(&mut self, message: Message) -> Result<(), SendError> {
-        self.feed(message).await?;
+        let mut message = Some(message);
+        let fed = poll_fn(|cx| {
+            // Besides the write: a task that answers each of many small messages would otherwise have a
+            // long turn.
+            let turn = ready!(poll_proceed(cx));
+            let fed = ready!(self.poll_feed(cx, &mut message));
+            turn.made_progress();
+            Poll::Ready(fed)
+        });
+        fed.await?;
         self.flush().await
     }
 

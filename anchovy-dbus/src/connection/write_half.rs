@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use anchovy::DBUS_SCM_RIGHTS;
 use anchovy::codec::{self, FramedWrite};
 use futures_sink::Sink;
+use tokio::task::coop::poll_proceed;
 
 use super::abandoned_calls::AbandonedCalls;
 use super::peer::Peer;
@@ -145,7 +146,14 @@ impl OwnedWriteHalf {
         poll_fn(move |cx| {
             let serial = match fed {
                 Some(serial) => serial,
-                None => *fed.insert(ready!(self.poll_feed(cx, &mut message))?),
+                None => {
+                    // Besides the write: a task that answers each of many small messages would otherwise
+                    // have a long turn.
+                    let turn = ready!(poll_proceed(cx));
+                    let serial = ready!(self.poll_feed(cx, &mut message))?;
+                    turn.made_progress();
+                    *fed.insert(serial)
+                }
             };
             self.poll_all(cx).map_ok(|()| serial)
         })

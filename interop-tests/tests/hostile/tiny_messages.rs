@@ -23,10 +23,10 @@ const CONNECTIONS: usize = 2;
 const MEMORY: f64 = 16.0;
 
 /// Messages of a connection until the next connection has its turn. tokio ends the turn of a task after 128
-/// operations (`tokio::task::coop`), and each answer is one. Of the received messages, each one of D-Bus is
+/// operations (`tokio::task::coop`), and each answer is two. Of the received messages, each one of D-Bus is
 /// one, and every fourth one of Wayland.
-const MOST_DBUS: usize = 64;
-const MOST_WAYLAND: usize = 103;
+const MOST_DBUS: usize = 43;
+const MOST_WAYLAND: usize = 57;
 
 pub(crate) fn of_dbus(path: &Path) {
     tiny(path, authenticate, &method_call("A", 0, 0));
