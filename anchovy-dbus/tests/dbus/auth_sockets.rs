@@ -85,7 +85,7 @@ fn handshake_bytes_with_descriptors_close_with_fds_before_agreement() {
 }
 
 #[test]
-fn handshake_bytes_with_descriptors_close_with_fds_before_agreement_and_without_fds() {
+fn with_fds_before_agreement_and_without_fds_descriptors_end_a_handshake() {
     run(refuses_by_itself(server().fds_before_agreement().without_fds()));
 }
 

@@ -72,7 +72,7 @@ async fn bytes_around_it_arrive() {
 }
 
 #[test]
-fn descriptors_of_a_byte_that_no_event_has_announced_yet_arrive_after_passing_is_disabled() {
+fn descriptors_of_an_unannounced_byte_arrive_after_passing_is_disabled() {
     if !kernel_is_at_least(6, 16) {
         return;
     }
