@@ -154,7 +154,8 @@ mod tests {
 
     /// Returns an account that may hold 20 descriptors.
     fn account() -> Account {
-        Budget::builder().held_fds(40).build().account(1)
+        // All limits, because miri cannot ask for that of the process.
+        Budget::builder().held_fds(40).fds_in_flight(40).build().account(1)
     }
 
     #[test]
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_receive_within_its_reserve_does_not_wait() {
-        let budget = Budget::builder().held_fds(40).build();
+        let budget = Budget::builder().held_fds(40).fds_in_flight(40).build();
         let account = budget.account(1);
         let holding = Holding { waiting: 3, reserve: 8, ..NOTHING };
         let mut held = HeldFds::new(&account);

@@ -162,11 +162,13 @@ impl BudgetBuilder {
 
     /// Builds the budget.
     pub fn build(&self) -> Budget {
-        let limit = getrlimit(SystemResource::Nofile).current.unwrap_or(u64::MAX);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.reserve);
+        let limit = || {
+            let limit = getrlimit(SystemResource::Nofile).current.unwrap_or(u64::MAX);
+            usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.reserve)
+        };
         Budget(Arc::new(Ledgers::new(&Usage {
-            held_fds: self.held_fds.unwrap_or(limit),
-            fds_in_flight: self.fds_in_flight.unwrap_or(limit),
+            held_fds: self.held_fds.unwrap_or_else(limit),
+            fds_in_flight: self.fds_in_flight.unwrap_or_else(limit),
             bytes: self.bytes,
         })))
     }
