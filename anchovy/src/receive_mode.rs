@@ -212,6 +212,89 @@ fn after_refusal(socket: &impl Options) -> Mode {
     if socket.receives_only_bytes() { Mode::Bytes } else { Mode::Messages }
 }
 
+#[cfg(all(test, not(anchovy_loom)))]
+mod tests {
+    use std::io::ErrorKind;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// Returns the call of a receive with this outcome, and whether the lock was held during it.
+    fn receive(
+        mode: &ReceiveMode,
+        access: Access,
+        socket: &UnixStream,
+        outcome: io::Result<Transfer<()>>,
+    ) -> (Call, bool) {
+        let mut used = None;
+        let _ = mode.receive(access, &socket.as_fd(), |call| {
+            used = Some((call, mode.lock.try_lock().is_err()));
+            outcome
+        });
+        used.expect("it was called")
+    }
+
+    fn nothing() -> io::Result<Transfer<()>> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn transfer(exhausts: bool) -> io::Result<Transfer<()>> {
+        Ok(Transfer { value: (), exhausts })
+    }
+
+    /// Returns a socket, its mode, and the call for bytes alone, after descriptors were refused.
+    fn refusing() -> (UnixStream, ReceiveMode, Call) {
+        let (socket, _) = UnixStream::pair().expect("a pair");
+        let mode = ReceiveMode::new(false);
+        // Before Linux 6.16, every socket receives descriptors.
+        let refuses = mode.set_fd_passing(&socket.as_fd(), false).is_ok();
+        (socket, mode, if refuses { Call::Bytes } else { Call::Message })
+    }
+
+    #[test]
+    fn recv_is_used_from_the_start_only_if_descriptors_were_always_refused() {
+        let (socket, _) = UnixStream::pair().expect("a pair");
+        let refuses = passing::set_fd_passing(&socket, false).is_ok();
+        let bytes = if refuses { Call::Bytes } else { Call::Message };
+        for (refused, call) in [(true, bytes), (false, Call::Message)] {
+            let mode = ReceiveMode::new(refused);
+            assert_eq!(receive(&mode, Access::Exclusive, &socket, nothing()).0, call);
+        }
+    }
+
+    #[test]
+    fn bytes_are_received_with_recv_after_a_receive_that_leaves_nothing() {
+        for outcome in [nothing(), transfer(true)] {
+            let (socket, mode, bytes) = refusing();
+            assert_eq!(receive(&mode, Access::Exclusive, &socket, outcome).0, Call::Message);
+            assert_eq!(receive(&mode, Access::Exclusive, &socket, nothing()).0, bytes);
+        }
+    }
+
+    #[test]
+    fn descriptors_are_received_until_a_receive_leaves_nothing() {
+        for outcome in [transfer(false), Err(ErrorKind::ConnectionReset.into())] {
+            let (socket, mode, _) = refusing();
+            receive(&mode, Access::Exclusive, &socket, outcome);
+            assert_eq!(receive(&mode, Access::Exclusive, &socket, nothing()).0, Call::Message);
+        }
+    }
+
+    #[test]
+    fn only_a_shared_receive_of_bytes_holds_the_lock() {
+        let (socket, mode, bytes) = refusing();
+        receive(&mode, Access::Exclusive, &socket, nothing());
+        let is_bytes = bytes == Call::Bytes;
+        assert_eq!(receive(&mode, Access::Exclusive, &socket, nothing()), (bytes, false));
+        assert_eq!(receive(&mode, Access::Shared, &socket, nothing()), (bytes, is_bytes));
+        mode.set_fd_passing(&socket.as_fd(), true).expect("descriptors are accepted");
+        for access in [Access::Exclusive, Access::Shared] {
+            assert_eq!(receive(&mode, access, &socket, nothing()), (Call::Message, false));
+        }
+    }
+}
+
 #[cfg(all(test, anchovy_loom))]
 mod models {
     //! Models of a receive while another task changes whether descriptors are accepted.

@@ -451,6 +451,37 @@ mod tests {
     }
 
     #[test]
+    fn a_direction_is_assumed_to_be_ready_until_it_is_cleared() {
+        let all = Interest::READABLE | Interest::WRITABLE;
+        let both = Ready::READABLE | Ready::WRITABLE;
+        let interests = [
+            (Interest::READABLE, Ready::READABLE),
+            (Interest::WRITABLE, Ready::WRITABLE),
+            (all, both),
+            (Interest::PRIORITY, Ready::EMPTY),
+        ];
+        for first in [Ready::EMPTY, Ready::READABLE, Ready::WRITABLE, both] {
+            for (interest, directions) in interests {
+                let assumed = Assumed::new(first);
+                assert_eq!(assumed.ready(interest), first & directions);
+                assert_eq!(assumed.is(interest), !(first & directions).is_empty());
+                assumed.clear(interest);
+                assert_eq!(assumed.ready(all), first - directions);
+            }
+        }
+    }
+
+    #[test]
+    fn an_accepted_client_is_assumed_to_be_ready_in_both_directions() {
+        let (directory, runtime) = (Directory::new(), runtime());
+        let _runtime = runtime.enter();
+        let listener = StdUnixListener::bind(directory.join("listener")).unwrap();
+        let _client = StdUnixStream::connect(directory.join("listener")).unwrap();
+        let (accepted, _) = accept(&listener).unwrap();
+        assert!(accepted.assumed.is(Interest::READABLE) && accepted.assumed.is(Interest::WRITABLE));
+    }
+
+    #[test]
     fn the_address_of_most_clients_is_unnamed() {
         let address = accepted(|_| ());
         assert!(address.is_unnamed(), "{address:?}");

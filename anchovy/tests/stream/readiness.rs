@@ -227,6 +227,31 @@ fn async_io_repeats_its_closure_until_it_does_not_block() {
 }
 
 #[test]
+fn async_io_returns_an_error_of_its_closure() {
+    run(async {
+        let (near, _far) = Dbus::pair().unwrap();
+        let mut calls = 0;
+        let failing = near.async_io(Interest::WRITABLE, || {
+            calls += 1;
+            if calls == 1 { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        });
+        assert_eq!(failing.await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn a_task_that_finds_a_new_stream_ready_again_and_again_lets_others_run() {
+    run(async {
+        let (near, _far) = Dbus::pair().unwrap();
+        let mut is_ready = true;
+        for _ in 0..1000 {
+            is_ready &= now(near.writable()).await.is_some();
+        }
+        assert!(!is_ready);
+    });
+}
+
+#[test]
 fn read_and_write_readiness_are_not_confused() {
     run(async {
         let (mut near, mut far) = Dbus::pair().unwrap();
@@ -249,6 +274,17 @@ fn nothing_is_writable_after_a_write_of_a_part() {
         near.writable().await.unwrap();
         let bytes = vec![7; 4 << 20];
         assert!(near.try_write(&bytes).unwrap() < bytes.len());
+        assert!(now(near.writable()).await.is_none());
+    });
+}
+
+#[test]
+fn nothing_is_writable_after_a_part_was_written_by_a_future() {
+    run(async {
+        let (mut near, _far) = Dbus::pair().unwrap();
+        near.writable().await.unwrap();
+        let bytes = vec![7; 4 << 20];
+        assert!(near.write(&bytes).await.unwrap() < bytes.len());
         assert!(now(near.writable()).await.is_none());
     });
 }
