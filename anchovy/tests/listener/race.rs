@@ -10,43 +10,56 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::harness::*;
 
-const ROUNDS: usize = 1000;
+/// A process that finds the path in use waits for up to 250 milliseconds, so several pairs race at once, each
+/// for a path of its own.
+const PAIRS: usize = 8;
+const ROUNDS: usize = 40;
+
+const NAME: &str = "race::exactly_one_of_two_racing_processes_gets_a_stale_path";
 
 #[test]
 fn exactly_one_of_two_racing_processes_gets_a_stale_path() {
-    let name = "race::exactly_one_of_two_racing_processes_gets_a_stale_path";
     if let Some(directory) = child_argument() {
         return racer(Path::new(&directory));
     }
     guarded(|| {
-        let directory = Directory::new();
-        let path = directory.join("socket");
-        let barrier = File::create(directory.join("barrier")).unwrap();
-        let racer = || {
-            let mut command = child_command(name, directory.path().to_str().unwrap());
-            Racer::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))
-        };
-        let mut racers = [racer(), racer()];
-        for round in 0..ROUNDS {
-            leave_stale(&path);
-            flock(&barrier, FlockOperation::LockExclusive).unwrap();
-            racers.iter_mut().for_each(|racer| racer.say(b'r'));
-            // Both processes wait for the lock, or will do so next.
-            racers.iter_mut().for_each(|racer| assert_eq!(racer.hear(), READY));
-            flock(&barrier, FlockOperation::Unlock).unwrap();
-
-            let mut outcomes = racers.each_mut().map(Racer::hear);
-            let _client = client(&path);
-            racers.iter_mut().for_each(|racer| racer.say(b'e'));
-            let accepted = racers.each_mut().map(Racer::hear);
-            // The process that has bound the path has the client.
-            for (outcome, accepted) in outcomes.iter().zip(accepted) {
-                assert_eq!(*outcome == WON, accepted == ACCEPTED, "round {round}");
+        std::thread::scope(|scope| {
+            for _ in 0..PAIRS {
+                scope.spawn(race);
             }
-            outcomes.sort();
-            assert_eq!(outcomes, [IN_USE, WON], "round {round}");
-        }
+        });
     });
+}
+
+/// Has two processes race for a path repeatedly.
+fn race() {
+    let directory = Directory::new();
+    let path = directory.join("socket");
+    let barrier = File::create(directory.join("barrier")).unwrap();
+    let racer = || {
+        let mut command = child_command(NAME, directory.path().to_str().unwrap());
+        Racer::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))
+    };
+    let mut racers = [racer(), racer()];
+    for round in 0..ROUNDS {
+        leave_stale(&path);
+        flock(&barrier, FlockOperation::LockExclusive).unwrap();
+        racers.iter_mut().for_each(|racer| racer.say(b'r'));
+        // Both processes wait for the lock, or will do so next.
+        racers.iter_mut().for_each(|racer| assert_eq!(racer.hear(), READY));
+        flock(&barrier, FlockOperation::Unlock).unwrap();
+
+        let mut outcomes = racers.each_mut().map(Racer::hear);
+        let _client = client(&path);
+        racers.iter_mut().for_each(|racer| racer.say(b'e'));
+        let accepted = racers.each_mut().map(Racer::hear);
+        // The process that has bound the path has the client.
+        for (outcome, accepted) in outcomes.iter().zip(accepted) {
+            assert_eq!(*outcome == WON, accepted == ACCEPTED, "round {round}");
+        }
+        outcomes.sort();
+        assert_eq!(outcomes, [IN_USE, WON], "round {round}");
+    }
 }
 
 const READY: u8 = b'<';
