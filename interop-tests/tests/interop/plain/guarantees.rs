@@ -213,9 +213,11 @@ pub(crate) fn the_steady_state(transcript: &Transcript) {
             {
                 assert_eq!(calls.get(call), Some(&expected), "{calls:?}");
             }
-            // Older kernels do not report that no bytes follow a descriptor set.
+            // Older kernels do not report that no bytes follow a descriptor set. Newer ones report it from the
+            // second set on.
             if kernel_is_at_least(6, 17) {
-                assert_eq!(calls.get("recvmsg EAGAIN"), None, "{calls:?}");
+                let in_vain = calls.get("recvmsg EAGAIN").copied().unwrap_or_default();
+                assert!(in_vain <= 1, "{calls:?}");
             }
             python.ended().await;
         });
