@@ -241,7 +241,7 @@ impl HeadWriter {
     }
 }
 
-/// Copies a text into words, and fills up the last word with zeros.
+/// Copies a text in steps of eight bytes. Zeros follow it in the last step.
 // Most texts are so short that a call of memcpy takes longer.
 #[inline]
 fn put_words(words: &mut [u8], text: &[u8]) {
