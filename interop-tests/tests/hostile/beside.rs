@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::attacked::{Attacked, HOSTILE, Rounds};
 use crate::measure::{holds_within, open_fds, peak_resident, processor_time, resident};
+use crate::roles::{Processors, run_on};
 
 /// Round trips of the honest client, and the pauses before them. The pauses spread the round trips over
 /// the time of the attack.
@@ -73,6 +74,7 @@ fn with_most_fds<T>(process: u32, run: impl FnOnce() -> T) -> (T, usize) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let watching = scope.spawn(|| {
+            run_on(Processors::Others);
             let mut most = 0;
             while !over.load(Ordering::Relaxed) {
                 most = most.max(open_fds(process));

@@ -89,14 +89,14 @@ fn a_child_of_this_program_plays_its_role() {
 
 /// A part of the processors of this machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Processors {
+pub(crate) enum Processors {
     First,
     Others,
 }
 
 /// Makes this process run on a part of the processors only. So the honest client waits for the server, and
 /// not for a processor that an attacker uses. On a machine with one processor, there is no such part.
-fn run_on(part: Processors) {
+pub(crate) fn run_on(part: Processors) {
     let all = sched_getaffinity(None).expect("the processors of this process");
     let mut usable = (0..CpuSet::MAX_CPU).filter(|number| all.is_set(*number));
     let Some(first) = usable.next() else { return };
