@@ -18,7 +18,7 @@ use super::accept_options::AcceptOptions;
 use super::backoff::{AfterError, Backoff};
 use crate::budget::Budget;
 use crate::path_guard::PathGuard;
-use crate::reactor::{Listener, Stream};
+use crate::reactor::{Accepted, ClientAddress, Listener};
 use crate::stream::anchovy_stream::AnchovyStream;
 
 /// A listener that accepts [`AnchovyStream`]s.
@@ -126,12 +126,9 @@ impl<const S: usize> AnchovyListener<S> {
         let mut backoff = None;
         loop {
             poll_fn(|cx| self.poll_pause(cx)).await;
-            match self.socket.accept().await {
-                Ok((socket, address)) => {
-                    if let Some(stream) = self.stream(socket)? {
-                        return Ok((stream, address.into_address()));
-                    }
-                }
+            match self.socket.accept().await.and_then(|accepted| self.stream(accepted)) {
+                Ok(Some(accepted)) => return Ok(accepted),
+                Ok(None) => {}
                 Err(error) => match AfterError::from_io_error(&error) {
                     AfterError::GoOn => {}
                     AfterError::Wait => {
@@ -156,11 +153,12 @@ impl<const S: usize> AnchovyListener<S> {
         loop {
             ready!(backoff.poll_wait(cx));
             ready!(self.poll_pause(cx));
-            match ready!(self.socket.poll_accept(cx)) {
-                Ok((socket, address)) => {
+            let accepted = ready!(self.socket.poll_accept(cx));
+            match accepted.and_then(|accepted| self.stream(accepted)) {
+                Ok(accepted) => {
                     backoff.reset();
-                    if let Some(stream) = self.stream(socket)? {
-                        return Poll::Ready(Ok((stream, address.into_address())));
+                    if let Some(accepted) = accepted {
+                        return Poll::Ready(Ok(accepted));
                     }
                 }
                 Err(error) => match AfterError::from_io_error(&error) {
@@ -172,13 +170,17 @@ impl<const S: usize> AnchovyListener<S> {
         }
     }
 
+    /// Returns the stream and the address of a client, or `None` if its account has no room.
     #[inline]
-    fn stream(&self, socket: Stream) -> io::Result<Option<AnchovyStream<S>>> {
+    fn stream(
+        &self,
+        (socket, address): (Accepted, ClientAddress),
+    ) -> io::Result<Option<(AnchovyStream<S>, SocketAddr)>> {
         let stream = self.options.stream(socket)?;
         if stream.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(stream)
+        Ok(stream.map(|stream| (stream, address.into_address())))
     }
 
     /// Lets other tasks run after several clients in a row.

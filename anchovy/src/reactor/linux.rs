@@ -338,14 +338,14 @@ impl Listener {
         register::listener(socket, Interest::READABLE).map(Listener)
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, ClientAddress)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Accepted, ClientAddress)> {
         self.0.async_io(Interest::READABLE, accept).await
     }
 
     pub(crate) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Stream, ClientAddress)>> {
+    ) -> Poll<io::Result<(Accepted, ClientAddress)>> {
         loop {
             let mut guard = ready!(self.0.poll_read_ready(cx))?;
             // `Err` means that there was no client; the readiness is cleared then.
@@ -377,11 +377,27 @@ impl AsRawFd for Listener {
 }
 
 #[inline]
-fn accept(listener: &StdUnixListener) -> io::Result<(Stream, ClientAddress)> {
+fn accept(listener: &StdUnixListener) -> io::Result<(Accepted, ClientAddress)> {
     let (socket, address) = acceptfrom_with(listener, FLAGS)?;
     let socket = StdUnixStream::from(socket);
     let address = ClientAddress::new(&socket, address)?;
-    Ok((Stream::assumed(socket, Ready::READABLE | Ready::WRITABLE)?, address))
+    Ok((Accepted(socket), address))
+}
+
+/// An accepted socket that is not registered with tokio yet.
+#[derive(Debug)]
+pub(crate) struct Accepted(StdUnixStream);
+
+impl Accepted {
+    pub(crate) fn peer_cred(&self) -> io::Result<PeerCredentials> {
+        options::peer_cred(self.0.as_fd())
+    }
+
+    /// Registers the socket. Panics outside of a tokio runtime with I/O enabled.
+    #[inline]
+    pub(crate) fn register(self) -> io::Result<Stream> {
+        Stream::assumed(self.0, Ready::READABLE | Ready::WRITABLE)
+    }
 }
 
 /// The address of an accepted client. Most clients have none, so this is small.
@@ -477,7 +493,7 @@ mod tests {
         let _runtime = runtime.enter();
         let listener = StdUnixListener::bind(directory.join("listener")).unwrap();
         let _client = StdUnixStream::connect(directory.join("listener")).unwrap();
-        let (accepted, _) = accept(&listener).unwrap();
+        let accepted = accept(&listener).unwrap().0.register().unwrap();
         assert!(accepted.assumed.is(Interest::READABLE) && accepted.assumed.is(Interest::WRITABLE));
     }
 

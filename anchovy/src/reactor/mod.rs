@@ -9,9 +9,9 @@ pub(crate) use transfer::{Transfer, TryIo};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::{Listener, Stream};
+pub(crate) use linux::{Accepted, ClientAddress, Listener, Stream};
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod other;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use other::{Listener, Stream};
+pub(crate) use other::{Accepted, ClientAddress, Listener, Stream};

@@ -146,17 +146,17 @@ impl Listener {
         UnixListener::from_std(socket).map(Listener)
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, ClientAddress)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Accepted, ClientAddress)> {
         let (socket, address) = self.0.accept().await?;
-        Ok((Stream(socket), ClientAddress(address)))
+        Ok((Accepted(socket), ClientAddress(address)))
     }
 
     pub(crate) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Stream, ClientAddress)>> {
+    ) -> Poll<io::Result<(Accepted, ClientAddress)>> {
         let accepted = self.0.poll_accept(cx);
-        accepted.map_ok(|(socket, address)| (Stream(socket), ClientAddress(address)))
+        accepted.map_ok(|(socket, address)| (Accepted(socket), ClientAddress(address)))
     }
 
     pub(crate) fn into_std(self) -> io::Result<StdUnixListener> {
@@ -177,6 +177,20 @@ impl AsFd for Listener {
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+/// An accepted socket. tokio has registered it already.
+#[derive(Debug)]
+pub(crate) struct Accepted(UnixStream);
+
+impl Accepted {
+    pub(crate) fn peer_cred(&self) -> io::Result<PeerCredentials> {
+        self.0.peer_cred().map(PeerCredentials::from_tokio)
+    }
+
+    pub(crate) fn register(self) -> io::Result<Stream> {
+        Ok(Stream(self.0))
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
+use anchovy::Budget;
 pub(crate) use harness::*;
 
 #[test]
@@ -106,6 +107,27 @@ fn removal_and_bind_hold_a_lock_that_leaves_no_file() {
     let expected =
         ["bind", "close", "flock", "close", "renameat2", "unlink", "bind", "close", "listen"];
     assert_eq!(calls, expected);
+}
+
+#[test]
+fn a_client_with_a_full_account_is_not_registered_with_tokio() {
+    let name = "listener::a_client_with_a_full_account_is_not_registered_with_tokio";
+    let calls = traced(name, &["-e", "trace=getppid,accept4,epoll_ctl,close"], async {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let budget = Budget::builder().held_fds(0).build();
+        let listener = builder().budget(budget).bind(&path).unwrap();
+        let _client = client(&path);
+        drive_io().await;
+        mark();
+        assert!(now(listener.accept()).await.is_none());
+        mark();
+        assert_eq!(listener.refused(), 1);
+    });
+    let Some(calls) = calls else { return };
+    let calls: Vec<_> = calls.iter().map(|call| call.split('(').next().unwrap()).collect();
+    // The second call finds no further client.
+    assert_eq!(calls, ["accept4", "close", "accept4"]);
 }
 
 #[test]
