@@ -8,9 +8,9 @@
 //! is charged before the first one arrives, and kept until none waits. This charge is the
 //! *reserve*.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use crate::budget::{Account, Charge, ChargeRequest, Resource};
+use crate::budget::{Account, Charge, ChargeRequest, Resource, Turn};
 
 /// The charge of one receiving side, and a receive that waits for more room.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(crate) struct HeldFds {
     requested: usize,
     /// Maximum reserve, small enough for several connections of an account.
     largest_reserve: usize,
+    turn: Turn,
 }
 
 /// Numbers of descriptors that a receiving side holds.
@@ -46,6 +47,7 @@ impl HeldFds {
             request: ChargeRequest::new(),
             requested: 0,
             largest_reserve: account.most(Resource::HeldFds) / 2,
+            turn: Turn::default(),
         }
     }
 
@@ -67,15 +69,19 @@ impl HeldFds {
         }
     }
 
-    /// Charges room for a receive of up to `most` descriptors, or waits until the account has it.
+    /// Charges room for a receive of up to `most` descriptors, or waits until it is the turn of the
+    /// receive and the account has the room.
     pub(crate) fn poll_room(
         &mut self,
         cx: &mut Context<'_>,
         holding: Holding,
         most: usize,
     ) -> Poll<()> {
-        if !self.request.is_waiting() && self.try_room(holding, most) {
-            return Poll::Ready(());
+        if !self.request.is_waiting() {
+            ready!(self.charge.poll_turn(cx, &mut self.turn));
+            if self.try_room(holding, most) {
+                return Poll::Ready(());
+            }
         }
         self.release_unused(holding);
         // If descriptors already wait and the reserve is too small, charge room for one set only.
@@ -104,6 +110,12 @@ impl HeldFds {
 
     fn needed(&self, holding: Holding, most: usize) -> usize {
         (holding.all() + most).max(holding.queued + holding.reserve.min(self.largest_reserve))
+    }
+
+    /// Records a received descriptor set.
+    #[inline]
+    pub(crate) fn note_set(&self, fds: usize) {
+        self.charge.note_set(fds);
     }
 
     /// Returns the number of further descriptors that there is room for.

@@ -110,6 +110,7 @@ impl Receiver {
                 Poll::Ready(Ok(received)) => received.fds,
                 _ => 0,
             };
+            self.note_set(&arrival);
             self.update_charge(arrived);
         }
         received
@@ -213,6 +214,13 @@ impl Receiver {
         if held.try_room(holding, most) { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
+    /// Records a received descriptor set, whether it was kept or not.
+    fn note_set(&self, arrival: &Arrival) {
+        if let Some(held) = &self.held {
+            held.note_set(arrival.fds);
+        }
+    }
+
     /// Returns the error for a descriptor set that the account has no room for.
     fn over_budget(&self, count: usize) -> Option<FdError> {
         let before = Holding { queued: self.queue.len() - count, ..self.holding(0) };
@@ -268,6 +276,7 @@ impl Receiver {
             Ok(()) => self.advance(source.socket(), &arrival, buf),
             Err(error) => Err(error.into()),
         };
+        self.note_set(&arrival);
         self.update_charge(0);
         received
     }
@@ -293,6 +302,7 @@ impl Receiver {
             Ok(()) => self.accept(source.socket(), &arrival).map_err(TransferError::from),
             Err(error) => Err(error.into()),
         };
+        self.note_set(&arrival);
         self.update_charge(0);
         received
     }

@@ -49,6 +49,16 @@ const BYTES: usize = 512 << 20;
 ///
 /// Clones refer to the same budget. All listeners of a process should share one budget.
 ///
+/// # Time
+///
+/// Opening 253 received descriptors and closing them takes a tenth of a millisecond. So after a set of at least
+/// 64 descriptors, further receives of its account take turns with other tasks. The first one waits one *round*
+/// for each 64 descriptors of the set, and each further one a round more, at most 256 rounds. In a round, tokio
+/// runs all tasks that are ready. Peers of one account thus delay other accounts only by single sets, however
+/// many connections they have.
+///
+/// If no other task is ready, a round takes about a microsecond. The `try_` methods do not wait.
+///
 /// # Examples
 ///
 /// ```

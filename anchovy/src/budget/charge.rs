@@ -9,6 +9,7 @@ use super::key::AccountKey;
 use super::ledger::{Ticket, Wanted};
 use super::ledgers::Ledgers;
 use super::resource::Resource;
+use super::turn::Turn;
 
 /// An amount of a resource that is charged to an account until this value is dropped.
 #[must_use = "the amount is returned when this is dropped"]
@@ -106,6 +107,18 @@ impl Charge {
     /// there were any.
     pub(crate) fn release_lingering(&self) -> bool {
         self.ledgers.release_lingering()
+    }
+
+    /// Waits for the turn of a receive whose descriptors this charge is for.
+    #[inline]
+    pub(crate) fn poll_turn(&self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        turn.poll(cx, &self.ledgers, self.key)
+    }
+
+    /// Records a received descriptor set. After a large one, receives of the account wait.
+    #[inline]
+    pub(crate) fn note_set(&self, fds: usize) {
+        self.ledgers.lines().note_set(self.key, fds);
     }
 
     /// Keeps a closed socket until its peer has read the descriptors of this charge. `held` is the

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use super::key::AccountKey;
 use super::ledger::Ledger;
+use super::lines::Lines;
 use super::lingering::Lingering;
 use super::resource::{Resource, Usage};
 use crate::limits::DBUS_FD_LIMIT;
@@ -20,6 +21,7 @@ pub(super) struct Ledgers {
     /// Number of receives in progress. Each may deliver as many descriptors as one message can
     /// carry.
     receiving: AtomicUsize,
+    lines: Lines,
 }
 
 /// A receive in progress.
@@ -41,6 +43,7 @@ impl Ledgers {
             bytes: Ledger::new(totals.bytes),
             lingering: Mutex::new(Vec::new()),
             receiving: AtomicUsize::new(0),
+            lines: Lines::new(),
         }
     }
 
@@ -50,6 +53,10 @@ impl Ledgers {
             Resource::FdsInFlight => &self.fds_in_flight,
             Resource::Bytes => &self.bytes,
         }
+    }
+
+    pub(super) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     pub(super) fn totals(&self) -> Usage {

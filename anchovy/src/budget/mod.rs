@@ -13,11 +13,13 @@ mod charge;
 mod key;
 mod ledger;
 mod ledgers;
+mod lines;
 mod lingering;
 #[cfg(all(test, anchovy_loom))]
 mod models;
 mod resource;
 mod share;
+mod turn;
 
 pub use account::Account;
 pub use budget::{Budget, BudgetBuilder};
@@ -25,6 +27,7 @@ pub use charge::{Charge, ChargeRequest};
 pub use key::AccountKey;
 pub(crate) use ledgers::Receiving;
 pub use resource::{Resource, Usage};
+pub(crate) use turn::Turn;
 
 #[cfg(test)]
 mod tests;

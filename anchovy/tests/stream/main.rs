@@ -33,4 +33,5 @@ mod split;
 mod spread;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod turns;
 mod wrong_space;
