@@ -21,6 +21,7 @@ const MODULES: &[(&str, &[&str])] = &[
         &[
             "budget::ledger::",
             "budget::share::",
+            "budget::turn::",
             "held_fds::",
             "path::",
             "space::",
@@ -46,7 +47,7 @@ const SKIPPED: &[&str] = &[
 /// miri runs the tests in an interpreter that finds undefined behavior. It cannot run the system calls
 /// that pass descriptors, so only the tests of these modules are run:
 ///
-///   anchovy            budget::ledger, budget::share, held_fds, path, space, sys::control
+///   anchovy            budget::ledger, budget::share, budget::turn, held_fds, path, space, sys::control
 ///   anchovy-dbus       address::escape, address::parse, auth, guid, message
 ///   anchovy-wayland    globals, object_table, wire::body, wire::fixed, wire::header
 ///
